@@ -1,0 +1,59 @@
+# How a folder of dure/ becomes a library and its tests.
+#
+#   dure_library(base SOURCES a.cpp b.cpp TESTS a_test.cpp DEPENDS ... LINK ...)
+#
+# makes the static library dure_base (alias dure::base) and, from TESTS, one
+# test program base_test, registered with CTest as `base`. DEPENDS names other
+# folders of dure/ (public), LINK third-party targets (private), PUBLIC_LINK
+# third-party targets that our own headers include.
+
+# Everything every target of ours is compiled with.
+add_library(dure_options INTERFACE)
+target_include_directories(dure_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+target_compile_options(dure_options INTERFACE $<BUILD_INTERFACE:
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>)
+if(DURE_WERROR)
+  target_compile_options(dure_options INTERFACE $<BUILD_INTERFACE:-Werror>)
+endif()
+if(DURE_SANITIZE)
+  target_compile_options(dure_options INTERFACE $<BUILD_INTERFACE:
+    -fsanitize=${DURE_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>)
+  target_link_options(dure_options INTERFACE $<BUILD_INTERFACE:
+    -fsanitize=${DURE_SANITIZE}>)
+endif()
+
+set_property(GLOBAL PROPERTY DURE_LIBRARIES "")
+
+function(dure_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE dure_options ${ARG_LINK}
+    GTest::gmock GTest::gtest_main)
+  string(REGEX REPLACE "_test$" "" test_name ${name})
+  add_test(NAME ${test_name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  set_tests_properties(${test_name} PROPERTIES
+    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}")
+endfunction()
+
+function(dure_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;DEPENDS;LINK;PUBLIC_LINK;TEST_LINK" ${ARGN})
+  string(REPLACE "/" "_" id ${name})
+  add_library(dure_${id} STATIC ${ARG_SOURCES})
+  add_library(dure::${id} ALIAS dure_${id})
+  set_target_properties(dure_${id} PROPERTIES EXPORT_NAME ${id})
+  list(TRANSFORM ARG_DEPENDS PREPEND dure_)
+  target_link_libraries(dure_${id}
+    PUBLIC dure_options ${ARG_DEPENDS} ${ARG_PUBLIC_LINK}
+    PRIVATE ${ARG_LINK})
+  set_property(GLOBAL APPEND PROPERTY DURE_LIBRARIES dure_${id})
+  if(DURE_BUILD_TESTS AND ARG_TESTS)
+    dure_test(${id}_test SOURCES ${ARG_TESTS} LINK dure_${id} ${ARG_TEST_LINK})
+  endif()
+endfunction()

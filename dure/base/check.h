@@ -1,0 +1,43 @@
+// Errors: one exception type, one macro.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace dure {
+
+// What a user or the machine can cause: a bad config, a short file, a mesh that
+// does not divide. A bug of our own is an assert(), never an Error.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// The command line or the configuration is wrong: exit code 2, not 1.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+// The arguments, one after another, as operator<< prints them.
+template <typename... Args>
+std::string concat(const Args&... args) {
+  std::ostringstream out;
+  (out << ... << args);
+  return out.str();
+}
+
+// Throws Error("message [file:line]").
+[[noreturn]] void fail(const char* file, int line, const std::string& message);
+
+}  // namespace dure
+
+// DURE_CHECK(condition, parts of the message...). The message says what was
+// wanted and what came, with the values: it is read in a log of 512 ranks.
+#define DURE_CHECK(condition, ...)                                   \
+  do {                                                               \
+    if (!(condition)) [[unlikely]] {                                 \
+      ::dure::fail(__FILE__, __LINE__, ::dure::concat(__VA_ARGS__)); \
+    }                                                                \
+  } while (false)

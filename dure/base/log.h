@@ -1,0 +1,29 @@
+// The log: lines for people, on standard error. A value that is passed in.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+namespace dure {
+
+// Copies share one sink; each line is written whole, from any thread.
+class Log {
+ public:
+  enum class Level { kDebug, kInfo, kWarning, kError };
+
+  explicit Log(Level level = Level::kInfo);
+
+  void debug(std::string_view line) const { write(Level::kDebug, line); }
+  void info(std::string_view line) const { write(Level::kInfo, line); }
+  void warning(std::string_view line) const { write(Level::kWarning, line); }
+  void error(std::string_view line) const { write(Level::kError, line); }
+
+ private:
+  struct Sink;
+
+  void write(Level level, std::string_view line) const;
+
+  std::shared_ptr<Sink> sink_;
+};
+
+}  // namespace dure

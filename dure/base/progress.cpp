@@ -1,0 +1,90 @@
+#include "dure/base/progress.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace dure {
+
+std::string with_prefix(double value) {
+  constexpr std::array<const char*, 5> kPrefixes = {"", " k", " M", " G", " T"};
+  std::size_t prefix = 0;
+  while (value >= 999.5 && prefix + 1 < kPrefixes.size()) {
+    value /= 1000;
+    ++prefix;
+  }
+  return fmt::format("{:.3g}{}", value, kPrefixes[prefix]);
+}
+
+std::string duration_text(double seconds) {
+  const auto s = static_cast<std::int64_t>(seconds + 0.5);
+  if (s < 60) {
+    return fmt::format("{} s", s);
+  }
+  if (s < 3600) {
+    return fmt::format("{} min {:02} s", s / 60, s % 60);
+  }
+  return fmt::format("{} h {:02} min", s / 3600, s / 60 % 60);
+}
+
+Progress::Progress(std::string label, std::uint64_t total)
+    : label_(std::move(label)),
+      total_(total),
+      terminal_(::isatty(STDERR_FILENO) == 1),
+      start_(Clock::now()),
+      shown_(start_) {}
+
+Progress::~Progress() {
+  if (open_) {
+    std::fputc('\n', stderr);
+  }
+}
+
+double Progress::seconds() const {
+  return std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+std::string Progress::line(std::uint64_t done, std::string_view detail) const {
+  if (total_ == 0) {
+    return fmt::format("{}  {}", label_, detail);
+  }
+  const double share = static_cast<double>(done) / static_cast<double>(total_);
+  const std::string left =
+      done == 0 || done >= total_
+          ? ""
+          : "  " + duration_text(seconds() * (1 - share) / share) + " left";
+  return fmt::format("{}  {:5.1f} %  {}{}", label_, 100 * share, detail, left);
+}
+
+void Progress::update(std::uint64_t done, std::string_view detail) {
+  const auto now = Clock::now();
+  const auto pause = terminal_ ? std::chrono::milliseconds(250)
+                               : std::chrono::milliseconds(10000);
+  if (now - shown_ < pause) {
+    return;
+  }
+  shown_ = now;
+  show(line(done, detail), false);
+}
+
+void Progress::finish(std::string_view detail) {
+  show(fmt::format("{}  done in {}  {}",
+                   label_,
+                   duration_text(seconds()),
+                   detail),
+       true);
+}
+
+void Progress::show(const std::string& line, bool last) {
+  const char* start = terminal_ ? "\r\033[K" : "";
+  const char* end = terminal_ && !last ? "" : "\n";
+  std::fputs((start + line + end).c_str(), stderr);
+  std::fflush(stderr);
+  open_ = terminal_ && !last;
+}
+
+}  // namespace dure

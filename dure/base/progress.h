@@ -1,0 +1,48 @@
+// A progress line on standard error.
+//
+// On a terminal the line is redrawn in place a few times a second; elsewhere
+// (a log file, CI) a line is printed at most every ten seconds, and the last.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace dure {
+
+// "1.2 k", "3.4 M": three digits and a decimal prefix.
+std::string with_prefix(double value);
+
+// "12 s", "3 min 20 s", "2 h 05 min".
+std::string duration_text(double seconds);
+
+class Progress {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // `total` 0: unknown, and no share or time left is shown.
+  Progress(std::string label, std::uint64_t total);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // Says where the work is; `detail` is appended, such as "5.1 k documents/s".
+  void update(std::uint64_t done, std::string_view detail);
+  void finish(std::string_view detail);
+
+  double seconds() const;
+
+ private:
+  std::string line(std::uint64_t done, std::string_view detail) const;
+  void show(const std::string& line, bool last);
+
+  std::string label_;
+  std::uint64_t total_;
+  bool terminal_;
+  Clock::time_point start_;
+  Clock::time_point shown_;
+  bool open_ = false;  // a redrawn line waits for its newline
+};
+
+}  // namespace dure

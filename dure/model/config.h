@@ -1,0 +1,46 @@
+// What a model is: every dimension and choice of a decoder-only transformer.
+//
+// GPT-2 and Llama are two settings of the same fields. Presets fill in the
+// published sizes; `resolve` fills what is left from the family.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dure::model {
+
+enum class Family : std::uint8_t { kGpt, kLlama };
+enum class Norm : std::uint8_t { kLayerNorm, kRmsNorm };
+enum class Position : std::uint8_t { kLearned, kRope };
+enum class Activation : std::uint8_t { kGelu, kSwiglu };  // kGelu: tanh form
+
+struct ModelConfig {
+  std::string preset;
+  Family family = Family::kGpt;
+  std::int64_t layers = 12;
+  std::int64_t hidden = 768;
+  std::int64_t heads = 12;
+  std::int64_t kv_heads = 0;    // 0: heads
+  std::int64_t ffn_hidden = 0;  // 0: 4 hidden (GPT), 8/3 hidden to 256 (Llama)
+  std::int64_t vocabulary = 50257;
+  std::int64_t max_sequence = 1024;
+  Norm norm = Norm::kLayerNorm;
+  Position position = Position::kLearned;
+  Activation activation = Activation::kGelu;
+  bool bias = true;
+  bool tie_embeddings = true;
+  double dropout = 0;
+  double norm_epsilon = 1e-5;
+  double rope_theta = 10000;
+  double init_std = 0.02;
+
+  std::int64_t head_dim() const { return hidden / heads; }
+  bool operator==(const ModelConfig&) const = default;
+};
+
+// The vocabulary rounded up to a multiple of 128 x tensor (Megatron-LM's rule):
+// 50257 gives 50304, 50432, 50688 for tensor sizes 1, 2, 4.
+std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor);
+
+}  // namespace dure::model
