@@ -1,0 +1,32 @@
+// Every command adds itself to the application: one file a command.
+//
+// A command is a subcommand with options, an example in its footer, and a
+// callback that runs it. It prints facts to standard output and lets Error and
+// UsageError propagate: main() turns them into one line and an exit code.
+//
+//   void add_greet(CLI::App& app) {
+//     auto options = std::make_shared<Options>();
+//     CLI::App* command = app.add_subcommand("greet", "Says hello");
+//     command->add_option("NAME", options->name, "Whom to greet")->required();
+//     command->footer("Example:\n  dure greet world");
+//     command->callback([options] { greet(*options); });
+//   }
+//
+// A new command is its file, its line here, its line in main.cpp's table, and
+// its line in CMakeLists.txt.
+#pragma once
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace dure::cli {
+
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+
+using AddCommand = void(CLI::App& app);
+
+void add_docs(CLI::App& app);
+
+}  // namespace dure::cli
