@@ -1,13 +1,12 @@
 #include "dure/base/files.h"
 
+#include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <atomic>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -15,7 +14,9 @@
 namespace dure {
 namespace {
 
-std::string reason() { return std::strerror(errno); }
+std::string reason() {
+  return std::strerror(errno);
+}
 
 // A file descriptor that closes itself.
 class Descriptor {
@@ -163,11 +164,8 @@ void AtomicFile::write_at(std::size_t offset,
 }
 
 void AtomicFile::commit() {
-  DURE_CHECK(::fsync(descriptor_) == 0,
-             "can't sync ",
-             path_.string(),
-             ": ",
-             reason());
+  DURE_CHECK(
+      ::fsync(descriptor_) == 0, "can't sync ", path_.string(), ": ", reason());
   DURE_CHECK(::close(std::exchange(descriptor_, -1)) == 0,
              "can't close ",
              path_.string(),

@@ -1,12 +1,10 @@
 #include "dure/base/progress.h"
 
-#include <unistd.h>
-
 #include <array>
 #include <cstdio>
-#include <utility>
-
 #include <fmt/format.h>
+#include <unistd.h>
+#include <utility>
 
 namespace dure {
 
@@ -72,10 +70,8 @@ void Progress::update(std::uint64_t done, std::string_view detail) {
 }
 
 void Progress::finish(std::string_view detail) {
-  show(fmt::format("{}  done in {}  {}",
-                   label_,
-                   duration_text(seconds()),
-                   detail),
+  show(fmt::format(
+           "{}  done in {}  {}", label_, duration_text(seconds()), detail),
        true);
 }
 

@@ -77,8 +77,7 @@ float RandomStream::normal(std::uint64_t index, std::uint64_t major) const {
   const std::size_t pair = index % 4 / 2 * 2;
   const float radius =
       std::sqrt(-2.0F * std::log(1.0F - unit(words[pair])));  // in (0, 1]
-  const float angle =
-      2.0F * std::numbers::pi_v<float> * unit(words[pair + 1]);
+  const float angle = 2.0F * std::numbers::pi_v<float> * unit(words[pair + 1]);
   return radius * (index % 2 == 0 ? std::cos(angle) : std::sin(angle));
 }
 
@@ -89,8 +88,8 @@ std::uint64_t RandomStream::below(std::uint64_t bound,
   for (std::uint64_t major = 0;; ++major) {
     const PhiloxBlock words = block(index, major);
     for (std::size_t pair : {0, 2}) {
-      const std::uint64_t draw =
-          words[pair] | std::uint64_t{words[pair + 1]} << 32;
+      const std::uint64_t draw = words[pair] | std::uint64_t{words[pair + 1]}
+                                                   << 32;
       const Wide product = static_cast<Wide>(draw) * bound;
       if (static_cast<std::uint64_t>(product) >= reject_below) {
         return static_cast<std::uint64_t>(product >> 64);

@@ -1,0 +1,56 @@
+// Layer normalisation over the last dimension [1].
+//
+//   mean[n] = mean_c(x[n,c])
+//   rstd[n] = 1 / sqrt(mean_c((x[n,c] - mean[n])^2) + eps)
+//   y[n,c]  = (x[n,c] - mean[n]) * rstd[n] * gain[c] + bias[c]
+//
+// [1] Ba, Kiros and Hinton 2016, arXiv:1607.06450, eq. 4.
+#pragma once
+
+#include "dure/kernels/op.h"
+
+namespace dure::kernels {
+
+struct LayerNorm {
+  static constexpr const char* kName = "layer_norm";
+  Tensor y;          // (N, C)   overwritten; may be x
+  Tensor mean;       // (N)      overwritten; kept for the backward
+  Tensor rstd;       // (N)      overwritten; kept for the backward
+  ConstTensor x;     // (N, C)
+  ConstTensor gain;  // (C)
+  ConstTensor bias;  // (C)
+  float eps = 1e-5F;
+};
+
+void check(const LayerNorm& op);
+Cost cost(const LayerNorm& op);
+void run(OnCpu, Stream& stream, const LayerNorm& op);
+void run(OnCuda, Stream& stream, const LayerNorm& op);
+
+// With h = d_y * gain, x' = (x - mean) * rstd:
+//
+//   d_x    = rstd * (h - mean_c(h) - x' * mean_c(h * x')) [+ residual]
+//   d_gain = sum_n d_y * x'   (overwritten or added to, by `write`)
+//   d_bias = sum_n d_y        (likewise)
+//
+// The sums over rows are the same for any number of threads.
+struct LayerNormBackward {
+  static constexpr const char* kName = "layer_norm_backward";
+  Tensor d_x;            // (N, C)   overwritten; may be d_y or residual
+  Tensor d_gain;         // (C)
+  Tensor d_bias;         // (C)
+  ConstTensor d_y;       // (N, C)
+  ConstTensor x;         // (N, C)
+  ConstTensor gain;      // (C)
+  ConstTensor mean;      // (N)
+  ConstTensor rstd;      // (N)
+  ConstTensor residual;  // (N, C), optional: the gradient around the norm
+  Write write = Write::kAdd;
+};
+
+void check(const LayerNormBackward& op);
+Cost cost(const LayerNormBackward& op);
+void run(OnCpu, Stream& stream, const LayerNormBackward& op);
+void run(OnCuda, Stream& stream, const LayerNormBackward& op);
+
+}  // namespace dure::kernels

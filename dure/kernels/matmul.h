@@ -1,0 +1,49 @@
+// Matrix product with a fused epilogue.
+//
+//   y = op(a) op(b)  [+ bias]  [+ residual]        Write::kOverwrite
+//   y = y + op(a) op(b)                            Write::kAdd
+//
+// op(x) is x or its transpose. A linear layer with weight w of (out, in) is
+// {y, a = x, b = w, transpose_b}; its input's gradient {d_x, a = d_y, b = w};
+// its weight's gradient {d_w, a = d_y, b = x, transpose_a}.
+#pragma once
+
+#include "dure/kernels/op.h"
+
+namespace dure::kernels {
+
+enum class Transpose : std::uint8_t { kNo, kYes };
+
+struct MatMul {
+  static constexpr const char* kName = "matmul";
+  Tensor y;              // (M, N)
+  ConstTensor a;         // (M, K), or (K, M) with transpose_a
+  ConstTensor b;         // (K, N), or (N, K) with transpose_b
+  ConstTensor bias;      // (N), optional
+  ConstTensor residual;  // (M, N), optional; may be y
+  Transpose transpose_a = Transpose::kNo;
+  Transpose transpose_b = Transpose::kNo;
+  Write write = Write::kOverwrite;  // kAdd: without bias and residual
+};
+
+void check(const MatMul& op);
+Cost cost(const MatMul& op);
+void run(OnCpu, Stream& stream, const MatMul& op);
+void run(OnCuda, Stream& stream, const MatMul& op);
+
+// Sum over rows: the gradient of a bias.
+//
+//   y[c] = sum_n x[n,c]    (or added to y)
+struct ColumnSum {
+  static constexpr const char* kName = "column_sum";
+  Tensor y;       // (C)
+  ConstTensor x;  // (N, C)
+  Write write = Write::kOverwrite;
+};
+
+void check(const ColumnSum& op);
+Cost cost(const ColumnSum& op);
+void run(OnCpu, Stream& stream, const ColumnSum& op);
+void run(OnCuda, Stream& stream, const ColumnSum& op);
+
+}  // namespace dure::kernels

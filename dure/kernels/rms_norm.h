@@ -1,0 +1,50 @@
+// Root-mean-square normalisation over the last dimension [1, eq. 4].
+//
+//   rstd[n] = 1 / sqrt(mean_c(x[n,c]^2) + eps)
+//   y[n,c]  = x[n,c] * rstd[n] * gain[c]
+//
+// [1] Zhang and Sennrich 2019, arXiv:1910.07467.
+#pragma once
+
+#include "dure/kernels/op.h"
+
+namespace dure::kernels {
+
+struct RmsNorm {
+  static constexpr const char* kName = "rms_norm";
+  Tensor y;          // (N, C)   overwritten; may be x
+  Tensor rstd;       // (N)      overwritten; kept for the backward
+  ConstTensor x;     // (N, C)
+  ConstTensor gain;  // (C)
+  float eps = 1e-5F;
+};
+
+void check(const RmsNorm& op);
+Cost cost(const RmsNorm& op);
+void run(OnCpu, Stream& stream, const RmsNorm& op);
+void run(OnCuda, Stream& stream, const RmsNorm& op);
+
+// With h = d_y * gain, x' = x * rstd:
+//
+//   d_x    = rstd * (h - x' * mean_c(h * x')) [+ residual]
+//   d_gain = sum_n d_y * x'   (overwritten or added to, by `write`)
+//
+// The sum over rows is the same for any number of threads.
+struct RmsNormBackward {
+  static constexpr const char* kName = "rms_norm_backward";
+  Tensor d_x;            // (N, C)   overwritten; may be d_y or residual
+  Tensor d_gain;         // (C)
+  ConstTensor d_y;       // (N, C)
+  ConstTensor x;         // (N, C)
+  ConstTensor gain;      // (C)
+  ConstTensor rstd;      // (N)
+  ConstTensor residual;  // (N, C), optional: the gradient around the norm
+  Write write = Write::kAdd;
+};
+
+void check(const RmsNormBackward& op);
+Cost cost(const RmsNormBackward& op);
+void run(OnCpu, Stream& stream, const RmsNormBackward& op);
+void run(OnCuda, Stream& stream, const RmsNormBackward& op);
+
+}  // namespace dure::kernels

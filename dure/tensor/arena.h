@@ -1,0 +1,119 @@
+// The arena: all tensor memory of one rank.
+//
+// One range of addresses is reserved at the start, and pages become real when
+// first written. Blocks are cut first-fit from the lowest address and merge
+// with their neighbours when freed. So a training step that asks for the same
+// sizes in the same order gets the same addresses each time, without a call to
+// the system's allocator, and the resident set is the high-water mark.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "dure/tensor/device.h"
+#include "dure/tensor/ledger.h"
+#include "dure/tensor/tensor.h"
+
+namespace dure {
+
+class Arena;
+
+// A block of the arena, given back on destruction. Move-only. Must not outlive
+// its arena.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Buffer();
+
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  friend class Arena;
+  Buffer(Arena* arena, void* data, std::size_t bytes, Category category)
+      : arena_(arena), data_(data), bytes_(bytes), category_(category) {}
+  void swap(Buffer& other) noexcept {
+    std::swap(arena_, other.arena_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(category_, other.category_);
+  }
+
+  Arena* arena_ = nullptr;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  Category category_ = Category::kWorkspace;
+};
+
+// A tensor that owns its elements. Slices to a Tensor, which is a view.
+class OwnedTensor : public Tensor {
+ public:
+  OwnedTensor() = default;
+  OwnedTensor(Buffer buffer, Shape shape, DType dtype)
+      : Tensor(buffer.data(), shape, dtype), buffer_(std::move(buffer)) {}
+  OwnedTensor(OwnedTensor&& other) noexcept
+      : Tensor(std::exchange(static_cast<Tensor&>(other), Tensor())),
+        buffer_(std::move(other.buffer_)) {}
+  OwnedTensor& operator=(OwnedTensor&& other) noexcept {
+    static_cast<Tensor&>(*this) =
+        std::exchange(static_cast<Tensor&>(other), Tensor());
+    buffer_ = std::move(other.buffer_);
+    return *this;
+  }
+  ~OwnedTensor() = default;
+
+ private:
+  Buffer buffer_;
+};
+
+class Arena {
+ public:
+  struct Options {
+    Device device = Device::kCpu;
+    std::size_t limit_bytes = 0;  // 0: what the machine has
+  };
+
+  Arena() : Arena(Options{}) {}
+  explicit Arena(Options options);
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
+
+  // Uninitialised, 64-byte aligned. Throws Error with the ledger where the
+  // limit would be passed. Threads: the rank's own only.
+  Buffer allocate(std::size_t bytes, Category category);
+  OwnedTensor tensor(const Shape& shape,
+                     Category category,
+                     DType dtype = DType::kF32);
+
+  Device device() const { return device_; }
+  const Ledger& ledger() const { return ledger_; }
+  // The end of the highest block ever held: peak() plus holes.
+  std::size_t high_water() const { return high_water_; }
+
+ private:
+  friend class Buffer;
+  struct Range {
+    std::size_t offset;
+    std::size_t bytes;
+  };
+
+  void release(void* data, std::size_t bytes, Category category);
+  void insert_free(Range range);
+
+  Device device_;
+  std::byte* base_ = nullptr;
+  std::size_t reserved_ = 0;
+  std::size_t limit_ = 0;
+  std::size_t high_water_ = 0;
+  std::vector<Range> free_;  // by offset, never two that touch
+  Ledger ledger_;
+};
+
+}  // namespace dure

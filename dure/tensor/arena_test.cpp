@@ -1,0 +1,81 @@
+#include "dure/tensor/arena.h"
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+
+namespace dure {
+namespace {
+
+TEST(Arena, GivesTheSameAddressesToEqualSteps) {
+  Arena arena;
+  const auto step = [&] {
+    const Buffer a = arena.allocate(100, Category::kActivations);
+    const Buffer b = arena.allocate(1000, Category::kWorkspace);
+    return std::pair(a.data(), b.data());
+  };
+  EXPECT_EQ(step(), step());
+}
+
+TEST(Arena, MergesFreedNeighboursInAnyOrder) {
+  Arena arena;
+  std::vector<Buffer> blocks;
+  for (int i = 0; i < 5; ++i) {
+    blocks.push_back(arena.allocate(64, Category::kActivations));
+  }
+  void* first = blocks[0].data();
+  for (std::size_t i : {1U, 3U, 2U, 0U, 4U}) {
+    blocks[i] = Buffer();
+  }
+  EXPECT_EQ(arena.allocate(5 * 64, Category::kActivations).data(), first);
+  EXPECT_EQ(arena.high_water(), 5U * 64);
+}
+
+TEST(Arena, KeepsAccountByCategory) {
+  Arena arena;
+  {
+    const Buffer a = arena.allocate(128, Category::kParameters);
+    const Buffer b = arena.allocate(64, Category::kGradients);
+  }
+  const Buffer c = arena.allocate(64, Category::kGradients);
+  EXPECT_EQ(arena.ledger().current(), 64U);
+  EXPECT_EQ(arena.ledger().peak(), 192U);
+  EXPECT_EQ(arena.ledger().peak(Category::kParameters), 128U);
+  EXPECT_EQ(arena.ledger().current(Category::kParameters), 0U);
+}
+
+TEST(Arena, RefusesToPassItsLimit) {
+  Arena arena({.limit_bytes = 1 << 20});
+  const Buffer held = arena.allocate(1 << 19, Category::kParameters);
+  try {
+    arena.allocate((1 << 19) + 1, Category::kActivations);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("activations"), std::string::npos);
+  }
+}
+
+TEST(Arena, OfASimulatedDeviceIsLargerThanAnyMachine) {
+  Arena arena({.device = Device::kSim});
+  const OwnedTensor weights =
+      arena.tensor({1 << 20, 1 << 20}, Category::kParameters);
+  EXPECT_EQ(arena.ledger().current(Category::kParameters),
+            std::size_t{1} << 42);
+}
+
+TEST(OwnedTensor, LeavesNothingBehindWhenMoved) {
+  Arena arena;
+  OwnedTensor a = arena.tensor({2, 3}, Category::kActivations);
+  const OwnedTensor b = std::move(a);
+  EXPECT_FALSE(a);  // NOLINT(bugprone-use-after-move): the claim
+  EXPECT_EQ(b.elements(), 6);
+}
+
+TEST(ArenaDeathTest, FaultsWhereSimulatedDataIsTouched) {
+  Arena arena({.device = Device::kSim});
+  const OwnedTensor x = arena.tensor({1}, Category::kActivations);
+  EXPECT_DEATH(*x.data() = 1, "");
+}
+
+}  // namespace
+}  // namespace dure
