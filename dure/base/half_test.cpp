@@ -1,0 +1,129 @@
+#include "dure/base/half.h"
+
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+namespace dure {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// What IEEE 754 says the bits mean, by the definition.
+double meaning(unsigned bits, int exponent_bits, int mantissa_bits) {
+  const int bias = (1 << (exponent_bits - 1)) - 1;
+  const int top = (1 << exponent_bits) - 1;
+  const int exponent = static_cast<int>(bits >> mantissa_bits) & top;
+  const unsigned mantissa = bits & ((1U << mantissa_bits) - 1);
+  const double sign = (bits & 0x8000U) != 0 ? -1 : 1;
+  if (exponent == top) {
+    return mantissa == 0 ? sign * kInfinity : std::nan("");
+  }
+  const double fraction =
+      std::ldexp(mantissa, -mantissa_bits) + (exponent > 0 ? 1 : 0);
+  return sign * std::ldexp(fraction, std::max(exponent, 1) - bias);
+}
+
+struct Bf16Case {
+  using Half = Bf16;
+  static constexpr int kExponentBits = 8;
+  static constexpr int kMantissaBits = 7;
+  static constexpr std::uint16_t kInfinityBits = 0x7F80;
+  static Half from(float value) { return to_bf16(value); }
+};
+
+struct F16Case {
+  using Half = F16;
+  static constexpr int kExponentBits = 5;
+  static constexpr int kMantissaBits = 10;
+  static constexpr std::uint16_t kInfinityBits = 0x7C00;
+  static Half from(float value) { return to_f16(value); }
+};
+
+template <typename Case>
+struct HalfTest : testing::Test {};
+using Cases = testing::Types<Bf16Case, F16Case>;
+TYPED_TEST_SUITE(HalfTest, Cases);
+
+TYPED_TEST(HalfTest, EveryPatternMeansWhatIeeeSays) {
+  using Half = typename TypeParam::Half;
+  for (unsigned bits = 0; bits < 0x10000; ++bits) {
+    const float value = to_float(Half{static_cast<std::uint16_t>(bits)});
+    const double wanted =
+        meaning(bits, TypeParam::kExponentBits, TypeParam::kMantissaBits);
+    if (std::isnan(wanted)) {
+      EXPECT_TRUE(std::isnan(value)) << bits;
+    } else {
+      ASSERT_EQ(value, wanted) << bits;
+      ASSERT_EQ(std::signbit(value), std::signbit(wanted)) << bits;
+    }
+  }
+}
+
+TYPED_TEST(HalfTest, EveryPatternSurvivesTheRoundTrip) {
+  using Half = typename TypeParam::Half;
+  for (unsigned bits = 0; bits < 0x10000; ++bits) {
+    const Half half{static_cast<std::uint16_t>(bits)};
+    const float value = to_float(half);
+    const Half back = TypeParam::from(value);
+    if (std::isnan(value)) {
+      EXPECT_TRUE(std::isnan(to_float(back))) << bits;
+    } else {
+      ASSERT_EQ(back, half) << bits;
+    }
+  }
+}
+
+// Between two neighbours a < b: below the middle to a, above it to b, and the
+// middle itself to the one with an even last bit. The neighbour of the largest
+// finite number is what would follow it (IEEE 754, 4.3.1), seen as infinity.
+TYPED_TEST(HalfTest, RoundsToTheNearestAndTiesToEven) {
+  using Half = typename TypeParam::Half;
+  for (std::uint16_t bits = 0; bits < TypeParam::kInfinityBits; ++bits) {
+    const Half low{bits};
+    const Half high{static_cast<std::uint16_t>(bits + 1)};
+    const double a = to_float(low);
+    const double b =
+        high.bits == TypeParam::kInfinityBits
+            ? 2 * a - to_float(Half{static_cast<std::uint16_t>(bits - 1)})
+            : to_float(high);
+    const auto middle = static_cast<float>((a + b) / 2);
+    ASSERT_EQ(middle, (a + b) / 2) << bits;  // a float lies between, exactly
+    const Half even = bits % 2 == 0 ? low : high;
+    for (const int sign : {1, -1}) {
+      const auto flip = static_cast<std::uint16_t>(sign < 0 ? 0x8000 : 0);
+      const auto rounded = [&](float value) {
+        return TypeParam::from(static_cast<float>(sign) * value).bits ^ flip;
+      };
+      ASSERT_EQ(rounded(middle), even.bits) << bits;
+      ASSERT_EQ(rounded(std::nextafter(middle, 0.0F)), low.bits) << bits;
+      ASSERT_EQ(rounded(std::nextafter(middle, kInfinity)), high.bits) << bits;
+    }
+  }
+}
+
+TYPED_TEST(HalfTest, TheLargestFloatsGoToInfinity) {
+  const float largest = std::numeric_limits<float>::max();
+  EXPECT_EQ(TypeParam::from(largest).bits, TypeParam::kInfinityBits);
+  EXPECT_EQ(TypeParam::from(kInfinity).bits, TypeParam::kInfinityBits);
+  EXPECT_EQ(TypeParam::from(-kInfinity).bits,
+            TypeParam::kInfinityBits | 0x8000);
+}
+
+TYPED_TEST(HalfTest, EveryKindOfNanStaysOne) {
+  for (const std::uint32_t bits :
+       {0x7F800001U, 0x7FC00000U, 0x7FFFFFFFU, 0xFF800001U, 0xFFFFFFFFU}) {
+    EXPECT_TRUE(
+        std::isnan(to_float(TypeParam::from(std::bit_cast<float>(bits)))));
+  }
+}
+
+TEST(HalfTest, F16HoldsThePublishedLimits) {
+  EXPECT_EQ(to_f16(65504.0F).bits, 0x7BFF);  // largest
+  EXPECT_EQ(to_float(F16{0x0400}), 0x1p-14F);
+  EXPECT_EQ(to_float(F16{0x0001}), 0x1p-24F);
+}
+
+}  // namespace
+}  // namespace dure
