@@ -16,7 +16,7 @@ enum class Position : std::uint8_t { kLearned, kRope };
 enum class Activation : std::uint8_t { kGelu, kSwiglu };  // kGelu: tanh form
 
 struct ModelConfig {
-  std::string preset;
+  std::string preset = {};
   Family family = Family::kGpt;
   std::int64_t layers = 12;
   std::int64_t hidden = 768;
@@ -42,5 +42,8 @@ struct ModelConfig {
 // The vocabulary rounded up to a multiple of 128 x tensor (Megatron-LM's rule):
 // 50257 gives 50304, 50432, 50688 for tensor sizes 1, 2, 4.
 std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor);
+
+// kv_heads and ffn_hidden filled in where they were 0.
+ModelConfig resolve(ModelConfig config);
 
 }  // namespace dure::model

@@ -1,0 +1,146 @@
+#include "dure/model/weights.h"
+
+#include <cmath>
+#include <utility>
+
+namespace dure::model {
+namespace {
+
+using mesh::Dims;
+using mesh::Sharding;
+
+class Table {
+ public:
+  Table(const ModelConfig& config, std::int64_t tensor)
+      : c_(resolve(config)), tensor_(tensor) {}
+
+  std::vector<WeightSpec> build() && {
+    embeddings();
+    for (block_ = 0; block_ < c_.layers; ++block_) {
+      attention();
+      mlp();
+    }
+    block_ = -1;
+    norm("final_norm");
+    if (!c_.tie_embeddings) {
+      by_vocabulary("head.weight", Part::kHead);
+    }
+    return std::move(specs_);
+  }
+
+ private:
+  void embeddings() {
+    by_vocabulary("embedding.token.weight", Part::kEmbedding);
+    if (c_.position == Position::kLearned) {
+      add({.name = "embedding.position.weight",
+           .shape = {c_.max_sequence, c_.hidden},
+           .init = normal(),
+           .decay = Decay::kYes,
+           .part = Part::kEmbedding});
+    }
+  }
+
+  void attention() {
+    const std::int64_t q = c_.heads * c_.head_dim();
+    const std::int64_t kv = c_.kv_heads * c_.head_dim();
+    norm("norm1");
+    by_rows("attention.qkv", {q, kv, kv}, Part::kAttention);
+    by_columns("attention.projection", q, Part::kAttention);
+  }
+
+  void mlp() {
+    const std::int64_t f = c_.ffn_hidden;
+    norm("norm2");
+    if (c_.activation == Activation::kSwiglu) {
+      by_rows("mlp.gate_up", {f, f}, Part::kMlp);
+    } else {
+      by_rows("mlp.up", {f}, Part::kMlp);
+    }
+    by_columns("mlp.down", f, Part::kMlp);
+  }
+
+  void norm(const std::string& name) {
+    add({.name = name + ".weight",
+         .shape = {c_.hidden},
+         .init = {.kind = Init::Kind::kOnes},
+         .part = Part::kNorm});
+    if (c_.norm == Norm::kLayerNorm) {
+      add({.name = name + ".bias", .shape = {c_.hidden}, .part = Part::kNorm});
+    }
+  }
+
+  // (sum of sections, hidden), cut along its rows.
+  void by_rows(const std::string& name, const Dims& sections, Part part) {
+    std::int64_t rows = 0;
+    for (const std::int64_t section : sections) {
+      rows += section;
+    }
+    const Sharding cut{.dim = 0,
+                       .sections = sections.size() > 1 ? sections : Dims{}};
+    add({.name = name + ".weight",
+         .shape = {rows, c_.hidden},
+         .sharding = cut,
+         .init = normal(),
+         .decay = Decay::kYes,
+         .part = part});
+    if (c_.bias) {
+      add({.name = name + ".bias",
+           .shape = {rows},
+           .sharding = cut,
+           .part = part});
+    }
+  }
+
+  // (hidden, columns), cut along its columns; it writes to the residual stream.
+  void by_columns(const std::string& name, std::int64_t columns, Part part) {
+    const double scale = std::sqrt(2.0 * static_cast<double>(c_.layers));
+    add({.name = name + ".weight",
+         .shape = {c_.hidden, columns},
+         .sharding = Sharding{.dim = 1},
+         .init = {.kind = Init::Kind::kNormal, .std = c_.init_std / scale},
+         .decay = Decay::kYes,
+         .part = part});
+    if (c_.bias) {
+      add({.name = name + ".bias", .shape = {c_.hidden}, .part = part});
+    }
+  }
+
+  void by_vocabulary(const std::string& name, Part part) {
+    add({.name = name,
+         .shape = {padded_vocabulary(c_.vocabulary, tensor_), c_.hidden},
+         .logical = {c_.vocabulary, c_.hidden},
+         .sharding = Sharding{.dim = 0},
+         .init = normal(),
+         .decay = Decay::kYes,
+         .part = part});
+  }
+
+  Init normal() const {
+    return {.kind = Init::Kind::kNormal, .std = c_.init_std};
+  }
+
+  void add(WeightSpec spec) {
+    if (block_ >= 0) {
+      spec.name = "blocks." + std::to_string(block_) + "." + spec.name;
+    }
+    if (spec.logical.empty()) {
+      spec.logical = spec.shape;
+    }
+    spec.block = block_;
+    specs_.push_back(std::move(spec));
+  }
+
+  ModelConfig c_;
+  std::int64_t tensor_;
+  std::int64_t block_ = -1;
+  std::vector<WeightSpec> specs_;
+};
+
+}  // namespace
+
+std::vector<WeightSpec> weights(const ModelConfig& config,
+                                std::int64_t tensor) {
+  return Table(config, tensor).build();
+}
+
+}  // namespace dure::model

@@ -1,0 +1,79 @@
+// The one table of a model's weights: names, shapes, cuts and first values.
+//
+// Everything that goes through all weights reads it: allocation, counting,
+// initialisation, checkpoints, conversion. Linear weights are (out, in); a
+// block is
+//
+//   blocks.I.norm1.weight                 (h)              and .bias
+//   blocks.I.attention.qkv.weight         ((H + 2 K) d, h)      .bias
+//   blocks.I.attention.projection.weight  (h, H d)              .bias
+//   blocks.I.norm2.weight                 (h)                   .bias
+//   blocks.I.mlp.up.weight                (f, h)                .bias   GELU
+//   blocks.I.mlp.gate_up.weight           (2 f, h)              .bias   SwiGLU
+//   blocks.I.mlp.down.weight              (h, f)                .bias
+//
+// with H heads, K key-value heads, d = h / H, f = ffn_hidden. The rows of qkv
+// are all of q, then k, then v, each by head; those of gate_up the gate, then
+// up. Around the blocks stand embedding.token.weight (V, h),
+// embedding.position.weight (S, h) for learned positions, final_norm.weight
+// (h), .bias, and head.weight (V, h) unless tied. Linear biases stand where
+// `bias` says so; a norm has one where it is LayerNorm.
+//
+// Cuts along the tensor axis are Megatron-LM's [1]: qkv, up, gate_up by rows
+// ("column-parallel", after Y = X A with A = W^T), projection and down by
+// columns ("row-parallel"), embedding and head by vocabulary.
+//
+// [1] Shoeybi et al. 2019, arXiv:1909.08053, section 3.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dure/mesh/sharding.h"
+#include "dure/model/config.h"
+
+namespace dure::model {
+
+// Weight decay goes to matrices, not to biases and norms.
+enum class Decay : std::uint8_t { kNo, kYes };
+
+// What part of the model a weight belongs to.
+enum class Part : std::uint8_t {
+  kEmbedding,
+  kAttention,
+  kMlp,
+  kNorm,
+  kHead,
+};
+
+struct Init {
+  enum class Kind : std::uint8_t { kZeros, kOnes, kNormal };
+  Kind kind = Kind::kZeros;
+  double std = 0;  // of kNormal
+  bool operator==(const Init&) const = default;
+};
+
+struct WeightSpec {
+  std::string name = {};
+  mesh::Dims shape = {};    // as held: the vocabulary padded
+  mesh::Dims logical = {};  // as published: the shape without padded rows
+  std::optional<mesh::Sharding> sharding = {};  // nothing: every rank holds all
+  Init init = {};
+  Decay decay = Decay::kNo;
+  Part part = Part::kNorm;
+  std::int64_t block = -1;  // -1 outside the blocks
+};
+
+// Normal values have the standard deviation init_std; those that write to the
+// residual stream, init_std / sqrt(2 layers) [2, section 2.3]. In the order of
+// the forward pass. `tensor` is the size of the tensor axis, which the padding
+// depends on. The config need not be resolved, but must be valid.
+//
+// [2] Radford et al. 2019, "Language Models are Unsupervised Multitask
+// Learners".
+std::vector<WeightSpec> weights(const ModelConfig& config,
+                                std::int64_t tensor = 1);
+
+}  // namespace dure::model

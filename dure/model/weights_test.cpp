@@ -1,0 +1,136 @@
+#include "dure/model/weights.h"
+
+#include <cmath>
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace dure::model {
+namespace {
+
+ModelConfig llama() {
+  return {.family = Family::kLlama,
+          .layers = 2,
+          .hidden = 64,
+          .heads = 8,
+          .kv_heads = 2,
+          .ffn_hidden = 96,
+          .vocabulary = 300,
+          .norm = Norm::kRmsNorm,
+          .position = Position::kRope,
+          .activation = Activation::kSwiglu,
+          .bias = false,
+          .tie_embeddings = false};
+}
+
+const WeightSpec& find(const std::vector<WeightSpec>& table,
+                       const std::string& name) {
+  for (const WeightSpec& spec : table) {
+    if (spec.name == name) {
+      return spec;
+    }
+  }
+  throw std::out_of_range(name);
+}
+
+std::vector<std::string> names(const std::vector<WeightSpec>& table) {
+  std::vector<std::string> result;
+  for (const WeightSpec& spec : table) {
+    result.push_back(spec.name);
+  }
+  return result;
+}
+
+TEST(Weights, OfGptAreInTheOrderOfTheForwardPass) {
+  const std::vector<std::string> expected = {
+      "embedding.token.weight",
+      "embedding.position.weight",
+      "blocks.0.norm1.weight",
+      "blocks.0.norm1.bias",
+      "blocks.0.attention.qkv.weight",
+      "blocks.0.attention.qkv.bias",
+      "blocks.0.attention.projection.weight",
+      "blocks.0.attention.projection.bias",
+      "blocks.0.norm2.weight",
+      "blocks.0.norm2.bias",
+      "blocks.0.mlp.up.weight",
+      "blocks.0.mlp.up.bias",
+      "blocks.0.mlp.down.weight",
+      "blocks.0.mlp.down.bias",
+      "final_norm.weight",
+      "final_norm.bias",
+  };
+  EXPECT_EQ(names(weights({.layers = 1})), expected);
+}
+
+TEST(Weights, OfLlamaHaveNoBiasAndAHeadOfTheirOwn) {
+  const auto table = weights(llama());
+  const std::vector<std::string> first_block = {
+      "embedding.token.weight",
+      "blocks.0.norm1.weight",
+      "blocks.0.attention.qkv.weight",
+      "blocks.0.attention.projection.weight",
+      "blocks.0.norm2.weight",
+      "blocks.0.mlp.gate_up.weight",
+      "blocks.0.mlp.down.weight",
+  };
+  auto got = names(table);
+  EXPECT_EQ(got.back(), "head.weight");
+  got.resize(first_block.size());
+  EXPECT_EQ(got, first_block);
+}
+
+TEST(Weights, HaveTheShapesOfFusedMatrices) {
+  const auto table = weights(llama());
+  const auto& qkv = find(table, "blocks.1.attention.qkv.weight");
+  EXPECT_EQ(qkv.shape, (mesh::Dims{64 + 2 * 16, 64}));
+  EXPECT_EQ(qkv.sharding->sections, (mesh::Dims{64, 16, 16}));
+  const auto& gate_up = find(table, "blocks.0.mlp.gate_up.weight");
+  EXPECT_EQ(gate_up.shape, (mesh::Dims{192, 64}));
+  EXPECT_EQ(gate_up.sharding->sections, (mesh::Dims{96, 96}));
+  EXPECT_EQ(find(table, "blocks.0.mlp.down.weight").shape,
+            (mesh::Dims{64, 96}));
+}
+
+TEST(Weights, PadTheVocabularyAndRememberItsSize) {
+  const auto table = weights(llama(), 2);
+  for (const char* name : {"embedding.token.weight", "head.weight"}) {
+    const auto& spec = find(table, name);
+    EXPECT_EQ(spec.shape, (mesh::Dims{512, 64})) << name;
+    EXPECT_EQ(spec.logical, (mesh::Dims{300, 64})) << name;
+  }
+}
+
+// Megatron's cuts: out-features of the first matrix of each pair, in-features
+// of the second, whose bias every rank holds.
+TEST(Weights, AreCutAsPairsOfMatrices) {
+  const auto table = weights({.layers = 1});
+  EXPECT_EQ(find(table, "blocks.0.attention.qkv.weight").sharding->dim, 0);
+  EXPECT_EQ(find(table, "blocks.0.attention.qkv.bias").sharding->dim, 0);
+  EXPECT_EQ(find(table, "blocks.0.mlp.up.bias").sharding->dim, 0);
+  EXPECT_EQ(find(table, "blocks.0.mlp.down.weight").sharding->dim, 1);
+  EXPECT_FALSE(find(table, "blocks.0.mlp.down.bias").sharding);
+  EXPECT_FALSE(find(table, "embedding.position.weight").sharding);
+  EXPECT_FALSE(find(table, "blocks.0.norm1.weight").sharding);
+}
+
+TEST(Weights, OnlyMatricesDecay) {
+  for (const WeightSpec& spec : weights({.layers = 1})) {
+    EXPECT_EQ(spec.decay == Decay::kYes, spec.shape.size() == 2) << spec.name;
+  }
+}
+
+TEST(Weights, ThatWriteToTheResidualStreamBeginSmaller) {
+  const auto table = weights({.layers = 8, .init_std = 0.02});
+  const Init wide{.kind = Init::Kind::kNormal, .std = 0.02};
+  const Init narrow{.kind = Init::Kind::kNormal, .std = 0.005};  // / sqrt(16)
+  EXPECT_EQ(find(table, "blocks.7.mlp.up.weight").init, wide);
+  EXPECT_EQ(find(table, "embedding.token.weight").init, wide);
+  EXPECT_EQ(find(table, "blocks.7.mlp.down.weight").init, narrow);
+  EXPECT_EQ(find(table, "blocks.7.attention.projection.weight").init, narrow);
+  EXPECT_EQ(find(table, "final_norm.weight").init.kind, Init::Kind::kOnes);
+  EXPECT_EQ(find(table, "blocks.0.mlp.up.bias").init.kind, Init::Kind::kZeros);
+}
+
+}  // namespace
+}  // namespace dure::model
