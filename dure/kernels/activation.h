@@ -27,7 +27,7 @@ void run(OnCuda, Stream& stream, const Gelu& op);
 // d_x = d_y * gelu'(x)
 struct GeluBackward {
   static constexpr const char* kName = "gelu_backward";
-  Tensor d_x;       // (N, F)   overwritten; may be d_y
+  Tensor d_x;       // (N, F)   overwritten; may be d_y or x
   ConstTensor d_y;  // (N, F)
   ConstTensor x;    // (N, F)
 };

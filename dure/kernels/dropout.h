@@ -24,9 +24,9 @@ struct DropoutMask {
 
 struct Dropout {
   static constexpr const char* kName = "dropout";
-  Tensor y;              // (N, C)   overwritten; may be x or residual
-  ConstTensor x;         // (N, C)
-  ConstTensor residual;  // (N, C), optional
+  Tensor y;                   // (N, C)   overwritten; may be x or residual
+  ConstTensor x;              // (N, C)
+  ConstTensor residual = {};  // (N, C), optional
   DropoutMask mask;
 };
 

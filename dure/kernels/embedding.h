@@ -9,11 +9,11 @@ namespace dure::kernels {
 
 struct Embedding {
   static constexpr const char* kName = "embedding";
-  Tensor y;               // (N, C)   overwritten
-  ConstTensor ids;        // (N)      i32; Error where not in [0, V)
-  ConstTensor token;      // (V, C)
-  ConstTensor positions;  // (N)      i32; with `position`
-  ConstTensor position;   // (S, C)   optional
+  Tensor y;                    // (N, C)   overwritten
+  ConstTensor ids;             // (N)      i32; Error where not in [0, V)
+  ConstTensor token;           // (V, C)
+  ConstTensor positions = {};  // (N)      i32; with `position`
+  ConstTensor position = {};   // (S, C)   optional
 };
 
 void check(const Embedding& op);
@@ -25,11 +25,11 @@ void run(OnCuda, Stream& stream, const Embedding& op);
 // so that the sums are the same for any number of threads.
 struct EmbeddingBackward {
   static constexpr const char* kName = "embedding_backward";
-  Tensor d_token;         // (V, C)   added to
-  Tensor d_position;      // (S, C)   added to; optional
-  ConstTensor d_y;        // (N, C)
-  ConstTensor ids;        // (N)      i32
-  ConstTensor positions;  // (N)      i32; with d_position
+  Tensor d_token;              // (V, C)   added to
+  Tensor d_position = {};      // (S, C)   added to; optional
+  ConstTensor d_y;             // (N, C)
+  ConstTensor ids;             // (N)      i32
+  ConstTensor positions = {};  // (N)      i32; with d_position
 };
 
 void check(const EmbeddingBackward& op);

@@ -36,15 +36,15 @@ void run(OnCuda, Stream& stream, const LayerNorm& op);
 // The sums over rows are the same for any number of threads.
 struct LayerNormBackward {
   static constexpr const char* kName = "layer_norm_backward";
-  Tensor d_x;            // (N, C)   overwritten; may be d_y or residual
-  Tensor d_gain;         // (C)
-  Tensor d_bias;         // (C)
-  ConstTensor d_y;       // (N, C)
-  ConstTensor x;         // (N, C)
-  ConstTensor gain;      // (C)
-  ConstTensor mean;      // (N)
-  ConstTensor rstd;      // (N)
-  ConstTensor residual;  // (N, C), optional: the gradient around the norm
+  Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
+  Tensor d_gain;              // (C)
+  Tensor d_bias;              // (C)
+  ConstTensor d_y;            // (N, C)
+  ConstTensor x;              // (N, C)
+  ConstTensor gain;           // (C)
+  ConstTensor mean;           // (N)
+  ConstTensor rstd;           // (N)
+  ConstTensor residual = {};  // (N, C), optional: the gradient around the norm
   Write write = Write::kAdd;
 };
 

@@ -16,11 +16,11 @@ enum class Transpose : std::uint8_t { kNo, kYes };
 
 struct MatMul {
   static constexpr const char* kName = "matmul";
-  Tensor y;              // (M, N)
-  ConstTensor a;         // (M, K), or (K, M) with transpose_a
-  ConstTensor b;         // (K, N), or (N, K) with transpose_b
-  ConstTensor bias;      // (N), optional
-  ConstTensor residual;  // (M, N), optional; may be y
+  Tensor y;                   // (M, N)
+  ConstTensor a;              // (M, K), or (K, M) with transpose_a
+  ConstTensor b;              // (K, N), or (N, K) with transpose_b
+  ConstTensor bias = {};      // (N), optional
+  ConstTensor residual = {};  // (M, N), optional; may be y
   Transpose transpose_a = Transpose::kNo;
   Transpose transpose_b = Transpose::kNo;
   Write write = Write::kOverwrite;  // kAdd: without bias and residual

@@ -32,13 +32,13 @@ void run(OnCuda, Stream& stream, const RmsNorm& op);
 // The sum over rows is the same for any number of threads.
 struct RmsNormBackward {
   static constexpr const char* kName = "rms_norm_backward";
-  Tensor d_x;            // (N, C)   overwritten; may be d_y or residual
-  Tensor d_gain;         // (C)
-  ConstTensor d_y;       // (N, C)
-  ConstTensor x;         // (N, C)
-  ConstTensor gain;      // (C)
-  ConstTensor rstd;      // (N)
-  ConstTensor residual;  // (N, C), optional: the gradient around the norm
+  Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
+  Tensor d_gain;              // (C)
+  ConstTensor d_y;            // (N, C)
+  ConstTensor x;              // (N, C)
+  ConstTensor gain;           // (C)
+  ConstTensor rstd;           // (N)
+  ConstTensor residual = {};  // (N, C), optional: the gradient around the norm
   Write write = Write::kAdd;
 };
 

@@ -52,7 +52,7 @@ void run(OnCuda, Stream& stream, const AdamW& op);
 struct SgdSpan {
   Tensor weight;         // (n)   updated
   ConstTensor gradient;  // (n)
-  Tensor momentum;       // (n)   updated; empty at momentum 0
+  Tensor momentum = {};  // (n)   updated; empty at momentum 0
   float weight_decay = 0;
 };
 

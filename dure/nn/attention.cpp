@@ -1,0 +1,129 @@
+#include "dure/nn/attention.h"
+
+#include <cmath>
+#include <omp.h>
+
+namespace dure::nn {
+
+kernels::AttentionShape Attention::shape_of(std::int64_t rows,
+                                            std::int64_t samples) const {
+  return {.batch = samples,
+          .sequence = rows / samples,
+          .heads = options_.shape.heads,
+          .kv_heads = options_.shape.kv_heads,
+          .head_dim = options_.shape.head_dim};
+}
+
+float Attention::scale() const {
+  return static_cast<float>(
+      1 / std::sqrt(static_cast<double>(options_.shape.head_dim)));
+}
+
+void Attention::rope(Context& ctx,
+                     Tensor qkv,
+                     ConstTensor positions,
+                     kernels::Turn turn) const {
+  if (options_.rope_theta) {
+    launch(ctx.stream,
+           kernels::Rope{
+               .qkv = qkv,
+               .positions = positions,
+               .head_dim = options_.shape.head_dim,
+               .turned_heads = options_.shape.heads + options_.shape.kv_heads,
+               .theta = *options_.rope_theta,
+               .turn = turn});
+  }
+}
+
+void Attention::forward(Context& ctx,
+                        Tensor y,
+                        ConstTensor x,
+                        ConstTensor residual,
+                        ConstTensor positions,
+                        std::int64_t samples,
+                        Saved& saved) const {
+  const kernels::AttentionShape shape = shape_of(x.shape()[0], samples);
+  const std::int64_t N = shape.rows();
+  saved.positions = positions;
+  saved.qkv_NC = ctx.activation({N, shape.qkv_columns()});
+  saved.y_NC = ctx.activation({N, shape.heads * shape.head_dim});
+  saved.lse = ctx.activation({N, shape.heads});
+  saved.mask = options_.dropout.mask(ctx, 1);  // counts whole samples
+  qkv_.forward(ctx, saved.qkv_NC, x, saved.qkv);
+  rope(ctx, saved.qkv_NC, positions, kernels::Turn::kForward);
+  const OwnedTensor scratch = ctx.workspace(
+      {kernels::attention_scratch(shape, ::omp_get_max_threads())});
+  launch(ctx.stream,
+         kernels::Attention{.y = saved.y_NC,
+                            .lse = saved.lse,
+                            .qkv = saved.qkv_NC,
+                            .shape = shape,
+                            .scale = scale(),
+                            .mask = saved.mask,
+                            .scratch = scratch});
+  projection_.forward(ctx, y, saved.y_NC, residual, samples, saved.projection);
+}
+
+void Attention::backward(Context& ctx,
+                         Tensor d_x,
+                         ConstTensor d_y,
+                         std::int64_t samples,
+                         const Saved& saved) const {
+  const kernels::AttentionShape shape = shape_of(d_y.shape()[0], samples);
+  const OwnedTensor d_attention = ctx.workspace(saved.y_NC.shape());
+  projection_.backward(ctx, d_attention, d_y, saved.projection);
+  const OwnedTensor d_qkv = ctx.workspace(saved.qkv_NC.shape());
+  {
+    const OwnedTensor scratch = ctx.workspace(
+        {kernels::attention_scratch(shape, ::omp_get_max_threads())});
+    launch(ctx.stream,
+           kernels::AttentionBackward{.d_qkv = d_qkv,
+                                      .d_y = d_attention,
+                                      .y = saved.y_NC,
+                                      .lse = saved.lse,
+                                      .qkv = saved.qkv_NC,
+                                      .shape = shape,
+                                      .scale = scale(),
+                                      .mask = saved.mask,
+                                      .scratch = scratch});
+  }
+  rope(ctx, d_qkv, saved.positions, kernels::Turn::kBackward);
+  qkv_.backward(ctx, d_x, d_qkv, saved.qkv);
+}
+
+Attention::Cache Attention::make_cache(Context& ctx,
+                                       std::int64_t samples,
+                                       std::int64_t positions) const {
+  const dure::Shape shape = {
+      samples, options_.shape.kv_heads, positions, options_.shape.head_dim};
+  return {.k = ctx.activation(shape), .v = ctx.activation(shape)};
+}
+
+void Attention::forward_cached(Context& ctx,
+                               Tensor y,
+                               ConstTensor x,
+                               ConstTensor residual,
+                               ConstTensor positions,
+                               ConstTensor lengths,
+                               Cache& cache) const {
+  const std::int64_t samples = lengths.elements();
+  const kernels::AttentionShape shape = shape_of(x.shape()[0], samples);
+  const OwnedTensor qkv = ctx.workspace({shape.rows(), shape.qkv_columns()});
+  const OwnedTensor attended =
+      ctx.workspace({shape.rows(), shape.heads * shape.head_dim});
+  Linear::Saved unused;
+  qkv_.forward(ctx, qkv, x, unused);
+  rope(ctx, qkv, positions, kernels::Turn::kForward);
+  launch(ctx.stream,
+         kernels::CachedAttention{.y = attended,
+                                  .k_cache = cache.k,
+                                  .v_cache = cache.v,
+                                  .qkv = qkv,
+                                  .lengths = lengths,
+                                  .shape = shape,
+                                  .scale = scale()});
+  ResidualLinear::Saved saved;
+  projection_.forward(ctx, y, attended, residual, samples, saved);
+}
+
+}  // namespace dure::nn

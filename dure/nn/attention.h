@@ -1,0 +1,93 @@
+// Causal self-attention, onto the residual stream [1, section 3.2.2].
+//
+//   y = residual + projection(attention(rope(qkv(x))))
+//
+// [1] Vaswani et al. 2017, arXiv:1706.03762.
+#pragma once
+
+#include <optional>
+
+#include "dure/kernels/attention.h"
+#include "dure/kernels/rope.h"
+#include "dure/nn/residual_dropout.h"
+
+namespace dure::nn {
+
+// N = B S rows; H heads, G key-value heads of D each.
+class Attention {
+ public:
+  struct Shape {
+    std::int64_t heads = 0;
+    std::int64_t kv_heads = 0;
+    std::int64_t head_dim = 0;
+  };
+
+  struct Saved {
+    Linear::Saved qkv;
+    ResidualLinear::Saved projection;
+    OwnedTensor qkv_NC;  // (N, (H + 2G) D)   after rope
+    OwnedTensor y_NC;    // (N, HD)           before the projection
+    OwnedTensor lse;     // (N, H)
+    ConstTensor positions;
+    kernels::DropoutMask mask;
+  };
+
+  // Keys and values of the positions so far, of one layer.
+  struct Cache {
+    OwnedTensor k;  // (B, G, S, D)
+    OwnedTensor v;  // (B, G, S, D)
+  };
+
+  struct Options {
+    Shape shape;
+    std::optional<double> rope_theta;  // nothing: no rotary positions
+    Dropout dropout;                   // of the attention's weights
+  };
+
+  Attention(Linear qkv, ResidualLinear projection, Options options)
+      : qkv_(qkv), projection_(projection), options_(options) {}
+
+  // x, residual, y (N, C), y may be residual; positions (N) i32.
+  void forward(Context& ctx,
+               Tensor y,
+               ConstTensor x,
+               ConstTensor residual,
+               ConstTensor positions,
+               std::int64_t samples,
+               Saved& saved) const;
+
+  // d_x, d_y (N, C); d_x may not be d_y.
+  void backward(Context& ctx,
+                Tensor d_x,
+                ConstTensor d_y,
+                std::int64_t samples,
+                const Saved& saved) const;
+
+  Cache make_cache(Context& ctx,
+                   std::int64_t samples,
+                   std::int64_t positions) const;
+
+  // The next rows of each sequence, lengths[b] of which are in the cache.
+  void forward_cached(Context& ctx,
+                      Tensor y,
+                      ConstTensor x,
+                      ConstTensor residual,
+                      ConstTensor positions,
+                      ConstTensor lengths,
+                      Cache& cache) const;
+
+ private:
+  kernels::AttentionShape shape_of(std::int64_t rows,
+                                   std::int64_t samples) const;
+  float scale() const;
+  void rope(Context& ctx,
+            Tensor qkv,
+            ConstTensor positions,
+            kernels::Turn turn) const;
+
+  Linear qkv_;
+  ResidualLinear projection_;
+  Options options_;
+};
+
+}  // namespace dure::nn

@@ -1,0 +1,33 @@
+// What a rank is: passed to everything, instead of globals.
+#pragma once
+
+#include <cstdint>
+
+#include "dure/tensor/arena.h"
+#include "dure/tensor/stream.h"
+
+namespace dure::nn {
+
+// Whether the pass is one of training: dropout is on, and layers keep what the
+// backward needs.
+enum class Phase : std::uint8_t { kTrain, kEvaluate };
+
+struct Context {
+  Stream& stream;
+  Arena& arena;
+  std::uint64_t seed = 1234;
+  Phase phase = Phase::kTrain;
+  // The index, in the whole run, of the first sample of the micro-batch at
+  // hand: dropout counts its elements from there, so that a sample meets the
+  // same mask on whichever rank and in whichever micro-batch it comes.
+  std::uint64_t first_sample = 0;
+
+  OwnedTensor activation(const Shape& shape) const {
+    return arena.tensor(shape, Category::kActivations);
+  }
+  OwnedTensor workspace(const Shape& shape) const {
+    return arena.tensor(shape, Category::kWorkspace);
+  }
+};
+
+}  // namespace dure::nn

@@ -1,0 +1,52 @@
+#include "dure/nn/mlp.h"
+
+#include "dure/kernels/activation.h"
+
+namespace dure::nn {
+
+void Mlp::forward(Context& ctx,
+                  Tensor y,
+                  ConstTensor x,
+                  ConstTensor residual,
+                  std::int64_t samples,
+                  Saved& saved) const {
+  const std::int64_t N = x.shape()[0];
+  const std::int64_t up_columns =
+      kind_ == MlpKind::kSwiglu ? 2 * ffn_hidden_ : ffn_hidden_;
+  saved.up_NU = ctx.activation({N, up_columns});
+  saved.active_NF = ctx.activation({N, ffn_hidden_});
+  up_.forward(ctx, saved.up_NU, x, saved.up);
+  activate(ctx, saved);
+  down_.forward(ctx, y, saved.active_NF, residual, samples, saved.down);
+}
+
+void Mlp::activate(Context& ctx, const Saved& saved) const {
+  if (kind_ == MlpKind::kSwiglu) {
+    launch(ctx.stream,
+           kernels::Swiglu{.y = saved.active_NF, .gate_up = saved.up_NU});
+  } else {
+    launch(ctx.stream, kernels::Gelu{.y = saved.active_NF, .x = saved.up_NU});
+  }
+}
+
+void Mlp::backward(Context& ctx,
+                   Tensor d_x,
+                   ConstTensor d_y,
+                   Saved& saved) const {
+  const OwnedTensor d_active = ctx.workspace(saved.active_NF.shape());
+  down_.backward(ctx, d_active, d_y, saved.down);
+  saved.active_NF = OwnedTensor();
+  if (kind_ == MlpKind::kSwiglu) {  // in the place of what it is made from
+    launch(
+        ctx.stream,
+        kernels::SwigluBackward{
+            .d_gate_up = saved.up_NU, .d_y = d_active, .gate_up = saved.up_NU});
+  } else {
+    launch(ctx.stream,
+           kernels::GeluBackward{
+               .d_x = saved.up_NU, .d_y = d_active, .x = saved.up_NU});
+  }
+  up_.backward(ctx, d_x, saved.up_NU, saved.up);
+}
+
+}  // namespace dure::nn

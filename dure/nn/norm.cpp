@@ -1,0 +1,64 @@
+#include "dure/nn/norm.h"
+
+#include "dure/kernels/layer_norm.h"
+#include "dure/kernels/rms_norm.h"
+
+namespace dure::nn {
+
+void Norm::forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const {
+  const std::int64_t N = x.shape()[0];
+  saved.x = x;
+  saved.rstd = ctx.activation({N});
+  if (bias_ == nullptr) {
+    launch(ctx.stream,
+           kernels::RmsNorm{.y = y,
+                            .rstd = saved.rstd,
+                            .x = x,
+                            .gain = gain_.value,
+                            .eps = epsilon_});
+    return;
+  }
+  saved.mean = ctx.activation({N});
+  launch(ctx.stream,
+         kernels::LayerNorm{.y = y,
+                            .mean = saved.mean,
+                            .rstd = saved.rstd,
+                            .x = x,
+                            .gain = gain_.value,
+                            .bias = bias_->value,
+                            .eps = epsilon_});
+}
+
+void Norm::backward(Context& ctx,
+                    Tensor d_x,
+                    ConstTensor d_y,
+                    const Saved& saved,
+                    ConstTensor residual) const {
+  const kernels::Write write = gain_.take_write();
+  if (bias_ == nullptr) {
+    launch(ctx.stream,
+           kernels::RmsNormBackward{.d_x = d_x,
+                                    .d_gain = gain_.gradient,
+                                    .d_y = d_y,
+                                    .x = saved.x,
+                                    .gain = gain_.value,
+                                    .rstd = saved.rstd,
+                                    .residual = residual,
+                                    .write = write});
+    return;
+  }
+  bias_->take_write();  // always written together with the gain
+  launch(ctx.stream,
+         kernels::LayerNormBackward{.d_x = d_x,
+                                    .d_gain = gain_.gradient,
+                                    .d_bias = bias_->gradient,
+                                    .d_y = d_y,
+                                    .x = saved.x,
+                                    .gain = gain_.value,
+                                    .mean = saved.mean,
+                                    .rstd = saved.rstd,
+                                    .residual = residual,
+                                    .write = write});
+}
+
+}  // namespace dure::nn
