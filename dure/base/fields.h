@@ -1,0 +1,178 @@
+// Configuration: one visit() per struct names its keys once; reading, --set,
+// printing, comparing, checking and the documentation all follow from it.
+//
+//   void visit(Fields& fields, TrainConfig& config) {
+//     fields.section("train", "How long, how much at once, where.");
+//     fields.whole("steps", config.steps, "Updates to make.", {.least = 1});
+//     fields.choice("device", config.device, "Where to compute.", kDevices);
+//   }
+//
+// A Fields holds pointers into the structs it has visited and must not outlive
+// them. Not for use by several threads at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/base/setting.h"
+
+namespace dure {
+
+// Which whole numbers a key takes. `automatic` is what "auto" stands for in the
+// struct, where a later resolve() fills it in.
+struct Whole {
+  std::int64_t least = 0;
+  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  std::optional<std::int64_t> automatic = std::nullopt;
+};
+
+enum class End : std::uint8_t { kIncluded, kExcluded };
+
+// Which finite numbers a key takes.
+struct Real {
+  double least = 0;
+  double most = std::numeric_limits<double>::infinity();
+  End low = End::kIncluded;
+  End high = End::kIncluded;
+};
+
+// How an enumerator is written.
+template <typename Enum>
+struct Choice {
+  const char* name;
+  Enum value;
+};
+
+struct Field {
+  std::string section;
+  std::string name;
+  std::string meaning;
+  std::string wanted;              // "a whole number of 1 or more"
+  std::string origin = "default";  // or "run.toml:12", "--set", "preset x"
+
+  // Takes the value; false, with nothing changed, where it is not a wanted one.
+  std::function<bool(const Setting&)> set;
+  std::function<std::string()> text;  // the value now, as TOML
+  std::function<bool()> valid;        // whether the value now is a wanted one
+
+  std::string key() const { return section + "." + name; }
+};
+
+class Fields {
+ public:
+  struct Section {
+    std::string name;
+    std::string meaning;
+  };
+
+  // Keys that follow belong to it.
+  void section(std::string name, std::string meaning);
+
+  void flag(std::string name, bool& value, std::string meaning);
+  void whole(std::string name,
+             std::int64_t& value,
+             std::string meaning,
+             Whole range = {});
+  void wholes(std::string name,
+              std::vector<std::int64_t>& value,
+              std::string meaning,
+              Whole range = {});
+  void number(std::string name,
+              double& value,
+              std::string meaning,
+              Real range = {});
+  void text(std::string name, std::string& value, std::string meaning);
+  // A list; one string alone is a list of one.
+  void texts(std::string name,
+             std::vector<std::string>& value,
+             std::string meaning);
+
+  template <typename Enum>
+  void choice(std::string name,
+              Enum& value,
+              std::string meaning,
+              std::span<const Choice<Enum>> choices);
+  template <typename Enum, std::size_t kCount>
+  void choice(std::string name,
+              Enum& value,
+              std::string meaning,
+              const Choice<Enum> (&choices)[kCount]) {
+    choice(std::move(name),
+           value,
+           std::move(meaning),
+           std::span<const Choice<Enum>>(choices));
+  }
+
+  const std::vector<Section>& sections() const { return sections_; }
+  const std::vector<Field>& all() const { return fields_; }
+  Field* find(std::string_view key);
+  std::vector<std::string> keys() const;
+
+ private:
+  // Any enum, as the index of its name; -1 where it has none.
+  struct Chooser {
+    std::vector<std::string> names;
+    std::function<std::ptrdiff_t()> get;
+    std::function<void(std::size_t)> set;
+  };
+
+  Field& add(std::string name, std::string meaning, std::string wanted);
+  void choose(std::string name, std::string meaning, Chooser chooser);
+
+  std::vector<Section> sections_;
+  std::vector<Field> fields_;
+};
+
+// Where each key's value came from.
+using Origins = std::map<std::string, std::string>;
+
+// Takes every setting in turn, later ones over earlier. Throws UsageError for
+// an unknown key, naming the nearest, and for a value that is not wanted.
+void apply_settings(Fields& fields, std::span<const Setting> settings);
+
+// Throws UsageError where a value is out of its range, however it got there.
+void check(const Fields& fields);
+
+// TOML that reads back to the same values; each line says what its key means,
+// what it may be, and where the value came from.
+std::string to_toml(const Fields& fields);
+
+// "key: value in a, value in b" for each key that differs. The same structs
+// must have been visited.
+std::vector<std::string> differences(const Fields& a, const Fields& b);
+
+// A table of key, default, what it may be and meaning for each section.
+std::string to_markdown(const Fields& fields);
+
+Origins origins(const Fields& fields);
+void set_origins(Fields& fields, const Origins& origins);
+
+template <typename Enum>
+void Fields::choice(std::string name,
+                    Enum& value,
+                    std::string meaning,
+                    std::span<const Choice<Enum>> choices) {
+  Chooser chooser;
+  for (const Choice<Enum>& choice : choices) {
+    chooser.names.emplace_back(choice.name);
+  }
+  chooser.get = [&value, choices]() -> std::ptrdiff_t {
+    for (std::size_t i = 0; i < choices.size(); ++i) {
+      if (choices[i].value == value) {
+        return static_cast<std::ptrdiff_t>(i);
+      }
+    }
+    return -1;
+  };
+  chooser.set = [&value, choices](std::size_t i) { value = choices[i].value; };
+  choose(std::move(name), std::move(meaning), std::move(chooser));
+}
+
+}  // namespace dure

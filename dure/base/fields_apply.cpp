@@ -1,0 +1,98 @@
+// What is done with a Fields: settings applied, values checked and compared.
+#include "dure/base/check.h"
+#include "dure/base/fields.h"
+#include "dure/base/nearest.h"
+
+namespace dure {
+namespace {
+
+// A key of the right name in another section is nearer than any misspelling.
+std::string nearest_key(const Fields& fields, const std::string& key) {
+  const std::string name = key.substr(key.find('.') + 1);
+  for (const Field& field : fields.all()) {
+    if (field.name == name) {
+      return field.key();
+    }
+  }
+  return nearest(key, fields.keys());
+}
+
+[[noreturn]] void unknown(const Fields& fields, const Setting& setting) {
+  for (const Fields::Section& section : fields.sections()) {
+    if (section.name == setting.key) {
+      throw UsageError(concat(setting.where,
+                              ": ",
+                              setting.key,
+                              " is a section, written [",
+                              setting.key,
+                              "], got ",
+                              setting.text));
+    }
+  }
+  throw UsageError(concat(setting.where,
+                          ": unknown key ",
+                          setting.key,
+                          "; did you mean ",
+                          nearest_key(fields, setting.key),
+                          "?"));
+}
+
+}  // namespace
+
+void apply_settings(Fields& fields, std::span<const Setting> settings) {
+  for (const Setting& setting : settings) {
+    Field* field = fields.find(setting.key);
+    if (field == nullptr) {
+      unknown(fields, setting);
+    }
+    if (!field->set(setting)) {
+      throw UsageError(concat(setting.where,
+                              ": ",
+                              setting.key,
+                              ": wanted ",
+                              field->wanted,
+                              ", got ",
+                              setting.text));
+    }
+    field->origin = setting.where;
+  }
+}
+
+void check(const Fields& fields) {
+  for (const Field& field : fields.all()) {
+    if (!field.valid()) {
+      throw UsageError(concat(
+          field.key(), ": wanted ", field.wanted, ", got ", field.text()));
+    }
+  }
+}
+
+std::vector<std::string> differences(const Fields& a, const Fields& b) {
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < a.all().size(); ++i) {
+    const std::string here = a.all()[i].text();
+    const std::string there = b.all()[i].text();
+    if (here != there) {
+      lines.push_back(a.all()[i].key() + ": " + here + ", " + there);
+    }
+  }
+  return lines;
+}
+
+Origins origins(const Fields& fields) {
+  Origins result;
+  for (const Field& field : fields.all()) {
+    result[field.key()] = field.origin;
+  }
+  return result;
+}
+
+void set_origins(Fields& fields, const Origins& origins) {
+  for (const auto& [key, origin] : origins) {
+    if (Field* field = fields.find(key)) {
+      field->origin = origin;
+    }
+  }
+}
+
+}  // namespace dure

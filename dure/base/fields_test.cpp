@@ -1,0 +1,242 @@
+#include "dure/base/fields.h"
+
+#include <gmock/gmock.h>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+
+namespace dure {
+namespace {
+
+using testing::HasSubstr;
+
+enum class Colour : std::uint8_t { kRed, kGreen };
+constexpr Choice<Colour> kColours[] = {{"red", Colour::kRed},
+                                       {"green", Colour::kGreen}};
+
+struct Paint {
+  Colour colour = Colour::kRed;
+  std::int64_t coats = 2;
+  double share = 0.5;
+  bool glossy = false;
+  std::string name = "plain";
+  std::vector<std::string> files = {};
+  std::vector<std::int64_t> ramp = {};
+  bool operator==(const Paint&) const = default;
+};
+
+void visit(Fields& fields, Paint& paint) {
+  fields.section("paint", "What it looks like.");
+  fields.choice("colour", paint.colour, "The colour.", kColours);
+  fields.whole("coats",
+               paint.coats,
+               "How often.",
+               {.least = 1, .most = 9, .automatic = 0});
+  fields.number("share",
+                paint.share,
+                "How much.",
+                {.least = 0, .most = 1, .high = End::kExcluded});
+  fields.flag("glossy", paint.glossy, "Whether it shines.");
+  fields.section("store", "Where it is.");
+  fields.text("name", paint.name, "What it is called.");
+  fields.texts("files", paint.files, "Where from.");
+  fields.wholes("ramp", paint.ramp, "By how much.", {.least = 1});
+}
+
+Paint read(const std::string& toml) {
+  Paint paint;
+  Fields fields;
+  visit(fields, paint);
+  apply_settings(fields, parse_settings(toml, "p.toml"));
+  return paint;
+}
+
+Paint with(const std::string& argument) {
+  Paint paint;
+  Fields fields;
+  visit(fields, paint);
+  apply_settings(fields, std::vector{parse_set_argument(argument)});
+  return paint;
+}
+
+std::string error_of(const std::string& toml) {
+  try {
+    read(toml);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Fields, ReadEveryKind) {
+  const Paint paint = read(R"(
+[paint]
+colour = "green"
+coats = 3
+share = 0.25
+glossy = true
+[store]
+name = "blue"
+files = ["a", "b"]
+ramp = [1, 2]
+)");
+  const Paint expected{.colour = Colour::kGreen,
+                       .coats = 3,
+                       .share = 0.25,
+                       .glossy = true,
+                       .name = "blue",
+                       .files = {"a", "b"},
+                       .ramp = {1, 2}};
+  EXPECT_EQ(paint, expected);
+}
+
+TEST(Fields, TakeAWholeNumberAsANumber) {
+  EXPECT_EQ(read("[paint]\nshare = 0").share, 0.0);
+}
+
+TEST(Fields, TakeOneStringAsAListOfOne) {
+  EXPECT_EQ(read("[store]\nfiles = 'a'").files, std::vector<std::string>{"a"});
+}
+
+TEST(Fields, TakeAutoWhereItStandsForAValue) {
+  EXPECT_EQ(read("[paint]\ncoats = 'auto'").coats, 0);
+}
+
+TEST(Fields, TakeBareWordsOfTheCommandLine) {
+  EXPECT_EQ(with("paint.colour=green").colour, Colour::kGreen);
+  EXPECT_EQ(with("paint.coats=auto").coats, 0);
+  EXPECT_EQ(with("store.name=12").name, "12");
+  EXPECT_EQ(with("store.files=12").files, std::vector<std::string>{"12"});
+  EXPECT_EQ(with("store.files=['a', 'b']").files.size(), 2U);
+}
+
+TEST(Fields, NameTheNearestKey) {
+  EXPECT_EQ(error_of("[paint]\ncoast = 3"),
+            "p.toml:2: unknown key paint.coast; did you mean paint.coats?");
+  EXPECT_EQ(error_of("[pain]\ncoats = 3"),
+            "p.toml:2: unknown key pain.coats; did you mean paint.coats?");
+  EXPECT_EQ(error_of("[store]\nglossy = true"),
+            "p.toml:2: unknown key store.glossy; did you mean paint.glossy?");
+  EXPECT_EQ(error_of("coats = 3"),
+            "p.toml:1: unknown key coats; did you mean paint.coats?");
+}
+
+TEST(Fields, SayThatAKeyIsASection) {
+  EXPECT_EQ(error_of("paint = 'red'"),
+            "p.toml:1: paint is a section, written [paint], got \"red\"");
+}
+
+TEST(Fields, SayWhatWasWantedAndWhatCame) {
+  EXPECT_EQ(error_of("[paint]\ncoats = 'many'"),
+            "p.toml:2: paint.coats: wanted a whole number from 1 to 9, or "
+            "\"auto\", got \"many\"");
+  EXPECT_EQ(error_of("[paint]\ncolour = 'grene'"),
+            "p.toml:2: paint.colour: wanted one of \"red\", \"green\", got "
+            "\"grene\"");
+  EXPECT_EQ(
+      error_of("[paint]\nshare = 1.0"),
+      "p.toml:2: paint.share: wanted a number from 0 to below 1, got 1.0");
+  EXPECT_EQ(error_of("[paint.colour]\nx = 1"),
+            "p.toml:1: paint.colour: wanted one of \"red\", \"green\", got a "
+            "table");
+}
+
+TEST(Fields, RefuseAnotherKindOfValue) {
+  for (const char* line : {"[paint]\ncoats = 3.0",
+                           "[paint]\ncoats = true",
+                           "[paint]\nglossy = 1",
+                           "[paint]\nshare = '0.5'",
+                           "[paint]\nshare = inf",
+                           "[paint]\nshare = nan",
+                           "[paint]\ncolour = 1",
+                           "[store]\nname = 3",
+                           "[store]\nname = 2020-01-01",
+                           "[store]\nfiles = ['a', 1]",
+                           "[store]\nramp = [0]",
+                           "[store]\nramp = 'x'"}) {
+    EXPECT_THAT(error_of(line), HasSubstr(": wanted ")) << line;
+  }
+}
+
+TEST(Fields, RememberWhereAValueCameFrom) {
+  Paint paint;
+  Fields fields;
+  visit(fields, paint);
+  apply_settings(fields,
+                 parse_settings("[paint]\ncoats = 3\nshare = 0.1", "p.toml"));
+  apply_settings(fields, std::vector{parse_set_argument("paint.share=0.2")});
+  EXPECT_EQ(fields.find("paint.coats")->origin, "p.toml:2");
+  EXPECT_EQ(fields.find("paint.share")->origin, "--set");
+  EXPECT_EQ(fields.find("paint.glossy")->origin, "default");
+  EXPECT_EQ(paint.share, 0.2);
+}
+
+TEST(Fields, ChangeNothingWithARefusedValue) {
+  Paint paint;
+  Fields fields;
+  visit(fields, paint);
+  const auto bad = parse_settings("[paint]\ncoats = 100", "p.toml");
+  EXPECT_THROW(apply_settings(fields, bad), UsageError);
+  EXPECT_EQ(paint, Paint{});
+}
+
+TEST(Fields, PrintTomlThatReadsBackTheSame) {
+  Paint paint{.colour = Colour::kGreen,
+              .coats = 0,
+              .share = 0.1,
+              .name = "a \"b\"\n",
+              .files = {"x", "# y"},
+              .ramp = {4, 5}};
+  Fields fields;
+  visit(fields, paint);
+  set_origins(fields, {{"paint.coats", "a\nb = 1"}});
+  const std::string toml = to_toml(fields);
+  EXPECT_EQ(read(toml), paint) << toml;
+  EXPECT_THAT(toml, HasSubstr("# How much. [a number from 0 to below 1]"));
+  EXPECT_THAT(toml, HasSubstr("(a?b = 1)"));
+}
+
+TEST(Fields, PrintEveryDigitOfANumber) {
+  for (const double share : {0.1, 1.0 / 3, 1e-5, 5e-324, 0.0, 0.999999999}) {
+    Paint paint{.share = share};
+    Fields fields;
+    visit(fields, paint);
+    EXPECT_EQ(read(to_toml(fields)).share, share);
+  }
+}
+
+TEST(Fields, CheckValuesThatWereNeverRead) {
+  Paint paint{.coats = 10};
+  Fields fields;
+  visit(fields, paint);
+  EXPECT_THROW(check(fields), UsageError);
+  paint.coats = 0;  // automatic
+  EXPECT_NO_THROW(check(fields));
+}
+
+TEST(Fields, ListWhatDiffers) {
+  Paint a;
+  Paint b{.coats = 3, .name = "x"};
+  Fields fields_a;
+  visit(fields_a, a);
+  Fields fields_b;
+  visit(fields_b, b);
+  EXPECT_EQ(differences(fields_a, fields_b),
+            (std::vector<std::string>{"paint.coats: 2, 3",
+                                      "store.name: \"plain\", \"x\""}));
+  EXPECT_TRUE(differences(fields_a, fields_a).empty());
+}
+
+TEST(Fields, DocumentEveryKey) {
+  Paint paint;
+  Fields fields;
+  visit(fields, paint);
+  const std::string page = to_markdown(fields);
+  for (const Field& field : fields.all()) {
+    EXPECT_THAT(page, HasSubstr("| `" + field.name + "` | `" + field.text()));
+  }
+}
+
+}  // namespace
+}  // namespace dure
