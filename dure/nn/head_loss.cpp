@@ -7,6 +7,7 @@
 
 namespace dure::nn {
 
+using kernels::CrossEntropy;
 using kernels::Gradient;
 using kernels::MatMul;
 using kernels::Transpose;
@@ -18,10 +19,24 @@ namespace {
 // that the logits stay a small share of memory: 100 MiB at 50,304 columns.
 constexpr std::int64_t kMaximumRows = 512;
 
+struct Block {
+  std::int64_t first;
+  std::int64_t rows;
+};
+
 }  // namespace
 
-std::int64_t HeadLoss::block_rows(std::int64_t rows) {
-  return std::min(rows, kMaximumRows);
+template <typename Function>
+void HeadLoss::for_each_block(Context& ctx,
+                              ConstTensor x,
+                              Function&& function) const {
+  const std::int64_t N = x.shape()[0];
+  const std::int64_t most = std::min(N, kMaximumRows);
+  const OwnedTensor logits_NV = ctx.workspace({most, weight_.value.shape()[0]});
+  for (std::int64_t first = 0; first < N; first += most) {
+    const std::int64_t rows = std::min(most, N - first);
+    function(Block{first, rows}, logits_NV.rows(0, rows));
+  }
 }
 
 void HeadLoss::forward(Context& ctx,
@@ -30,51 +45,43 @@ void HeadLoss::forward(Context& ctx,
                        ConstTensor targets,
                        float d_loss,
                        Saved& saved) const {
-  const auto [N, C] = x.dims<2>("x");
-  const std::int64_t Vp = weight_.value.shape()[0];
-  const std::int64_t block = block_rows(N);
-  const OwnedTensor logits = ctx.workspace({block, Vp});
-  if (ctx.phase == Phase::kTrain) {
-    saved.d_x = ctx.activation({N, C});
-  }
-  for (std::int64_t first = 0; first < N; first += block) {
-    const std::int64_t rows = std::min(block, N - first);
-    forward_block(ctx,
-                  logits.rows(0, rows),
-                  loss.rows(first, rows),
-                  x.rows(first, rows),
-                  targets.rows(first, rows),
-                  d_loss,
-                  saved.d_x ? saved.d_x.rows(first, rows) : Tensor());
-  }
-}
-
-void HeadLoss::forward_block(Context& ctx,
-                             Tensor logits_NV,
-                             Tensor loss,
-                             ConstTensor x,
-                             ConstTensor targets,
-                             float d_loss,
-                             Tensor d_x) const {
-  logits(ctx, logits_NV, x);
-  const bool train = ctx.phase == Phase::kTrain;
-  launch(ctx.stream,
-         kernels::CrossEntropy{
-             .loss = loss,
-             .logits = logits_NV,
-             .targets = targets,
-             .vocabulary = vocabulary_,
-             .d_loss = d_loss,
-             .gradient = train ? Gradient::kInPlace : Gradient::kNone});
-  if (train) {
-    launch(ctx.stream, MatMul{.y = d_x, .a = logits_NV, .b = weight_.value});
+  saved.d_x = ctx.activation(x.shape());
+  for_each_block(ctx, x, [&](Block block, Tensor logits_NV) {
+    const ConstTensor x_NC = x.rows(block.first, block.rows);
+    logits(ctx, logits_NV, x_NC);
+    launch(ctx.stream,
+           CrossEntropy{.loss = loss.rows(block.first, block.rows),
+                        .logits = logits_NV,
+                        .targets = targets.rows(block.first, block.rows),
+                        .vocabulary = vocabulary_,
+                        .d_loss = d_loss,
+                        .gradient = Gradient::kInPlace});
+    launch(ctx.stream,
+           MatMul{.y = saved.d_x.rows(block.first, block.rows),
+                  .a = logits_NV,
+                  .b = weight_.value});
     launch(ctx.stream,
            MatMul{.y = weight_.gradient,
                   .a = logits_NV,
-                  .b = x,
+                  .b = x_NC,
                   .transpose_a = Transpose::kYes,
                   .write = weight_.take_write()});
-  }
+  });
+}
+
+void HeadLoss::evaluate(Context& ctx,
+                        Tensor loss,
+                        ConstTensor x,
+                        ConstTensor targets) const {
+  for_each_block(ctx, x, [&](Block block, Tensor logits_NV) {
+    logits(ctx, logits_NV, x.rows(block.first, block.rows));
+    launch(ctx.stream,
+           CrossEntropy{.loss = loss.rows(block.first, block.rows),
+                        .logits = logits_NV,
+                        .targets = targets.rows(block.first, block.rows),
+                        .vocabulary = vocabulary_,
+                        .gradient = Gradient::kNone});
+  });
 }
 
 void HeadLoss::logits(Context& ctx, Tensor logits_NV, ConstTensor x) const {

@@ -25,14 +25,19 @@ class HeadLoss {
       : weight_(weight), vocabulary_(vocabulary) {}
 
   // loss (N) overwritten; x (N, C); targets (N) i32. d_loss is the derivative
-  // of what is minimised by each row's loss, such as 1 / N. In evaluation no
-  // gradient is computed and nothing is saved.
+  // of what is minimised by each row's loss, such as 1 / N.
   void forward(Context& ctx,
                Tensor loss,
                ConstTensor x,
                ConstTensor targets,
                float d_loss,
                Saved& saved) const;
+
+  // The loss alone.
+  void evaluate(Context& ctx,
+                Tensor loss,
+                ConstTensor x,
+                ConstTensor targets) const;
 
   // logits (N, Vp) of a few rows, for generation.
   void logits(Context& ctx, Tensor logits, ConstTensor x) const;
@@ -43,13 +48,9 @@ class HeadLoss {
   static std::int64_t block_rows(std::int64_t rows);
 
  private:
-  void forward_block(Context& ctx,
-                     Tensor logits,
-                     Tensor loss,
-                     ConstTensor x,
-                     ConstTensor targets,
-                     float d_loss,
-                     Tensor d_x) const;
+  // function(block, logits (rows, Vp) to be written) for every block of rows.
+  template <typename Function>
+  void for_each_block(Context& ctx, ConstTensor x, Function&& function) const;
 
   Parameter& weight_;
   std::int64_t vocabulary_;

@@ -1,0 +1,42 @@
+#include "dure/kernels/transfer.h"
+
+namespace dure::kernels {
+namespace {
+
+void check_bytes(ConstTensor tensor, std::size_t host_bytes) {
+  DURE_CHECK(tensor.size_bytes() == host_bytes,
+             "a tensor of ",
+             tensor.size_bytes(),
+             " bytes can't be exchanged with ",
+             host_bytes,
+             " bytes of the host");
+}
+
+}  // namespace
+
+void check(const Upload& op) {
+  check_bytes(op.y, op.host.size());
+}
+
+Cost cost(const Upload& op) {
+  return {.bytes = 2 * static_cast<double>(op.host.size())};
+}
+
+void check(const Download& op) {
+  check_bytes(op.x, op.host.size());
+}
+
+Cost cost(const Download& op) {
+  return {.bytes = 2 * static_cast<double>(op.host.size())};
+}
+
+void check(const EveryNthRow& op) {
+  const auto [N, C] = op.y.dims<2>("y");
+  op.x.expect("x", {N * op.n, C});
+}
+
+Cost cost(const EveryNthRow& op) {
+  return {.bytes = 2 * static_cast<double>(op.y.size_bytes())};
+}
+
+}  // namespace dure::kernels

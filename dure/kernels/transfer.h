@@ -1,0 +1,48 @@
+// Between tensors and the host's own memory, and rows out of tensors. On kSim
+// nothing is moved: what a host vector holds stays.
+#pragma once
+
+#include <span>
+
+#include "dure/kernels/op.h"
+
+namespace dure::kernels {
+
+// y = host
+struct Upload {
+  static constexpr const char* kName = "upload";
+  Tensor y;                         // any shape   overwritten
+  std::span<const std::byte> host;  // as many bytes as y
+};
+
+void check(const Upload& op);
+Cost cost(const Upload& op);
+void run(OnCpu, Stream& stream, const Upload& op);
+void run(OnCuda, Stream& stream, const Upload& op);
+
+// host = x
+struct Download {
+  static constexpr const char* kName = "download";
+  std::span<std::byte> host;  // as many bytes as x   overwritten
+  ConstTensor x;              // any shape
+};
+
+void check(const Download& op);
+Cost cost(const Download& op);
+void run(OnCpu, Stream& stream, const Download& op);
+void run(OnCuda, Stream& stream, const Download& op);
+
+// The last of every n rows: y[i] = x[i n + n - 1]
+struct EveryNthRow {
+  static constexpr const char* kName = "every_nth_row";
+  Tensor y;       // (N, C)     overwritten
+  ConstTensor x;  // (N n, C)
+  std::int64_t n = 1;
+};
+
+void check(const EveryNthRow& op);
+Cost cost(const EveryNthRow& op);
+void run(OnCpu, Stream& stream, const EveryNthRow& op);
+void run(OnCuda, Stream& stream, const EveryNthRow& op);
+
+}  // namespace dure::kernels

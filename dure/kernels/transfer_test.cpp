@@ -1,0 +1,54 @@
+#include "dure/kernels/transfer.h"
+
+#include <array>
+
+#include <gtest/gtest.h>
+
+#include "dure/tensor/arena.h"
+
+namespace dure::kernels {
+namespace {
+
+TEST(Transfer, GoesThereAndBack) {
+  Arena arena;
+  Stream stream(Device::kCpu);
+  const OwnedTensor x = arena.tensor({3}, Category::kWorkspace);
+  const std::array<float, 3> there = {1, 2, 3};
+  std::array<float, 3> back = {};
+  launch(stream, Upload{.y = x, .host = std::as_bytes(std::span(there))});
+  launch(stream,
+         Download{.host = std::as_writable_bytes(std::span(back)), .x = x});
+  EXPECT_EQ(back, there);
+}
+
+TEST(Transfer, MovesNothingOnTheSimulator) {
+  Arena arena({.device = Device::kSim});
+  Stream stream(Device::kSim);
+  const OwnedTensor x = arena.tensor({3}, Category::kWorkspace);
+  std::array<float, 3> host = {1, 2, 3};
+  launch(stream,
+         Download{.host = std::as_writable_bytes(std::span(host)), .x = x});
+  EXPECT_EQ(host[2], 3);
+  EXPECT_GT(stream.seconds(), 0);
+}
+
+TEST(Transfer, RefusesAnotherSize) {
+  Arena arena;
+  Stream stream(Device::kCpu);
+  const OwnedTensor x = arena.tensor({3}, Category::kWorkspace);
+  EXPECT_THROW(launch(stream, Upload{.y = x, .host = {}}), Error);
+}
+
+TEST(EveryNthRow, TakesTheLastOfEachGroup) {
+  const std::array<float, 8> x = {0, 1, 2, 3, 4, 5, 6, 7};
+  std::array<float, 4> y = {};
+  Stream stream(Device::kCpu);
+  launch(stream,
+         EveryNthRow{.y = Tensor(y.data(), {2, 2}),
+                     .x = ConstTensor(x.data(), {4, 2}),
+                     .n = 2});
+  EXPECT_EQ(y, (std::array<float, 4>{2, 3, 6, 7}));
+}
+
+}  // namespace
+}  // namespace dure::kernels

@@ -1,0 +1,74 @@
+// A transformer block, pre-norm [1, figure 1 with the norms moved in]:
+//
+//   mid = x   + attention(norm1(x))
+//   y   = mid + mlp(norm2(mid))
+//
+// GPT-2 and Llama are this with other parts (weights.h).
+//
+// [1] Vaswani et al. 2017, arXiv:1706.03762.
+#pragma once
+
+#include <cstdint>
+
+#include "dure/model/config.h"
+#include "dure/nn/attention.h"
+#include "dure/nn/mlp.h"
+#include "dure/nn/norm.h"
+
+namespace dure::model {
+
+class Block {
+ public:
+  struct Saved {
+    nn::Norm::Saved norm1;
+    nn::Attention::Saved attention;
+    nn::Norm::Saved norm2;
+    nn::Mlp::Saved mlp;
+    OwnedTensor norm1_NC;  // normed x
+    OwnedTensor mid_NC;
+    OwnedTensor norm2_NC;  // normed mid
+  };
+
+  // Takes blocks.INDEX.* of `parameters`.
+  Block(const ModelConfig& config,
+        std::uint64_t seed,
+        std::int64_t index,
+        nn::ParameterSet& parameters);
+
+  // x, y (N, C), N being `samples` sequences; positions (N) i32. x must live
+  // until the backward.
+  void forward(nn::Context& ctx,
+               Tensor y,
+               ConstTensor x,
+               ConstTensor positions,
+               std::int64_t samples,
+               Saved& saved) const;
+
+  // d_NC holds the gradient of y, and then that of x. Frees `saved`.
+  void backward(nn::Context& ctx,
+                Tensor d_NC,
+                std::int64_t samples,
+                Saved& saved) const;
+
+  nn::Attention::Cache make_cache(nn::Context& ctx,
+                                  std::int64_t samples,
+                                  std::int64_t positions) const {
+    return attention_.make_cache(ctx, samples, positions);
+  }
+
+  // y may be x. lengths (samples) i32: positions already in the cache.
+  void forward_cached(nn::Context& ctx,
+                      Tensor y,
+                      ConstTensor x,
+                      ConstTensor positions,
+                      ConstTensor lengths,
+                      nn::Attention::Cache& cache) const;
+
+ private:
+  nn::Norm norm1_;
+  nn::Attention attention_;
+  nn::Norm norm2_;
+  nn::Mlp mlp_;
+};
+
+}  // namespace dure::model

@@ -1,0 +1,161 @@
+#include "dure/model/decoder.h"
+
+#include <utility>
+
+#include "dure/kernels/transfer.h"
+#include "dure/model/parts.h"
+#include "dure/model/weights.h"
+
+namespace dure::model {
+namespace {
+
+Shape to_shape(const mesh::Dims& dims) {
+  return dims.size() == 1 ? Shape{dims[0]} : Shape{dims[0], dims[1]};
+}
+
+void add_weights(const ModelConfig& config, nn::ParameterSet& parameters) {
+  for (const WeightSpec& spec : weights(config)) {
+    parameters.add(spec.name,
+                   to_shape(spec.shape),
+                   spec.sharding,
+                   spec.decay == Decay::kYes);
+  }
+}
+
+}  // namespace
+
+Decoder::Decoder(const ModelConfig& config,
+                 std::uint64_t seed,
+                 nn::ParameterSet& parameters)
+    : config_(config) {
+  add_weights(config, parameters);
+  nn::Parameter& token = parameters["embedding.token.weight"];
+  nn::Parameter* position = config.position == Position::kLearned
+                                ? &parameters["embedding.position.weight"]
+                                : nullptr;
+  embedding_.emplace(
+      token, position, nn::Dropout(seed, "embedding", config.dropout));
+  blocks_.reserve(static_cast<std::size_t>(config.layers));
+  for (std::int64_t i = 0; i < config.layers; ++i) {
+    blocks_.emplace_back(config, seed, i, parameters);
+  }
+  final_norm_.emplace(make_norm(config, parameters, "final_norm"));
+  head_.emplace(config.tie_embeddings ? token : parameters["head.weight"],
+                config.vocabulary);
+}
+
+std::int64_t Decoder::padded_vocabulary() const {
+  return model::padded_vocabulary(config_.vocabulary, 1);
+}
+
+void Decoder::forward(nn::Context& ctx,
+                      Tensor loss,
+                      const Batch& batch,
+                      float d_loss,
+                      Saved& saved) const {
+  const Shape shape = {batch.ids.elements(), config_.hidden};
+  saved.streams.resize(blocks_.size() + 1);
+  saved.blocks.resize(blocks_.size());
+  saved.streams[0] = ctx.activation(shape);
+  embedding_->forward(ctx,
+                      saved.streams[0],
+                      batch.ids,
+                      batch.positions,
+                      batch.samples,
+                      saved.embedding);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    saved.streams[i + 1] = ctx.activation(shape);
+    blocks_[i].forward(ctx,
+                       saved.streams[i + 1],
+                       saved.streams[i],
+                       batch.positions,
+                       batch.samples,
+                       saved.blocks[i]);
+  }
+  saved.normed_NC = ctx.activation(shape);
+  final_norm_->forward(
+      ctx, saved.normed_NC, saved.streams.back(), saved.final_norm);
+  head_->forward(ctx, loss, saved.normed_NC, batch.targets, d_loss, saved.head);
+}
+
+void Decoder::backward(nn::Context& ctx,
+                       const Batch& batch,
+                       Saved& saved) const {
+  saved.normed_NC = OwnedTensor();
+  const OwnedTensor d_NC = std::move(saved.head.d_x);
+  final_norm_->backward(ctx, d_NC, d_NC, saved.final_norm);
+  saved.final_norm = {};
+  for (std::size_t i = blocks_.size(); i-- > 0;) {
+    saved.streams[i + 1] = OwnedTensor();
+    blocks_[i].backward(ctx, d_NC, batch.samples, saved.blocks[i]);
+  }
+  saved.streams[0] = OwnedTensor();
+  embedding_->backward(ctx, d_NC, saved.embedding);
+}
+
+OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
+                                        const Batch& batch) const {
+  const nn::Phase phase = std::exchange(ctx.phase, nn::Phase::kEvaluate);
+  const Shape shape = {batch.ids.elements(), config_.hidden};
+  OwnedTensor x_NC = ctx.activation(shape);
+  OwnedTensor y_NC = ctx.activation(shape);
+  nn::Embedding::Saved unused;
+  embedding_->forward(
+      ctx, x_NC, batch.ids, batch.positions, batch.samples, unused);
+  for (const Block& block : blocks_) {
+    Block::Saved saved;
+    block.forward(ctx, y_NC, x_NC, batch.positions, batch.samples, saved);
+    std::swap(x_NC, y_NC);
+  }
+  nn::Norm::Saved norm;
+  final_norm_->forward(ctx, y_NC, x_NC, norm);
+  ctx.phase = phase;
+  return y_NC;
+}
+
+void Decoder::evaluate(nn::Context& ctx,
+                       Tensor loss,
+                       const Batch& batch) const {
+  const OwnedTensor normed_NC = run_without_saving(ctx, batch);
+  head_->evaluate(ctx, loss, normed_NC, batch.targets);
+}
+
+void Decoder::logits(nn::Context& ctx,
+                     Tensor logits,
+                     const Batch& batch) const {
+  head_->logits(ctx, logits, run_without_saving(ctx, batch));
+}
+
+Decoder::Cache Decoder::make_cache(nn::Context& ctx,
+                                   std::int64_t samples,
+                                   std::int64_t positions) const {
+  Cache cache{.blocks = {}, .samples = samples, .positions = positions};
+  for (const Block& block : blocks_) {
+    cache.blocks.push_back(block.make_cache(ctx, samples, positions));
+  }
+  return cache;
+}
+
+void Decoder::forward_cached(nn::Context& ctx,
+                             Tensor logits,
+                             ConstTensor ids,
+                             ConstTensor positions,
+                             ConstTensor lengths,
+                             Cache& cache) const {
+  const std::int64_t N = ids.elements();
+  const OwnedTensor x_NC = ctx.workspace({N, config_.hidden});
+  nn::Embedding::Saved unused;
+  embedding_->forward(ctx, x_NC, ids, positions, cache.samples, unused);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    blocks_[i].forward_cached(
+        ctx, x_NC, x_NC, positions, lengths, cache.blocks[i]);
+  }
+  const std::int64_t T = N / cache.samples;
+  const OwnedTensor last_BC = ctx.workspace({cache.samples, config_.hidden});
+  launch(ctx.stream, kernels::EveryNthRow{.y = last_BC, .x = x_NC, .n = T});
+  nn::Norm::Saved norm;
+  final_norm_->forward(ctx, last_BC, last_BC, norm);
+  head_->logits(ctx, logits, last_BC);
+}
+
+}  // namespace dure::model

@@ -1,0 +1,96 @@
+// A decoder-only language model: embedding, blocks, final norm, head and loss.
+//
+// Shapes: B samples of S tokens are N = B S rows; C is the hidden size, V the
+// vocabulary, Vp the padded one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "dure/model/block.h"
+#include "dure/model/config.h"
+#include "dure/nn/embedding.h"
+#include "dure/nn/head_loss.h"
+
+namespace dure::model {
+
+struct Batch {
+  ConstTensor ids;           // (N) i32
+  ConstTensor targets;       // (N) i32; kernels::kIgnore where none is wanted
+  ConstTensor positions;     // (N) i32
+  std::int64_t samples = 0;  // B
+};
+
+class Decoder {
+ public:
+  // What a training forward leaves for its backward. Reusable.
+  struct Saved {
+    nn::Embedding::Saved embedding;
+    std::vector<OwnedTensor> streams;  // (N, C) each: the input of block i,
+                                       // and last the output
+    std::vector<Block::Saved> blocks;
+    nn::Norm::Saved final_norm;
+    OwnedTensor normed_NC;
+    nn::HeadLoss::Saved head;
+  };
+
+  // What has been read so far, for generation.
+  struct Cache {
+    std::vector<nn::Attention::Cache> blocks;
+    std::int64_t samples = 0;
+    std::int64_t positions = 0;  // room
+  };
+
+  // `config` must be resolved. Adds the model's weights to `parameters`, which
+  // must outlive it; values are allocated and filled by the caller.
+  Decoder(const ModelConfig& config,
+          std::uint64_t seed,
+          nn::ParameterSet& parameters);
+
+  // A training pass: loss (N) overwritten, one a row; d_loss is the derivative
+  // of what is minimised by each of them, such as 1 / N.
+  void forward(nn::Context& ctx,
+               Tensor loss,
+               const Batch& batch,
+               float d_loss,
+               Saved& saved) const;
+
+  // Adds to, or overwrites, every parameter's gradient (Parameter::take_write).
+  void backward(nn::Context& ctx, const Batch& batch, Saved& saved) const;
+
+  // The loss alone: without dropout, and nothing is kept.
+  void evaluate(nn::Context& ctx, Tensor loss, const Batch& batch) const;
+
+  // The logits (N, Vp) of every row, likewise; batch.targets is not read.
+  void logits(nn::Context& ctx, Tensor logits, const Batch& batch) const;
+
+  Cache make_cache(nn::Context& ctx,
+                   std::int64_t samples,
+                   std::int64_t positions) const;
+
+  // Reads the next T tokens of each of B samples: ids, positions (BT) i32;
+  // lengths (B) i32, how many positions of each the cache holds. logits (B, Vp)
+  // overwritten: those after the last of the T.
+  void forward_cached(nn::Context& ctx,
+                      Tensor logits,
+                      ConstTensor ids,
+                      ConstTensor positions,
+                      ConstTensor lengths,
+                      Cache& cache) const;
+
+  const ModelConfig& config() const { return config_; }
+  std::int64_t padded_vocabulary() const;
+
+ private:
+  // From the embedding to the final norm, nothing kept.
+  OwnedTensor run_without_saving(nn::Context& ctx, const Batch& batch) const;
+
+  ModelConfig config_;
+  std::optional<nn::Embedding> embedding_;
+  std::vector<Block> blocks_;
+  std::optional<nn::Norm> final_norm_;
+  std::optional<nn::HeadLoss> head_;
+};
+
+}  // namespace dure::model

@@ -1,0 +1,59 @@
+// Optimizers, on flat tensors: they know no shapes and no parallelism.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dure/optim/config.h"
+#include "dure/tensor/arena.h"
+#include "dure/tensor/stream.h"
+
+namespace dure::optim {
+
+// What is to be optimized: one weight, or a part of one.
+struct Target {
+  std::string name;
+  Tensor weight;
+  ConstTensor gradient;  // as weight
+  bool decays = false;   // under weight decay
+};
+
+// A tensor of the optimizer's own, "WEIGHT.momentum" and the like: what a
+// checkpoint keeps.
+struct State {
+  std::string name;
+  Tensor tensor;
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  // Updates every weight from its gradient times grad_scale.
+  virtual void step(Stream& stream,
+                    double learning_rate,
+                    double grad_scale) = 0;
+
+  virtual std::span<const State> states() const = 0;
+
+  // How many updates have been made: the t of Adam's bias correction.
+  std::int64_t updates() const { return updates_; }
+  void set_updates(std::int64_t updates) { updates_ = updates; }
+
+ protected:
+  std::int64_t updates_ = 0;
+};
+
+// States come from `arena` (Category::kOptimizer) and start at 0.
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
+                                          const std::vector<Target>& targets,
+                                          Arena& arena,
+                                          Stream& stream);
+
+// Bytes of state a parameter of f32: 8 for AdamW, 4 or 0 for SGD.
+std::int64_t state_bytes_per_parameter(const OptimizerConfig& config);
+
+}  // namespace dure::optim
