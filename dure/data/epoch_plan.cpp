@@ -1,0 +1,46 @@
+#include "dure/data/epoch_plan.h"
+
+#include <algorithm>
+
+#include "dure/base/check.h"
+
+namespace dure::data {
+
+EpochPlan plan_epochs(std::int64_t tokens,
+                      std::int64_t sequence,
+                      std::int64_t wanted) {
+  DURE_CHECK(sequence >= 1,
+             "wanted a data.sequence of 1 token or more, not ",
+             sequence);
+  DURE_CHECK(tokens > sequence,
+             "a sample takes ",
+             sequence + 1,
+             " tokens (data.sequence + 1), but there are only ",
+             tokens,
+             "; give more text or a shorter sequence");
+  constexpr std::int64_t kMostTokens = std::int64_t{1} << 60;
+  DURE_CHECK(wanted <= kMostTokens / sequence,
+             wanted,
+             " samples of ",
+             sequence,
+             " tokens are more than can be counted");
+  const auto samples_of = [&](std::int64_t epochs) {
+    return (epochs * tokens - 1) / sequence;
+  };
+  EpochPlan plan;
+  // The least number of epochs whose samples suffice.
+  plan.epochs = std::max<std::int64_t>(1, wanted * sequence / tokens + 1);
+  plan.samples = samples_of(plan.epochs);
+  plan.samples_per_epoch = samples_of(1);
+  plan.first_block = plan.samples;
+  if (plan.epochs > 1) {
+    const std::int64_t before = samples_of(plan.epochs - 1);
+    // 80 %, rounded down: see Megatron's separate_last_epoch.
+    if (wanted - before < plan.samples_per_epoch * 4 / 5) {
+      plan.first_block = before;
+    }
+  }
+  return plan;
+}
+
+}  // namespace dure::data

@@ -1,0 +1,110 @@
+#include "dure/data/gpt_dataset.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dure/base/check.h"
+#include "dure/data/gpt_index_cache.h"
+
+namespace dure::data {
+namespace {
+
+GptIndexInputs inputs_of(const IndexedDataset& data,
+                         const GptDatasetOptions& options) {
+  const Range range = options.range;
+  DURE_CHECK(range.begin >= 0 && range.end <= data.sequences(),
+             data.prefix(),
+             ": wanted documents ",
+             range.begin,
+             " to ",
+             range.end,
+             ", but there are ",
+             data.sequences());
+  DURE_CHECK(range.size() > 0,
+             data.prefix(),
+             ": no documents are left for this part; of the ",
+             data.sequences(),
+             " that there are, give it a larger share in data.split");
+  const std::int64_t tokens = tokens_in(data, range);
+  DURE_CHECK(tokens > options.sequence,
+             data.prefix(),
+             ": documents ",
+             range.begin,
+             " to ",
+             range.end,
+             " have ",
+             tokens,
+             " tokens, less than the ",
+             options.sequence + 1,
+             " of one sample (data.sequence + 1); give more text, a larger "
+             "share in data.split, or a shorter sequence");
+  return {.range = range,
+          .sequence = options.sequence,
+          .plan = plan_epochs(tokens, options.sequence, options.samples),
+          .seed = options.seed};
+}
+
+}  // namespace
+
+std::int64_t tokens_in(const IndexedDataset& data, Range range) {
+  std::int64_t tokens = 0;
+  for (std::int64_t s = range.begin; s < range.end; ++s) {
+    tokens += data.length(s);
+  }
+  return tokens;
+}
+
+GptDataset::GptDataset(std::shared_ptr<const IndexedDataset> data,
+                       const GptDatasetOptions& options)
+    : data_(std::move(data)),
+      sequence_(options.sequence),
+      vocabulary_(options.vocabulary),
+      inputs_(inputs_of(*data_, options)),
+      index_(
+          open_gpt_index(*data_, inputs_, options.index_cache, options.log)) {}
+
+void GptDataset::sample(std::int64_t index,
+                        std::span<std::int32_t> tokens) const {
+  DURE_CHECK(index >= 0 && index < size(),
+             data_->prefix(),
+             ": wanted sample ",
+             index,
+             " of ",
+             size());
+  DURE_CHECK(std::ssize(tokens) == sample_tokens(),
+             "a sample has ",
+             sample_tokens(),
+             " tokens, room was given for ",
+             tokens.size());
+  auto [place, offset] = index_.position(index);
+  while (!tokens.empty()) {
+    const std::int64_t document = index_.document(place++);
+    const std::int64_t here = std::min<std::int64_t>(
+        data_->length(document) - offset, std::ssize(tokens));
+    const auto part = tokens.first(here);
+    data_->read(document, offset, part);
+    check_ids(document, part);
+    tokens = tokens.subspan(here);
+    offset = 0;
+  }
+}
+
+void GptDataset::check_ids(std::int64_t document,
+                           std::span<const std::int32_t> tokens) const {
+  std::uint32_t largest = 0;  // a negative id becomes a large one
+  for (std::int32_t token : tokens) {
+    largest = std::max(largest, static_cast<std::uint32_t>(token));
+  }
+  DURE_CHECK(largest < static_cast<std::uint64_t>(vocabulary_),
+             data_->prefix(),
+             ": document ",
+             document,
+             " holds token id ",
+             static_cast<std::int32_t>(largest),
+             ", but the vocabulary has ",
+             vocabulary_,
+             "; preprocess the text with the model's tokenizer, or raise "
+             "model.vocabulary");
+}
+
+}  // namespace dure::data

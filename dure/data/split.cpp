@@ -1,0 +1,99 @@
+#include "dure/data/split.h"
+
+#include <charconv>
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+#include "dure/base/check.h"
+
+namespace dure::data {
+namespace {
+
+// A finite number that is the whole of the text.
+std::optional<double> number(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') {
+    text.remove_prefix(1);
+  }
+  while (!text.empty() && text.back() == ' ') {
+    text.remove_suffix(1);
+  }
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || !std::isfinite(value)) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+[[noreturn]] void refuse_split(const std::string& text) {
+  throw UsageError(
+      concat("data.split: wanted one to three shares, such as "
+             "\"969,30,1\", not \"",
+             text,
+             "\""));
+}
+
+}  // namespace
+
+Shares parse_split(const std::string& text) {
+  Shares shares{};
+  std::size_t begin = 0;
+  std::size_t count = 0;
+  while (begin <= text.size()) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    const auto share =
+        number(std::string_view(text).substr(begin, comma - begin));
+    if (count == kSplits || !share || *share < 0) {
+      refuse_split(text);
+    }
+    shares[count++] = *share;
+    begin = comma + 1;
+  }
+  if (!(std::accumulate(shares.begin(), shares.end(), 0.0) > 0)) {
+    refuse_split(text);
+  }
+  return shares;
+}
+
+std::array<Range, kSplits> split_ranges(const Shares& shares,
+                                        std::int64_t sequences) {
+  const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
+  std::array<Range, kSplits> ranges;
+  double cumulated = 0;
+  std::int64_t begin = 0;
+  for (int i = 0; i < kSplits; ++i) {
+    cumulated += shares[i] / sum;
+    const auto end = static_cast<std::int64_t>(
+        std::nearbyint(cumulated * static_cast<double>(sequences)));
+    ranges[i] = {begin, end};
+    begin = end;
+  }
+  return ranges;
+}
+
+std::vector<BlendPart> parse_blend(const std::vector<std::string>& list) {
+  const bool weighted = !list.empty() && number(list[0]).has_value();
+  std::vector<BlendPart> parts;
+  if (!weighted) {
+    for (const std::string& prefix : list) {
+      parts.push_back({.prefix = prefix});
+    }
+    return parts;
+  }
+  for (std::size_t i = 0; i < list.size(); i += 2) {
+    const auto weight = number(list[i]);
+    if (!weight || !(*weight > 0) || i + 1 == list.size()) {
+      throw UsageError(
+          concat("data: wanted a weight above 0 and a prefix in "
+                 "turn, found \"",
+                 list[i],
+                 i + 1 == list.size() ? "\" at the end" : "\""));
+    }
+    parts.push_back({*weight, list[i + 1]});
+  }
+  return parts;
+}
+
+}  // namespace dure::data
