@@ -1,0 +1,205 @@
+#include "dure/checkpoint/elements.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "dure/base/check.h"
+#include "dure/base/half.h"
+
+namespace dure::checkpoint {
+namespace {
+
+template <typename T>
+T load(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+float as_float(double value) {
+  return static_cast<float>(value);
+}
+float as_float(float value) {
+  return value;
+}
+float as_float(F16 value) {
+  return to_float(value);
+}
+float as_float(Bf16 value) {
+  return to_float(value);
+}
+
+template <typename T>
+T from_float(float value) {
+  if constexpr (std::is_same_v<T, F16>) {
+    return to_f16(value);
+  } else if constexpr (std::is_same_v<T, Bf16>) {
+    return to_bf16(value);
+  } else {
+    return static_cast<T>(value);
+  }
+}
+
+template <typename From, typename To>
+void convert_all(std::span<const std::byte> in, std::span<std::byte> out) {
+  const std::size_t n = in.size() / sizeof(From);
+  for (std::size_t i = 0; i < n; ++i) {
+    const To value =
+        from_float<To>(as_float(load<From>(&in[i * sizeof(From)])));
+    std::memcpy(&out[i * sizeof(To)], &value, sizeof value);
+  }
+}
+
+template <typename From>
+void convert_from(std::span<const std::byte> in,
+                  FileDtype to,
+                  std::span<std::byte> out) {
+  switch (to) {
+    case FileDtype::kF64:
+      return convert_all<From, double>(in, out);
+    case FileDtype::kF32:
+      return convert_all<From, float>(in, out);
+    case FileDtype::kF16:
+      return convert_all<From, F16>(in, out);
+    default:
+      return convert_all<From, Bf16>(in, out);
+  }
+}
+
+template <typename T>
+std::vector<std::int64_t> integers(std::span<const std::byte> bytes) {
+  std::vector<std::int64_t> values(bytes.size() / sizeof(T));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const T value = load<T>(&bytes[i * sizeof(T)]);
+    values[i] = static_cast<std::int64_t>(value);
+  }
+  return values;
+}
+
+std::vector<std::int64_t> from_u64(const TensorEntry& entry) {
+  std::vector<std::int64_t> values = integers<std::uint64_t>(entry.bytes);
+  for (const std::int64_t value : values) {
+    DURE_CHECK(value >= 0, "tensor ", entry.name, ": a value exceeds 2^63 - 1");
+  }
+  return values;
+}
+
+// A square of kBlock x kBlock stays in the first-level cache while it is read
+// by rows and written by columns.
+constexpr std::int64_t kBlock = 32;
+
+template <typename T>
+void transpose_all(const std::byte* in,
+                   std::int64_t rows,
+                   std::int64_t columns,
+                   std::byte* out) {
+  constexpr std::int64_t kSize = sizeof(T);
+  for (std::int64_t row = 0; row < rows; row += kBlock) {
+    const std::int64_t last_row = std::min(row + kBlock, rows);
+    for (std::int64_t column = 0; column < columns; column += kBlock) {
+      const std::int64_t last_column = std::min(column + kBlock, columns);
+      for (std::int64_t c = column; c < last_column; ++c) {
+        for (std::int64_t r = row; r < last_row; ++r) {
+          std::memcpy(out + (c * rows + r) * kSize,
+                      in + (r * columns + c) * kSize,
+                      kSize);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+bool is_float(FileDtype dtype) {
+  return dtype == FileDtype::kF64 || dtype == FileDtype::kF32 ||
+         dtype == FileDtype::kF16 || dtype == FileDtype::kBf16;
+}
+
+void convert(FileDtype from,
+             std::span<const std::byte> in,
+             FileDtype to,
+             std::span<std::byte> out) {
+  assert(in.size() / size_of(from) == out.size() / size_of(to));
+  if (from == to) {
+    std::copy(in.begin(), in.end(), out.begin());
+    return;
+  }
+  DURE_CHECK(is_float(from) && is_float(to),
+             "can't convert ",
+             name_of(from),
+             " to ",
+             name_of(to),
+             "; known are F64, F32, F16 and BF16");
+  switch (from) {
+    case FileDtype::kF64:
+      return convert_from<double>(in, to, out);
+    case FileDtype::kF32:
+      return convert_from<float>(in, to, out);
+    case FileDtype::kF16:
+      return convert_from<F16>(in, to, out);
+    default:
+      return convert_from<Bf16>(in, to, out);
+  }
+}
+
+void transpose(std::span<const std::byte> in,
+               std::int64_t rows,
+               std::int64_t columns,
+               std::size_t element_bytes,
+               std::span<std::byte> out) {
+  assert(in.size() == out.size());
+  switch (element_bytes) {
+    case 1:
+      return transpose_all<std::uint8_t>(in.data(), rows, columns, out.data());
+    case 2:
+      return transpose_all<std::uint16_t>(in.data(), rows, columns, out.data());
+    case 4:
+      return transpose_all<std::uint32_t>(in.data(), rows, columns, out.data());
+    default:
+      return transpose_all<std::uint64_t>(in.data(), rows, columns, out.data());
+  }
+}
+
+std::vector<float> to_floats(const TensorEntry& entry) {
+  std::vector<float> values(entry.bytes.size() / size_of(entry.dtype));
+  convert(entry.dtype,
+          entry.bytes,
+          FileDtype::kF32,
+          std::as_writable_bytes(std::span(values)));
+  return values;
+}
+
+std::vector<std::int64_t> to_integers(const TensorEntry& entry) {
+  switch (entry.dtype) {
+    case FileDtype::kI64:
+      return integers<std::int64_t>(entry.bytes);
+    case FileDtype::kI32:
+      return integers<std::int32_t>(entry.bytes);
+    case FileDtype::kI16:
+      return integers<std::int16_t>(entry.bytes);
+    case FileDtype::kI8:
+      return integers<std::int8_t>(entry.bytes);
+    case FileDtype::kU64:
+      return from_u64(entry);
+    case FileDtype::kU32:
+      return integers<std::uint32_t>(entry.bytes);
+    case FileDtype::kU16:
+      return integers<std::uint16_t>(entry.bytes);
+    case FileDtype::kU8:
+    case FileDtype::kBool:
+      return integers<std::uint8_t>(entry.bytes);
+    default:
+      break;
+  }
+  DURE_CHECK(false,
+             "tensor ",
+             entry.name,
+             " is ",
+             name_of(entry.dtype),
+             ", wanted integers");
+  return {};
+}
+
+}  // namespace dure::checkpoint

@@ -1,0 +1,134 @@
+#include "dure/checkpoint/elements.h"
+
+#include <cstring>
+#include <gmock/gmock.h>
+#include <numeric>
+
+#include "dure/checkpoint/scratch_folder.h"
+
+namespace dure::checkpoint {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+template <typename T>
+std::vector<std::byte> bytes_of_values(const std::vector<T>& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return {bytes.begin(), bytes.end()};
+}
+
+// Values that every float type holds exactly, through every pair of types.
+TEST(Elements, ConvertsBetweenAllFloatTypes) {
+  const std::vector<float> values = {0, 1, -2.5, 0.15625, 240, -0.0F};
+  const FileDtype types[] = {
+      FileDtype::kF64, FileDtype::kF32, FileDtype::kF16, FileDtype::kBf16};
+  for (const FileDtype from : types) {
+    for (const FileDtype to : types) {
+      std::vector<std::byte> a(values.size() * size_of(from));
+      std::vector<std::byte> b(values.size() * size_of(to));
+      convert(FileDtype::kF32, bytes_of_values(values), from, a);
+      convert(from, a, to, b);
+      EXPECT_EQ(to_floats({"t", to, {6}, b}), values)
+          << name_of(from) << " " << name_of(to);
+    }
+  }
+}
+
+TEST(Elements, RoundsToNearestEven) {
+  // bf16 has 8 significant bits: 257 lies between 256 and 258, 259 between 258
+  // and 260; ties go to the even last bit, 256 and 260.
+  std::vector<std::byte> out(4);
+  convert(FileDtype::kF32,
+          bytes_of_values<float>({257, 259}),
+          FileDtype::kBf16,
+          out);
+  EXPECT_THAT(to_floats({"t", FileDtype::kBf16, {2}, out}),
+              ElementsAre(256, 260));
+}
+
+TEST(Elements, OneTypeIsCopiedBitForBit) {
+  const std::vector<std::byte> in(24, std::byte{0xFF});  // NaNs, or -1
+  for (int i = 0; i <= static_cast<int>(FileDtype::kBool); ++i) {
+    std::vector<std::byte> out(24);
+    convert(static_cast<FileDtype>(i), in, static_cast<FileDtype>(i), out);
+    EXPECT_EQ(in, out);
+  }
+}
+
+TEST(Elements, RefusesToConvertWhatIsNoFloat) {
+  std::vector<std::byte> a(4);
+  EXPECT_THAT(
+      error_of([&] { convert(FileDtype::kI32, a, FileDtype::kF32, a); }),
+      HasSubstr("can't convert I32 to F32"));
+}
+
+TEST(Elements, TransposesEveryShapeAroundTheBlock) {
+  for (const std::int64_t rows : {1, 3, 31, 32, 33, 70}) {
+    for (const std::int64_t columns : {1, 5, 32, 65}) {
+      std::vector<std::uint16_t> in(static_cast<std::size_t>(rows * columns));
+      std::iota(in.begin(), in.end(), std::uint16_t{0});
+      std::vector<std::uint16_t> out(in.size());
+      transpose(std::as_bytes(std::span(in)),
+                rows,
+                columns,
+                sizeof(std::uint16_t),
+                std::as_writable_bytes(std::span(out)));
+      for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t c = 0; c < columns; ++c) {
+          ASSERT_EQ(out[c * rows + r], r * columns + c);
+        }
+      }
+    }
+  }
+}
+
+TEST(Elements, TransposingTwiceIsNothingAtEverySize) {
+  const std::vector<float> in = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  const auto bytes = bytes_of_values(in);
+  for (const std::int64_t size : {1, 2, 4, 8}) {
+    const std::int64_t columns = 48 / size / 3;
+    std::vector<std::byte> once(48);
+    std::vector<std::byte> twice(48);
+    transpose(bytes, 3, columns, static_cast<std::size_t>(size), once);
+    transpose(once, columns, 3, static_cast<std::size_t>(size), twice);
+    EXPECT_EQ(twice, bytes) << size;
+    EXPECT_NE(once, bytes) << size;
+  }
+}
+
+TEST(Elements, ReadsIntegersOfEveryType) {
+  const auto values = [](FileDtype dtype, const std::vector<std::byte>& in) {
+    return to_integers({"t", dtype, {2}, in});
+  };
+  EXPECT_THAT(values(FileDtype::kI64, bytes_of_values<std::int64_t>({-5, 7})),
+              ElementsAre(-5, 7));
+  EXPECT_THAT(values(FileDtype::kI32, bytes_of_values<std::int32_t>({-5, 7})),
+              ElementsAre(-5, 7));
+  EXPECT_THAT(values(FileDtype::kI16, bytes_of_values<std::int16_t>({-5, 7})),
+              ElementsAre(-5, 7));
+  EXPECT_THAT(values(FileDtype::kI8, bytes_of_values<std::int8_t>({-5, 7})),
+              ElementsAre(-5, 7));
+  EXPECT_THAT(values(FileDtype::kU64, bytes_of_values<std::uint64_t>({5, 7})),
+              ElementsAre(5, 7));
+  EXPECT_THAT(
+      values(FileDtype::kU32, bytes_of_values<std::uint32_t>({4000000000, 7})),
+      ElementsAre(4000000000, 7));
+  EXPECT_THAT(
+      values(FileDtype::kU16, bytes_of_values<std::uint16_t>({65535, 7})),
+      ElementsAre(65535, 7));
+  EXPECT_THAT(values(FileDtype::kBool, bytes_of_values<std::uint8_t>({1, 0})),
+              ElementsAre(1, 0));
+  EXPECT_THAT(error_of([&] {
+                values(FileDtype::kU64,
+                       bytes_of_values<std::uint64_t>({1ULL << 63, 0}));
+              }),
+              HasSubstr("exceeds"));
+  EXPECT_THAT(error_of([&] {
+                values(FileDtype::kF32, bytes_of_values<float>({1, 0}));
+              }),
+              HasSubstr("is F32, wanted integers"));
+}
+
+}  // namespace
+}  // namespace dure::checkpoint

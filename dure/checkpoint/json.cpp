@@ -1,0 +1,159 @@
+#include "dure/checkpoint/json.h"
+
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "dure/base/check.h"
+
+namespace dure::checkpoint {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kDeepest = 16;
+
+// A parser callback that keeps everything, and throws at a repeated key: the
+// parser itself would silently keep the last.
+class Strict {
+ public:
+  explicit Strict(const std::string& source) : source_(source) {}
+
+  bool operator()(int depth, json::parse_event_t event, json& parsed) {
+    DURE_CHECK(depth <= kDeepest, source_, ": nested deeper than ", kDeepest);
+    if (event == json::parse_event_t::object_start) {
+      keys_.emplace_back();
+    } else if (event == json::parse_event_t::object_end) {
+      keys_.pop_back();
+    } else if (event == json::parse_event_t::key) {
+      const auto& key = parsed.get_ref<const std::string&>();
+      DURE_CHECK(
+          keys_.back().insert(key).second, source_, ": has ", key, " twice");
+    }
+    return true;
+  }
+
+ private:
+  const std::string& source_;
+  std::vector<std::set<std::string>> keys_;
+};
+
+}  // namespace
+
+json parse_object(std::string_view text, const std::string& source) {
+  json value;
+  try {
+    // By reference: the parser copies its callback.
+    Strict strict(source);
+    value = json::parse(text, [&strict](int depth, auto event, json& parsed) {
+      return strict(depth, event, parsed);
+    });
+  } catch (const json::exception& error) {
+    DURE_CHECK(false, source, ": not JSON: ", error.what());
+  }
+  DURE_CHECK(value.is_object(),
+             source,
+             ": wanted a JSON object, found ",
+             value.type_name());
+  return value;
+}
+
+bool JsonFields::has(const char* key) const {
+  const auto found = object_.find(key);
+  return found != object_.end() && !found->is_null();
+}
+
+const json& JsonFields::required(const char* key) const {
+  DURE_CHECK(has(key), source_, ": has no ", key);
+  return object_.at(key);
+}
+
+void JsonFields::refuse(const char* key, const char* wanted) const {
+  // Long values are cut: the message is one line.
+  std::string came =
+      object_.at(key).dump(-1, ' ', true, json::error_handler_t::replace);
+  if (came.size() > 60) {
+    came.resize(60);
+    came += "...";
+  }
+  DURE_CHECK(false, source_, ": ", key, ": wanted ", wanted, ", found ", came);
+  std::abort();  // not reached
+}
+
+std::int64_t JsonFields::integer(const char* key) const {
+  const json& value = required(key);
+  if (!value.is_number_integer() ||
+      (value.is_number_unsigned() && value.get<std::uint64_t>() >> 63 != 0)) {
+    refuse(key, "an integer");
+  }
+  return value.get<std::int64_t>();
+}
+
+std::int64_t JsonFields::integer_or(const char* key,
+                                    std::int64_t otherwise) const {
+  return has(key) ? integer(key) : otherwise;
+}
+
+std::int64_t JsonFields::positive(const char* key) const {
+  const std::int64_t value = integer(key);
+  if (value <= 0) {
+    refuse(key, "a positive integer");
+  }
+  return value;
+}
+
+std::int64_t JsonFields::positive_or(const char* key,
+                                     std::int64_t otherwise) const {
+  return has(key) ? positive(key) : otherwise;
+}
+
+double JsonFields::number(const char* key) const {
+  const json& value = required(key);
+  if (!value.is_number()) {
+    refuse(key, "a number");
+  }
+  return value.get<double>();
+}
+
+double JsonFields::number_or(const char* key, double otherwise) const {
+  return has(key) ? number(key) : otherwise;
+}
+
+bool JsonFields::truth_or(const char* key, bool otherwise) const {
+  if (!has(key)) {
+    return otherwise;
+  }
+  if (!object_.at(key).is_boolean()) {
+    refuse(key, "true or false");
+  }
+  return object_.at(key).get<bool>();
+}
+
+std::string JsonFields::text(const char* key) const {
+  const json& value = required(key);
+  if (!value.is_string()) {
+    refuse(key, "a string");
+  }
+  return value.get<std::string>();
+}
+
+std::string JsonFields::text_or(const char* key,
+                                const std::string& otherwise) const {
+  return has(key) ? text(key) : otherwise;
+}
+
+const json& JsonFields::object(const char* key) const {
+  if (!required(key).is_object()) {
+    refuse(key, "an object");
+  }
+  return object_.at(key);
+}
+
+const json& JsonFields::array(const char* key) const {
+  if (!required(key).is_array()) {
+    refuse(key, "an array");
+  }
+  return object_.at(key);
+}
+
+}  // namespace dure::checkpoint

@@ -1,0 +1,46 @@
+// JSON from files that anybody may have written. For .cpp files only: the
+// library's header is heavy.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace dure::checkpoint {
+
+// `text` as a JSON object. Refuses, with an Error that begins with `source`:
+// what isn't JSON, what isn't an object, a key given twice, and nesting deeper
+// than any of our formats has.
+nlohmann::json parse_object(std::string_view text, const std::string& source);
+
+// The values of one object, each fetched by name and type. An Error names the
+// source, the key, what was wanted and what came.
+class JsonFields {
+ public:
+  JsonFields(const nlohmann::json& object, std::string source)
+      : object_(object), source_(std::move(source)) {}
+
+  bool has(const char* key) const;  // present and not null
+  std::int64_t integer(const char* key) const;
+  std::int64_t integer_or(const char* key, std::int64_t otherwise) const;
+  std::int64_t positive(const char* key) const;
+  std::int64_t positive_or(const char* key, std::int64_t otherwise) const;
+  double number(const char* key) const;
+  double number_or(const char* key, double otherwise) const;
+  bool truth_or(const char* key, bool otherwise) const;
+  std::string text(const char* key) const;
+  std::string text_or(const char* key, const std::string& otherwise) const;
+  const nlohmann::json& object(const char* key) const;
+  const nlohmann::json& array(const char* key) const;
+  const std::string& source() const { return source_; }
+
+ private:
+  const nlohmann::json& required(const char* key) const;
+  [[noreturn]] void refuse(const char* key, const char* wanted) const;
+
+  const nlohmann::json& object_;
+  std::string source_;
+};
+
+}  // namespace dure::checkpoint
