@@ -1,0 +1,122 @@
+#include "dure/optim/config.h"
+
+#include "dure/base/check.h"
+#include "dure/base/fields.h"
+
+namespace dure::optim {
+namespace {
+
+constexpr Choice<OptimizerKind> kOptimizers[] = {
+    {"adamw", OptimizerKind::kAdamW},
+    {"sgd", OptimizerKind::kSgd},
+};
+
+constexpr Choice<Warmup> kWarmups[] = {
+    {"linear", Warmup::kLinear},
+    {"log", Warmup::kLog},
+};
+
+constexpr Choice<DecayKind> kDecays[] = {
+    {"constant", DecayKind::kConstant},
+    {"linear", DecayKind::kLinear},
+    {"cosine", DecayKind::kCosine},
+    {"inverse-square-root", DecayKind::kInverseSquareRoot},
+    {"wsd", DecayKind::kWsd},
+};
+
+constexpr Choice<DecayTo> kDecayTos[] = {
+    {"minimum", DecayTo::kMinimum},
+    {"zero", DecayTo::kZero},
+};
+
+constexpr Choice<WsdShape> kWsdShapes[] = {
+    {"linear", WsdShape::kLinear},
+    {"cosine", WsdShape::kCosine},
+    {"exponential", WsdShape::kExponential},
+    {"square-root", WsdShape::kSquareRoot},
+};
+
+void visit_schedule(Fields& fields, OptimizerConfig& c) {
+  fields.number("learning_rate",
+                c.learning_rate,
+                "The highest learning rate, reached after warm-up.");
+  fields.number("minimum_learning_rate",
+                c.minimum_learning_rate,
+                "The learning rate never decays below it.");
+  fields.whole("warmup_steps",
+               c.warmup_steps,
+               "Updates over which the learning rate rises from 0.");
+  fields.choice("warmup",
+                c.warmup,
+                "How it rises: evenly, or with the logarithm of the step.",
+                kWarmups);
+  fields.choice("decay",
+                c.decay,
+                "How it falls after warm-up; wsd: stable, then a fall.",
+                kDecays);
+  fields.whole("decay_steps",
+               c.decay_steps,
+               "The update at which the fall ends; auto: train.steps.",
+               {.least = 1, .automatic = 0});
+  fields.choice("decay_to",
+                c.decay_to,
+                "Whether linear and cosine end at the minimum, or head for "
+                "zero and stop at the minimum.",
+                kDecayTos);
+  fields.number("wsd_share",
+                c.wsd_share,
+                "The share of decay_steps, at their end, in which wsd falls.",
+                {.most = 1, .low = End::kExcluded});
+  fields.choice("wsd_shape", c.wsd_shape, "How wsd falls.", kWsdShapes);
+}
+
+}  // namespace
+
+void visit(Fields& fields, OptimizerConfig& c) {
+  fields.section("optimizer", "How weights are updated, and how fast.");
+  fields.choice("name", c.name, "The update rule.", kOptimizers);
+  visit_schedule(fields, c);
+  fields.number("beta1",
+                c.beta1,
+                "AdamW: decay of the mean of gradients.",
+                {.most = 1, .high = End::kExcluded});
+  fields.number("beta2",
+                c.beta2,
+                "AdamW: decay of the mean of squared gradients.",
+                {.most = 1, .high = End::kExcluded});
+  fields.number("epsilon",
+                c.epsilon,
+                "AdamW: added to the root of the mean square.",
+                {.low = End::kExcluded});
+  fields.number("momentum",
+                c.momentum,
+                "SGD: decay of the sum of gradients; 0: none is kept.",
+                {.most = 1, .high = End::kExcluded});
+  fields.number("weight_decay",
+                c.weight_decay,
+                "Pull of matrices towards 0, not of biases and norms.");
+  fields.number("clip_gradient",
+                c.clip_gradient,
+                "Gradients are scaled down to this global norm; 0: never.");
+}
+
+void validate(const OptimizerConfig& c) {
+  if (c.minimum_learning_rate > c.learning_rate) {
+    throw UsageError(concat("optimizer.minimum_learning_rate: wanted at most ",
+                            "optimizer.learning_rate, ",
+                            c.learning_rate,
+                            ", got ",
+                            c.minimum_learning_rate));
+  }
+  const bool ends = c.decay == DecayKind::kLinear ||
+                    c.decay == DecayKind::kCosine || c.decay == DecayKind::kWsd;
+  if (ends && c.warmup_steps >= c.decay_steps) {
+    throw UsageError(concat("optimizer.warmup_steps: wanted below ",
+                            "optimizer.decay_steps, ",
+                            c.decay_steps,
+                            ", got ",
+                            c.warmup_steps));
+  }
+}
+
+}  // namespace dure::optim

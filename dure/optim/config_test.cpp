@@ -1,0 +1,26 @@
+#include "dure/optim/config.h"
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+
+namespace dure::optim {
+namespace {
+
+TEST(OptimizerConfig, RefusesAMinimumAboveTheRate) {
+  OptimizerConfig config{
+      .learning_rate = 1e-4, .minimum_learning_rate = 1e-4, .decay_steps = 10};
+  EXPECT_NO_THROW(validate(config));
+  config.minimum_learning_rate = 2e-4;
+  EXPECT_THROW(validate(config), UsageError);
+}
+
+TEST(OptimizerConfig, RefusesWarmupThatOutlastsTheDecay) {
+  OptimizerConfig config{.warmup_steps = 10, .decay_steps = 10};
+  EXPECT_THROW(validate(config), UsageError);
+  config.decay = DecayKind::kInverseSquareRoot;  // has no end
+  EXPECT_NO_THROW(validate(config));
+}
+
+}  // namespace
+}  // namespace dure::optim
