@@ -5,6 +5,10 @@
 #include <string>
 #include <vector>
 
+namespace dure {
+class Fields;
+}  // namespace dure
+
 namespace dure::data {
 
 // A list of data sets is prefixes, "a" "b", taken by their sizes; or weights
@@ -19,8 +23,12 @@ struct DataConfig {
   std::string split = {};
 
   std::string tokenizer = {};    // as load_tokenizer() takes it
-  std::int64_t sequence = 1024;  // tokens the model reads in one sample
+  std::int64_t sequence = 0;     // tokens of a sample; 0: model.max_sequence
   std::string index_cache = {};  // a directory; empty: beside the data
+
+  bool operator==(const DataConfig&) const = default;
 };
+
+void visit(Fields& fields, DataConfig& config);
 
 }  // namespace dure::data

@@ -1,0 +1,116 @@
+// Documents from files: JSON Lines or plain text, compressed or not.
+//
+// Reading is in two halves, so that the costly one can run on many threads:
+// BatchReader cuts the files into records (one thread, near the speed of
+// memory), DocumentExtractor makes texts of them (one for each thread).
+// DocumentReader is both in one, for whoever wants one document after another.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/data/byte_source.h"
+#include "dure/data/json_text.h"
+#include "dure/data/record_reader.h"
+
+namespace dure::data {
+
+enum class TextFormat : std::uint8_t {
+  kAuto,       // by the name's ending (.jsonl, .json, .txt; before .gz), else
+               // JSON Lines where the first character is {
+  kJsonLines,  // an object a line
+  kText,       // plain, cut into documents
+};
+
+struct DocumentOptions {
+  std::vector<std::string> files;
+  TextFormat format = TextFormat::kAuto;
+  std::string text_key = "text";  // of JSON Lines
+  Cut cut = Cut::kFile;           // of plain text
+  std::string separator = {};     // for Cut::kSeparator
+};
+
+// Whole records of one file, in their order.
+struct DocumentBatch {
+  struct Record {
+    std::size_t begin;
+    std::size_t size;
+    std::int64_t number;  // see RecordReader::number()
+  };
+
+  std::string file;
+  bool json = false;
+  std::string bytes;  // of all records, and JsonText::kPadding more
+  std::vector<Record> records;
+  std::uint64_t input_bytes = 0;  // of the files' own, read so far
+
+  std::string_view record(std::size_t i) const {
+    return std::string_view(bytes).substr(records[i].begin, records[i].size);
+  }
+};
+
+class BatchReader {
+ public:
+  // Opens every file for a moment: a missing one is an Error before any work.
+  explicit BatchReader(DocumentOptions options);
+
+  // Fills the batch with about `bytes` bytes of records, one at least; false
+  // at the end of the last file.
+  bool next(DocumentBatch& batch, std::size_t bytes = std::size_t{1} << 18);
+
+  // Of all files together, as they are on disk.
+  std::uint64_t total_bytes() const { return total_bytes_; }
+
+ private:
+  // Goes on to the next file; false after the last.
+  bool open_next();
+  void fill(DocumentBatch& batch, std::size_t bytes);
+
+  DocumentOptions options_;
+  std::uint64_t total_bytes_ = 0;
+  std::uint64_t finished_bytes_ = 0;  // of files that are through
+  std::size_t next_file_ = 0;
+  bool json_ = false;
+  std::unique_ptr<ByteSource> source_;
+  std::optional<RecordReader> records_;
+};
+
+// Not for use by several threads at once: each has its own.
+class DocumentExtractor {
+ public:
+  explicit DocumentExtractor(std::string text_key)
+      : json_(std::move(text_key)) {}
+
+  // The text of a record; none for a blank line of JSON Lines. Valid until the
+  // next call. Throws Error, naming file and line.
+  std::optional<std::string_view> text(const DocumentBatch& batch,
+                                       std::size_t record);
+
+ private:
+  JsonText json_;
+};
+
+class DocumentReader {
+ public:
+  explicit DocumentReader(DocumentOptions options);
+
+  // The next document that is not empty, valid until the next call; false at
+  // the end.
+  bool next(std::string_view& text);
+
+  std::uint64_t total_bytes() const { return reader_.total_bytes(); }
+  std::uint64_t input_bytes() const { return batch_.input_bytes; }
+
+ private:
+  BatchReader reader_;
+  DocumentExtractor extractor_;
+  DocumentBatch batch_;
+  std::size_t next_ = 0;  // record of the batch
+};
+
+}  // namespace dure::data
