@@ -1,0 +1,308 @@
+#include "dure/kernels/matmul.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/random.h"
+
+namespace dure::kernels {
+namespace {
+
+using Values = std::vector<float>;
+
+struct Size {
+  std::int64_t M;
+  std::int64_t N;
+  std::int64_t K;
+};
+
+Values random_values(std::int64_t count, const char* name) {
+  const RandomStream stream(7, name);
+  Values values(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = stream.normal(i);
+  }
+  return values;
+}
+
+// Operands of one product and everything it may write, in vectors.
+struct Problem {
+  explicit Problem(Size s)
+      : size(s),
+        a(random_values(s.M * s.K, "a")),
+        b(random_values(s.K * s.N, "b")),
+        bias(random_values(s.N, "bias")),
+        residual(random_values(s.M * s.N, "residual")),
+        y(random_values(s.M * s.N, "y")) {}
+
+  MatMul op(Transpose transpose_a, Transpose transpose_b) {
+    const auto [M, N, K] = size;
+    const bool ta = transpose_a == Transpose::kYes;
+    const bool tb = transpose_b == Transpose::kYes;
+    return {.y = {y.data(), {M, N}},
+            .a = {a.data(), ta ? Shape{K, M} : Shape{M, K}},
+            .b = {b.data(), tb ? Shape{N, K} : Shape{K, N}},
+            .transpose_a = transpose_a,
+            .transpose_b = transpose_b};
+  }
+  ConstTensor bias_tensor() const { return {bias.data(), {size.N}}; }
+  ConstTensor residual_tensor() const {
+    return {residual.data(), {size.M, size.N}};
+  }
+
+  Size size;
+  Values a, b, bias, residual, y;
+};
+
+// One element in double, and the sum of the absolute values of its terms.
+struct Element {
+  double value = 0;
+  double magnitude = 0;
+
+  void add(double term) {
+    value += term;
+    magnitude += std::abs(term);
+  }
+};
+
+Element expected(const MatMul& op,
+                 const Values& y_before,
+                 Size s,
+                 std::int64_t m,
+                 std::int64_t n) {
+  const bool ta = op.transpose_a == Transpose::kYes;
+  const bool tb = op.transpose_b == Transpose::kYes;
+  const auto at = static_cast<std::size_t>(m * s.N + n);
+  Element element;
+  for (std::int64_t k = 0; k < s.K; ++k) {
+    element.add(double{op.a.data()[ta ? k * s.M + m : m * s.K + k]} *
+                double{op.b.data()[tb ? n * s.K + k : k * s.N + n]});
+  }
+  if (op.write == Write::kAdd) {
+    element.add(y_before[at]);
+  }
+  if (op.bias) {
+    element.add(op.bias.data()[n]);
+  }
+  if (op.residual) {
+    element.add(op.residual.data()[at]);
+  }
+  return element;
+}
+
+// A sum of n rounded terms, in any order, is off by at most n u / (1 - n u)
+// times the sum of their absolute values, u = eps / 2 [Higham 2002, eq. 4.4];
+// a product without FMA rounds once more. n = K + 3 terms at most.
+double tolerance(const Element& element, std::int64_t K) {
+  constexpr double kUnit = std::numeric_limits<float>::epsilon() / 2;
+  const double n = static_cast<double>(K + 4);
+  return n * kUnit / (1 - n * kUnit) * element.magnitude;
+}
+
+void expect_right(const MatMul& op, const Values& y_before, Size size) {
+  for (std::int64_t m = 0; m < size.M; ++m) {
+    for (std::int64_t n = 0; n < size.N; ++n) {
+      const Element want = expected(op, y_before, size, m, n);
+      ASSERT_NEAR(
+          op.y.data()[m * size.N + n], want.value, tolerance(want, size.K))
+          << "at " << m << ", " << n;
+    }
+  }
+}
+
+std::string describe(Size s) {
+  return concat("M ", s.M, ", N ", s.N, ", K ", s.K);
+}
+
+// Around every width of registers, panel and block that a kernel may have.
+const Size kSizes[] = {{1, 1, 1},
+                       {1, 17, 3},
+                       {5, 1, 33},
+                       {2, 50, 1},
+                       {3, 48, 129},
+                       {8, 64, 64},
+                       {13, 33, 65},
+                       {14, 32, 16},
+                       {29, 97, 40},
+                       {65, 130, 71},
+                       {130, 66, 400},
+                       {40, 300, 513},
+                       {257, 47, 30}};
+
+constexpr Transpose kBoth[] = {Transpose::kNo, Transpose::kYes};
+
+template <typename Body>
+void for_each_layout(Body body) {
+  for (const Size& size : kSizes) {
+    for (const Transpose ta : kBoth) {
+      for (const Transpose tb : kBoth) {
+        SCOPED_TRACE(concat(describe(size),
+                            ", transposed ",
+                            static_cast<int>(ta),
+                            static_cast<int>(tb)));
+        Problem problem(size);
+        body(problem, problem.op(ta, tb));
+      }
+    }
+  }
+}
+
+TEST(MatMul, OverwritesWithTheProductWhateverWasThere) {
+  for_each_layout([](Problem& problem, const MatMul& op) {
+    problem.y.assign(problem.y.size(), std::numeric_limits<float>::quiet_NaN());
+    Stream stream(Device::kCpu);
+    launch(stream, op);
+    expect_right(op, {}, problem.size);
+  });
+}
+
+TEST(MatMul, AddsBiasAndResidual) {
+  for_each_layout([](Problem& problem, MatMul op) {
+    Stream stream(Device::kCpu);
+    op.bias = problem.bias_tensor();
+    launch(stream, op);
+    expect_right(op, {}, problem.size);
+
+    op.residual = problem.residual_tensor();
+    launch(stream, op);
+    expect_right(op, {}, problem.size);
+
+    op.bias = {};
+    launch(stream, op);
+    expect_right(op, {}, problem.size);
+  });
+}
+
+TEST(MatMul, AddsToY) {
+  for_each_layout([](Problem& problem, MatMul op) {
+    const Values before = problem.y;
+    op.write = Write::kAdd;
+    Stream stream(Device::kCpu);
+    launch(stream, op);
+    expect_right(op, before, problem.size);
+  });
+}
+
+TEST(MatMul, TakesYAsItsOwnResidual) {
+  Problem problem({29, 97, 40});
+  const Values before = problem.y;
+  MatMul op = problem.op(Transpose::kNo, Transpose::kYes);
+  op.residual = op.y;
+  Stream stream(Device::kCpu);
+  launch(stream, op);
+  MatMul want = op;
+  want.residual = {before.data(), {29, 97}};
+  expect_right(want, {}, problem.size);
+}
+
+TEST(MatMul, WithNothingToSumIsTheEpilogueAlone) {
+  Problem problem({3, 5, 0});
+  MatMul op = problem.op(Transpose::kNo, Transpose::kNo);
+  op.bias = problem.bias_tensor();
+  op.residual = problem.residual_tensor();
+  Stream stream(Device::kCpu);
+  launch(stream, op);
+  expect_right(op, {}, problem.size);
+
+  op.bias = {};
+  op.residual = {};
+  launch(stream, op);
+  EXPECT_EQ(problem.y, Values(15));
+}
+
+TEST(MatMul, OfNoRowsOrNoColumnsDoesNothing) {
+  for (const Size size : {Size{0, 4, 3}, Size{4, 0, 3}}) {
+    Problem problem(size);
+    MatMul op = problem.op(Transpose::kNo, Transpose::kYes);
+    Stream stream(Device::kCpu);
+    EXPECT_NO_THROW(launch(stream, op)) << describe(size);
+  }
+}
+
+TEST(MatMul, PropagatesNanAndInfinity) {
+  Problem problem({4, 20, 6});
+  problem.a[1] = std::numeric_limits<float>::quiet_NaN();
+  problem.a[3 * 6] = std::numeric_limits<float>::infinity();
+  const MatMul op = problem.op(Transpose::kNo, Transpose::kNo);
+  Stream stream(Device::kCpu);
+  launch(stream, op);
+  for (std::size_t n = 0; n < 20; ++n) {
+    EXPECT_TRUE(std::isnan(problem.y[n]));
+    EXPECT_TRUE(std::isfinite(problem.y[20 + n]));
+    EXPECT_TRUE(std::isinf(problem.y[60 + n]));
+  }
+}
+
+// The same values whatever ran before on the stream: what it keeps between
+// operations depends on shapes alone, or on nothing.
+TEST(MatMul, GivesTheSameBitsWhenShapesInterleave) {
+  Problem small({13, 33, 65});
+  Problem large({65, 130, 71});
+  const auto product = [](Stream& stream, Problem& problem) {
+    launch(stream, problem.op(Transpose::kYes, Transpose::kNo));
+    return problem.y;
+  };
+  Stream fresh_small(Device::kCpu);
+  Stream fresh_large(Device::kCpu);
+  const Values want_small = product(fresh_small, small);
+  const Values want_large = product(fresh_large, large);
+  Stream shared(Device::kCpu);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(product(shared, small), want_small);
+    EXPECT_EQ(product(shared, large), want_large);
+  }
+}
+
+TEST(MatMul, RefusesOperandsThatDoNotFit) {
+  Problem problem({4, 6, 5});
+  const MatMul good = problem.op(Transpose::kNo, Transpose::kYes);
+  const auto refuses = [&](auto change) {
+    MatMul op = good;
+    change(op);
+    EXPECT_THROW(check(op), Error);
+  };
+  EXPECT_NO_THROW(check(good));
+  refuses([](MatMul& op) { op.transpose_a = Transpose::kYes; });
+  refuses([](MatMul& op) { op.transpose_b = Transpose::kNo; });
+  refuses([&](MatMul& op) { op.y = {problem.y.data(), {4, 5}}; });
+  refuses([&](MatMul& op) { op.y = {problem.y.data(), {24}}; });
+  refuses([&](MatMul& op) { op.a = {problem.a.data(), {4, 4}}; });
+  refuses([&](MatMul& op) { op.b = {problem.b.data(), {5, 5}}; });
+  refuses([&](MatMul& op) { op.b = {}; });
+  refuses([&](MatMul& op) { op.a = {problem.a.data(), {4, 5}, DType::kBf16}; });
+  refuses([&](MatMul& op) { op.bias = {problem.bias.data(), {5}}; });
+  refuses([&](MatMul& op) { op.residual = {problem.y.data(), {6, 4}}; });
+  refuses([&](MatMul& op) {
+    op.bias = problem.bias_tensor();
+    op.write = Write::kAdd;
+  });
+  refuses([&](MatMul& op) {
+    op.residual = problem.residual_tensor();
+    op.write = Write::kAdd;
+  });
+}
+
+TEST(MatMul, CountsTwoFlopsAProductAndEachOperandOnce) {
+  Problem problem({4, 6, 5});
+  MatMul op = problem.op(Transpose::kYes, Transpose::kNo);
+  EXPECT_EQ(cost(op).flops, 2 * 4 * 6 * 5);
+  EXPECT_EQ(cost(op).bytes, 4 * (4 * 5 + 5 * 6 + 4 * 6));
+  op.write = Write::kAdd;
+  EXPECT_EQ(cost(op).bytes, 4 * (4 * 5 + 5 * 6 + 2 * 4 * 6));
+}
+
+TEST(MatMul, TakesTimeOnTheSimulatorAndTouchesNothing) {
+  Problem problem({4, 6, 5});
+  const Values before = problem.y;
+  Stream stream(Device::kSim);
+  launch(stream, problem.op(Transpose::kNo, Transpose::kNo));
+  EXPECT_GT(stream.seconds(), 0);
+  EXPECT_EQ(problem.y, before);
+}
+
+}  // namespace
+}  // namespace dure::kernels
