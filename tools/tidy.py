@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""clang-tidy over our sources, on all cores, never twice over the same text.
+
+Usage: tools/tidy.py [--build DIR] [FILE...]      (default: build/asan, all files)
+Example: tools/tidy.py dure/base/files.cpp
+
+A file that passed is remembered under a hash of all that its result follows
+from: its own text, that of every header of ours it reaches, .clang-tidy, its
+compile command and the versions of the packages. The memory is in
+$XDG_CACHE_HOME/dure/tidy (~/.cache/dure/tidy) and may be removed at any time.
+"""
+import argparse
+import concurrent.futures
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TIDY = "clang-tidy-14"
+INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.M)
+# In a test a product of two literals or a vector that grows is plain, not slow.
+TEST_CHECKS = ("-bugprone-implicit-widening-of-multiplication-result,"
+               "-performance-inefficient-vector-operation")
+FOLDERS = ("dure/", "tests/", "bench/", "fuzz/", "examples/")
+
+
+def cache_folder():
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "dure" / "tidy"
+
+
+def output_of(*command):
+    return subprocess.run(command, cwd=ROOT, capture_output=True).stdout
+
+
+def environment_hash():
+    """Of what every file's result follows from."""
+    state = hashlib.sha256((ROOT / ".clang-tidy").read_bytes())
+    state.update(TEST_CHECKS.encode())
+    state.update(output_of(TIDY, "--version"))
+    state.update(output_of("dpkg-query", "-W", "-f", "${Package} ${Version}\n",
+                           "lib*-dev", "nlohmann*", "clang*"))
+    return state.digest()
+
+
+@functools.lru_cache(maxsize=None)
+def text_and_includes(path):
+    text = path.read_bytes()
+    names = [name.decode() for name in INCLUDE.findall(text)]
+    candidates = [p for n in names for p in (ROOT / n, path.parent / n)]
+    return text, [p for p in candidates if p.is_file()]
+
+
+def reach(path):
+    """The file and every header of ours that it includes, however deep."""
+    seen, waiting = {path}, [path]
+    while waiting:
+        for header in text_and_includes(waiting.pop())[1]:
+            if header not in seen:
+                seen.add(header)
+                waiting.append(header)
+    return sorted(seen)
+
+
+def key_of(path, command, environment):
+    state = hashlib.sha256(environment)
+    # The same tree elsewhere is the same text.
+    state.update(command.replace(str(ROOT), "").encode())
+    for file in reach(path):
+        state.update(str(file.relative_to(ROOT)).encode())
+        state.update(hashlib.sha256(text_and_includes(file)[0]).digest())
+    return state.hexdigest()
+
+
+def commands_of(build):
+    """Source -> compile command, for the sources of ours that git knows."""
+    database = build / "compile_commands.json"
+    if not database.is_file():
+        sys.exit(f"tidy: {database} is missing: run cmake --preset asan")
+    ours = set(output_of("git", "ls-files", "-co", "--exclude-standard", "-z",
+                         "--", "*.cpp").decode().split("\0"))
+    commands = {}
+    for entry in json.loads(database.read_text()):
+        path = pathlib.Path(entry["file"]).resolve()
+        if not path.is_relative_to(ROOT):
+            continue
+        name = path.relative_to(ROOT).as_posix()
+        if name in ours and name.startswith(FOLDERS):
+            commands[path] = entry["command"]
+    return commands
+
+
+def run_tidy(path, build):
+    start = time.monotonic()
+    checks = TEST_CHECKS if path.name.endswith("_test.cpp") else ""
+    command = [TIDY, "--quiet", f"--checks={checks}", "-p", build, path]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return result.returncode, result.stdout, time.monotonic() - start
+
+
+def show(done, total, name, seconds):
+    if sys.stderr.isatty():
+        print(f"\r\033[Ktidy: {done}/{total} {name}", end="", file=sys.stderr,
+              flush=True)
+    elif seconds > 30:
+        print(f"tidy: {name} took {seconds:.0f} s", file=sys.stderr)
+
+
+def check_all(waiting, build):
+    """Runs what waits (path -> key); remembers what passed; the failures."""
+    failures = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = {pool.submit(run_tidy, path, build): path for path in waiting}
+        finished = concurrent.futures.as_completed(jobs)
+        for done, job in enumerate(finished, 1):
+            path, (status, output, seconds) = jobs[job], job.result()
+            name = path.relative_to(ROOT).as_posix()
+            show(done, len(jobs), name, seconds)
+            if status == 0:
+                (cache_folder() / waiting[path]).touch()
+            else:
+                failures.append(name)
+                print(f"\n{output.strip()}", flush=True)
+    if sys.stderr.isatty() and waiting:
+        print("\r\033[K", end="", file=sys.stderr)
+    return failures
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1])
+    parser.add_argument("--build", type=pathlib.Path,
+                        default=ROOT / "build" / "asan")
+    parser.add_argument("files", nargs="*", type=pathlib.Path)
+    arguments = parser.parse_args()
+
+    commands = commands_of(arguments.build)
+    chosen = {file.resolve() for file in arguments.files} or set(commands)
+    unknown = chosen - set(commands)
+    if unknown:
+        sys.exit(f"tidy: no compile command for {sorted(map(str, unknown))}")
+
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    environment = environment_hash()
+    keys = {p: key_of(p, commands[p], environment) for p in sorted(chosen)}
+    waiting = {p: k for p, k in keys.items()
+               if not (cache_folder() / k).exists()}
+    failures = check_all(waiting, arguments.build)
+    print(f"tidy: {len(chosen) - len(failures)} files clean "
+          f"({len(chosen) - len(waiting)} unchanged since they were), "
+          f"{len(failures)} not{': ' if failures else ''}{' '.join(failures)}")
+    return bool(failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
