@@ -1,7 +1,87 @@
 #include "dure/model/config.h"
 
+#include "dure/base/check.h"
+#include "dure/base/fields.h"
+
 namespace dure::model {
 namespace {
+
+constexpr Choice<Family> kFamilies[] = {
+    {"gpt", Family::kGpt},
+    {"llama", Family::kLlama},
+};
+
+constexpr Choice<Norm> kNorms[] = {
+    {"layernorm", Norm::kLayerNorm},
+    {"rmsnorm", Norm::kRmsNorm},
+};
+
+constexpr Choice<Position> kPositions[] = {
+    {"learned", Position::kLearned},
+    {"rope", Position::kRope},
+};
+
+constexpr Choice<Activation> kActivations[] = {
+    {"gelu", Activation::kGelu},
+    {"swiglu", Activation::kSwiglu},
+};
+
+// Larger than any model yet, and small enough that the bytes of one, at 16 a
+// parameter, are a 64-bit number.
+constexpr std::int64_t kMostLayers = 10'000;
+constexpr std::int64_t kMostHidden = 1 << 18;
+constexpr std::int64_t kMostFfnHidden = 1 << 22;
+// Token ids are 32-bit, and the padded vocabulary must be one too.
+constexpr std::int64_t kMostVocabulary = 1 << 30;
+constexpr std::int64_t kMostSequence = 1 << 30;
+
+void visit_size(Fields& fields, ModelConfig& c) {
+  fields.whole("layers",
+               c.layers,
+               "Transformer blocks.",
+               {.least = 1, .most = kMostLayers});
+  fields.whole("hidden",
+               c.hidden,
+               "Width of the residual stream.",
+               {.least = 1, .most = kMostHidden});
+  fields.whole("heads",
+               c.heads,
+               "Attention heads; they share `hidden` evenly.",
+               {.least = 1, .most = kMostHidden});
+  fields.whole("kv_heads",
+               c.kv_heads,
+               "Key-value heads, each for as many heads; auto: as heads.",
+               {.least = 1, .most = kMostHidden, .automatic = 0});
+  fields.whole("ffn_hidden",
+               c.ffn_hidden,
+               "Width within the feed-forward network; auto: 4 hidden, with "
+               "swiglu 8/3 hidden up to a multiple of 256.",
+               {.least = 1, .most = kMostFfnHidden, .automatic = 0});
+  fields.whole("vocabulary",
+               c.vocabulary,
+               "Token ids, before padding.",
+               {.least = 1, .most = kMostVocabulary});
+  fields.whole("max_sequence",
+               c.max_sequence,
+               "The longest sequence the model reads.",
+               {.least = 1, .most = kMostSequence});
+}
+
+void check_divides(const char* whole_key,
+                   std::int64_t whole,
+                   const char* part_key,
+                   std::int64_t part) {
+  if (whole % part != 0) {
+    throw UsageError(concat("model.",
+                            whole_key,
+                            ": wanted a multiple of model.",
+                            part_key,
+                            ", ",
+                            part,
+                            ", got ",
+                            whole));
+  }
+}
 
 std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -29,6 +109,63 @@ ModelConfig resolve(ModelConfig config) {
     config.ffn_hidden = default_ffn_hidden(config);
   }
   return config;
+}
+
+void visit(Fields& fields, ModelConfig& c) {
+  fields.section("model", "What the model is; see also the presets below.");
+  fields.text("preset", c.preset, "A published size to start from, or none.");
+  fields.choice("family",
+                c.family,
+                "Sets norm, position, activation, bias and tie_embeddings, "
+                "where they are not given.",
+                kFamilies);
+  visit_size(fields, c);
+  fields.choice("norm", c.norm, "The normalisation.", kNorms);
+  fields.choice("position", c.position, "How positions enter.", kPositions);
+  fields.choice("activation",
+                c.activation,
+                "Of the feed-forward network; gelu is its tanh form.",
+                kActivations);
+  fields.flag("bias", c.bias, "Whether linear layers have biases.");
+  fields.flag("tie_embeddings",
+              c.tie_embeddings,
+              "Whether the head uses the token embedding's weights.");
+  fields.number("dropout",
+                c.dropout,
+                "The share of values dropped in training, after the embedding, "
+                "in attention and before each residual sum.",
+                {.most = 1, .high = End::kExcluded});
+  fields.number("norm_epsilon",
+                c.norm_epsilon,
+                "Added to the mean square in norms.",
+                {.low = End::kExcluded});
+  fields.number("rope_theta",
+                c.rope_theta,
+                "The base of the rotary frequencies.",
+                {.low = End::kExcluded});
+  fields.number("init_std",
+                c.init_std,
+                "Standard deviation of the first weights.",
+                {.low = End::kExcluded});
+}
+
+void validate(const ModelConfig& config) {
+  ModelConfig copy = config;
+  Fields fields;
+  visit(fields, copy);
+  check(fields);
+  check_divides("hidden", config.hidden, "heads", config.heads);
+  check_divides("heads", config.heads, "kv_heads", config.kv_heads);
+  if (config.position == Position::kRope && config.head_dim() % 2 != 0) {
+    throw UsageError(concat(
+        "model.hidden: wanted an even number a head, as rope turns pairs, got ",
+        config.head_dim(),
+        " (",
+        config.hidden,
+        " / ",
+        config.heads,
+        " heads)"));
+  }
 }
 
 }  // namespace dure::model

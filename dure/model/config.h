@@ -8,6 +8,10 @@
 #include <string>
 #include <vector>
 
+namespace dure {
+class Fields;
+}  // namespace dure
+
 namespace dure::model {
 
 enum class Family : std::uint8_t { kGpt, kLlama };
@@ -45,5 +49,11 @@ std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor);
 
 // kv_heads and ffn_hidden filled in where they were 0.
 ModelConfig resolve(ModelConfig config);
+
+void visit(Fields& fields, ModelConfig& config);
+
+// Throws UsageError for values out of range or that do not go together. The
+// config must be resolved.
+void validate(const ModelConfig& config);
 
 }  // namespace dure::model

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include "dure/base/check.h"
+
 namespace dure::model {
 namespace {
 
@@ -140,6 +142,12 @@ class Table {
 
 std::vector<WeightSpec> weights(const ModelConfig& config,
                                 std::int64_t tensor) {
+  const std::int64_t heads = resolve(config).kv_heads;
+  DURE_CHECK(tensor >= 1 && heads % tensor == 0,
+             "heads are not cut: wanted model.kv_heads, ",
+             heads,
+             ", to be a multiple of the tensor size, ",
+             tensor);
   return Table(config, tensor).build();
 }
 

@@ -1,0 +1,42 @@
+#include "dure/model/count.h"
+
+#include "dure/mesh/sharding.h"
+
+namespace dure::model {
+namespace {
+
+// 0 for the embeddings, 1 + i for block i, the last for what follows them.
+std::size_t layer_of(const WeightSpec& spec, const ModelConfig& config) {
+  if (spec.block >= 0) {
+    return static_cast<std::size_t>(spec.block) + 1;
+  }
+  return spec.part == Part::kEmbedding
+             ? 0
+             : static_cast<std::size_t>(config.layers) + 1;
+}
+
+}  // namespace
+
+Count count(const ModelConfig& config, std::int64_t tensor) {
+  Count count;
+  for (const WeightSpec& spec : weights(config, tensor)) {
+    const std::int64_t published = mesh::elements(spec.logical);
+    count.published += published;
+    count.parts[spec.part] += published;
+    count.block += spec.block == 0 ? published : 0;
+    count.padded += mesh::elements(spec.shape);
+    count.per_rank +=
+        mesh::elements(mesh::local_shape(spec.shape, spec.sharding, tensor));
+  }
+  return count;
+}
+
+std::vector<std::int64_t> parameters_by_layer(const ModelConfig& config) {
+  std::vector<std::int64_t> layers(static_cast<std::size_t>(config.layers) + 2);
+  for (const WeightSpec& spec : weights(config)) {
+    layers[layer_of(spec, config)] += mesh::elements(spec.logical);
+  }
+  return layers;
+}
+
+}  // namespace dure::model

@@ -1,0 +1,28 @@
+// How many parameters a model has, as its table of weights says.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "dure/model/config.h"
+#include "dure/model/weights.h"
+
+namespace dure::model {
+
+struct Count {
+  std::int64_t published = 0;  // tied weights once, without padding
+  std::int64_t padded = 0;     // with the vocabulary's padding
+  std::int64_t per_rank = 0;   // held by each rank of the tensor axis
+  std::int64_t block = 0;      // of one block
+  std::map<Part, std::int64_t> parts = {};  // of `published`
+};
+
+Count count(const ModelConfig& config, std::int64_t tensor = 1);
+
+// Without padding, in the order in which a pipeline is cut: the embeddings,
+// each block, then the final norm with the head (which a tied model does not
+// own).
+std::vector<std::int64_t> parameters_by_layer(const ModelConfig& config);
+
+}  // namespace dure::model
