@@ -1,0 +1,94 @@
+// The configuration of a run: every section of the TOML file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dure/data/config.h"
+#include "dure/model/config.h"
+#include "dure/optim/config.h"
+#include "dure/tensor/device.h"
+
+namespace dure::train {
+
+enum class OnNonfinite : std::uint8_t { kStop, kSkip };
+
+struct TrainConfig {
+  std::int64_t steps = 1000;
+  std::int64_t global_batch = 8;
+  std::int64_t micro_batch = 0;  // 0: the most that divides, up to 8
+  std::vector<std::int64_t> batch_rampup = {};  // see ramp_up.h
+  std::int64_t seed = 1234;
+  Device device = Device::kCpu;
+  std::int64_t threads = 0;         // 0: all cores
+  std::int64_t evaluate_every = 0;  // 0: never
+  std::int64_t evaluate_steps = 10;
+  OnNonfinite on_nonfinite = OnNonfinite::kStop;
+
+  bool operator==(const TrainConfig&) const = default;
+};
+
+struct ParallelConfig {
+  std::int64_t tensor = 1;
+  std::int64_t pipeline = 1;
+  std::int64_t context = 1;
+  std::int64_t data = 0;  // 0: what is left of the ranks
+
+  bool operator==(const ParallelConfig&) const = default;
+};
+
+enum class Compute : std::uint8_t { kFp32 };
+
+struct PrecisionConfig {
+  Compute compute = Compute::kFp32;
+
+  bool operator==(const PrecisionConfig&) const = default;
+};
+
+struct MemoryConfig {
+  double limit_gib = 0;  // 0: no limit
+
+  bool operator==(const MemoryConfig&) const = default;
+};
+
+struct CheckpointConfig {
+  std::string directory = {};  // empty: "checkpoints" in log.directory
+  std::int64_t every = 0;      // 0: only at the end
+  std::int64_t keep = 3;       // 0: all
+
+  bool operator==(const CheckpointConfig&) const = default;
+};
+
+struct LogConfig {
+  std::string directory = "out/run";
+  std::int64_t every = 1;
+  bool trace = false;
+
+  bool operator==(const LogConfig&) const = default;
+};
+
+struct Config {
+  model::ModelConfig model = {};
+  data::DataConfig data = {};
+  TrainConfig train = {};
+  optim::OptimizerConfig optimizer = {};
+  ParallelConfig parallel = {};
+  PrecisionConfig precision = {};
+  MemoryConfig memory = {};
+  CheckpointConfig checkpoint = {};
+  LogConfig log = {};
+
+  bool operator==(const Config&) const = default;
+};
+
+void visit(Fields& fields, Config& config);
+
+// "auto" values filled in from others.
+Config resolve(Config config);
+
+// Throws UsageError for values out of range or that do not go together. The
+// config must be resolved.
+void validate(const Config& config);
+
+}  // namespace dure::train

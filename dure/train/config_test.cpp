@@ -1,0 +1,225 @@
+#include "dure/train/config.h"
+
+#include <gmock/gmock.h>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/base/fields.h"
+#include "dure/train/load_config.h"
+
+namespace dure::train {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+LoadedConfig parse(const std::string& toml,
+                   const std::vector<std::string>& sets = {}) {
+  return parse_config(toml, "run.toml", sets);
+}
+
+std::string error_of(const std::string& toml,
+                     const std::vector<std::string>& sets = {}) {
+  try {
+    parse(toml, sets);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// Names that people and scripts know by heart: adding one is a line here,
+// removing or renaming one breaks their files.
+TEST(Config, HasTheseKeys) {
+  const std::vector<std::string> expected = {
+      "model.preset",
+      "model.family",
+      "model.layers",
+      "model.hidden",
+      "model.heads",
+      "model.kv_heads",
+      "model.ffn_hidden",
+      "model.vocabulary",
+      "model.max_sequence",
+      "model.norm",
+      "model.position",
+      "model.activation",
+      "model.bias",
+      "model.tie_embeddings",
+      "model.dropout",
+      "model.norm_epsilon",
+      "model.rope_theta",
+      "model.init_std",
+      "data.train",
+      "data.validation",
+      "data.test",
+      "data.split",
+      "data.tokenizer",
+      "data.sequence",
+      "data.index_cache",
+      "train.steps",
+      "train.global_batch",
+      "train.micro_batch",
+      "train.batch_rampup",
+      "train.seed",
+      "train.device",
+      "train.threads",
+      "train.evaluate_every",
+      "train.evaluate_steps",
+      "train.on_nonfinite",
+      "optimizer.name",
+      "optimizer.learning_rate",
+      "optimizer.minimum_learning_rate",
+      "optimizer.warmup_steps",
+      "optimizer.warmup",
+      "optimizer.decay",
+      "optimizer.decay_steps",
+      "optimizer.decay_to",
+      "optimizer.wsd_share",
+      "optimizer.wsd_shape",
+      "optimizer.beta1",
+      "optimizer.beta2",
+      "optimizer.epsilon",
+      "optimizer.momentum",
+      "optimizer.weight_decay",
+      "optimizer.clip_gradient",
+      "parallel.tensor",
+      "parallel.pipeline",
+      "parallel.context",
+      "parallel.data",
+      "precision.compute",
+      "memory.limit_gib",
+      "checkpoint.directory",
+      "checkpoint.every",
+      "checkpoint.keep",
+      "log.directory",
+      "log.every",
+      "log.trace",
+  };
+  Config config;
+  Fields fields;
+  visit(fields, config);
+  EXPECT_EQ(fields.keys(), expected);
+}
+
+TEST(Config, EveryMeaningIsASentence) {
+  Config config;
+  Fields fields;
+  visit(fields, config);
+  for (const Field& field : fields.all()) {
+    EXPECT_EQ(field.meaning.back(), '.') << field.key();
+    EXPECT_EQ(field.meaning.find('\n'), std::string::npos) << field.key();
+  }
+}
+
+TEST(LoadConfig, OfNothingIsTheDefaultModel) {
+  const Config config = parse("").config;
+  EXPECT_EQ(config.model, model::resolve({}));
+  EXPECT_EQ(config.data.sequence, 1024);
+  EXPECT_EQ(config.optimizer.decay_steps, config.train.steps);
+  EXPECT_EQ(config.train.micro_batch, 8);
+  EXPECT_EQ(config.checkpoint.directory, "out/run/checkpoints");
+}
+
+TEST(LoadConfig, PutsSetsOverTheFileOverThePreset) {
+  const LoadedConfig loaded = parse(
+      "[model]\npreset = 'llama2-7b'\nlayers = 2\nhidden = 64\nheads = 8\n",
+      {"model.hidden=128", "model.kv_heads=4"});
+  const model::ModelConfig& model = loaded.config.model;
+  EXPECT_EQ(model.vocabulary, 32000);
+  EXPECT_EQ(model.family, model::Family::kLlama);
+  EXPECT_EQ(model.layers, 2);
+  EXPECT_EQ(model.hidden, 128);
+  const Origins& from = loaded.origins;
+  EXPECT_EQ(from.at("model.vocabulary"), "preset llama2-7b");
+  EXPECT_EQ(from.at("model.layers"), "run.toml:3");
+  EXPECT_EQ(from.at("model.hidden"), "--set");
+  EXPECT_EQ(from.at("train.steps"), "default");
+  EXPECT_EQ(from.at("data.sequence"), "auto");
+}
+
+TEST(LoadConfig, TakesNormAndTheLikeFromTheFamily) {
+  const LoadedConfig loaded = parse("[model]\nfamily = 'llama'\nbias = true\n");
+  EXPECT_EQ(loaded.config.model.norm, model::Norm::kRmsNorm);
+  EXPECT_TRUE(loaded.config.model.bias);
+  EXPECT_EQ(loaded.origins.at("model.norm"), "family");
+}
+
+TEST(LoadConfig, TheLastPresetCounts) {
+  const auto loaded =
+      parse("[model]\npreset = 'gpt2-124m'", {"model.preset=gpt2-355m"});
+  EXPECT_EQ(loaded.config.model.layers, 24);
+}
+
+TEST(LoadConfig, PrintsWhatLoadsToTheSame) {
+  const LoadedConfig loaded = parse(
+      "[model]\npreset = 'llama-1b'\n[data]\ntrain = ['0.5', 'a', '0.5', "
+      "'b \"c\"']\nsplit = '969,30,1'\n[train]\nbatch_rampup = [4, 2, 50]\n"
+      "[optimizer]\nlearning_rate = 0.00012345678901234567\n[log]\ntrace = "
+      "true\n");
+  const std::string toml = to_toml(loaded);
+  const LoadedConfig again = parse_config(toml, "config.toml", {});
+  EXPECT_EQ(again.config, loaded.config) << toml;
+  EXPECT_THAT(again.origins.at("model.layers"), StartsWith("config.toml:"));
+  EXPECT_THAT(toml, HasSubstr("layers = 16"));
+  EXPECT_THAT(toml, HasSubstr("(preset llama-1b)"));
+  EXPECT_THAT(toml, HasSubstr("learning_rate = 0.00012345678901234567"));
+}
+
+TEST(LoadConfig, NamesTheNearestKeyWithItsLine) {
+  EXPECT_EQ(error_of("[model]\n\nhiden = 3"),
+            "run.toml:3: unknown key model.hiden; did you mean model.hidden?");
+  EXPECT_EQ(error_of("", {"optimiser.beta1=0.9"}),
+            "--set: unknown key optimiser.beta1; did you mean "
+            "optimizer.beta1?");
+  EXPECT_THAT(error_of("[model]\npreset = 'gpt2-123m'"),
+              HasSubstr("did you mean \"gpt2-124m\"?"));
+}
+
+TEST(LoadConfig, RefusesAFamilyThatIsNotThePresets) {
+  EXPECT_THAT(error_of("[model]\npreset = 'gpt2-124m'\nfamily = 'llama'"),
+              StartsWith("model.family: wanted that of model.preset"));
+  EXPECT_EQ(error_of("[model]\npreset = 'gpt2-124m'\nfamily = 'gpt'"),
+            "no error");
+}
+
+TEST(LoadConfig, RefusesWhatDoesNotGoTogether) {
+  struct Case {
+    const char* set;
+    const char* message;
+  };
+  for (const auto& [set, message] : {
+           Case{"model.heads=7", "model.hidden: wanted a multiple of"},
+           Case{"train.micro_batch=3", "train.global_batch: wanted a multiple"},
+           Case{"train.batch_rampup=[3, 4, 9]", "train.batch_rampup: wanted"},
+           Case{"data.sequence=2048", "data.sequence: wanted at most"},
+           Case{"train.evaluate_every=5", "train.evaluate_every: wanted 0, or"},
+           Case{"optimizer.warmup_steps=1000", "optimizer.warmup_steps"},
+           Case{"parallel.tensor=2", "parallel.tensor: wanted 1, got 2: this"},
+           Case{"parallel.data=2", "parallel.data: wanted 1, got 2: this"},
+           Case{"precision.compute=bf16", "wanted \"fp32\", got \"bf16\""},
+           Case{"train.device=cuda", "wanted one of \"cpu\", \"sim\", got"},
+       }) {
+    EXPECT_THAT(error_of("", {set}), HasSubstr(message)) << set;
+  }
+}
+
+TEST(LoadConfig, ChoosesMicroBatchesThatDivideEveryBatch) {
+  const auto micro_batch = [](const std::vector<std::string>& sets) {
+    return parse("", sets).config.train.micro_batch;
+  };
+  EXPECT_EQ(micro_batch({"train.global_batch=12"}), 6);
+  EXPECT_EQ(micro_batch({"train.global_batch=13"}), 1);
+  EXPECT_EQ(micro_batch({"train.global_batch=64"}), 8);
+  EXPECT_EQ(
+      micro_batch({"train.global_batch=16", "train.batch_rampup=[12, 2, 100]"}),
+      2);
+}
+
+TEST(LoadConfig, OfAMissingFileNamesIt) {
+  EXPECT_THROW(load_config("/nonexistent/run.toml", {}), Error);
+}
+
+}  // namespace
+}  // namespace dure::train

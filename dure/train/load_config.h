@@ -1,0 +1,32 @@
+// A configuration from a TOML file, --set arguments and a preset.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "dure/base/fields.h"
+#include "dure/train/config.h"
+
+namespace dure::train {
+
+struct LoadedConfig {
+  Config config;    // resolved and valid
+  Origins origins;  // key to "default", "run.toml:12", "--set", "preset x", ...
+};
+
+// Values in order, each over those before: defaults, the family's or the
+// preset's, the file's, those of --set. An empty path is no file. Throws
+// UsageError where anything is wrong.
+LoadedConfig load_config(const std::string& path,
+                         std::span<const std::string> sets);
+
+// As above, of a file's text; `name` is what messages call it.
+LoadedConfig parse_config(std::string_view text,
+                          const std::string& name,
+                          std::span<const std::string> sets);
+
+// The whole configuration as TOML that loads to the same: what --print-config
+// prints, and what a run writes to config.toml.
+std::string to_toml(const LoadedConfig& loaded);
+
+}  // namespace dure::train

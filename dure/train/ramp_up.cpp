@@ -1,0 +1,79 @@
+#include "dure/train/ramp_up.h"
+
+#include "dure/base/check.h"
+
+namespace dure::train {
+namespace {
+
+struct RampUp {
+  std::int64_t start = 0;
+  std::int64_t increment = 0;
+  std::int64_t samples = 0;
+};
+
+RampUp ramp_up(const TrainConfig& train) {
+  if (train.batch_rampup.empty()) {
+    return {.start = train.global_batch, .increment = 1, .samples = 1};
+  }
+  if (train.batch_rampup.size() != 3) {
+    throw UsageError(concat(
+        "train.batch_rampup: wanted [start, increment, samples] or [], got ",
+        train.batch_rampup.size(),
+        " numbers"));
+  }
+  return {.start = train.batch_rampup[0],
+          .increment = train.batch_rampup[1],
+          .samples = train.batch_rampup[2]};
+}
+
+void check_whole_micro_batches(const char* what,
+                               std::int64_t batch,
+                               std::int64_t micro_batch) {
+  if (batch % micro_batch != 0) {
+    throw UsageError(concat(what,
+                            ": wanted a multiple of train.micro_batch, ",
+                            micro_batch,
+                            ", got ",
+                            batch));
+  }
+}
+
+}  // namespace
+
+std::int64_t global_batch_after(std::int64_t consumed,
+                                const TrainConfig& train) {
+  const RampUp ramp = ramp_up(train);
+  const std::int64_t increments =
+      (train.global_batch - ramp.start) / ramp.increment;
+  if (consumed >= ramp.samples || increments == 0) {
+    return train.global_batch;
+  }
+  // consumed / (samples / increments), without the rounding of the inner one.
+  const double done = static_cast<double>(consumed) *
+                      static_cast<double>(increments) /
+                      static_cast<double>(ramp.samples);
+  return ramp.start + static_cast<std::int64_t>(done) * ramp.increment;
+}
+
+void validate_batches(const TrainConfig& train) {
+  check_whole_micro_batches(
+      "train.global_batch", train.global_batch, train.micro_batch);
+  const RampUp ramp = ramp_up(train);
+  if (ramp.start > train.global_batch ||
+      (train.global_batch - ramp.start) % ramp.increment != 0) {
+    throw UsageError(concat("train.batch_rampup: wanted whole increments of ",
+                            ramp.increment,
+                            " from ",
+                            ramp.start,
+                            " to train.global_batch, got ",
+                            train.global_batch));
+  }
+  if (!train.batch_rampup.empty()) {
+    check_whole_micro_batches(
+        "train.batch_rampup start", ramp.start, train.micro_batch);
+    check_whole_micro_batches(
+        "train.batch_rampup increment", ramp.increment, train.micro_batch);
+  }
+}
+
+}  // namespace dure::train

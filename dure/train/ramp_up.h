@@ -1,0 +1,24 @@
+// The size of the global batch as a run goes on, as Megatron-LM ramps it up.
+//
+// With train.batch_rampup = [start, increment, samples] there are
+// n = (global_batch - start) / increment increments, each after samples / n
+// more samples:
+//
+//   [8, 4, 100], global_batch 16:  8 until 50 samples, 12 until 100, then 16
+#pragma once
+
+#include <cstdint>
+
+#include "dure/train/config.h"
+
+namespace dure::train {
+
+// The size of the batch that follows `consumed` samples.
+std::int64_t global_batch_after(std::int64_t consumed,
+                                const TrainConfig& train);
+
+// Throws UsageError unless every global batch is whole micro-batches and the
+// ramp-up ends at global_batch.
+void validate_batches(const TrainConfig& train);
+
+}  // namespace dure::train
