@@ -100,7 +100,7 @@ void Block::forward_cached(nn::Context& ctx,
                            ConstTensor x,
                            ConstTensor positions,
                            ConstTensor lengths,
-                           nn::Attention::Cache& cache) const {
+                           const nn::Attention::Cache& cache) const {
   const OwnedTensor normed = ctx.workspace(x.shape());
   const OwnedTensor mid = ctx.workspace(x.shape());
   nn::Norm::Saved unused;

@@ -50,19 +50,13 @@ class Block {
                 std::int64_t samples,
                 Saved& saved) const;
 
-  nn::Attention::Cache make_cache(nn::Context& ctx,
-                                  std::int64_t samples,
-                                  std::int64_t positions) const {
-    return attention_.make_cache(ctx, samples, positions);
-  }
-
   // y may be x. lengths (samples) i32: positions already in the cache.
   void forward_cached(nn::Context& ctx,
                       Tensor y,
                       ConstTensor x,
                       ConstTensor positions,
                       ConstTensor lengths,
-                      nn::Attention::Cache& cache) const;
+                      const nn::Attention::Cache& cache) const;
 
  private:
   nn::Norm norm1_;

@@ -126,14 +126,31 @@ void Decoder::logits(nn::Context& ctx,
   head_->logits(ctx, logits, run_without_saving(ctx, batch));
 }
 
-Decoder::Cache Decoder::make_cache(nn::Context& ctx,
-                                   std::int64_t samples,
-                                   std::int64_t positions) const {
-  Cache cache{.blocks = {}, .samples = samples, .positions = positions};
-  for (const Block& block : blocks_) {
-    cache.blocks.push_back(block.make_cache(ctx, samples, positions));
+Shape Decoder::cache_shape(std::int64_t samples, std::int64_t positions) const {
+  return {2 * config_.layers * samples,
+          config_.kv_heads,
+          positions,
+          config_.head_dim()};
+}
+
+Decoder::Cache Decoder::make_cache(Tensor memory) const {
+  const auto [rows, G, S, D] = memory.dims<4>("memory");
+  const std::int64_t B = rows / (2 * config_.layers);
+  memory.expect("memory", cache_shape(B, S));
+  Cache cache{.blocks = {}, .samples = B};
+  for (std::int64_t i = 0; i < config_.layers; ++i) {
+    cache.blocks.push_back(
+        {.k = memory.rows(2 * i * B, B), .v = memory.rows((2 * i + 1) * B, B)});
   }
   return cache;
+}
+
+Decoder::Cache Decoder::Cache::of_sample(std::int64_t b) const {
+  Cache one{.blocks = {}, .samples = 1};
+  for (const nn::Attention::Cache& block : blocks) {
+    one.blocks.push_back({.k = block.k.rows(b, 1), .v = block.v.rows(b, 1)});
+  }
+  return one;
 }
 
 void Decoder::forward_cached(nn::Context& ctx,
@@ -141,7 +158,7 @@ void Decoder::forward_cached(nn::Context& ctx,
                              ConstTensor ids,
                              ConstTensor positions,
                              ConstTensor lengths,
-                             Cache& cache) const {
+                             const Cache& cache) const {
   const std::int64_t N = ids.elements();
   const OwnedTensor x_NC = ctx.workspace({N, config_.hidden});
   nn::Embedding::Saved unused;

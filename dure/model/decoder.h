@@ -35,11 +35,13 @@ class Decoder {
     nn::HeadLoss::Saved head;
   };
 
-  // What has been read so far, for generation.
+  // Keys and values of what has been read so far, for generation: views.
   struct Cache {
     std::vector<nn::Attention::Cache> blocks;
-    std::int64_t samples = 0;
-    std::int64_t positions = 0;  // room
+    std::int64_t samples = 0;  // B
+
+    // That of one sample.
+    Cache of_sample(std::int64_t b) const;
   };
 
   // `config` must be resolved. Adds the model's weights to `parameters`, which
@@ -65,9 +67,10 @@ class Decoder {
   // The logits (N, Vp) of every row, likewise; batch.targets is not read.
   void logits(nn::Context& ctx, Tensor logits, const Batch& batch) const;
 
-  Cache make_cache(nn::Context& ctx,
-                   std::int64_t samples,
-                   std::int64_t positions) const;
+  // Room for so many positions of each of B samples, in `memory`, which must be
+  // of cache_shape().
+  Cache make_cache(Tensor memory) const;
+  Shape cache_shape(std::int64_t samples, std::int64_t positions) const;
 
   // Reads the next T tokens of each of B samples: ids, positions (BT) i32;
   // lengths (B) i32, how many positions of each the cache holds. logits (B, Vp)
@@ -77,7 +80,7 @@ class Decoder {
                       ConstTensor ids,
                       ConstTensor positions,
                       ConstTensor lengths,
-                      Cache& cache) const;
+                      const Cache& cache) const;
 
   const ModelConfig& config() const { return config_; }
   std::int64_t padded_vocabulary() const;

@@ -91,21 +91,13 @@ void Attention::backward(Context& ctx,
   qkv_.backward(ctx, d_x, d_qkv, saved.qkv);
 }
 
-Attention::Cache Attention::make_cache(Context& ctx,
-                                       std::int64_t samples,
-                                       std::int64_t positions) const {
-  const dure::Shape shape = {
-      samples, options_.shape.kv_heads, positions, options_.shape.head_dim};
-  return {.k = ctx.activation(shape), .v = ctx.activation(shape)};
-}
-
 void Attention::forward_cached(Context& ctx,
                                Tensor y,
                                ConstTensor x,
                                ConstTensor residual,
                                ConstTensor positions,
                                ConstTensor lengths,
-                               Cache& cache) const {
+                               const Cache& cache) const {
   const std::int64_t samples = lengths.elements();
   const kernels::AttentionShape shape = shape_of(x.shape()[0], samples);
   const OwnedTensor qkv = ctx.workspace({shape.rows(), shape.qkv_columns()});

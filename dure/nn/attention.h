@@ -32,10 +32,10 @@ class Attention {
     kernels::DropoutMask mask;
   };
 
-  // Keys and values of the positions so far, of one layer.
+  // Keys and values of the positions so far, of one layer: views.
   struct Cache {
-    OwnedTensor k;  // (B, G, S, D)
-    OwnedTensor v;  // (B, G, S, D)
+    Tensor k;  // (B, G, S, D)
+    Tensor v;  // (B, G, S, D)
   };
 
   struct Options {
@@ -63,10 +63,6 @@ class Attention {
                 std::int64_t samples,
                 const Saved& saved) const;
 
-  Cache make_cache(Context& ctx,
-                   std::int64_t samples,
-                   std::int64_t positions) const;
-
   // The next rows of each sequence, lengths[b] of which are in the cache.
   void forward_cached(Context& ctx,
                       Tensor y,
@@ -74,7 +70,7 @@ class Attention {
                       ConstTensor residual,
                       ConstTensor positions,
                       ConstTensor lengths,
-                      Cache& cache) const;
+                      const Cache& cache) const;
 
  private:
   kernels::AttentionShape shape_of(std::int64_t rows,

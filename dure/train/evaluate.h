@@ -1,0 +1,28 @@
+// The loss of a model on a data set.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "dure/data/dataset.h"
+#include "dure/model/decoder.h"
+#include "dure/train/rank.h"
+
+namespace dure::train {
+
+struct EvaluateOptions {
+  std::int64_t samples = 0;  // the first so many of the data set
+  std::int64_t micro_batch = 1;
+  std::int64_t sequence = 0;
+  // Called with the samples done and the mean loss of them, now and then.
+  std::function<void(std::int64_t, double)> on_progress = nullptr;
+};
+
+// The mean loss over all target tokens, without dropout. Perplexity is its
+// exponential.
+double evaluate(Rank& rank,
+                const model::Decoder& decoder,
+                const data::Dataset& dataset,
+                const EvaluateOptions& options);
+
+}  // namespace dure::train

@@ -1,0 +1,14 @@
+// memory.json: the peak bytes of every rank by category; docs/formats/run.md.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "dure/tensor/ledger.h"
+
+namespace dure::train {
+
+// [{"rank": 0, "peak_bytes": {"parameters": ..., ...}, "peak_total": ...}]
+std::string memory_json(std::span<const Ledger* const> ranks);
+
+}  // namespace dure::train

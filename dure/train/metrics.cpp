@@ -1,0 +1,98 @@
+#include "dure/train/metrics.h"
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+#include <utility>
+
+#include "dure/base/check.h"
+
+namespace dure::train {
+namespace {
+
+std::string number(double value) {
+  return std::isfinite(value) ? fmt::format("{}", value) : "null";
+}
+
+// The step of a line, or nothing where the line is broken off.
+std::optional<std::int64_t> step_of(const std::string& line) {
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object() || !json.contains("step") ||
+      !json["step"].is_number_integer()) {
+    return std::nullopt;
+  }
+  return json["step"].get<std::int64_t>();
+}
+
+// The lines of steps up to `last_step`.
+std::string kept_lines(const Path& path, std::int64_t last_step) {
+  if (last_step == 0 || !std::filesystem::exists(path)) {
+    return "";
+  }
+  const std::string text = read_file(path);
+  std::string kept;
+  for (std::size_t start = 0; start < text.size();) {
+    const std::size_t end = std::min(text.find('\n', start), text.size());
+    const std::string line = text.substr(start, end - start);
+    const std::optional<std::int64_t> step = step_of(line);
+    if (step && *step <= last_step) {
+      kept += line + "\n";
+    }
+    start = end + 1;
+  }
+  return kept;
+}
+
+}  // namespace
+
+std::string to_json(const Metrics& metrics) {
+  std::string text = fmt::format(
+      "{{\"step\": {}, \"loss\": {}, \"learning_rate\": {}, \"grad_norm\": {}, "
+      "\"tokens\": {}, \"tokens_per_second\": {}, "
+      "\"model_flops_utilization\": {}",
+      metrics.step,
+      number(metrics.loss),
+      number(metrics.learning_rate),
+      number(metrics.grad_norm),
+      metrics.tokens,
+      number(metrics.tokens_per_second),
+      number(metrics.model_flops_utilization));
+  if (metrics.validation_loss) {
+    text += ", \"validation_loss\": " + number(*metrics.validation_loss);
+  }
+  if (metrics.skipped) {
+    text += ", \"skipped\": " + nlohmann::json(*metrics.skipped).dump();
+  }
+  return text + "}";
+}
+
+MetricsFile::MetricsFile(Path path, std::int64_t last_step)
+    : path_(std::move(path)) {
+  write_file_atomically(path_, kept_lines(path_, last_step));
+  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  DURE_CHECK(descriptor_ >= 0,
+             "can't open ",
+             path_.string(),
+             ": ",
+             std::strerror(errno));
+}
+
+MetricsFile::~MetricsFile() {
+  ::close(descriptor_);
+}
+
+void MetricsFile::append(const Metrics& metrics) {
+  const std::string line = to_json(metrics) + "\n";
+  const ssize_t put = ::write(descriptor_, line.data(), line.size());
+  DURE_CHECK(put == static_cast<ssize_t>(line.size()),
+             "can't write ",
+             path_.string(),
+             ": ",
+             put < 0 ? std::strerror(errno) : "the disk is full");
+}
+
+}  // namespace dure::train

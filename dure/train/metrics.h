@@ -1,0 +1,46 @@
+// metrics.jsonl: one JSON object a step; docs/formats/run.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "dure/base/files.h"
+
+namespace dure::train {
+
+struct Metrics {
+  std::int64_t step = 0;
+  double loss = 0;
+  double learning_rate = 0;
+  double grad_norm = 0;
+  std::int64_t tokens = 0;  // consumed so far
+  double tokens_per_second = 0;
+  double model_flops_utilization = 0;
+  std::optional<double> validation_loss;
+  std::optional<std::string> skipped = {};
+};
+
+// {"step": 1, "loss": 10.9, ...}: numbers with all their digits, so that equal
+// lines mean equal bits; null for one that is not finite.
+std::string to_json(const Metrics& metrics);
+
+// Appends lines, each whole.
+class MetricsFile {
+ public:
+  // Goes on with an existing file, without the lines of steps after
+  // `last_step`: those of a run that was stopped past its last checkpoint. 0
+  // starts anew.
+  MetricsFile(Path path, std::int64_t last_step);
+  MetricsFile(const MetricsFile&) = delete;
+  MetricsFile& operator=(const MetricsFile&) = delete;
+  ~MetricsFile();
+
+  void append(const Metrics& metrics);
+
+ private:
+  Path path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace dure::train

@@ -1,0 +1,55 @@
+// The tensors of one micro-batch, filled from samples of a data set.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dure/data/dataset.h"
+#include "dure/model/decoder.h"
+#include "dure/train/rank.h"
+
+namespace dure::train {
+
+// B samples of S inputs; a sample's targets are its tokens one place on. The
+// memory is taken once and filled again for every micro-batch.
+class MicroBatch {
+ public:
+  MicroBatch(Rank& rank, std::int64_t samples, std::int64_t sequence);
+
+  // Samples first .. first + B - 1 of the data set, each S + 1 tokens.
+  void load(const data::Dataset& dataset, std::int64_t first);
+
+  // Tokens (B, S + 1), for whoever has them already.
+  void load(std::span<const std::int32_t> tokens);
+
+  const model::Batch& batch() const { return batch_; }
+
+  // One loss a row, for the model to write.
+  Tensor loss() const { return loss_; }
+
+  // The sum of the rows' losses, in f64 and in their order; 0 on kSim, where
+  // nothing is computed.
+  double loss_sum();
+
+  std::int64_t samples() const { return samples_; }
+  std::int64_t rows() const { return samples_ * sequence_; }
+
+ private:
+  void upload(Tensor y, std::span<const std::int32_t> values);
+
+  Rank& rank_;
+  std::int64_t samples_;
+  std::int64_t sequence_;
+  OwnedTensor ids_;
+  OwnedTensor targets_;
+  OwnedTensor positions_;
+  OwnedTensor loss_;
+  std::vector<std::int32_t> host_tokens_;   // (B, S + 1)
+  std::vector<std::int32_t> host_ids_;      // (B, S)
+  std::vector<std::int32_t> host_targets_;  // (B, S)
+  std::vector<float> host_loss_;            // (B S)
+  model::Batch batch_;
+};
+
+}  // namespace dure::train

@@ -1,0 +1,101 @@
+#include "dure/train/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "dure/base/check.h"
+
+namespace dure::train {
+namespace {
+
+void require(bool condition, const char* message, double value) {
+  if (!condition) {
+    throw UsageError(concat(message, ", not ", value));
+  }
+}
+
+std::int32_t most_likely(std::span<const float> logits) {
+  return static_cast<std::int32_t>(
+      std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+}  // namespace
+
+void SamplingOptions::check() const {
+  require(temperature >= 0 && std::isfinite(temperature),
+          "the temperature is 0 or more",
+          temperature);
+  require(top_k >= 0, "top-k is 0 or more", static_cast<double>(top_k));
+  require(top_p > 0 && top_p <= 1, "top-p is above 0 and at most 1", top_p);
+}
+
+Sampler::Sampler(const SamplingOptions& options)
+    : options_(options), random_(options.seed, "generate") {
+  options_.check();
+}
+
+std::int32_t Sampler::pick(std::span<const float> logits,
+                           std::uint64_t sample,
+                           std::uint64_t position) {
+  if (options_.temperature == 0) {
+    return most_likely(logits);
+  }
+  keep_likeliest(logits);
+  keep_nucleus();
+  double total = 0;
+  for (const auto& [weight, token] : candidates_) {
+    total += weight;
+  }
+  double left = total * random_.uniform(position, sample);
+  for (const auto& [weight, token] : candidates_) {
+    left -= weight;
+    if (left < 0) {
+      return token;
+    }
+  }
+  return candidates_.back().second;  // rounding
+}
+
+// The candidates, likeliest first and ties by token, as exp of logits /
+// temperature relative to the best.
+void Sampler::keep_likeliest(std::span<const float> logits) {
+  const double best = logits[static_cast<std::size_t>(most_likely(logits))];
+  candidates_.clear();
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    candidates_.emplace_back(
+        std::exp((logits[i] - best) / options_.temperature),
+        static_cast<std::int32_t>(i));
+  }
+  std::size_t keep = candidates_.size();
+  if (options_.top_k > 0) {
+    keep = std::min(keep, static_cast<std::size_t>(options_.top_k));
+  }
+  const auto likelier = [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  };
+  std::partial_sort(candidates_.begin(),
+                    candidates_.begin() + static_cast<std::ptrdiff_t>(keep),
+                    candidates_.end(),
+                    likelier);
+  candidates_.resize(keep);
+}
+
+void Sampler::keep_nucleus() {
+  if (options_.top_p >= 1) {
+    return;
+  }
+  double total = 0;
+  for (const auto& [weight, token] : candidates_) {
+    total += weight;
+  }
+  double sum = 0;
+  std::size_t keep = 0;
+  while (keep < candidates_.size() && sum < options_.top_p * total) {
+    sum += candidates_[keep].first;
+    ++keep;
+  }
+  candidates_.resize(std::max<std::size_t>(keep, 1));
+}
+
+}  // namespace dure::train

@@ -1,0 +1,133 @@
+#include "dure/train/trainer.h"
+
+#include <cmath>
+
+#include "dure/base/check.h"
+#include "dure/data/batch_position.h"
+#include "dure/model/initialize.h"
+#include "dure/optim/schedule.h"
+#include "dure/train/evaluate.h"
+#include "dure/train/ramp_up.h"
+
+namespace dure::train {
+namespace {
+
+std::uint64_t seed_of(const Config& config) {
+  return static_cast<std::uint64_t>(config.train.seed);
+}
+
+std::vector<optim::Target> targets_of(nn::ParameterSet& parameters) {
+  std::vector<optim::Target> targets;
+  for (const nn::Parameter& parameter : parameters.all()) {
+    targets.push_back({.name = parameter.name,
+                       .weight = parameter.value,
+                       .gradient = parameter.gradient,
+                       .decays = parameter.decays});
+  }
+  return targets;
+}
+
+}  // namespace
+
+Trainer::Trainer(Rank& rank, const Config& config)
+    : rank_(rank),
+      config_(config),
+      replica_(rank, config.model, seed_of(config), Purpose::kTrain),
+      targets_(targets_of(replica_.parameters())),
+      optimizer_(optim::make_optimizer(
+          config.optimizer, targets_, rank.arena, rank.stream)),
+      gradient_norm_(targets_),
+      micro_batch_(rank, config.train.micro_batch, config.data.sequence) {
+  model::initialize(
+      rank.stream, config.model, seed_of(config), replica_.parameters());
+}
+
+void Trainer::set_position(const Position& position) {
+  position_ = position;
+  optimizer_->set_updates(position.updates);
+}
+
+double Trainer::accumulate(const data::Dataset& dataset,
+                           std::int64_t global_batch) {
+  const data::BatchLayout layout = {.global_batch = global_batch,
+                                    .micro_batch = config_.train.micro_batch};
+  layout.check();
+  const double tokens =
+      static_cast<double>(global_batch * config_.data.sequence);
+  nn::Context ctx = rank_.context(seed_of(config_));
+  double loss_sum = 0;
+  replica_.parameters().begin_step();
+  for (std::int64_t m = 0; m < layout.micro_steps(); ++m) {
+    const std::int64_t first = layout.sample(position_.consumed, m, 0);
+    ctx.first_sample = static_cast<std::uint64_t>(first);
+    micro_batch_.load(dataset, first);
+    replica_.decoder().forward(ctx,
+                               micro_batch_.loss(),
+                               micro_batch_.batch(),
+                               static_cast<float>(1 / tokens),
+                               saved_);
+    loss_sum += micro_batch_.loss_sum();
+    replica_.decoder().backward(ctx, micro_batch_.batch(), saved_);
+  }
+  replica_.parameters().finish_gradients(rank_.stream);
+  return loss_sum / tokens;
+}
+
+std::optional<std::string> Trainer::find_nonfinite(double loss) const {
+  const std::optional<std::size_t> target = gradient_norm_.first_nonfinite();
+  if (target) {
+    return "the gradient of " + targets_[*target].name;
+  }
+  if (!std::isfinite(loss)) {
+    return "the loss";
+  }
+  return std::nullopt;
+}
+
+void Trainer::stop_or_skip(StepResult& result) {
+  DURE_CHECK(config_.train.on_nonfinite == OnNonfinite::kSkip,
+             "step ",
+             result.step,
+             ": ",
+             *result.skipped,
+             " is not finite (loss ",
+             result.loss,
+             "), and the weights were left as they were before it; lower "
+             "optimizer.learning_rate, lengthen optimizer.warmup_steps, or set "
+             "train.on_nonfinite = \"skip\" to leave such batches out");
+}
+
+StepResult Trainer::step(const data::Dataset& dataset) {
+  const std::int64_t global_batch =
+      global_batch_after(position_.consumed, config_.train);
+  StepResult result = {.step = position_.step + 1,
+                       .tokens = global_batch * config_.data.sequence};
+  result.loss = accumulate(dataset, global_batch);
+  result.grad_norm = gradient_norm_.compute(rank_.stream);
+  result.learning_rate =
+      optim::learning_rate(position_.updates + 1, config_.optimizer);
+  result.skipped = find_nonfinite(result.loss);
+  if (result.skipped) {
+    stop_or_skip(result);
+  } else {
+    optimizer_->step(
+        rank_.stream,
+        result.learning_rate,
+        optim::clip_scale(result.grad_norm, config_.optimizer.clip_gradient));
+  }
+  position_ = {.step = result.step,
+               .updates = optimizer_->updates(),
+               .consumed = position_.consumed + global_batch};
+  return result;
+}
+
+double Trainer::evaluate(const data::Dataset& dataset, std::int64_t samples) {
+  return train::evaluate(rank_,
+                         replica_.decoder(),
+                         dataset,
+                         {.samples = samples,
+                          .micro_batch = config_.train.micro_batch,
+                          .sequence = config_.data.sequence});
+}
+
+}  // namespace dure::train

@@ -1,0 +1,77 @@
+// One optimizer step after another: the short executor of training.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dure/data/dataset.h"
+#include "dure/optim/gradient_norm.h"
+#include "dure/optim/optimizer.h"
+#include "dure/train/config.h"
+#include "dure/train/micro_batch.h"
+#include "dure/train/replica.h"
+
+namespace dure::train {
+
+// Where a run is: what, with the weights and the optimizer's states, decides
+// everything that follows.
+struct Position {
+  std::int64_t step = 0;      // steps taken, updates and skipped ones
+  std::int64_t updates = 0;   // of the optimizer
+  std::int64_t consumed = 0;  // samples
+  bool operator==(const Position&) const = default;
+};
+
+// How a step ended.
+struct StepResult {
+  std::int64_t step = 0;  // from 1
+  double loss = 0;        // mean over the global batch's tokens
+  double learning_rate = 0;
+  double grad_norm = 0;  // before clipping
+  std::int64_t tokens = 0;
+  // What was not finite, where the update was left out.
+  std::optional<std::string> skipped = {};
+};
+
+class Trainer {
+ public:
+  // `config` must be resolved and valid. Weights start at their first values.
+  Trainer(Rank& rank, const Config& config);
+
+  // Reads the next global batch, accumulates its gradients over micro-batches
+  // and updates the weights. A loss or gradient that is not finite leaves the
+  // weights as they are, and either throws Error or skips the update, as the
+  // configuration says.
+  StepResult step(const data::Dataset& dataset);
+
+  // The mean loss of the first `samples` of a data set.
+  double evaluate(const data::Dataset& dataset, std::int64_t samples);
+
+  const Position& position() const { return position_; }
+  void set_position(const Position& position);
+
+  Replica& replica() { return replica_; }
+  const Config& config() const { return config_; }
+  optim::Optimizer& optimizer() { return *optimizer_; }
+  const std::vector<optim::Target>& targets() const { return targets_; }
+
+ private:
+  double accumulate(const data::Dataset& dataset, std::int64_t global_batch);
+  std::optional<std::string> find_nonfinite(double loss) const;
+  void stop_or_skip(StepResult& result);
+
+  Rank& rank_;
+  Config config_;
+  Replica replica_;
+  std::vector<optim::Target> targets_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  optim::GradientNorm gradient_norm_;
+  MicroBatch micro_batch_;
+  model::Decoder::Saved saved_;
+  Position position_;
+};
+
+}  // namespace dure::train
