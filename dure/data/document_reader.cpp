@@ -111,9 +111,13 @@ void BatchReader::fill(DocumentBatch& batch, std::size_t bytes) {
 
 std::optional<std::string_view> DocumentExtractor::text(
     const DocumentBatch& batch, std::size_t record) {
-  const std::string_view bytes = batch.record(record);
+  std::string_view bytes = batch.record(record);
   if (!batch.json) {
     return bytes;
+  }
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (batch.records[record].number == 1 && bytes.starts_with(kByteOrderMark)) {
+    bytes.remove_prefix(kByteOrderMark.size());
   }
   if (bytes.find_first_not_of(" \t\r") == std::string_view::npos) {
     return std::nullopt;

@@ -64,6 +64,12 @@ TEST_F(DocumentReaderTest, ReadsGzipWhateverItsName) {
       ElementsAre("one", "two", "one", "two"));
 }
 
+TEST_F(DocumentReaderTest, PassesAByteOrderMarkOver) {
+  EXPECT_THAT(documents({.files = {file("a.jsonl",
+                                        "\xEF\xBB\xBF" + std::string(kTwo))}}),
+              ElementsAre("one", "two"));
+}
+
 TEST_F(DocumentReaderTest, KnowsJsonByItsFirstCharacter) {
   EXPECT_THAT(documents({.files = {file("a", kTwo), file("b", " three")}}),
               ElementsAre("one", "two", " three"));
