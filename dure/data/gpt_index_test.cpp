@@ -1,6 +1,7 @@
 #include "dure/data/gpt_index.h"
 
 #include <algorithm>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <numeric>
 #include <thread>
@@ -108,7 +109,7 @@ TEST_F(GptIndexTest, IsRebuiltWhereAnyByteOfTheFileIsWrong) {
   for (std::size_t at = 0; at < good.size(); ++at) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 1);
-    write_file_atomically(path, bad);
+    std::ofstream(path) << bad;  // unsynced, for speed
     EXPECT_FALSE(load_gpt_index(path, key, GptIndexSizes(inputs))) << at;
   }
   for (const std::string& bad : {good.substr(0, good.size() - 1), good + "x"}) {

@@ -135,7 +135,8 @@ PreprocessReport preprocess(const Tokenizer& tokenizer,
 }
 
 PreprocessReport merge_datasets(const std::vector<std::string>& prefixes,
-                                const std::string& output) {
+                                const std::string& output,
+                                const std::stop_token& stop) {
   DURE_CHECK(!prefixes.empty(), "wanted the prefixes of data sets to merge");
   std::vector<std::unique_ptr<IndexedDataset>> parts;
   parts.reserve(prefixes.size());
@@ -144,7 +145,7 @@ PreprocessReport merge_datasets(const std::vector<std::string>& prefixes,
   }
   IndexedDatasetWriter writer(output, parts[0]->type());
   for (const auto& part : parts) {
-    writer.append(*part);
+    writer.append(*part, stop);
   }
   writer.commit();
   PreprocessReport report;

@@ -50,6 +50,7 @@ PreprocessReport preprocess(const Tokenizer& tokenizer,
 
 // Joins data sets of one token type, in order, into OUTPUT.
 PreprocessReport merge_datasets(const std::vector<std::string>& prefixes,
-                                const std::string& output);
+                                const std::string& output,
+                                const std::stop_token& stop = {});
 
 }  // namespace dure::data

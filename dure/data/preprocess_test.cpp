@@ -232,6 +232,14 @@ TEST_F(Preprocess, MergesWhatWasMadeInParts) {
               read_file((directory / "whole") + suffix));
   }
   EXPECT_THROW(merge_datasets({}, out), Error);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THAT(error_of([&] {
+                merge_datasets(
+                    {directory / "a"}, directory / "none", stop.get_token());
+              }),
+              HasSubstr("interrupted"));
+  EXPECT_FALSE(std::filesystem::exists(directory / "none.bin"));
 }
 
 }  // namespace
