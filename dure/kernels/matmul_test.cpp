@@ -3,31 +3,20 @@
 #include <cmath>
 #include <limits>
 #include <string>
-#include <vector>
 
 #include <gtest/gtest.h>
 
-#include "dure/base/random.h"
+#include "dure/kernels/cpu/gemm_workspace.h"
+#include "dure/kernels/testing.h"
 
 namespace dure::kernels {
 namespace {
-
-using Values = std::vector<float>;
 
 struct Size {
   std::int64_t M;
   std::int64_t N;
   std::int64_t K;
 };
-
-Values random_values(std::int64_t count, const char* name) {
-  const RandomStream stream(7, name);
-  Values values(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = stream.normal(i);
-  }
-  return values;
-}
 
 // Operands of one product and everything it may write, in vectors.
 struct Problem {
@@ -95,10 +84,9 @@ Element expected(const MatMul& op,
 }
 
 // A sum of n rounded terms, in any order, is off by at most n u / (1 - n u)
-// times the sum of their absolute values, u = eps / 2 [Higham 2002, eq. 4.4];
+// times the sum of their absolute values, u = kUnit [Higham 2002, eq. 4.4];
 // a product without FMA rounds once more. n = K + 3 terms at most.
 double tolerance(const Element& element, std::int64_t K) {
-  constexpr double kUnit = std::numeric_limits<float>::epsilon() / 2;
   const double n = static_cast<double>(K + 4);
   return n * kUnit / (1 - n * kUnit) * element.magnitude;
 }
@@ -131,7 +119,9 @@ const Size kSizes[] = {{1, 1, 1},
                        {65, 130, 71},
                        {130, 66, 400},
                        {40, 300, 513},
-                       {257, 47, 30}};
+                       {257, 47, 30},
+                       {9, 50, 1600},
+                       {1100, 20, 9}};
 
 constexpr Transpose kBoth[] = {Transpose::kNo, Transpose::kYes};
 
@@ -187,15 +177,16 @@ TEST(MatMul, AddsToY) {
   });
 }
 
+// Over more than one block of K: y is written before all is summed.
 TEST(MatMul, TakesYAsItsOwnResidual) {
-  Problem problem({29, 97, 40});
+  Problem problem({29, 97, 1600});
   const Values before = problem.y;
   MatMul op = problem.op(Transpose::kNo, Transpose::kYes);
   op.residual = op.y;
   Stream stream(Device::kCpu);
   launch(stream, op);
   MatMul want = op;
-  want.residual = {before.data(), {29, 97}};
+  want.residual = tensor(before, {29, 97});
   expect_right(want, {}, problem.size);
 }
 
@@ -237,8 +228,7 @@ TEST(MatMul, PropagatesNanAndInfinity) {
   }
 }
 
-// The same values whatever ran before on the stream: what it keeps between
-// operations depends on shapes alone, or on nothing.
+// The same values whatever ran before on the stream.
 TEST(MatMul, GivesTheSameBitsWhenShapesInterleave) {
   Problem small({13, 33, 65});
   Problem large({65, 130, 71});
@@ -255,6 +245,62 @@ TEST(MatMul, GivesTheSameBitsWhenShapesInterleave) {
     EXPECT_EQ(product(shared, small), want_small);
     EXPECT_EQ(product(shared, large), want_large);
   }
+}
+
+// Large enough that other threads are woken: rows, columns and blocks of K are
+// all shared out.
+constexpr Size kShared = {130, 130, 1600};
+
+TEST(MatMul, GivesTheSameBitsOnAnyNumberOfThreads) {
+  for (const Transpose ta : kBoth) {
+    for (const Transpose tb : kBoth) {
+      Problem problem(kShared);
+      const MatMul op = problem.op(ta, tb);
+      expect_same_bits_on_any_threads([&] {
+        launch_on_cpu(op);
+        return problem.y;
+      });
+    }
+  }
+}
+
+TEST(MatMul, GivesTheSameBitsWhereFewerThreadsComeThanAreAsked) {
+  Problem problem(kShared);
+  const MatMul op = problem.op(Transpose::kNo, Transpose::kYes);
+  const WithThreads with(4);
+  launch_on_cpu(op);
+  const Values want = problem.y;
+#pragma omp parallel num_threads(2)
+#pragma omp single
+  launch_on_cpu(op);  // inside a team, a team is of one thread
+  EXPECT_EQ(problem.y, want);
+}
+
+// What lets a batch be cut, and a token be decoded alone, without a change.
+TEST(MatMul, GivesARowTheSameBitsAloneAsAmongOthers) {
+  Problem problem({21, 70, 1600});
+  const MatMul op = problem.op(Transpose::kNo, Transpose::kYes);
+  launch_on_cpu(op);
+  const Values all = problem.y;
+  for (std::int64_t m = 0; m < 21; ++m) {
+    MatMul row = op;
+    row.y = op.y.rows(m, 1);
+    row.a = op.a.rows(m, 1);
+    launch_on_cpu(row);
+  }
+  EXPECT_EQ(problem.y, all);
+}
+
+TEST(MatMul, AllocatesOnceAStream) {
+  Problem small({13, 33, 65});
+  Problem large(kShared);
+  Stream stream(Device::kCpu);
+  launch(stream, large.op(Transpose::kNo, Transpose::kYes));
+  const float* const memory = stream.kept<GemmWorkspace>().at_least(0);
+  EXPECT_NE(memory, nullptr);
+  launch(stream, small.op(Transpose::kNo, Transpose::kYes));
+  launch(stream, large.op(Transpose::kYes, Transpose::kNo));
+  EXPECT_EQ(stream.kept<GemmWorkspace>().at_least(0), memory);
 }
 
 TEST(MatMul, RefusesOperandsThatDoNotFit) {

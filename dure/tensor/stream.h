@@ -2,6 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <typeindex>
 
 #include "dure/base/trace.h"
 #include "dure/tensor/device.h"
@@ -12,6 +15,11 @@ class Stream {
  public:
   explicit Stream(Device device, DeviceRates rates = {})
       : device_(device), rates_(rates) {}
+  Stream(Stream&&) = default;
+  Stream& operator=(Stream&&) = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream() = default;
 
   Device device() const { return device_; }
 
@@ -29,11 +37,24 @@ class Stream {
   Trace* trace() const { return trace_; }
   void set_trace(Trace* trace) { trace_ = trace; }
 
+  // What operations keep between launches, such as the memory they pack into:
+  // one object a type, made when first asked for. Operations on one stream run
+  // one after another, so whoever runs has it alone.
+  template <typename T>
+  T& kept() {
+    auto& slot = kept_[std::type_index(typeid(T))];
+    if (slot == nullptr) {
+      slot = std::make_shared<T>();
+    }
+    return *static_cast<T*>(slot.get());
+  }
+
  private:
   Device device_;
   DeviceRates rates_;
   double seconds_ = 0;
   Trace* trace_ = nullptr;
+  std::map<std::type_index, std::shared_ptr<void>> kept_;
 };
 
 }  // namespace dure

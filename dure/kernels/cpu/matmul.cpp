@@ -1,88 +1,190 @@
 #include "dure/kernels/matmul.h"
 
 #include <algorithm>
+#include <omp.h>
 
-#ifdef DURE_WITH_ONEDNN
-#include <oneapi/dnnl/dnnl.hpp>
-#endif
+#include "dure/kernels/cpu/gemm_plan.h"
+#include "dure/kernels/cpu/simd_targets.h"
 
-namespace dure::kernels {
-namespace {
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "dure/kernels/cpu/matmul.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
 
-// What the product is added to: y as it is, or 0, bias and residual.
-void prepare(const MatMul& op) {
-  const auto [M, N] = op.y.dims<2>("y");
-  float* const y = op.y.data();
-  const float* const bias = op.bias ? op.bias.data() : nullptr;
-  const float* const residual = op.residual ? op.residual.data() : nullptr;
-#pragma omp parallel for schedule(static)
-  for (std::int64_t m = 0; m < M; ++m) {
-    for (std::int64_t n = 0; n < N; ++n) {
-      y[m * N + n] = (residual != nullptr ? residual[m * N + n] : 0.0F) +
-                     (bias != nullptr ? bias[n] : 0.0F);
+#include "dure/kernels/cpu/gemm_pack-inl.h"
+#include "dure/kernels/cpu/gemm_tile-inl.h"
+#include "dure/kernels/cpu/gemm_workspace.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dure::kernels::HWY_NAMESPACE {
+
+constexpr GemmTile kTile{.rows = kTileRows, .columns = kTileColumns};
+
+PackSource rows_of_a(const MatMul& op, const GemmShape& shape) {
+  const auto [M, N, K] = shape;
+  return op.transpose_a == Transpose::kYes ? PackSource{op.a.data(), M, 1, M}
+                                           : PackSource{op.a.data(), M, K, 1};
+}
+
+PackSource columns_of_b(const MatMul& op, const GemmShape& shape) {
+  const auto [M, N, K] = shape;
+  return op.transpose_b == Transpose::kYes ? PackSource{op.b.data(), N, K, 1}
+                                           : PackSource{op.b.data(), N, 1, N};
+}
+
+// What is added to the product, or to a first block of K of it.
+const float* addend_of(const MatMul& op) {
+  if (op.write == Write::kAdd) {
+    return op.y.data();
+  }
+  return op.residual ? op.residual.data() : nullptr;
+}
+
+// One thread's work in one phase.
+class PhaseWork {
+ public:
+  PhaseWork(const MatMul& op, const GemmPlan& plan, std::int64_t phase)
+      : op_(op),
+        plan_(plan),
+        panels_(plan.panels_of(phase)),
+        depth_(plan.depth_of(phase)) {}
+
+  void pack_a(int thread, float* packed_a) const {
+    const Range mine = plan_.packed_by(thread, panels_);
+    pack_panels<kTileRows>(
+        rows_of_a(op_, plan_.shape),
+        mine,
+        depth_,
+        packed_a + (mine.first - panels_.first) * kTileRows * depth_.count());
+  }
+
+  void multiply(int thread, const float* packed_a, float* packed_b) const {
+    const Range rows = plan_.rows_of(thread, panels_);
+    const Range columns = plan_.columns_of(thread);
+    if (rows.count() == 0) {
+      return;
+    }
+    const PackSource b = columns_of_b(op_, plan_.shape);
+    for (Range block = columns; block.first < columns.last;
+         block.first = block.last) {
+      block.last = std::min(block.first + plan_.block_panels, columns.last);
+      pack_panels<kTileColumns>(b, block, depth_, packed_b);
+      multiply_block(rows, block, packed_a, packed_b);
     }
   }
+
+ private:
+  void multiply_block(Range rows,
+                      Range columns,
+                      const float* packed_a,
+                      const float* packed_b) const {
+    const auto [M, N, K] = plan_.shape;
+    for (std::int64_t i = rows.first; i < rows.last; ++i) {
+      const std::int64_t m = i * kTileRows;
+      Tile tile{
+          .y_step = N,
+          .addend_step = N,
+          .a = packed_a + (i - panels_.first) * kTileRows * depth_.count(),
+          .depth = depth_.count()};
+      for (std::int64_t j = columns.first; j < columns.last; ++j) {
+        const std::int64_t n = j * kTileColumns;
+        place(tile, m, n);
+        tile.b = packed_b + (j - columns.first) * kTileColumns * depth_.count();
+        multiply_tile(tile,
+                      std::min<std::int64_t>(kTileRows, M - m),
+                      std::min<std::int64_t>(kTileColumns, N - n));
+      }
+    }
+  }
+
+  // The first block of K takes bias and residual, the others add to y: so the
+  // residual may be y.
+  void place(Tile& tile, std::int64_t m, std::int64_t n) const {
+    const std::int64_t at = m * plan_.shape.N + n;
+    const bool first = depth_.first == 0;
+    const float* const addend = first ? addend_of(op_) : op_.y.data();
+    tile.y = op_.y.data() + at;
+    tile.addend = addend != nullptr ? addend + at : nullptr;
+    tile.bias = first && op_.bias ? op_.bias.data() + n : nullptr;
+  }
+
+  const MatMul& op_;
+  const GemmPlan& plan_;
+  Range panels_;
+  Range depth_;
+};
+
+// Where there are fewer threads than planned, each does the work of several.
+void multiply_in_team(const MatMul& op,
+                      const GemmPlan& plan,
+                      float* workspace,
+                      int member,
+                      int members) {
+  float* const packed_b = workspace + 2 * plan.a_elements();
+  for (std::int64_t phase = 0; phase < plan.phases(); ++phase) {
+    const PhaseWork work(op, plan, phase);
+    float* const packed_a = workspace + phase % 2 * plan.a_elements();
+    for (int t = member; t < plan.threads(); t += members) {
+      work.pack_a(t, packed_a);
+    }
+#pragma omp barrier
+    for (int t = member; t < plan.threads(); t += members) {
+      work.multiply(t, packed_a, packed_b + member * plan.b_elements());
+    }
+  }
+}
+
+GemmTile gemm_tile() {
+  return kTile;
+}
+
+}  // namespace dure::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace dure::kernels {
+
+HWY_EXPORT(multiply_in_team);
+HWY_EXPORT(gemm_tile);
+
+namespace {
+
+// A product of nothing: y is what is added to it.
+void write_addends(const MatMul& op) {
+  const auto [M, N] = op.y.dims<2>("y");
+  if (op.write == Write::kAdd) {
+    return;
+  }
+  for (std::int64_t i = 0; i < M * N; ++i) {
+    op.y.data()[i] = (op.bias ? op.bias.data()[i % N] : 0.0F) +
+                     (op.residual ? op.residual.data()[i] : 0.0F);
+  }
+}
+
+GemmShape shape_of(const MatMul& op) {
+  const auto [M, N] = op.y.dims<2>("y");
+  const int depth = op.transpose_a == Transpose::kYes ? 0 : 1;
+  return {M, N, op.a.shape()[depth]};
 }
 
 }  // namespace
 
-void run(OnCpu, Stream&, const MatMul& op) {
-  const auto [M, N] = op.y.dims<2>("y");
-  const std::int64_t K = M == 0 ? 0 : op.a.elements() / M;
-  if (op.write == Write::kOverwrite) {
-    prepare(op);
-  }
-  if (M == 0 || N == 0 || K == 0) {
+void run(OnCpu, Stream& stream, const MatMul& op) {
+  const GemmShape shape = shape_of(op);
+  if (shape.M == 0 || shape.N == 0) {
     return;
   }
-  const bool ta = op.transpose_a == Transpose::kYes;
-  const bool tb = op.transpose_b == Transpose::kYes;
-#ifdef DURE_WITH_ONEDNN
-  dnnl::sgemm(ta ? 'T' : 'N',
-              tb ? 'T' : 'N',
-              M,
-              N,
-              K,
-              1.0F,
-              op.a.data(),
-              ta ? M : K,
-              op.b.data(),
-              tb ? K : N,
-              1.0F,
-              op.y.data(),
-              N);
-#else
-  const float* a = op.a.data();
-  const float* b = op.b.data();
-#pragma omp parallel for schedule(static)
-  for (std::int64_t m = 0; m < M; ++m) {
-    for (std::int64_t k = 0; k < K; ++k) {
-      const float scale = ta ? a[k * M + m] : a[m * K + k];
-      for (std::int64_t n = 0; n < N; ++n) {
-        op.y.data()[m * N + n] += scale * (tb ? b[n * K + k] : b[k * N + n]);
-      }
-    }
+  if (shape.K == 0) {
+    return write_addends(op);
   }
-#endif
-}
-
-void run(OnCpu, Stream&, const ColumnSum& op) {
-  const auto [N, C] = op.x.dims<2>("x");
-  constexpr std::int64_t kStrip = 256;
-  const float* const x = op.x.data();
-  float* const y = op.y.data();
-#pragma omp parallel for schedule(static)
-  for (std::int64_t first = 0; first < C; first += kStrip) {
-    const std::int64_t last = std::min(first + kStrip, C);
-    if (op.write == Write::kOverwrite) {
-      std::fill(y + first, y + last, 0.0F);
-    }
-    for (std::int64_t n = 0; n < N; ++n) {
-      for (std::int64_t c = first; c < last; ++c) {
-        y[c] += x[n * C + c];
-      }
-    }
-  }
+  const GemmPlan plan = plan_gemm(
+      shape, HWY_DYNAMIC_DISPATCH(gemm_tile)(), omp_get_max_threads());
+  float* const workspace =
+      stream.kept<GemmWorkspace>().at_least(plan.workspace_elements());
+#pragma omp parallel num_threads(plan.threads()) if (plan.threads() > 1)
+  HWY_DYNAMIC_DISPATCH(multiply_in_team)
+  (op, plan, workspace, omp_get_thread_num(), omp_get_num_threads());
 }
 
 }  // namespace dure::kernels
+#endif

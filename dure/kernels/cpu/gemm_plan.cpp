@@ -1,0 +1,102 @@
+#include "dure/kernels/cpu/gemm_plan.h"
+
+#include <algorithm>
+
+namespace dure::kernels {
+namespace {
+
+// Waking the other threads takes some 5 us: 300 thousand multiply-adds, or as
+// many bytes of a matrix that is read once.
+constexpr std::int64_t kLeastWork = 300'000;
+
+std::int64_t divided_up(std::int64_t count, std::int64_t by) {
+  return (count + by - 1) / by;
+}
+
+// The part-th of `parts` nearly even parts of a range.
+Range part_of(Range whole, std::int64_t part, std::int64_t parts) {
+  return {whole.first + whole.count() * part / parts,
+          whole.first + whole.count() * (part + 1) / parts};
+}
+
+std::int64_t largest_part(std::int64_t count, std::int64_t parts) {
+  return divided_up(count, parts);
+}
+
+// The grid of threads whose busiest one has the fewest tiles; of equal ones
+// that with most threads along the columns, as op(b) is packed once for each
+// thread along the rows.
+void set_grid(GemmPlan& plan, int threads) {
+  const std::int64_t panels = largest_part(plan.row_panels, plan.row_blocks);
+  std::int64_t fewest = 0;
+  for (int rows = 1; rows <= threads; ++rows) {
+    if (threads % rows != 0) {
+      continue;
+    }
+    const int columns = threads / rows;
+    const std::int64_t tiles =
+        largest_part(panels, rows) * largest_part(plan.column_panels, columns);
+    if (rows == 1 || tiles < fewest) {
+      fewest = tiles;
+      plan.row_threads = rows;
+      plan.column_threads = columns;
+    }
+  }
+}
+
+bool is_worth_threads(const GemmShape& shape) {
+  const auto [M, N, K] = shape;
+  return M * N * K + static_cast<std::int64_t>(sizeof(float)) * N * K >=
+         kLeastWork;
+}
+
+}  // namespace
+
+Range GemmPlan::panels_of(std::int64_t phase) const {
+  return part_of({0, row_panels}, phase / depth_blocks, row_blocks);
+}
+
+Range GemmPlan::depth_of(std::int64_t phase) const {
+  return part_of({0, shape.K}, phase % depth_blocks, depth_blocks);
+}
+
+Range GemmPlan::packed_by(int thread, Range panels) const {
+  return part_of(panels, thread, threads());
+}
+
+Range GemmPlan::rows_of(int thread, Range panels) const {
+  return part_of(panels, thread / column_threads, row_threads);
+}
+
+Range GemmPlan::columns_of(int thread) const {
+  return part_of({0, column_panels}, thread % column_threads, column_threads);
+}
+
+std::int64_t GemmPlan::a_elements() const {
+  return largest_part(row_panels, row_blocks) * tile.rows *
+         largest_part(shape.K, depth_blocks);
+}
+
+std::int64_t GemmPlan::b_elements() const {
+  return block_panels * tile.columns * largest_part(shape.K, depth_blocks);
+}
+
+GemmPlan plan_gemm(const GemmShape& shape, const GemmTile& tile, int threads) {
+  GemmPlan plan{.shape = shape, .tile = tile};
+  plan.row_panels = divided_up(shape.M, tile.rows);
+  plan.column_panels = divided_up(shape.N, tile.columns);
+  plan.depth_blocks = divided_up(shape.K, GemmPlan::kMostDepth);
+  plan.row_blocks =
+      divided_up(plan.row_panels * tile.rows, GemmPlan::kMostRows);
+  const std::int64_t depth = largest_part(shape.K, plan.depth_blocks);
+  const std::int64_t panel_bytes =
+      depth * tile.columns * static_cast<std::int64_t>(sizeof(float));
+  set_grid(plan, is_worth_threads(shape) ? threads : 1);
+  plan.block_panels = std::clamp<std::int64_t>(
+      GemmPlan::kBlockBytes / panel_bytes,
+      1,
+      divided_up(plan.column_panels, plan.column_threads));
+  return plan;
+}
+
+}  // namespace dure::kernels

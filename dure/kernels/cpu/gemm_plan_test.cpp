@@ -1,0 +1,128 @@
+#include "dure/kernels/cpu/gemm_plan.h"
+
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+
+namespace dure::kernels {
+namespace {
+
+constexpr GemmTile kTile = {.rows = 8, .columns = 48};
+
+std::vector<GemmShape> shapes() {
+  std::vector<GemmShape> shapes;
+  for (const std::int64_t M : {1, 7, 8, 100, 1024, 1025, 5000}) {
+    for (const std::int64_t N : {1, 48, 768, 50304}) {
+      for (const std::int64_t K : {1, 768, 769, 3072}) {
+        shapes.push_back({M, N, K});
+      }
+    }
+  }
+  return shapes;
+}
+
+template <typename Body>
+void for_each_plan(const Body& body) {
+  for (const GemmShape& shape : shapes()) {
+    for (const int threads : {1, 2, 3, 8, 64}) {
+      SCOPED_TRACE(concat("M ",
+                          shape.M,
+                          ", N ",
+                          shape.N,
+                          ", K ",
+                          shape.K,
+                          " on ",
+                          threads,
+                          " threads"));
+      body(plan_gemm(shape, kTile, threads), threads);
+    }
+  }
+}
+
+TEST(GemmPlan, UsesAllThreadsOrOne) {
+  for_each_plan([](const GemmPlan& plan, int threads) {
+    EXPECT_TRUE(plan.threads() == threads || plan.threads() == 1);
+  });
+  EXPECT_EQ(plan_gemm({1, 48, 768}, kTile, 64).threads(), 1);
+  EXPECT_EQ(plan_gemm({1, 3072, 768}, kTile, 64).threads(), 64);
+}
+
+// Every tile is summed over all of K in order, each part by one thread.
+TEST(GemmPlan, CoversEveryTileOverAllOfKOnce) {
+  for_each_plan([](const GemmPlan& plan, int) {
+    const auto tiles = plan.row_panels * plan.column_panels;
+    std::vector<std::int64_t> depth(static_cast<std::size_t>(tiles));
+    for (std::int64_t phase = 0; phase < plan.phases(); ++phase) {
+      const Range k = plan.depth_of(phase);
+      const Range panels = plan.panels_of(phase);
+      for (int t = 0; t < plan.threads(); ++t) {
+        const Range rows = plan.rows_of(t, panels);
+        const Range columns = plan.columns_of(t);
+        for (std::int64_t i = rows.first; i < rows.last; ++i) {
+          for (std::int64_t j = columns.first; j < columns.last; ++j) {
+            auto& done =
+                depth[static_cast<std::size_t>(i * plan.column_panels + j)];
+            ASSERT_EQ(done, k.first);
+            done = k.last;
+          }
+        }
+      }
+    }
+    for (const std::int64_t done : depth) {
+      ASSERT_EQ(done, plan.shape.K);
+    }
+  });
+}
+
+TEST(GemmPlan, PacksEveryPanelOfAPhaseOnce) {
+  for_each_plan([](const GemmPlan& plan, int) {
+    for (std::int64_t phase = 0; phase < plan.phases(); ++phase) {
+      const Range panels = plan.panels_of(phase);
+      std::int64_t next = panels.first;
+      for (int t = 0; t < plan.threads(); ++t) {
+        const Range mine = plan.packed_by(t, panels);
+        ASSERT_EQ(mine.first, next);
+        next = mine.last;
+      }
+      ASSERT_EQ(next, panels.last);
+      ASSERT_LE(panels.count() * plan.tile.rows * plan.depth_of(phase).count(),
+                plan.a_elements());
+    }
+  });
+}
+
+// What the bits of a sum depend on.
+TEST(GemmPlan, CutsKByKAlone) {
+  for_each_plan([](const GemmPlan& plan, int) {
+    const GemmPlan least = plan_gemm({1, 1, plan.shape.K}, kTile, 1);
+    ASSERT_EQ(plan.depth_blocks, least.depth_blocks);
+    for (std::int64_t phase = 0; phase < plan.phases(); ++phase) {
+      ASSERT_EQ(plan.depth_of(phase),
+                least.depth_of(phase % plan.depth_blocks));
+    }
+  });
+}
+
+TEST(GemmPlan, SharesTilesOutEvenly) {
+  for (const int threads : {2, 4, 8, 16}) {
+    const GemmPlan plan = plan_gemm({1024, 768, 768}, kTile, threads);
+    const Range panels = plan.panels_of(0);
+    const std::int64_t tiles = panels.count() * plan.column_panels;
+    for (int t = 0; t < threads; ++t) {
+      EXPECT_EQ(plan.rows_of(t, panels).count() * plan.columns_of(t).count(),
+                tiles / threads);
+    }
+  }
+}
+
+TEST(GemmPlan, HoldsItsWorkspaceBelowAFewMegabytesWhateverTheShape) {
+  for_each_plan([](const GemmPlan& plan, int) {
+    EXPECT_LE(plan.b_elements() * 4, GemmPlan::kBlockBytes);
+    EXPECT_LE(plan.a_elements(), GemmPlan::kMostRows * GemmPlan::kMostDepth);
+  });
+}
+
+}  // namespace
+}  // namespace dure::kernels

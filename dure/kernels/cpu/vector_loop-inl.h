@@ -1,0 +1,91 @@
+// Loops over arrays by vectors, with one formula for the whole vectors and for
+// the rest at the end: so a result depends on the elements alone, not on where
+// an array was cut.
+//
+//   for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
+//     part.store(hn::Mul(part.load(x + c), scale), y + c);
+//   });
+//
+// Included once for each target (see Highway's foreach_target.h).
+#if defined(DURE_KERNELS_CPU_VECTOR_LOOP_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef DURE_KERNELS_CPU_VECTOR_LOOP_INL_H_
+#undef DURE_KERNELS_CPU_VECTOR_LOOP_INL_H_
+#else
+#define DURE_KERNELS_CPU_VECTOR_LOOP_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "dure/kernels/cpu/vector_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dure::kernels::HWY_NAMESPACE {
+
+// kLanes elements.
+struct WholeVector {
+  static HWY_INLINE Vector load(const float* from) {
+    return hn::LoadU(Floats(), from);
+  }
+  static HWY_INLINE void store(Vector v, float* to) {
+    hn::StoreU(v, Floats(), to);
+  }
+  static HWY_INLINE Vector load_or(const float* from, Vector /*other*/) {
+    return load(from);
+  }
+  static HWY_INLINE Vector only(Vector v) { return v; }
+};
+
+// The last `count` < kLanes elements. Through an array on the stack: not every
+// target's masked loads keep off what lies beyond.
+struct PartVector {
+  std::int64_t count;
+
+  HWY_INLINE Vector load(const float* from) const {
+    HWY_ALIGN float lanes[kLanes] = {};
+    std::copy(from, from + count, lanes);
+    return hn::Load(Floats(), lanes);
+  }
+  HWY_INLINE void store(Vector v, float* to) const {
+    HWY_ALIGN float lanes[kLanes];
+    hn::Store(v, Floats(), lanes);
+    std::copy(lanes, lanes + count, to);
+  }
+  // `other` in the lanes past the last.
+  HWY_INLINE Vector load_or(const float* from, Vector other) const {
+    const hn::Mask<Floats> mask =
+        hn::FirstN(Floats(), static_cast<std::size_t>(count));
+    return hn::IfThenElse(mask, load(from), other);
+  }
+  // 0 in the lanes past the last: for sums.
+  HWY_INLINE Vector only(Vector v) const {
+    const hn::Mask<Floats> mask =
+        hn::FirstN(Floats(), static_cast<std::size_t>(count));
+    return hn::IfThenElseZero(mask, v);
+  }
+};
+
+template <typename Body>
+HWY_INLINE void for_each_vector(std::int64_t first,
+                                std::int64_t last,
+                                const Body& body) {
+  std::int64_t i = first;
+  for (; i + kLanes <= last; i += kLanes) {
+    body(i, WholeVector());
+  }
+  if (i < last) {
+    body(i, PartVector{last - i});
+  }
+}
+
+HWY_INLINE Vector broadcast(float value) {
+  return hn::Set(Floats(), value);
+}
+HWY_INLINE float sum_of_lanes(Vector v) {
+  return hn::GetLane(hn::SumOfLanes(Floats(), v));
+}
+
+}  // namespace dure::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,64 @@
+// Vectors of f32 of at most 64 bytes, and functions of them.
+//
+// Included once for each target (see Highway's foreach_target.h).
+#if defined(DURE_KERNELS_CPU_VECTOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef DURE_KERNELS_CPU_VECTOR_MATH_INL_H_
+#undef DURE_KERNELS_CPU_VECTOR_MATH_INL_H_
+#else
+#define DURE_KERNELS_CPU_VECTOR_MATH_INL_H_
+#endif
+
+#include <cstdint>
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace dure::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::CappedTag<float, 16>;
+using Vector = hn::Vec<Floats>;
+inline constexpr std::int64_t kLanes = hn::MaxLanes(Floats());
+
+// 2^x for x <= 126, 0 for x < -125; NaN stays NaN. The relative error is below
+// 2^-22: x splits into an integer n and f in [-1/2, 1/2]; n goes into the
+// exponent, and 2^f is the polynomial of degree 5 that is 1 at 0 and whose
+// largest relative error, 2^-23.1, is the least (by Lawson's iteration).
+HWY_INLINE Vector exp2(Vector x) {
+  const Floats d;
+  const hn::RebindToSigned<Floats> d_bits;
+  // Adding 1.5 * 2^23 leaves n, rounded, in the low bits of the mantissa.
+  const Vector shifter = hn::Set(d, 12582912.0F);
+  const Vector shifted = hn::Add(x, shifter);
+  const Vector f = hn::Sub(x, hn::Sub(shifted, shifter));
+  Vector power = hn::Set(d, 1.326472731e-3F);
+  power = hn::MulAdd(power, f, hn::Set(d, 9.671512991e-3F));
+  power = hn::MulAdd(power, f, hn::Set(d, 5.550733581e-2F));
+  power = hn::MulAdd(power, f, hn::Set(d, 2.402224243e-1F));
+  power = hn::MulAdd(power, f, hn::Set(d, 6.931470037e-1F));
+  power = hn::MulAdd(power, f, hn::Set(d, 1.0F));
+  const auto n = hn::ShiftLeft<23>(hn::BitCast(d_bits, shifted));
+  const Vector scaled = hn::BitCast(d, hn::Add(hn::BitCast(d_bits, power), n));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -125.0F)), scaled);
+}
+
+// sum_n a[n] b[n]
+HWY_INLINE float dot(const float* a, const float* b, std::int64_t count) {
+  const Floats d;
+  Vector sum = hn::Zero(d);
+  std::int64_t n = 0;
+  for (; n + kLanes <= count; n += kLanes) {
+    sum = hn::MulAdd(hn::LoadU(d, a + n), hn::LoadU(d, b + n), sum);
+  }
+  float total = hn::GetLane(hn::SumOfLanes(d, sum));
+  for (; n < count; ++n) {
+    total += a[n] * b[n];
+  }
+  return total;
+}
+
+}  // namespace dure::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
