@@ -1,0 +1,58 @@
+#include "dure/kernels/elementwise.h"
+
+#include <algorithm>
+
+#include "dure/kernels/cpu/parallel.h"
+
+namespace dure::kernels {
+namespace {
+
+void fill_row(const FillNormal& op, std::int64_t n, std::int64_t C) {
+  float* const y = op.y.data() + n * C;
+  const std::int64_t row = op.first_row + n;
+  if (row >= op.filled_rows) {
+    std::fill(y, y + C, 0.0F);
+    return;
+  }
+  const std::int64_t first = row * op.columns + op.first_column;
+  for (std::int64_t c = 0; c < C; ++c) {
+    y[c] =
+        op.deviation * op.stream.normal(static_cast<std::uint64_t>(first + c));
+  }
+}
+
+}  // namespace
+
+void run(OnCpu, Stream&, const Fill& op) {
+  float* const y = op.y.data();
+  parallel_ranges(
+      op.y.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
+        std::fill(y + first, y + last, op.value);
+      });
+}
+
+// Plain loops: the compiler's vectors keep up with memory.
+void run(OnCpu, Stream&, const Add& op) {
+  float* const y = op.y.data();
+  const float* const a = op.a.data();
+  const float* const b = op.b.data();
+  parallel_ranges(
+      op.y.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t i = first; i < last; ++i) {
+          y[i] = a[i] + b[i];
+        }
+      });
+}
+
+void run(OnCpu, Stream&, const FillNormal& op) {
+  const auto [N, C] = op.y.dims<2>("y");
+  parallel_ranges(N,
+                  {.elements_per_item = C},
+                  [&, C = C](std::int64_t first, std::int64_t last) {
+                    for (std::int64_t n = first; n < last; ++n) {
+                      fill_row(op, n, C);
+                    }
+                  });
+}
+
+}  // namespace dure::kernels

@@ -1,0 +1,134 @@
+#include "dure/kernels/rms_norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "dure/kernels/cpu/simd_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "dure/kernels/cpu/rms_norm.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "dure/kernels/cpu/parallel.h"
+#include "dure/kernels/cpu/vector_loop-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dure::kernels::HWY_NAMESPACE {
+
+void rms_norm_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
+  const std::int64_t C = op.x.shape()[1];
+  const float* const gain = op.gain.data();
+  for (std::int64_t n = first; n < last; ++n) {
+    const float* const x = op.x.data() + n * C;
+    float* const y = op.y.data() + n * C;
+    const float mean_square = dot(x, x, C) / static_cast<float>(C);
+    const float rstd = 1 / std::sqrt(mean_square + op.eps);
+    op.rstd.data()[n] = rstd;
+    const Vector scale = broadcast(rstd);
+    for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
+      part.store(hn::Mul(hn::Mul(part.load(x + c), scale), part.load(gain + c)),
+                 y + c);
+    });
+  }
+}
+
+// sum_c d_y[c] gain[c] x[c]
+HWY_INLINE float projection(const float* d_y,
+                            const float* gain,
+                            const float* x,
+                            std::int64_t C) {
+  Vector sum = hn::Zero(Floats());
+  for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
+    sum = hn::MulAdd(hn::Mul(part.load(d_y + c), part.load(gain + c)),
+                     part.load(x + c),
+                     sum);
+  });
+  return sum_of_lanes(sum);
+}
+
+// d_x = rstd (h - x rstd^2 mean(h x)), h = d_y gain
+void rms_norm_d_x(const RmsNormBackward& op,
+                  std::int64_t first,
+                  std::int64_t last) {
+  const std::int64_t C = op.x.shape()[1];
+  const float* const gain = op.gain.data();
+  for (std::int64_t n = first; n < last; ++n) {
+    const float* const x = op.x.data() + n * C;
+    const float* const d_y = op.d_y.data() + n * C;
+    const float* const residual =
+        op.residual ? op.residual.data() + n * C : nullptr;
+    float* const d_x = op.d_x.data() + n * C;
+    const float rstd = op.rstd.data()[n];
+    const float mean =
+        projection(d_y, gain, x, C) / static_cast<float>(C) * rstd * rstd;
+    const Vector scale = broadcast(rstd);
+    const Vector share = broadcast(mean);
+    for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
+      const Vector h = hn::Mul(part.load(d_y + c), part.load(gain + c));
+      const Vector inner = hn::NegMulAdd(part.load(x + c), share, h);
+      const Vector around =
+          residual != nullptr ? part.load(residual + c) : hn::Zero(Floats());
+      part.store(hn::MulAdd(inner, scale, around), d_x + c);
+    });
+  }
+}
+
+void rms_norm_columns(const RmsNormBackward& op,
+                      std::int64_t first,
+                      std::int64_t last) {
+  const std::int64_t N = op.x.shape()[0];
+  const std::int64_t C = op.x.shape()[1];
+  float* const d_gain = op.d_gain.data();
+  if (op.write == Write::kOverwrite) {
+    std::fill(d_gain + first, d_gain + last, 0.0F);
+  }
+  for (std::int64_t n = 0; n < N; ++n) {
+    const float* const x = op.x.data() + n * C;
+    const float* const d_y = op.d_y.data() + n * C;
+    const Vector scale = broadcast(op.rstd.data()[n]);
+    for_each_vector(first, last, [&](std::int64_t c, auto part) HWY_ATTR {
+      const Vector normal = hn::Mul(part.load(x + c), scale);
+      part.store(hn::MulAdd(part.load(d_y + c), normal, part.load(d_gain + c)),
+                 d_gain + c);
+    });
+  }
+}
+
+}  // namespace dure::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace dure::kernels {
+namespace {
+
+HWY_EXPORT(rms_norm_rows);
+HWY_EXPORT(rms_norm_d_x);
+HWY_EXPORT(rms_norm_columns);
+
+}  // namespace
+
+void run(OnCpu, Stream&, const RmsNorm& op) {
+  parallel_ranges(op.x.shape()[0],
+                  {.elements_per_item = op.x.shape()[1]},
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(rms_norm_rows)(op, first, last);
+                  });
+}
+
+// Columns first: d_x may be d_y.
+void run(OnCpu, Stream&, const RmsNormBackward& op) {
+  parallel_ranges(op.x.shape()[1],
+                  {.unit = 16, .elements_per_item = op.x.shape()[0]},
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(rms_norm_columns)(op, first, last);
+                  });
+  parallel_ranges(op.x.shape()[0],
+                  {.elements_per_item = op.x.shape()[1]},
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(rms_norm_d_x)(op, first, last);
+                  });
+}
+
+}  // namespace dure::kernels
+#endif

@@ -1,0 +1,93 @@
+#include "dure/kernels/elementwise.h"
+
+#include "dure/kernels/testing.h"
+
+namespace dure::kernels {
+namespace {
+
+TEST(Fill, FillsEverySize) {
+  for (const std::int64_t n : {1, 17, 100003}) {
+    Values y(static_cast<std::size_t>(n), 1.0F);
+    launch_on_cpu(Fill{.y = tensor(y, {n}), .value = 2.5F});
+    EXPECT_EQ(y, Values(static_cast<std::size_t>(n), 2.5F));
+  }
+}
+
+TEST(Add, AddsAndMayWriteOverAnOperand) {
+  Values a = random_values(100003, "a");
+  const Values b = random_values(100003, "b");
+  Values want(a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    want[i] = a[i] + b[i];
+  }
+  const Tensor a_view = tensor(a, {100003});
+  launch_on_cpu(Add{.y = a_view, .a = a_view, .b = tensor(b, {100003})});
+  EXPECT_EQ(a, want);
+}
+
+// A matrix of 70 x 1001 of which 60 rows are filled: any block of it holds what
+// the whole holds there.
+TEST(FillNormal, DrawsByTheGlobalIndex) {
+  constexpr std::int64_t kRows = 70;
+  constexpr std::int64_t kColumns = 1001;
+  const RandomStream stream(5, "weight");
+  const auto block = [&](std::int64_t first_row,
+                         std::int64_t rows,
+                         std::int64_t first_column,
+                         std::int64_t columns) {
+    Values y(static_cast<std::size_t>(rows * columns), 9.0F);
+    launch_on_cpu(FillNormal{.y = tensor(y, {rows, columns}),
+                             .stream = stream,
+                             .deviation = 0.02F,
+                             .first_row = first_row,
+                             .first_column = first_column,
+                             .columns = kColumns,
+                             .filled_rows = 60});
+    return y;
+  };
+  const Values whole = block(0, kRows, 0, kColumns);
+  EXPECT_EQ(whole[1002], 0.02F * stream.normal(1002));
+  EXPECT_EQ(whole[60 * kColumns], 0);
+  const Values part = block(55, 10, 500, 501);
+  for (std::int64_t n = 0; n < 10; ++n) {
+    for (std::int64_t c = 0; c < 501; ++c) {
+      ASSERT_EQ(part[static_cast<std::size_t>(n * 501 + c)],
+                whole[static_cast<std::size_t>((55 + n) * kColumns + 500 + c)]);
+    }
+  }
+}
+
+TEST(FillNormal, GivesTheSameBitsOnAnyNumberOfThreads) {
+  expect_same_bits_on_any_threads([] {
+    Values y(300 * 200);
+    launch_on_cpu(FillNormal{.y = tensor(y, {300, 200}),
+                             .stream = RandomStream(1, "x"),
+                             .columns = 200,
+                             .filled_rows = 300});
+    return y;
+  });
+}
+
+TEST(Elementwise, RefusesOperandsThatDoNotFit) {
+  Values y(6);
+  const Tensor six = tensor(y, {6});
+  EXPECT_THROW(check(Add{.y = six, .a = six, .b = six.rows(0, 5)}), Error);
+  EXPECT_THROW(check(Fill{.y = {y.data(), {6}, DType::kI32}}), Error);
+  const FillNormal op = {.y = six.reshaped({2, 3}), .columns = 3};
+  EXPECT_NO_THROW(check(op));
+  FillNormal beyond = op;
+  beyond.first_column = 1;
+  EXPECT_THROW(check(beyond), Error);
+}
+
+TEST(Elementwise, TakesTimeOnTheSimulatorAndTouchesNothing) {
+  Values y(6, 1.0F);
+  const Tensor six = tensor(y, {6});
+  launch_on_simulator(Fill{.y = six});
+  launch_on_simulator(Add{.y = six, .a = six, .b = six});
+  launch_on_simulator(FillNormal{.y = six.reshaped({2, 3}), .columns = 3});
+  EXPECT_EQ(y, Values(6, 1.0F));
+}
+
+}  // namespace
+}  // namespace dure::kernels

@@ -1,0 +1,247 @@
+#include "dure/kernels/rms_norm.h"
+
+#include <string>
+#include <tuple>
+
+#include "dure/kernels/testing.h"
+
+namespace dure::kernels {
+namespace {
+
+struct Size {
+  std::int64_t N;
+  std::int64_t C;
+};
+
+const Size kSizes[] = {
+    {1, 1}, {5, 3}, {3, 16}, {7, 17}, {2, 64}, {64, 1000}, {33, 1031}};
+
+constexpr double kEps = 1e-5;
+
+// The formulas of rms_norm.h, in double.
+struct Reference {
+  Doubles y, rstd;
+};
+
+Reference forward(const Doubles& x, const Doubles& gain) {
+  const std::size_t C = gain.size();
+  Reference r;
+  for (std::size_t first = 0; first < x.size(); first += C) {
+    double mean_square = 0;
+    for (std::size_t c = 0; c < C; ++c) {
+      mean_square += x[first + c] * x[first + c] / static_cast<double>(C);
+    }
+    r.rstd.push_back(1 / std::sqrt(mean_square + kEps));
+    for (std::size_t c = 0; c < C; ++c) {
+      r.y.push_back(x[first + c] * r.rstd.back() * gain[c]);
+    }
+  }
+  return r;
+}
+
+struct Gradients {
+  Doubles d_x, d_gain;
+};
+
+Gradients backward(const Doubles& d_y, const Doubles& x, const Doubles& gain) {
+  const std::size_t C = gain.size();
+  const Reference r = forward(x, gain);
+  Gradients g = {Doubles(x.size()), Doubles(C)};
+  for (std::size_t n = 0; n < r.rstd.size(); ++n) {
+    double mean = 0;
+    for (std::size_t c = 0; c < C; ++c) {
+      const double normal = x[n * C + c] * r.rstd[n];
+      mean += d_y[n * C + c] * gain[c] * normal / static_cast<double>(C);
+      g.d_gain[c] += d_y[n * C + c] * normal;
+    }
+    for (std::size_t c = 0; c < C; ++c) {
+      const std::size_t i = n * C + c;
+      g.d_x[i] = r.rstd[n] * (d_y[i] * gain[c] - x[i] * r.rstd[n] * mean);
+    }
+  }
+  return g;
+}
+
+struct Problem {
+  explicit Problem(Size s)
+      : size(s),
+        x(random_values(s.N * s.C, "x", 2, 0.5)),
+        y(x.size()),
+        rstd(static_cast<std::size_t>(s.N)),
+        gain(random_values(s.C, "gain", 0.2, 1)),
+        d_y(random_values(s.N * s.C, "d_y")),
+        d_x(x.size()),
+        d_gain(random_values(s.C, "d_gain")),
+        residual(random_values(s.N * s.C, "residual")) {}
+
+  RmsNorm forward_op() {
+    const auto [N, C] = size;
+    return {.y = tensor(y, {N, C}),
+            .rstd = tensor(rstd, {N}),
+            .x = tensor(x, {N, C}),
+            .gain = tensor(gain, {C}),
+            .eps = static_cast<float>(kEps)};
+  }
+  RmsNormBackward backward_op() {
+    const auto [N, C] = size;
+    return {.d_x = tensor(d_x, {N, C}),
+            .d_gain = tensor(d_gain, {C}),
+            .d_y = tensor(d_y, {N, C}),
+            .x = tensor(x, {N, C}),
+            .gain = tensor(gain, {C}),
+            .rstd = tensor(rstd, {N}),
+            .write = Write::kOverwrite};
+  }
+  Gradients expected_gradients() const {
+    return backward(doubles(d_y), doubles(x), doubles(gain));
+  }
+  std::string describe() const { return concat(size.N, " x ", size.C); }
+
+  Size size;
+  Values x, y, rstd, gain, d_y, d_x, d_gain, residual;
+};
+
+// A sum of n terms in four lanes or more takes n / 4 + 4 roundings for each
+// term, and some ten follow.
+double units(std::int64_t terms) {
+  return static_cast<double>(terms) / 4 + 20;
+}
+
+TEST(RmsNorm, IsTheFormulaAtAnySize) {
+  for (const Size& size : kSizes) {
+    Problem p(size);
+    SCOPED_TRACE(p.describe());
+    launch_on_cpu(p.forward_op());
+    const Reference want = forward(doubles(p.x), doubles(p.gain));
+    expect_near(p.y, want.y, units(size.C));
+    expect_near(p.rstd, want.rstd, units(size.C));
+  }
+}
+
+TEST(RmsNorm, MayWriteOverItsInput) {
+  Problem p({5, 17});
+  launch_on_cpu(p.forward_op());
+  RmsNorm in_place = p.forward_op();
+  in_place.y = tensor(p.x, {5, 17});
+  launch_on_cpu(in_place);
+  EXPECT_EQ(p.x, p.y);
+}
+
+TEST(RmsNormBackward, ReferenceIsTheDerivative) {
+  const Problem p({2, 5});
+  const Doubles x = doubles(p.x);
+  const Doubles gain = doubles(p.gain);
+  const Doubles d_y = doubles(p.d_y);
+  const Gradients g = p.expected_gradients();
+  expect_gradient(g.d_x, differences(x, [&](const Doubles& at) {
+                    return inner(forward(at, gain).y, d_y);
+                  }));
+  expect_gradient(g.d_gain, differences(gain, [&](const Doubles& at) {
+                    return inner(forward(x, at).y, d_y);
+                  }));
+}
+
+// Terms of d_x are of the size of rstd * d_y * gain, and at C = 1 they cancel.
+void expect_d_x(const Values& d_x, const Doubles& want, const Problem& p) {
+  double largest = 0;
+  for (std::size_t i = 0; i < d_x.size(); ++i) {
+    const auto row = i / p.gain.size();
+    largest = std::max(largest, std::abs(double{p.d_y[i]} * p.rstd[row]));
+  }
+  for (std::size_t i = 0; i < d_x.size(); ++i) {
+    ASSERT_NEAR(d_x[i], want[i], 4 * units(p.size.C) * kUnit * largest);
+  }
+}
+
+TEST(RmsNormBackward, IsTheFormulaAtAnySize) {
+  for (const Size& size : kSizes) {
+    Problem p(size);
+    SCOPED_TRACE(p.describe());
+    launch_on_cpu(p.forward_op());
+    launch_on_cpu(p.backward_op());
+    const Gradients want = p.expected_gradients();
+    expect_d_x(p.d_x, want.d_x, p);
+    expect_near(p.d_gain, want.d_gain, 2 * units(size.C) + units(4 * size.N));
+  }
+}
+
+TEST(RmsNormBackward, AddsTheResidualAndToTheGradientWhereAsked) {
+  Problem p({6, 20});
+  const Doubles before = doubles(p.d_gain);
+  launch_on_cpu(p.forward_op());
+  RmsNormBackward op = p.backward_op();
+  op.write = Write::kAdd;
+  op.residual = tensor(p.residual, {6, 20});
+  launch_on_cpu(op);
+  Gradients want = p.expected_gradients();
+  for (std::size_t c = 0; c < 20; ++c) {
+    want.d_gain[c] += before[c];
+  }
+  for (std::size_t i = 0; i < want.d_x.size(); ++i) {
+    want.d_x[i] += p.residual[i];
+  }
+  expect_near(p.d_gain, want.d_gain, 4 * units(20));
+  expect_near(p.d_x, want.d_x, 4 * units(20));
+}
+
+TEST(RmsNormBackward, MayWriteOverDYOrTheResidual) {
+  Problem p({6, 20});
+  launch_on_cpu(p.forward_op());
+  RmsNormBackward op = p.backward_op();
+  op.residual = tensor(p.residual, {6, 20});
+  launch_on_cpu(op);
+  const Values d_gain = p.d_gain;
+
+  Values residual = p.residual;
+  op.residual = op.d_x = tensor(residual, {6, 20});
+  launch_on_cpu(op);
+  EXPECT_EQ(residual, p.d_x);
+
+  op.residual = tensor(p.residual, {6, 20});
+  op.d_x = tensor(p.d_y, {6, 20});
+  launch_on_cpu(op);
+  EXPECT_EQ(p.d_y, p.d_x);
+  EXPECT_EQ(p.d_gain, d_gain);
+}
+
+TEST(RmsNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
+  expect_same_bits_on_any_threads([] {
+    Problem p({67, 1001});
+    launch_on_cpu(p.forward_op());
+    launch_on_cpu(p.backward_op());
+    return std::tuple(p.y, p.rstd, p.d_x, p.d_gain);
+  });
+}
+
+TEST(RmsNorm, RefusesOperandsThatDoNotFit) {
+  Problem p({4, 6});
+  const auto refuses = [](auto op, auto change) {
+    EXPECT_NO_THROW(check(op));
+    change(op);
+    EXPECT_THROW(check(op), Error);
+  };
+  refuses(p.forward_op(), [&](auto& op) { op.y = tensor(p.y, {6, 4}); });
+  refuses(p.forward_op(), [&](auto& op) { op.x = tensor(p.x, {24}); });
+  refuses(p.forward_op(), [&](auto& op) { op.rstd = {}; });
+  refuses(p.forward_op(), [&](auto& op) { op.gain = tensor(p.rstd, {4}); });
+  refuses(p.backward_op(), [&](auto& op) { op.d_x = tensor(p.x, {6, 4}); });
+  refuses(p.backward_op(), [&](auto& op) { op.d_y = {}; });
+  refuses(p.backward_op(), [&](auto& op) { op.d_gain = {}; });
+  refuses(p.backward_op(), [&](auto& op) { op.rstd = {}; });
+  refuses(p.backward_op(), [&](auto& op) {
+    op.residual = tensor(p.x, {6, 4});
+  });
+}
+
+TEST(RmsNorm, TakesTimeOnTheSimulatorAndTouchesNothing) {
+  Problem p({4, 6});
+  const Problem before = p;
+  launch_on_simulator(p.forward_op());
+  launch_on_simulator(p.backward_op());
+  EXPECT_EQ(p.y, before.y);
+  EXPECT_EQ(p.d_x, before.d_x);
+  EXPECT_EQ(p.d_gain, before.d_gain);
+}
+
+}  // namespace
+}  // namespace dure::kernels
