@@ -1,0 +1,38 @@
+// Learning a byte-level BPE vocabulary from word counts.
+//
+// Until the vocabulary is full, the most frequent pair of neighbouring symbols
+// becomes a symbol; of equally frequent ones, the pair of the smaller ids. Same
+// counts, same result, on any machine; and the same vocabulary and merges as
+// Hugging Face's BpeTrainer with ByteLevel's alphabet makes.
+//
+// Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
+// Subword Units", algorithm 1, with counts kept up to date as merges change
+// them (its section 3.2's index) and a heap of pairs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dure/data/tokenizer/byte_level_tokenizer.h"
+#include "dure/data/tokenizer/word_counts.h"
+
+namespace dure::data {
+
+struct BpeTrainingOptions {
+  // Special tokens and the 256 bytes included. Fewer tokens come where no pair
+  // is left that is frequent enough.
+  std::int64_t vocabulary = 32768;
+  std::int64_t min_frequency = 2;
+  // Their ids are the first; the first of them ends a document.
+  std::vector<std::string> special_tokens = {"<|endoftext|>"};
+  std::vector<std::string> patterns = {std::string(kGpt2Pattern)};
+  // Called for every token learnt, with their number. It may throw.
+  std::function<void(std::int64_t)> progress = {};
+};
+
+ByteLevelParts train_bpe(const WordCounts& words,
+                         const BpeTrainingOptions& options);
+
+}  // namespace dure::data

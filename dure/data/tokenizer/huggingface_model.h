@@ -1,0 +1,27 @@
+// The model part of Hugging Face's files: vocabulary and merges.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "dure/data/tokenizer/bpe.h"
+
+namespace dure::data {
+
+using TokenIds = std::unordered_map<std::string, std::int32_t>;
+using MergeTexts = std::vector<std::pair<std::string, std::string>>;
+
+// Tokens and merges are in the alphabet of byte_level.h, as files hold them.
+// Throws Error for ids that repeat or run far beyond the count of tokens, bytes
+// without a token, and merges of or to something that is no token.
+BpeModel make_bpe_model(const TokenIds& vocabulary, const MergeTexts& merges);
+
+// "a b" a line, after an optional "#version" line.
+MergeTexts parse_merges_text(std::string_view text);
+
+// "a b" -> (a, b).
+std::pair<std::string, std::string> parse_merge(std::string_view line);
+
+}  // namespace dure::data

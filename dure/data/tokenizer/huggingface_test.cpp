@@ -1,0 +1,178 @@
+#include "dure/data/tokenizer/huggingface.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/data/tokenizer/bpe_trainer.h"
+#include "dure/data/tokenizer/huggingface_model.h"
+#include "dure/data/tokenizer/test_text.h"
+
+namespace dure::data {
+namespace {
+
+using Json = nlohmann::json;
+using testing::HasSubstr;
+
+// A right file that the tests break.
+Json small_file() {
+  const auto parts = train_bpe({{"abab", 5}, {" the", 9}}, {.vocabulary = 262});
+  return Json::parse(tokenizer_json_text(parts));
+}
+
+std::string error_of(const Json& file) {
+  try {
+    parse_tokenizer_json(file.dump());
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+Json with(const char* pointer, Json value) {
+  Json file = small_file();
+  file[Json::json_pointer(pointer)] = std::move(value);
+  return file;
+}
+
+TEST(TokenizerJson, WhatIsUnsupportedIsNamed) {
+  EXPECT_EQ(error_of(small_file()), "no error");
+  EXPECT_THAT(error_of(with("/normalizer", {{"type", "NFC"}})),
+              HasSubstr("normalizer \"NFC\""));
+  EXPECT_THAT(error_of(with("/model/type", "WordPiece")),
+              HasSubstr("\"WordPiece\""));
+  EXPECT_THAT(error_of(with("/pre_tokenizer", {{"type", "Metaspace"}})),
+              HasSubstr("\"Metaspace\""));
+  EXPECT_THAT(error_of(with("/decoder", {{"type", "Metaspace"}})),
+              HasSubstr("decoder \"Metaspace\""));
+  EXPECT_THAT(error_of(with("/model/unk_token", "<unk>")),
+              HasSubstr("unk_token"));
+  EXPECT_THAT(error_of(with("/model/dropout", 0.1)), HasSubstr("dropout"));
+  EXPECT_THAT(error_of(with("/pre_tokenizer/use_regex", false)), "no error");
+  EXPECT_THAT(error_of(with("/pre_tokenizer", nullptr)),
+              HasSubstr("no pre_tokenizer"));
+}
+
+TEST(TokenizerJson, BrokenPartsAreNamed) {
+  EXPECT_THAT(error_of(Json::array()), HasSubstr("array"));
+  EXPECT_THAT(error_of(Json::object()), HasSubstr("no \"model\""));
+  EXPECT_THAT(error_of(with("/model/vocab/a", "x")), HasSubstr("token \"a\""));
+  EXPECT_THAT(error_of(with("/model/vocab/a", 1)), HasSubstr("id 1"));
+  EXPECT_THAT(error_of(with("/model/vocab/zz", 2000000000)),
+              HasSubstr("\"zz\""));
+  EXPECT_THAT(error_of(with("/model/vocab/zz", -1)), HasSubstr("got -1"));
+  EXPECT_THAT(error_of(with("/model/merges/0", "nospace")),
+              HasSubstr("nospace"));
+  EXPECT_THAT(error_of(with("/model/merges/0", "qqq z")), HasSubstr("qqq"));
+  EXPECT_THAT(error_of(with("/model/merges", 3)), HasSubstr("merges"));
+  EXPECT_THAT(error_of(with("/added_tokens/0/id", 5)), HasSubstr("has id 5"));
+  EXPECT_THAT(error_of(with("/added_tokens/0/single_word", true)),
+              HasSubstr("single_word"));
+  Json lacking = small_file();
+  lacking["model"]["vocab"].erase("a");
+  EXPECT_THAT(error_of(lacking), HasSubstr("byte 97"));
+  EXPECT_THROW(parse_tokenizer_json("{\"model\":"), Error);
+}
+
+TEST(TokenizerJson, AnAddedTokenMayHoldAnyCharacters) {
+  const std::string text = "<\xc3\xa9 \xed\x95\x9c>";
+  Json file = with("/added_tokens/0/content", text);
+  file["model"]["vocab"].erase("<|endoftext|>");
+  file["model"]["vocab"][text] = 0;
+  const ByteLevelTokenizer tokenizer(parse_tokenizer_json(file.dump()));
+  const auto ids = tokenizer.Tokenizer::encode("a" + text);
+  EXPECT_EQ(ids.back(), 0);
+  EXPECT_EQ(tokenizer.decode(ids), "a" + text);
+}
+
+TEST(TokenizerJson, AddedTokensBeyondTheModelMakeTheVocabularyLarger) {
+  Json file = small_file();
+  Json extra = file["added_tokens"][0];
+  extra["id"] = 300;
+  extra["content"] = "<|im_end|>";
+  file["added_tokens"].push_back(extra);
+  const ByteLevelTokenizer tokenizer(parse_tokenizer_json(file.dump()));
+  EXPECT_EQ(tokenizer.vocabulary(), 301);
+  EXPECT_EQ(tokenizer.id_of("<|im_end|>"), 300);
+  EXPECT_EQ(tokenizer.id_of("<|nothing|>"), std::nullopt);
+  EXPECT_THROW(tokenizer.token_text(299), Error);  // a hole
+  EXPECT_THROW(tokenizer.token_text(301), Error);
+  EXPECT_EQ(tokenizer.token_text(300), "<|im_end|>");
+}
+
+TEST(TokenizerJson, StagesOfSplittingFollowOneAnother) {
+  const Json stages = {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       {{{"type", "Split"},
+         {"pattern", {{"String", "h"}}},
+         {"behavior", "Isolated"},
+         {"invert", false}},
+        {{"type", "Digits"}, {"individual_digits", true}},
+        {{"type", "ByteLevel"}, {"add_prefix_space", false}}}}};
+  const ByteLevelTokenizer cut(
+      parse_tokenizer_json(with("/pre_tokenizer", stages).dump()));
+  const ByteLevelTokenizer whole(parse_tokenizer_json(small_file().dump()));
+  EXPECT_EQ(whole.Tokenizer::encode(" the").size(), 1U);
+  EXPECT_EQ(cut.Tokenizer::encode(" the").size(), 4U);  // " ", t, h, e
+}
+
+TEST(TokenizerJson, AnyBytesRoundTrip) {
+  const ByteLevelTokenizer tokenizer(parse_tokenizer_json(small_file().dump()));
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const std::string text = random_text(seed, seed);
+    EXPECT_EQ(tokenizer.decode(tokenizer.Tokenizer::encode(text)), text);
+  }
+}
+
+TEST(MergesText, VersionLineAndLineEndsAreNoMerges) {
+  EXPECT_EQ(parse_merges_text("#version: 0.2\r\na b\r\n# c\n\nd e"),
+            (MergeTexts{{"a", "b"}, {"#", "c"}, {"d", "e"}}));
+  EXPECT_THROW(parse_merges_text("a b c\n"), Error);
+  EXPECT_THROW(parse_merges_text("ab \n"), Error);
+}
+
+struct Files : testing::Test {
+  Path directory = std::filesystem::temp_directory_path() /
+                   ("dure_tokenizer_" + std::to_string(::getpid()));
+  void SetUp() override { make_directories(directory); }
+  void TearDown() override { std::filesystem::remove_all(directory); }
+};
+
+TEST_F(Files, TheConfigurationBesideNamesTheEndOfADocument) {
+  Json file = small_file();
+  Json extra = file["added_tokens"][0];
+  extra["id"] = 262;
+  extra["content"] = "<|eot_id|>";
+  file["added_tokens"].push_back(extra);
+  write_file_atomically(directory / "tokenizer.json", file.dump());
+  EXPECT_EQ(load_tokenizer(directory.string())->end_of_document(), 0);
+  write_file_atomically(directory / "tokenizer_config.json",
+                        R"({"eos_token": {"content": "<|eot_id|>"}})");
+  EXPECT_EQ(load_tokenizer(directory.string())->end_of_document(), 262);
+}
+
+TEST_F(Files, ErrorsNameTheFile) {
+  EXPECT_THROW(load_tokenizer(directory.string()), Error);
+  const Path path = directory / "tokenizer.json";
+  for (const char* text : {"", "{", "{}", "[]", "\xff"}) {
+    write_file_atomically(path, text);
+    try {
+      load_tokenizer(path.string());
+      FAIL() << text;
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), HasSubstr(path.string()));
+    }
+  }
+}
+
+TEST_F(Files, VocabWithoutMergesIsAnError) {
+  write_file_atomically(directory / "vocab.json", "{}");
+  EXPECT_THROW(load_tokenizer(directory.string()), Error);
+}
+
+}  // namespace
+}  // namespace dure::data

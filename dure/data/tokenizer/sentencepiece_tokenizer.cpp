@@ -1,0 +1,126 @@
+#include "dure/data/tokenizer/sentencepiece_tokenizer.h"
+
+#include "dure/base/check.h"
+
+#ifdef DURE_WITH_SENTENCEPIECE
+#include <sentencepiece_processor.h>
+#endif
+
+namespace dure::data {
+
+#ifdef DURE_WITH_SENTENCEPIECE
+
+namespace {
+
+using sentencepiece::SentencePieceProcessor;
+
+// What SentencePiece writes for a space, U+2581.
+constexpr std::string_view kSpace = "\xe2\x96\x81";
+
+std::optional<std::int32_t> id_or_none(int id) {
+  return id < 0 ? std::nullopt : std::optional<std::int32_t>(id);
+}
+
+class SentencePieceTokenizer : public Tokenizer {
+ public:
+  explicit SentencePieceTokenizer(const Path& path) {
+    const std::string model = read_file(path);
+    const auto status = processor_.LoadFromSerializedProto(model);
+    DURE_CHECK(status.ok() && processor_.GetPieceSize() > 0,
+               path.string(),
+               " is not a SentencePiece model: ",
+               status.ToString());
+  }
+
+  using Tokenizer::encode;
+  void encode(std::string_view text,
+              std::vector<std::int32_t>& ids) const override {
+    std::vector<int> found;
+    const auto status = processor_.Encode({text.data(), text.size()}, &found);
+    DURE_CHECK(status.ok(), "SentencePiece can't encode: ", status.ToString());
+    ids.insert(ids.end(), found.begin(), found.end());
+  }
+
+  std::string decode(std::span<const std::int32_t> ids) const override {
+    for (const std::int32_t id : ids) {
+      check(id);
+    }
+    std::string text;
+    const auto status =
+        processor_.Decode(std::vector<int>(ids.begin(), ids.end()), &text);
+    DURE_CHECK(status.ok(), "SentencePiece can't decode: ", status.ToString());
+    return text;
+  }
+
+  std::string token_text(std::int32_t id) const override {
+    check(id);
+    if (processor_.IsControl(id)) {
+      return "";
+    }
+    const std::string& piece = processor_.IdToPiece(id);
+    if (processor_.IsByte(id)) {  // "<0x41>"
+      return {static_cast<char>(std::stoi(piece.substr(3, 2), nullptr, 16))};
+    }
+    return with_spaces(piece);
+  }
+
+  std::int64_t vocabulary() const override { return processor_.GetPieceSize(); }
+  std::optional<std::int32_t> beginning_of_document() const override {
+    return id_or_none(processor_.bos_id());
+  }
+  std::optional<std::int32_t> end_of_document() const override {
+    return id_or_none(processor_.eos_id());
+  }
+
+  std::optional<std::int32_t> id_of(std::string_view token) const override {
+    const std::string text(token);
+    const int id = processor_.PieceToId(text);
+    return processor_.IdToPiece(id) == text ? id_or_none(id) : std::nullopt;
+  }
+
+  std::string kind() const override { return "SentencePiece"; }
+
+ private:
+  void check(std::int32_t id) const {
+    DURE_CHECK(id >= 0 && id < vocabulary(),
+               "token id ",
+               id,
+               " is outside the vocabulary of ",
+               vocabulary());
+  }
+
+  static std::string with_spaces(std::string_view piece) {
+    std::string text;
+    for (std::size_t at = piece.find(kSpace); at != std::string_view::npos;
+         at = piece.find(kSpace)) {
+      text += piece.substr(0, at);
+      text += ' ';
+      piece.remove_prefix(at + kSpace.size());
+    }
+    text += piece;
+    return text;
+  }
+
+  SentencePieceProcessor processor_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_sentencepiece(const Path& path) {
+  return std::make_unique<SentencePieceTokenizer>(path);
+}
+
+#else
+
+std::unique_ptr<Tokenizer> load_sentencepiece(const Path& path) {
+  DURE_CHECK(false,
+             path.string(),
+             " needs the SentencePiece library, which "
+             "this build of dure lacks: install libsentencepiece-dev and "
+             "configure again");
+  return nullptr;
+}
+
+#endif
+
+}  // namespace dure::data

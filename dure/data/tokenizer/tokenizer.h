@@ -1,0 +1,66 @@
+// A tokenizer: text to ids and back.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dure::data {
+
+// Everything is const and safe from any thread; the threads share the object.
+class Tokenizer {
+ public:
+  Tokenizer() = default;
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+  virtual ~Tokenizer() = default;
+
+  // Appends the ids of `text`, which may hold any bytes. Special tokens that
+  // stand in the text become their ids; nothing is added at either end.
+  virtual void encode(std::string_view text,
+                      std::vector<std::int32_t>& ids) const = 0;
+
+  // The bytes of the ids, special tokens included. They need not be whole
+  // characters. Throws Error for an id outside the vocabulary.
+  virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
+
+  // The bytes that one id stands for, as they stand inside a text.
+  virtual std::string token_text(std::int32_t id) const = 0;
+
+  // One more than the largest id.
+  virtual std::int64_t vocabulary() const = 0;
+
+  // What a model reads before a document (Llama's <|begin_of_text|>) and after
+  // it (GPT-2's <|endoftext|>), where the tokenizer has such a token.
+  virtual std::optional<std::int32_t> beginning_of_document() const = 0;
+  virtual std::optional<std::int32_t> end_of_document() const = 0;
+
+  // The id of a token by its text, special or not; none where it is no token.
+  virtual std::optional<std::int32_t> id_of(std::string_view token) const = 0;
+
+  // "bytes", "byte-level BPE", "SentencePiece": for people.
+  virtual std::string kind() const = 0;
+
+  std::vector<std::int32_t> encode(std::string_view text) const {
+    std::vector<std::int32_t> ids;
+    encode(text, ids);
+    return ids;
+  }
+};
+
+// What a tokenizer is named by on the command line and in a configuration:
+//
+//   bytes            256 bytes and an end of document
+//   DIR              with tokenizer.json, or vocab.json and merges.txt, or
+//                    tokenizer.model, looked for in this order
+//   FILE.json        a tokenizer.json; a vocab.json with merges.txt beside it
+//   FILE.model       a SentencePiece model
+//
+// Throws Error for anything missing, broken or of an unsupported kind.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
+
+}  // namespace dure::data
