@@ -32,11 +32,6 @@ std::uint64_t hash_name(std::string_view name, std::uint64_t seed) {
   return hash ^ (hash >> 31);
 }
 
-// 24 bits, so that the product is exact in a float.
-float unit(std::uint32_t bits) {
-  return static_cast<float>(bits >> 8) * 0x1p-24F;
-}
-
 }  // namespace
 
 PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
@@ -51,6 +46,11 @@ PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
     key[1] += kWeyl1;
   }
   return counter;
+}
+
+// 24 bits, so that the product is exact in a float.
+float RandomStream::to_unit(std::uint32_t bits) {
+  return static_cast<float>(bits >> 8) * 0x1p-24F;
 }
 
 RandomStream::RandomStream(std::uint64_t seed, std::string_view name) {
@@ -69,15 +69,16 @@ std::uint32_t RandomStream::bits(std::uint64_t index,
 }
 
 float RandomStream::uniform(std::uint64_t index, std::uint64_t major) const {
-  return unit(bits(index, major));
+  return to_unit(bits(index, major));
 }
 
 float RandomStream::normal(std::uint64_t index, std::uint64_t major) const {
   const PhiloxBlock words = block(index / 4, major);
   const std::size_t pair = index % 4 / 2 * 2;
   const float radius =
-      std::sqrt(-2.0F * std::log(1.0F - unit(words[pair])));  // in (0, 1]
-  const float angle = 2.0F * std::numbers::pi_v<float> * unit(words[pair + 1]);
+      std::sqrt(-2.0F * std::log(1.0F - to_unit(words[pair])));  // in (0, 1]
+  const float angle =
+      2.0F * std::numbers::pi_v<float> * to_unit(words[pair + 1]);
   return radius * (index % 2 == 0 ? std::cos(angle) : std::sin(angle));
 }
 

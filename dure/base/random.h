@@ -27,7 +27,7 @@ class RandomStream {
  public:
   RandomStream(std::uint64_t seed, std::string_view name);
 
-  // 32 random bits.
+  // 32 random bits: word index % 4 of block index / 4.
   std::uint32_t bits(std::uint64_t index, std::uint64_t major = 0) const;
 
   // In [0, 1), a multiple of 2^-24.
@@ -39,11 +39,15 @@ class RandomStream {
   // 0 .. bound - 1, without bias (Lemire's method, rejecting along `major`).
   std::uint64_t below(std::uint64_t bound, std::uint64_t index) const;
 
+  // The words of four neighbouring indices at once.
+  PhiloxBlock block(std::uint64_t block, std::uint64_t major) const;
+
+  // What uniform() makes of a word.
+  static float to_unit(std::uint32_t bits);
+
   PhiloxKey key() const { return key_; }
 
  private:
-  PhiloxBlock block(std::uint64_t block, std::uint64_t major) const;
-
   PhiloxKey key_;
 };
 
