@@ -1,0 +1,81 @@
+#include "dure/kernels/attention.h"
+
+#include "dure/kernels/attention_check.h"
+#include "dure/kernels/cpu/attention_head.h"
+
+namespace dure::kernels {
+
+void check_shape(const AttentionShape& shape) {
+  DURE_CHECK(shape.batch >= 0 && shape.sequence >= 0 && shape.heads > 0 &&
+                 shape.kv_heads > 0 && shape.head_dim > 0,
+             "attention needs heads of at least one element, not ",
+             shape.heads,
+             " heads, ",
+             shape.kv_heads,
+             " kv_heads of ",
+             shape.head_dim,
+             " over ",
+             shape.batch,
+             " x ",
+             shape.sequence);
+  DURE_CHECK(shape.heads % shape.kv_heads == 0,
+             shape.heads,
+             " heads cannot share ",
+             shape.kv_heads,
+             " kv_heads evenly: make one a multiple of the other");
+}
+
+void check_scale(float scale) {
+  DURE_CHECK(scale > 0,
+             "attention's scale is positive, such as 1 / sqrt(head_dim), not ",
+             scale);
+}
+
+void check_mask(const DropoutMask& mask) {
+  DURE_CHECK(mask.rate >= 0 && mask.rate < 1,
+             "a dropout rate is in [0, 1), not ",
+             mask.rate);
+}
+
+void check_scratch(const AttentionShape& shape, const Tensor& scratch) {
+  const auto [floats] = scratch.dims<1>("scratch");
+  scratch.expect("scratch", {floats});
+  DURE_CHECK(floats >= attention_scratch(shape, 1),
+             "scratch has ",
+             floats,
+             " elements, wanted attention_scratch(), at least ",
+             attention_scratch(shape, 1));
+}
+
+std::int64_t attention_scratch(const AttentionShape& shape, int threads) {
+  return threads * attention_thread_scratch(shape);
+}
+
+void check(const Attention& op) {
+  const AttentionShape& shape = op.shape;
+  check_shape(shape);
+  check_scale(op.scale);
+  check_mask(op.mask);
+  op.y.expect("y", {shape.rows(), shape.heads * shape.head_dim});
+  op.lse.expect("lse", {shape.rows(), shape.heads});
+  op.qkv.expect("qkv", {shape.rows(), shape.qkv_columns()});
+  check_scratch(shape, op.scratch);
+}
+
+double causal_pairs(const AttentionShape& shape) {
+  const auto S = static_cast<double>(shape.sequence);
+  return static_cast<double>(shape.batch * shape.heads) * S * (S + 1) / 2;
+}
+
+// Two products of 2 D flops for each pair of query and key.
+Cost cost(const Attention& op) {
+  const AttentionShape& shape = op.shape;
+  const std::int64_t elements =
+      shape.rows() *
+      (shape.qkv_columns() + shape.heads * shape.head_dim + shape.heads);
+  return {
+      .flops = 4 * causal_pairs(shape) * static_cast<double>(shape.head_dim),
+      .bytes = sizeof(float) * static_cast<double>(elements)};
+}
+
+}  // namespace dure::kernels

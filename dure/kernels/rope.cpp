@@ -1,0 +1,30 @@
+#include "dure/kernels/rope.h"
+
+namespace dure::kernels {
+
+void check(const Rope& op) {
+  const auto [N, columns] = op.qkv.dims<2>("qkv");
+  op.qkv.expect("qkv", {N, columns});
+  op.positions.expect("positions", {N}, DType::kI32);
+  DURE_CHECK(op.head_dim > 0 && op.head_dim % 2 == 0,
+             "rope turns pairs: head_dim is even and positive, not ",
+             op.head_dim);
+  DURE_CHECK(columns % op.head_dim == 0 && op.turned_heads >= 0 &&
+                 op.turned_heads * op.head_dim <= columns,
+             "qkv has ",
+             columns,
+             " columns, which are not ",
+             op.turned_heads,
+             " or more heads of ",
+             op.head_dim);
+  DURE_CHECK(op.theta > 0, "rope's theta is positive, not ", op.theta);
+}
+
+// A pair takes four products and two sums.
+Cost cost(const Rope& op) {
+  const auto turned =
+      static_cast<double>(op.qkv.shape()[0] * op.turned_heads * op.head_dim);
+  return {.flops = 3 * turned, .bytes = 2 * sizeof(float) * turned};
+}
+
+}  // namespace dure::kernels
