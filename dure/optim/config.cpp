@@ -119,4 +119,12 @@ void validate(const OptimizerConfig& c) {
   }
 }
 
+std::int64_t state_bytes_per_parameter(const OptimizerConfig& config) {
+  constexpr std::int64_t kF32 = sizeof(float);
+  if (config.name == OptimizerKind::kSgd) {
+    return config.momentum > 0 ? kF32 : 0;
+  }
+  return 2 * kF32;
+}
+
 }  // namespace dure::optim

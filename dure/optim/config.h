@@ -62,4 +62,7 @@ void visit(Fields& fields, OptimizerConfig& config);
 // resolved.
 void validate(const OptimizerConfig& config);
 
+// Bytes of state a parameter of f32: 8 for AdamW, 4 or 0 for SGD.
+std::int64_t state_bytes_per_parameter(const OptimizerConfig& config);
+
 }  // namespace dure::optim

@@ -147,12 +147,4 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
   return std::make_unique<AdamW>(config, targets, arena, stream);
 }
 
-std::int64_t state_bytes_per_parameter(const OptimizerConfig& config) {
-  constexpr std::int64_t kF32 = sizeof(float);
-  if (config.name == OptimizerKind::kSgd) {
-    return config.momentum > 0 ? kF32 : 0;
-  }
-  return 2 * kF32;
-}
-
 }  // namespace dure::optim

@@ -53,7 +53,4 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
                                           Arena& arena,
                                           Stream& stream);
 
-// Bytes of state a parameter of f32: 8 for AdamW, 4 or 0 for SGD.
-std::int64_t state_bytes_per_parameter(const OptimizerConfig& config);
-
 }  // namespace dure::optim
