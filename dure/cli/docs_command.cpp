@@ -1,11 +1,16 @@
 // `dure docs` (hidden): writes the pages of docs/ that are made from the code.
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <memory>
 #include <string>
 
 #include "dure/base/check.h"
+#include "dure/base/fields.h"
 #include "dure/base/files.h"
 #include "dure/cli/commands.h"
+#include "dure/model/count.h"
+#include "dure/model/presets.h"
+#include "dure/train/config.h"
 
 namespace dure::cli {
 namespace {
@@ -13,10 +18,63 @@ namespace {
 constexpr const char* kGenerated =
     "<!-- Made by `dure docs`: edit the sources, then run it again. -->\n";
 
+constexpr const char* kAboutConfiguration = R"(
+A run is described by one TOML file:
+
+```toml
+[model]
+preset = "gpt2-124m"   # a published size; any key beside it replaces its value
+layers = 6
+
+[data]
+train = "out/text"     # what `dure preprocess --output out/text` wrote
+split = "969,30,1"
+
+[train]
+steps = 1000
+```
+
+`--set section.key=value` on the command line replaces a value of the file; it
+takes TOML, or a word without quotes. `dure train FILE --print-config` shows
+every key with its value, what it means, what it may be and where it came from,
+as a file that can be read again. An unknown key is an error that names the
+nearest known one. A key that may be "auto" is filled in from others.
+)";
+
 struct Options {
   std::string directory = "docs";
   bool check = false;
 };
+
+std::string presets_table() {
+  std::string page =
+      "\n## Presets\n\nNames for `model.preset`.\n\n"
+      "| preset | parameters | layers | hidden | heads | kv_heads | "
+      "vocabulary | max_sequence | of |\n"
+      "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n";
+  for (const model::Preset& preset : model::presets()) {
+    const model::ModelConfig& c = preset.config;
+    page += fmt::format("| `{}` | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+                        c.preset,
+                        model::count(c).published,
+                        c.layers,
+                        c.hidden,
+                        c.heads,
+                        c.kv_heads,
+                        c.vocabulary,
+                        c.max_sequence,
+                        preset.remark);
+  }
+  return page;
+}
+
+std::string configuration_page() {
+  train::Config config;
+  Fields fields;
+  train::visit(fields, config);
+  return "# Configuration\n\n" + std::string(kGenerated) + kAboutConfiguration +
+         to_markdown(fields) + presets_table();
+}
 
 // Commands and their commands, each with its --help text.
 std::string commands_page(const CLI::App& app, const std::string& prefix) {
@@ -58,6 +116,7 @@ void add_docs(CLI::App& app) {
   command->add_flag("--check", options->check, "Only compare; fail if stale");
   command->footer("Example:\n  dure docs --directory docs");
   command->callback([&app, options] {
+    write_or_check(*options, "configuration.md", configuration_page());
     write_or_check(*options,
                    "commands.md",
                    "# Commands\n\n" + std::string(kGenerated) +

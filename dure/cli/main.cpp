@@ -1,10 +1,14 @@
 // The command line: one table of commands, and what an error becomes.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/nearest.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/version.h"
 
@@ -13,12 +17,39 @@ namespace {
 
 // In the order in which --help lists them.
 constexpr AddCommand* kCommands[] = {
+    &add_train,
+    &add_eval,
+    &add_generate,
+    &add_plan,
+    &add_preprocess,
     &add_docs,
 };
 
 int report(const char* what, int code) {
   std::fprintf(stderr, "error: %s\n", what);
   return code;
+}
+
+// CLI11 only says that a subcommand is missing; this names the nearest.
+void check_commands(const CLI::App& app, std::span<char*> arguments) {
+  const CLI::App* at = &app;
+  for (const char* argument : arguments) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : at->get_subcommands({})) {
+      names.push_back(command->get_name());
+    }
+    if (names.empty() || argument[0] == '-') {
+      return;
+    }
+    if (std::find(names.begin(), names.end(), argument) == names.end()) {
+      throw UsageError(concat("unknown command ",
+                              argument,
+                              "; did you mean ",
+                              nearest(argument, names),
+                              "?"));
+    }
+    at = at->get_subcommand(argument);
+  }
 }
 
 int run(int argc, char** argv) {
@@ -36,6 +67,7 @@ int run(int argc, char** argv) {
     add(app);
   }
   try {
+    check_commands(app, std::span(argv, argc).subspan(argc > 0 ? 1 : 0));
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {

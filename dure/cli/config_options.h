@@ -1,0 +1,31 @@
+// The options of every command that takes a configuration.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "dure/train/load_config.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace dure::cli {
+
+struct ConfigOptions {
+  std::string path;
+  std::string preset;
+  std::vector<std::string> sets;
+};
+
+enum class ConfigFile { kRequired, kOptional };
+
+// CONFIG and --set; where the file may be left out, also --preset. `options`
+// must outlive the application.
+void add_config_options(CLI::App& command,
+                        ConfigOptions& options,
+                        ConfigFile file);
+
+train::LoadedConfig load(const ConfigOptions& options);
+
+}  // namespace dure::cli

@@ -1,0 +1,188 @@
+// `dure plan`: what a configuration will take, before anything runs.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/cli/commands.h"
+#include "dure/cli/config_options.h"
+#include "dure/model/count.h"
+#include "dure/model/flops.h"
+#include "dure/optim/config.h"
+
+namespace dure::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Options {
+  ConfigOptions config;
+  bool json = false;
+};
+
+// Bytes of one rank that stay for the whole run, by category.
+struct StateBytes {
+  std::int64_t parameters = 0;
+  std::int64_t gradients = 0;
+  std::int64_t optimizer = 0;
+
+  std::int64_t total() const { return parameters + gradients + optimizer; }
+};
+
+struct ModelPlan {
+  std::string name;
+  model::Count count;
+  StateBytes bytes;
+  double flops_per_token = 0;
+  std::int64_t sequence = 0;
+};
+
+ModelPlan plan_model(const train::Config& config) {
+  constexpr std::int64_t kF32 = 4;
+  ModelPlan plan;
+  plan.name = config.model.preset;
+  plan.count = model::count(config.model, config.parallel.tensor);
+  const std::int64_t held = plan.count.per_rank;
+  plan.bytes = {
+      .parameters = kF32 * held,
+      .gradients = kF32 * held,
+      .optimizer = optim::state_bytes_per_parameter(config.optimizer) * held,
+  };
+  plan.sequence = config.data.sequence;
+  plan.flops_per_token = model::flops_per_token(config.model, plan.sequence);
+  return plan;
+}
+
+std::vector<std::pair<std::string, std::int64_t>> parts(
+    const model::Count& count) {
+  const std::pair<model::Part, const char*> names[] = {
+      {model::Part::kEmbedding, "embedding"},
+      {model::Part::kAttention, "attention"},
+      {model::Part::kMlp, "mlp"},
+      {model::Part::kNorm, "norm"},
+      {model::Part::kHead, "head"},
+  };
+  std::vector<std::pair<std::string, std::int64_t>> result;
+  for (const auto& [part, name] : names) {
+    const auto found = count.parts.find(part);
+    result.emplace_back(name, found == count.parts.end() ? 0 : found->second);
+  }
+  return result;
+}
+
+void print_json(const ModelPlan& plan) {
+  ordered_json by_part;
+  for (const auto& [name, parameters] : parts(plan.count)) {
+    by_part[name] = parameters;
+  }
+  const ordered_json facts = {
+      {"preset", plan.name},
+      {"parameters", plan.count.published},
+      {"parameters_padded", plan.count.padded},
+      {"parameters_per_rank", ordered_json::array({plan.count.per_rank})},
+      {"parameters_per_block", plan.count.block},
+      {"parameters_by_part", by_part},
+      {"state_bytes_per_rank",
+       {{"parameters", plan.bytes.parameters},
+        {"gradients", plan.bytes.gradients},
+        {"optimizer", plan.bytes.optimizer},
+        {"total", plan.bytes.total()}}},
+      {"sequence", plan.sequence},
+      {"flops_per_token", plan.flops_per_token},
+  };
+  fmt::print("{}\n", facts.dump(2));
+}
+
+// 1234567 as 1,234,567.
+std::string grouped(std::int64_t value) {
+  std::string digits = std::to_string(value);
+  for (std::size_t i = digits.size(); i > 3; i -= 3) {
+    digits.insert(i - 3, 1, ',');
+  }
+  return digits;
+}
+
+void print_count(const std::string& name, std::int64_t value) {
+  fmt::print("{:<26}{:>20}\n", name, grouped(value));
+}
+
+void print_bytes(const std::string& name, std::int64_t bytes) {
+  fmt::print("{:<26}{:>20}{:>12.2f} GiB\n",
+             name,
+             grouped(bytes),
+             static_cast<double>(bytes) / (1 << 30));
+}
+
+void print_table(const ModelPlan& plan) {
+  print_count("parameters", plan.count.published);
+  for (const auto& [name, parameters] : parts(plan.count)) {
+    print_count(fmt::format("  {}", name), parameters);
+  }
+  print_count("  one block", plan.count.block);
+  print_count("parameters, padded", plan.count.padded);
+  print_count("parameters per rank", plan.count.per_rank);
+  fmt::print("\n");
+  print_bytes("bytes per rank", plan.bytes.total());
+  print_bytes("  parameters", plan.bytes.parameters);
+  print_bytes("  gradients", plan.bytes.gradients);
+  print_bytes("  optimizer", plan.bytes.optimizer);
+  fmt::print("\n{:<26}{:>20.4g}  at {} tokens a sample\n",
+             "flops per token",
+             plan.flops_per_token,
+             plan.sequence);
+}
+
+void run_plan_model(const Options& options) {
+  if (options.config.path.empty() && options.config.preset.empty() &&
+      options.config.sets.empty()) {
+    throw UsageError("wanted CONFIG, --preset or --set, got none of them");
+  }
+  const ModelPlan plan = plan_model(load(options.config).config);
+  if (options.json) {
+    print_json(plan);
+  } else {
+    print_table(plan);
+  }
+}
+
+void add_plan_model(CLI::App& plan) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = plan.add_subcommand(
+      "model", "Parameters, their memory, and the arithmetic of a token");
+  add_config_options(*command, options->config, ConfigFile::kOptional);
+  command->add_flag("--json", options->json, "Print the facts as JSON");
+  command->footer(
+      "parameters counts tied weights once and no padding; a rank holds the\n"
+      "padded vocabulary. Bytes are those that stay all through training: 4 a\n"
+      "parameter for its value, 4 for its gradient, and 8 for AdamW's two\n"
+      "means. Flops of a token, forward and backward, in a sequence of S:\n"
+      "6 P + 6 L H D (S + 1), with P the weights of matrix products, L layers\n"
+      "and H heads of D.\n"
+      "\n"
+      "--json prints preset, parameters, parameters_padded,\n"
+      "parameters_per_rank (a list, by rank), parameters_per_block,\n"
+      "parameters_by_part (embedding, attention, mlp, norm, head),\n"
+      "state_bytes_per_rank (parameters, gradients, optimizer, total),\n"
+      "sequence and flops_per_token.\n"
+      "\n"
+      "Examples:\n"
+      "  dure plan model run.toml\n"
+      "  dure plan model --preset gpt2-124m --set model.layers=24 --json");
+  command->callback([options] { run_plan_model(*options); });
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "plan", "What a configuration will take, before anything runs");
+  command->require_subcommand(1);
+  command->footer("Example:\n  dure plan model --preset gpt2-124m");
+  add_plan_model(*command);
+}
+
+}  // namespace dure::cli
