@@ -40,8 +40,8 @@ class MappedFile {
 // A file that appears under its name, whole, at commit(), or never: bytes go to
 // a neighbour "NAME.tmp.PID.N", which commit() syncs and renames. A destructor
 // without commit removes the neighbour. Every failure (full disk, read-only
-// directory) is an Error that names the path. Not for use by several threads at
-// once.
+// directory) is an Error that names the path. Several threads may write_at()
+// different bytes at once; all else is for one thread at a time.
 class AtomicFile {
  public:
   explicit AtomicFile(Path path);
@@ -51,7 +51,8 @@ class AtomicFile {
 
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  // Overwrites bytes that were written before, such as a header's counts.
+  // Writes anywhere, such as a header's counts over those written before; size()
+  // counts only what write() appended.
   void write_at(std::size_t offset, const void* data, std::size_t bytes);
   std::size_t size() const { return size_; }
   void commit();

@@ -94,6 +94,14 @@ std::int64_t JsonFields::integer_or(const char* key,
   return has(key) ? integer(key) : otherwise;
 }
 
+std::int64_t JsonFields::whole(const char* key) const {
+  const std::int64_t value = integer(key);
+  if (value < 0) {
+    refuse(key, "0 or more");
+  }
+  return value;
+}
+
 std::int64_t JsonFields::positive(const char* key) const {
   const std::int64_t value = integer(key);
   if (value <= 0) {

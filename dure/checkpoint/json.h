@@ -24,6 +24,7 @@ class JsonFields {
   bool has(const char* key) const;  // present and not null
   std::int64_t integer(const char* key) const;
   std::int64_t integer_or(const char* key, std::int64_t otherwise) const;
+  std::int64_t whole(const char* key) const;  // 0 or more
   std::int64_t positive(const char* key) const;
   std::int64_t positive_or(const char* key, std::int64_t otherwise) const;
   double number(const char* key) const;

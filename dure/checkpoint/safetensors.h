@@ -87,6 +87,12 @@ class SafetensorsFile {
   const TensorEntry* find(std::string_view name) const;  // nullptr: none
   const TensorEntry& at(std::string_view name) const;    // Error: none
 
+  // Where in the file the bytes of one of its tensors begin.
+  std::uint64_t offset(const TensorEntry& entry) const {
+    return static_cast<std::uint64_t>(entry.bytes.data() -
+                                      file_.bytes().data());
+  }
+
  private:
   MappedFile file_;
   SafetensorsContent content_;

@@ -1,0 +1,131 @@
+// Our checkpoints: a folder that holds a model, what its training needs to go
+// on, and a manifest of it all.
+//
+//   step_00000123/
+//     manifest.json            the model, the step, each file's size and sum
+//     model.safetensors        weights under our names, in logical shapes
+//     optimizer.safetensors    "WEIGHT.momentum", "WEIGHT.variance", ...
+//     trainer.json, ...        documents: small texts that others define
+//
+// Shapes are global and without the padding of the vocabulary, so that a
+// checkpoint doesn't depend on the layout that wrote it. The folder appears
+// whole or not at all. docs/formats/checkpoint.md is the long form.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dure/base/files.h"
+#include "dure/checkpoint/manifest.h"
+#include "dure/checkpoint/safetensors.h"
+#include "dure/checkpoint/safetensors_writer.h"
+#include "dure/checkpoint/weight_source.h"
+
+namespace dure::checkpoint {
+
+inline constexpr const char* kManifestFile = "manifest.json";
+inline constexpr const char* kModelFile = "model.safetensors";
+inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
+inline constexpr const char* kTrainerFile = "trainer.json";
+
+struct TensorSource {
+  TensorHeader header;
+  std::span<const std::byte> bytes;  // row-major
+};
+
+struct CheckpointContent {
+  Manifest manifest;                    // its files are set by saving
+  std::vector<TensorSource> model;      // every weight, in its logical shape
+  std::vector<TensorSource> optimizer;  // may be empty: weights alone
+  std::map<std::string, std::string> documents;  // name -> text
+};
+
+// Writes the folder and syncs it to disk, on several threads. A checkpoint that
+// stands there is replaced, whole by whole. Error, with nothing changed, where
+// a weight of the model is missing or of another shape, or the disk is full.
+void save_checkpoint(const Path& folder, const CheckpointContent& content);
+
+// Where to put a tensor's bytes, in the file's dtype.
+struct TensorTarget {
+  std::string name;
+  std::span<std::byte> bytes;
+};
+
+// A checkpoint, opened: manifest read, files of the right sizes, tensors of the
+// right shapes. Threads: any number may read.
+class CheckpointReader {
+ public:
+  explicit CheckpointReader(const Path& folder);
+
+  const Path& folder() const { return folder_; }
+  const Manifest& manifest() const { return manifest_; }
+  const SafetensorsFile& model() const { return model_; }
+
+  // Error where it was saved without.
+  const SafetensorsFile& optimizer() const;
+  bool has_optimizer() const { return optimizer_.has_value(); }
+
+  bool has_document(const std::string& name) const;
+  std::string document(const std::string& name) const;  // Error: none
+
+  // Error where a checkpoint of `wanted` would be another, naming what differs.
+  void expect_model(const model::ModelConfig& wanted) const;
+
+  // Reads everything and compares sums; Error for the first that differs.
+  void verify() const;
+
+ private:
+  Path folder_;
+  Manifest manifest_;
+  SafetensorsFile model_;
+  std::optional<SafetensorsFile> optimizer_;
+};
+
+// Copies tensors out of a file on several threads, faster than through its map.
+// Error where one is not there or has another size.
+void read_tensors(const SafetensorsFile& file,
+                  std::span<const TensorTarget> targets);
+
+// A checkpoint as a source of weights.
+class CheckpointWeights : public WeightSource {
+ public:
+  explicit CheckpointWeights(const Path& folder) : reader_(folder) {}
+
+  using WeightSource::read;
+  const model::ModelConfig& config() const override {
+    return reader_.manifest().model;
+  }
+  FileDtype dtype(const std::string& name) const override;
+  void read(const std::string& name,
+            FileDtype dtype,
+            std::span<std::byte> out) const override;
+  const CheckpointReader& reader() const { return reader_; }
+
+ private:
+  CheckpointReader reader_;
+};
+
+// ---- A run's folder, which holds step_N folders.
+
+Path step_folder(const Path& root, std::int64_t step);
+
+// The complete checkpoints of `root`, by step, ascending. A folder that lacks
+// its manifest or a file is not complete and is passed over.
+std::vector<Path> list_checkpoints(const Path& root);
+
+// The newest of them; nothing where there is none, or no such folder.
+std::optional<Path> find_latest(const Path& root);
+
+// Removes all but the newest `keep` (1 or more), and what killed processes left
+// behind. Returns what it removed.
+std::vector<Path> prune(const Path& root, std::int64_t keep);
+
+// `path` itself where it is a checkpoint, else the newest in it; Error:
+// neither.
+Path resolve_checkpoint(const Path& path);
+
+}  // namespace dure::checkpoint

@@ -1,0 +1,168 @@
+#include <functional>
+
+#include "dure/base/check.h"
+#include "dure/checkpoint/checkpoint.h"
+#include "dure/checkpoint/elements.h"
+#include "dure/checkpoint/parallel_io.h"
+#include "dure/model/weights.h"
+
+namespace dure::checkpoint {
+namespace {
+
+Manifest read_manifest(const Path& folder) {
+  const Path path = folder / kManifestFile;
+  DURE_CHECK(std::filesystem::exists(path),
+             folder.string(),
+             " is no checkpoint: it has no ",
+             kManifestFile);
+  return manifest_from_json(read_file(path), path.string());
+}
+
+const FileRecord* record_of(const Manifest& manifest, const std::string& name) {
+  for (const FileRecord& file : manifest.files) {
+    if (file.name == name) {
+      return &file;
+    }
+  }
+  return nullptr;
+}
+
+// The path of one file of the checkpoint, once all of them are known to be
+// there in their sizes.
+Path complete(const Path& folder, const Manifest& manifest) {
+  for (const FileRecord& file : manifest.files) {
+    const Path path = folder / file.name;
+    DURE_CHECK(std::filesystem::exists(path),
+               path.string(),
+               " is missing; the manifest names it");
+    const std::uint64_t bytes = std::filesystem::file_size(path);
+    DURE_CHECK(bytes == file.bytes,
+               path.string(),
+               " has ",
+               bytes,
+               " bytes, the manifest says ",
+               file.bytes,
+               "; it is damaged: take another checkpoint");
+  }
+  DURE_CHECK(record_of(manifest, kModelFile) != nullptr,
+             (folder / kManifestFile).string(),
+             ": names no ",
+             kModelFile);
+  return folder / kModelFile;
+}
+
+std::optional<SafetensorsFile> optimizer_of(const Path& folder,
+                                            const Manifest& manifest) {
+  if (record_of(manifest, kOptimizerFile) == nullptr) {
+    return std::nullopt;
+  }
+  return SafetensorsFile(folder / kOptimizerFile);
+}
+
+void check_sum(const Path& path, const FileRecord& file) {
+  const std::uint64_t sum = xxh64_of_file(path);
+  DURE_CHECK(sum == file.xxh64,
+             path.string(),
+             " is damaged: its bytes are not those that were saved (xxh64 ",
+             std::hex,
+             sum,
+             ", the manifest says ",
+             file.xxh64,
+             "); take another checkpoint");
+}
+
+}  // namespace
+
+CheckpointReader::CheckpointReader(const Path& folder)
+    : folder_(folder),
+      manifest_(read_manifest(folder)),
+      model_(complete(folder, manifest_)),
+      optimizer_(optimizer_of(folder, manifest_)) {
+  const std::string file = model_.path().string();
+  const auto specs = model::weights(manifest_.model);
+  for (const model::WeightSpec& spec : specs) {
+    expect_tensor(model_.at(spec.name), spec.logical, file);
+  }
+  DURE_CHECK(model_.tensors().size() == specs.size(),
+             file,
+             ": has ",
+             model_.tensors().size(),
+             " tensors, the manifest's model ",
+             specs.size());
+}
+
+const SafetensorsFile& CheckpointReader::optimizer() const {
+  DURE_CHECK(has_optimizer(),
+             folder_.string(),
+             " has no optimizer states: it holds weights alone and can start "
+             "a run, but not continue one");
+  return *optimizer_;
+}
+
+bool CheckpointReader::has_document(const std::string& name) const {
+  return record_of(manifest_, name) != nullptr;
+}
+
+std::string CheckpointReader::document(const std::string& name) const {
+  DURE_CHECK(has_document(name), folder_.string(), " has no ", name);
+  return read_file(folder_ / name);
+}
+
+void CheckpointReader::expect_model(const model::ModelConfig& wanted) const {
+  const std::string difference = model_difference(manifest_.model, wanted);
+  DURE_CHECK(difference.empty(),
+             folder_.string(),
+             " is of another model: ",
+             difference);
+}
+
+void CheckpointReader::verify() const {
+  std::vector<std::function<void()>> tasks;
+  for (const FileRecord& file : manifest_.files) {
+    tasks.emplace_back([this, &file] { check_sum(folder_ / file.name, file); });
+  }
+  run_tasks(tasks);
+}
+
+void read_tensors(const SafetensorsFile& file,
+                  std::span<const TensorTarget> targets) {
+  std::vector<ReadPiece> pieces;
+  for (const TensorTarget& target : targets) {
+    const TensorEntry& entry = file.at(target.name);
+    DURE_CHECK(entry.bytes.size() == target.bytes.size(),
+               file.path().string(),
+               ": tensor ",
+               target.name,
+               " has ",
+               entry.bytes.size(),
+               " bytes, wanted ",
+               target.bytes.size());
+    pieces.push_back({file.offset(entry), target.bytes});
+  }
+  read_pieces(file.path(), pieces);
+}
+
+FileDtype CheckpointWeights::dtype(const std::string& name) const {
+  return reader_.model().at(name).dtype;
+}
+
+void CheckpointWeights::read(const std::string& name,
+                             FileDtype dtype,
+                             std::span<std::byte> out) const {
+  const TensorEntry& entry = reader_.model().at(name);
+  const std::size_t bytes =
+      entry.bytes.size() / size_of(entry.dtype) * size_of(dtype);
+  DURE_CHECK(out.size() == bytes,
+             name,
+             " takes ",
+             bytes,
+             " bytes, the buffer has ",
+             out.size());
+  if (entry.dtype == dtype) {
+    const TensorTarget target{name, out};
+    return read_tensors(reader_.model(), {&target, 1});
+  }
+  convert(entry.dtype, entry.bytes, dtype, out);
+}
+
+}  // namespace dure::checkpoint

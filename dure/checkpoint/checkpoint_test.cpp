@@ -1,0 +1,320 @@
+#include "dure/checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <fstream>
+#include <gmock/gmock.h>
+
+#include "dure/checkpoint/huggingface.h"
+#include "dure/checkpoint/import.h"
+#include "dure/checkpoint/parallel_io.h"
+#include "dure/checkpoint/scratch_folder.h"
+#include "dure/model/weights.h"
+
+namespace dure::checkpoint {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+model::ModelConfig small_model() {
+  model::ModelConfig config;
+  config.layers = 1;
+  config.hidden = 8;
+  config.heads = 2;
+  config.vocabulary = 11;
+  config.max_sequence = 4;
+  return model::resolve(config);
+}
+
+// A model whose every byte is its own, with the memory behind it.
+struct Content {
+  explicit Content(std::int64_t step,
+                   const model::ModelConfig& config = small_model()) {
+    unsigned byte = static_cast<unsigned>(step);
+    for (const model::WeightSpec& spec : model::weights(config)) {
+      add(spec.name, spec.logical, value.model, byte);
+      add(spec.name + ".momentum", spec.logical, value.optimizer, byte);
+    }
+    value.manifest.model = config;
+    value.manifest.step = step;
+    value.manifest.consumed_samples = 8 * step;
+    value.manifest.seed = 42;
+    value.manifest.commit = "abc";
+    value.documents["trainer.json"] = "{\"loss_scale\": 1}";
+  }
+
+  void add(const std::string& name,
+           const Dims& shape,
+           std::vector<TensorSource>& tensors,
+           unsigned& byte) {
+    const TensorHeader header{name, FileDtype::kF32, shape};
+    auto& bytes = memory.emplace_back(bytes_of(header));
+    for (std::byte& b : bytes) {
+      b = static_cast<std::byte>(byte++ * 31 % 127);  // finite floats
+    }
+    tensors.push_back({header, bytes});
+  }
+
+  std::vector<std::vector<std::byte>> memory;
+  CheckpointContent value;
+};
+
+struct Checkpoint : ScratchFolder {
+  Path save(std::int64_t step) const {
+    const Content content(step);
+    const Path path = step_folder(folder(), step);
+    save_checkpoint(path, content.value);
+    return path;
+  }
+  // Changes one byte of a file in place.
+  static void flip(const Path& path, std::int64_t at) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(at);
+    const int old = file.get();
+    file.seekp(at);
+    file.put(static_cast<char>(old ^ 1));
+  }
+  std::size_t entries() const {
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(folder()), {}));
+  }
+};
+
+TEST_F(Checkpoint, HoldsWhatWasSaved) {
+  const Content content(3);
+  const Path path = step_folder(folder(), 3);
+  EXPECT_EQ(path.filename(), "step_00000003");
+  save_checkpoint(path, content.value);
+  const CheckpointReader reader(path);
+  reader.verify();
+  EXPECT_EQ(reader.manifest().model, small_model());
+  EXPECT_EQ(reader.manifest().step, 3);
+  EXPECT_EQ(reader.manifest().consumed_samples, 24);
+  EXPECT_EQ(reader.manifest().seed, 42);
+  EXPECT_EQ(reader.manifest().commit, "abc");
+  EXPECT_EQ(reader.document("trainer.json"), "{\"loss_scale\": 1}");
+  EXPECT_FALSE(reader.has_document("other"));
+  for (const auto* tensors : {&content.value.model, &content.value.optimizer}) {
+    const SafetensorsFile& file =
+        tensors == &content.value.model ? reader.model() : reader.optimizer();
+    EXPECT_EQ(file.tensors().size(), tensors->size());
+    for (const TensorSource& tensor : *tensors) {
+      const TensorEntry& entry = file.at(tensor.header.name);
+      EXPECT_EQ(entry.shape, tensor.header.shape);
+      EXPECT_TRUE(std::equal(tensor.bytes.begin(),
+                             tensor.bytes.end(),
+                             entry.bytes.begin(),
+                             entry.bytes.end()));
+    }
+  }
+  EXPECT_EQ(entries(), 1U);
+}
+
+TEST_F(Checkpoint, ReadsTensorsIntoMemoryOnSeveralThreads) {
+  const Content content(1);
+  const CheckpointReader reader(save(1));
+  std::vector<std::vector<std::byte>> memory;
+  std::vector<TensorTarget> targets;
+  memory.reserve(content.value.optimizer.size());
+  for (const TensorSource& tensor : content.value.optimizer) {
+    memory.emplace_back(tensor.bytes.size());
+    targets.push_back({tensor.header.name, memory.back()});
+  }
+  read_tensors(reader.optimizer(), targets);
+  for (std::size_t i = 0; i < memory.size(); ++i) {
+    EXPECT_TRUE(std::equal(memory[i].begin(),
+                           memory[i].end(),
+                           content.value.optimizer[i].bytes.begin()));
+  }
+  const TensorTarget wrong{targets[0].name, targets[0].bytes.first(4)};
+  EXPECT_THAT(error_of([&] {
+                read_tensors(reader.optimizer(), {&wrong, 1});
+              }),
+              HasSubstr("bytes, wanted 4"));
+}
+
+TEST_F(Checkpoint, IsASourceOfWeights) {
+  const Content content(1);
+  const auto source = open_weights(save(1));
+  EXPECT_EQ(source->config(), small_model());
+  std::vector<float> values(11 * 8);
+  source->read("embedding.token.weight", values);
+  const auto bytes = std::as_bytes(std::span(values));
+  EXPECT_TRUE(std::equal(
+      bytes.begin(), bytes.end(), content.value.model[0].bytes.begin()));
+  std::vector<float> wrong(3);
+  EXPECT_THAT(error_of([&] { source->read("embedding.token.weight", wrong); }),
+              HasSubstr("takes 352 bytes, the buffer has 12"));
+  EXPECT_THAT(error_of([&] { source->read("absent", wrong); }),
+              HasSubstr("has no tensor absent"));
+}
+
+TEST_F(Checkpoint, TheNewestIsFoundInARunsFolder) {
+  EXPECT_EQ(find_latest(folder() / "absent"), std::nullopt);
+  EXPECT_EQ(find_latest(folder()), std::nullopt);
+  save(9);
+  const Path newest = save(123456789);
+  save(10);
+  EXPECT_EQ(find_latest(folder()), newest);
+  EXPECT_EQ(resolve_checkpoint(folder()), newest);
+  EXPECT_EQ(resolve_checkpoint(newest), newest);
+}
+
+TEST_F(Checkpoint, AnIncompleteOneIsPassedOver) {
+  const Path good = save(1);
+  const Path no_manifest = save(2);
+  const Path short_file = save(3);
+  const Path no_file = save(4);
+  std::filesystem::remove(no_manifest / kManifestFile);
+  std::filesystem::resize_file(short_file / kOptimizerFile, 100);
+  std::filesystem::remove(no_file / kModelFile);
+  make_directories(folder() / "step_x");
+  EXPECT_THAT(list_checkpoints(folder()), ElementsAre(good));
+}
+
+TEST_F(Checkpoint, PruningKeepsTheNewest) {
+  const Path a = save(1);
+  const Path b = save(2);
+  const Path c = save(3);
+  EXPECT_THAT(prune(folder(), 2), ElementsAre(a));
+  EXPECT_THAT(list_checkpoints(folder()), ElementsAre(b, c));
+  EXPECT_THAT(prune(folder(), 2), IsEmpty());
+  EXPECT_THAT(error_of([&] { prune(folder(), 0); }), HasSubstr("not 0"));
+  EXPECT_EQ(entries(), 2U);
+}
+
+TEST_F(Checkpoint, WhatAKilledProcessLeftIsNeverSeenAndIsRemoved) {
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  // The largest process number is 2^22: none has this one.
+  const Path left =
+      folder() / (std::string(".step_00000002.tmp.") + host + ".999999999");
+  make_directories(left);
+  write_file_atomically(left / kManifestFile, "{");
+  const Path alive = folder() / (std::string(".step_00000002.tmp.") + host +
+                                 "." + std::to_string(::getppid()));
+  make_directories(alive);
+  EXPECT_THAT(list_checkpoints(folder()), IsEmpty());
+  save(2);
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(std::filesystem::exists(alive));
+}
+
+TEST_F(Checkpoint, SavingAStepAgainReplacesIt) {
+  const Path path = save(1);
+  Content other(2);
+  other.value.manifest.step = 1;
+  save_checkpoint(path, other.value);
+  const CheckpointReader reader(path);
+  reader.verify();
+  EXPECT_EQ(std::to_integer<int>(
+                reader.model().at("embedding.token.weight").bytes.front()),
+            2 * 31 % 127);
+  EXPECT_EQ(entries(), 1U);
+}
+
+TEST_F(Checkpoint, AnErrorWhileSavingLeavesNothing) {
+  Content content(1);
+  content.value.optimizer.push_back(content.value.optimizer.front());
+  EXPECT_THAT(error_of([&] {
+                save_checkpoint(step_folder(folder(), 1), content.value);
+              }),
+              HasSubstr("two tensors are called"));
+  EXPECT_EQ(entries(), 0U);
+}
+
+TEST_F(Checkpoint, RefusesToSaveWhatIsNotTheModel) {
+  const auto error = [&](const auto& change) {
+    Content content(1);
+    change(content.value.model);
+    return error_of([&] { save_checkpoint(folder() / "a", content.value); });
+  };
+  EXPECT_THAT(error([](auto& model) { model.pop_back(); }),
+              HasSubstr("no values for weight final_norm.bias"));
+  EXPECT_THAT(error([](auto& model) {
+                model[0].header.shape = {8, 11};
+              }),
+              HasSubstr("has shape (8, 11), wanted (11, 8)"));
+  EXPECT_THAT(error([](auto& model) {
+                model.push_back(model[0]);
+                model.back().header.name = "more";
+              }),
+              HasSubstr("weights for a model of"));
+  EXPECT_EQ(entries(), 0U);
+}
+
+TEST_F(Checkpoint, NamesTheFileThatIsDamaged) {
+  const Path path = save(1);
+  flip(path / kOptimizerFile,
+       static_cast<std::int64_t>(
+           std::filesystem::file_size(path / kOptimizerFile)) -
+           1);
+  const CheckpointReader reader(path);
+  EXPECT_THAT(error_of([&] { reader.verify(); }),
+              HasSubstr("optimizer.safetensors is damaged"));
+  std::filesystem::resize_file(path / kModelFile, 100);
+  EXPECT_THAT(error_of([&] { CheckpointReader{path}; }),
+              HasSubstr("model.safetensors has 100 bytes, the manifest says"));
+  std::filesystem::remove(path / kModelFile);
+  EXPECT_THAT(error_of([&] { CheckpointReader{path}; }),
+              HasSubstr("model.safetensors is missing"));
+  write_file_atomically(path / kManifestFile, "{\"format\": ");
+  EXPECT_THAT(error_of([&] { CheckpointReader{path}; }),
+              HasSubstr("manifest.json: not JSON"));
+  EXPECT_THAT(error_of([&] { CheckpointReader{folder()}; }),
+              HasSubstr("is no checkpoint"));
+}
+
+TEST_F(Checkpoint, NamesHowAnotherModelDiffers) {
+  const CheckpointReader reader(save(1));
+  model::ModelConfig wanted = small_model();
+  wanted.dropout = 0.1;
+  reader.expect_model(wanted);
+  wanted.hidden = 16;
+  EXPECT_THAT(error_of([&] { reader.expect_model(wanted); }),
+              HasSubstr("model.hidden is 8 there, wanted 16"));
+}
+
+TEST_F(Checkpoint, AConvertedModelComesBackByteForByte) {
+  const HuggingFaceWeights source("tests/golden/llama-bf16");
+  write_checkpoint(source, folder() / "a");
+  CheckpointReader(folder() / "a").verify();
+  write_huggingface(CheckpointWeights(folder() / "a"), folder() / "b");
+  const TensorFiles before("tests/golden/llama-bf16");
+  const TensorFiles after(folder() / "b");
+  ASSERT_EQ(before.names(), after.names());
+  for (const std::string& name : before.names()) {
+    EXPECT_EQ(before.at(name).dtype, after.at(name).dtype);
+    EXPECT_TRUE(std::equal(before.at(name).bytes.begin(),
+                           before.at(name).bytes.end(),
+                           after.at(name).bytes.begin(),
+                           after.at(name).bytes.end()))
+        << name;
+  }
+}
+
+// XXH64 of the empty string and of "abc", seed 0, as its specification lists.
+TEST(Xxh64, HoldsThePublishedSums) {
+  EXPECT_EQ(xxh64({}), 0xEF46DB3751D8E999ULL);
+  const std::string text = "abc";
+  const auto bytes = std::as_bytes(std::span(text));
+  const std::span<const std::byte> parts[] = {bytes.first(1), bytes.subspan(1)};
+  EXPECT_EQ(xxh64(parts), 0x44BC2CF5AD770999ULL);
+}
+
+TEST(RunTasks, RunsEachOnceAndRethrowsTheFirstError) {
+  std::vector<int> runs(100);
+  std::vector<std::function<void()>> tasks;
+  for (int& count : runs) {
+    tasks.emplace_back([&count] { ++count; });
+  }
+  run_tasks(tasks);
+  EXPECT_EQ(runs, std::vector<int>(100, 1));
+  tasks[50] = [] { throw Error("at 50"); };
+  EXPECT_THAT(error_of([&] { run_tasks(tasks); }), HasSubstr("at 50"));
+  run_tasks({});
+}
+
+}  // namespace
+}  // namespace dure::checkpoint

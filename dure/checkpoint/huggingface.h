@@ -1,0 +1,85 @@
+// Hugging Face's GPT-2 and Llama models: read as ours, written from ours.
+//
+// How the two differ is a plan, foreign_weights(): for each weight of ours the
+// tensors of theirs that it consists of. GPT-2 keeps its matrices (in, out)
+// where ours are (out, in); Llama keeps q, k and v, and gate and up, apart
+// where ours are fused by rows. Both rotate RoPE's halves as we do (pairs i, i
+// + d/2), so no row moves within a head.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dure/checkpoint/safetensors.h"
+#include "dure/checkpoint/tensor_files.h"
+#include "dure/checkpoint/weight_source.h"
+#include "dure/model/config.h"
+
+namespace dure::checkpoint {
+
+enum class Layout : std::uint8_t { kSame, kTransposed };
+
+// One tensor of theirs: `rows` rows of ours from `first_row` on.
+struct ForeignPart {
+  std::string name;
+  std::int64_t first_row = 0;
+  std::int64_t rows = 0;
+  Layout layout = Layout::kSame;
+  Dims shape;  // as theirs
+};
+
+struct ForeignWeight {
+  std::string name;  // ours
+  Dims shape;        // ours, logical
+  std::vector<ForeignPart> parts;
+};
+
+// In the order of model::weights(). Names are those that save_pretrained of the
+// model with its head writes, "transformer.h.0...." and "model.layers.0....".
+std::vector<ForeignWeight> foreign_weights(const model::ModelConfig& config);
+
+// A folder with config.json and model.safetensors, or model.safetensors.index
+// .json and its files. Names may lack the leading "transformer." or "model.";
+// buffers (causal masks, RoPE's frequencies) and the copy of a tied head are
+// left out. Error where a tensor is missing, of another shape, or unknown.
+class HuggingFaceWeights : public WeightSource {
+ public:
+  explicit HuggingFaceWeights(const Path& folder)
+      : HuggingFaceWeights(folder, folder) {}
+
+  // The tensors from elsewhere than the folder: of one file, such as gradients
+  // under the weights' names.
+  HuggingFaceWeights(const Path& folder, const Path& tensors);
+
+  using WeightSource::read;
+  const model::ModelConfig& config() const override { return config_; }
+  FileDtype dtype(const std::string& name) const override;
+  void read(const std::string& name,
+            FileDtype dtype,
+            std::span<std::byte> out) const override;
+
+ private:
+  const ForeignWeight& weight(const std::string& name) const;
+  const TensorEntry* find(const std::string& name) const;
+  void check_shapes() const;
+  void check_unknown() const;
+
+  model::ModelConfig config_;
+  TensorFiles files_;
+  std::vector<ForeignWeight> weights_;
+};
+
+struct ExportOptions {
+  std::optional<FileDtype> dtype = std::nullopt;  // nothing: each as it is
+  std::uint64_t shard_bytes = std::uint64_t{5} << 30;
+};
+
+// Writes config.json and the weights, in files of at most shard_bytes where no
+// single tensor is larger. The folder must not exist; it appears whole.
+void write_huggingface(const WeightSource& source,
+                       const Path& folder,
+                       const ExportOptions& options = {});
+
+}  // namespace dure::checkpoint

@@ -1,0 +1,141 @@
+#include <set>
+#include <string_view>
+
+#include "dure/base/check.h"
+#include "dure/checkpoint/elements.h"
+#include "dure/checkpoint/huggingface.h"
+#include "dure/checkpoint/huggingface_config.h"
+
+namespace dure::checkpoint {
+namespace {
+
+model::ModelConfig config_of(const Path& folder) {
+  const Path path = folder / "config.json";
+  return config_from_huggingface(read_file(path), path.string());
+}
+
+// Without "transformer." or "model.": the model without its head is saved so.
+std::string_view without_base(std::string_view name) {
+  for (const std::string_view base : {"transformer.", "model."}) {
+    if (name.substr(0, base.size()) == base) {
+      return name.substr(base.size());
+    }
+  }
+  return name;
+}
+
+bool ends_with(std::string_view name, std::string_view end) {
+  return name.size() >= end.size() &&
+         name.substr(name.size() - end.size()) == end;
+}
+
+// What old files carry beside the weights: constants that we compute, and the
+// token embedding again, as the head.
+bool is_no_weight(std::string_view name, const model::ModelConfig& config) {
+  return ends_with(name, ".attn.bias") ||
+         ends_with(name, ".attn.masked_bias") ||
+         ends_with(name, ".rotary_emb.inv_freq") ||
+         (config.tie_embeddings && name == "lm_head.weight");
+}
+
+// The bytes of rows [first, first + rows) of a weight of ours.
+std::span<std::byte> rows_in(std::span<std::byte> weight,
+                             const ForeignWeight& whole,
+                             const ForeignPart& part) {
+  const std::size_t row_bytes =
+      weight.size() / static_cast<std::size_t>(whole.shape.front());
+  return weight.subspan(static_cast<std::size_t>(part.first_row) * row_bytes,
+                        static_cast<std::size_t>(part.rows) * row_bytes);
+}
+
+void read_part(const TensorEntry& entry,
+               const ForeignPart& part,
+               FileDtype dtype,
+               std::span<std::byte> out) {
+  if (part.layout == Layout::kSame) {
+    return convert(entry.dtype, entry.bytes, dtype, out);
+  }
+  std::vector<std::byte> turned(entry.bytes.size());
+  transpose(entry.bytes,
+            entry.shape[0],
+            entry.shape[1],
+            size_of(entry.dtype),
+            turned);
+  convert(entry.dtype, turned, dtype, out);
+}
+
+}  // namespace
+
+HuggingFaceWeights::HuggingFaceWeights(const Path& folder, const Path& tensors)
+    : config_(config_of(folder)),
+      files_(tensors),
+      weights_(foreign_weights(config_)) {
+  check_shapes();
+  check_unknown();
+}
+
+FileDtype HuggingFaceWeights::dtype(const std::string& name) const {
+  return find(weight(name).parts.front().name)->dtype;
+}
+
+void HuggingFaceWeights::read(const std::string& name,
+                              FileDtype dtype,
+                              std::span<std::byte> out) const {
+  const ForeignWeight& whole = weight(name);
+  const std::uint64_t bytes =
+      static_cast<std::uint64_t>(elements_of(whole.shape)) * size_of(dtype);
+  DURE_CHECK(out.size() == bytes,
+             name,
+             " takes ",
+             bytes,
+             " bytes, the buffer has ",
+             out.size());
+  for (const ForeignPart& part : whole.parts) {
+    read_part(*find(part.name), part, dtype, rows_in(out, whole, part));
+  }
+}
+
+const ForeignWeight& HuggingFaceWeights::weight(const std::string& name) const {
+  for (const ForeignWeight& weight : weights_) {
+    if (weight.name == name) {
+      return weight;
+    }
+  }
+  DURE_CHECK(false, files_.path().string(), ": the model has no weight ", name);
+  return weights_.front();
+}
+
+const TensorEntry* HuggingFaceWeights::find(const std::string& name) const {
+  const TensorEntry* entry = files_.find(name);
+  return entry != nullptr ? entry : files_.find(without_base(name));
+}
+
+void HuggingFaceWeights::check_shapes() const {
+  const std::string file = files_.path().string();
+  for (const ForeignWeight& weight : weights_) {
+    for (const ForeignPart& part : weight.parts) {
+      const TensorEntry* entry = find(part.name);
+      DURE_CHECK(entry != nullptr, file, ": has no tensor ", part.name);
+      expect_tensor(*entry, part.shape, file);
+    }
+  }
+}
+
+void HuggingFaceWeights::check_unknown() const {
+  std::set<std::string, std::less<>> known;
+  for (const ForeignWeight& weight : weights_) {
+    for (const ForeignPart& part : weight.parts) {
+      known.insert(std::string(without_base(part.name)));
+    }
+  }
+  for (const std::string& name : files_.names()) {
+    DURE_CHECK(
+        known.count(without_base(name)) != 0 || is_no_weight(name, config_),
+        files_.path().string(),
+        ": has a tensor ",
+        name,
+        ", which the model of config.json has not");
+  }
+}
+
+}  // namespace dure::checkpoint

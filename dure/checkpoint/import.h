@@ -1,0 +1,23 @@
+// A checkpoint of weights alone, made from another source tensor by tensor, so
+// that memory holds only the largest.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "dure/base/files.h"
+#include "dure/checkpoint/weight_source.h"
+
+namespace dure::checkpoint {
+
+struct ImportOptions {
+  std::optional<FileDtype> dtype = std::nullopt;  // nothing: each as it is
+  std::string commit = {};                        // of the program
+};
+
+// Step 0, no optimizer states. The folder must not exist; it appears whole.
+void write_checkpoint(const WeightSource& source,
+                      const Path& folder,
+                      const ImportOptions& options = {});
+
+}  // namespace dure::checkpoint

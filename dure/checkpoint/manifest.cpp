@@ -1,0 +1,169 @@
+#include "dure/checkpoint/manifest.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "dure/base/check.h"
+#include "dure/base/fields.h"
+#include "dure/checkpoint/json.h"
+
+namespace dure::checkpoint {
+namespace {
+
+using model::ModelConfig;
+using nlohmann::json;
+
+constexpr const char* kFormat = "dure-checkpoint";
+constexpr std::string_view kFree[] = {"preset", "dropout", "init_std"};
+
+std::string hex(std::uint64_t value) {
+  char text[17];
+  std::snprintf(
+      text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+std::uint64_t from_hex(const std::string& text, const std::string& source) {
+  const bool digits =
+      text.size() == 16 &&
+      text.find_first_not_of("0123456789abcdef") == std::string::npos;
+  DURE_CHECK(digits, source, ": xxh64: wanted 16 hexadecimal digits");
+  return std::stoull(text, nullptr, 16);
+}
+
+// A field's value as TOML is JSON too: numbers, strings, true and false.
+json model_object(ModelConfig config) {
+  Fields fields;
+  visit(fields, config);
+  json object = json::object();
+  for (const Field& field : fields.all()) {
+    object[field.name] = json::parse(field.text());
+  }
+  return object;
+}
+
+Setting setting_of(const std::string& key,
+                   const json& value,
+                   const std::string& source) {
+  Setting setting{.key = "model." + key,
+                  .value = Setting::Other{},
+                  .text = value.dump(),
+                  .where = source,
+                  .from = Setting::From::kFile};
+  if (value.is_boolean()) {
+    setting.value = value.get<bool>();
+  } else if (value.is_number_integer()) {
+    setting.value = value.get<std::int64_t>();
+  } else if (value.is_number()) {
+    setting.value = value.get<double>();
+  } else if (value.is_string()) {
+    setting.value = value.get<std::string>();
+  }
+  return setting;
+}
+
+ModelConfig model_from(const json& object, const std::string& source) {
+  std::vector<Setting> settings;
+  for (const auto& [key, value] : object.items()) {
+    settings.push_back(setting_of(key, value, source));
+  }
+  ModelConfig config;
+  Fields fields;
+  visit(fields, config);
+  try {
+    apply_settings(fields, settings);
+    config = model::resolve(config);
+    model::validate(config);
+  } catch (const UsageError& error) {  // the file is wrong, not the usage
+    throw Error(source + ": " + error.what());
+  }
+  return config;
+}
+
+FileRecord file_from(const json& value, const std::string& source) {
+  DURE_CHECK(value.is_object(), source, ": files: wanted objects");
+  const JsonFields fields(value, source + ": files");
+  const std::string name = fields.text("name");
+  const bool beside = !name.empty() && name.front() != '.' &&
+                      name.find('/') == std::string::npos;
+  DURE_CHECK(beside, source, ": files: wanted a plain name, found ", name);
+  return {.name = name,
+          .bytes = static_cast<std::uint64_t>(fields.whole("bytes")),
+          .xxh64 = from_hex(fields.text("xxh64"), fields.source())};
+}
+
+}  // namespace
+
+std::string model_to_json(const ModelConfig& config) {
+  return model_object(config).dump();
+}
+
+std::string to_json(const Manifest& manifest) {
+  json files = json::array();
+  for (const FileRecord& file : manifest.files) {
+    files.push_back({{"name", file.name},
+                     {"bytes", file.bytes},
+                     {"xxh64", hex(file.xxh64)}});
+  }
+  const json object = {{"format", kFormat},
+                       {"version", kManifestVersion},
+                       {"step", manifest.step},
+                       {"consumed_samples", manifest.consumed_samples},
+                       {"seed", manifest.seed},
+                       {"config_hash", manifest.config_hash},
+                       {"commit", manifest.commit},
+                       {"model", model_object(manifest.model)},
+                       {"files", files}};
+  return object.dump(2) + "\n";
+}
+
+Manifest manifest_from_json(std::string_view text, const std::string& source) {
+  const json object = parse_object(text, source);
+  const JsonFields fields(object, source);
+  DURE_CHECK(fields.text_or("format", "") == kFormat,
+             source,
+             ": not a checkpoint of Dure's (format is not ",
+             kFormat,
+             ")");
+  const std::int64_t version = fields.integer("version");
+  DURE_CHECK(version == kManifestVersion,
+             source,
+             ": has version ",
+             version,
+             " of the format; this program reads version ",
+             kManifestVersion);
+  Manifest manifest{.model = model_from(fields.object("model"), source),
+                    .step = fields.whole("step"),
+                    .consumed_samples = fields.whole("consumed_samples"),
+                    .seed = fields.integer("seed"),
+                    .config_hash = fields.text_or("config_hash", ""),
+                    .commit = fields.text_or("commit", "")};
+  for (const json& file : fields.array("files")) {
+    manifest.files.push_back(file_from(file, source));
+  }
+  return manifest;
+}
+
+std::string model_difference(const ModelConfig& there,
+                             const ModelConfig& wanted) {
+  ModelConfig a = model::resolve(there);
+  ModelConfig b = model::resolve(wanted);
+  Fields fields_a;
+  Fields fields_b;
+  visit(fields_a, a);
+  visit(fields_b, b);
+  for (std::size_t i = 0; i < fields_a.all().size(); ++i) {
+    const Field& field = fields_a.all()[i];
+    const std::string found = field.text();
+    const std::string want = fields_b.all()[i].text();
+    const bool free =
+        std::find(std::begin(kFree), std::end(kFree), field.name) !=
+        std::end(kFree);
+    if (found != want && !free) {
+      return concat(field.key(), " is ", found, " there, wanted ", want);
+    }
+  }
+  return "";
+}
+
+}  // namespace dure::checkpoint

@@ -1,0 +1,47 @@
+// manifest.json: what a checkpoint is, and which files make it whole.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/model/config.h"
+
+namespace dure::checkpoint {
+
+inline constexpr int kManifestVersion = 1;
+
+struct FileRecord {
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::uint64_t xxh64 = 0;  // of the whole file, seed 0
+};
+
+struct Manifest {
+  model::ModelConfig model = {};  // resolved
+  std::int64_t step = 0;
+  std::int64_t consumed_samples = 0;
+  // The whole random state: numbers are functions of it and of the position.
+  std::int64_t seed = 0;
+  std::string config_hash = {};        // of the trainer's configuration
+  std::string commit = {};             // of the program that wrote it
+  std::vector<FileRecord> files = {};  // set when it is saved
+};
+
+std::string to_json(const Manifest& manifest);
+
+// Error for what is no manifest of a version that this program knows; `source`
+// is what it is called there.
+Manifest manifest_from_json(std::string_view json, const std::string& source);
+
+// The model alone, as a JSON object of the keys of [model].
+std::string model_to_json(const model::ModelConfig& config);
+
+// What differs between two models, as "model.hidden is 64 there, wanted 32";
+// empty where a checkpoint of one loads into the other. Names of presets,
+// dropout and the scale of first weights may differ.
+std::string model_difference(const model::ModelConfig& there,
+                             const model::ModelConfig& wanted);
+
+}  // namespace dure::checkpoint

@@ -1,0 +1,164 @@
+#include "dure/checkpoint/parallel_io.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <fcntl.h>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "dure/base/check.h"
+
+namespace dure::checkpoint {
+namespace {
+
+constexpr std::size_t kPieceBytes = std::size_t{8} << 20;
+// Enough to keep a disk's queue filled while some threads sum; beyond, they
+// only wait for one another.
+constexpr unsigned kMostThreads = 8;
+
+using Hash = std::unique_ptr<XXH64_state_t, decltype(&XXH64_freeState)>;
+
+Hash make_hash() {
+  Hash hash(XXH64_createState(), &XXH64_freeState);
+  DURE_CHECK(hash != nullptr, "out of memory");
+  XXH64_reset(hash.get(), 0);
+  return hash;
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(const Path& path)
+      : value_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    DURE_CHECK(
+        value_ >= 0, "can't open ", path.string(), ": ", std::strerror(errno));
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { ::close(value_); }
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+void read_fully(int descriptor, ReadPiece piece, const Path& path) {
+  while (!piece.bytes.empty()) {
+    const ssize_t got = ::pread(descriptor,
+                                piece.bytes.data(),
+                                piece.bytes.size(),
+                                static_cast<off_t>(piece.offset));
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    DURE_CHECK(
+        got >= 0, "can't read ", path.string(), ": ", std::strerror(errno));
+    DURE_CHECK(got > 0, path.string(), ": ended while it was read");
+    piece.bytes = piece.bytes.subspan(static_cast<std::size_t>(got));
+    piece.offset += static_cast<std::uint64_t>(got);
+  }
+}
+
+// Hands out the tasks; the first exception ends it.
+class Queue {
+ public:
+  explicit Queue(const std::vector<std::function<void()>>& tasks)
+      : tasks_(tasks) {}
+
+  void work() {
+    for (std::size_t i = next_++; i < tasks_.size(); i = next_++) {
+      try {
+        tasks_[i]();
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        first_ = first_ ? first_ : std::current_exception();
+        next_ = tasks_.size();
+      }
+    }
+  }
+
+  void rethrow() const {
+    if (first_) {
+      std::rethrow_exception(first_);
+    }
+  }
+
+ private:
+  const std::vector<std::function<void()>>& tasks_;
+  std::atomic<std::size_t> next_{0};
+  std::mutex mutex_;
+  std::exception_ptr first_;
+};
+
+}  // namespace
+
+void run_tasks(const std::vector<std::function<void()>>& tasks) {
+  const std::size_t threads = std::min<std::size_t>(
+      tasks.size(),
+      std::clamp(std::thread::hardware_concurrency(), 2U, kMostThreads));
+  Queue queue(tasks);
+  {
+    std::vector<std::jthread> workers;
+    for (std::size_t i = 1; i < threads; ++i) {
+      workers.emplace_back([&queue] { queue.work(); });
+    }
+    queue.work();
+  }
+  queue.rethrow();
+}
+
+void add_write_tasks(const WritePiece& piece,
+                     std::vector<std::function<void()>>& tasks) {
+  for (std::size_t at = 0; at < piece.bytes.size(); at += kPieceBytes) {
+    const auto bytes =
+        piece.bytes.subspan(at, std::min(kPieceBytes, piece.bytes.size() - at));
+    tasks.emplace_back([file = piece.file, offset = piece.offset + at, bytes] {
+      file->write_at(offset, bytes.data(), bytes.size());
+    });
+  }
+}
+
+void read_pieces(const Path& path, std::span<const ReadPiece> pieces) {
+  const Descriptor file(path);
+  std::vector<std::function<void()>> tasks;
+  for (const ReadPiece& piece : pieces) {
+    for (std::size_t at = 0; at < piece.bytes.size(); at += kPieceBytes) {
+      const ReadPiece part{
+          piece.offset + at,
+          piece.bytes.subspan(at,
+                              std::min(kPieceBytes, piece.bytes.size() - at))};
+      tasks.emplace_back(
+          [&file, &path, part] { read_fully(file.get(), part, path); });
+    }
+  }
+  run_tasks(tasks);
+}
+
+std::uint64_t xxh64(std::span<const std::span<const std::byte>> parts) {
+  const Hash hash = make_hash();
+  for (const auto& part : parts) {
+    XXH64_update(hash.get(), part.data(), part.size());
+  }
+  return XXH64_digest(hash.get());
+}
+
+std::uint64_t xxh64_of_file(const Path& path) {
+  const Descriptor file(path);
+  const std::uint64_t size = std::filesystem::file_size(path);
+  const Hash hash = make_hash();
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(size, kPieceBytes));
+  for (std::uint64_t at = 0; at < size; at += buffer.size()) {
+    const std::span part = std::span(buffer).first(
+        std::min<std::uint64_t>(buffer.size(), size - at));
+    read_fully(file.get(), {at, part}, path);
+    XXH64_update(hash.get(), part.data(), part.size());
+  }
+  return XXH64_digest(hash.get());
+}
+
+}  // namespace dure::checkpoint

@@ -1,0 +1,49 @@
+// A model's weights, wherever they lie: in a checkpoint of ours, or in Hugging
+// Face's files. What trains, evaluates, generates and converts reads them here.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "dure/base/files.h"
+#include "dure/checkpoint/safetensors.h"
+#include "dure/model/config.h"
+
+namespace dure::checkpoint {
+
+// Threads: any number may read.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+
+  // Resolved: no dimension is 0.
+  virtual const model::ModelConfig& config() const = 0;
+
+  // As the file holds it. `name` is one of model::weights(config()).
+  virtual FileDtype dtype(const std::string& name) const = 0;
+
+  // All of the weight, row-major, in its logical shape (without the padding of
+  // the vocabulary) and our layout, as `dtype`: one of F32, F16, BF16, F64.
+  virtual void read(const std::string& name,
+                    FileDtype dtype,
+                    std::span<std::byte> out) const = 0;
+
+  void read(const std::string& name, std::span<float> out) const {
+    read(name, FileDtype::kF32, std::as_writable_bytes(out));
+  }
+};
+
+// The weights of `path`: a checkpoint of ours (a folder with manifest.json), a
+// folder of such (the latest), or a Hugging Face folder (with config.json).
+// Error where it is neither, or where its tensors are not the model's.
+std::unique_ptr<WeightSource> open_weights(const Path& path);
+
+// What a WeightSource checks when it opens: that `entry` is of the shape and
+// holds floats. `file` is for the message.
+void expect_tensor(const TensorEntry& entry,
+                   const Dims& wanted,
+                   const std::string& file);
+
+}  // namespace dure::checkpoint
