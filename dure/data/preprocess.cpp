@@ -107,6 +107,7 @@ PreprocessReport preprocess(const Tokenizer& tokenizer,
   BatchReader reader(options.input);
   const auto end = end_token(tokenizer, options.end_of_document);
   std::vector<std::unique_ptr<BatchEncoder>> encoders;
+  encoders.reserve(options.workers);
   for (int i = 0; i < options.workers; ++i) {
     encoders.push_back(
         std::make_unique<BatchEncoder>(tokenizer, options.input.text_key, end));
