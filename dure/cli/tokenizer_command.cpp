@@ -1,0 +1,294 @@
+// dure tokenizer train | encode | decode.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <fmt/format.h>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/base/files.h"
+#include "dure/base/interrupt.h"
+#include "dure/base/progress.h"
+#include "dure/cli/commands.h"
+#include "dure/data/document_reader.h"
+#include "dure/data/tokenizer/bpe_trainer.h"
+#include "dure/data/tokenizer/huggingface.h"
+#include "dure/data/tokenizer/tokenizer.h"
+
+namespace dure::cli {
+namespace {
+
+// --- train ---
+
+struct TrainOptions {
+  data::DocumentOptions input;
+  std::string format = "auto";
+  std::string output;
+  std::string pattern = "gpt2";
+  data::BpeTrainingOptions bpe;
+  int workers =
+      std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  bool json = false;
+};
+
+void check_interrupt(const InterruptWatch& interrupt) {
+  DURE_CHECK(!interrupt.token().stop_requested(),
+             "interrupted: no tokenizer was written");
+}
+
+data::WordCounts count(const TrainOptions& options,
+                       const InterruptWatch& interrupt) {
+  data::DocumentReader reader(options.input);
+  Progress progress("count words", reader.total_bytes());
+  const auto speed = [&](std::uint64_t bytes) {
+    return fmt::format("{:.1f} MB/s",
+                       static_cast<double>(bytes) / 1e6 / progress.seconds());
+  };
+  std::uint64_t bytes = 0;
+  auto words = data::count_words(
+      [&](std::string_view& text) { return reader.next(text); },
+      {.patterns = options.bpe.patterns,
+       .workers = options.workers,
+       .progress = [&](std::uint64_t done) {
+         check_interrupt(interrupt);
+         bytes = done;
+         progress.update(std::min(reader.input_bytes(), reader.total_bytes()),
+                         speed(done));
+       }});
+  DURE_CHECK(!words.empty(), "the input holds no text to learn from");
+  progress.finish(fmt::format("{} different words, {}",
+                              with_prefix(static_cast<double>(words.size())),
+                              speed(bytes)));
+  return words;
+}
+
+data::ByteLevelParts learn(const TrainOptions& options,
+                           const data::WordCounts& words,
+                           const InterruptWatch& interrupt) {
+  Progress progress("learn merges",
+                    static_cast<std::uint64_t>(options.bpe.vocabulary));
+  data::BpeTrainingOptions bpe = options.bpe;
+  bpe.progress = [&](std::int64_t tokens) {
+    check_interrupt(interrupt);
+    progress.update(static_cast<std::uint64_t>(tokens),
+                    fmt::format("{} tokens", tokens));
+  };
+  data::ByteLevelParts parts = data::train_bpe(words, bpe);
+  progress.finish(fmt::format("{} tokens", parts.model.tokens.size()));
+  return parts;
+}
+
+void print(const TrainOptions& options,
+           const data::ByteLevelParts& parts,
+           std::size_t words) {
+  if (options.json) {
+    const nlohmann::ordered_json facts = {
+        {"output", options.output},
+        {"vocabulary", parts.model.tokens.size()},
+        {"merges", parts.model.merges.size()},
+        {"different_words", words}};
+    fmt::print("{}\n", facts.dump(2));
+    return;
+  }
+  const auto learnt = static_cast<std::int64_t>(parts.model.tokens.size());
+  fmt::print("{}: {} tokens, {} merges\n",
+             options.output,
+             learnt,
+             parts.model.merges.size());
+  if (learnt < options.bpe.vocabulary) {
+    fmt::print("fewer than the {} asked for: no pair left is found {} times\n",
+               options.bpe.vocabulary,
+               options.bpe.min_frequency);
+  }
+}
+
+void train(TrainOptions options) {
+  options.bpe.patterns = {std::string(
+      options.pattern == "gpt2" ? data::kGpt2Pattern : data::kLlama3Pattern)};
+  options.input.format = options.format == "auto" ? data::TextFormat::kAuto
+                         : options.format == "jsonl"
+                             ? data::TextFormat::kJsonLines
+                             : data::TextFormat::kText;
+  const InterruptWatch interrupt;
+  // Before the work: options that can't be served.
+  data::train_bpe({}, options.bpe);
+  AtomicFile file(options.output);
+  const data::WordCounts words = count(options, interrupt);
+  const data::ByteLevelParts parts = learn(options, words, interrupt);
+  file.write(data::tokenizer_json_text(parts));
+  file.commit();
+  print(options, parts, words.size());
+}
+
+void add_training(CLI::App& parent) {
+  auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = parent.add_subcommand(
+      "train", "Learns a byte-level BPE tokenizer from text");
+  command
+      ->add_option("--input",
+                   options->input.files,
+                   "Text or JSON Lines to learn from; gzip is recognized")
+      ->required();
+  command
+      ->add_option("--output", options->output, "The tokenizer.json to write")
+      ->required();
+  command->add_option("--vocabulary",
+                      options->bpe.vocabulary,
+                      "Tokens, special ones and the 256 bytes included");
+  command
+      ->add_option("--min-frequency",
+                   options->bpe.min_frequency,
+                   "How often a pair must be found to become a token")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--special",
+                      options->bpe.special_tokens,
+                      "Special tokens; the first one ends a document");
+  command
+      ->add_option("--pattern", options->pattern, "How text is cut into words")
+      ->check(CLI::IsMember({"gpt2", "llama3"}));
+  command
+      ->add_option("--format",
+                   options->format,
+                   "jsonl, text, or auto: by name, then by first character")
+      ->check(CLI::IsMember({"auto", "jsonl", "text"}));
+  command->add_option(
+      "--text-key", options->input.text_key, "JSON Lines: the text's key");
+  command->add_option("--workers", options->workers, "Threads that count words")
+      ->check(CLI::Range(1, 4096));
+  command->add_flag("--json", options->json, "Print the result as JSON");
+  command->footer(
+      "Example:\n"
+      "  dure tokenizer train --input book.txt --vocabulary 8192 "
+      "--output tokenizer.json");
+  command->callback([options] { train(*options); });
+}
+
+// --- encode and decode ---
+
+struct CodeOptions {
+  std::string tokenizer;
+  std::optional<std::string> text;
+  std::string file;
+  bool json = false;
+};
+
+std::string input_of(const CodeOptions& options) {
+  if (options.text) {
+    return *options.text;
+  }
+  if (!options.file.empty()) {
+    return read_file(options.file);
+  }
+  return {std::istreambuf_iterator<char>(std::cin), {}};
+}
+
+void write_out(const std::string& text) {
+  DURE_CHECK(std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+                 std::fflush(stdout) == 0,
+             "can't write to standard output");
+}
+
+// A token may end within a character, which JSON can't hold: U+FFFD there.
+std::string dump(const nlohmann::ordered_json& facts) {
+  using Json = nlohmann::ordered_json;
+  return facts.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void encode(const CodeOptions& options) {
+  const auto tokenizer = data::load_tokenizer(options.tokenizer);
+  const std::string text = input_of(options);
+  const std::vector<std::int32_t> ids = tokenizer->encode(text);
+  if (!options.json) {
+    write_out(fmt::format("{}\n", fmt::join(ids, " ")));
+    return;
+  }
+  std::vector<std::string> tokens;
+  for (const std::int32_t id : ids) {
+    tokens.push_back(tokenizer->token_text(id));
+  }
+  write_out(dump({{"kind", tokenizer->kind()},
+                  {"vocabulary", tokenizer->vocabulary()},
+                  {"bytes", text.size()},
+                  {"ids", ids},
+                  {"tokens", tokens}}));
+}
+
+// Ids between spaces, commas or brackets: what encode prints, or a JSON array.
+std::vector<std::int32_t> parse_ids(std::string text) {
+  std::replace_if(
+      text.begin(),
+      text.end(),
+      [](char c) { return c == ',' || c == '[' || c == ']'; },
+      ' ');
+  std::istringstream in(text);
+  std::vector<std::int32_t> ids;
+  for (std::string word; in >> word;) {
+    std::int32_t id = 0;
+    std::istringstream number(word);
+    if (!(number >> id) || !number.eof()) {
+      throw UsageError(concat("wanted token ids, got \"", word, "\""));
+    }
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+void decode(const CodeOptions& options) {
+  const auto tokenizer = data::load_tokenizer(options.tokenizer);
+  const std::vector<std::int32_t> ids = parse_ids(input_of(options));
+  const std::string text = tokenizer->decode(ids);
+  write_out(options.json
+                ? dump({{"ids", ids}, {"bytes", text.size()}, {"text", text}})
+                : text);
+}
+
+CLI::App* add_code(CLI::App& parent,
+                   const char* name,
+                   const char* what,
+                   void (*run)(const CodeOptions&)) {
+  auto options = std::make_shared<CodeOptions>();
+  CLI::App* command = parent.add_subcommand(name, what);
+  command
+      ->add_option("--tokenizer",
+                   options->tokenizer,
+                   "bytes, a directory, or a tokenizer's file")
+      ->required();
+  CLI::Option* text = command->add_option(
+      "--text", options->text, "The input; without it, --file or stdin");
+  command->add_option("--file", options->file, "A file with the input")
+      ->excludes(text);
+  command->add_flag("--json", options->json, "Print the result as JSON");
+  command->callback([options, run] { run(*options); });
+  return command;
+}
+
+}  // namespace
+
+void add_tokenizer(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "tokenizer", "Learns a tokenizer, or turns text to ids and back");
+  command->require_subcommand(1);
+  command->footer(
+      "Example:\n  dure tokenizer encode --tokenizer bytes --text "
+      "hello");
+  add_training(*command);
+  add_code(*command, "encode", "Prints the ids of a text", &encode)
+      ->footer(
+          "Examples:\n"
+          "  dure tokenizer encode --tokenizer tokenizer.json --text 'Hello'\n"
+          "  dure tokenizer encode --tokenizer gpt2/ --json < book.txt");
+  add_code(*command, "decode", "Prints the text of ids", &decode)
+      ->footer(
+          "Example:\n"
+          "  dure tokenizer decode --tokenizer tokenizer.json --text '15 5 9'");
+}
+
+}  // namespace dure::cli
