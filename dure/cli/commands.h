@@ -27,10 +27,13 @@ inline constexpr int kExitUsage = 2;
 
 using AddCommand = void(CLI::App& app);
 
+void add_checkpoint(CLI::App& app);
+void add_convert(CLI::App& app);
 void add_docs(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_plan(CLI::App& app);
+void add_tokenizer(CLI::App& app);
 void add_preprocess(CLI::App& app);
 void add_train(CLI::App& app);
 

@@ -12,7 +12,7 @@
 #include "dure/cli/config_options.h"
 #include "dure/model/count.h"
 #include "dure/model/flops.h"
-#include "dure/optim/config.h"
+#include "dure/plan/predict.h"
 
 namespace dure::cli {
 namespace {
@@ -24,34 +24,21 @@ struct Options {
   bool json = false;
 };
 
-// Bytes of one rank that stay for the whole run, by category.
-struct StateBytes {
-  std::int64_t parameters = 0;
-  std::int64_t gradients = 0;
-  std::int64_t optimizer = 0;
-
-  std::int64_t total() const { return parameters + gradients + optimizer; }
-};
-
 struct ModelPlan {
   std::string name;
   model::Count count;
-  StateBytes bytes;
+  plan::Prediction memory;  // of a training step
   double flops_per_token = 0;
+  std::int64_t micro_batch = 0;
   std::int64_t sequence = 0;
 };
 
 ModelPlan plan_model(const train::Config& config) {
-  constexpr std::int64_t kF32 = 4;
   ModelPlan plan;
   plan.name = config.model.preset;
   plan.count = model::count(config.model, config.parallel.tensor);
-  const std::int64_t held = plan.count.per_rank;
-  plan.bytes = {
-      .parameters = kF32 * held,
-      .gradients = kF32 * held,
-      .optimizer = optim::state_bytes_per_parameter(config.optimizer) * held,
-  };
+  plan.memory = plan::predict(config, DeviceRates());
+  plan.micro_batch = config.train.micro_batch;
   plan.sequence = config.data.sequence;
   plan.flops_per_token = model::flops_per_token(config.model, plan.sequence);
   return plan;
@@ -74,10 +61,26 @@ std::vector<std::pair<std::string, std::int64_t>> parts(
   return result;
 }
 
+// By category, and last of all together.
+std::vector<std::pair<std::string, std::int64_t>> peak_bytes(
+    const plan::Prediction& memory) {
+  std::vector<std::pair<std::string, std::int64_t>> result;
+  for (std::size_t c = 0; c < kCategories; ++c) {
+    result.emplace_back(name_of(static_cast<Category>(c)),
+                        static_cast<std::int64_t>(memory.peak_bytes[c]));
+  }
+  result.emplace_back("total", static_cast<std::int64_t>(memory.peak_total));
+  return result;
+}
+
 void print_json(const ModelPlan& plan) {
   ordered_json by_part;
   for (const auto& [name, parameters] : parts(plan.count)) {
     by_part[name] = parameters;
+  }
+  ordered_json peak;
+  for (const auto& [name, bytes] : peak_bytes(plan.memory)) {
+    peak[name] = bytes;
   }
   const ordered_json facts = {
       {"preset", plan.name},
@@ -86,11 +89,8 @@ void print_json(const ModelPlan& plan) {
       {"parameters_per_rank", ordered_json::array({plan.count.per_rank})},
       {"parameters_per_block", plan.count.block},
       {"parameters_by_part", by_part},
-      {"state_bytes_per_rank",
-       {{"parameters", plan.bytes.parameters},
-        {"gradients", plan.bytes.gradients},
-        {"optimizer", plan.bytes.optimizer},
-        {"total", plan.bytes.total()}}},
+      {"peak_bytes_per_rank", ordered_json::array({peak})},
+      {"micro_batch", plan.micro_batch},
       {"sequence", plan.sequence},
       {"flops_per_token", plan.flops_per_token},
   };
@@ -126,10 +126,12 @@ void print_table(const ModelPlan& plan) {
   print_count("parameters, padded", plan.count.padded);
   print_count("parameters per rank", plan.count.per_rank);
   fmt::print("\n");
-  print_bytes("bytes per rank", plan.bytes.total());
-  print_bytes("  parameters", plan.bytes.parameters);
-  print_bytes("  gradients", plan.bytes.gradients);
-  print_bytes("  optimizer", plan.bytes.optimizer);
+  fmt::print("peak bytes of a training step, {} x {} at once\n",
+             plan.micro_batch,
+             plan.sequence);
+  for (const auto& [name, bytes] : peak_bytes(plan.memory)) {
+    print_bytes("  " + name, bytes);
+  }
   fmt::print("\n{:<26}{:>20.4g}  at {} tokens a sample\n",
              "flops per token",
              plan.flops_per_token,
@@ -157,17 +159,18 @@ void add_plan_model(CLI::App& plan) {
   command->add_flag("--json", options->json, "Print the facts as JSON");
   command->footer(
       "parameters counts tied weights once and no padding; a rank holds the\n"
-      "padded vocabulary. Bytes are those that stay all through training: 4 a\n"
-      "parameter for its value, 4 for its gradient, and 8 for AdamW's two\n"
-      "means. Flops of a token, forward and backward, in a sequence of S:\n"
+      "padded vocabulary. Peak bytes are those of the training step itself,\n"
+      "run on a simulated device: 4 a parameter for its value, 4 for its\n"
+      "gradient, 8 for AdamW's two means, and what the passes need.\n"
+      "Flops of a token, forward and backward, in a sequence of S:\n"
       "6 P + 6 L H D (S + 1), with P the weights of matrix products, L layers\n"
       "and H heads of D.\n"
       "\n"
       "--json prints preset, parameters, parameters_padded,\n"
       "parameters_per_rank (a list, by rank), parameters_per_block,\n"
       "parameters_by_part (embedding, attention, mlp, norm, head),\n"
-      "state_bytes_per_rank (parameters, gradients, optimizer, total),\n"
-      "sequence and flops_per_token.\n"
+      "peak_bytes_per_rank (a list, by rank: the ledger's categories and\n"
+      "total), micro_batch, sequence and flops_per_token.\n"
       "\n"
       "Examples:\n"
       "  dure plan model run.toml\n"

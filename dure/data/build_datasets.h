@@ -21,7 +21,7 @@ struct SampleCounts {
 };
 
 struct BuildOptions {
-  SampleCounts samples;
+  SampleCounts samples = {};
   std::uint64_t seed = 0;
   std::int64_t vocabulary = std::numeric_limits<std::int32_t>::max();
   const Log* log = nullptr;

@@ -13,7 +13,7 @@ namespace dure::train {
 struct RankOptions {
   Device device = Device::kCpu;
   std::size_t limit_bytes = 0;  // of the arena; 0: what the machine has
-  DeviceRates rates;            // of a simulated device
+  DeviceRates rates = {};       // of a simulated device
 };
 
 struct Rank {

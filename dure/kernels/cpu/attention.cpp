@@ -123,11 +123,14 @@ inline void attend_block(const Attention& op,
                          const Block& block) {
   const std::int64_t D = op.shape.head_dim;
   const std::int64_t first = block.first_key * D;
+  const bool drops = op.mask.rate > 0;
+  if (drops) {
+    fill_keep(at.keep, at.s, op.shape, op.mask, task, block);
+  }
   multiply_scores(at.s, at.k + first, at.q_t, D, block);
   mask_diagonal(at.s, block, -HUGE_VALF);
   softmax_block(at, block, D, op.scale);
-  if (op.mask.rate > 0) {
-    fill_keep(at.keep, op.shape, op.mask, task, block);
+  if (drops) {
     drop_block(at.s, at.keep, block);
   }
   multiply_to_queries(at.y_t,

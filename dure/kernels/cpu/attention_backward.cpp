@@ -98,12 +98,12 @@ inline void backward_block(const AttentionBackward& op,
   const std::int64_t D = op.shape.head_dim;
   const std::int64_t first = block.first_key * D;
   const std::int64_t first_padded = block.first_key * padded(D);
+  if (op.mask.rate > 0) {
+    fill_keep(at.keep, at.p, op.shape, op.mask, task, block);
+  }
   multiply_scores(at.p, at.k + first, at.q_t, D, block);
   mask_diagonal(at.p, block, -HUGE_VALF);
   multiply_scores(at.d_s, at.v + first, at.d_y_t, D, block);
-  if (op.mask.rate > 0) {
-    fill_keep(at.keep, op.shape, op.mask, task, block);
-  }
   for (std::int64_t v = 0; v < block.vectors(); ++v) {
     differentiate_column(op, at, block, v);
     clear_unseen(at.p, block, v);

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "dure/kernels/cpu/attention_block-inl.h"
+#include "dure/kernels/cpu/philox-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
@@ -29,23 +30,41 @@ inline std::uint64_t dropout_row(const AttentionShape& shape,
          sequence;
 }
 
-// keep[j][i] = 1 / (1 - rate) where the element stays, else 0.
+// factors[n] = 1 / (1 - rate) where element first_index + n stays, else 0.
+inline void keep_factors(float* factors,
+                         const DropoutMask& mask,
+                         std::uint64_t first_index,
+                         std::int64_t count) {
+  const Floats d;
+  HWY_ALIGN std::uint32_t buffer[words_for(kAttentionBlock + kLanes)];
+  const std::uint32_t* const words =
+      draw_words(mask.stream, mask.major, first_index, count, buffer);
+  const std::int32_t threshold = keep_threshold(mask.rate);
+  const Vector kept_factor = hn::Set(d, 1.0F / (1.0F - mask.rate));
+  for (std::int64_t n = 0; n < count; n += kLanes) {
+    hn::StoreU(hn::IfThenElseZero(kept(words + n, threshold), kept_factor),
+               d,
+               factors + n);
+  }
+}
+
+// keep[j][i] = 1 / (1 - rate) where the pair stays, else 0. The generator's
+// order is along the keys: drawn in rows[i][j], a block of scratch, and turned.
 inline void fill_keep(float* keep,
+                      float* rows,
                       const AttentionShape& shape,
                       const DropoutMask& mask,
                       const HeadTask& task,
                       const Block& block) {
-  const float kept = 1.0F / (1.0F - mask.rate);
-  for (std::int64_t i = 0; i < block.vectors() * kLanes; ++i) {
+  for (std::int64_t i = 0; i < block.queries; ++i) {
     const std::uint64_t row =
         dropout_row(shape, mask, task, block.first_query + i);
-    for (std::int64_t j = 0; j < block.keys; ++j) {
-      const std::uint64_t index =
-          row + static_cast<std::uint64_t>(block.first_key + j);
-      keep[j * kAttentionBlock + i] =
-          mask.stream.uniform(index, mask.major) >= mask.rate ? kept : 0.0F;
-    }
+    keep_factors(rows + i * kAttentionBlock,
+                 mask,
+                 row + static_cast<std::uint64_t>(block.first_key),
+                 block.keys);
   }
+  turn_rows(keep, {rows, kAttentionBlock}, block.queries, block.keys);
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE

@@ -2,48 +2,66 @@
 
 #include <algorithm>
 
+#include "dure/kernels/cpu/simd_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "dure/kernels/cpu/dropout.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
 #include "dure/kernels/cpu/parallel.h"
+#include "dure/kernels/cpu/philox-inl.h"
+#include "dure/kernels/cpu/vector_loop-inl.h"
 
-namespace dure::kernels {
-namespace {
+HWY_BEFORE_NAMESPACE();
+namespace dure::kernels::HWY_NAMESPACE {
 
-// 1 / (1 - rate) where an element stays, 0 where it does not, of neighbouring
-// global indices in turn: a block of the generator serves four.
-class Keep {
- public:
-  Keep(const DropoutMask& mask, std::uint64_t first)
-      : mask_(mask), index_(first), kept_(1 / (1 - mask.rate)) {
-    words_ = mask_.stream.block(index_ / 4, mask_.major);
-  }
+// Elements [first, last), at most kTile.
+inline constexpr std::int64_t kTile = 1024;
 
-  float next() {
-    if (index_ % 4 == 0) {
-      words_ = mask_.stream.block(index_ / 4, mask_.major);
-    }
-    const float drawn = RandomStream::to_unit(words_[index_ % 4]);
-    ++index_;
-    return drawn >= mask_.rate ? kept_ : 0.0F;
-  }
-
- private:
-  const DropoutMask& mask_;
-  std::uint64_t index_;
-  float kept_;
-  PhiloxBlock words_;
-};
-
-void drop(const Dropout& op, std::int64_t first, std::int64_t last) {
-  Keep keep(op.mask, op.mask.first_index + static_cast<std::uint64_t>(first));
-  float* const y = op.y.data();
+HWY_INLINE void drop_tile(const Dropout& op,
+                          std::int64_t first,
+                          std::int64_t last) {
+  HWY_ALIGN std::uint32_t buffer[words_for(kTile)];
+  const DropoutMask& mask = op.mask;
+  const std::uint32_t* const words =
+      draw_words(mask.stream,
+                 mask.major,
+                 mask.first_index + static_cast<std::uint64_t>(first),
+                 last - first,
+                 buffer);
+  const std::int32_t threshold = keep_threshold(mask.rate);
+  const Vector scale = broadcast(1 / (1 - mask.rate));
   const float* const x = op.x.data();
-  for (std::int64_t i = first; i < last; ++i) {
-    const float kept = keep.next();
-    y[i] = (kept == 0 ? 0 : x[i] * kept) +
-           (op.residual ? op.residual.data()[i] : 0);
+  const float* const residual = op.residual ? op.residual.data() : nullptr;
+  float* const y = op.y.data();
+  for_each_vector(first, last, [&](std::int64_t i, auto part) HWY_ATTR {
+    const Vector scaled = hn::Mul(part.load(x + i), scale);
+    const Vector dropped =
+        hn::IfThenElseZero(kept(words + i - first, threshold), scaled);
+    part.store(residual != nullptr ? hn::Add(dropped, part.load(residual + i))
+                                   : dropped,
+               y + i);
+  });
+}
+
+void drop_range(const Dropout& op, std::int64_t first, std::int64_t last) {
+  for (std::int64_t i = first; i < last; i += kTile) {
+    drop_tile(op, i, std::min(i + kTile, last));
   }
 }
 
-void pass(const Dropout& op, std::int64_t first, std::int64_t last) {
+}  // namespace dure::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace dure::kernels {
+namespace {
+
+HWY_EXPORT(drop_range);
+
+// At rate 0. Plain loops: the compiler's vectors keep up with memory.
+void pass_range(const Dropout& op, std::int64_t first, std::int64_t last) {
   float* const y = op.y.data();
   const float* const x = op.x.data();
   if (!op.residual) {
@@ -62,11 +80,12 @@ void run(OnCpu, Stream&, const Dropout& op) {
   parallel_ranges(
       op.x.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
         if (op.mask.rate > 0) {
-          drop(op, first, last);
+          HWY_DYNAMIC_DISPATCH(drop_range)(op, first, last);
         } else if (op.residual || op.y.bytes() != op.x.bytes()) {
-          pass(op, first, last);
+          pass_range(op, first, last);
         }
       });
 }
 
 }  // namespace dure::kernels
+#endif

@@ -15,9 +15,10 @@ void fill_row(const FillNormal& op, std::int64_t n, std::int64_t C) {
     return;
   }
   const std::int64_t first = row * op.columns + op.first_column;
+  op.stream.normals(static_cast<std::uint64_t>(first),
+                    {y, static_cast<std::size_t>(C)});
   for (std::int64_t c = 0; c < C; ++c) {
-    y[c] =
-        op.deviation * op.stream.normal(static_cast<std::uint64_t>(first + c));
+    y[c] *= op.deviation;
   }
 }
 

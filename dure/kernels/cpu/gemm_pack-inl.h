@@ -13,9 +13,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
 
 #include "dure/kernels/cpu/gemm_plan.h"
-#include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
@@ -35,6 +36,15 @@ struct PackSource {
 // first-level cache of 8 ways.
 template <int kWidth>
 using PackTag = hn::CappedTag<float, kWidth % 8 == 0 ? 8 : 4>;
+
+// Elements of a cache line.
+inline constexpr std::int64_t kLine = 16;
+
+// Into the second-level cache: lines whose addresses differ by a power of two
+// would push one another out of the first.
+HWY_INLINE void prefetch_far(const float* address) {
+  __builtin_prefetch(address, 0, 2);
+}
 
 #if HWY_TARGET != HWY_SCALAR
 
@@ -76,7 +86,8 @@ HWY_INLINE void transpose_fours(const float* from,
   store(hn::InterleaveUpper(pairs, high01, high23), 3);
 }
 
-// As far as whole blocks of 4 go; says how far that is.
+// As far as whole blocks of 4 go; says how far that is. Line by line of the
+// source, so that what is written for one stays in the cache until it is whole.
 template <int kWidth>
 HWY_INLINE std::int64_t pack_fours(const float* from,
                                    std::int64_t item_step,
@@ -84,10 +95,13 @@ HWY_INLINE std::int64_t pack_fours(const float* from,
                                    float* to) {
   constexpr std::int64_t kLanesAtOnce = hn::MaxLanes(PackTag<kWidth>());
   const std::int64_t end = depth / 4 * 4;
-  for (std::int64_t i = 0; i < kWidth; i += kLanesAtOnce) {
-    const float* const items = from + i * item_step;
-    for (std::int64_t k = 0; k < end; k += 4) {
-      transpose_fours<kWidth>(items + k, item_step, to + k * kWidth + i);
+  for (std::int64_t line = 0; line < end; line += kLine) {
+    const std::int64_t line_end = std::min(line + kLine, end);
+    for (std::int64_t i = 0; i < kWidth; i += kLanesAtOnce) {
+      const float* const items = from + i * item_step;
+      for (std::int64_t k = line; k < line_end; k += 4) {
+        transpose_fours<kWidth>(items + k, item_step, to + k * kWidth + i);
+      }
     }
   }
   return end;
@@ -118,17 +132,26 @@ HWY_INLINE void pack_transposed(const float* from,
   }
 }
 
+// `panels` panels side by side, so that a line of the source is read once.
 template <int kWidth>
 HWY_INLINE void pack_in_order(const float* from,
                               std::int64_t depth_step,
                               std::int64_t depth,
+                              std::int64_t panels,
                               float* to) {
+  constexpr std::int64_t kAhead = 24;
   const PackTag<kWidth> d;
   constexpr std::int64_t kLanesAtOnce = hn::MaxLanes(PackTag<kWidth>());
   for (std::int64_t k = 0; k < depth; ++k) {
-    for (std::int64_t i = 0; i < kWidth; i += kLanesAtOnce) {
-      hn::StoreU(
-          hn::LoadU(d, from + k * depth_step + i), d, to + k * kWidth + i);
+    const float* const row = from + k * depth_step;
+    for (std::int64_t i = 0; i < panels * kWidth; i += kLine) {
+      prefetch_far(row + kAhead * depth_step + i);
+    }
+    for (std::int64_t p = 0; p < panels; ++p) {
+      float* const panel = to + (p * depth + k) * kWidth;
+      for (std::int64_t i = 0; i < kWidth; i += kLanesAtOnce) {
+        hn::StoreU(hn::LoadU(d, row + p * kWidth + i), d, panel + i);
+      }
     }
   }
 }
@@ -150,42 +173,44 @@ HWY_INLINE void pack_partly(const PackSource& from,
   }
 }
 
+// Whole panels, `count` of them.
 template <int kWidth>
-HWY_INLINE void pack_panel(const PackSource& from,
+HWY_INLINE void pack_whole(const PackSource& from,
                            std::int64_t first_item,
+                           std::int64_t count,
                            Range depth,
                            float* to) {
-  if (first_item + kWidth > from.items) {
-    return pack_partly<kWidth>(from, first_item, depth, to);
-  }
   const float* const data =
       from.data + first_item * from.item_step + depth.first * from.depth_step;
-  if (from.depth_step == 1) {
-    pack_transposed<kWidth>(data, from.item_step, depth.count(), to);
-  } else {
-    pack_in_order<kWidth>(data, from.depth_step, depth.count(), to);
+  if (from.depth_step != 1) {
+    return pack_in_order<kWidth>(
+        data, from.depth_step, depth.count(), count, to);
+  }
+  for (std::int64_t p = 0; p < count; ++p) {
+    pack_transposed<kWidth>(data + p * kWidth * from.item_step,
+                            from.item_step,
+                            depth.count(),
+                            to + p * kWidth * depth.count());
   }
 }
 
-// Panels one after another. Few steps of k at a time where items are next to
-// one another: the rest of a cache line is the next panel's.
+// Panels one after another.
 template <int kWidth>
 HWY_NOINLINE void pack_panels(const PackSource& from,
                               Range panels,
                               Range depth,
                               float* to) {
-  constexpr std::int64_t kDepthStep = 8;
-  const std::int64_t panel_elements = depth.count() * kWidth;
-  const std::int64_t step = from.depth_step == 1 ? depth.count() : kDepthStep;
-  for (std::int64_t k = depth.first; k < depth.last; k += step) {
-    const Range part{k, std::min(k + step, depth.last)};
-    for (std::int64_t p = panels.first; p < panels.last; ++p) {
-      pack_panel<kWidth>(from,
-                         p * kWidth,
-                         part,
-                         to + (p - panels.first) * panel_elements +
-                             (k - depth.first) * kWidth);
-    }
+  constexpr std::int64_t kAtOnce = std::max(1, 2 * int{kLine} / kWidth);
+  const std::int64_t whole = std::min(panels.last, from.items / kWidth);
+  std::int64_t p = panels.first;
+  while (p < whole) {
+    const std::int64_t count = std::min(kAtOnce, whole - p);
+    pack_whole<kWidth>(from, p * kWidth, count, depth, to);
+    p += count;
+    to += count * kWidth * depth.count();
+  }
+  if (p < panels.last) {
+    pack_partly<kWidth>(from, p * kWidth, depth, to);
   }
 }
 

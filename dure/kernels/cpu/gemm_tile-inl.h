@@ -17,7 +17,7 @@
 #include <utility>
 
 #include "dure/kernels/cpu/gemm_plan.h"
-#include "hwy/cache_control.h"
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();

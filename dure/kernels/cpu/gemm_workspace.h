@@ -6,29 +6,38 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <sys/mman.h>
 
 namespace dure::kernels {
 
 class GemmWorkspace {
  public:
-  // So many elements, uninitialised, on a cache line.
+  // So many elements, uninitialised, on a large page where the system has them.
   float* at_least(std::int64_t elements) {
     if (elements > elements_) {
       memory_.reset();  // first: old and new need not stand side by side
-      memory_.reset(static_cast<float*>(::operator new(
-          static_cast<std::size_t>(elements) * sizeof(float), kAlignment)));
+      memory_.reset(allocate(static_cast<std::size_t>(elements)));
       elements_ = elements;
     }
     return memory_.get();
   }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
+  static constexpr std::size_t kPageBytes = 2U << 20;
   struct Free {
-    void operator()(float* memory) const {
-      ::operator delete(memory, kAlignment);
-    }
+    void operator()(float* memory) const { std::free(memory); }
   };
+
+  static float* allocate(std::size_t elements) {
+    const std::size_t bytes =
+        (elements * sizeof(float) + kPageBytes - 1) / kPageBytes * kPageBytes;
+    void* const memory = std::aligned_alloc(kPageBytes, bytes);
+    if (memory == nullptr) {
+      throw std::bad_alloc();
+    }
+    ::madvise(memory, bytes, MADV_HUGEPAGE);  // where the system allows it
+    return static_cast<float*>(memory);
+  }
 
   std::unique_ptr<float, Free> memory_;
   std::int64_t elements_ = 0;

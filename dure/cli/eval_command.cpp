@@ -1,0 +1,158 @@
+// `dure eval`: loss and perplexity of a checkpoint on a data set.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/base/log.h"
+#include "dure/base/progress.h"
+#include "dure/checkpoint/weight_source.h"
+#include "dure/cli/commands.h"
+#include "dure/data/build_datasets.h"
+#include "dure/train/evaluate.h"
+#include "dure/train/load_weights.h"
+
+namespace dure::cli {
+namespace {
+
+struct Options {
+  std::string checkpoint;
+  std::vector<std::string> data;
+  std::string split;
+  std::string part = "test";
+  std::int64_t sequence = 0;
+  std::int64_t batch = 4;
+  std::int64_t samples = 0;
+  bool json = false;
+};
+
+// All of the data, or one part of a split of it, once.
+std::unique_ptr<data::Dataset> open_data(const Options& options,
+                                         std::int64_t sequence,
+                                         std::int64_t vocabulary,
+                                         const Log& log) {
+  constexpr std::int64_t kAll = data::SampleCounts::kOneEpoch;
+  data::DataConfig config;
+  config.train = options.data;
+  config.split = options.split;
+  config.sequence = sequence;
+  data::BuildOptions build = {.vocabulary = vocabulary, .log = &log};
+  if (options.split.empty()) {
+    build.samples = {.train = kAll};
+    return std::move(data::build_datasets(config, build).train);
+  }
+  if (options.part == "train") {
+    build.samples = {.train = kAll};
+    return std::move(data::build_datasets(config, build).train);
+  }
+  if (options.part == "validation") {
+    build.samples = {.validation = kAll};
+    return std::move(data::build_datasets(config, build).validation);
+  }
+  build.samples = {.test = kAll};
+  return std::move(data::build_datasets(config, build).test);
+}
+
+void print(const Options& options,
+           double loss,
+           std::int64_t samples,
+           std::int64_t tokens) {
+  if (options.json) {
+    fmt::print(
+        "{{\"loss\": {}, \"perplexity\": {}, \"samples\": {}, \"tokens\": "
+        "{}}}\n",
+        loss,
+        std::exp(loss),
+        samples,
+        tokens);
+  } else {
+    fmt::print("loss        {:.6f}\nperplexity  {:.4f}\ntokens      {}\n",
+               loss,
+               std::exp(loss),
+               tokens);
+  }
+}
+
+void eval(const Options& options) {
+  const Log log;
+  const auto source = checkpoint::open_weights(options.checkpoint);
+  const model::ModelConfig& config = source->config();
+  const std::int64_t sequence =
+      options.sequence > 0 ? options.sequence : config.max_sequence;
+  if (sequence > config.max_sequence) {
+    throw UsageError(concat("--sequence ",
+                            sequence,
+                            " is longer than the model's ",
+                            config.max_sequence,
+                            " positions"));
+  }
+  const auto dataset = open_data(options, sequence, config.vocabulary, log);
+  train::Rank rank({});
+  train::Replica replica(rank, config, 0, train::Purpose::kEvaluate);
+  train::load_weights(rank, replica, *source);
+  const std::int64_t samples = options.samples > 0
+                                   ? std::min(options.samples, dataset->size())
+                                   : dataset->size();
+  Progress progress("eval", static_cast<std::uint64_t>(samples));
+  const double loss =
+      train::evaluate(rank,
+                      replica.decoder(),
+                      *dataset,
+                      {.samples = samples,
+                       .micro_batch = options.batch,
+                       .sequence = sequence,
+                       .on_progress = [&](std::int64_t done, double so_far) {
+                         progress.update(static_cast<std::uint64_t>(done),
+                                         fmt::format("loss {:.4f}", so_far));
+                       }});
+  print(options, loss, samples, samples * sequence);
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "eval", "Prints the loss and perplexity of a model on a data set");
+  command
+      ->add_option("--checkpoint",
+                   options->checkpoint,
+                   "A checkpoint, a run's directory of them (the newest is "
+                   "taken), or a Hugging Face model")
+      ->required();
+  command
+      ->add_option("--data",
+                   options->data,
+                   "Prefixes that `dure preprocess` wrote, or weights and "
+                   "prefixes in turn")
+      ->required();
+  command->add_option("--split",
+                      options->split,
+                      "Shares of train, validation and test, as in data.split");
+  command->add_option("--part", options->part, "The part of the split")
+      ->check(CLI::IsMember({"train", "validation", "test"}))
+      ->capture_default_str();
+  command
+      ->add_option("--sequence",
+                   options->sequence,
+                   "Tokens in a sample [the model's positions]")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--batch", options->batch, "Samples at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--samples", options->samples, "The first so many [all]")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--json", options->json, "Print an object");
+  command->footer(
+      "Example:\n"
+      "  dure eval --checkpoint out/run/checkpoints --data out/text "
+      "--split 969,30,1 --part validation");
+  command->callback([options] { eval(*options); });
+}
+
+}  // namespace dure::cli

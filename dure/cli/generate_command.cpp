@@ -1,0 +1,218 @@
+// `dure generate`: text from a checkpoint.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/base/trace.h"
+#include "dure/checkpoint/weight_source.h"
+#include "dure/cli/commands.h"
+#include "dure/data/tokenizer/tokenizer.h"
+#include "dure/train/generator.h"
+#include "dure/train/load_weights.h"
+#include "dure/train/run_checkpoint.h"
+
+namespace dure::cli {
+namespace {
+
+struct Options {
+  std::string checkpoint;
+  std::string tokenizer;
+  std::vector<std::string> prompts;
+  std::string prompt_file;
+  train::GenerateOptions generate;
+  std::int64_t seed = 1234;
+  bool no_cache = false;
+  bool json = false;
+};
+
+std::vector<std::string> prompts_of(const Options& options) {
+  std::vector<std::string> prompts = options.prompts;
+  if (!options.prompt_file.empty()) {
+    std::string line;
+    std::istringstream lines(read_file(options.prompt_file));
+    while (std::getline(lines, line)) {
+      prompts.push_back(line);
+    }
+  }
+  if (prompts.empty()) {
+    throw UsageError("nothing to go on from: give --prompt or --prompt-file");
+  }
+  return prompts;
+}
+
+// Prints the first text as it grows; those behind it follow whole, or from
+// where they stand, once it is their turn.
+class Printer {
+ public:
+  Printer(const data::Tokenizer& tokenizer,
+          const std::vector<std::string>& prompts)
+      : tokenizer_(tokenizer), texts_(prompts) {
+    begin();
+  }
+
+  void add(std::size_t prompt, std::int32_t token) {
+    const std::string piece = tokenizer_.decode({&token, 1});
+    texts_[prompt] += piece;
+    if (prompt == current_) {
+      put(piece);
+    }
+  }
+
+  void finish() {
+    put("\n");
+    while (++current_ < texts_.size()) {
+      begin();
+      put("\n");
+    }
+  }
+
+ private:
+  void begin() {
+    if (texts_.size() > 1) {
+      put(concat(current_ > 0 ? "\n" : "", "[", current_ + 1, "] "));
+    }
+    put(texts_[current_]);
+  }
+
+  static void put(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
+
+  const data::Tokenizer& tokenizer_;
+  std::vector<std::string> texts_;
+  std::size_t current_ = 0;
+};
+
+void print_json(const data::Tokenizer& tokenizer,
+                const std::vector<std::string>& prompts,
+                const std::vector<train::Tokens>& texts,
+                double seconds) {
+  auto list = nlohmann::json::array();
+  std::size_t tokens = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    tokens += texts[i].size();
+    list.push_back({{"prompt", prompts[i]},
+                    {"text", tokenizer.decode(texts[i])},
+                    {"tokens", texts[i]}});
+  }
+  const nlohmann::json result = {
+      {"texts", list},
+      {"tokens_per_second", static_cast<double>(tokens) / seconds}};
+  // Bytes that are not UTF-8 become U+FFFD: JSON has no other way.
+  std::cout << result.dump(
+                   2, ' ', false, nlohmann::json::error_handler_t::replace)
+            << "\n";
+}
+
+std::vector<train::Tokens> encode(const data::Tokenizer& tokenizer,
+                                  const std::vector<std::string>& prompts) {
+  std::vector<train::Tokens> tokens;
+  for (const std::string& prompt : prompts) {
+    train::Tokens& ids = tokens.emplace_back();
+    if (const auto begin = tokenizer.beginning_of_document()) {
+      ids.push_back(*begin);
+    } else if (const auto end = tokenizer.end_of_document();
+               prompt.empty() && end) {
+      ids.push_back(*end);  // a document follows the end of another
+    }
+    tokenizer.encode(prompt, ids);
+  }
+  return tokens;
+}
+
+void generate(const Options& options) {
+  const auto source = checkpoint::open_weights(options.checkpoint);
+  const auto tokenizer = data::load_tokenizer(
+      options.tokenizer.empty() ? train::tokenizer_of(options.checkpoint)
+                                : options.tokenizer);
+  const std::vector<std::string> prompts = prompts_of(options);
+  train::GenerateOptions settings = options.generate;
+  settings.sampling.seed = static_cast<std::uint64_t>(options.seed);
+  settings.cache =
+      options.no_cache ? train::KvCache::kOff : train::KvCache::kOn;
+  settings.end = tokenizer->end_of_document();
+  train::Rank rank({});
+  train::Replica replica(rank, source->config(), 0, train::Purpose::kEvaluate);
+  train::load_weights(rank, replica, *source);
+  train::Generator generator(rank, replica, settings);
+  const auto tokens = encode(*tokenizer, prompts);
+  if (options.json) {
+    const double start = monotonic_seconds();
+    const auto texts = generator.run(tokens, [](std::size_t, std::int32_t) {});
+    return print_json(*tokenizer, prompts, texts, monotonic_seconds() - start);
+  }
+  Printer printer(*tokenizer, prompts);
+  generator.run(tokens, [&](std::size_t prompt, std::int32_t token) {
+    printer.add(prompt, token);
+  });
+  printer.finish();
+}
+
+void add_sampling(CLI::App& command, Options& options) {
+  train::SamplingOptions& sampling = options.generate.sampling;
+  command
+      .add_option("--temperature",
+                  sampling.temperature,
+                  "0 takes the most likely token, always")
+      ->capture_default_str();
+  command
+      .add_option("--top-k",
+                  sampling.top_k,
+                  "Draw from the k most likely tokens; 0: all")
+      ->capture_default_str();
+  command
+      .add_option("--top-p",
+                  sampling.top_p,
+                  "Draw from the fewest tokens that hold this probability")
+      ->capture_default_str();
+  command.add_option("--seed", options.seed, "Of the draws")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("generate", "Continues prompts with a model");
+  command
+      ->add_option("--checkpoint",
+                   options->checkpoint,
+                   "A checkpoint, a run's directory of them (the newest is "
+                   "taken), or a Hugging Face model")
+      ->required();
+  command->add_option("--tokenizer",
+                      options->tokenizer,
+                      "As data.tokenizer [the one the model was trained with]");
+  command->add_option("--prompt",
+                      options->prompts,
+                      "A text to go on from; "
+                      "several are a batch");
+  command->add_option(
+      "--prompt-file", options->prompt_file, "More prompts, one a line");
+  command
+      ->add_option("--tokens",
+                   options->generate.tokens,
+                   "New tokens for each prompt, at most")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  add_sampling(*command, *options);
+  command->add_flag("--no-cache",
+                    options->no_cache,
+                    "Read everything again for each token: slow, to compare");
+  command->add_flag("--json", options->json, "Print an object at the end");
+  command->footer(
+      "Example:\n"
+      "  dure generate --checkpoint out/run/checkpoints --prompt 'In the "
+      "beginning' --top-p 0.9");
+  command->callback([options] { generate(*options); });
+}
+
+}  // namespace dure::cli

@@ -1,0 +1,55 @@
+// `dure train`: a training run from a configuration.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "dure/cli/commands.h"
+#include "dure/cli/config_options.h"
+#include "dure/train/load_config.h"
+#include "dure/train/run.h"
+
+namespace dure::cli {
+namespace {
+
+struct Options {
+  ConfigOptions config;
+  bool resume = false;
+  bool print_config = false;
+};
+
+void train(const Options& options) {
+  const train::LoadedConfig loaded = load(options.config);
+  const std::string text = train::to_toml(loaded);
+  if (options.print_config) {
+    std::fputs(text.c_str(), stdout);
+    return;
+  }
+  train::run_training(
+      loaded.config,
+      {.resume = options.resume ? train::Resume::kYes : train::Resume::kNo,
+       .config_text = text,
+       .log = Log()});
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("train", "Trains a model");
+  add_config_options(*command, options->config, ConfigFile::kRequired);
+  command->add_flag("--resume",
+                    options->resume,
+                    "Go on from the newest checkpoint, where there is one");
+  command->add_flag("--print-config",
+                    options->print_config,
+                    "Print every key with its value, its meaning and where it "
+                    "came from, and stop");
+  command->footer(
+      "Ctrl-C finishes the step, saves, and exits with 0.\n"
+      "Example:\n"
+      "  dure train examples/first_run.toml --set train.steps=200");
+  command->callback([options] { train(*options); });
+}
+
+}  // namespace dure::cli

@@ -1,0 +1,227 @@
+#include "dure/train/run.h"
+
+#include <array>
+#include <cmath>
+#include <fmt/format.h>
+#include <memory>
+#include <omp.h>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/base/interrupt.h"
+#include "dure/base/progress.h"
+#include "dure/checkpoint/checkpoint.h"
+#include "dure/data/build_datasets.h"
+#include "dure/model/flops.h"
+#include "dure/train/memory_report.h"
+#include "dure/train/metrics.h"
+#include "dure/train/peak.h"
+#include "dure/train/ramp_up.h"
+#include "dure/train/run_checkpoint.h"
+#include "dure/train/trainer.h"
+
+namespace dure::train {
+namespace {
+
+std::int64_t validation_samples(const TrainConfig& train) {
+  return train.evaluate_every > 0 ? train.evaluate_steps * train.global_batch
+                                  : 0;
+}
+
+data::Datasets open_data(const Config& config, const Log& log) {
+  return data::build_datasets(
+      config.data,
+      {.samples = {.train = samples_of_run(config.train),
+                   .validation = validation_samples(config.train),
+                   .test = 0},
+       .seed = static_cast<std::uint64_t>(config.train.seed),
+       .vocabulary = config.model.vocabulary,
+       .log = &log});
+}
+
+std::size_t limit_bytes(const MemoryConfig& memory) {
+  constexpr double kGib = 1024.0 * 1024 * 1024;
+  return static_cast<std::size_t>(memory.limit_gib * kGib);
+}
+
+// The run itself: a trainer, its data and its files.
+class Run {
+ public:
+  Run(const Config& config, const RunOptions& options)
+      : config_(config),
+        log_(options.log),
+        rank_({.device = config.train.device,
+               .limit_bytes = limit_bytes(config.memory)}),
+        data_(open_data(config, log_)),
+        trainer_(rank_, config),
+        flops_per_token_(
+            model::flops_per_token(config.model, config.data.sequence)),
+        peak_flops_(measure_peak_flops(rank_)) {
+    DURE_CHECK(data_.train != nullptr,
+               "no training data: set data.train to a prefix that `dure "
+               "preprocess` wrote");
+    make_directories(config.log.directory);
+    start_or_resume(options.resume);
+    write_file_atomically(file("config.toml"), options.config_text);
+    metrics_ = std::make_unique<MetricsFile>(file("metrics.jsonl"),
+                                             trainer_.position().step);
+    if (config.log.trace) {
+      rank_.stream.set_trace(&trace_);
+    }
+  }
+
+  void train(const std::stop_token& stop) {
+    const std::int64_t first = trainer_.position().step;
+    if (finished()) {
+      log_.info(concat("all ", first, " steps are done already"));
+      return;
+    }
+    Progress progress("train",
+                      static_cast<std::uint64_t>(config_.train.steps - first));
+    while (!finished() && !stop.stop_requested()) {
+      const Metrics metrics = step();
+      progress.update(static_cast<std::uint64_t>(metrics.step - first),
+                      progress_detail(metrics));
+      if (due(config_.checkpoint.every) && !finished()) {
+        save_trainer(trainer_);
+      }
+    }
+    progress.finish(progress_detail(last_));
+    finish(stop.stop_requested() && !finished());
+  }
+
+ private:
+  Path file(const char* name) const {
+    return Path(config_.log.directory) / name;
+  }
+
+  bool finished() const {
+    return trainer_.position().step >= config_.train.steps;
+  }
+
+  bool due(std::int64_t every) const {
+    return every > 0 && trainer_.position().step % every == 0;
+  }
+
+  void start_or_resume(Resume resume) {
+    const Path directory = checkpoint_directory(config_);
+    const auto latest = checkpoint::find_latest(directory);
+    if (!latest) {
+      return;
+    }
+    if (resume == Resume::kNo) {
+      throw UsageError(concat(directory.string(),
+                              " already holds checkpoints, the newest being ",
+                              latest->filename().string(),
+                              "; add --resume to go on from it, or choose "
+                              "another checkpoint.directory"));
+    }
+    load_trainer(rank_, trainer_, *latest);
+    log_.info(concat("going on from ", latest->string()));
+  }
+
+  Metrics step() {
+    const double start = monotonic_seconds();
+    const StepResult result = trainer_.step(*data_.train);
+    const double rate =
+        static_cast<double>(result.tokens) / (monotonic_seconds() - start);
+    if (result.skipped) {
+      log_.warning(concat("step ",
+                          result.step,
+                          ": ",
+                          *result.skipped,
+                          " is not finite; update left out"));
+    }
+    tokens_ = trainer_.position().consumed * config_.data.sequence;
+    last_ = {.step = result.step,
+             .loss = result.loss,
+             .learning_rate = result.learning_rate,
+             .grad_norm = result.grad_norm,
+             .tokens = tokens_,
+             .tokens_per_second = rate,
+             .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
+             .validation_loss = validate(),
+             .skipped = result.skipped};
+    if (due(config_.log.every) || last_.validation_loss || last_.skipped ||
+        finished()) {
+      metrics_->append(last_);
+    }
+    return last_;
+  }
+
+  std::optional<double> validate() {
+    if (data_.validation == nullptr ||
+        (!due(config_.train.evaluate_every) && !finished())) {
+      return std::nullopt;
+    }
+    validation_loss_ =
+        trainer_.evaluate(*data_.validation, validation_samples(config_.train));
+    return validation_loss_;
+  }
+
+  std::string progress_detail(const Metrics& metrics) const {
+    std::string text =
+        fmt::format("step {}/{}  loss {:.4f}  {} tokens/s  {:.0f} % of peak",
+                    metrics.step,
+                    config_.train.steps,
+                    metrics.loss,
+                    with_prefix(metrics.tokens_per_second),
+                    100 * metrics.model_flops_utilization);
+    if (validation_loss_) {
+      text += fmt::format("  validation {:.4f} (perplexity {:.2f})",
+                          *validation_loss_,
+                          std::exp(*validation_loss_));
+    }
+    return text;
+  }
+
+  void finish(bool interrupted) {
+    save_trainer(trainer_);
+    const std::array<const Ledger*, 1> ledgers = {&rank_.arena.ledger()};
+    write_file_atomically(file("memory.json"), memory_json(ledgers));
+    if (config_.log.trace) {
+      trace_.write(file("trace.json"), 0);
+    }
+    if (interrupted) {
+      log_.info(concat("stopped after step ",
+                       trainer_.position().step,
+                       " as asked, and saved; add --resume to go on"));
+    }
+  }
+
+  Config config_;
+  Log log_;
+  Rank rank_;
+  data::Datasets data_;
+  Trainer trainer_;
+  double flops_per_token_;
+  double peak_flops_;
+  std::unique_ptr<MetricsFile> metrics_;
+  Trace trace_;
+  Metrics last_;
+  std::int64_t tokens_ = 0;
+  std::optional<double> validation_loss_;
+};
+
+}  // namespace
+
+std::int64_t samples_of_run(const TrainConfig& train) {
+  std::int64_t samples = 0;
+  for (std::int64_t step = 0; step < train.steps; ++step) {
+    samples += global_batch_after(samples, train);
+  }
+  return samples;
+}
+
+void run_training(const Config& config, const RunOptions& options) {
+  const InterruptWatch interrupts;  // before any thread
+  if (config.train.threads > 0) {
+    ::omp_set_num_threads(static_cast<int>(config.train.threads));
+  }
+  Run run(config, options);
+  run.train(interrupts.token());
+}
+
+}  // namespace dure::train

@@ -1,0 +1,218 @@
+#include "dure/train/run_checkpoint.h"
+
+#include <array>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/checkpoint/checkpoint.h"
+#include "dure/kernels/transfer.h"
+#include "dure/mesh/sharding.h"
+#include "dure/model/weights.h"
+#include "dure/train/load_weights.h"
+
+namespace dure::train {
+namespace {
+
+using checkpoint::FileDtype;
+using checkpoint::TensorSource;
+using Json = nlohmann::json;
+
+constexpr std::array kTokenizerFiles = {
+    "tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model"};
+
+const char* name_of(optim::OptimizerKind kind) {
+  return kind == optim::OptimizerKind::kSgd ? "sgd" : "adamw";
+}
+
+// Rows of a weight, or of a state of it, that are not padding.
+Tensor logical_rows(Tensor x, const model::WeightSpec& spec) {
+  return x.rows(0, spec.logical[0]);
+}
+
+// Weights by name: what their states are named after, too.
+std::map<std::string, model::WeightSpec> specs_of(const Config& config) {
+  std::map<std::string, model::WeightSpec> specs;
+  for (const model::WeightSpec& spec : model::weights(config.model)) {
+    specs.emplace(spec.name, spec);
+  }
+  return specs;
+}
+
+// "blocks.0.norm1.weight.momentum" is of blocks.0.norm1.weight.
+const model::WeightSpec& spec_of_state(
+    const std::map<std::string, model::WeightSpec>& specs,
+    const std::string& state) {
+  return specs.at(state.substr(0, state.rfind('.')));
+}
+
+TensorSource source_of(const std::string& name,
+                       Tensor x,
+                       const model::WeightSpec& spec) {
+  const Tensor rows = logical_rows(x, spec);
+  return {
+      .header = {.name = name, .dtype = FileDtype::kF32, .shape = spec.logical},
+      .bytes = {static_cast<const std::byte*>(rows.bytes()),
+                rows.size_bytes()}};
+}
+
+// The tokenizer's files under the names that load_tokenizer() looks for, so
+// that a checkpoint can be used by itself.
+std::map<std::string, std::string> tokenizer_files(const std::string& spec) {
+  std::map<std::string, std::string> files;
+  const Path path = spec;
+  if (std::filesystem::is_directory(path)) {
+    for (const char* name : kTokenizerFiles) {
+      if (std::filesystem::exists(path / name)) {
+        files.emplace(name, read_file(path / name));
+      }
+    }
+  } else if (path.filename() == "vocab.json") {
+    files.emplace("vocab.json", read_file(path));
+    files.emplace("merges.txt", read_file(path.parent_path() / "merges.txt"));
+  } else if (path.extension() == ".json" || path.extension() == ".model") {
+    files.emplace("tokenizer" + path.extension().string(), read_file(path));
+  }
+  return files;
+}
+
+std::string trainer_json(const Trainer& trainer) {
+  const Config& config = trainer.config();
+  const Position& position = trainer.position();
+  return Json{{"step", position.step},
+              {"updates", position.updates},
+              {"consumed_samples", position.consumed},
+              {"optimizer", name_of(config.optimizer.name)},
+              {"sequence", config.data.sequence},
+              {"tokenizer", config.data.tokenizer}}
+      .dump(2);
+}
+
+Position position_from(const Json& json, const Path& checkpoint) {
+  try {
+    return {.step = json.at("step").get<std::int64_t>(),
+            .updates = json.at("updates").get<std::int64_t>(),
+            .consumed = json.at("consumed_samples").get<std::int64_t>()};
+  } catch (const Json::exception& error) {
+    throw Error(concat(checkpoint.string(),
+                       "/",
+                       checkpoint::kTrainerFile,
+                       " lacks a number of the position: ",
+                       error.what()));
+  }
+}
+
+Json parse(const std::string& text, const Path& checkpoint) {
+  Json json = Json::parse(text, nullptr, false);
+  DURE_CHECK(json.is_object(),
+             (checkpoint / checkpoint::kTrainerFile).string(),
+             " is not a JSON object; the checkpoint is damaged: `dure "
+             "checkpoint verify` tells how, an older one may be whole");
+  return json;
+}
+
+void expect_same_run(const Trainer& trainer,
+                     const checkpoint::CheckpointReader& reader,
+                     const Json& json) {
+  const Config& config = trainer.config();
+  reader.expect_model(config.model);
+  const std::string optimizer = json.value("optimizer", "");
+  DURE_CHECK(optimizer == name_of(config.optimizer.name),
+             reader.folder().string(),
+             " has the states of ",
+             optimizer,
+             ", wanted those of optimizer.name = \"",
+             name_of(config.optimizer.name),
+             "\"");
+  DURE_CHECK(reader.manifest().seed == config.train.seed,
+             reader.folder().string(),
+             " is of a run with train.seed = ",
+             reader.manifest().seed,
+             ", wanted ",
+             config.train.seed,
+             ": another seed reads other samples");
+}
+
+}  // namespace
+
+Path checkpoint_directory(const Config& config) {
+  return config.checkpoint.directory.empty()
+             ? Path(config.log.directory) / "checkpoints"
+             : Path(config.checkpoint.directory);
+}
+
+void save_trainer(Trainer& trainer) {
+  const Config& config = trainer.config();
+  const Path root = checkpoint_directory(config);
+  const Path folder = checkpoint::step_folder(root, trainer.position().step);
+  if (config.train.device == Device::kSim || std::filesystem::exists(folder)) {
+    return;
+  }
+  const auto specs = specs_of(config);
+  checkpoint::CheckpointContent content;
+  content.manifest.model = config.model;
+  content.manifest.step = trainer.position().step;
+  content.manifest.consumed_samples = trainer.position().consumed;
+  content.manifest.seed = config.train.seed;
+  for (const optim::Target& target : trainer.targets()) {
+    content.model.push_back(
+        source_of(target.name, target.weight, specs.at(target.name)));
+  }
+  for (const optim::State& state : trainer.optimizer().states()) {
+    content.optimizer.push_back(
+        source_of(state.name, state.tensor, spec_of_state(specs, state.name)));
+  }
+  content.documents = tokenizer_files(config.data.tokenizer);
+  content.documents[checkpoint::kTrainerFile] = trainer_json(trainer);
+  make_directories(root);
+  checkpoint::save_checkpoint(folder, content);
+  if (config.checkpoint.keep > 0) {
+    checkpoint::prune(root, config.checkpoint.keep);
+  }
+}
+
+void load_trainer(Rank& rank, Trainer& trainer, const Path& checkpoint) {
+  const checkpoint::CheckpointWeights weights(checkpoint);
+  const checkpoint::CheckpointReader& reader = weights.reader();
+  const Json json =
+      parse(reader.document(checkpoint::kTrainerFile), checkpoint);
+  expect_same_run(trainer, reader, json);
+  const Position position = position_from(json, checkpoint);
+  load_weights(rank, trainer.replica(), weights);
+  const auto specs = specs_of(trainer.config());
+  for (const optim::State& state : trainer.optimizer().states()) {
+    const checkpoint::TensorEntry& entry = reader.optimizer().at(state.name);
+    const model::WeightSpec& spec = spec_of_state(specs, state.name);
+    checkpoint::expect_tensor(entry, spec.logical, checkpoint.string());
+    launch(rank.stream,
+           kernels::Upload{.y = logical_rows(state.tensor, spec),
+                           .host = entry.bytes});
+  }
+  trainer.set_position(position);
+}
+
+std::string tokenizer_of(const Path& checkpoint) {
+  Path folder = checkpoint;
+  if (!std::filesystem::exists(folder / "config.json")) {
+    folder = checkpoint::resolve_checkpoint(checkpoint);
+  }
+  for (const char* name : kTokenizerFiles) {
+    if (std::filesystem::exists(folder / name)) {
+      return folder.string();
+    }
+  }
+  const Path document = folder / checkpoint::kTrainerFile;
+  const std::string spec =
+      std::filesystem::exists(document)
+          ? parse(read_file(document), folder).value("tokenizer", "")
+          : "";
+  if (spec.empty()) {
+    throw UsageError(concat(folder.string(),
+                            " holds no tokenizer; name one with --tokenizer"));
+  }
+  return spec;
+}
+
+}  // namespace dure::train

@@ -1,0 +1,82 @@
+// Generation: the cache changes the speed, never the text.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/checkpoint/huggingface.h"
+#include "dure/train/generator.h"
+#include "dure/train/load_weights.h"
+
+namespace dure {
+namespace {
+
+using train::Generator;
+using train::KvCache;
+using train::Tokens;
+
+struct Generation : testing::TestWithParam<std::string> {
+  checkpoint::HuggingFaceWeights weights{Path("tests/golden") / GetParam()};
+  train::Rank rank{{}};
+  train::Replica replica{rank, weights.config(), 0, train::Purpose::kEvaluate};
+
+  void SetUp() override { train::load_weights(rank, replica, weights); }
+
+  std::vector<Tokens> generate(const std::vector<Tokens>& prompts,
+                               const train::GenerateOptions& options) {
+    return Generator(rank, replica, options)
+        .run(prompts, [](std::size_t, std::int32_t) {});
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Models, Generation, testing::Values("gpt2", "llama"));
+
+const std::vector<Tokens> kPrompts = {
+    {1}, {5, 6, 7, 8, 9}, {200, 3, 17}, {42, 42}};
+
+TEST_P(Generation, IsTheSameWithAndWithoutTheCache) {
+  for (const double temperature : {0.0, 1.0}) {
+    train::GenerateOptions options;
+    options.tokens = 20;
+    options.sampling.temperature = temperature;
+    const auto cached = generate(kPrompts, options);
+    options.cache = KvCache::kOff;
+    EXPECT_EQ(cached, generate(kPrompts, options));
+    EXPECT_EQ(cached[1].size(), 20U);
+  }
+}
+
+TEST_P(Generation, OfAPromptDoesNotDependOnItsNeighbours) {
+  train::GenerateOptions options;
+  options.tokens = 12;
+  options.sampling.temperature = 0;
+  const auto batch = generate(kPrompts, options);
+  for (std::size_t i = 0; i < kPrompts.size(); ++i) {
+    EXPECT_EQ(generate({kPrompts[i]}, options)[0], batch[i]);
+  }
+}
+
+TEST_P(Generation, EndsAtTheEndTokenAndAtTheLastPosition) {
+  train::GenerateOptions options;
+  options.tokens = 1000;
+  options.sampling.temperature = 0;
+  const Tokens all = generate({kPrompts[1]}, options)[0];
+  EXPECT_EQ(std::ssize(all) + 5, weights.config().max_sequence);
+  options.end = all[4];
+  const Tokens until_end = generate({kPrompts[1]}, options)[0];
+  EXPECT_LE(until_end.size(), 4U);
+  EXPECT_EQ(std::count(until_end.begin(), until_end.end(), all[4]), 0);
+}
+
+TEST_P(Generation, RefusesWhatTheModelCannotRead) {
+  const train::GenerateOptions options;
+  EXPECT_THROW(generate({{}}, options), UsageError);
+  EXPECT_THROW(generate({{211}}, options), UsageError);
+  EXPECT_THROW(generate({{-1}}, options), UsageError);
+  EXPECT_THROW(generate({Tokens(32, 1)}, options), UsageError);
+}
+
+}  // namespace
+}  // namespace dure

@@ -1,0 +1,159 @@
+// GPT-2 and Llama as Hugging Face Transformers computes them, in float64:
+// logits, loss and every gradient. tests/golden/README.md says what the files
+// hold.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/checkpoint/elements.h"
+#include "dure/checkpoint/huggingface.h"
+#include "dure/kernels/transfer.h"
+#include "dure/mesh/sharding.h"
+#include "dure/model/weights.h"
+#include "dure/train/load_weights.h"
+#include "dure/train/micro_batch.h"
+
+namespace dure {
+namespace {
+
+// Transformers' own float32 forward is off by up to 2.2e-6 in these logits,
+// which reach 5 in size; ours may add up in another order: four times that.
+constexpr double kLogitTolerance = 9e-6;
+// A gradient adds up 48 rows of products, each as far off as the logits,
+// relative to the largest of its weight.
+constexpr double kGradientTolerance = 2e-5;
+
+struct Golden : testing::TestWithParam<std::string> {
+  Path folder = Path("tests/golden") / GetParam();
+  checkpoint::SafetensorsFile expected{folder / "expected.safetensors"};
+  checkpoint::HuggingFaceWeights weights{folder};
+  train::Rank rank{{}};
+  train::Replica replica{rank, weights.config(), 0, train::Purpose::kTrain};
+  std::vector<std::int32_t> tokens;
+
+  void SetUp() override {
+    train::load_weights(rank, replica, weights);
+    for (const std::int64_t id :
+         checkpoint::to_integers(expected.at("tokens"))) {
+      tokens.push_back(static_cast<std::int32_t>(id));
+    }
+  }
+
+  train::MicroBatch batch() {
+    const checkpoint::Dims& shape = expected.at("tokens").shape;
+    train::MicroBatch batch(rank, shape[0], shape[1] - 1);
+    batch.load(tokens);
+    return batch;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Models, Golden, testing::Values("gpt2", "llama"));
+
+std::vector<float> to_host(train::Rank& rank, ConstTensor x) {
+  std::vector<float> host(static_cast<std::size_t>(x.elements()));
+  launch(rank.stream,
+         kernels::Download{.host = std::as_writable_bytes(std::span(host)),
+                           .x = x});
+  return host;
+}
+
+TEST_P(Golden, LogitsAreTransformers) {
+  const train::MicroBatch inputs = batch();
+  const std::int64_t rows = inputs.rows();
+  const std::int64_t columns = replica.decoder().padded_vocabulary();
+  nn::Context ctx = rank.context(0);
+  const OwnedTensor logits = ctx.workspace({rows, columns});
+  replica.decoder().logits(ctx, logits, inputs.batch());
+  const std::vector<float> ours = to_host(rank, logits);
+  const std::vector<float> theirs =
+      checkpoint::to_floats(expected.at("logits"));
+  const std::int64_t vocabulary = weights.config().vocabulary;
+  for (std::int64_t n = 0; n < rows; ++n) {
+    for (std::int64_t v = 0; v < vocabulary; ++v) {
+      ASSERT_NEAR(ours[static_cast<std::size_t>(n * columns + v)],
+                  theirs[static_cast<std::size_t>(n * vocabulary + v)],
+                  kLogitTolerance)
+          << "row " << n << ", token " << v;
+    }
+  }
+}
+
+TEST_P(Golden, LossIsTransformers) {
+  train::MicroBatch inputs = batch();
+  nn::Context ctx = rank.context(0);
+  replica.decoder().evaluate(ctx, inputs.loss(), inputs.batch());
+  const double loss = inputs.loss_sum() / static_cast<double>(inputs.rows());
+  const double theirs = checkpoint::to_floats(expected.at("loss"))[0];
+  EXPECT_NEAR(loss, theirs, kLogitTolerance);
+}
+
+TEST_P(Golden, EveryGradientIsTransformers) {
+  train::MicroBatch inputs = batch();
+  nn::Context ctx = rank.context(0);
+  model::Decoder::Saved saved;
+  replica.parameters().begin_step();
+  replica.decoder().forward(ctx,
+                            inputs.loss(),
+                            inputs.batch(),
+                            1 / static_cast<float>(inputs.rows()),
+                            saved);
+  replica.decoder().backward(ctx, inputs.batch(), saved);
+  const checkpoint::HuggingFaceWeights gradients(
+      folder, folder / "gradients.safetensors");
+  for (const model::WeightSpec& spec : model::weights(replica.config())) {
+    std::vector<float> theirs(
+        static_cast<std::size_t>(mesh::elements(spec.logical)));
+    gradients.read(spec.name, theirs);
+    const std::vector<float> ours =
+        to_host(rank, replica.parameters()[spec.name].gradient);
+    double largest = 0;
+    double difference = 0;
+    for (std::size_t i = 0; i < theirs.size(); ++i) {
+      largest = std::max(largest, std::abs(static_cast<double>(theirs[i])));
+      difference = std::max(difference,
+                            std::abs(static_cast<double>(ours[i]) - theirs[i]));
+    }
+    EXPECT_LE(difference, kGradientTolerance * largest) << spec.name;
+    for (std::size_t i = theirs.size(); i < ours.size(); ++i) {
+      ASSERT_EQ(ours[i], 0) << spec.name << ": padding";
+    }
+  }
+}
+
+// Adding a second micro-batch of the same doubles every gradient.
+TEST_P(Golden, GradientsAddUp) {
+  train::MicroBatch inputs = batch();
+  nn::Context ctx = rank.context(0);
+  model::Decoder::Saved saved;
+  const auto pass = [&] {
+    replica.decoder().forward(ctx, inputs.loss(), inputs.batch(), 0.5F, saved);
+    replica.decoder().backward(ctx, inputs.batch(), saved);
+  };
+  replica.parameters().begin_step();
+  pass();
+  std::vector<std::vector<float>> once;
+  for (const nn::Parameter& parameter : replica.parameters().all()) {
+    once.push_back(to_host(rank, parameter.gradient));
+  }
+  pass();
+  std::size_t p = 0;
+  for (const nn::Parameter& parameter : replica.parameters().all()) {
+    const std::vector<float> twice = to_host(rank, parameter.gradient);
+    double largest = 0;
+    double difference = 0;
+    for (std::size_t i = 0; i < twice.size(); ++i) {
+      largest = std::max(largest, std::abs(2.0 * once[p][i]));
+      difference = std::max(difference, std::abs(twice[i] - 2.0 * once[p][i]));
+    }
+    // The second sum starts from the first: rounding in another place.
+    EXPECT_LE(difference, kGradientTolerance * largest) << parameter.name;
+    ++p;
+  }
+}
+
+}  // namespace
+}  // namespace dure
