@@ -1,7 +1,8 @@
 #include "dure/base/random.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
-#include <numbers>
 
 namespace dure {
 namespace {
@@ -30,6 +31,73 @@ std::uint64_t hash_name(std::string_view name, std::uint64_t seed) {
   hash = (hash ^ (hash >> 30)) * 0xBF58476D1CE4E5B9ULL;
   hash = (hash ^ (hash >> 27)) * 0x94D049BB133111EBULL;
   return hash ^ (hash >> 31);
+}
+
+// Two independent normal numbers.
+struct NormalPair {
+  float first;
+  float second;
+};
+
+// -2 log(k / 2^24), k in 1 .. 2^24. k = 2^e m with m in [sqrt(1/2), sqrt(2)),
+// and log(m) = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1) / (m + 1), |s| < 0.172:
+// what follows s^9 is below 2^-28 of the sum.
+float minus_two_log(std::uint32_t k) {
+  constexpr std::int32_t kRootHalf = 0x3F3504F3;  // the bits of sqrt(1/2)
+  constexpr float kLog2 = 0.693147181F;
+  const auto bits = std::bit_cast<std::int32_t>(
+      static_cast<float>(static_cast<std::int32_t>(k)));
+  const std::int32_t e = (bits - kRootHalf) >> 23;
+  const auto m = std::bit_cast<float>(bits - (e << 23));
+  const float s = (m - 1.0F) / (m + 1.0F);
+  const float z = s * s;
+  float series = 1.0F / 9;
+  series = series * z + 1.0F / 7;
+  series = series * z + 1.0F / 5;
+  series = series * z + 1.0F / 3;
+  series = series * z + 1.0F;
+  const float log_m = 2.0F * s * series;
+  return -2.0F * (static_cast<float>(e - 24) * kLog2 + log_m);
+}
+
+float select(std::uint32_t mask, float a, float b) {
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(a) & mask) |
+                              (std::bit_cast<std::uint32_t>(b) & ~mask));
+}
+
+float flip_sign(float x, std::uint32_t sign) {
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) ^ sign);
+}
+
+// Cosine and sine of w / 2^24 of a turn: of what is left after the nearest
+// quarter turn q, at most pi/4, by their Taylor series (off by 2^-25).
+NormalPair cosine_sine(std::uint32_t w) {
+  constexpr float kRadians = 3.74507028e-7F;  // 2 pi / 2^24
+  const std::uint32_t q = (w + (1U << 21)) >> 22;
+  const auto rest = static_cast<std::int32_t>(w - (q << 22));
+  const float t = static_cast<float>(rest) * kRadians;
+  const float z = t * t;
+  float sine = 1.0F / 362880;
+  sine = sine * z - 1.0F / 5040;
+  sine = sine * z + 1.0F / 120;
+  sine = sine * z - 1.0F / 6;
+  sine = t * (sine * z + 1.0F);
+  float cosine = 1.0F / 40320;
+  cosine = cosine * z - 1.0F / 720;
+  cosine = cosine * z + 1.0F / 24;
+  cosine = cosine * z - 1.0F / 2;
+  cosine = cosine * z + 1.0F;
+  const std::uint32_t odd = 0U - (q & 1);
+  return {flip_sign(select(odd, sine, cosine), ((q + 1) & 2) << 30),
+          flip_sign(select(odd, cosine, sine), (q & 2) << 30)};
+}
+
+// [2, eq. 2]. Built without contraction to fused products, whose bits would
+// differ (see CMakeLists.txt).
+NormalPair box_muller(std::uint32_t word0, std::uint32_t word1) {
+  const float radius = std::sqrt(minus_two_log((1U << 24) - (word0 >> 8)));
+  const NormalPair turn = cosine_sine(word1 >> 8);
+  return {radius * turn.first, radius * turn.second};
 }
 
 }  // namespace
@@ -75,11 +143,39 @@ float RandomStream::uniform(std::uint64_t index, std::uint64_t major) const {
 float RandomStream::normal(std::uint64_t index, std::uint64_t major) const {
   const PhiloxBlock words = block(index / 4, major);
   const std::size_t pair = index % 4 / 2 * 2;
-  const float radius =
-      std::sqrt(-2.0F * std::log(1.0F - to_unit(words[pair])));  // in (0, 1]
-  const float angle =
-      2.0F * std::numbers::pi_v<float> * to_unit(words[pair + 1]);
-  return radius * (index % 2 == 0 ? std::cos(angle) : std::sin(angle));
+  const NormalPair normals = box_muller(words[pair], words[pair + 1]);
+  return index % 2 == 0 ? normals.first : normals.second;
+}
+
+// Whole tiles of blocks, in loops that the compiler turns into vectors.
+void RandomStream::normals(std::uint64_t first_index,
+                           std::span<float> values,
+                           std::uint64_t major) const {
+  constexpr std::size_t kBlocks = 64;
+  std::uint32_t word0[2 * kBlocks];
+  std::uint32_t word1[2 * kBlocks];
+  float tile[4 * kBlocks];
+  std::uint64_t at = first_index / 4;
+  std::size_t skip = first_index % 4;
+  for (std::size_t done = 0; done < values.size(); at += kBlocks) {
+    for (std::size_t b = 0; b < kBlocks; ++b) {
+      const PhiloxBlock words = block(at + b, major);
+      word0[2 * b] = words[0];
+      word1[2 * b] = words[1];
+      word0[2 * b + 1] = words[2];
+      word1[2 * b + 1] = words[3];
+    }
+    for (std::size_t pair = 0; pair < 2 * kBlocks; ++pair) {
+      const NormalPair normals = box_muller(word0[pair], word1[pair]);
+      tile[2 * pair] = normals.first;
+      tile[2 * pair + 1] = normals.second;
+    }
+    const std::size_t count =
+        std::min(4 * kBlocks - skip, values.size() - done);
+    std::copy_n(tile + skip, count, values.begin() + done);
+    done += count;
+    skip = 0;
+  }
 }
 
 std::uint64_t RandomStream::below(std::uint64_t bound,
