@@ -23,6 +23,8 @@ constexpr AddCommand* kCommands[] = {
     &add_plan,
     &add_tokenizer,
     &add_preprocess,
+    &add_convert,
+    &add_checkpoint,
     &add_docs,
 };
 
