@@ -9,6 +9,16 @@ SETUP ?= yes
 JOBS ?= $(shell nproc)
 DURE := $(BUILD)/bin/dure
 
+# Where make train works, and more for dure train, such as
+# TRAIN_ARGS='--set train.steps=1000'.
+OUT ?= out/train
+TRAIN_ARGS ?=
+RUN := $(OUT)/run
+ifneq ($(OUT),out/train)
+PATHS = --set 'data.train=["$(OUT)/text"]' \
+  --set 'data.tokenizer="$(OUT)/tokenizer.json"' --set 'log.directory="$(RUN)"'
+endif
+
 .PHONY: help
 help: ## Lists these targets
 	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -30,6 +40,36 @@ configure: setup
 .PHONY: build
 build: configure ## Builds the library and the binary, build/release/bin/dure
 	@cmake --build $(BUILD) --parallel $(JOBS) --target dure
+
+# Each stage of make train is a file, and made once: what is there is not done
+# again when the binary is newer. Training goes on from its last checkpoint and
+# does nothing where all its steps are done.
+$(OUT)/text.jsonl: | build
+	@tools/prepare_text $@
+
+$(OUT)/tokenizer.json: $(OUT)/text.jsonl | build
+	@$(DURE) tokenizer train --input $< --vocabulary 4096 --output $@
+
+$(OUT)/text.idx: $(OUT)/text.jsonl $(OUT)/tokenizer.json | build
+	@$(DURE) preprocess --input $< --tokenizer $(OUT)/tokenizer.json \
+	  --output $(OUT)/text
+
+.PHONY: train
+train: build $(OUT)/text.idx ## From a bare machine to a small trained GPT
+	@$(DURE) train examples/first_run.toml --resume $(PATHS) $(TRAIN_ARGS)
+	@echo "== the held-out chapters"
+	@$(DURE) eval --checkpoint $(RUN)/checkpoints --data $(OUT)/text \
+	  --split 95,5,0 --part validation
+	@echo "== a sample"
+	@$(DURE) generate --checkpoint $(RUN)/checkpoints --tokens 120 \
+	  --tokenizer $(OUT)/tokenizer.json --temperature 0.8 --top-p 0.9 --seed 7 \
+	  --prompt "And it came to pass"
+	@echo
+	@echo "== what next"
+	@echo "more steps:      make train TRAIN_ARGS='--set train.steps=1200'"
+	@echo "another sample:  $(DURE) generate --checkpoint $(RUN)/checkpoints --prompt 'In the beginning'"
+	@echo "every setting:   $(DURE) train examples/first_run.toml --print-config"
+	@echo "the loss, a line a step: $(RUN)/metrics.jsonl"
 
 .PHONY: test
 test: configure ## Builds everything and runs every test

@@ -10,7 +10,8 @@
 # Everything every target of ours is compiled with.
 add_library(dure_options INTERFACE)
 target_include_directories(dure_options INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+  $<INSTALL_INTERFACE:include>)
 target_compile_options(dure_options INTERFACE $<BUILD_INTERFACE:
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>)
 if(DURE_WERROR)
