@@ -7,6 +7,7 @@
 #include <omp.h>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -51,6 +52,7 @@ class Run {
  public:
   Run(const Config& config, const RunOptions& options)
       : config_(config),
+        config_text_(options.config_text),
         log_(options.log),
         rank_({.device = config.train.device,
                .limit_bytes = limit_bytes(config.memory)}),
@@ -62,11 +64,7 @@ class Run {
     DURE_CHECK(data_.train != nullptr,
                "no training data: set data.train to a prefix that `dure "
                "preprocess` wrote");
-    make_directories(config.log.directory);
     start_or_resume(options.resume);
-    write_file_atomically(file("config.toml"), options.config_text);
-    metrics_ = std::make_unique<MetricsFile>(file("metrics.jsonl"),
-                                             trainer_.position().step);
     if (config.log.trace) {
       rank_.stream.set_trace(&trace_);
     }
@@ -78,6 +76,7 @@ class Run {
       log_.info(concat("all ", first, " steps are done already"));
       return;
     }
+    open_files();
     Progress progress("train",
                       static_cast<std::uint64_t>(config_.train.steps - first));
     while (!finished() && !stop.stop_requested()) {
@@ -103,6 +102,13 @@ class Run {
 
   bool due(std::int64_t every) const {
     return every > 0 && trainer_.position().step % every == 0;
+  }
+
+  void open_files() {
+    make_directories(config_.log.directory);
+    write_file_atomically(file("config.toml"), config_text_);
+    metrics_ = std::make_unique<MetricsFile>(file("metrics.jsonl"),
+                                             trainer_.position().step);
   }
 
   void start_or_resume(Resume resume) {
@@ -192,6 +198,7 @@ class Run {
   }
 
   Config config_;
+  std::string config_text_;
   Log log_;
   Rank rank_;
   data::Datasets data_;
