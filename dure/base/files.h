@@ -51,8 +51,8 @@ class AtomicFile {
 
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  // Writes anywhere, such as a header's counts over those written before; size()
-  // counts only what write() appended.
+  // Writes anywhere, such as a header's counts over those written before;
+  // size() counts only what write() appended.
   void write_at(std::size_t offset, const void* data, std::size_t bytes);
   std::size_t size() const { return size_; }
   void commit();

@@ -17,7 +17,7 @@ struct Metrics {
   std::int64_t tokens = 0;  // consumed so far
   double tokens_per_second = 0;
   double model_flops_utilization = 0;
-  std::optional<double> validation_loss;
+  std::optional<double> validation_loss = {};
   std::optional<std::string> skipped = {};
 };
 
