@@ -87,7 +87,8 @@ void fill_angles(const std::array<double, kPairs>& frequencies,
 }
 
 void turn_columns(const Rope& op, std::int64_t first, std::int64_t count) {
-  const auto [N, columns] = op.qkv.dims<2>("qkv");
+  const std::int64_t N = op.qkv.shape()[0];
+  const std::int64_t columns = op.qkv.shape()[1];
   std::array<double, kPairs> frequencies;
   fill_frequencies(op, first, count, frequencies);
 #pragma omp parallel for schedule(static)
