@@ -4,6 +4,7 @@
 #include <numbers>
 #include <tuple>
 
+#include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -51,36 +52,40 @@ Doubles gelu_of(const Values& x) {
 }
 
 TEST(Gelu, IsTheFormulaAtAnySize) {
-  for (const auto& [N, F] : kSizes) {
-    SCOPED_TRACE(F);
-    const Values x = random_values(N * F, "x", 2);
-    Values y(x.size());
-    launch_on_cpu(Gelu{.y = tensor(y, {N, F}), .x = tensor(x, {N, F})});
-    const Doubles want = gelu_of(x);
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      const double scale = std::max(std::abs(want[i]), 1e-4);
-      ASSERT_NEAR(y[i], want[i], kUnits * kUnit * scale) << "of " << x[i];
+  on_every_instruction_set([] {
+    for (const auto& [N, F] : kSizes) {
+      SCOPED_TRACE(F);
+      const Values x = random_values(N * F, "x", 2);
+      Values y(x.size());
+      launch_on_cpu(Gelu{.y = tensor(y, {N, F}), .x = tensor(x, {N, F})});
+      const Doubles want = gelu_of(x);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const double scale = std::max(std::abs(want[i]), 1e-4);
+        ASSERT_NEAR(y[i], want[i], kUnits * kUnit * scale) << "of " << x[i];
+      }
     }
-  }
+  });
 }
 
 TEST(Gelu, IsZeroOrTheIdentityFarOut) {
-  const Values x = {-1e30F, -200, -20, 20, 200, 1e30F};
-  Values y(6);
-  launch_on_cpu(Gelu{.y = tensor(y, {1, 6}), .x = tensor(x, {1, 6})});
-  EXPECT_NEAR(y[1], 0, 1e-30);
-  EXPECT_NEAR(y[2], 0, 1e-30);
-  EXPECT_EQ(y[3], 20);
-  EXPECT_EQ(y[4], 200);
-  EXPECT_EQ(y[5], 1e30F);
-  const Values d_y(6, 1);
-  Values d_x(6);
-  launch_on_cpu(GeluBackward{.d_x = tensor(d_x, {1, 6}),
-                             .d_y = tensor(d_y, {1, 6}),
-                             .x = tensor(x, {1, 6})});
-  for (std::size_t i = 0; i < 6; ++i) {
-    EXPECT_NEAR(d_x[i], i < 3 ? 0 : 1, 1e-30) << "of " << x[i];
-  }
+  on_every_instruction_set([] {
+    const Values x = {-1e30F, -200, -20, 20, 200, 1e30F};
+    Values y(6);
+    launch_on_cpu(Gelu{.y = tensor(y, {1, 6}), .x = tensor(x, {1, 6})});
+    EXPECT_NEAR(y[1], 0, 1e-30);
+    EXPECT_NEAR(y[2], 0, 1e-30);
+    EXPECT_EQ(y[3], 20);
+    EXPECT_EQ(y[4], 200);
+    EXPECT_EQ(y[5], 1e30F);
+    const Values d_y(6, 1);
+    Values d_x(6);
+    launch_on_cpu(GeluBackward{.d_x = tensor(d_x, {1, 6}),
+                               .d_y = tensor(d_y, {1, 6}),
+                               .x = tensor(x, {1, 6})});
+    for (std::size_t i = 0; i < 6; ++i) {
+      EXPECT_NEAR(d_x[i], i < 3 ? 0 : 1, 1e-30) << "of " << x[i];
+    }
+  });
 }
 
 TEST(Gelu, PropagatesNan) {
@@ -107,32 +112,34 @@ TEST(GeluBackward, ReferenceIsTheDerivative) {
 }
 
 TEST(GeluBackward, IsTheFormulaAtAnySizeAndInPlace) {
-  for (const auto& [N, F] : kSizes) {
-    SCOPED_TRACE(F);
-    Values x = random_values(N * F, "x", 2);
-    Values d_y = random_values(N * F, "d_y");
-    Values d_x(x.size());
-    Doubles want;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      want.push_back(d_y[i] * gelu_slope(x[i]));
+  on_every_instruction_set([] {
+    for (const auto& [N, F] : kSizes) {
+      SCOPED_TRACE(F);
+      Values x = random_values(N * F, "x", 2);
+      Values d_y = random_values(N * F, "d_y");
+      Values d_x(x.size());
+      Doubles want;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        want.push_back(d_y[i] * gelu_slope(x[i]));
+      }
+      GeluBackward op = {.d_x = tensor(d_x, {N, F}),
+                         .d_y = tensor(d_y, {N, F}),
+                         .x = tensor(x, {N, F})};
+      launch_on_cpu(op);
+      for (std::size_t i = 0; i < d_x.size(); ++i) {
+        // Terms of size 1 cancel near the minimum, h = -0.75.
+        ASSERT_NEAR(d_x[i], want[i], kUnits * kUnit * std::abs(d_y[i]));
+      }
+      Values d_y_copy = d_y;
+      op.d_y = op.d_x = tensor(d_y_copy, {N, F});
+      launch_on_cpu(op);
+      EXPECT_EQ(d_y_copy, d_x);
+      op.d_y = tensor(d_y, {N, F});
+      op.x = op.d_x = tensor(x, {N, F});
+      launch_on_cpu(op);
+      EXPECT_EQ(x, d_x);
     }
-    GeluBackward op = {.d_x = tensor(d_x, {N, F}),
-                       .d_y = tensor(d_y, {N, F}),
-                       .x = tensor(x, {N, F})};
-    launch_on_cpu(op);
-    for (std::size_t i = 0; i < d_x.size(); ++i) {
-      // Terms of size 1 cancel near the minimum, h = -0.75.
-      ASSERT_NEAR(d_x[i], want[i], kUnits * kUnit * std::abs(d_y[i]));
-    }
-    Values d_y_copy = d_y;
-    op.d_y = op.d_x = tensor(d_y_copy, {N, F});
-    launch_on_cpu(op);
-    EXPECT_EQ(d_y_copy, d_x);
-    op.d_y = tensor(d_y, {N, F});
-    op.x = op.d_x = tensor(x, {N, F});
-    launch_on_cpu(op);
-    EXPECT_EQ(x, d_x);
-  }
+  });
 }
 
 TEST(Gelu, MayWriteOverItsInput) {
@@ -175,15 +182,17 @@ struct SwigluProblem {
 };
 
 TEST(Swiglu, IsTheFormulaAtAnySize) {
-  for (const Size& size : kSizes) {
-    SCOPED_TRACE(size.F);
-    SwigluProblem p(size);
-    launch_on_cpu(p.forward_op());
-    p.for_each([&](std::size_t gate, std::size_t up, std::size_t i) {
-      const double want = silu(p.gate_up[gate]) * p.gate_up[up];
-      ASSERT_NEAR(p.y[i], want, kUnits * kUnit * std::abs(want));
-    });
-  }
+  on_every_instruction_set([] {
+    for (const Size& size : kSizes) {
+      SCOPED_TRACE(size.F);
+      SwigluProblem p(size);
+      launch_on_cpu(p.forward_op());
+      p.for_each([&](std::size_t gate, std::size_t up, std::size_t i) {
+        const double want = silu(p.gate_up[gate]) * p.gate_up[up];
+        ASSERT_NEAR(p.y[i], want, kUnits * kUnit * std::abs(want));
+      });
+    }
+  });
 }
 
 TEST(SwigluBackward, ReferenceIsTheDerivative) {
@@ -199,25 +208,27 @@ TEST(SwigluBackward, ReferenceIsTheDerivative) {
 }
 
 TEST(SwigluBackward, IsTheFormulaAtAnySizeAndInPlace) {
-  for (const Size& size : kSizes) {
-    SCOPED_TRACE(size.F);
-    SwigluProblem p(size);
-    launch_on_cpu(p.backward_op());
-    p.for_each([&](std::size_t gate, std::size_t up, std::size_t i) {
-      const double g = p.gate_up[gate];
-      const double u = p.gate_up[up];
-      ASSERT_NEAR(p.d_gate_up[gate],
-                  p.d_y[i] * u * silu_slope(g),
-                  kUnits * kUnit * std::abs(p.d_y[i] * u));
-      ASSERT_NEAR(p.d_gate_up[up],
-                  p.d_y[i] * silu(g),
-                  kUnits * kUnit * std::abs(p.d_y[i] * silu(g)));
-    });
-    SwigluBackward in_place = p.backward_op();
-    in_place.d_gate_up = tensor(p.gate_up, {size.N, 2 * size.F});
-    launch_on_cpu(in_place);
-    EXPECT_EQ(p.gate_up, p.d_gate_up);
-  }
+  on_every_instruction_set([] {
+    for (const Size& size : kSizes) {
+      SCOPED_TRACE(size.F);
+      SwigluProblem p(size);
+      launch_on_cpu(p.backward_op());
+      p.for_each([&](std::size_t gate, std::size_t up, std::size_t i) {
+        const double g = p.gate_up[gate];
+        const double u = p.gate_up[up];
+        ASSERT_NEAR(p.d_gate_up[gate],
+                    p.d_y[i] * u * silu_slope(g),
+                    kUnits * kUnit * std::abs(p.d_y[i] * u));
+        ASSERT_NEAR(p.d_gate_up[up],
+                    p.d_y[i] * silu(g),
+                    kUnits * kUnit * std::abs(p.d_y[i] * silu(g)));
+      });
+      SwigluBackward in_place = p.backward_op();
+      in_place.d_gate_up = tensor(p.gate_up, {size.N, 2 * size.F});
+      launch_on_cpu(in_place);
+      EXPECT_EQ(p.gate_up, p.d_gate_up);
+    }
+  });
 }
 
 TEST(Swiglu, IsZeroWhereTheGateIsFarBelow) {

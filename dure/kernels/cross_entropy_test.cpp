@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 
+#include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -86,28 +87,30 @@ constexpr double kSum = (4 + 260) * kUnit;
 constexpr double kProbability = (4 + 2 * 0.7 * 40 + 10) * kUnit + kSum;
 
 TEST(CrossEntropy, IsTheFormulaAtAnySize) {
-  for (const Size& size : kSizes) {
-    SCOPED_TRACE(concat(size.N, " x ", size.V));
-    Problem p(size);
-    const Problem before = p;
-    launch_on_cpu(p.op());
-    for (std::int64_t n = 0; n < size.N; ++n) {
-      const auto i = static_cast<std::size_t>(n);
-      const Row want = expected_row(before, n);
-      ASSERT_NEAR(p.loss[i], want.loss, kSum + 2 * kUnit * want.loss);
-      for (std::int64_t v = 0; v < size.Vp; ++v) {
-        const float actual =
-            p.logits[static_cast<std::size_t>(n * size.Vp + v)];
-        if (v >= size.V) {
-          ASSERT_EQ(actual, 0) << "padding " << v;
-          continue;
+  on_every_instruction_set([] {
+    for (const Size& size : kSizes) {
+      SCOPED_TRACE(concat(size.N, " x ", size.V));
+      Problem p(size);
+      const Problem before = p;
+      launch_on_cpu(p.op());
+      for (std::int64_t n = 0; n < size.N; ++n) {
+        const auto i = static_cast<std::size_t>(n);
+        const Row want = expected_row(before, n);
+        ASSERT_NEAR(p.loss[i], want.loss, kSum + 2 * kUnit * want.loss);
+        for (std::int64_t v = 0; v < size.Vp; ++v) {
+          const float actual =
+              p.logits[static_cast<std::size_t>(n * size.Vp + v)];
+          if (v >= size.V) {
+            ASSERT_EQ(actual, 0) << "padding " << v;
+            continue;
+          }
+          const double gradient = want.gradient[static_cast<std::size_t>(v)];
+          const double terms = v == p.targets[i] ? 0.25 : std::abs(gradient);
+          ASSERT_NEAR(actual, gradient, kProbability * terms) << n << ", " << v;
         }
-        const double gradient = want.gradient[static_cast<std::size_t>(v)];
-        const double terms = v == p.targets[i] ? 0.25 : std::abs(gradient);
-        ASSERT_NEAR(actual, gradient, kProbability * terms) << n << ", " << v;
       }
     }
-  }
+  });
 }
 
 TEST(CrossEntropy, ReferenceIsTheDerivative) {
@@ -163,16 +166,18 @@ TEST(CrossEntropy, TakesMaskedLogits) {
 }
 
 TEST(CrossEntropy, OfANonFiniteRowIsNotANumber) {
-  for (const float bad : {std::numeric_limits<float>::infinity(),
-                          std::numeric_limits<float>::quiet_NaN()}) {
-    for (const std::size_t place : {0, 5, 999}) {
-      Problem p({2, 1000, 1000});
-      p.logits[place] = bad;
-      launch_on_cpu(p.op());
-      EXPECT_FALSE(std::isfinite(p.loss[0])) << bad << " at " << place;
-      EXPECT_TRUE(std::isfinite(p.loss[1]));
+  on_every_instruction_set([] {
+    for (const float bad : {std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+      for (const std::size_t place : {0, 5, 999}) {
+        Problem p({2, 1000, 1000});
+        p.logits[place] = bad;
+        launch_on_cpu(p.op());
+        EXPECT_FALSE(std::isfinite(p.loss[0])) << bad << " at " << place;
+        EXPECT_TRUE(std::isfinite(p.loss[1]));
+      }
     }
-  }
+  });
 }
 
 TEST(CrossEntropy, GivesTheSameBitsOnAnyNumberOfThreads) {

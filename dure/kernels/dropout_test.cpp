@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -35,25 +36,27 @@ void expect_dropped(const Values& y,
 // Rates beside multiples of 2^-24, the steps of uniform(), and indices that
 // begin inside a block of the generator or pass 2^32.
 TEST(Dropout, KeepsWhatTheStreamSaysWhereverItBegins) {
-  for (const float rate : {0.1F, 0.5F, 0.5F + 0x1p-24F, 0.999F, 1e-9F}) {
-    for (const std::uint64_t first :
-         {std::uint64_t{0}, std::uint64_t{7}, (std::uint64_t{1} << 34) - 9}) {
-      for (const std::int64_t n : {1, 3, 17, 64, 1000, 40003}) {
-        SCOPED_TRACE(concat("rate ", rate, ", first ", first, ", n ", n));
-        const Values x = random_values(n, "x");
-        const Values residual = random_values(n, "residual");
-        Values y(x.size());
-        Dropout op = {.y = tensor(y, {1, n}),
-                      .x = tensor(x, {1, n}),
-                      .mask = mask_of(rate, first)};
-        launch_on_cpu(op);
-        expect_dropped(y, x, {}, op.mask);
-        op.residual = tensor(residual, {1, n});
-        launch_on_cpu(op);
-        expect_dropped(y, x, residual, op.mask);
+  on_every_instruction_set([] {
+    for (const float rate : {0.1F, 0.5F, 0.5F + 0x1p-24F, 0.999F, 1e-9F}) {
+      for (const std::uint64_t first :
+           {std::uint64_t{0}, std::uint64_t{7}, (std::uint64_t{1} << 34) - 9}) {
+        for (const std::int64_t n : {1, 3, 17, 64, 1000, 40003}) {
+          SCOPED_TRACE(concat("rate ", rate, ", first ", first, ", n ", n));
+          const Values x = random_values(n, "x");
+          const Values residual = random_values(n, "residual");
+          Values y(x.size());
+          Dropout op = {.y = tensor(y, {1, n}),
+                        .x = tensor(x, {1, n}),
+                        .mask = mask_of(rate, first)};
+          launch_on_cpu(op);
+          expect_dropped(y, x, {}, op.mask);
+          op.residual = tensor(residual, {1, n});
+          launch_on_cpu(op);
+          expect_dropped(y, x, residual, op.mask);
+        }
       }
     }
-  }
+  });
 }
 
 TEST(Dropout, DrawsByTheGlobalIndexWhateverTheShard) {

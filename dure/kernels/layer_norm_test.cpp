@@ -3,6 +3,7 @@
 #include <string>
 #include <tuple>
 
+#include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -138,15 +139,17 @@ double units(std::int64_t terms) {
 }
 
 TEST(LayerNorm, IsTheFormulaAtAnySize) {
-  for (const Size& size : kSizes) {
-    Problem p(size);
-    SCOPED_TRACE(p.describe());
-    launch_on_cpu(p.forward_op());
-    const Reference want = p.expected();
-    expect_near(p.y, want.y, units(size.C));
-    expect_near(p.mean, want.mean, units(size.C));
-    expect_near(p.rstd, want.rstd, units(size.C));
-  }
+  on_every_instruction_set([] {
+    for (const Size& size : kSizes) {
+      Problem p(size);
+      SCOPED_TRACE(p.describe());
+      launch_on_cpu(p.forward_op());
+      const Reference want = p.expected();
+      expect_near(p.y, want.y, units(size.C));
+      expect_near(p.mean, want.mean, units(size.C));
+      expect_near(p.rstd, want.rstd, units(size.C));
+    }
+  });
 }
 
 TEST(LayerNorm, MayWriteOverItsInput) {
@@ -188,21 +191,23 @@ TEST(LayerNormBackward, ReferenceIsTheDerivative) {
 }
 
 TEST(LayerNormBackward, IsTheFormulaAtAnySize) {
-  for (const Size& size : kSizes) {
-    Problem p(size);
-    SCOPED_TRACE(p.describe());
-    launch_on_cpu(p.forward_op());
-    launch_on_cpu(p.backward_op());
-    const Gradients want = p.expected_gradients();
-    if (size.C == 1) {  // d_x is 0 but for what rounding leaves, times rstd
-      EXPECT_NEAR(p.d_x[0], 0, 8 * kUnit * std::abs(p.d_y[0]) / 3e-3);
-    } else {
-      // The means, the sums over rows, and x' itself are each off by `units`.
-      expect_near(p.d_x, want.d_x, 4 * units(size.C));
+  on_every_instruction_set([] {
+    for (const Size& size : kSizes) {
+      Problem p(size);
+      SCOPED_TRACE(p.describe());
+      launch_on_cpu(p.forward_op());
+      launch_on_cpu(p.backward_op());
+      const Gradients want = p.expected_gradients();
+      if (size.C == 1) {  // d_x is 0 but for what rounding leaves, times rstd
+        EXPECT_NEAR(p.d_x[0], 0, 8 * kUnit * std::abs(p.d_y[0]) / 3e-3);
+      } else {
+        // The means, the sums over rows, and x' itself are each off by `units`.
+        expect_near(p.d_x, want.d_x, 4 * units(size.C));
+      }
+      expect_near(p.d_gain, want.d_gain, 2 * units(size.C) + units(4 * size.N));
+      expect_near(p.d_bias, want.d_bias, units(4 * size.N));
     }
-    expect_near(p.d_gain, want.d_gain, 2 * units(size.C) + units(4 * size.N));
-    expect_near(p.d_bias, want.d_bias, units(4 * size.N));
-  }
+  });
 }
 
 TEST(LayerNormBackward, AddsToTheGradientsWhereAsked) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <tuple>
 
+#include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -108,14 +109,16 @@ double units(std::int64_t terms) {
 }
 
 TEST(RmsNorm, IsTheFormulaAtAnySize) {
-  for (const Size& size : kSizes) {
-    Problem p(size);
-    SCOPED_TRACE(p.describe());
-    launch_on_cpu(p.forward_op());
-    const Reference want = forward(doubles(p.x), doubles(p.gain));
-    expect_near(p.y, want.y, units(size.C));
-    expect_near(p.rstd, want.rstd, units(size.C));
-  }
+  on_every_instruction_set([] {
+    for (const Size& size : kSizes) {
+      Problem p(size);
+      SCOPED_TRACE(p.describe());
+      launch_on_cpu(p.forward_op());
+      const Reference want = forward(doubles(p.x), doubles(p.gain));
+      expect_near(p.y, want.y, units(size.C));
+      expect_near(p.rstd, want.rstd, units(size.C));
+    }
+  });
 }
 
 TEST(RmsNorm, MayWriteOverItsInput) {
@@ -154,15 +157,17 @@ void expect_d_x(const Values& d_x, const Doubles& want, const Problem& p) {
 }
 
 TEST(RmsNormBackward, IsTheFormulaAtAnySize) {
-  for (const Size& size : kSizes) {
-    Problem p(size);
-    SCOPED_TRACE(p.describe());
-    launch_on_cpu(p.forward_op());
-    launch_on_cpu(p.backward_op());
-    const Gradients want = p.expected_gradients();
-    expect_d_x(p.d_x, want.d_x, p);
-    expect_near(p.d_gain, want.d_gain, 2 * units(size.C) + units(4 * size.N));
-  }
+  on_every_instruction_set([] {
+    for (const Size& size : kSizes) {
+      Problem p(size);
+      SCOPED_TRACE(p.describe());
+      launch_on_cpu(p.forward_op());
+      launch_on_cpu(p.backward_op());
+      const Gradients want = p.expected_gradients();
+      expect_d_x(p.d_x, want.d_x, p);
+      expect_near(p.d_gain, want.d_gain, 2 * units(size.C) + units(4 * size.N));
+    }
+  });
 }
 
 TEST(RmsNormBackward, AddsTheResidualAndToTheGradientWhereAsked) {

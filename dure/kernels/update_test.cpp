@@ -3,6 +3,7 @@
 #include <limits>
 #include <tuple>
 
+#include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -87,20 +88,22 @@ AdamW adamw(const std::vector<AdamWSpan>& spans, std::int64_t step) {
 // A step rounds the weight a few times; the change itself, of size 0.01, is off
 // by what 0.95 is when rounded to f32 (2^-26 relative), over 1 - 0.95.
 TEST(AdamW, IsTheAlgorithmOverSeveralSteps) {
-  Problem p;
-  const Problem start = p;
-  constexpr int kSteps = 5;
-  for (int t = 1; t <= kSteps; ++t) {
-    launch_on_cpu(adamw(p.adamw_spans(), t));
-  }
-  for (std::size_t s = 0; s < p.sizes.size(); ++s) {
-    SCOPED_TRACE(s);
-    expect_near(
-        p.weights[s],
-        adamw_in_double(
-            start.weights[s], start.gradients[s], Problem::decay(s), kSteps),
-        4 * kSteps);
-  }
+  on_every_instruction_set([] {
+    Problem p;
+    const Problem start = p;
+    constexpr int kSteps = 5;
+    for (int t = 1; t <= kSteps; ++t) {
+      launch_on_cpu(adamw(p.adamw_spans(), t));
+    }
+    for (std::size_t s = 0; s < p.sizes.size(); ++s) {
+      SCOPED_TRACE(s);
+      expect_near(
+          p.weights[s],
+          adamw_in_double(
+              start.weights[s], start.gradients[s], Problem::decay(s), kSteps),
+          4 * kSteps);
+    }
+  });
 }
 
 // By hand: the first step moves a weight by learning_rate, whatever the size of
@@ -128,42 +131,46 @@ TEST(AdamW, GivesTheSameBitsOnAnyNumberOfThreads) {
 }
 
 TEST(Sgd, IsTheFormulaWithAndWithoutMomentum) {
-  for (const double momentum : {0.0, 0.9}) {
-    Problem p;
-    const Problem start = p;
-    const auto spans = p.sgd_spans();
-    const Sgd op = {.spans = spans,
-                    .learning_rate = static_cast<float>(kRate),
-                    .momentum = static_cast<float>(momentum),
-                    .grad_scale = static_cast<float>(kScale)};
-    launch_on_cpu(op);
-    launch_on_cpu(op);
-    for (std::size_t s = 0; s < p.sizes.size(); ++s) {
-      Doubles w = doubles(start.weights[s]);
-      for (std::size_t i = 0; i < w.size(); ++i) {
-        double m = 0;
-        for (int t = 0; t < 2; ++t) {
-          m = momentum * m + kScale * start.gradients[s][i];
-          w[i] -= kRate * (m + Problem::decay(s) * w[i]);
+  on_every_instruction_set([] {
+    for (const double momentum : {0.0, 0.9}) {
+      Problem p;
+      const Problem start = p;
+      const auto spans = p.sgd_spans();
+      const Sgd op = {.spans = spans,
+                      .learning_rate = static_cast<float>(kRate),
+                      .momentum = static_cast<float>(momentum),
+                      .grad_scale = static_cast<float>(kScale)};
+      launch_on_cpu(op);
+      launch_on_cpu(op);
+      for (std::size_t s = 0; s < p.sizes.size(); ++s) {
+        Doubles w = doubles(start.weights[s]);
+        for (std::size_t i = 0; i < w.size(); ++i) {
+          double m = 0;
+          for (int t = 0; t < 2; ++t) {
+            m = momentum * m + kScale * start.gradients[s][i];
+            w[i] -= kRate * (m + Problem::decay(s) * w[i]);
+          }
         }
+        expect_near(p.weights[s], w, 8);
       }
-      expect_near(p.weights[s], w, 8);
     }
-  }
+  });
 }
 
 TEST(SquaredNorm, AddsUpInDouble) {
-  Problem p;
-  std::vector<ConstTensor> spans;
-  for (std::size_t s = 0; s < p.sizes.size(); ++s) {
-    spans.push_back(tensor(p.weights[s], {p.sizes[s]}));
-  }
-  std::vector<double> sums(spans.size());
-  launch_on_cpu(SquaredNorm{.sums = sums, .spans = spans});
-  for (std::size_t s = 0; s < spans.size(); ++s) {
-    const Doubles w = doubles(p.weights[s]);
-    EXPECT_NEAR(sums[s], inner(w, w), 1e-12 * inner(w, w));
-  }
+  on_every_instruction_set([] {
+    Problem p;
+    std::vector<ConstTensor> spans;
+    for (std::size_t s = 0; s < p.sizes.size(); ++s) {
+      spans.push_back(tensor(p.weights[s], {p.sizes[s]}));
+    }
+    std::vector<double> sums(spans.size());
+    launch_on_cpu(SquaredNorm{.sums = sums, .spans = spans});
+    for (std::size_t s = 0; s < spans.size(); ++s) {
+      const Doubles w = doubles(p.weights[s]);
+      EXPECT_NEAR(sums[s], inner(w, w), 1e-12 * inner(w, w));
+    }
+  });
 }
 
 TEST(SquaredNorm, ShowsWhichTensorIsNotFinite) {

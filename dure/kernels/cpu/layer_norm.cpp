@@ -1,5 +1,6 @@
 #include "dure/kernels/layer_norm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "dure/kernels/cpu/simd_targets.h"
@@ -96,12 +97,10 @@ HWY_INLINE BackwardRow row_of(const LayerNormBackward& op, std::int64_t n) {
           broadcast(op.rstd.data()[n])};
 }
 
-void layer_norm_d_x(const LayerNormBackward& op,
-                    std::int64_t first,
-                    std::int64_t last) {
+void layer_norm_d_x(const LayerNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
   const float* const gain = op.gain.data();
-  for (std::int64_t n = first; n < last; ++n) {
+  for (std::int64_t n = rows.first; n < rows.last; ++n) {
     const BackwardRow row = row_of(op, n);
     const RowMeans means = row_means(row, gain, C);
     const Vector mean_h = broadcast(means.h);
@@ -120,32 +119,27 @@ void layer_norm_d_x(const LayerNormBackward& op,
   }
 }
 
-// Adds row n to the sums of columns [first, last).
+// Adds row n to the sums of the columns.
 HWY_INLINE void add_row_to_columns(const LayerNormBackward& op,
                                    std::int64_t n,
-                                   std::int64_t first,
-                                   std::int64_t last) {
+                                   Range columns) {
   const BackwardRow row = row_of(op, n);
   float* const d_gain = op.d_gain.data();
   float* const d_bias = op.d_bias.data();
-  for_each_vector(first, last, [&](std::int64_t c, auto part) HWY_ATTR {
-    const Vector d_y = part.load(row.d_y + c);
-    part.store(hn::MulAdd(d_y, row.normal(c, part), part.load(d_gain + c)),
-               d_gain + c);
-    part.store(hn::Add(d_y, part.load(d_bias + c)), d_bias + c);
-  });
+  for_each_vector(
+      columns.first, columns.last, [&](std::int64_t c, auto part) HWY_ATTR {
+        const Vector d_y = part.load(row.d_y + c);
+        part.store(hn::MulAdd(d_y, row.normal(c, part), part.load(d_gain + c)),
+                   d_gain + c);
+        part.store(hn::Add(d_y, part.load(d_bias + c)), d_bias + c);
+      });
 }
 
 void layer_norm_columns(const LayerNormBackward& op,
-                        std::int64_t first,
-                        std::int64_t last) {
-  if (op.write == Write::kOverwrite) {
-    std::fill(op.d_gain.data() + first, op.d_gain.data() + last, 0.0F);
-    std::fill(op.d_bias.data() + first, op.d_bias.data() + last, 0.0F);
-  }
-  const std::int64_t N = op.x.shape()[0];
-  for (std::int64_t n = 0; n < N; ++n) {
-    add_row_to_columns(op, n, first, last);
+                        Range rows,
+                        Range columns) {
+  for (std::int64_t n = rows.first; n < rows.last; ++n) {
+    add_row_to_columns(op, n, columns);
   }
 }
 
@@ -172,15 +166,19 @@ void run(OnCpu, Stream&, const LayerNorm& op) {
 
 // Columns first: d_x may be d_y.
 void run(OnCpu, Stream&, const LayerNormBackward& op) {
-  const auto [N, C] = op.x.dims<2>("x");
-  parallel_ranges(C,
-                  {.unit = 16, .elements_per_item = N},
-                  [&](std::int64_t first, std::int64_t last) {
-                    HWY_DYNAMIC_DISPATCH(layer_norm_columns)(op, first, last);
-                  });
-  parallel_ranges(
-      N, {.elements_per_item = C}, [&](std::int64_t first, std::int64_t last) {
-        HWY_DYNAMIC_DISPATCH(layer_norm_d_x)(op, first, last);
+  if (op.write == Write::kOverwrite) {
+    std::fill_n(op.d_gain.data(), op.d_gain.elements(), 0.0F);
+    std::fill_n(op.d_bias.data(), op.d_bias.elements(), 0.0F);
+  }
+  parallel_columns_then_rows(
+      op.x.shape()[0],
+      op.x.shape()[1],
+      [&](Range rows, Range columns) {
+        HWY_DYNAMIC_DISPATCH(layer_norm_columns)(op, rows, columns);
+      },
+      [&](Range rows) {
+        HWY_DYNAMIC_DISPATCH(layer_norm_d_x)
+        (op, rows);
       });
 }
 

@@ -48,12 +48,10 @@ HWY_INLINE float projection(const float* d_y,
 }
 
 // d_x = rstd (h - x rstd^2 mean(h x)), h = d_y gain
-void rms_norm_d_x(const RmsNormBackward& op,
-                  std::int64_t first,
-                  std::int64_t last) {
+void rms_norm_d_x(const RmsNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
   const float* const gain = op.gain.data();
-  for (std::int64_t n = first; n < last; ++n) {
+  for (std::int64_t n = rows.first; n < rows.last; ++n) {
     const float* const x = op.x.data() + n * C;
     const float* const d_y = op.d_y.data() + n * C;
     const float* const residual =
@@ -74,24 +72,20 @@ void rms_norm_d_x(const RmsNormBackward& op,
   }
 }
 
-void rms_norm_columns(const RmsNormBackward& op,
-                      std::int64_t first,
-                      std::int64_t last) {
-  const std::int64_t N = op.x.shape()[0];
+void rms_norm_columns(const RmsNormBackward& op, Range rows, Range columns) {
   const std::int64_t C = op.x.shape()[1];
   float* const d_gain = op.d_gain.data();
-  if (op.write == Write::kOverwrite) {
-    std::fill(d_gain + first, d_gain + last, 0.0F);
-  }
-  for (std::int64_t n = 0; n < N; ++n) {
+  for (std::int64_t n = rows.first; n < rows.last; ++n) {
     const float* const x = op.x.data() + n * C;
     const float* const d_y = op.d_y.data() + n * C;
     const Vector scale = broadcast(op.rstd.data()[n]);
-    for_each_vector(first, last, [&](std::int64_t c, auto part) HWY_ATTR {
-      const Vector normal = hn::Mul(part.load(x + c), scale);
-      part.store(hn::MulAdd(part.load(d_y + c), normal, part.load(d_gain + c)),
-                 d_gain + c);
-    });
+    for_each_vector(
+        columns.first, columns.last, [&](std::int64_t c, auto part) HWY_ATTR {
+          const Vector normal = hn::Mul(part.load(x + c), scale);
+          part.store(
+              hn::MulAdd(part.load(d_y + c), normal, part.load(d_gain + c)),
+              d_gain + c);
+        });
   }
 }
 
@@ -118,16 +112,19 @@ void run(OnCpu, Stream&, const RmsNorm& op) {
 
 // Columns first: d_x may be d_y.
 void run(OnCpu, Stream&, const RmsNormBackward& op) {
-  parallel_ranges(op.x.shape()[1],
-                  {.unit = 16, .elements_per_item = op.x.shape()[0]},
-                  [&](std::int64_t first, std::int64_t last) {
-                    HWY_DYNAMIC_DISPATCH(rms_norm_columns)(op, first, last);
-                  });
-  parallel_ranges(op.x.shape()[0],
-                  {.elements_per_item = op.x.shape()[1]},
-                  [&](std::int64_t first, std::int64_t last) {
-                    HWY_DYNAMIC_DISPATCH(rms_norm_d_x)(op, first, last);
-                  });
+  if (op.write == Write::kOverwrite) {
+    std::fill_n(op.d_gain.data(), op.d_gain.elements(), 0.0F);
+  }
+  parallel_columns_then_rows(
+      op.x.shape()[0],
+      op.x.shape()[1],
+      [&](Range rows, Range columns) {
+        HWY_DYNAMIC_DISPATCH(rms_norm_columns)(op, rows, columns);
+      },
+      [&](Range rows) {
+        HWY_DYNAMIC_DISPATCH(rms_norm_d_x)
+        (op, rows);
+      });
 }
 
 }  // namespace dure::kernels
