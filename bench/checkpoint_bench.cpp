@@ -32,7 +32,6 @@ using checkpoint::CheckpointReader;
 using checkpoint::FileDtype;
 using checkpoint::SafetensorsFile;
 using checkpoint::TensorHeader;
-using checkpoint::TensorSource;
 using checkpoint::TensorTarget;
 
 struct Options {

@@ -73,7 +73,7 @@ std::vector<std::string> differences(const Fields& a, const Fields& b) {
     const std::string here = a.all()[i].text();
     const std::string there = b.all()[i].text();
     if (here != there) {
-      lines.push_back(a.all()[i].key() + ": " + here + ", " + there);
+      lines.push_back(concat(a.all()[i].key(), ": ", here, ", ", there));
     }
   }
   return lines;

@@ -1,6 +1,7 @@
 #include "dure/base/progress.h"
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@ std::string with_prefix(double value) {
 }
 
 std::string duration_text(double seconds) {
-  const auto s = static_cast<std::int64_t>(seconds + 0.5);
+  const std::int64_t s = std::llround(seconds);
   if (s < 60) {
     return fmt::format("{} s", s);
   }

@@ -61,6 +61,7 @@ class TensorFile {
   static std::vector<TensorHeader> headers(
       const std::vector<TensorSource>& tensors) {
     std::vector<TensorHeader> headers;
+    headers.reserve(tensors.size());
     for (const TensorSource& tensor : tensors) {
       headers.push_back(tensor.header);
     }

@@ -62,6 +62,7 @@ std::vector<Path> list_checkpoints(const Path& root) {
   }
   std::sort(found.begin(), found.end());
   std::vector<Path> folders;
+  folders.reserve(found.size());
   for (auto& [step, folder] : found) {
     folders.push_back(std::move(folder));
   }

@@ -72,6 +72,7 @@ std::vector<std::int64_t> integers(std::span<const std::byte> bytes) {
   std::vector<std::int64_t> values(bytes.size() / sizeof(T));
   for (std::size_t i = 0; i < values.size(); ++i) {
     const T value = load<T>(&bytes[i * sizeof(T)]);
+    // NOLINTNEXTLINE(bugprone-signed-char-misuse): I8 is a number
     values[i] = static_cast<std::int64_t>(value);
   }
   return values;

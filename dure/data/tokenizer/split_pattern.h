@@ -14,7 +14,7 @@
 
 namespace dure::data {
 
-// GPT-2's words, and Llama 3's.
+// GPT-2's words, and Llama 3's. Their values stand with their making.
 extern const std::string_view kGpt2Pattern;
 extern const std::string_view kLlama3Pattern;
 
