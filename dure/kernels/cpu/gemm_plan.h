@@ -50,7 +50,7 @@ struct GemmPlan {
   // Rows of op(a) packed at once: so often is a packed element of op(b) used.
   static constexpr std::int64_t kMostRows = 1024;
   // A packed block of op(b): 9/16 of the 1 MiB of L2 that servers have.
-  static constexpr std::int64_t kBlockBytes = 576 * 1024;
+  static constexpr std::int64_t kBlockBytes = 576LL * 1024;
 
   GemmShape shape;
   GemmTile tile;

@@ -13,8 +13,8 @@ constexpr GemmTile kTile = {.rows = 8, .columns = 48};
 
 std::vector<GemmShape> shapes() {
   std::vector<GemmShape> shapes;
-  for (const std::int64_t M : {1, 7, 8, 100, 1024, 1025, 5000}) {
-    for (const std::int64_t N : {1, 48, 768, 50304}) {
+  for (const std::int64_t M : {1, 7, 8, 100, 1024, 1025, 2100}) {
+    for (const std::int64_t N : {1, 48, 768, 5000}) {
       for (const std::int64_t K : {1, 768, 769, 3072}) {
         shapes.push_back({M, N, K});
       }

@@ -14,11 +14,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
 #include <utility>
 
 #include "dure/kernels/cpu/gemm_plan.h"
-#include <hwy/cache_control.h>
-#include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
