@@ -124,7 +124,8 @@ std::optional<Path> find_latest(const Path& root);
 // behind. Returns what it removed.
 std::vector<Path> prune(const Path& root, std::int64_t keep);
 
-// `path` itself where it is a checkpoint, else the newest in it; Error:
+// `path` itself where it is a checkpoint, else the newest in it, or in its
+// folder "checkpoints": a run's. Error:
 // neither.
 Path resolve_checkpoint(const Path& path);
 

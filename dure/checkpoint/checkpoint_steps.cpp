@@ -90,7 +90,10 @@ Path resolve_checkpoint(const Path& path) {
   if (std::filesystem::exists(path / kManifestFile)) {
     return path;
   }
-  const std::optional<Path> latest = find_latest(path);
+  std::optional<Path> latest = find_latest(path);
+  if (!latest) {
+    latest = find_latest(path / "checkpoints");
+  }
   DURE_CHECK(latest,
              path.string(),
              " is no checkpoint (it has no ",

@@ -16,7 +16,7 @@
 // its line in CMakeLists.txt.
 #pragma once
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): its own
 class App;
 }  // namespace CLI
 

@@ -1,6 +1,7 @@
 #include "dure/cli/config_options.h"
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "dure/base/check.h"
 
@@ -24,6 +25,9 @@ void add_config_options(CLI::App& command,
 }
 
 train::LoadedConfig load(const ConfigOptions& options) {
+  if (!options.path.empty() && !std::filesystem::exists(options.path)) {
+    throw UsageError(concat("there is no configuration ", options.path));
+  }
   std::vector<std::string> sets = options.sets;
   if (!options.preset.empty()) {
     sets.insert(sets.begin(), "model.preset=" + options.preset);

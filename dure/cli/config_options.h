@@ -6,7 +6,7 @@
 
 #include "dure/train/load_config.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): its own
 class App;
 }  // namespace CLI
 

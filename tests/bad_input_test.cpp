@@ -1,0 +1,270 @@
+// What people get wrong, and what breaks under them: one clear line, the right
+// exit code, and nothing left behind. Runs the real program.
+#include <cstdlib>
+#include <set>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/files.h"
+
+namespace dure {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+const char* const kConfig = R"(
+[model]
+layers = 1
+hidden = 16
+heads = 2
+vocabulary = 257
+max_sequence = 16
+[data]
+train = "text"
+tokenizer = "bytes"
+sequence = 16
+[train]
+steps = 2
+global_batch = 2
+[log]
+directory = "run"
+)";
+
+struct Outcome {
+  int exit_code = 0;
+  std::string errors;  // what it wrote to standard error
+};
+
+// A folder with a text, its tokens and a trained model, made once.
+class BadInput : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder() = std::filesystem::temp_directory_path() /
+               ("dure_bad_" + std::to_string(::getpid()));
+    make_directories(folder());
+    std::string lines;
+    for (int i = 0; i < 50; ++i) {
+      lines += "{\"text\": \"one line of many, number " + std::to_string(i) +
+               "\"}\n";
+    }
+    write("text.jsonl", lines);
+    write("config.toml", kConfig);
+    ASSERT_EQ(dure("preprocess --input text.jsonl --tokenizer bytes --output "
+                   "text")
+                  .exit_code,
+              0);
+    ASSERT_EQ(dure("train config.toml").exit_code, 0);
+  }
+  static void TearDownTestSuite() { std::filesystem::remove_all(folder()); }
+
+  static Path& folder() {
+    static Path path;
+    return path;
+  }
+
+  static void write(const std::string& name, const std::string& text) {
+    write_file_atomically(folder() / name, text);
+  }
+  static std::string read(const std::string& name) {
+    return read_file(folder() / name);
+  }
+
+  // `before` is shell, such as a limit.
+  static Outcome dure(const std::string& arguments,
+                      const std::string& before = "true") {
+    const Path log = folder().string() + ".log";
+    const std::string command = "cd '" + folder().string() + "' && " + before +
+                                " && timeout 60 '" DURE_BINARY "' " +
+                                arguments + " >/dev/null 2>'" + log.string() +
+                                "'";
+    const int status = std::system(("bash -c \"" + command + "\"").c_str());
+    Outcome outcome = {WEXITSTATUS(status), read_file(log)};
+    std::filesystem::remove(log);
+    return outcome;
+  }
+
+  static std::set<std::string> files() {
+    std::set<std::string> names;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(folder())) {
+      names.insert(entry.path().string());
+    }
+    return names;
+  }
+
+  // One line "error: ...", which says `said`, and no new file.
+  static void refuses(const std::string& arguments,
+                      int exit_code,
+                      const std::string& said,
+                      const std::string& before = "true") {
+    SCOPED_TRACE(arguments);
+    const auto there = files();
+    const Outcome outcome = dure(arguments, before);
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.errors;
+    EXPECT_NE(outcome.errors.find(said), std::string::npos) << outcome.errors;
+    std::size_t lines = 0;
+    for (std::size_t at = outcome.errors.find("error: ");
+         at != std::string::npos;
+         at = outcome.errors.find("\nerror: ", at + 1)) {
+      ++lines;
+    }
+    EXPECT_EQ(lines, 1U) << outcome.errors;
+    EXPECT_EQ(files(), there);
+  }
+};
+
+TEST_F(BadInput, OfConfigurations) {
+  const std::string train = "train config.toml --set log.directory=new --set ";
+  refuses(train + "model.hiden=3", kUsage, "did you mean model.hidden?");
+  refuses(train + "model.heads=5", kUsage, "wanted a multiple of model.heads");
+  refuses(train + "train.steps=-1", kUsage, "train.steps: wanted");
+  refuses(train + "train.steps=many", kUsage, "train.steps: wanted");
+  refuses(train + "optimizer.name=adm", kUsage, "wanted one of");
+  refuses(train + "optimizer.beta1=1.5", kUsage, "optimizer.beta1: wanted");
+  refuses(train + "model.preset=gpt2-124", kUsage, "gpt2-124m");
+  refuses("train absent.toml", kUsage, "absent.toml");
+  write("broken.toml", "[model\n");
+  refuses("train broken.toml", kUsage, "broken.toml:1");
+  refuses("trian config.toml", kUsage, "did you mean train?");
+}
+
+TEST_F(BadInput, OfTokenFiles) {
+  const std::string train =
+      "train config.toml --set log.directory=new --set data.train=";
+  refuses(train + "absent", kFailed, "absent.idx");
+  const std::string idx = read("text.idx");
+  const std::string bin = read("text.bin");
+  const auto damaged = [&](const std::string& bad_idx,
+                           const std::string& bad_bin,
+                           const std::string& said) {
+    write("bad.idx", bad_idx);
+    write("bad.bin", bad_bin);
+    refuses(train + "bad", kFailed, said);
+    refuses("eval --checkpoint run --data bad", kFailed, said);
+  };
+  damaged("", bin, "empty or truncated");
+  damaged(idx.substr(0, 20), bin, "truncated");
+  damaged(idx.substr(0, idx.size() / 2), bin, "truncated");
+  damaged(idx.substr(0, idx.size() - 1), bin, "bad.idx");
+  damaged("X" + idx.substr(1), bin, "bad.idx");
+  damaged(idx, bin.substr(0, 100), "truncated");
+  damaged(idx, "", "bad");
+}
+
+TEST_F(BadInput, OfDataThatDoesNotFitTheModel) {
+  refuses("train config.toml --set log.directory=new --set model.vocabulary=99",
+          kFailed,
+          "the vocabulary has 99");
+  refuses(
+      "train config.toml --set log.directory=new --set data.sequence=9000 "
+      "--set model.max_sequence=9000",
+      kFailed,
+      "less than the 9001 of one sample");
+  refuses("eval --checkpoint run --data text --sequence 17",
+          kUsage,
+          "longer than the model's 16 positions");
+}
+
+TEST_F(BadInput, OfCheckpoints) {
+  const std::string generate = "generate --prompt x --checkpoint ";
+  const std::string model =
+      read("run/checkpoints/step_00000002/model.safetensors");
+  refuses(generate + "absent", kFailed, "absent");
+  refuses("train config.toml", kUsage, "--resume");
+  refuses(
+      "train config.toml --resume --set model.hidden=32 --set train.steps=9",
+      kFailed,
+      "model.hidden is 16 there, wanted 32");
+  std::filesystem::copy(folder() / "run/checkpoints/step_00000002",
+                        folder() / "damaged");
+  const auto damaged = [&](const std::string& text, const std::string& said) {
+    write("damaged/model.safetensors", text);
+    refuses(generate + "damaged", kFailed, said);
+    refuses("checkpoint verify damaged", kFailed, "damaged");
+  };
+  damaged(model.substr(0, 100), "the manifest says");
+  damaged("", "the manifest says");
+  damaged(std::string(8, '\xff') + model.substr(8), "damaged");
+  std::string flipped = model;
+  flipped.back() = static_cast<char>(flipped.back() ^ 1);
+  write("damaged/model.safetensors", flipped);
+  refuses("checkpoint verify damaged", kFailed, "model.safetensors");
+  write("damaged/manifest.json", "{}");
+  refuses(generate + "damaged", kFailed, "manifest.json");
+}
+
+TEST_F(BadInput, OfPrompts) {
+  const std::string generate = "generate --checkpoint run ";
+  refuses(generate, kUsage, "--prompt");
+  refuses(generate + "--prompt 0123456789abcdef", kUsage, "16 positions");
+  refuses(generate + "--prompt x --temperature -1", kUsage, "temperature");
+  refuses(generate + "--prompt x --top-p 2", kUsage, "top-p");
+}
+
+TEST_F(BadInput, OfText) {
+  const auto preprocess = [](const std::string& input) {
+    return "preprocess --tokenizer bytes --output new --input " + input;
+  };
+  refuses(preprocess("absent"), kFailed, "absent");
+  write("number.jsonl", "{\"text\": \"a\"}\n{\"text\": 5}\n");
+  refuses(preprocess("number.jsonl"), kFailed, "number.jsonl:2");
+  write("cut.jsonl", "{\"text\": \"a");
+  refuses(preprocess("cut.jsonl"), kFailed, "cut.jsonl:1");
+  write("other.jsonl", "{\"body\": \"a\"}\n");
+  refuses(preprocess("other.jsonl"), kFailed, "text");
+  write("empty.jsonl", "");
+  refuses(preprocess("empty.jsonl"), kFailed, "empty.jsonl");
+  refuses("preprocess --tokenizer bytes --output /proc/new --input text.jsonl",
+          kFailed,
+          "/proc/new");
+}
+
+TEST_F(BadInput, OfTokenizersAndForeignModels) {
+  write("tokenizer.json", "no JSON");
+  for (const char* spec : {"tokenizer.json", "absent"}) {
+    refuses(std::string("preprocess --input text.jsonl --output new "
+                        "--tokenizer ") +
+                spec,
+            kFailed,
+            spec);
+  }
+  refuses(
+      "tokenizer train --input text.jsonl --vocabulary 10 --output new.json",
+      kUsage,
+      "at least 257");
+  make_directories(folder() / "foreign");
+  write("foreign/config.json", "{\"model_type\": \"bloom\"}");
+  refuses("convert --from hf foreign --to dure new", kFailed, "bloom");
+  write("foreign/config.json", "{");
+  refuses("convert --from hf foreign --to dure new", kFailed, "config.json");
+  refuses("convert --from hf absent --to dure new", kFailed, "absent");
+}
+
+// A limit on the size of files stands for a full disk: writing fails half way.
+TEST_F(BadInput, OfAFullDisk) {
+  const std::string limit = "trap '' XFSZ && ulimit -f 1";
+  refuses("preprocess --input text.jsonl --tokenizer bytes --output new",
+          kFailed,
+          "can't write",
+          limit);
+  refuses("convert --from dure run --to hf new", kFailed, "can't write", limit);
+  refuses(
+      "tokenizer train --input text.jsonl --vocabulary 300 --output "
+      "new.json",
+      kFailed,
+      "can't write",
+      limit);
+  // A run keeps its log; of the checkpoint nothing stands.
+  const Outcome outcome =
+      dure("train config.toml --set log.directory=full", limit);
+  EXPECT_EQ(outcome.exit_code, kFailed);
+  EXPECT_NE(outcome.errors.find("can't write"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::is_empty(folder() / "full" / "checkpoints"));
+}
+
+}  // namespace
+}  // namespace dure
