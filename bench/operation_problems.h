@@ -1,0 +1,406 @@
+// The operations of dure/kernels as problems to time: a line of bench/shapes
+// names one and gives its sizes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <omp.h>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/kernels/activation.h"
+#include "dure/kernels/attention.h"
+#include "dure/kernels/cross_entropy.h"
+#include "dure/kernels/dropout.h"
+#include "dure/kernels/elementwise.h"
+#include "dure/kernels/embedding.h"
+#include "dure/kernels/layer_norm.h"
+#include "dure/kernels/matmul.h"
+#include "dure/kernels/rms_norm.h"
+#include "dure/kernels/rope.h"
+#include "dure/kernels/transfer.h"
+#include "dure/kernels/update.h"
+#include "dure/tensor/arena.h"
+
+namespace dure::bench {
+
+// "layer_norm rows=1024 columns=768"
+struct Line {
+  std::string operation;
+  std::map<std::string, double> sizes;
+
+  std::int64_t operator[](const std::string& key) const {
+    const auto found = sizes.find(key);
+    DURE_CHECK(found != sizes.end(), operation, " wants ", key, "=");
+    return static_cast<std::int64_t>(found->second);
+  }
+  std::string describe() const {
+    std::ostringstream out;
+    for (const auto& [key, value] : sizes) {
+      out << (out.tellp() > 0 ? " " : "") << key << " " << value;
+    }
+    return out.str();
+  }
+};
+
+inline Line parse_line(const std::string& text) {
+  std::istringstream words(text);
+  Line line;
+  words >> line.operation;
+  for (std::string word; words >> word;) {
+    const std::size_t equals = word.find('=');
+    DURE_CHECK(equals != std::string::npos, "wanted key=value, not ", word);
+    line.sizes[word.substr(0, equals)] = std::stod(word.substr(equals + 1));
+  }
+  return line;
+}
+
+// Operands, drawn once, and the launch of one operation on them.
+class Problem {
+ public:
+  explicit Problem(const Line& line) {
+    const auto found = builders().find(line.operation);
+    DURE_CHECK(found != builders().end(),
+               "there is no problem of the name ",
+               line.operation);
+    found->second(*this, line);
+  }
+
+  void launch() { launch_(); }
+  kernels::Cost cost() const { return cost_; }
+
+ private:
+  using Builder = void (*)(Problem&, const Line&);
+
+  Tensor normal(const Shape& shape) {
+    tensors_.push_back(arena_.tensor(shape, Category::kWorkspace));
+    const Tensor y = tensors_.back();
+    const std::int64_t n = y.elements();
+    kernels::launch(
+        stream_,
+        kernels::FillNormal{
+            .y = y.reshaped({1, n}),
+            .stream = RandomStream(tensors_.size(), "operations_bench"),
+            .columns = n,
+            .filled_rows = 1});
+    return y;
+  }
+  ConstTensor integers(std::int64_t count,
+                       const std::function<std::int64_t(std::int64_t)>& f) {
+    tensors_.push_back(
+        arena_.tensor({count}, Category::kWorkspace, DType::kI32));
+    auto* const values = tensors_.back().data<std::int32_t>();
+    for (std::int64_t i = 0; i < count; ++i) {
+      values[i] = static_cast<std::int32_t>(f(i));
+    }
+    return tensors_.back();
+  }
+  template <typename Op>
+  void set(const Op& op) {
+    cost_ = kernels::cost(op);
+    launch_ = [this, op] { kernels::launch(stream_, op); };
+  }
+
+  static void norms(Problem& p, const Line& line);
+  static void activations(Problem& p, const Line& line);
+  static void embeddings(Problem& p, const Line& line);
+  static void losses(Problem& p, const Line& line);
+  static void products(Problem& p, const Line& line);
+  static void elements(Problem& p, const Line& line);
+  static void attentions(Problem& p, const Line& line);
+  static void cached_attention(Problem& p, const Line& line);
+  static void rope(Problem& p, const Line& line);
+  static void updates(Problem& p, const Line& line);
+
+  static const std::map<std::string, Builder>& builders() {
+    static const std::map<std::string, Builder> kBuilders = {
+        {"layer_norm", norms},
+        {"layer_norm_backward", norms},
+        {"rms_norm", norms},
+        {"rms_norm_backward", norms},
+        {"gelu", activations},
+        {"gelu_backward", activations},
+        {"swiglu", activations},
+        {"swiglu_backward", activations},
+        {"embedding", embeddings},
+        {"embedding_backward", embeddings},
+        {"cross_entropy", losses},
+        {"cross_entropy_loss", losses},
+        {"matmul", products},
+        {"matmul_add", products},
+        {"column_sum", products},
+        {"fill", elements},
+        {"add", elements},
+        {"dropout", elements},
+        {"fill_normal", elements},
+        {"attention", attentions},
+        {"attention_backward", attentions},
+        {"cached_attention", cached_attention},
+        {"rope", rope},
+        {"adamw", updates},
+        {"sgd", updates},
+        {"squared_norm", updates}};
+    return kBuilders;
+  }
+
+  Arena arena_;
+  Stream stream_{Device::kCpu};
+  std::vector<OwnedTensor> tensors_;
+  std::vector<kernels::AdamWSpan> adamw_spans_;
+  std::vector<kernels::SgdSpan> sgd_spans_;
+  std::vector<ConstTensor> spans_;
+  std::vector<double> sums_;
+  kernels::Cost cost_;
+  std::function<void()> launch_;
+};
+
+inline void Problem::norms(Problem& p, const Line& line) {
+  const std::int64_t N = line["rows"];
+  const std::int64_t C = line["columns"];
+  const Tensor x = p.normal({N, C});
+  const Tensor y = p.normal({N, C});
+  const Tensor gain = p.normal({C});
+  const Tensor bias = p.normal({C});
+  const Tensor mean = p.normal({N});
+  const Tensor rstd = p.normal({N});
+  if (line.operation == "layer_norm") {
+    p.set(kernels::LayerNorm{.y = y,
+                             .mean = mean,
+                             .rstd = rstd,
+                             .x = x,
+                             .gain = gain,
+                             .bias = bias});
+  } else if (line.operation == "layer_norm_backward") {
+    p.set(kernels::LayerNormBackward{.d_x = p.normal({N, C}),
+                                     .d_gain = gain,
+                                     .d_bias = bias,
+                                     .d_y = y,
+                                     .x = x,
+                                     .gain = p.normal({C}),
+                                     .mean = mean,
+                                     .rstd = rstd,
+                                     .write = kernels::Write::kOverwrite});
+  } else if (line.operation == "rms_norm") {
+    p.set(kernels::RmsNorm{.y = y, .rstd = rstd, .x = x, .gain = gain});
+  } else {
+    p.set(kernels::RmsNormBackward{.d_x = p.normal({N, C}),
+                                   .d_gain = gain,
+                                   .d_y = y,
+                                   .x = x,
+                                   .gain = bias,
+                                   .rstd = rstd,
+                                   .write = kernels::Write::kOverwrite});
+  }
+}
+
+inline void Problem::activations(Problem& p, const Line& line) {
+  const std::int64_t N = line["rows"];
+  const std::int64_t F = line["columns"];
+  const bool gated = line.operation.starts_with("swiglu");
+  const Tensor x = p.normal({N, gated ? 2 * F : F});
+  const Tensor y = p.normal({N, F});
+  if (line.operation == "gelu") {
+    p.set(kernels::Gelu{.y = y, .x = x});
+  } else if (line.operation == "gelu_backward") {
+    p.set(kernels::GeluBackward{.d_x = p.normal({N, F}), .d_y = y, .x = x});
+  } else if (line.operation == "swiglu") {
+    p.set(kernels::Swiglu{.y = y, .gate_up = x});
+  } else {
+    p.set(kernels::SwigluBackward{
+        .d_gate_up = p.normal({N, 2 * F}), .d_y = y, .gate_up = x});
+  }
+}
+
+inline void Problem::embeddings(Problem& p, const Line& line) {
+  const std::int64_t N = line["rows"];
+  const std::int64_t C = line["columns"];
+  const std::int64_t V = line["vocabulary"];
+  const Tensor y = p.normal({N, C});
+  const Tensor token = p.normal({V, C});
+  const RandomStream stream(1, "ids");
+  const ConstTensor ids = p.integers(N, [&](std::int64_t n) {
+    return static_cast<std::int64_t>(stream.below(
+        static_cast<std::uint64_t>(V), static_cast<std::uint64_t>(n)));
+  });
+  Tensor position;
+  ConstTensor positions;
+  if (line.sizes.contains("positions")) {
+    const std::int64_t S = line["positions"];
+    position = p.normal({S, C});
+    positions = p.integers(N, [=](std::int64_t n) { return n % S; });
+  }
+  if (line.operation == "embedding") {
+    p.set(kernels::Embedding{.y = y,
+                             .ids = ids,
+                             .token = token,
+                             .positions = positions,
+                             .position = position});
+  } else {
+    p.set(kernels::EmbeddingBackward{.d_token = token,
+                                     .d_position = position,
+                                     .d_y = y,
+                                     .ids = ids,
+                                     .positions = positions});
+  }
+}
+
+inline void Problem::losses(Problem& p, const Line& line) {
+  const std::int64_t N = line["rows"];
+  const std::int64_t V = line["vocabulary"];
+  p.set(kernels::CrossEntropy{
+      .loss = p.normal({N}),
+      .logits = p.normal({N, line["columns"]}),
+      .targets = p.integers(N, [=](std::int64_t n) { return n * 7919 % V; }),
+      .vocabulary = V,
+      .gradient = line.operation == "cross_entropy"
+                      ? kernels::Gradient::kInPlace
+                      : kernels::Gradient::kNone});
+}
+
+// A linear layer's forward, its weight's gradient, its bias's gradient.
+inline void Problem::products(Problem& p, const Line& line) {
+  const std::int64_t M = line["rows"];
+  const std::int64_t N = line["columns"];
+  if (line.operation == "column_sum") {
+    p.set(kernels::ColumnSum{.y = p.normal({N}), .x = p.normal({M, N})});
+    return;
+  }
+  const std::int64_t K = line["depth"];
+  const Tensor y = p.normal({M, N});
+  if (line.operation == "matmul") {
+    p.set(kernels::MatMul{.y = y,
+                          .a = p.normal({M, K}),
+                          .b = p.normal({N, K}),
+                          .transpose_b = kernels::Transpose::kYes});
+  } else {
+    p.set(kernels::MatMul{.y = y,
+                          .a = p.normal({K, M}),
+                          .b = p.normal({K, N}),
+                          .transpose_a = kernels::Transpose::kYes,
+                          .write = kernels::Write::kAdd});
+  }
+}
+
+inline void Problem::elements(Problem& p, const Line& line) {
+  const std::int64_t N = line["rows"];
+  const std::int64_t C = line["columns"];
+  const Tensor y = p.normal({N, C});
+  if (line.operation == "fill") {
+    p.set(kernels::Fill{.y = y, .value = 1});
+  } else if (line.operation == "fill_normal") {
+    p.set(kernels::FillNormal{.y = y, .columns = C, .filled_rows = N});
+  } else if (line.operation == "add") {
+    p.set(kernels::Add{.y = y, .a = p.normal({N, C}), .b = p.normal({N, C})});
+  } else {
+    const kernels::DropoutMask mask = {
+        .stream = RandomStream(1, "dropout"),
+        .rate = static_cast<float>(line.sizes.at("rate"))};
+    p.set(kernels::Dropout{.y = y,
+                           .x = p.normal({N, C}),
+                           .residual = p.normal({N, C}),
+                           .mask = mask});
+  }
+}
+
+inline kernels::AttentionShape attention_shape(const Line& line) {
+  return {.batch = line["batch"],
+          .sequence = line["sequence"],
+          .heads = line["heads"],
+          .kv_heads = line["kv_heads"],
+          .head_dim = line["head_dim"]};
+}
+
+inline void Problem::attentions(Problem& p, const Line& line) {
+  const kernels::AttentionShape shape = attention_shape(line);
+  const std::int64_t N = shape.rows();
+  const Tensor qkv = p.normal({N, shape.qkv_columns()});
+  const Tensor y = p.normal({N, shape.heads * shape.head_dim});
+  const Tensor lse = p.normal({N, shape.heads});
+  const Tensor scratch =
+      p.normal({attention_scratch(shape, omp_get_max_threads())});
+  const kernels::Attention forward = {.y = y,
+                                      .lse = lse,
+                                      .qkv = qkv,
+                                      .shape = shape,
+                                      .scale = 0.125F,
+                                      .mask = {},
+                                      .scratch = scratch};
+  if (line.operation == "attention") {
+    p.set(forward);
+    return;
+  }
+  kernels::launch(p.stream_, forward);  // the backward wants its y and lse
+  p.set(kernels::AttentionBackward{.d_qkv = p.normal({N, shape.qkv_columns()}),
+                                   .d_y = p.normal(y.shape()),
+                                   .y = y,
+                                   .lse = lse,
+                                   .qkv = qkv,
+                                   .shape = shape,
+                                   .scale = 0.125F,
+                                   .mask = {},
+                                   .scratch = scratch});
+}
+
+inline void Problem::cached_attention(Problem& p, const Line& line) {
+  const kernels::AttentionShape shape = attention_shape(line);
+  const Shape cache = {
+      shape.batch, shape.kv_heads, line["cache"], shape.head_dim};
+  const std::int64_t length = line["length"];
+  p.set(kernels::CachedAttention{
+      .y = p.normal({shape.rows(), shape.heads * shape.head_dim}),
+      .k_cache = p.normal(cache),
+      .v_cache = p.normal(cache),
+      .qkv = p.normal({shape.rows(), shape.qkv_columns()}),
+      .lengths = p.integers(shape.batch, [=](std::int64_t) { return length; }),
+      .shape = shape,
+      .scale = 0.125F});
+}
+
+inline void Problem::rope(Problem& p, const Line& line) {
+  const std::int64_t N = line["rows"];
+  const std::int64_t D = line["head_dim"];
+  p.set(kernels::Rope{
+      .qkv = p.normal({N, line["heads"] * D}),
+      .positions = p.integers(N, [](std::int64_t n) { return n; }),
+      .head_dim = D,
+      .turned_heads = line["turned_heads"]});
+}
+
+inline void Problem::updates(Problem& p, const Line& line) {
+  const std::int64_t n = line["elements"];
+  for (std::int64_t s = 0; s < line["spans"]; ++s) {
+    const Tensor weight = p.normal({n});
+    p.spans_.push_back(weight);
+    if (line.operation == "squared_norm") {
+      continue;
+    }
+    const Tensor gradient = p.normal({n});
+    const Tensor momentum = p.normal({n});
+    p.sgd_spans_.push_back(
+        {.weight = weight, .gradient = gradient, .momentum = momentum});
+    if (line.operation == "adamw") {
+      const Tensor variance = p.normal({n});
+      kernels::launch(p.stream_, kernels::Fill{.y = variance, .value = 1});
+      p.adamw_spans_.push_back({.weight = weight,
+                                .gradient = gradient,
+                                .momentum = momentum,
+                                .variance = variance,
+                                .weight_decay = 0.1F});
+    }
+  }
+  if (line.operation == "adamw") {
+    p.set(kernels::AdamW{.spans = p.adamw_spans_, .learning_rate = 1e-4F});
+  } else if (line.operation == "sgd") {
+    p.set(kernels::Sgd{
+        .spans = p.sgd_spans_, .learning_rate = 1e-4F, .momentum = 0.9F});
+  } else {
+    p.sums_.resize(p.spans_.size());
+    p.set(kernels::SquaredNorm{.sums = p.sums_, .spans = p.spans_});
+  }
+}
+
+}  // namespace dure::bench
