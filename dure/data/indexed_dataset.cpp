@@ -29,10 +29,10 @@ TokenType checked_type(std::uint8_t code, const std::string& name) {
 template <typename Stored>
 void convert(const std::byte* from, std::span<std::int32_t> tokens) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const auto id = load_unaligned<Stored>(from + i * sizeof(Stored));
     // A negative id stays negative, and is refused where it is used.
     // NOLINTNEXTLINE(bugprone-signed-char-misuse)
-    tokens[i] = static_cast<std::int32_t>(
-        load_unaligned<Stored>(from + i * sizeof(Stored)));
+    tokens[i] = static_cast<std::int32_t>(id);
   }
 }
 

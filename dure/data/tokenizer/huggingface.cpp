@@ -17,9 +17,9 @@ using Json = nlohmann::json;
 
 // Where a key is missing or null, nothing was asked for.
 const Json& part(const Json& object, const char* key) {
-  static const Json kNull;
+  static const Json null;
   const auto found = object.find(key);
-  return found == object.end() ? kNull : *found;
+  return found == object.end() ? null : *found;
 }
 
 // For messages: a value, but no structure, which may be long and deep.
@@ -103,6 +103,7 @@ MergeTexts merges_of(const Json& array) {
 
 void expect_unused(const Json& model, const char* key) {
   const Json& value = part(model, key);
+  // NOLINTNEXTLINE(readability-container-size-empty): a number has no empty()
   const bool unused = value.is_null() || value == "" || value == false ||
                       (value.is_number() && value == 0);
   DURE_CHECK(unused,

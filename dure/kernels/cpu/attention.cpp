@@ -225,10 +225,10 @@ void run(OnCpu, Stream&, const Attention& op) {
   // Few heads are split further, by blocks of queries, which do not meet.
   const std::int64_t blocks =
       (op.shape.sequence + kAttentionBlock - 1) / kAttentionBlock;
-  const std::int64_t parts =
-      std::clamp<std::int64_t>(4 * threads / std::max<std::int64_t>(heads, 1),
-                               1,
-                               std::max<std::int64_t>(blocks, 1));
+  const std::int64_t parts = std::clamp<std::int64_t>(
+      std::int64_t{4} * threads / std::max<std::int64_t>(heads, 1),
+      1,
+      std::max<std::int64_t>(blocks, 1));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
   for (std::int64_t task = 0; task < heads * parts; ++task) {
     const std::int64_t head = task / parts;

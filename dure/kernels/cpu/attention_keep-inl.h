@@ -6,7 +6,7 @@
 #ifdef DURE_KERNELS_CPU_ATTENTION_KEEP_INL_H_
 #undef DURE_KERNELS_CPU_ATTENTION_KEEP_INL_H_
 #else
-#define DURE_KERNELS_CPU_ATTENTION_KEEP_INL_H_
+#define DURE_KERNELS_CPU_ATTENTION_KEEP_INL_H_  // NOLINT(readability-identifier-naming)
 #endif
 
 #include <cstdint>

@@ -5,7 +5,7 @@
 #ifdef DURE_KERNELS_CPU_PHILOX_INL_H_
 #undef DURE_KERNELS_CPU_PHILOX_INL_H_
 #else
-#define DURE_KERNELS_CPU_PHILOX_INL_H_
+#define DURE_KERNELS_CPU_PHILOX_INL_H_  // NOLINT(readability-identifier-naming)
 #endif
 
 #include <cmath>

@@ -5,11 +5,10 @@
 #ifdef DURE_KERNELS_CPU_VECTOR_MATH_INL_H_
 #undef DURE_KERNELS_CPU_VECTOR_MATH_INL_H_
 #else
-#define DURE_KERNELS_CPU_VECTOR_MATH_INL_H_
+#define DURE_KERNELS_CPU_VECTOR_MATH_INL_H_  // NOLINT(readability-identifier-naming)
 #endif
 
 #include <cstdint>
-
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
