@@ -4,13 +4,14 @@
 Usage: bench/peers/pytorch_step.py [--batch 4] [--sequence 256] [--steps 5]
        [--dure build/release/bench/step_bench]
 
-Needs PyTorch (Debian: python3-torch). The same model (tied head, tanh GELU, no
+Needs PyTorch and a fast BLAS (Debian: python3-torch, libopenblas0-pthread). The same model (tied head, tanh GELU, no
 dropout, fp32), the same step (loss over all tokens, clipping by the global norm,
 AdamW) and the same count of model FLOPs. With --dure, runs that program before
 and after each round, so that both meet the same machine, and prints the ratio.
 """
 import argparse
 import math
+import os
 import re
 import statistics
 import subprocess
@@ -85,6 +86,7 @@ def main():
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--dure")
     options = parser.parse_args()
+    torch.set_num_threads(os.cpu_count())
     torch.manual_seed(1)
     model = Gpt2(max(1024, options.sequence))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, foreach=True)
