@@ -3,15 +3,15 @@
 namespace dure::kernels {
 
 void check(const CrossEntropy& op) {
-  const auto [N, Vp] = op.logits.dims<2>("logits");
-  op.logits.expect("logits", {N, Vp});
+  const auto [N, columns] = op.logits.dims<2>("logits");
+  op.logits.expect("logits", {N, columns});
   op.loss.expect("loss", {N});
   op.targets.expect("targets", {N}, DType::kI32);
-  DURE_CHECK(op.vocabulary >= 1 && op.vocabulary <= Vp,
+  DURE_CHECK(op.vocabulary >= 1 && op.vocabulary <= columns,
              "a vocabulary of ",
              op.vocabulary,
              " does not fit logits of ",
-             Vp,
+             columns,
              " columns");
 }
 

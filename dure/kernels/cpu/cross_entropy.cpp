@@ -61,14 +61,14 @@ HWY_INLINE void scale_row(float* x, std::int64_t V, float by) {
 }
 
 void cross_entropy_row(const CrossEntropy& op, std::int64_t n) {
-  const std::int64_t Vp = op.logits.shape()[1];
+  const std::int64_t columns = op.logits.shape()[1];
   const std::int64_t V = op.vocabulary;
-  float* const x = op.logits.data() + n * Vp;
+  float* const x = op.logits.data() + n * columns;
   const std::int32_t target = op.targets.data<std::int32_t>()[n];
   if (target == kIgnore) {
     op.loss.data()[n] = 0;
     if (op.gradient == Gradient::kInPlace) {
-      std::fill(x, x + Vp, 0.0F);
+      std::fill(x, x + columns, 0.0F);
     }
     return;
   }
@@ -80,7 +80,7 @@ void cross_entropy_row(const CrossEntropy& op, std::int64_t n) {
   if (op.gradient == Gradient::kInPlace) {
     scale_row(x, V, static_cast<float>(op.d_loss / sum));
     x[target] -= op.d_loss;
-    std::fill(x + V, x + Vp, 0.0F);
+    std::fill(x + V, x + columns, 0.0F);
   }
 }
 

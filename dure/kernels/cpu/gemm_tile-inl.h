@@ -136,9 +136,9 @@ HWY_INLINE void multiply_whole(const Tile& tile, std::int64_t rows) {
 
 // At the right edge: through a tile of whole width, of which only `columns`
 // columns are y's. By the same sums in the same order.
-HWY_NOINLINE void multiply_partly(const Tile& tile,
-                                  std::int64_t rows,
-                                  std::int64_t columns) {
+inline HWY_NOINLINE void multiply_partly(const Tile& tile,
+                                         std::int64_t rows,
+                                         std::int64_t columns) {
   HWY_ALIGN float sums[kTileRows * kTileColumns];
   multiply_whole({.y = sums,
                   .y_step = kTileColumns,
