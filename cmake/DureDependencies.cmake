@@ -16,7 +16,7 @@ macro(dure_require name)
   find_package(${name} ${ARGN})
   if(NOT ${name}_FOUND)
     message(FATAL_ERROR
-      "${name} ${ARGN} is missing. On Debian and Ubuntu: tools/setup build test")
+      "${name} is missing. On Debian and Ubuntu: tools/setup build test")
   endif()
 endmacro()
 
