@@ -44,7 +44,7 @@ Tokens positions_from(std::span<const std::int32_t> start, std::size_t T) {
 Generator::Generator(Rank& rank, Replica& replica, GenerateOptions options)
     : rank_(rank),
       replica_(replica),
-      options_(std::move(options)),
+      options_(options),
       sampler_(options_.sampling) {}
 
 void Generator::check_prompt(const Tokens& prompt) const {
