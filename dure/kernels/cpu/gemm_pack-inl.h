@@ -88,15 +88,20 @@ HWY_INLINE void transpose_fours(const float* from,
 
 // As far as whole blocks of 4 go; says how far that is. Line by line of the
 // source, so that what is written for one stays in the cache until it is whole.
+// More items than the hardware follows streams of: what comes is asked for.
 template <int kWidth>
 HWY_INLINE std::int64_t pack_fours(const float* from,
                                    std::int64_t item_step,
                                    std::int64_t depth,
                                    float* to) {
+  constexpr std::int64_t kAhead = 2 * kLine;
   constexpr std::int64_t kLanesAtOnce = hn::MaxLanes(PackTag<kWidth>());
   const std::int64_t end = depth / 4 * 4;
   for (std::int64_t line = 0; line < end; line += kLine) {
     const std::int64_t line_end = std::min(line + kLine, end);
+    for (std::int64_t i = 0; i < kWidth; ++i) {
+      hwy::Prefetch(from + i * item_step + line + kAhead);
+    }
     for (std::int64_t i = 0; i < kWidth; i += kLanesAtOnce) {
       const float* const items = from + i * item_step;
       for (std::int64_t k = line; k < line_end; k += 4) {

@@ -1,7 +1,11 @@
 // One tile of a matrix product, its sums held in registers.
 //
-//   y[m,n] = sum_k a[k * kTileRows + m] * b[k * kTileColumns + n]
+//   y[m,n] = [start[m,n] +] sum_k a[k * kTileRows + m] * b[k * kTileColumns +
+//   n]
 //            [+ bias[n]] [+ addend[m,n]]
+//
+// A sum over k in two calls, the second starting from what the first left, has
+// the bits of one call.
 //
 // Included once for each target.
 #if defined(DURE_KERNELS_CPU_GEMM_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -44,7 +48,8 @@ struct Tile {
   std::int64_t y_step = 0;
   const float* addend = nullptr;  // optional; may be y
   std::int64_t addend_step = 0;
-  const float* bias = nullptr;  // optional
+  const float* bias = nullptr;   // optional
+  const float* start = nullptr;  // optional; rows of kTileColumns
   const float* a = nullptr;
   const float* b = nullptr;
   std::int64_t depth = 0;
@@ -89,7 +94,10 @@ HWY_NOINLINE void multiply_rows(const Tile& tile) {
   for (int r = 0; r < kRows; ++r) {
     HWY_UNROLL(4)
     for (int v = 0; v < kTileVectors; ++v) {
-      sum[r][v] = hn::Zero(d);
+      sum[r][v] =
+          tile.start == nullptr
+              ? hn::Zero(d)
+              : hn::LoadU(d, tile.start + r * kTileColumns + v * kTileLanes);
     }
   }
   prefetch_addend<kRows>(tile);
@@ -142,6 +150,7 @@ inline HWY_NOINLINE void multiply_partly(const Tile& tile,
   HWY_ALIGN float sums[kTileRows * kTileColumns];
   multiply_whole({.y = sums,
                   .y_step = kTileColumns,
+                  .start = tile.start,
                   .a = tile.a,
                   .b = tile.b,
                   .depth = tile.depth},

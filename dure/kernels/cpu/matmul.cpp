@@ -64,6 +64,9 @@ class PhaseWork {
     if (rows.count() == 0) {
       return;
     }
+    if (plan_.row_panels == 1) {
+      return multiply_few_rows(columns, packed_a, packed_b);
+    }
     const PackSource b = columns_of_b(op_, plan_.shape);
     for (Range block = columns; block.first < columns.last;
          block.first = block.last) {
@@ -93,6 +96,36 @@ class PhaseWork {
         multiply_tile(tile,
                       std::min<std::int64_t>(kTileRows, M - m),
                       std::min<std::int64_t>(kTileColumns, N - n));
+      }
+    }
+  }
+
+  // One panel of rows uses what is packed of b once: it need not leave the
+  // first-level cache.
+  void multiply_few_rows(Range columns,
+                         const float* packed_a,
+                         float* packed_b) const {
+    constexpr std::int64_t kChunk = 64;
+    const auto [M, N, K] = plan_.shape;
+    const PackSource b = columns_of_b(op_, plan_.shape);
+    HWY_ALIGN float sums[kTileRows * kTileColumns];
+    for (std::int64_t j = columns.first; j < columns.last; ++j) {
+      const std::int64_t n = j * kTileColumns;
+      Tile whole{.y_step = N, .addend_step = N};
+      place(whole, 0, n);
+      for (Range k = depth_; k.first < depth_.last; k.first = k.last) {
+        k.last = std::min(k.first + kChunk, depth_.last);
+        pack_panels<kTileColumns>(b, {j, j + 1}, k, packed_b);
+        const bool last = k.last == depth_.last;
+        Tile tile = last ? whole : Tile{.y = sums, .y_step = kTileColumns};
+        tile.start = k.first == depth_.first ? nullptr : sums;
+        tile.a = packed_a + (k.first - depth_.first) * kTileRows;
+        tile.b = packed_b;
+        tile.depth = k.count();
+        multiply_tile(
+            tile,
+            M,
+            last ? std::min<std::int64_t>(kTileColumns, N - n) : kTileColumns);
       }
     }
   }
