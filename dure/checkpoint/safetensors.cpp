@@ -224,6 +224,8 @@ FileDtype file_dtype(DType dtype) {
   switch (dtype) {
     case DType::kF32:
       return FileDtype::kF32;
+    case DType::kF64:
+      return FileDtype::kF64;
     case DType::kBf16:
       return FileDtype::kBf16;
     case DType::kF16:

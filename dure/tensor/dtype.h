@@ -7,10 +7,20 @@
 
 namespace dure {
 
-enum class DType : std::uint8_t { kF32, kBf16, kF16, kI32, kI64, kU16, kU8 };
+enum class DType : std::uint8_t {
+  kF32,
+  kF64,
+  kBf16,
+  kF16,
+  kI32,
+  kI64,
+  kU16,
+  kU8,
+};
 
 constexpr std::size_t size_of(DType dtype) {
   switch (dtype) {
+    case DType::kF64:
     case DType::kI64:
       return 8;
     case DType::kF32:
@@ -28,7 +38,7 @@ constexpr std::size_t size_of(DType dtype) {
 
 constexpr const char* name_of(DType dtype) {
   constexpr const char* kNames[] = {
-      "f32", "bf16", "f16", "i32", "i64", "u16", "u8"};
+      "f32", "f64", "bf16", "f16", "i32", "i64", "u16", "u8"};
   return kNames[static_cast<int>(dtype)];
 }
 
@@ -37,6 +47,8 @@ template <typename T>
 constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, float>) {
     return DType::kF32;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return DType::kF64;
   } else if constexpr (std::is_same_v<T, std::int32_t>) {
     return DType::kI32;
   } else if constexpr (std::is_same_v<T, std::int64_t>) {

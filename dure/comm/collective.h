@@ -1,0 +1,199 @@
+// Collectives and messages: what ranks do together, as values.
+//
+//   comm.run(AllReduce{.y = y, .x = x});
+//   Work work = comm.start(ReduceScatter{.y = y, .x = x});
+//
+// Each names what this rank gives (x) and what it gets (y). A "part" of a
+// tensor is a stretch of its elements in row-major order, one for each rank, in
+// the order of the ranks. Parts are of the sizes in `counts`, which must be the
+// same on every rank; without counts they are near-even: of n elements on N
+// ranks every rank has n / N, and the first n % N ranks one more. Any size may
+// be 0.
+//
+// Aliasing: y of a reduction may be x; of all_gather and gather, x may be the
+// rank's own part of y, of reduce_scatter and scatter y the rank's own part of
+// x. Otherwise they do not overlap.
+//
+// Types: all. Sums and products of bf16 and f16 are made in f32 and rounded
+// once. kAverage is of floating-point types only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dure/tensor/tensor.h"
+
+namespace dure::comm {
+
+enum class Kind : std::uint8_t {
+  kBroadcast,
+  kReduce,
+  kAllReduce,
+  kScatter,
+  kGather,
+  kAllGather,
+  kReduceScatter,
+  kAllToAll,
+  kBarrier,
+  kSend,
+  kRecv,
+};
+inline constexpr int kKinds = 11;
+const char* name_of(Kind kind);
+
+enum class Reduction : std::uint8_t { kSum, kProduct, kMin, kMax, kAverage };
+const char* name_of(Reduction reduction);
+
+// kRanked: the result is ((x_0 + x_1) + x_2) + ..., whatever the algorithm and
+// the timing. kFast: any order, the same on every run of as many ranks.
+enum class SumOrder : std::uint8_t { kFast, kRanked };
+
+// How the data travels (plan.h). kDirect: by the back end's own means.
+enum class Algorithm : std::uint8_t {
+  kAutomatic,
+  kDirect,
+  kRoot,
+  kAllToAll,
+  kRing,
+  kHalvingDoubling,
+  kTree,
+};
+const char* name_of(Algorithm algorithm);
+
+struct How {
+  SumOrder sums = SumOrder::kFast;
+  Algorithm algorithm = Algorithm::kAutomatic;
+};
+
+using Counts = std::vector<std::int64_t>;
+
+// x of the root becomes x of all.
+struct Broadcast {
+  Tensor x;
+  int root = 0;
+  How how = {};
+};
+
+// The root's y is the reduction of all x. Elsewhere y is left out.
+struct Reduce {
+  Tensor y = {};
+  ConstTensor x;
+  Reduction reduction = Reduction::kSum;
+  int root = 0;
+  How how = {};
+};
+
+struct AllReduce {
+  Tensor y;
+  ConstTensor x;
+  Reduction reduction = Reduction::kSum;
+  How how = {};
+};
+
+// y is this rank's part of the root's x, which is left out elsewhere.
+struct Scatter {
+  Tensor y;
+  ConstTensor x = {};
+  int root = 0;
+  Counts counts = {};
+  How how = {};
+};
+
+// The root's y has all x as its parts. Elsewhere y is left out.
+struct Gather {
+  Tensor y = {};
+  ConstTensor x;
+  int root = 0;
+  Counts counts = {};
+  How how = {};
+};
+
+struct AllGather {
+  Tensor y;
+  ConstTensor x;
+  Counts counts = {};
+  How how = {};
+};
+
+// y is this rank's part of the reduction of all x.
+struct ReduceScatter {
+  Tensor y;
+  ConstTensor x;
+  Reduction reduction = Reduction::kSum;
+  Counts counts = {};
+  How how = {};
+};
+
+// Part j of rank i's x becomes part i of rank j's y. x_counts[j] elements go to
+// rank j, y_counts[i] come from rank i; without them, x's are near-even, and
+// every rank's x must be of one size.
+struct AllToAll {
+  Tensor y;
+  ConstTensor x;
+  Counts x_counts = {};
+  Counts y_counts = {};
+  How how = {};
+};
+
+// Nobody leaves before all have come.
+struct Barrier {};
+
+// A message. Of those between two ranks with equal tags the first sent is the
+// first received; those of other tags do not wait for one another. Sizes and
+// types must agree.
+struct Send {
+  ConstTensor x;
+  int to = 0;
+  int tag = 0;  // not negative
+};
+struct Recv {
+  Tensor y;
+  int from = 0;
+  int tag = 0;
+};
+
+// Any of these as back ends get it: checked, its counts filled in.
+struct Request {
+  Kind kind = Kind::kBarrier;
+  ConstTensor input = {};  // empty where this rank gives nothing
+  Tensor output = {};      // empty where this rank gets nothing
+  Reduction reduction = Reduction::kSum;
+  How how = {};
+  int root = 0;          // of messages: the other rank
+  int tag = 0;           // of messages
+  Counts counts = {};    // of scatter, gather, all_gather, reduce_scatter, and
+                         // of x of all_to_all: the parts
+  Counts y_counts = {};  // of y of all_to_all
+  std::uint64_t sequence = 0;  // the flight recorder's
+
+  DType dtype() const { return input ? input.dtype() : output.dtype(); }
+};
+
+// Throw Error where shapes, types, counts or ranks do not go together: what one
+// rank can see alone.
+Request request_of(const Broadcast& op, int rank, int ranks);
+Request request_of(const Reduce& op, int rank, int ranks);
+Request request_of(const AllReduce& op, int rank, int ranks);
+Request request_of(const Scatter& op, int rank, int ranks);
+Request request_of(const Gather& op, int rank, int ranks);
+Request request_of(const AllGather& op, int rank, int ranks);
+Request request_of(const ReduceScatter& op, int rank, int ranks);
+Request request_of(const AllToAll& op, int rank, int ranks);
+Request request_of(const Barrier& op, int rank, int ranks);
+Request request_of(const Send& op, int rank, int ranks);
+Request request_of(const Recv& op, int rank, int ranks);
+
+// Sizes of the near-even parts of n elements.
+Counts even_counts(std::int64_t n, int ranks);
+
+// Where part i begins: the sum of the counts before it.
+std::int64_t offset_of(const Counts& counts, int part);
+
+// Of the larger of x and y.
+std::int64_t elements_of(const Request& request);
+
+// For messages to people: "all_reduce of 12 f32, sum".
+std::string describe(const Request& request);
+
+}  // namespace dure::comm

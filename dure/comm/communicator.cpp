@@ -1,0 +1,134 @@
+#include "dure/comm/communicator.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "dure/comm/error.h"
+
+namespace dure::comm {
+namespace {
+
+bool is_message(const Request& request) {
+  return request.kind == Kind::kSend || request.kind == Kind::kRecv;
+}
+
+std::uint64_t bytes_of(const Request& request) {
+  return std::max(request.input.size_bytes(), request.output.size_bytes());
+}
+
+}  // namespace
+
+Communicator::Communicator(Identity identity)
+    : rank_(identity.rank),
+      size_(identity.size),
+      axis_(std::move(identity.axis)),
+      options_(std::move(identity.options)),
+      ledger_(std::move(identity.ledger)) {}
+
+Communicator::Identity Communicator::identity_of(
+    int rank, int size, const std::string& axis) const {
+  return {.rank = rank,
+          .size = size,
+          .axis = axis,
+          .options = options_,
+          .ledger = ledger_};
+}
+
+void Communicator::prepare(Request& request) {
+  if (request.how.algorithm == Algorithm::kAutomatic) {
+    request.how.algorithm = options_.how.algorithm;
+  }
+  if (options_.how.sums == SumOrder::kRanked) {
+    request.how.sums = SumOrder::kRanked;
+  }
+  if (!supports_request(request)) {
+    throw Unsupported(concat("the ",
+                             back_end(),
+                             " back end has no ",
+                             describe(request),
+                             " by the algorithm ",
+                             name_of(request.how.algorithm)));
+  }
+  ledger_->traffic->add(axis_, request.kind, bytes_of(request));
+  request.sequence = ledger_->recorder->begin(axis_, request);
+}
+
+void Communicator::run_request(Request request) {
+  if (is_message(request)) {
+    return start_request(std::move(request)).wait();
+  }
+  prepare(request);
+  try {
+    execute(request);
+  } catch (...) {
+    recorder().end(request.sequence, FlightRecorder::State::kFailed);
+    throw;
+  }
+  recorder().end(request.sequence, FlightRecorder::State::kDone);
+}
+
+Work Communicator::start_request(Request request) {
+  prepare(request);
+  return is_message(request) ? begin_messages({&request, 1}) : begin(request);
+}
+
+Work Communicator::start_messages(std::span<const Message> messages) {
+  std::vector<Request> requests;
+  for (const Message& message : messages) {
+    requests.push_back(std::visit(
+        [this](const auto& op) { return request_of(op, rank_, size_); },
+        message));
+    prepare(requests.back());
+  }
+  return begin_messages(requests);
+}
+
+std::unique_ptr<Communicator> Communicator::split(int color,
+                                                  int key,
+                                                  const std::string& axis) {
+  const auto ranks = static_cast<std::size_t>(size_);
+  std::vector<std::int32_t> mine = {color, key};
+  std::vector<std::int32_t> all(2 * ranks);
+  run(AllGather{.y = Tensor(all.data(), {2 * size_}),
+                .x = Tensor(mine.data(), {2})});
+  std::vector<std::pair<int, int>> members;  // key, rank
+  for (int rank = 0; rank < size_; ++rank) {
+    if (all[static_cast<std::size_t>(2 * rank)] == color) {
+      members.emplace_back(all[static_cast<std::size_t>(2 * rank + 1)], rank);
+    }
+  }
+  if (color < 0) {
+    return nullptr;
+  }
+  std::sort(members.begin(), members.end());
+  std::vector<int> in_order;
+  for (const auto& [member_key, rank] : members) {
+    in_order.push_back(rank);
+  }
+  const auto me = std::find(in_order.begin(), in_order.end(), rank_);
+  return make_subgroup(in_order,
+                       identity_of(static_cast<int>(me - in_order.begin()),
+                                   static_cast<int>(in_order.size()),
+                                   axis));
+}
+
+std::unique_ptr<Communicator> Communicator::subgroup(std::span<const int> ranks,
+                                                     const std::string& axis) {
+  for (const int rank : ranks) {
+    DURE_CHECK(rank >= 0 && rank < size_ &&
+                   std::count(ranks.begin(), ranks.end(), rank) == 1,
+               "a subgroup names ranks of 0 to ",
+               size_ - 1,
+               " once each; ",
+               rank,
+               " came");
+  }
+  const auto me = std::find(ranks.begin(), ranks.end(), rank_);
+  return me == ranks.end()
+             ? split(-1, 0, axis)
+             : split(0, static_cast<int>(me - ranks.begin()), axis);
+}
+
+}  // namespace dure::comm

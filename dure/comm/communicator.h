@@ -1,0 +1,139 @@
+// A communicator: some ranks that communicate, as one of them sees it.
+//
+// All ranks of a communicator call the same collectives in the same order.
+// Collectives of one communicator run in that order, one after another; those
+// of different communicators, and messages, do not wait for one another.
+//
+// Threads: a communicator belongs to one rank; run() and start() are called by
+// one thread at a time.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "dure/comm/collective.h"
+#include "dure/comm/flight_recorder.h"
+#include "dure/comm/traffic.h"
+#include "dure/comm/work.h"
+
+namespace dure::comm {
+
+// Whether ranks compare what they are about to do before they do it.
+enum class Check : std::uint8_t { kOff, kOn };
+
+#ifdef NDEBUG
+inline constexpr Check kDefaultCheck = Check::kOff;
+#else
+inline constexpr Check kDefaultCheck = Check::kOn;
+#endif
+
+struct Options {
+  double timeout_seconds = 600;
+  Check check = kDefaultCheck;
+  How how = {};  // of operations that leave it open
+  // Where flight recorders are written when an operation times out, as
+  // flight_rank<R>.jsonl; empty: nowhere.
+  std::string flight_directory = {};
+};
+
+using Message = std::variant<Send, Recv>;
+
+class Communicator {
+ public:
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+  virtual ~Communicator() = default;
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  const Options& options() const { return options_; }
+  virtual const char* back_end() const = 0;
+
+  // Returns when this rank is done: its y is whole, its x may change.
+  template <typename Op>
+  void run(const Op& op) {
+    run_request(request_of(op, rank_, size_));
+  }
+
+  // Returns at once. The tensors must live, x unchanged, until the Work is
+  // done.
+  template <typename Op>
+  Work start(const Op& op) {
+    return start_request(request_of(op, rank_, size_));
+  }
+
+  // Several messages at once; done when all are, in whatever order they come.
+  Work start_messages(std::span<const Message> messages);
+
+  template <typename Op>
+  bool supports(const Op& op) const {
+    return supports_request(request_of(op, rank_, size_));
+  }
+
+  // Collective: the ranks of one color, ordered by key, then by rank, form a
+  // communicator each. Null for a negative color. `axis` names what it is, for
+  // the traffic ("tensor").
+  std::unique_ptr<Communicator> split(int color,
+                                      int key,
+                                      const std::string& axis);
+
+  // Collective over this communicator: the ranks named, in this order; null on
+  // the others.
+  std::unique_ptr<Communicator> subgroup(std::span<const int> ranks,
+                                         const std::string& axis);
+
+  const std::string& axis() const { return axis_; }
+
+  // Calls and bytes so far, of all communicators split from one world.
+  const Traffic& traffic() const { return *ledger_->traffic; }
+  const FlightRecorder& flight_recorder() const { return *ledger_->recorder; }
+
+ protected:
+  // What the communicators of one rank share.
+  struct Ledger {
+    std::shared_ptr<Traffic> traffic = std::make_shared<Traffic>();
+    std::shared_ptr<FlightRecorder> recorder =
+        std::make_shared<FlightRecorder>();
+  };
+  struct Identity {
+    int rank = 0;
+    int size = 1;
+    std::string axis = "world";
+    Options options = {};
+    std::shared_ptr<Ledger> ledger = std::make_shared<Ledger>();
+  };
+
+  explicit Communicator(Identity identity);
+
+  Identity identity_of(int rank, int size, const std::string& axis) const;
+  FlightRecorder& recorder() { return *ledger_->recorder; }
+  std::shared_ptr<FlightRecorder> shared_recorder() const {
+    return ledger_->recorder;
+  }
+
+  // Requests come here checked, supported, and with `how` filled in. What
+  // begin() starts tells the recorder when it is done.
+  virtual bool supports_request(const Request& request) const = 0;
+  virtual void execute(const Request& request) = 0;
+  virtual Work begin(const Request& request) = 0;  // a collective
+  virtual Work begin_messages(std::span<const Request> messages) = 0;
+  // `members`: ranks of this communicator, in the order of the new one; all of
+  // them, and no others, call this.
+  virtual std::unique_ptr<Communicator> make_subgroup(
+      std::span<const int> members, Identity identity) = 0;
+
+ private:
+  void run_request(Request request);
+  Work start_request(Request request);
+  void prepare(Request& request);
+
+  int rank_;
+  int size_;
+  std::string axis_;
+  Options options_;
+  std::shared_ptr<Ledger> ledger_;
+};
+
+}  // namespace dure::comm

@@ -1,0 +1,121 @@
+#include "dure/comm/flight_recorder.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "dure/base/check.h"
+#include "dure/base/trace.h"
+
+namespace dure::comm {
+namespace {
+
+const char* name_of(FlightRecorder::State state) {
+  constexpr const char* kNames[] = {"waiting", "done", "failed"};
+  return kNames[static_cast<int>(state)];
+}
+
+std::string seconds_text(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", seconds);
+  return text;
+}
+
+std::string describe(const FlightRecorder::Call& call) {
+  const bool message = call.kind == Kind::kSend || call.kind == Kind::kRecv;
+  return concat("#",
+                call.sequence,
+                " ",
+                comm::name_of(call.kind),
+                " of ",
+                call.elements,
+                " ",
+                dure::name_of(call.dtype),
+                message ? concat(call.kind == Kind::kSend ? " to " : " from ",
+                                 "rank ",
+                                 call.root)
+                        : "",
+                " on ",
+                call.axis);
+}
+
+}  // namespace
+
+std::uint64_t FlightRecorder::begin(const std::string& axis,
+                                    const Request& request) {
+  const std::lock_guard lock(mutex_);
+  Call& call = calls_[count_ % kKept];
+  call.sequence = ++count_;
+  call.axis = axis;
+  call.kind = request.kind;
+  call.dtype = request.dtype();
+  call.elements = elements_of(request);
+  call.root = request.root;
+  call.state = State::kWaiting;
+  call.start_seconds = monotonic_seconds();
+  call.end_seconds = 0;
+  return call.sequence;
+}
+
+void FlightRecorder::end(std::uint64_t sequence, State state) {
+  const std::lock_guard lock(mutex_);
+  Call& call = calls_[(sequence - 1) % kKept];
+  if (call.sequence == sequence) {
+    call.state = state;
+    call.end_seconds = monotonic_seconds();
+  }
+}
+
+std::vector<FlightRecorder::Call> FlightRecorder::calls() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Call> calls;
+  const std::uint64_t first = count_ > kKept ? count_ - kKept : 0;
+  for (std::uint64_t i = first; i < count_; ++i) {
+    calls.push_back(calls_[i % kKept]);
+  }
+  return calls;
+}
+
+std::string FlightRecorder::last() const {
+  const std::vector<Call> all = calls();
+  if (all.empty()) {
+    return "nothing yet";
+  }
+  const Call& call = all.back();
+  const double now = monotonic_seconds();
+  return describe(call) +
+         (call.state == State::kWaiting
+              ? ", waiting for " + seconds_text(now - call.start_seconds)
+              : concat(", ",
+                       name_of(call.state),
+                       " ",
+                       seconds_text(now - call.end_seconds),
+                       " ago"));
+}
+
+std::string FlightRecorder::to_json_lines() const {
+  std::string text;
+  for (const Call& call : calls()) {
+    text += concat("{\"sequence\": ",
+                   call.sequence,
+                   ", \"axis\": \"",
+                   call.axis,
+                   "\", \"kind\": \"",
+                   comm::name_of(call.kind),
+                   "\", \"dtype\": \"",
+                   dure::name_of(call.dtype),
+                   "\", \"elements\": ",
+                   call.elements,
+                   ", \"root\": ",
+                   call.root,
+                   ", \"state\": \"",
+                   name_of(call.state),
+                   "\", \"seconds\": ",
+                   call.state == State::kWaiting
+                       ? monotonic_seconds() - call.start_seconds
+                       : call.end_seconds - call.start_seconds,
+                   "}\n");
+  }
+  return text;
+}
+
+}  // namespace dure::comm

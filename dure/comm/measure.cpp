@@ -1,0 +1,244 @@
+#include "dure/comm/measure.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "dure/base/trace.h"
+
+namespace dure::comm {
+namespace {
+
+// The tensors of one row, and its call.
+class Case {
+ public:
+  Case(Communicator& comm, Kind kind, Algorithm algorithm, std::int64_t bytes)
+      : comm_(comm),
+        kind_(kind),
+        how_{.algorithm = algorithm},
+        elements_(bytes / static_cast<std::int64_t>(sizeof(float))),
+        x_(static_cast<std::size_t>(elements_)),
+        y_(static_cast<std::size_t>(elements_)) {}
+
+  bool supported() {
+    return with_op([this](const auto& op) { return comm_.supports(op); });
+  }
+  void call() {
+    with_op([this](const auto& op) {
+      comm_.run(op);
+      return true;
+    });
+  }
+
+ private:
+  Tensor whole(std::vector<float>& values) const {
+    return Tensor(values.data(), {elements_});
+  }
+  Tensor part(std::vector<float>& values) const {
+    const Counts counts = even_counts(elements_, comm_.size());
+    return Tensor(values.data(),
+                  {counts[static_cast<std::size_t>(comm_.rank())]});
+  }
+  // Every rank's x must be of one size, and y as large: whole parts.
+  Tensor divided(std::vector<float>& values) const {
+    return Tensor(values.data(), {elements_ / comm_.size() * comm_.size()});
+  }
+
+  template <typename Use>
+  bool with_op(const Use& use) {
+    switch (kind_) {
+      case Kind::kBroadcast:
+        return use(Broadcast{.x = whole(x_), .how = how_});
+      case Kind::kReduce:
+        return use(Reduce{.y = whole(y_), .x = whole(x_), .how = how_});
+      case Kind::kAllReduce:  // in place, as gradients are
+        return use(AllReduce{.y = whole(x_), .x = whole(x_), .how = how_});
+      case Kind::kScatter:
+        return use(Scatter{.y = part(y_), .x = whole(x_), .how = how_});
+      case Kind::kGather:
+        return use(Gather{.y = whole(y_), .x = part(x_), .how = how_});
+      case Kind::kAllGather:
+        return use(AllGather{.y = whole(y_), .x = part(x_), .how = how_});
+      case Kind::kReduceScatter:
+        return use(ReduceScatter{.y = part(y_), .x = whole(x_), .how = how_});
+      case Kind::kAllToAll:
+        return use(AllToAll{.y = divided(y_), .x = divided(x_), .how = how_});
+      case Kind::kBarrier:
+        return use(Barrier{});
+      case Kind::kSend:
+      case Kind::kRecv:
+        return exchange(use);
+    }
+    return false;
+  }
+
+  // Rank 0 sends to the last one.
+  template <typename Use>
+  bool exchange(const Use& use) {
+    if (comm_.size() == 1) {
+      return false;
+    }
+    if (comm_.rank() == 0) {
+      return use(Send{.x = whole(x_), .to = comm_.size() - 1});
+    }
+    return comm_.rank() == comm_.size() - 1
+               ? use(Recv{.y = whole(y_), .from = 0})
+               : true;
+  }
+
+  Communicator& comm_;
+  Kind kind_;
+  How how_;
+  std::int64_t elements_;
+  std::vector<float> x_;
+  std::vector<float> y_;
+};
+
+// The largest over the ranks.
+double slowest(Communicator& comm, double seconds) {
+  const Tensor tensor(&seconds, {1});
+  comm.run(AllReduce{.y = tensor, .x = tensor, .reduction = Reduction::kMax});
+  return seconds;
+}
+
+template <typename Call>
+double seconds_of(Communicator& comm, int calls, const Call& call) {
+  comm.run(Barrier{});
+  const double start = monotonic_seconds();
+  for (int i = 0; i < calls; ++i) {
+    call();
+  }
+  return slowest(comm, (monotonic_seconds() - start) / calls);
+}
+
+// All ranks at once, each its share of 256 MiB: no cache holds it.
+class Copy {
+ public:
+  explicit Copy(int ranks)
+      : from_((std::size_t{256} << 20) / static_cast<std::size_t>(ranks), 'a'),
+        to_(from_.size(), 'b') {}
+
+  double bytes_per_second(Communicator& comm) {
+    const double seconds = seconds_of(comm, 1, [this] {
+      std::memcpy(to_.data(), from_.data(), from_.size());
+    });
+    return static_cast<double>(from_.size()) * comm.size() / seconds;
+  }
+
+ private:
+  std::vector<char> from_;
+  std::vector<char> to_;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// As many calls as the time of a round takes; the same on every rank.
+int calls_of(Communicator& comm, const MeasureOptions& options, Case& one) {
+  one.call();  // pages, threads
+  const double seconds = seconds_of(comm, 1, [&] { one.call(); });
+  const double round = options.seconds / options.rounds;
+  return static_cast<int>(std::clamp(round / seconds, 1.0, 1e6));
+}
+
+Measurement measure_case(Communicator& comm,
+                         const MeasureOptions& options,
+                         Case& one,
+                         Copy* copy) {
+  const int calls = calls_of(comm, options, one);
+  std::vector<double> seconds;
+  std::vector<double> copies;
+  for (int round = 0; round < options.rounds; ++round) {
+    if (copy != nullptr) {
+      copies.push_back(copy->bytes_per_second(comm));
+    }
+    seconds.push_back(seconds_of(comm, calls, [&] { one.call(); }));
+  }
+  const auto [least, most] =
+      std::minmax_element(seconds.begin(), seconds.end());
+  return {.back_end = comm.back_end(),
+          .ranks = comm.size(),
+          .seconds = median(seconds),
+          .least_seconds = *least,
+          .most_seconds = *most,
+          .copy_bytes_per_second = copies.empty() ? 0 : median(copies)};
+}
+
+}  // namespace
+
+std::vector<Measurement> measure(Communicator& comm,
+                                 const MeasureOptions& options,
+                                 CopyLimit limit) {
+  Copy copy(comm.size());
+  std::vector<Measurement> rows;
+  for (const Kind kind : options.kinds) {
+    for (const Algorithm algorithm : options.algorithms) {
+      for (const std::int64_t bytes : options.sizes) {
+        Case one(comm, kind, algorithm, bytes);
+        if (!one.supported()) {
+          continue;
+        }
+        Measurement row = measure_case(
+            comm, options, one, limit == CopyLimit::kYes ? &copy : nullptr);
+        row.kind = kind;
+        row.algorithm = algorithm;
+        row.bytes = bytes;
+        rows.push_back(row);
+      }
+    }
+  }
+  return rows;
+}
+
+double copied_bytes(Kind kind, int ranks, std::int64_t bytes) {
+  const auto N = static_cast<double>(ranks);
+  const auto S = static_cast<double>(bytes);
+  switch (kind) {
+    case Kind::kAllReduce:  // reads and writes N S
+      return N * S;
+    case Kind::kReduce:  // reads N S, writes S
+    case Kind::kReduceScatter:
+      return (N + 1) * S / 2;
+    case Kind::kBroadcast:  // reads S (caches may serve the rest), writes N - 1
+      return N * S / 2;
+    case Kind::kAllGather:  // reads S, writes N S
+      return (N + 1) * S / 2;
+    case Kind::kAllToAll:
+      return N * S;
+    case Kind::kScatter:
+    case Kind::kGather:
+    case Kind::kSend:
+      return S;
+    default:
+      return 0;
+  }
+}
+
+double Measurement::algorithm_bandwidth() const {
+  return static_cast<double>(bytes) / seconds;
+}
+
+double Measurement::bus_bandwidth() const {
+  const double others = static_cast<double>(ranks - 1) / ranks;
+  switch (kind) {
+    case Kind::kAllReduce:
+      return 2 * others * algorithm_bandwidth();
+    case Kind::kAllGather:
+    case Kind::kReduceScatter:
+    case Kind::kAllToAll:
+    case Kind::kScatter:
+    case Kind::kGather:
+      return others * algorithm_bandwidth();
+    default:
+      return algorithm_bandwidth();
+  }
+}
+
+double Measurement::share_of_limit() const {
+  return copy_bytes_per_second == 0 ? 0
+                                    : copied_bytes(kind, ranks, bytes) /
+                                          copy_bytes_per_second / seconds;
+}
+
+}  // namespace dure::comm

@@ -1,0 +1,40 @@
+// A thread that carries out what was started, in order.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "dure/comm/work.h"
+
+namespace dure::comm {
+
+// Threads: post() and idle() are called by one thread. Destruction waits for
+// what was posted.
+class ProgressThread {
+ public:
+  ProgressThread();
+  ProgressThread(const ProgressThread&) = delete;
+  ProgressThread& operator=(const ProgressThread&) = delete;
+  ~ProgressThread();
+
+  Work post(std::function<void()> task);
+
+  // Whether all that was posted is done.
+  bool idle() const;
+
+ private:
+  class Task;
+  void serve();
+
+  mutable std::mutex mutex_;
+  std::condition_variable posted_;
+  std::deque<std::shared_ptr<Task>> tasks_;  // the first one runs
+  bool ending_ = false;
+  std::thread thread_;
+};
+
+}  // namespace dure::comm

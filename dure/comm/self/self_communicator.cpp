@@ -1,0 +1,65 @@
+#include "dure/comm/self/self_communicator.h"
+
+#include <utility>
+
+#include "dure/comm/error.h"
+#include "dure/comm/reduce.h"
+#include "dure/comm/threads/mailbox.h"
+
+namespace dure::comm {
+namespace {
+
+// One rank's reduction, its parts and its whole are all x: every collective
+// copies.
+class SelfCommunicator final : public Communicator {
+ public:
+  explicit SelfCommunicator(Identity identity)
+      : Communicator(std::move(identity)),
+        mailbox_(1,
+                 std::make_shared<Fate>(),
+                 Communicator::options().timeout_seconds) {}
+
+  static std::unique_ptr<Communicator> make(const Options& options) {
+    return std::make_unique<SelfCommunicator>(Identity{.options = options});
+  }
+
+  const char* back_end() const override { return "self"; }
+
+ protected:
+  bool supports_request(const Request& /*request*/) const override {
+    return true;  // all algorithms are one
+  }
+
+  void execute(const Request& request) override {
+    if (request.output.elements() > 0 &&
+        request.output.bytes() != request.input.bytes()) {
+      convert(request.output, request.input);
+    }
+  }
+
+  Work begin(const Request& request) override {
+    execute(request);
+    recorder().end(request.sequence, FlightRecorder::State::kDone);
+    return {};
+  }
+
+  Work begin_messages(std::span<const Request> messages) override {
+    return mailbox_.post(0, messages, shared_recorder());
+  }
+
+  std::unique_ptr<Communicator> make_subgroup(std::span<const int> /*members*/,
+                                              Identity identity) override {
+    return std::make_unique<SelfCommunicator>(std::move(identity));
+  }
+
+ private:
+  Mailbox mailbox_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_self_communicator(const Options& options) {
+  return SelfCommunicator::make(options);
+}
+
+}  // namespace dure::comm

@@ -1,0 +1,55 @@
+// Messages between threads: whoever comes second copies, straight from the
+// sender's memory to the receiver's.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "dure/comm/collective.h"
+#include "dure/comm/fate.h"
+#include "dure/comm/flight_recorder.h"
+#include "dure/comm/work.h"
+
+namespace dure::comm {
+
+// Of one communicator. Threads: any.
+class Mailbox {
+ public:
+  Mailbox(int ranks, std::shared_ptr<Fate> fate, double timeout_seconds);
+
+  // Several messages of `rank`. They are matched at once where the other side
+  // is there already, so none of them waits for another.
+  Work post(int rank,
+            std::span<const Request> messages,
+            std::shared_ptr<FlightRecorder> recorder);
+
+ private:
+  class Messages;
+
+  // One message whose other side has not come.
+  struct Pending {
+    Request request;
+    int rank;
+    std::shared_ptr<Messages> owner;
+  };
+
+  // Those that wait for one receiver.
+  struct Box {
+    std::mutex mutex;
+    std::list<Pending> sends;
+    std::list<Pending> receives;
+  };
+
+  void post_one(const Pending& message);
+  // Forgets what has no other side; the rest will be done.
+  void withdraw(const Messages& owner);
+
+  std::vector<Box> boxes_;
+  std::shared_ptr<Fate> fate_;
+  double timeout_seconds_;
+};
+
+}  // namespace dure::comm

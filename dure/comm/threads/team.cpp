@@ -1,0 +1,143 @@
+#include "dure/comm/threads/team.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "dure/base/files.h"
+#include "dure/comm/error.h"
+#include "dure/comm/waiting.h"
+
+namespace dure::comm {
+
+bool is_small(const Request& request) {
+  const bool kind = request.kind == Kind::kAllReduce ||
+                    request.kind == Kind::kBroadcast ||
+                    request.kind == Kind::kBarrier;
+  return kind && request.output.size_bytes() <= Team::kSmallBytes;
+}
+
+Team::Team(int size, std::shared_ptr<Fate> fate, const Options& options)
+    : seats_(static_cast<std::size_t>(size)),
+      fate_(std::move(fate)),
+      options_(options),
+      recorders_(static_cast<std::size_t>(size)) {}
+
+void Team::introduce(int rank, std::shared_ptr<const FlightRecorder> recorder) {
+  const std::lock_guard lock(mutex_);
+  recorders_[static_cast<std::size_t>(rank)] = std::move(recorder);
+}
+
+std::shared_ptr<const FlightRecorder> Team::recorder_of(int rank) const {
+  const std::lock_guard lock(mutex_);
+  return recorders_[static_cast<std::size_t>(rank)];
+}
+
+bool Team::all(std::atomic<std::uint64_t> Seat::*mark,
+               std::uint64_t count) const {
+  return std::all_of(seats_.begin(), seats_.end(), [&](const Seat& seat) {
+    return (seat.*mark).load(std::memory_order_acquire) >= count;
+  });
+}
+
+void Team::arrive(int rank, std::uint64_t count, const Request& request) {
+  Seat& seat = seats_[static_cast<std::size_t>(rank)];
+  Slot& slot = seat.slots[count % 2];
+  slot.header = header_of(request);
+  slot.request = &request;
+  if (is_small(request) && request.input.elements() > 0) {
+    std::memcpy(
+        slot.data.data(), request.input.bytes(), request.input.size_bytes());
+  }
+  seat.arrived.store(count, std::memory_order_release);
+  wait_for_all(rank, count, &Seat::arrived);
+}
+
+void Team::leave(int rank, std::uint64_t count) {
+  Seat& seat = seats_[static_cast<std::size_t>(rank)];
+  seat.left.store(count, std::memory_order_release);
+  wait_for_all(rank, count, &Seat::left);
+}
+
+void Team::wait_for_all(int rank,
+                        std::uint64_t count,
+                        std::atomic<std::uint64_t> Seat::*mark) {
+  const Waited waited = wait_until(
+      options_.timeout_seconds,
+      [&] { return all(mark, count); },
+      [&] { return fate_->failed(); });
+  if (waited == Waited::kStopped) {
+    wait_for_busy();
+    fate_->raise();
+  }
+  if (waited == Waited::kTimedOut) {
+    const std::string text = table(rank, count);
+    write_flight_recorders();
+    fail(rank, text);
+    throw Timeout(text);
+  }
+}
+
+void Team::fail(int rank, const std::string& message) {
+  fate_->fail(rank, message);
+  wait_for_busy();
+}
+
+void Team::wait_for_busy() const {
+  for (const Seat& seat : seats_) {
+    while (seat.busy.load()) {
+      std::this_thread::yield();
+    }
+  }
+}
+
+Team::Access::Access(Team& team, int rank)
+    : seat_(team.seats_[static_cast<std::size_t>(rank)]) {
+  seat_.busy.store(true);
+  if (team.fate_->failed()) {
+    seat_.busy.store(false);
+    team.fate_->raise();
+  }
+}
+
+Team::Access::~Access() {
+  seat_.busy.store(false);
+}
+
+std::string Team::table(int rank, std::uint64_t count) const {
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%g", options_.timeout_seconds);
+  std::string text = concat("collective ",
+                            count,
+                            " of this communicator, ",
+                            describe(slot(rank, count).header),
+                            ", was not finished within ",
+                            seconds,
+                            " s (comm.timeout)");
+  for (int r = 0; r < size(); ++r) {
+    const bool here = seats_[static_cast<std::size_t>(r)].arrived >= count;
+    const auto recorder = recorder_of(r);
+    text += concat("\n  rank ",
+                   r,
+                   here ? ": arrived; " : ": DID NOT ARRIVE; last call: ",
+                   recorder == nullptr ? "nothing yet" : recorder->last());
+  }
+  return text;
+}
+
+void Team::write_flight_recorders() const {
+  if (options_.flight_directory.empty()) {
+    return;
+  }
+  make_directories(options_.flight_directory);
+  for (int r = 0; r < size(); ++r) {
+    const auto recorder = recorder_of(r);
+    if (recorder != nullptr) {
+      write_file_atomically(
+          Path(options_.flight_directory) / concat("flight_rank", r, ".jsonl"),
+          recorder->to_json_lines());
+    }
+  }
+}
+
+}  // namespace dure::comm

@@ -1,0 +1,98 @@
+// What the ranks of one communicator of threads share: a seat each, where a
+// rank lays down what it is about to do, and where the others read it.
+//
+// A collective goes: lay down the request, wait until all have; read and write
+// one's share of the peers' memory; wait until all have done so. The data of a
+// small one is laid down with the request, and nobody waits at the end: there
+// are two slots by turns, and whoever comes to the next but one knows that all
+// have read the first.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "dure/comm/agreement.h"
+#include "dure/comm/communicator.h"
+#include "dure/comm/fate.h"
+
+namespace dure::comm {
+
+class Team {
+ public:
+  // Data that travels with the request.
+  static constexpr std::size_t kSmallBytes = 256;
+
+  struct Slot {
+    Header header;
+    const Request* request = nullptr;
+    alignas(16) std::array<std::byte, kSmallBytes> data;
+  };
+
+  // Aligned so that no two ranks write to one cache line.
+  struct alignas(128) Seat {
+    std::atomic<std::uint64_t> arrived = 0;
+    std::atomic<std::uint64_t> left = 0;
+    std::atomic<bool> busy = false;  // reads or writes peers' memory
+    alignas(128) std::array<Slot, 2> slots;
+  };
+
+  Team(int size, std::shared_ptr<Fate> fate, const Options& options);
+
+  int size() const { return static_cast<int>(seats_.size()); }
+  Fate& fate() { return *fate_; }
+
+  // The rank's flight recorder, for the table of a timeout.
+  void introduce(int rank, std::shared_ptr<const FlightRecorder> recorder);
+
+  // Lays down what `rank` is about to do as its count-th collective, and waits
+  // for all others. Throws Timeout or Aborted.
+  void arrive(int rank, std::uint64_t count, const Request& request);
+
+  // Waits until all have left; from then on the peers' requests are gone.
+  void leave(int rank, std::uint64_t count);
+
+  const Slot& slot(int rank, std::uint64_t count) const {
+    return seats_[static_cast<std::size_t>(rank)].slots[count % 2];
+  }
+
+  // For as long as it lives this rank's peers do not give up their memory.
+  class Access {
+   public:
+    Access(Team& team, int rank);
+    Access(const Access&) = delete;
+    Access& operator=(const Access&) = delete;
+    ~Access();
+
+   private:
+    Seat& seat_;
+  };
+
+  // Fails the run, and waits until no peer touches this rank's memory: who is
+  // not yet at it sees the failure first.
+  void fail(int rank, const std::string& message);
+
+ private:
+  bool all(std::atomic<std::uint64_t> Seat::*mark, std::uint64_t count) const;
+  void wait_for_all(int rank,
+                    std::uint64_t count,
+                    std::atomic<std::uint64_t> Seat::*mark);
+  void wait_for_busy() const;
+  std::string table(int rank, std::uint64_t count) const;
+  std::shared_ptr<const FlightRecorder> recorder_of(int rank) const;
+  void write_flight_recorders() const;
+
+  std::vector<Seat> seats_;
+  std::shared_ptr<Fate> fate_;
+  Options options_;
+  mutable std::mutex mutex_;  // of what follows
+  std::vector<std::shared_ptr<const FlightRecorder>> recorders_;
+};
+
+// Whether the data of a request travels with it: alike on all ranks.
+bool is_small(const Request& request);
+
+}  // namespace dure::comm

@@ -1,0 +1,200 @@
+#include "dure/comm/threads/threads_communicator.h"
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "dure/comm/agreement.h"
+#include "dure/comm/error.h"
+#include "dure/comm/progress_thread.h"
+#include "dure/comm/reduce.h"
+#include "dure/comm/threads/direct.h"
+#include "dure/comm/threads/mailbox.h"
+#include "dure/comm/threads/team.h"
+
+namespace dure::comm {
+namespace {
+
+// What the ranks of one communicator share.
+class Room {
+ public:
+  Room(int ranks, std::shared_ptr<Fate> fate, const Options& options)
+      : team(ranks, fate, options),
+        mailbox(ranks, fate, options.timeout_seconds),
+        fate_(std::move(fate)),
+        options_(options) {}
+
+  Team team;
+  Mailbox mailbox;
+
+  // A room for some of the ranks: the same one for all who name the same
+  // members in their split-th call.
+  std::shared_ptr<Room> part(std::uint64_t split, std::span<const int> members);
+
+ private:
+  struct Part {
+    std::shared_ptr<Room> room;
+    std::size_t wanted = 0;
+  };
+
+  std::shared_ptr<Fate> fate_;
+  Options options_;
+  std::mutex mutex_;
+  std::map<std::pair<std::uint64_t, std::vector<int>>, Part> parts_;
+};
+
+std::shared_ptr<Room> Room::part(std::uint64_t split,
+                                 std::span<const int> members) {
+  const std::lock_guard lock(mutex_);
+  const std::pair key(split, std::vector<int>(members.begin(), members.end()));
+  Part& part = parts_[key];
+  if (part.room == nullptr) {
+    part.room = std::make_shared<Room>(
+        static_cast<int>(members.size()), fate_, options_);
+    part.wanted = members.size();
+  }
+  std::shared_ptr<Room> room = part.room;
+  if (--part.wanted == 0) {
+    parts_.erase(key);
+  }
+  return room;
+}
+
+class ThreadsCommunicator final : public Communicator {
+ public:
+  ThreadsCommunicator(std::shared_ptr<Room> room, Identity identity)
+      : Communicator(std::move(identity)),
+        room_(std::move(room)),
+        headers_(static_cast<std::size_t>(size())),
+        requests_(static_cast<std::size_t>(size())) {
+    room_->team.introduce(rank(), shared_recorder());
+  }
+
+  static std::unique_ptr<Communicator> make(std::shared_ptr<Room> room,
+                                            int rank,
+                                            const Options& options) {
+    const int size = room->team.size();
+    return std::make_unique<ThreadsCommunicator>(
+        std::move(room),
+        Identity{.rank = rank, .size = size, .options = options});
+  }
+
+  const char* back_end() const override { return "threads"; }
+
+ protected:
+  // Shares are always in the order of the ranks.
+  bool supports_request(const Request& request) const override {
+    return request.how.algorithm == Algorithm::kAutomatic ||
+           request.how.algorithm == Algorithm::kDirect;
+  }
+
+  void execute(const Request& request) override {
+    if (progress_ != nullptr && !progress_->idle()) {
+      return progress_->post([this, &request] { run_now(request); }).wait();
+    }
+    run_now(request);
+  }
+
+  Work begin(const Request& request) override {
+    if (progress_ == nullptr) {
+      progress_ = std::make_unique<ProgressThread>();
+    }
+    return progress_->post([this, request] {
+      try {
+        run_now(request);
+      } catch (...) {
+        recorder().end(request.sequence, FlightRecorder::State::kFailed);
+        throw;
+      }
+      recorder().end(request.sequence, FlightRecorder::State::kDone);
+    });
+  }
+
+  Work begin_messages(std::span<const Request> messages) override {
+    return room_->mailbox.post(rank(), messages, shared_recorder());
+  }
+
+  std::unique_ptr<Communicator> make_subgroup(std::span<const int> members,
+                                              Identity identity) override {
+    return std::make_unique<ThreadsCommunicator>(
+        room_->part(++splits_, members), std::move(identity));
+  }
+
+ private:
+  void run_now(const Request& request);
+  void run_small(const Request& request);
+  void run_large();
+
+  std::shared_ptr<Room> room_;
+  std::uint64_t count_ = 0;   // collectives so far
+  std::uint64_t splits_ = 0;  // subgroups so far
+  std::vector<Header> headers_;
+  std::vector<const Request*> requests_;
+  std::vector<ConstTensor> inputs_;
+  std::unique_ptr<ProgressThread> progress_;  // last: it uses the others
+};
+
+void ThreadsCommunicator::run_now(const Request& request) {
+  Team& team = room_->team;
+  team.arrive(rank(), ++count_, request);
+  for (int r = 0; r < size(); ++r) {
+    const Team::Slot& slot = team.slot(r, count_);
+    headers_[static_cast<std::size_t>(r)] = slot.header;
+    requests_[static_cast<std::size_t>(r)] = slot.request;
+  }
+  // Always: ranks are about to write to each other's memory. All of them find
+  // the same.
+  const std::string found = disagreement(headers_);
+  if (!found.empty()) {
+    team.leave(rank(), count_);
+    throw Mismatch(found);
+  }
+  is_small(request) ? run_small(request) : run_large();
+}
+
+void ThreadsCommunicator::run_small(const Request& request) {
+  if (request.output.elements() == 0) {
+    return;
+  }
+  const auto data_of = [&](std::size_t r) {
+    const Team::Slot& slot = room_->team.slot(static_cast<int>(r), count_);
+    return ConstTensor(
+        slot.data.data(), request.output.shape(), request.output.dtype());
+  };
+  if (request.kind == Kind::kBroadcast) {
+    return convert(request.output,
+                   data_of(static_cast<std::size_t>(request.root)));
+  }
+  inputs_.clear();
+  for (std::size_t r = 0; r < requests_.size(); ++r) {
+    inputs_.push_back(data_of(r));
+  }
+  reduce_all({&request.output, 1},
+             inputs_,
+             request.reduction,
+             {0, request.output.elements()});
+}
+
+void ThreadsCommunicator::run_large() {
+  Team& team = room_->team;
+  try {
+    const Team::Access access(team, rank());
+    run_share(requests_, rank());
+  } catch (const Mismatch& error) {  // that only this rank can see
+    team.fail(rank(), error.what());
+    throw;
+  }
+  team.leave(rank(), count_);
+}
+
+}  // namespace
+
+ThreadWorld::ThreadWorld(int ranks, const Options& options) {
+  DURE_CHECK(ranks >= 1, "wanted 1 rank or more, not ", ranks);
+  const auto room = std::make_shared<Room>(ranks, fate_, options);
+  for (int rank = 0; rank < ranks; ++rank) {
+    communicators_.push_back(ThreadsCommunicator::make(room, rank, options));
+  }
+}
+
+}  // namespace dure::comm

@@ -1,0 +1,36 @@
+// Ranks that are threads of one process: they read each other's memory
+// directly, one pass over the data, without a copy in between.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dure/comm/communicator.h"
+#include "dure/comm/fate.h"
+
+namespace dure::comm {
+
+// The communicators of so many ranks; the i-th belongs to the thread that is
+// rank i, and may outlive this.
+class ThreadWorld {
+ public:
+  ThreadWorld(int ranks, const Options& options);
+
+  std::vector<std::unique_ptr<Communicator>>& communicators() {
+    return communicators_;
+  }
+
+  // Makes every rank that waits, now or later, throw Aborted with the first
+  // such message.
+  void abort(int rank, const std::string& message) {
+    fate_->fail(rank, message);
+  }
+
+ private:
+  std::shared_ptr<Fate> fate_ = std::make_shared<Fate>();
+  std::vector<std::unique_ptr<Communicator>> communicators_;
+};
+
+}  // namespace dure::comm

@@ -1,0 +1,166 @@
+// Threads: the conformance suite, and what only threads can be asked.
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <filesystem>
+#include <gmock/gmock.h>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/files.h"
+#include "dure/comm/conformance.h"
+#include "dure/comm/error.h"
+#include "dure/comm/self/self_communicator.h"
+#include "dure/comm/threads/threads_communicator.h"
+
+namespace dure::comm {
+namespace {
+
+using Body = std::function<void(Communicator&)>;
+
+// Each rank's own thread; what a rank throws ends the others.
+void run_threads(int ranks, const Options& options, const Body& body) {
+  ThreadWorld world(ranks, options);
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(ranks));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < ranks; ++rank) {
+    threads.emplace_back([&, rank] {
+      const auto r = static_cast<std::size_t>(rank);
+      try {
+        body(*world.communicators()[r]);
+      } catch (const std::exception& error) {
+        errors[r] = std::current_exception();
+        world.abort(rank, error.what());
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  for (const std::exception_ptr& error : errors) {
+    if (error != nullptr) {
+      std::rethrow_exception(error);
+    }
+  }
+}
+
+BackEnd threads(int ranks) {
+  return {"threads", ranks, [ranks](const Options& options, const Body& body) {
+            run_threads(ranks, options, body);
+          }};
+}
+
+BackEnd self() {
+  return {"self", 1, [](const Options& options, const Body& body) {
+            const auto alone = make_self_communicator(options);
+            body(*alone);
+          }};
+}
+
+INSTANTIATE_TEST_SUITE_P(Self, Conformance, testing::Values(self()));
+INSTANTIATE_TEST_SUITE_P(Threads,
+                         Conformance,
+                         testing::Values(threads(1),
+                                         threads(2),
+                                         threads(3),
+                                         threads(4),
+                                         threads(7)));
+
+TEST(Threads, ARankThatThrowsTakesTheOthersDownWithItsMessage) {
+  std::atomic<int> told = 0;
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    run_threads(4, {}, [&](Communicator& comm) {
+      if (comm.rank() == 2) {
+        throw Error("disk on fire");
+      }
+      try {
+        comm.run(Barrier{});
+      } catch (const Aborted& error) {
+        EXPECT_THAT(error.what(),
+                    testing::HasSubstr("rank 2 failed: disk on fire"));
+        ++told;
+        throw;
+      }
+    });
+    ADD_FAILURE() << "nothing thrown";
+  } catch (const Error&) {
+  }
+  EXPECT_EQ(told, 3);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
+TEST(Threads, AnAbortReachesWhoWaitsForAMessageOrAStartedCollective) {
+  std::atomic<int> told = 0;
+  EXPECT_THROW(
+      run_threads(3,
+                  {},
+                  [&](Communicator& comm) {
+                    if (comm.rank() == 2) {
+                      throw Error("gone");
+                    }
+                    std::vector<float> x(1000);
+                    const Tensor tensor(x.data(), {1000});
+                    const Work work =
+                        comm.rank() == 0
+                            ? comm.start(Recv{.y = tensor, .from = 2})
+                            : comm.start(AllReduce{.y = tensor, .x = tensor});
+                    try {
+                      work.wait();
+                    } catch (const Aborted&) {
+                      ++told;
+                      throw;
+                    }
+                  }),
+      Error);
+  EXPECT_EQ(told, 2);
+}
+
+TEST(Threads, ATimeoutWritesTheFlightRecorders) {
+  const Path folder = std::filesystem::temp_directory_path() /
+                      concat("dure_flight_", ::getpid());
+  EXPECT_THROW(
+      run_threads(2,
+                  {.timeout_seconds = 0.2, .flight_directory = folder.string()},
+                  [](Communicator& comm) {
+                    comm.run(Barrier{});
+                    if (comm.rank() == 0) {
+                      std::vector<double> x(100);
+                      const Tensor tensor(x.data(), {100});
+                      comm.run(AllReduce{.y = tensor, .x = tensor});
+                    }
+                  }),
+      Timeout);
+  const std::string waiting = read_file(folder / "flight_rank0.jsonl");
+  EXPECT_THAT(waiting,
+              testing::AllOf(testing::HasSubstr("\"kind\": \"all_reduce\""),
+                             testing::HasSubstr("\"state\": \"waiting\"")));
+  EXPECT_THAT(read_file(folder / "flight_rank1.jsonl"),
+              testing::HasSubstr("\"kind\": \"barrier\""));
+  std::filesystem::remove_all(folder);
+}
+
+// Reductions by many threads give the bits of one that adds in order.
+TEST(Threads, ResultsAreTheSameOnEveryRankAndEveryRun) {
+  std::vector<std::vector<float>> results;
+  std::mutex mutex;
+  for (int round = 0; round < 3; ++round) {
+    run_threads(4, {}, [&](Communicator& comm) {
+      std::vector<float> x(10'000);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = 1.0F / static_cast<float>(1 + i + 10 * comm.rank());
+      }
+      const Tensor tensor(x.data(), {10'000});
+      comm.run(AllReduce{.y = tensor, .x = tensor});
+      const std::lock_guard lock(mutex);
+      results.push_back(x);
+    });
+  }
+  for (const auto& result : results) {
+    EXPECT_EQ(result, results[0]);
+  }
+}
+
+}  // namespace
+}  // namespace dure::comm

@@ -1,0 +1,37 @@
+// Calls and bytes, by mesh axis and kind.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "dure/comm/collective.h"
+
+namespace dure::comm {
+
+// Of one rank; threads: its own only. Bytes are those of the larger of x and y,
+// the size that nccl-tests call S.
+class Traffic {
+ public:
+  struct Count {
+    std::uint64_t calls = 0;
+    std::uint64_t bytes = 0;
+    bool operator==(const Count&) const = default;
+  };
+  using Counts = std::array<Count, kKinds>;
+
+  void add(const std::string& axis, Kind kind, std::uint64_t bytes) {
+    Count& count = by_axis_[axis][static_cast<std::size_t>(kind)];
+    ++count.calls;
+    count.bytes += bytes;
+  }
+
+  Count of(const std::string& axis, Kind kind) const;
+  const std::map<std::string, Counts>& by_axis() const { return by_axis_; }
+
+ private:
+  std::map<std::string, Counts> by_axis_;
+};
+
+}  // namespace dure::comm
