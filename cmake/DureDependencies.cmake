@@ -1,6 +1,7 @@
 # Finds what Dure stands on, and remembers it for the table at the end.
 option(DURE_WITH_ONEDNN "Matrix products by oneDNN, where it is found" ON)
 option(DURE_WITH_SENTENCEPIECE "SentencePiece .model tokenizers, where the library is found" ON)
+option(DURE_WITH_HWLOC "The machine's topology, where hwloc is found" ON)
 option(DURE_WITH_CUDA "The CUDA kernels" OFF)
 
 set(DURE_FOUND_TABLE "")
@@ -78,6 +79,18 @@ else()
     dure_found(SentencePiece "${sentencepiece_VERSION}" ".model tokenizers")
   else()
     dure_found(SentencePiece - "not found: .model tokenizers are refused")
+  endif()
+endif()
+
+if(NOT DURE_WITH_HWLOC)
+  set(hwloc_FOUND FALSE)
+  dure_found(hwloc off "ranks take cores in the system's order")
+else()
+  pkg_check_modules(hwloc QUIET IMPORTED_TARGET hwloc)
+  if(hwloc_FOUND)
+    dure_found(hwloc "${hwloc_VERSION}" "ranks take cores that share caches")
+  else()
+    dure_found(hwloc - "not found: ranks take cores in the system's order")
   endif()
 endif()
 

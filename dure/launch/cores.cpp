@@ -1,0 +1,77 @@
+#include "dure/launch/cores.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#ifdef DURE_WITH_HWLOC
+#include <hwloc.h>
+#endif
+
+namespace dure::launch {
+namespace {
+
+bool is_allowed(const cpu_set_t& set, int core) {
+  return core < CPU_SETSIZE && CPU_ISSET(core, &set);
+}
+
+std::vector<int> all_in_order() {
+  std::vector<int> cores;
+#ifdef DURE_WITH_HWLOC
+  hwloc_topology_t topology = nullptr;
+  hwloc_topology_init(&topology);
+  if (hwloc_topology_load(topology) == 0) {
+    hwloc_obj_t unit = nullptr;
+    while ((unit = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_PU, unit)) !=
+           nullptr) {
+      cores.push_back(static_cast<int>(unit->os_index));
+    }
+  }
+  hwloc_topology_destroy(topology);
+#else
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    cores.push_back(core);
+  }
+#endif
+  return cores;
+}
+
+}  // namespace
+
+std::vector<int> usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  sched_getaffinity(0, sizeof set, &set);
+  std::vector<int> cores;
+  for (const int core : all_in_order()) {
+    if (is_allowed(set, core)) {
+      cores.push_back(core);
+    }
+  }
+  return cores;
+}
+
+std::vector<std::vector<int>> divide_cores(const std::vector<int>& cores,
+                                           int ranks) {
+  const auto count = static_cast<int>(cores.size());
+  std::vector<std::vector<int>> shares;
+  for (int rank = 0; rank < ranks; ++rank) {
+    if (count < ranks) {
+      shares.push_back(cores);
+    } else {
+      shares.emplace_back(cores.begin() + count * rank / ranks,
+                          cores.begin() + count * (rank + 1) / ranks);
+    }
+  }
+  return shares;
+}
+
+void keep_to(const std::vector<int>& cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int core : cores) {
+    CPU_SET(core, &set);
+  }
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+}  // namespace dure::launch

@@ -1,0 +1,131 @@
+#include "dure/launch/run_ranks.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <omp.h>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/comm/threads/threads_communicator.h"
+#include "dure/launch/cores.h"
+
+namespace dure::launch {
+namespace {
+
+struct Failure {
+  int rank;
+  std::string message;
+  bool usage;
+};
+
+// Who is back, and who failed first.
+class Finish {
+ public:
+  explicit Finish(int ranks) : back_(static_cast<std::size_t>(ranks)) {}
+
+  void fail(const Failure& failure) {
+    const std::lock_guard lock(mutex_);
+    if (!first_.has_value()) {
+      first_ = failure;
+    }
+    changed_.notify_all();
+  }
+
+  void arrive(int rank) {
+    {
+      const std::lock_guard lock(mutex_);
+      back_[static_cast<std::size_t>(rank)] = true;
+    }
+    changed_.notify_all();
+  }
+
+  // Waits for all; once one has failed, only so long. What the others say then.
+  std::string wait(double grace_seconds) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return all_back() || first_.has_value(); });
+    const std::chrono::duration<double> grace(grace_seconds);
+    if (changed_.wait_for(lock, grace, [this] { return all_back(); })) {
+      return "";
+    }
+    std::string text = concat(
+        "rank ", first_->rank, ": ", first_->message, "\nnot back after ");
+    text += concat(grace_seconds, " s, so the run is ended:");
+    for (std::size_t rank = 0; rank < back_.size(); ++rank) {
+      text += back_[rank] ? "" : concat(" rank ", rank);
+    }
+    return text;
+  }
+
+  void raise() const {
+    if (!first_.has_value()) {
+      return;
+    }
+    const std::string text =
+        concat("rank ", first_->rank, ": ", first_->message);
+    if (first_->usage) {
+      throw UsageError(text);
+    }
+    throw Error(text);
+  }
+
+ private:
+  bool all_back() const {
+    return std::find(back_.begin(), back_.end(), false) == back_.end();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<bool> back_;
+  std::optional<Failure> first_;
+};
+
+// All that a rank's thread does.
+void run_rank(int rank,
+              comm::ThreadWorld& world,
+              const std::vector<int>& cores,
+              const std::function<void(comm::Communicator&)>& body,
+              Finish& finish) {
+  const auto fail = [&](const char* message, bool usage) {
+    finish.fail({rank, message, usage});
+    world.abort(rank, message);
+  };
+  keep_to(cores);
+  omp_set_num_threads(static_cast<int>(std::max<std::size_t>(1, cores.size())));
+  try {
+    body(*world.communicators()[static_cast<std::size_t>(rank)]);
+  } catch (const UsageError& error) {
+    fail(error.what(), true);
+  } catch (const std::exception& error) {
+    fail(error.what(), false);
+  }
+  finish.arrive(rank);
+}
+
+}  // namespace
+
+void run_ranks(const RankThreads& options,
+               const std::function<void(comm::Communicator&)>& body) {
+  comm::ThreadWorld world(options.ranks, options.comm);
+  const auto cores = divide_cores(usable_cores(), options.ranks);
+  Finish finish(options.ranks);
+  std::vector<std::jthread> threads;
+  for (int rank = 0; rank < options.ranks; ++rank) {
+    threads.emplace_back([&, rank] {
+      run_rank(
+          rank, world, cores[static_cast<std::size_t>(rank)], body, finish);
+    });
+  }
+  const std::string stuck = finish.wait(options.grace_seconds);
+  if (!stuck.empty() && options.on_stuck) {
+    options.on_stuck(stuck);
+  }
+  threads.clear();  // joins
+  finish.raise();
+}
+
+}  // namespace dure::launch

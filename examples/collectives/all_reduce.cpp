@@ -1,0 +1,29 @@
+// All-reduce: everybody gets the sum. Within a group, the others keep what they
+// have.
+#include "examples/collectives/show.h"
+
+using namespace learn;
+using dure::comm::AllReduce;
+
+int main() {
+  return run(4, [](Communicator& comm) {
+    std::vector<float> x(4, 1.0F);
+    const Tensor matrix = tensor_of(x, {2, 2});
+    const int members[] = {2, 3};
+    const auto group = comm.subgroup(members, "pair");
+
+    show(comm, "before", matrix);
+    if (group != nullptr) {
+      group->run(AllReduce{.y = matrix, .x = matrix});
+    }
+    show(comm, "after all_reduce within the group [2, 3]", matrix);
+
+    x.assign(4, 1.0F);
+    comm.run(AllReduce{.y = matrix, .x = matrix});
+    show(comm, "ones again, after all_reduce of all", matrix);
+    if (group != nullptr) {
+      group->run(AllReduce{.y = matrix, .x = matrix});
+    }
+    show(comm, "and then within the group", matrix);
+  });
+}

@@ -1,0 +1,17 @@
+// All-to-all: part j of rank i becomes part i of rank j: a matrix transposed.
+#include "examples/collectives/show.h"
+
+using namespace learn;
+
+int main() {
+  return run(4, [](Communicator& comm) {
+    std::vector<float> x;
+    for (int to = 0; to < comm.size(); ++to) {
+      x.push_back(static_cast<float>(10 * comm.rank() + to));
+    }
+    std::vector<float> y(x.size());
+    show(comm, "before all_to_all", tensor_of(x));
+    comm.run(dure::comm::AllToAll{.y = tensor_of(y), .x = tensor_of(x)});
+    show(comm, "after", tensor_of(y));
+  });
+}

@@ -1,0 +1,16 @@
+// Broadcast: what the root has, all have.
+#include "examples/collectives/show.h"
+
+using namespace learn;
+
+int main() {
+  return run(4, [](Communicator& comm) {
+    std::vector<float> x(4, 0.0F);
+    if (comm.rank() == 0) {
+      x = {1, 2, 3, 4};
+    }
+    show(comm, "before broadcast from rank 0", tensor_of(x, {2, 2}));
+    comm.run(dure::comm::Broadcast{.x = tensor_of(x, {2, 2}), .root = 0});
+    show(comm, "after", tensor_of(x, {2, 2}));
+  });
+}

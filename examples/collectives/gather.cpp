@@ -1,0 +1,15 @@
+// Gather: the root gets everybody's part.
+#include "examples/collectives/show.h"
+
+using namespace learn;
+
+int main() {
+  return run(4, [](Communicator& comm) {
+    std::vector<float> x = {static_cast<float>(comm.rank())};
+    std::vector<float> y(comm.rank() == 0 ? 4 : 0);
+    show(comm, "before gather to rank 0", tensor_of(x));
+    comm.run(
+        dure::comm::Gather{.y = tensor_of(y), .x = tensor_of(x), .root = 0});
+    show(comm, "after", tensor_of(y));
+  });
+}

@@ -1,0 +1,60 @@
+// Messages: one that waits, one that does not, and many at once.
+#include "examples/collectives/show.h"
+
+using namespace learn;
+using dure::comm::Message;
+using dure::comm::Recv;
+using dure::comm::Send;
+using dure::comm::Work;
+
+namespace {
+
+void blocking(Communicator& comm) {
+  std::vector<float> x(4, 0.0F);
+  if (comm.rank() == 0) {
+    x = {1, 2, 3, 4};
+    comm.run(Send{.x = tensor_of(x, {2, 2}), .to = 1});
+  } else if (comm.rank() == 1) {
+    comm.run(Recv{.y = tensor_of(x, {2, 2}), .from = 0});
+  }
+  show(comm, "rank 0 has sent to rank 1", tensor_of(x, {2, 2}));
+}
+
+// start() returns at once: there is time for something else until wait().
+void non_blocking(Communicator& comm) {
+  std::vector<float> x = {comm.rank() == 0 ? 1.0F : 0.0F};
+  std::vector<Work> works;
+  if (comm.rank() == 0) {
+    for (int to = 1; to < comm.size(); ++to) {
+      works.push_back(comm.start(Send{.x = tensor_of(x), .to = to}));
+    }
+  } else {
+    works.push_back(comm.start(Recv{.y = tensor_of(x), .from = 0}));
+  }
+  for (const Work& work : works) {
+    work.wait();
+  }
+  show(comm, "rank 0 has sent to all, without waiting", tensor_of(x));
+}
+
+// One after the other, each would wait for its neighbour's receive for ever.
+void grouped(Communicator& comm) {
+  std::vector<float> mine = {static_cast<float>(comm.rank())};
+  std::vector<float> theirs(1);
+  const Message both[] = {
+      Send{.x = tensor_of(mine), .to = (comm.rank() + 1) % comm.size()},
+      Recv{.y = tensor_of(theirs),
+           .from = (comm.rank() + comm.size() - 1) % comm.size()}};
+  comm.start_messages(both).wait();
+  show(comm, "all have sent to the next in a ring", tensor_of(theirs));
+}
+
+}  // namespace
+
+int main() {
+  return run(4, [](Communicator& comm) {
+    blocking(comm);
+    non_blocking(comm);
+    grouped(comm);
+  });
+}
