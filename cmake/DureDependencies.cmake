@@ -2,6 +2,7 @@
 option(DURE_WITH_ONEDNN "Matrix products by oneDNN, where it is found" ON)
 option(DURE_WITH_SENTENCEPIECE "SentencePiece .model tokenizers, where the library is found" ON)
 option(DURE_WITH_HWLOC "The machine's topology, where hwloc is found" ON)
+option(DURE_WITH_MPI "Ranks that are processes, where MPI is found" ON)
 option(DURE_WITH_CUDA "The CUDA kernels" OFF)
 
 set(DURE_FOUND_TABLE "")
@@ -91,6 +92,26 @@ else()
     dure_found(hwloc "${hwloc_VERSION}" "ranks take cores that share caches")
   else()
     dure_found(hwloc - "not found: ranks take cores in the system's order")
+  endif()
+endif()
+
+# Open MPI or MPICH: the one that mpicc is of. Another: -DMPI_C_COMPILER=mpicc.mpich
+# -DMPIEXEC_EXECUTABLE=/usr/bin/mpiexec.mpich.
+set(DURE_HAS_MPI FALSE)
+if(NOT DURE_WITH_MPI)
+  dure_found(MPI off "ranks are threads of one process only")
+else()
+  find_package(MPI QUIET COMPONENTS C)
+  if(MPI_C_FOUND)
+    set(DURE_HAS_MPI TRUE)
+    add_library(dure_mpi INTERFACE)
+    target_link_libraries(dure_mpi INTERFACE MPI::MPI_C)
+    # mpi.h without the C++ bindings that MPI has given up.
+    target_compile_definitions(dure_mpi INTERFACE
+      OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
+    dure_found(MPI "${MPI_C_VERSION}" "mpirun and srun: ranks on many machines")
+  else()
+    dure_found(MPI - "not found: ranks are threads of one process only")
   endif()
 endif()
 

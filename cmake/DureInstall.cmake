@@ -21,6 +21,10 @@ if(TARGET dure_onednn)
   list(APPEND DURE_HELPER_TARGETS dure_onednn)
   set_target_properties(dure_onednn PROPERTIES EXPORT_NAME onednn)
 endif()
+if(TARGET dure_mpi)
+  list(APPEND DURE_HELPER_TARGETS dure_mpi)
+  set_target_properties(dure_mpi PROPERTIES EXPORT_NAME mpi)
+endif()
 
 set(DURE_CONFIG_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/dure)
 install(TARGETS dure RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}

@@ -1,0 +1,49 @@
+// The MPI side of one communicator.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dure/comm/communicator.h"
+#include "dure/comm/fate.h"
+#include "dure/comm/mpi/mpi_call.h"
+
+namespace dure::comm {
+
+class Operation;
+
+// What the communicators split from one world share.
+struct Lineage {
+  Options options;
+  std::shared_ptr<FlightRecorder> recorder;
+  Fate fate = {};
+};
+
+// Threads: but for what never changes, under the engine's lock.
+struct Channel {
+  std::uint64_t id = 0;  // alike on all its ranks, unlike any other's
+  std::string axis = {};
+  int rank = 0;
+  std::vector<int> world_ranks = {};
+  std::shared_ptr<Lineage> lineage = {};
+  MPI_Comm data = MPI_COMM_NULL;      // collectives
+  MPI_Comm messages = MPI_COMM_NULL;  // with the user's tags
+  int largest_tag = 0;
+
+  std::uint64_t called = 0;                             // collectives so far
+  std::shared_ptr<Operation> running = {};              // one of them
+  std::deque<std::shared_ptr<Operation>> waiting = {};  // those after it
+
+  int size() const { return static_cast<int>(world_ranks.size()); }
+};
+
+// The id of a communicator made from `parent`'s; it holds rank `leader` of the
+// world first.
+std::uint64_t child_id(const Channel& parent, int leader);
+
+// The id of the count-th world.
+std::uint64_t world_id(std::uint64_t count);
+
+}  // namespace dure::comm

@@ -1,0 +1,410 @@
+#include "dure/comm/mpi/engine.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include "dure/base/trace.h"
+#include "dure/comm/error.h"
+#include "dure/comm/waiting.h"
+
+namespace dure::comm {
+namespace {
+
+// How often the engine looks beyond its operations: notices, deadlines.
+constexpr double kLookSeconds = 1e-3;
+// How often it does while nothing is under way: this is what an asking rank
+// waits.
+constexpr auto kIdle = std::chrono::milliseconds(5);
+
+// What a thread does between two polls that found nothing to do: stay on the
+// core for as long as a message takes, then let others have it, then sleep.
+class Pause {
+ public:
+  // Waiting ranks have nothing better to do. The engine's thread takes a core
+  // from the computation.
+  enum class Who : std::uint8_t { kWaiter, kEngine };
+
+  explicit Pause(Who who) : yields_(who == Who::kWaiter ? 20'000 : 50) {}
+
+  void operator()() {
+    ++polls_;
+    if (polls_ < kSpins) {
+      relax_core();
+    } else if (polls_ < kSpins + yields_) {
+      std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+  }
+
+ private:
+  static constexpr int kSpins = 50;
+  int yields_;
+  int polls_ = 0;
+};
+
+}  // namespace
+
+MpiEngine::MpiEngine(MpiThreads threads) {
+  std::promise<void> started;
+  std::future<void> start = started.get_future();
+  thread_ = std::thread([&, threads] { serve(threads, started); });
+  try {
+    start.get();
+  } catch (...) {
+    thread_.join();
+    throw;
+  }
+}
+
+MpiEngine::~MpiEngine() {
+  leave();
+}
+
+void MpiEngine::leave() {
+  end(Ending::kLeave);
+}
+
+void MpiEngine::end(Ending how) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_ == Ending::kNot) {
+      ending_ = how;
+    }
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+void MpiEngine::serve(MpiThreads threads, std::promise<void>& started) {
+  try {
+    session_.emplace(threads);
+    control_.emplace(session_->world());
+  } catch (...) {
+    started.set_exception(std::current_exception());
+    return;
+  }
+  std::unique_lock lock(mutex_);
+  started.set_value();
+  serve_until_ending(lock);
+  ended_ = true;
+  if (ending_ == Ending::kFinalize) {
+    finalize();
+  }
+}
+
+void MpiEngine::serve_until_ending(std::unique_lock<std::mutex>& lock) {
+  Pause pause(Pause::Who::kEngine);
+  while (ending_ == Ending::kNot) {
+    const bool others_poll = session_->any_thread() && waiters_ > 0;
+    if (!others_poll) {
+      poll();
+    }
+    end_if_aborted(monotonic_seconds());
+    if (others_poll || active_.empty()) {
+      wake_.wait_for(lock, kIdle);
+      pause = Pause(Pause::Who::kEngine);
+    } else {
+      lock.unlock();
+      pause();
+      lock.lock();
+    }
+  }
+}
+
+void MpiEngine::finalize() {
+  try {
+    for (const auto& channel : released_) {
+      DURE_MPI(MPI_Comm_free(&channel->data));
+      DURE_MPI(MPI_Comm_free(&channel->messages));
+    }
+    control_->close();
+    session_->finalize();
+  } catch (...) {
+    end_error_ = std::current_exception();
+  }
+}
+
+void MpiEngine::submit(const std::shared_ptr<Operation>& operation) {
+  {
+    const std::lock_guard lock(mutex_);
+    enter(operation);
+  }
+  wake_.notify_one();
+}
+
+void MpiEngine::run(const std::shared_ptr<Operation>& operation) {
+  if (session_->any_thread()) {
+    const std::lock_guard lock(mutex_);
+    enter(operation);
+  } else {
+    submit(operation);
+  }
+  operation->wait();
+}
+
+void MpiEngine::enter(const std::shared_ptr<Operation>& operation) {
+  Channel& channel = *operation->channel();
+  DURE_CHECK(!ended_, "communication after MPI was finalized");
+  raise_if_failed(channel);
+  if (operation->order() == Operation::Order::kAfterOthers) {
+    operation->set_number(++channel.called);
+    if (channel.running != nullptr) {
+      channel.waiting.push_back(operation);
+      return;
+    }
+    channel.running = operation;
+  }
+  activate(operation);
+  if (session_->any_thread()) {
+    advance(active_.size() - 1);
+  }
+}
+
+void MpiEngine::raise_if_failed(const Channel& channel) const {
+  if (fate_.failed()) {
+    fate_.raise();
+  }
+  if (channel.lineage->fate.failed()) {
+    channel.lineage->fate.raise();
+  }
+}
+
+void MpiEngine::activate(const std::shared_ptr<Operation>& operation) {
+  operation->set_deadline(
+      monotonic_seconds() +
+      operation->channel()->lineage->options.timeout_seconds);
+  active_.push_back(operation);
+}
+
+void MpiEngine::wait(const Operation& operation) {
+  std::unique_lock lock(mutex_);
+  if (!session_->any_thread()) {
+    finished_.wait(lock, [&] { return operation.settled(); });
+    return;
+  }
+  ++waiters_;
+  Pause pause(Pause::Who::kWaiter);
+  while (!operation.settled()) {
+    poll();
+    if (!operation.settled()) {
+      lock.unlock();
+      pause();
+      lock.lock();
+    }
+  }
+  --waiters_;
+  if (waiters_ == 0 && !active_.empty()) {
+    wake_.notify_one();
+  }
+}
+
+void MpiEngine::look_in() {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (lock.owns_lock() && session_->any_thread() && !ended_) {
+    poll();
+  }
+}
+
+void MpiEngine::poll() {
+  for (std::size_t i = 0; i < active_.size();) {
+    i += advance(i) ? 0 : 1;
+  }
+  const double now = monotonic_seconds();
+  if (now >= next_look_) {
+    next_look_ = now + kLookSeconds;
+    try {
+      look_around(now);
+    } catch (const std::exception& error) {
+      fate_.fail(facts().rank, error.what());
+    }
+  }
+}
+
+// Whether the operation is settled, and so no more at `index`.
+bool MpiEngine::advance(std::size_t index) {
+  try {
+    if (!active_[index]->advance()) {
+      return false;
+    }
+    settle(index, nullptr);
+  } catch (...) {
+    settle(index, std::current_exception());
+  }
+  return true;
+}
+
+void MpiEngine::settle(std::size_t index, const std::exception_ptr& error) {
+  const std::shared_ptr<Operation> operation = active_[index];
+  active_.erase(active_.begin() + static_cast<std::ptrdiff_t>(index));
+  if (error != nullptr) {
+    operation->abandon();
+  }
+  if (inquiry_ && inquiry_->operation() == operation) {
+    inquiry_.reset();
+  }
+  follow(operation);
+  operation->settle(error);
+  finished_.notify_all();
+}
+
+// The next collective of its channel.
+void MpiEngine::follow(const std::shared_ptr<Operation>& operation) {
+  Channel& channel = *operation->channel();
+  if (channel.running != operation) {
+    return;
+  }
+  channel.running = nullptr;
+  if (!channel.waiting.empty()) {
+    channel.running = std::move(channel.waiting.front());
+    channel.waiting.pop_front();
+    activate(channel.running);
+  }
+}
+
+void MpiEngine::look_around(double now) {
+  control_->poll([this](const Notice& notice) { hear(notice); });
+  fail_the_failed();
+  inquire(now);
+  free_released();
+}
+
+void MpiEngine::fail_the_failed() {
+  for (std::size_t i = 0; i < active_.size();) {
+    try {
+      raise_if_failed(*active_[i]->channel());
+      ++i;
+    } catch (const Aborted&) {
+      settle(i, std::current_exception());
+    }
+  }
+}
+
+// One inquiry at a time; the ranks of the others are likely the same.
+void MpiEngine::inquire(double now) {
+  if (inquiry_) {
+    if (inquiry_->over()) {
+      conclude_inquiry();
+    }
+    return;
+  }
+  for (const std::shared_ptr<Operation>& operation : active_) {
+    if (now > operation->deadline()) {
+      inquiry_.emplace(operation, Notice{});
+      const Notice question = inquiry_->question();
+      inquiry_.emplace(operation, answer_to(question));
+      for (const int rank : operation->channel()->world_ranks) {
+        if (rank != facts().rank) {
+          control_->send(rank, question);
+        }
+      }
+      return;
+    }
+  }
+}
+
+void MpiEngine::conclude_inquiry() {
+  std::string text = inquiry_->table();
+  try {
+    inquiry_->write_flight_recorders();
+  } catch (const Error& error) {
+    text += concat("\n  the flight recorders were not written: ", error.what());
+  }
+  const std::shared_ptr<Operation> operation = inquiry_->operation();
+  // A message that does not come says nothing of the communicator.
+  if (operation->number() > 0) {
+    operation->channel()->lineage->fate.fail(facts().rank, text);
+  }
+  for (std::size_t i = 0; i < active_.size(); ++i) {
+    if (active_[i] == operation) {
+      settle(i, std::make_exception_ptr(Timeout(text)));
+      break;
+    }
+  }
+  inquiry_.reset();
+}
+
+Notice MpiEngine::answer_to(const Notice& question) const {
+  Notice answer{.kind = Notice::Kind::kAnswer,
+                .from = facts().rank,
+                .channel = question.channel,
+                .number = question.number};
+  const auto found = channels_.find(question.channel);
+  const std::shared_ptr<Channel> channel =
+      found == channels_.end() ? nullptr : found->second.lock();
+  if (channel == nullptr) {
+    answer.text = "it has left this communicator";
+    return answer;
+  }
+  answer.arrived = channel->called >= question.number;
+  answer.text = channel->lineage->recorder->last();
+  answer.calls = channel->lineage->recorder->to_json_lines();
+  return answer;
+}
+
+void MpiEngine::hear(const Notice& notice) {
+  switch (notice.kind) {
+    case Notice::Kind::kAsk:
+      return control_->send(notice.from, answer_to(notice));
+    case Notice::Kind::kAnswer:
+      if (inquiry_) {
+        inquiry_->hear(notice);
+      }
+      return;
+    case Notice::Kind::kAbort:
+      fate_.fail(notice.from, notice.text);
+      told_by_.insert(notice.from);
+      gone_.insert(notice.from);  // it will not answer
+      if (abort_) {
+        control_->send(notice.from, {.kind = Notice::Kind::kGone});
+      }
+      return;
+    case Notice::Kind::kGone:
+      gone_.insert(notice.from);
+  }
+}
+
+void MpiEngine::add(const std::shared_ptr<Channel>& channel) {
+  const std::lock_guard lock(mutex_);
+  channels_[channel->id] = channel;
+}
+
+void MpiEngine::release(std::shared_ptr<Channel> channel) {
+  const std::lock_guard lock(mutex_);
+  channels_.erase(channel->id);
+  released_.push_back(std::move(channel));
+}
+
+// Freeing is local to a process in Open MPI and MPICH alike. What a failed
+// operation may still use is kept.
+void MpiEngine::free_released() {
+  std::erase_if(released_, [](const std::shared_ptr<Channel>& channel) {
+    if (channel.use_count() > 1 || channel->lineage->fate.failed()) {
+      return false;
+    }
+    DURE_MPI(MPI_Comm_free(&channel->data));
+    DURE_MPI(MPI_Comm_free(&channel->messages));
+    return true;
+  });
+}
+
+std::uint64_t MpiEngine::count_world() {
+  const std::lock_guard lock(mutex_);
+  return ++worlds_;
+}
+
+void MpiEngine::finish() {
+  {
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [this] { return active_.empty(); });
+  }
+  end(Ending::kFinalize);
+  if (end_error_ != nullptr) {
+    std::rethrow_exception(end_error_);
+  }
+}
+
+}  // namespace dure::comm

@@ -1,0 +1,65 @@
+// The end of a run because one rank has failed.
+//
+// The rank that fails first tells the others, whose operations throw. Each says
+// so, calls abort() itself, and tells the first one that it is gone; then the
+// first one calls MPI_Abort. Who computes on and on, or is stuck elsewhere, is
+// ended by it as well, a little later.
+#include <cstdlib>
+
+#include "dure/base/trace.h"
+#include "dure/comm/mpi/engine.h"
+
+namespace dure::comm {
+namespace {
+
+// For the others to say what they have to say.
+constexpr double kGraceSeconds = 2;
+// After which a rank no longer counts on the first one to end it.
+constexpr double kLongGraceSeconds = 4;
+
+}  // namespace
+
+void MpiEngine::abort(const std::string& message, int exit_code) {
+  {
+    const std::lock_guard lock(mutex_);
+    first_ = told_by_.empty();
+    fate_.fail(facts().rank, message);
+    try {
+      if (first_) {
+        send_to_others({.kind = Notice::Kind::kAbort, .text = message});
+      }
+      for (const int rank : told_by_) {
+        control_->send(rank, {.kind = Notice::Kind::kGone});
+      }
+    } catch (const std::exception&) {  // MPI_Abort needs no messages
+    }
+    abort_ = {.exit_code = exit_code,
+              .until = monotonic_seconds() +
+                       (first_ ? kGraceSeconds : kLongGraceSeconds)};
+  }
+  wake_.notify_one();
+  thread_.join();
+  std::_Exit(exit_code);
+}
+
+void MpiEngine::send_to_others(const Notice& notice) {
+  for (int rank = 0; rank < facts().size; ++rank) {
+    if (rank != facts().rank) {
+      control_->send(rank, notice);
+    }
+  }
+}
+
+void MpiEngine::end_if_aborted(double now) {
+  if (!abort_) {
+    return;
+  }
+  const bool all_gone =
+      first_ && std::ssize(gone_) == facts().size - 1 && control_->all_sent();
+  if (all_gone || now > abort_->until) {
+    MPI_Abort(MPI_COMM_WORLD, abort_->exit_code);
+    std::_Exit(abort_->exit_code);
+  }
+}
+
+}  // namespace dure::comm

@@ -1,0 +1,178 @@
+#include "dure/comm/mpi/messages.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dure/comm/error.h"
+
+namespace dure::comm {
+namespace {
+
+// MPI counts in int. Messages of more bytes go in pieces, which arrive in
+// order.
+constexpr std::size_t kPieceBytes = std::size_t{1} << 30;
+
+bool sends(const Request& message) {
+  return message.kind == Kind::kSend;
+}
+
+std::size_t bytes_of(const Request& message) {
+  return sends(message) ? message.input.size_bytes()
+                        : message.output.size_bytes();
+}
+
+}  // namespace
+
+MessagesOperation::MessagesOperation(std::shared_ptr<MpiEngine> engine,
+                                     std::shared_ptr<Channel> channel,
+                                     std::span<const Request> messages)
+    : Operation(std::move(engine), std::move(channel), Order::kAlone) {
+  for (const Request& message : messages) {
+    DURE_CHECK(message.tag <= this->channel()->largest_tag,
+               comm::describe(message),
+               ": this MPI has tags up to ",
+               this->channel()->largest_tag);
+    transfers_.push_back({.message = message});
+  }
+}
+
+bool MessagesOperation::advance() {
+  if (!posted_) {
+    posted_ = true;
+    for (Transfer& transfer : transfers_) {
+      post(transfer);
+    }
+  }
+  bool all = true;
+  for (Transfer& transfer : transfers_) {
+    try {
+      all = (transfer.done || test(transfer)) && all;
+    } catch (const Mismatch& error) {
+      finish(transfer, FlightRecorder::State::kFailed);
+      error_ = error_.empty() ? error.what() : error_;
+    }
+  }
+  if (all && !error_.empty()) {
+    throw Mismatch(error_);
+  }
+  return all;
+}
+
+void MessagesOperation::post(Transfer& transfer) const {
+  const std::size_t bytes = bytes_of(transfer.message);
+  std::size_t offset = 0;
+  do {  // one piece at least: a message of nothing is one too
+    const std::size_t length = std::min(kPieceBytes, bytes - offset);
+    post_piece(transfer, offset, static_cast<int>(length));
+    offset += length;
+  } while (offset < bytes);
+}
+
+void MessagesOperation::post_piece(Transfer& transfer,
+                                   std::size_t offset,
+                                   int bytes) const {
+  const Request& message = transfer.message;
+  Piece& piece = transfer.pieces.emplace_back(Piece{.bytes = bytes});
+  if (sends(message)) {
+    const auto* const from =
+        static_cast<const std::byte*>(message.input.bytes()) + offset;
+    DURE_MPI(MPI_Isend(from,
+                       bytes,
+                       MPI_BYTE,
+                       message.root,
+                       message.tag,
+                       channel()->messages,
+                       &piece.request));
+  } else {
+    auto* const to = static_cast<std::byte*>(message.output.bytes()) + offset;
+    DURE_MPI(MPI_Irecv(to,
+                       bytes,
+                       MPI_BYTE,
+                       message.root,
+                       message.tag,
+                       channel()->messages,
+                       &piece.request));
+  }
+}
+
+bool MessagesOperation::test(Transfer& transfer) const {
+  bool all = true;
+  for (Piece& piece : transfer.pieces) {
+    all = (piece.done || test(transfer, piece)) && all;
+  }
+  if (all) {
+    finish(transfer, FlightRecorder::State::kDone);
+  }
+  return all;
+}
+
+bool MessagesOperation::test(const Transfer& transfer, Piece& piece) const {
+  int done = 0;
+  MPI_Status status;
+  const int code = MPI_Test(&piece.request, &done, &status);
+  int kind = MPI_SUCCESS;
+  if (code != MPI_SUCCESS) {
+    MPI_Error_class(code, &kind);
+  }
+  if (kind != MPI_ERR_TRUNCATE) {
+    DURE_MPI(code);
+    if (done == 0) {
+      return false;
+    }
+  }
+  piece.done = true;
+  int came = piece.bytes;
+  if (!sends(transfer.message) && kind == MPI_SUCCESS) {
+    DURE_MPI(MPI_Get_count(&status, MPI_BYTE, &came));
+  }
+  if (kind == MPI_ERR_TRUNCATE || came != piece.bytes) {
+    throw Mismatch(concat("a message does not fit: ",
+                          comm::describe(transfer.message),
+                          ", but ",
+                          kind == MPI_ERR_TRUNCATE
+                              ? std::string("more")
+                              : concat("only ", came, " bytes"),
+                          " came"));
+  }
+  return true;
+}
+
+void MessagesOperation::finish(Transfer& transfer,
+                               FlightRecorder::State state) const {
+  transfer.done = true;
+  channel()->lineage->recorder->end(transfer.message.sequence, state);
+}
+
+void MessagesOperation::abandon() noexcept {
+  for (Transfer& transfer : transfers_) {
+    for (Piece& piece : transfer.pieces) {
+      if (piece.request == MPI_REQUEST_NULL) {
+        continue;
+      }
+      if (!sends(transfer.message)) {
+        MPI_Cancel(&piece.request);
+      }
+      MPI_Request_free(&piece.request);
+    }
+  }
+}
+
+std::string MessagesOperation::describe() const {
+  std::string text;
+  for (const Transfer& transfer : transfers_) {
+    if (!transfer.done) {
+      text += (text.empty() ? "" : "; ") + comm::describe(transfer.message);
+    }
+  }
+  return text;
+}
+
+void MessagesOperation::record(FlightRecorder::State state) {
+  for (Transfer& transfer : transfers_) {
+    if (!transfer.done) {
+      finish(transfer, state);
+    }
+  }
+}
+
+}  // namespace dure::comm

@@ -1,0 +1,15 @@
+// Calls of MPI that throw. For the sources of this folder: what others include
+// (world.h) does without mpi.h.
+#pragma once
+
+#include <mpi.h>
+
+namespace dure::comm {
+
+// Throws Error with MPI's own words where `code` is not MPI_SUCCESS.
+void check_mpi(int code, const char* call, const char* file, int line);
+
+}  // namespace dure::comm
+
+#define DURE_MPI(call) \
+  ::dure::comm::check_mpi((call), #call, __FILE__, __LINE__)

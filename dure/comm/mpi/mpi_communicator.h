@@ -1,0 +1,37 @@
+// Ranks that are processes, through the engine.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "dure/comm/mpi/engine.h"
+
+namespace dure::comm {
+
+class MpiCommunicator final : public Communicator {
+ public:
+  // Collective: a communicator of all ranks.
+  static std::unique_ptr<Communicator> make_world(
+      const std::shared_ptr<MpiEngine>& engine, const Options& options);
+
+  MpiCommunicator(std::shared_ptr<MpiEngine> engine,
+                  std::shared_ptr<Channel> channel,
+                  Identity identity);
+  ~MpiCommunicator() override;
+
+  const char* back_end() const override { return "mpi"; }
+
+ protected:
+  bool supports_request(const Request& request) const override;
+  void execute(const Request& request) override;
+  Work begin(const Request& request) override;
+  Work begin_messages(std::span<const Request> messages) override;
+  std::unique_ptr<Communicator> make_subgroup(std::span<const int> members,
+                                              Identity identity) override;
+
+ private:
+  std::shared_ptr<MpiEngine> engine_;
+  std::shared_ptr<Channel> channel_;
+};
+
+}  // namespace dure::comm

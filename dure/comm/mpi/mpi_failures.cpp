@@ -1,0 +1,120 @@
+// A run that fails: mpirun -n 4 comm_mpi_failures CASE. What it must print and
+// how it must end, CMakeLists.txt says.
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dure/base/files.h"
+#include "dure/comm/error.h"
+#include "dure/comm/mpi/world.h"
+
+namespace dure::comm {
+namespace {
+
+using Body = std::function<void(Communicator&)>;
+
+void all_reduce(Communicator& comm, std::int64_t elements) {
+  std::vector<float> x(static_cast<std::size_t>(elements), 1.0F);
+  const Tensor tensor(x.data(), {elements});
+  comm.run(AllReduce{.y = tensor, .x = tensor});
+}
+
+void sleep_long() {
+  std::this_thread::sleep_for(std::chrono::minutes(2));
+}
+
+// Rank 2 is the one that does otherwise.
+const std::map<std::string, Body>& cases() {
+  static const std::map<std::string, Body> all = {
+      {"kinds",
+       [](Communicator& comm) {
+         comm.rank() == 2 ? comm.run(Barrier{}) : all_reduce(comm, 8);
+       }},
+      {"sizes",
+       [](Communicator& comm) { all_reduce(comm, comm.rank() == 2 ? 7 : 8); }},
+      // Computes, and answers all the same that it has not come.
+      {"absent",
+       [](Communicator& comm) {
+         all_reduce(comm, 3);
+         comm.rank() == 2 ? sleep_long() : all_reduce(comm, 8);
+       }},
+      // Does not even answer.
+      {"stopped",
+       [](Communicator& comm) {
+         all_reduce(comm, 3);
+         if (comm.rank() == 2) {
+           std::raise(SIGSTOP);
+         }
+         all_reduce(comm, 8);
+       }},
+      {"message",
+       [](Communicator& comm) {
+         if (comm.rank() == 2) {
+           float x = 0;
+           comm.run(Recv{.y = Tensor(&x, {1}), .from = 1, .tag = 7});
+         }
+         comm.run(Barrier{});
+       }},
+      // One that the others wait for; who computes is ended as well.
+      {"throws",
+       [](Communicator& comm) {
+         if (comm.rank() == 2) {
+           throw Error("the disk of rank 2 is full");
+         }
+         comm.rank() == 1 ? sleep_long() : all_reduce(comm, 8);
+       }},
+      {"killed",
+       [](Communicator& comm) {
+         all_reduce(comm, 3);
+         if (comm.rank() == 2) {
+           std::raise(SIGKILL);
+         }
+         all_reduce(comm, 1'000'000);
+       }},
+      {"fine", [](Communicator& comm) { all_reduce(comm, 8); }},
+  };
+  return all;
+}
+
+// What the rank that timed out has written about rank 2.
+void show_flight_recorder(const std::string& directory) {
+  const Path file = Path(directory) / "flight_rank2.jsonl";
+  if (std::filesystem::exists(file)) {
+    std::fprintf(stderr, "flight_rank2.jsonl: %s", read_file(file).c_str());
+  }
+}
+
+int run(const std::string& name, const std::string& flight_directory) {
+  MpiWorld world;
+  if (world.facts().rank == 0 && !flight_directory.empty()) {
+    std::filesystem::remove_all(flight_directory);
+  }
+  try {
+    const auto comm =
+        world.communicator({.timeout_seconds = name == "throws" ? 100.0 : 1.0,
+                            .check = Check::kOn,
+                            .flight_directory = flight_directory});
+    cases().at(name)(*comm);
+  } catch (const std::exception& error) {
+    std::fprintf(
+        stderr, "rank %d: error: %s\n", world.facts().rank, error.what());
+    show_flight_recorder(flight_directory);
+    world.abort(error.what(), 3);
+  }
+  world.finish();
+  return 0;
+}
+
+}  // namespace
+}  // namespace dure::comm
+
+int main(int argc, char** argv) {
+  return argc < 2 ? 2 : dure::comm::run(argv[1], argc > 2 ? argv[2] : "");
+}

@@ -1,0 +1,35 @@
+// How a collective goes about it: steps that never block.
+#pragma once
+
+#include <memory>
+
+#include "dure/comm/collective.h"
+#include "dure/comm/mpi/channel.h"
+
+namespace dure::comm {
+
+class Procedure {
+ public:
+  Procedure() = default;
+  Procedure(const Procedure&) = delete;
+  Procedure& operator=(const Procedure&) = delete;
+  virtual ~Procedure() = default;
+
+  // Posts and tests what it can; true when done.
+  virtual bool advance() = 0;
+  // Takes back what can be taken back.
+  virtual void abandon() noexcept = 0;
+};
+
+// By the algorithm that the request names. The request outlives the procedure.
+std::unique_ptr<Procedure> make_procedure(const Request& request,
+                                          const Channel& channel);
+
+// Whether make_procedure() has one.
+bool has_procedure(const Request& request);
+
+// By MPI's own collectives.
+std::unique_ptr<Procedure> make_direct(const Request& request,
+                                       const Channel& channel);
+
+}  // namespace dure::comm

@@ -1,0 +1,86 @@
+// The ranks of a run that mpirun or srun started: a process each.
+//
+//   MpiWorld world;
+//   const auto comm = world.communicator(options);
+//   try {
+//     work(*comm);
+//   } catch (const std::exception& error) {
+//     print(error);
+//     world.abort(error.what(), 1);
+//   }
+//   world.finish();
+//
+// One thread of the library's own calls MPI_Init_thread and MPI_Finalize. Where
+// MPI allows calls by one thread after another (MPI_THREAD_SERIALIZED), whoever
+// waits for an operation drives all of them, and that thread drives what nobody
+// waits for; where it does not (MPI_THREAD_FUNNELED), that thread alone calls
+// MPI. In both cases it answers, while its rank computes, what other ranks ask
+// about a collective that does not end.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dure/comm/communicator.h"
+
+namespace dure::comm {
+
+// Whether this build has the back end; without it MpiWorld's constructor
+// throws.
+#ifdef DURE_WITH_MPI
+inline constexpr bool kBuiltWithMpi = true;
+#else
+inline constexpr bool kBuiltWithMpi = false;
+#endif
+
+// "Open MPI v4.1.4, ..., MPI 3.1", whether MPI was started or not; "" in a
+// build without.
+std::string mpi_library();
+
+// Which threads are to call MPI.
+enum class MpiThreads : std::uint8_t { kSerialized, kFunneled };
+
+struct MpiFacts {
+  int rank = 0;
+  int size = 1;
+  int local_rank = 0;  // among the ranks that share this one's memory
+  int local_size = 1;
+  std::vector<int> nodes =
+      {};  // of every rank: 0 for that of rank 0, then 1 ...
+  std::string thread_level = {};  // "serialized": what MPI granted
+};
+
+class MpiEngine;
+
+// One a process, from one thread. Throws Error where MPI can't be started.
+class MpiWorld {
+ public:
+  explicit MpiWorld(MpiThreads threads = MpiThreads::kSerialized);
+  MpiWorld(const MpiWorld&) = delete;
+  MpiWorld& operator=(const MpiWorld&) = delete;
+  // Without finish() MPI is left as it is, and the launcher takes the end of
+  // this process for a failure.
+  ~MpiWorld();
+
+  const MpiFacts& facts() const;
+
+  // Collective: a communicator of all ranks. Each call makes a world of its
+  // own, with its own traffic, flight recorder and failures.
+  std::unique_ptr<Communicator> communicator(const Options& options);
+
+  // Collective: waits for what was started, and finalizes MPI. Communicators
+  // are of no use afterwards.
+  void finish();
+
+  // Ends all processes of the run because this rank has failed. The others'
+  // operations throw Aborted with this rank and message, and each of them has
+  // some seconds to say so and to call abort() too; then MPI_Abort ends what is
+  // left. What is to be printed has been printed before.
+  [[noreturn]] void abort(const std::string& message, int exit_code);
+
+ private:
+  std::shared_ptr<MpiEngine> engine_;
+};
+
+}  // namespace dure::comm

@@ -1,0 +1,40 @@
+// world.h in a build without MPI.
+#include <cstdlib>
+
+#include "dure/comm/mpi/world.h"
+
+namespace dure::comm {
+
+class MpiEngine {};
+
+std::string mpi_library() {
+  return "";
+}
+
+MpiWorld::MpiWorld(MpiThreads /*threads*/) {
+  throw Error(
+      "this dure was built without MPI: configure with Open MPI or MPICH "
+      "installed (Debian: libopenmpi-dev) and DURE_WITH_MPI=ON");
+}
+
+MpiWorld::~MpiWorld() = default;
+
+// Nobody has an MpiWorld to call the rest of.
+const MpiFacts& MpiWorld::facts() const {
+  std::abort();
+}
+
+std::unique_ptr<Communicator> MpiWorld::communicator(
+    const Options& /*options*/) {
+  std::abort();
+}
+
+void MpiWorld::finish() {
+  std::abort();
+}
+
+void MpiWorld::abort(const std::string& /*message*/, int exit_code) {
+  std::_Exit(exit_code);
+}
+
+}  // namespace dure::comm
