@@ -60,7 +60,7 @@ const std::map<std::string, Body>& cases() {
            float x = 0;
            comm.run(Recv{.y = Tensor(&x, {1}), .from = 1, .tag = 7});
          }
-         comm.run(Barrier{});
+         sleep_long();
        }},
       // One that the others wait for; who computes is ended as well.
       {"throws",
