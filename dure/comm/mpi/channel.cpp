@@ -13,6 +13,18 @@ std::uint64_t mix(std::uint64_t x) {
 
 }  // namespace
 
+void* Scratch::buffer(std::size_t index, std::size_t bytes) {
+  if (index >= buffers_.size()) {
+    buffers_.resize(index + 1);
+  }
+  Buffer& buffer = buffers_[index];
+  if (buffer.data == nullptr || buffer.bytes < bytes) {
+    buffer.data = std::make_unique_for_overwrite<std::byte[]>(bytes);
+    buffer.bytes = bytes;
+  }
+  return buffer.data.get();
+}
+
 // All members have called as many collectives: the split was the last.
 std::uint64_t child_id(const Channel& parent, int leader) {
   return mix(mix(parent.id ^ mix(parent.called)) +

@@ -21,6 +21,21 @@ struct Lineage {
   Fate fate = {};
 };
 
+// Buffers that a communicator's collectives, which run one after another, keep
+// for the next.
+class Scratch {
+ public:
+  // The index-th: what was in it is lost where it has to grow.
+  void* buffer(std::size_t index, std::size_t bytes);
+
+ private:
+  struct Buffer {
+    std::unique_ptr<std::byte[]> data = {};
+    std::size_t bytes = 0;
+  };
+  std::vector<Buffer> buffers_;
+};
+
 // Threads: but for what never changes, under the engine's lock.
 struct Channel {
   std::uint64_t id = 0;  // alike on all its ranks, unlike any other's
@@ -31,6 +46,7 @@ struct Channel {
   MPI_Comm data = MPI_COMM_NULL;      // collectives
   MPI_Comm messages = MPI_COMM_NULL;  // with the user's tags
   int largest_tag = 0;
+  Scratch scratch = {};
 
   std::uint64_t called = 0;                             // collectives so far
   std::shared_ptr<Operation> running = {};              // one of them

@@ -4,81 +4,16 @@
 // reduction of the one or in the other (kRanked) exchanges parts: every rank
 // gets all contributions to its own part, adds them up in the order of the
 // ranks (comm/reduce.h), and the parts are gathered: the traffic of a ring.
-#include <climits>
-#include <cstring>
 #include <deque>
 #include <functional>
 #include <utility>
 
-#include "dure/comm/error.h"
+#include "dure/comm/mpi/mpi_types.h"
 #include "dure/comm/mpi/procedure.h"
 #include "dure/comm/reduce.h"
 
 namespace dure::comm {
 namespace {
-
-MPI_Datatype mpi_type(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return MPI_FLOAT;
-    case DType::kF64:
-      return MPI_DOUBLE;
-    case DType::kI32:
-      return MPI_INT32_T;
-    case DType::kI64:
-      return MPI_INT64_T;
-    case DType::kBf16:  // only carried
-    case DType::kF16:
-    case DType::kU16:
-      return MPI_UINT16_T;
-    case DType::kU8:
-      break;
-  }
-  return MPI_UINT8_T;
-}
-
-MPI_Op mpi_op(Reduction reduction) {
-  switch (reduction) {
-    case Reduction::kProduct:
-      return MPI_PROD;
-    case Reduction::kMin:
-      return MPI_MIN;
-    case Reduction::kMax:
-      return MPI_MAX;
-    case Reduction::kSum:
-    case Reduction::kAverage:  // divided afterwards
-      break;
-  }
-  return MPI_SUM;
-}
-
-// Counts and displacements as MPI wants them.
-struct Layout {
-  std::vector<int> counts;
-  std::vector<int> offsets;
-};
-
-int as_int(std::int64_t elements) {
-  if (elements > INT_MAX) {
-    throw Unsupported(concat("MPI's own collectives take at most ",
-                             INT_MAX,
-                             " elements, not ",
-                             elements,
-                             ": choose an algorithm such as ring"));
-  }
-  return static_cast<int>(elements);
-}
-
-Layout layout_of(const Counts& counts) {
-  Layout layout;
-  std::int64_t offset = 0;
-  for (const std::int64_t count : counts) {
-    layout.counts.push_back(as_int(count));
-    layout.offsets.push_back(as_int(offset));
-    offset += count;
-  }
-  return layout;
-}
 
 // A pointer to element `first` of a tensor.
 void* address(const Tensor& tensor, std::int64_t first) {
@@ -98,11 +33,12 @@ bool goes_by_parts(const Request& request) {
 
 class Direct final : public Procedure {
  public:
-  Direct(const Request& request, const Channel& channel)
+  Direct(const Request& request, Channel& channel)
       : request_(request),
         x_(request.input),
         y_(request.output),
         comm_(channel.data),
+        scratch_(channel.scratch),
         me_(static_cast<std::size_t>(channel.rank)),
         ranks_(channel.size()),
         at_root_(channel.rank == request.root),
@@ -151,6 +87,8 @@ class Direct final : public Procedure {
   const ConstTensor x_;
   const Tensor y_;
   MPI_Comm comm_;
+  Scratch& scratch_;
+  std::size_t scratches_ = 0;
   std::size_t me_;
   int ranks_;
   bool at_root_;
@@ -160,14 +98,13 @@ class Direct final : public Procedure {
   // What MPI reads and writes until it is done.
   Layout give_;
   Layout take_;
-  std::deque<std::vector<std::byte>> scratch_;
 };
 
 Tensor Direct::scratch(std::int64_t elements) {
   const std::size_t bytes =
       static_cast<std::size_t>(elements) * size_of(request_.dtype());
-  scratch_.emplace_back(bytes + 1);  // of no elements: an address all the same
-  return {scratch_.back().data(), Shape{elements}, request_.dtype()};
+  return {
+      scratch_.buffer(scratches_++, bytes), Shape{elements}, request_.dtype()};
 }
 
 void Direct::plan() {
@@ -347,7 +284,7 @@ void Direct::exchange(const Counts& give, const Tensor& y, const Counts& take) {
 }  // namespace
 
 std::unique_ptr<Procedure> make_direct(const Request& request,
-                                       const Channel& channel) {
+                                       Channel& channel) {
   return std::make_unique<Direct>(request, channel);
 }
 

@@ -13,7 +13,7 @@ bool has_procedure(const Request& request) {
 }
 
 std::unique_ptr<Procedure> make_procedure(const Request& request,
-                                          const Channel& channel) {
+                                          Channel& channel) {
   return make_direct(request, channel);
 }
 

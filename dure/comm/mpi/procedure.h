@@ -23,13 +23,13 @@ class Procedure {
 
 // By the algorithm that the request names. The request outlives the procedure.
 std::unique_ptr<Procedure> make_procedure(const Request& request,
-                                          const Channel& channel);
+                                          Channel& channel);
 
 // Whether make_procedure() has one.
 bool has_procedure(const Request& request);
 
 // By MPI's own collectives.
 std::unique_ptr<Procedure> make_direct(const Request& request,
-                                       const Channel& channel);
+                                       Channel& channel);
 
 }  // namespace dure::comm
