@@ -140,6 +140,7 @@ const char* name_of(Algorithm algorithm) {
                                     "root",
                                     "all-to-all",
                                     "ring",
+                                    "chain",
                                     "halving-doubling",
                                     "tree"};
   return kNames[static_cast<int>(algorithm)];

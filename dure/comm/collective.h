@@ -56,6 +56,7 @@ enum class Algorithm : std::uint8_t {
   kRoot,
   kAllToAll,
   kRing,
+  kChain,
   kHalvingDoubling,
   kTree,
 };

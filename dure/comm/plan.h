@@ -1,0 +1,108 @@
+// How a collective travels, as data: which rank sends what to whom, when.
+//
+// The elements are cut into pieces. A plan lists what one rank does with them,
+// in rounds that all ranks count alike: whoever sends in round 3 is received
+// from in round 3. One executor carries a plan out (plan_execution.h), the
+// simulator times it (sim/), the tests run all ranks' plans on symbols.
+//
+//   root              everything through one rank: a parameter server,
+//                     DataParallel
+//   all-to-all        every rank owns a piece: all send it theirs of it, it
+//                     sends what it made of them to all
+//   ring              the same by neighbours alone, N - 1 rounds each way:
+//                     2(N-1)/N of the bytes a rank, the least there is [1, 2]
+//   chain             the ring without pieces: the partial sum walks 0, 1, 2,
+//                     3, then the total does: 2(N-1) hops of everything
+//   halving-doubling  halves are exchanged over halving distances, then put
+//                     together again over doubling ones: 2 log2 N rounds [1, 3]
+//   tree              binomial: log2 N rounds of everything [1]
+//
+// Of other numbers of ranks than powers of two, halving-doubling pairs the
+// first ranks; one of each pair sends the other what it has, waits, and gets
+// the result [1, section 4.5].
+//
+// [1] Thakur, Rabenseifner & Gropp 2005, "Optimization of collective
+// communication operations in MPICH". [2] Patarasuk & Yuan 2009, "Bandwidth
+// optimal all-reduce algorithms for clusters of workstations". [3] Rabenseifner
+// 2004, "Optimization of collective reduction operations".
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dure/comm/collective.h"
+
+namespace dure::comm {
+
+// A stretch of pieces, half-open.
+struct Pieces {
+  int first = 0;
+  int last = 0;
+
+  int count() const { return last - first; }
+  bool operator==(const Pieces&) const = default;
+};
+
+enum class Move : std::uint8_t {
+  kSend,
+  kReceive,  // and keep: it takes the place of what was there
+  kReduce,   // receive, and reduce with what is there
+};
+
+enum class Load : std::uint8_t {
+  kData,     // to be kept
+  kSummand,  // what one rank gave, to be reduced
+  kPartial,  // what several gave: of 16-bit floats, a sum in f32
+};
+
+struct Step {
+  int round = 0;
+  Move move = Move::kSend;
+  Load load = Load::kData;
+  int peer = 0;
+  // Of all_to_all: sent, those of the peer's number in x; received, of the
+  // peer's number in y.
+  Pieces pieces = {};
+  bool operator==(const Step&) const = default;
+};
+
+// What a plan is of, seen from one rank.
+struct PlanOf {
+  Kind kind = Kind::kAllReduce;
+  Algorithm algorithm = Algorithm::kRing;
+  int rank = 0;
+  int ranks = 1;
+  int root = 0;  // where the kind has one
+};
+
+// By rounds; within one, between two ranks, in the order in which messages are
+// sent and received. The reductions of a round are made when all of it is done:
+// of each piece, what is there and what came, in the order of the ranks.
+struct Plan {
+  PlanOf of = {};
+  int pieces = 1;  // one for each rank where the kind has parts, else near-even
+  int rounds = 0;  // of the plan as a whole, those without this rank too
+  std::vector<Step> steps = {};
+};
+
+Plan plan_of(const PlanOf& of);
+
+// Whether there is one whose sums are in this order. Ranked are those of root,
+// all-to-all and chain: they reduce in the order of the ranks.
+bool has_plan(Kind kind, Algorithm algorithm, SumOrder order);
+
+// Whether the order of sums can be seen in the result: not where there are
+// none, nor in whole numbers, nor in minima and maxima.
+SumOrder order_of(const Request& request);
+
+// What the steps of one rank send.
+struct PlanTraffic {
+  std::int64_t messages = 0;
+  std::int64_t elements = 0;
+  std::int64_t partial_elements = 0;  // those of them that are partial sums
+};
+
+// `counts`: of the elements of each piece.
+PlanTraffic traffic_of(const Plan& plan, const Counts& counts);
+
+}  // namespace dure::comm
