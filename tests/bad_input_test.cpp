@@ -132,6 +132,24 @@ TEST_F(BadInput, OfConfigurations) {
   refuses("trian config.toml", kUsage, "did you mean train?");
 }
 
+TEST_F(BadInput, OfMeshes) {
+  const std::string mesh = "mesh --world 16 ";
+  refuses("mesh", kUsage, "--world");
+  refuses("mesh --world 0", kUsage, "--world");
+  refuses("mesh --world many", kUsage, "--world");
+  refuses(mesh + "--tensor 3", kUsage, "these sizes take 15 or 18, and 16");
+  refuses(mesh + "--tensor 2 --data 3", kUsage, "take tensor 2 x data 8");
+  refuses(mesh + "--tensor -2", kUsage, "--tensor");
+  refuses(mesh + "--data few", kUsage, "--data: wanted");
+  refuses(mesh + "--order tp-dp", kUsage, "--order: wanted");
+  refuses(mesh + "--nodes 3", kUsage, "no even share");
+  refuses(mesh + "--nodes 'n[1-'", kUsage, "--nodes: wanted");
+  refuses(mesh + "--nodes 2 --ranks-per-node 4", kUsage, "got 8 on 2");
+  refuses(mesh + "--ranks-per-node '4(x'", kUsage, "--ranks-per-node: wanted");
+  refuses(mesh + "--nodes 2 --distribution spread", kUsage, "--distribution:");
+  refuses("train config.toml --set parallel.order=tp", kUsage, "every axis");
+}
+
 TEST_F(BadInput, OfTokenFiles) {
   const std::string train =
       "train config.toml --set log.directory=new --set data.train=";

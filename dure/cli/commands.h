@@ -32,6 +32,7 @@ void add_convert(CLI::App& app);
 void add_docs(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_generate(CLI::App& app);
+void add_mesh(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_tokenizer(CLI::App& app);
 void add_preprocess(CLI::App& app);

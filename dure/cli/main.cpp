@@ -21,6 +21,7 @@ constexpr AddCommand* kCommands[] = {
     &add_eval,
     &add_generate,
     &add_plan,
+    &add_mesh,
     &add_tokenizer,
     &add_preprocess,
     &add_convert,

@@ -19,16 +19,16 @@ struct Options {
 };
 
 void train(const Options& options) {
-  const train::LoadedConfig loaded = load(options.config);
-  const std::string text = train::to_toml(loaded);
+  train::LoadedConfig loaded = load(options.config);
   if (options.print_config) {
-    std::fputs(text.c_str(), stdout);
+    std::fputs(train::to_toml(loaded).c_str(), stdout);
     return;
   }
+  train::take_ranks(loaded, 1);
   train::run_training(
       loaded.config,
       {.resume = options.resume ? train::Resume::kYes : train::Resume::kNo,
-       .config_text = text,
+       .config_text = train::to_toml(loaded),
        .log = Log()});
 }
 

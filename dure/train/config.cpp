@@ -75,16 +75,23 @@ void visit(Fields& fields, TrainConfig& c) {
 
 void visit(Fields& fields, ParallelConfig& c) {
   fields.section("parallel", "How the work is shared; one rank as yet.");
-  fields.whole(
-      "tensor", c.tensor, "Ranks that share each matrix.", {.least = 1});
-  fields.whole(
-      "pipeline", c.pipeline, "Ranks that share the blocks.", {.least = 1});
-  fields.whole(
-      "context", c.context, "Ranks that share a sequence.", {.least = 1});
+  const Whole size{.least = 1, .most = mesh::kMostRanks};
+  fields.whole("tensor", c.tensor, "Ranks that share each matrix.", size);
+  fields.whole("pipeline", c.pipeline, "Ranks that share the blocks.", size);
+  fields.whole("context", c.context, "Ranks that share a sequence.", size);
+  fields.whole("expert",
+               c.expert,
+               "Ranks that share a layer's experts; of all else they hold the "
+               "same, and share a batch.",
+               size);
   fields.whole("data",
                c.data,
                "Ranks that share a batch; auto: as many as are left.",
-               {.least = 1, .automatic = 0});
+               {.least = 1, .most = size.most, .automatic = mesh::kAuto});
+  fields.text("order",
+              c.order,
+              "The axes, fastest from rank to rank first; also as "
+              "tp-cp-ep-dp-pp.");
 }
 
 void visit(Fields& fields, PrecisionConfig& c) {
@@ -143,11 +150,21 @@ void check_one_rank(const char* key, std::int64_t ranks) {
   }
 }
 
+mesh::Order order_of(const ParallelConfig& parallel) {
+  try {
+    return mesh::parse_order(parallel.order);
+  } catch (const UsageError& error) {
+    throw UsageError(concat("parallel.order: ", error.what()));
+  }
+}
+
 void validate(const ParallelConfig& parallel) {
   check_one_rank("tensor", parallel.tensor);
   check_one_rank("pipeline", parallel.pipeline);
   check_one_rank("context", parallel.context);
-  check_one_rank("data", parallel.data);
+  check_one_rank("expert", parallel.expert);
+  check_one_rank("data", std::max<std::int64_t>(parallel.data, 1));
+  order_of(parallel);
 }
 
 void validate_data(const Config& config) {
@@ -193,9 +210,6 @@ Config resolve(Config config) {
   if (config.optimizer.decay_steps == 0) {
     config.optimizer.decay_steps = config.train.steps;
   }
-  if (config.parallel.data == 0) {
-    config.parallel.data = 1;
-  }
   if (config.checkpoint.directory.empty()) {
     config.checkpoint.directory =
         (Path(config.log.directory) / "checkpoints").string();
@@ -213,6 +227,19 @@ void validate(const Config& config) {
   validate(config.parallel);
   validate_batches(config.train);
   validate_data(config);
+}
+
+mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks) {
+  const auto size = [](std::int64_t value) {
+    return static_cast<int>(std::clamp<std::int64_t>(
+        value, -1, mesh::kMostRanks + 1));  // others are refused as these are
+  };
+  const mesh::Mesh::Sizes sizes{.pipe = size(parallel.pipeline),
+                                .data = size(parallel.data),
+                                .context = size(parallel.context),
+                                .expert = size(parallel.expert),
+                                .tensor = size(parallel.tensor)};
+  return mesh::Mesh(mesh::fit(sizes, ranks), order_of(parallel));
 }
 
 }  // namespace dure::train

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "dure/data/config.h"
+#include "dure/mesh/fit.h"
+#include "dure/mesh/mesh.h"
 #include "dure/model/config.h"
 #include "dure/optim/config.h"
 #include "dure/tensor/device.h"
@@ -33,7 +35,9 @@ struct ParallelConfig {
   std::int64_t tensor = 1;
   std::int64_t pipeline = 1;
   std::int64_t context = 1;
-  std::int64_t data = 0;  // 0: what is left of the ranks
+  std::int64_t expert = 1;
+  std::int64_t data = mesh::kAuto;  // what is left of the ranks
+  std::string order = mesh::text_of(mesh::kMegatronOrder);
 
   bool operator==(const ParallelConfig&) const = default;
 };
@@ -84,11 +88,16 @@ struct Config {
 
 void visit(Fields& fields, Config& config);
 
-// "auto" values filled in from others.
+// "auto" values filled in from others; but parallel.data, which takes the
+// number of ranks, is take_ranks()'s (load_config.h).
 Config resolve(Config config);
 
 // Throws UsageError for values out of range or that do not go together. The
 // config must be resolved.
 void validate(const Config& config);
+
+// The mesh of so many ranks, with data filled in where it is auto. Throws
+// UsageError where they do not make one: it lists what would.
+mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks);
 
 }  // namespace dure::train

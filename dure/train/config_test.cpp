@@ -87,7 +87,9 @@ TEST(Config, HasTheseKeys) {
       "parallel.tensor",
       "parallel.pipeline",
       "parallel.context",
+      "parallel.expert",
       "parallel.data",
+      "parallel.order",
       "precision.compute",
       "memory.limit_gib",
       "checkpoint.directory",
@@ -198,6 +200,9 @@ TEST(LoadConfig, RefusesWhatDoesNotGoTogether) {
            Case{"optimizer.warmup_steps=1000", "optimizer.warmup_steps"},
            Case{"parallel.tensor=2", "parallel.tensor: wanted 1, got 2: this"},
            Case{"parallel.data=2", "parallel.data: wanted 1, got 2: this"},
+           Case{"parallel.expert=2", "parallel.expert: wanted 1, got 2: this"},
+           Case{"parallel.data=0", "parallel.data: wanted a whole number from"},
+           Case{"parallel.order=tp-pp", "parallel.order: wanted an order of"},
            Case{"precision.compute=bf16", "wanted \"fp32\", got \"bf16\""},
            Case{"train.device=cuda", "wanted one of \"cpu\", \"sim\", got"},
        }) {
@@ -215,6 +220,34 @@ TEST(LoadConfig, ChoosesMicroBatchesThatDivideEveryBatch) {
   EXPECT_EQ(
       micro_batch({"train.global_batch=16", "train.batch_rampup=[12, 2, 100]"}),
       2);
+}
+
+TEST(LoadConfig, LeavesDataOpenUntilTheRanksAreKnown) {
+  LoadedConfig loaded = parse("");
+  EXPECT_THAT(to_toml(loaded), HasSubstr("\ndata = \"auto\""));
+  take_ranks(loaded, 6);
+  EXPECT_EQ(loaded.config.parallel.data, 6);
+  EXPECT_THAT(to_toml(loaded), HasSubstr("\ndata = 6 "));
+  EXPECT_THROW(take_ranks(loaded, 4), UsageError);  // it is 6 now
+}
+
+TEST(MeshOf, TakesItsSizesFromTheConfiguration) {
+  const mesh::Mesh mesh =
+      mesh_of({.tensor = 2, .pipeline = 4, .order = "pp-dp-cp-ep-tp"}, 16);
+  EXPECT_EQ(mesh.size(mesh::Axis::kTensor), 2);
+  EXPECT_EQ(mesh.size(mesh::Axis::kPipe), 4);
+  EXPECT_EQ(mesh.size(mesh::Axis::kData), 2);
+  EXPECT_EQ(mesh.group(0, {mesh::Axis::kPipe}), (std::vector{0, 1, 2, 3}));
+  EXPECT_EQ(mesh_of({.context = 2, .expert = 2, .data = 2}, 8).size(), 8);
+}
+
+TEST(MeshOf, RefusesSizesThatDoNotMakeTheRanks) {
+  constexpr std::int64_t kHuge = (std::int64_t{1} << 32) + 1;  // 1 as an int
+  EXPECT_THROW(mesh_of({.tensor = 3}, 16), UsageError);
+  EXPECT_THROW(mesh_of({.data = 3}, 16), UsageError);
+  EXPECT_THROW(mesh_of({.tensor = kHuge}, 16), UsageError);
+  EXPECT_THROW(mesh_of({.data = -kHuge}, 16), UsageError);
+  EXPECT_THROW(mesh_of({.order = "tensor"}, 1), UsageError);
 }
 
 TEST(LoadConfig, OfAMissingFileNamesIt) {

@@ -102,6 +102,15 @@ LoadedConfig parse_config(std::string_view text,
   return load(parse_settings(text, name), sets);
 }
 
+void take_ranks(LoadedConfig& loaded, int ranks) {
+  ParallelConfig& parallel = loaded.config.parallel;
+  const mesh::Mesh mesh = mesh_of(parallel, ranks);
+  if (parallel.data == mesh::kAuto) {
+    parallel.data = mesh.size(mesh::Axis::kData);
+    loaded.origins["parallel.data"] = "auto";
+  }
+}
+
 std::string to_toml(const LoadedConfig& loaded) {
   Config copy = loaded.config;
   Fields fields;

@@ -25,6 +25,10 @@ LoadedConfig parse_config(std::string_view text,
                           const std::string& name,
                           std::span<const std::string> sets);
 
+// Fills in parallel.data, where it is auto, for so many ranks. Throws
+// UsageError as mesh_of() does.
+void take_ranks(LoadedConfig& loaded, int ranks);
+
 // The whole configuration as TOML that loads to the same: what --print-config
 // prints, and what a run writes to config.toml.
 std::string to_toml(const LoadedConfig& loaded);
