@@ -18,11 +18,13 @@ void* Scratch::buffer(std::size_t index, std::size_t bytes) {
     buffers_.resize(index + 1);
   }
   Buffer& buffer = buffers_[index];
-  if (buffer.data == nullptr || buffer.bytes < bytes) {
-    buffer.data = std::make_unique_for_overwrite<std::byte[]>(bytes);
-    buffer.bytes = bytes;
+  std::size_t room = bytes + kAlignment;
+  if (buffer.bytes < room) {
+    buffer.data = std::make_unique_for_overwrite<std::byte[]>(room);
+    buffer.bytes = room;
   }
-  return buffer.data.get();
+  void* start = buffer.data.get();
+  return std::align(kAlignment, bytes, start, room);
 }
 
 // All members have called as many collectives: the split was the last.

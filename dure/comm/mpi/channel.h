@@ -25,13 +25,14 @@ struct Lineage {
 // for the next.
 class Scratch {
  public:
-  // The index-th: what was in it is lost where it has to grow.
+  // The index-th, 64-byte aligned: what was in it is lost where it has to grow.
   void* buffer(std::size_t index, std::size_t bytes);
 
  private:
+  static constexpr std::size_t kAlignment = 64;
   struct Buffer {
     std::unique_ptr<std::byte[]> data = {};
-    std::size_t bytes = 0;
+    std::size_t bytes = 0;  // of data
   };
   std::vector<Buffer> buffers_;
 };

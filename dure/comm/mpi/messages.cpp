@@ -1,9 +1,9 @@
 #include "dure/comm/mpi/messages.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "dure/comm/error.h"
+#include "dure/comm/mpi/pieces.h"
 
 namespace dure::comm {
 namespace {
@@ -59,13 +59,10 @@ bool MessagesOperation::advance() {
 }
 
 void MessagesOperation::post(Transfer& transfer) const {
-  const std::size_t bytes = bytes_of(transfer.message);
-  std::size_t offset = 0;
-  do {  // one piece at least: a message of nothing is one too
-    const std::size_t length = std::min(kPieceBytes, bytes - offset);
-    post_piece(transfer, offset, static_cast<int>(length));
-    offset += length;
-  } while (offset < bytes);
+  for_each_piece(bytes_of(transfer.message),
+                 [&](std::size_t offset, int bytes) {
+                   post_piece(transfer, offset, bytes);
+                 });
 }
 
 void MessagesOperation::post_piece(Transfer& transfer,

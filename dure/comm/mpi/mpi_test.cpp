@@ -49,6 +49,87 @@ TEST(Mpi, KnowsThePlacesOfTheRanks) {
   EXPECT_NE(mpi_library(), "");
 }
 
+// What an operation writes on this rank, by the algorithm and by MPI itself,
+// where there is a plan of it.
+template <typename MakeOp>
+void compare(Communicator& comm,
+             Algorithm algorithm,
+             DType dtype,
+             std::int64_t y_elements,
+             const MakeOp& make_op) {
+  Elements planned = Elements::blank(dtype, y_elements);
+  auto op = make_op(planned.tensor());
+  op.how.algorithm = algorithm;
+  if (!comm.supports(op)) {
+    return;
+  }
+  comm.run(op);
+  Elements direct = Elements::blank(dtype, y_elements);
+  auto same = make_op(direct.tensor());
+  same.how.algorithm = Algorithm::kDirect;
+  comm.run(same);
+  EXPECT_EQ(planned.values(), direct.values())
+      << name_of(algorithm) << " of " << y_elements << " " << name_of(dtype);
+}
+
+void compare_all(Communicator& comm,
+                 Algorithm algorithm,
+                 DType dtype,
+                 std::int64_t n) {
+  const int root = comm.size() - 1;
+  const std::int64_t mine =
+      even_counts(n, comm.size())[static_cast<std::size_t>(comm.rank())];
+  std::vector<double> values(static_cast<std::size_t>(n));
+  std::iota(values.begin(), values.end(), comm.rank());
+  for (double& value : values) {  // small, so that every order gives one sum
+    value = static_cast<double>(static_cast<int>(value) % 7);
+  }
+  Elements whole(dtype, values);
+  const Tensor x = whole.tensor();
+  const Tensor part = whole.part(0, mine);
+  const auto each = [&](std::int64_t y_elements, const auto& make_op) {
+    compare(comm, algorithm, dtype, y_elements, make_op);
+  };
+  each(n, [&](const Tensor& y) { return AllReduce{.y = y, .x = x}; });
+  each(n,
+       [&](const Tensor& y) { return Reduce{.y = y, .x = x, .root = root}; });
+  each(n, [&](const Tensor& y) { return AllGather{.y = y, .x = part}; });
+  each(mine, [&](const Tensor& y) { return ReduceScatter{.y = y, .x = x}; });
+  each(mine * comm.size(),
+       [&](const Tensor& y) { return AllToAll{.y = y, .x = x}; });
+  each(n, [&](const Tensor& y) {
+    std::memcpy(y.bytes(), x.bytes(), x.size_bytes());
+    return Broadcast{.x = y, .root = root};
+  });
+  const Counts counts = even_counts(n, comm.size());
+  each(mine, [&](const Tensor& y) {
+    return Scatter{.y = y, .x = x, .root = root, .counts = counts};
+  });
+  each(n, [&](const Tensor& y) {
+    return Gather{.y = y, .x = part, .root = root, .counts = counts};
+  });
+}
+
+TEST(Mpi, EveryAlgorithmGivesWhatMpiGives) {
+  run_mpi({}, [](Communicator& comm) {
+    for (const Algorithm algorithm : {Algorithm::kRoot,
+                                      Algorithm::kAllToAll,
+                                      Algorithm::kRing,
+                                      Algorithm::kChain,
+                                      Algorithm::kHalvingDoubling,
+                                      Algorithm::kTree}) {
+      Elements x(DType::kF32, {1.0});
+      ASSERT_TRUE(comm.supports(AllReduce{
+          .y = x.tensor(), .x = x.tensor(), .how = {.algorithm = algorithm}}));
+      for (const DType dtype : {DType::kF32, DType::kBf16, DType::kI64}) {
+        for (const std::int64_t n : {0, 1, 5, 1031, 300'000}) {
+          compare_all(comm, algorithm, dtype, n);
+        }
+      }
+    }
+  });
+}
+
 // A rank that neither waits nor asks: the engine's thread does it all.
 TEST(Mpi, StartedCollectivesEndWhileTheRankIsBusy) {
   run_mpi({}, [](Communicator& comm) {

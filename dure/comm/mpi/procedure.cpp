@@ -1,20 +1,26 @@
 #include "dure/comm/mpi/procedure.h"
 
+#include "dure/comm/plan.h"
+
 namespace dure::comm {
+namespace {
+
+bool is_direct(Algorithm algorithm) {
+  return algorithm == Algorithm::kAutomatic || algorithm == Algorithm::kDirect;
+}
+
+}  // namespace
 
 bool has_procedure(const Request& request) {
-  switch (request.how.algorithm) {
-    case Algorithm::kAutomatic:
-    case Algorithm::kDirect:
-      return true;
-    default:
-      return request.kind == Kind::kSend || request.kind == Kind::kRecv;
-  }
+  return request.kind == Kind::kSend || request.kind == Kind::kRecv ||
+         is_direct(request.how.algorithm) ||
+         has_plan(request.kind, request.how.algorithm, order_of(request));
 }
 
 std::unique_ptr<Procedure> make_procedure(const Request& request,
                                           Channel& channel) {
-  return make_direct(request, channel);
+  return is_direct(request.how.algorithm) ? make_direct(request, channel)
+                                          : make_planned(request, channel);
 }
 
 }  // namespace dure::comm

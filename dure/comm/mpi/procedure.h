@@ -32,4 +32,8 @@ bool has_procedure(const Request& request);
 std::unique_ptr<Procedure> make_direct(const Request& request,
                                        Channel& channel);
 
+// By a plan, which there must be (plan.h).
+std::unique_ptr<Procedure> make_planned(const Request& request,
+                                        Channel& channel);
+
 }  // namespace dure::comm
