@@ -114,8 +114,7 @@ std::unique_ptr<Communicator> Communicator::split(int color,
                                    axis));
 }
 
-std::unique_ptr<Communicator> Communicator::subgroup(std::span<const int> ranks,
-                                                     const std::string& axis) {
+void Communicator::check_members(std::span<const int> ranks) const {
   for (const int rank : ranks) {
     DURE_CHECK(rank >= 0 && rank < size_ &&
                    std::count(ranks.begin(), ranks.end(), rank) == 1,
@@ -125,6 +124,11 @@ std::unique_ptr<Communicator> Communicator::subgroup(std::span<const int> ranks,
                rank,
                " came");
   }
+}
+
+std::unique_ptr<Communicator> Communicator::subgroup(std::span<const int> ranks,
+                                                     const std::string& axis) {
+  check_members(ranks);
   const auto me = std::find(ranks.begin(), ranks.end(), rank_);
   return me == ranks.end()
              ? split(-1, 0, axis)

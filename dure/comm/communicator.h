@@ -75,14 +75,14 @@ class Communicator {
   // Collective: the ranks of one color, ordered by key, then by rank, form a
   // communicator each. Null for a negative color. `axis` names what it is, for
   // the traffic ("tensor").
-  std::unique_ptr<Communicator> split(int color,
-                                      int key,
-                                      const std::string& axis);
+  virtual std::unique_ptr<Communicator> split(int color,
+                                              int key,
+                                              const std::string& axis);
 
   // Collective over this communicator: the ranks named, in this order; null on
   // the others.
-  std::unique_ptr<Communicator> subgroup(std::span<const int> ranks,
-                                         const std::string& axis);
+  virtual std::unique_ptr<Communicator> subgroup(std::span<const int> ranks,
+                                                 const std::string& axis);
 
   const std::string& axis() const { return axis_; }
 
@@ -106,6 +106,9 @@ class Communicator {
   };
 
   explicit Communicator(Identity identity);
+
+  // What subgroup() may be given.
+  void check_members(std::span<const int> ranks) const;
 
   Identity identity_of(int rank, int size, const std::string& axis) const;
   FlightRecorder& recorder() { return *ledger_->recorder; }

@@ -115,8 +115,12 @@ void PlanMemory::find_places(const Plan& plan) {
       sums_ = hull_of(sums_, step.pieces);
     }
   }
+  // What is given is sent together with what came.
   if (places_.count() > 0 && gives_own_part(kind_)) {
-    places_ = hull_of(places_, own_);  // it is sent together with others'
+    places_ = hull_of(places_, own_);
+  }
+  if (kind_ == Kind::kBroadcast) {
+    places_ = {0, plan.pieces};
   }
   const bool whole_output =
       !gets_own_part(kind_) && request_.output.elements() == offsets_.back();

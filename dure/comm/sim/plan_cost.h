@@ -1,0 +1,66 @@
+// What a plan takes on a network of nodes, as a function of the bytes.
+//
+// A rank sends one message and receives one at a time, each latency + n /
+// bandwidth of its link; all of a node's messages to and from outside share the
+// node's link, in either direction. A round takes as long as the slowest rank
+// or node in it, and the next one starts when it is over.
+#pragma once
+
+#include <map>
+#include <span>
+#include <vector>
+
+#include "dure/comm/choose.h"
+#include "dure/comm/collective.h"
+
+namespace dure::comm {
+
+struct SimNetwork {
+  int ranks_per_node = 1;  // ranks of the world, in turn
+  Link inside = {.latency_seconds = 1e-6, .bytes_per_second = 1e11};
+  Link between = {.latency_seconds = 5e-6, .bytes_per_second = 2.5e10};
+
+  int node_of(int world_rank) const { return world_rank / ranks_per_node; }
+  const Link& link(int node, int other) const {
+    return node == other ? inside : between;
+  }
+};
+
+struct PlanCostOf {
+  Kind kind = Kind::kAllReduce;
+  Algorithm algorithm = Algorithm::kRing;
+  int root = 0;
+  // The bytes of a partial sum, in those of the element it is of: 2 for 16-bit
+  // floats that are summed.
+  double partial_factor = 1;
+  Counts counts = {};  // of the parts; empty: all alike
+
+  auto operator<=>(const PlanCostOf&) const = default;
+};
+
+class PlanCost {
+ public:
+  // Runs through the plans of all ranks; the i-th is on nodes[i].
+  PlanCost(const PlanCostOf& of,
+           std::span<const int> nodes,
+           const SimNetwork& network);
+
+  double seconds(double bytes) const;
+
+ private:
+  // latency + slope * bytes.
+  struct Line {
+    double latency = 0;
+    double slope = 0;
+    auto operator<=>(const Line&) const = default;
+  };
+  // What can be the slowest in a round: none beats another at all sizes.
+  using Round = std::vector<Line>;
+  class Builder;
+
+  static void add(Round& round, const Line& line);
+
+  std::map<Round, int> rounds_;  // how many there are of each
+};
+
+}  // namespace dure::comm

@@ -1,0 +1,218 @@
+#include "dure/comm/sim/sim_communicator.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "dure/comm/error.h"
+#include "dure/comm/plan.h"
+
+namespace dure::comm {
+namespace {
+
+// Done at a time of the clock.
+class SimWork final : public Work::State {
+ public:
+  SimWork(Stream& clock, double end)
+      : clock_(clock), start_(clock.seconds()), end_(end) {}
+
+  void wait() override {
+    clock_.advance(std::max(0.0, end_ - clock_.seconds()));
+  }
+  bool done() override { return clock_.seconds() >= end_; }
+  double elapsed_seconds() override {
+    return std::min(clock_.seconds(), end_) - start_;
+  }
+
+ private:
+  Stream& clock_;
+  double start_;
+  double end_;
+};
+
+bool is_half(DType dtype) {
+  return dtype == DType::kBf16 || dtype == DType::kF16;
+}
+
+// Partial sums of 16-bit floats travel as f32; minima do not.
+double partial_factor(const Request& request) {
+  const bool exact = request.reduction == Reduction::kMin ||
+                     request.reduction == Reduction::kMax;
+  return is_half(request.dtype()) && !exact ? 2 : 1;
+}
+
+// Of the whole, whatever this rank sees of it.
+double bytes_of(const Request& request, int ranks) {
+  std::int64_t elements = elements_of(request);
+  if (!request.counts.empty() && request.kind != Kind::kAllToAll) {
+    elements = std::accumulate(
+        request.counts.begin(), request.counts.end(), std::int64_t{0});
+  } else if (request.kind == Kind::kScatter || request.kind == Kind::kGather) {
+    elements *= ranks;
+  }
+  return static_cast<double>(elements) *
+         static_cast<double>(size_of(request.dtype()));
+}
+
+class SimCommunicator final : public Communicator {
+ public:
+  SimCommunicator(Identity identity,
+                  Stream& clock,
+                  const SimNetwork& network,
+                  std::vector<int> world_ranks)
+      : Communicator(std::move(identity)),
+        clock_(clock),
+        network_(network),
+        world_ranks_(std::move(world_ranks)) {
+    for (const int rank : world_ranks_) {
+      nodes_.push_back(network_.node_of(rank));
+    }
+  }
+
+  static std::unique_ptr<Communicator> make(Stream& clock,
+                                            const SimWorld& world) {
+    std::vector<int> ranks(static_cast<std::size_t>(world.ranks));
+    std::iota(ranks.begin(), ranks.end(), 0);
+    return std::make_unique<SimCommunicator>(
+        Identity{
+            .rank = world.rank, .size = world.ranks, .options = world.options},
+        clock,
+        world.network,
+        std::move(ranks));
+  }
+
+  const char* back_end() const override { return "sim"; }
+
+  std::unique_ptr<Communicator> split(int /*color*/,
+                                      int /*key*/,
+                                      const std::string& axis) override {
+    throw Unsupported(concat("the sim back end can't split off ",
+                             axis,
+                             ": it would have to know the colors of ranks that "
+                             "do not exist; name the ranks, by subgroup()"));
+  }
+
+  std::unique_ptr<Communicator> subgroup(std::span<const int> ranks,
+                                         const std::string& axis) override {
+    check_members(ranks);
+    const auto me = std::find(ranks.begin(), ranks.end(), rank());
+    return me == ranks.end()
+               ? nullptr
+               : make_subgroup(ranks,
+                               identity_of(static_cast<int>(me - ranks.begin()),
+                                           static_cast<int>(ranks.size()),
+                                           axis));
+  }
+
+ protected:
+  bool supports_request(const Request& request) const override {
+    switch (request.how.algorithm) {
+      case Algorithm::kAutomatic:
+      case Algorithm::kDirect:
+        return true;
+      default:
+        return request.kind == Kind::kSend || request.kind == Kind::kRecv ||
+               has_plan(request.kind, request.how.algorithm, order_of(request));
+    }
+  }
+
+  void execute(const Request& request) override { start(request).wait(); }
+
+  Work begin(const Request& request) override {
+    recorder().end(request.sequence, FlightRecorder::State::kDone);
+    return start(request);
+  }
+
+  Work begin_messages(std::span<const Request> messages) override {
+    double out = 0;
+    double in = 0;
+    for (const Request& message : messages) {
+      const Link& link = network_.link(node_of(rank()), node_of(message.root));
+      (message.kind == Kind::kSend ? out : in) +=
+          link.latency_seconds +
+          static_cast<double>(elements_of(message)) *
+              static_cast<double>(size_of(message.dtype())) /
+              link.bytes_per_second;
+      recorder().end(message.sequence, FlightRecorder::State::kDone);
+    }
+    return work_until(clock_.seconds() + std::max(out, in));
+  }
+
+  std::unique_ptr<Communicator> make_subgroup(std::span<const int> members,
+                                              Identity identity) override {
+    std::vector<int> world_ranks;
+    for (const int member : members) {
+      world_ranks.push_back(world_ranks_[static_cast<std::size_t>(member)]);
+    }
+    return std::make_unique<SimCommunicator>(
+        std::move(identity), clock_, network_, std::move(world_ranks));
+  }
+
+ private:
+  int node_of(int rank) const { return nodes_[static_cast<std::size_t>(rank)]; }
+
+  Work work_until(double end) {
+    return Work(std::make_shared<SimWork>(clock_, end));
+  }
+
+  Work start(const Request& request) {
+    free_at_ = std::max(clock_.seconds(), free_at_) + seconds_of(request);
+    return work_until(free_at_);
+  }
+
+  double seconds_of(const Request& request) {
+    const double bytes = bytes_of(request, size());
+    const bool parts = request.kind != Kind::kAllToAll;
+    PlanCostOf of{.kind = request.kind,
+                  .algorithm = algorithm_of(request, bytes),
+                  .root = request.root,
+                  .partial_factor = partial_factor(request),
+                  .counts = parts ? request.counts : Counts{}};
+    const auto found = costs_.find(of);
+    if (found != costs_.end()) {
+      return found->second.seconds(bytes);
+    }
+    const PlanCost cost(of, nodes_, network_);
+    return costs_.emplace(std::move(of), cost).first->second.seconds(bytes);
+  }
+
+  Algorithm algorithm_of(const Request& request, double bytes) const {
+    const Algorithm named = request.how.algorithm;
+    if (named != Algorithm::kAutomatic && named != Algorithm::kDirect) {
+      return named;
+    }
+    const auto [first, last] =
+        std::minmax_element(nodes_.begin(), nodes_.end());
+    return choose(request.kind,
+                  bytes,
+                  size(),
+                  order_of(request),
+                  network_.link(*first, *last));
+  }
+
+  Stream& clock_;
+  SimNetwork network_;
+  std::vector<int> world_ranks_;
+  std::vector<int> nodes_;
+  double free_at_ = 0;  // when the last collective so far is over
+  std::map<PlanCostOf, PlanCost> costs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_sim_communicator(Stream& clock,
+                                                    const SimWorld& world) {
+  DURE_CHECK(world.rank >= 0 && world.rank < world.ranks &&
+                 world.network.ranks_per_node > 0,
+             "a simulated world of ",
+             world.ranks,
+             " ranks, ",
+             world.network.ranks_per_node,
+             " on a node, has no rank ",
+             world.rank);
+  return SimCommunicator::make(clock, world);
+}
+
+}  // namespace dure::comm
