@@ -27,9 +27,11 @@ inline constexpr int kExitUsage = 2;
 
 using AddCommand = void(CLI::App& app);
 
+void add_bench(CLI::App& app);
 void add_checkpoint(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_docs(CLI::App& app);
+void add_doctor(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_mesh(CLI::App& app);

@@ -26,6 +26,8 @@ constexpr AddCommand* kCommands[] = {
     &add_preprocess,
     &add_convert,
     &add_checkpoint,
+    &add_bench,
+    &add_doctor,
     &add_docs,
 };
 

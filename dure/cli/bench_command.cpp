@@ -1,0 +1,190 @@
+// `dure bench`: how fast this machine communicates.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/base/files.h"
+#include "dure/base/nearest.h"
+#include "dure/cli/commands.h"
+#include "dure/cli/rank_options.h"
+#include "dure/comm/measure.h"
+
+namespace dure::cli {
+namespace {
+
+using comm::Algorithm;
+using comm::Kind;
+
+struct Options {
+  launch::RankOptions ranks = {};
+  std::vector<std::string> collectives = {"all"};
+  std::vector<std::string> algorithms = {"automatic"};
+  std::uint64_t least = 4;
+  std::uint64_t most = 64ULL << 20;
+  std::uint64_t factor = 8;
+  double seconds = 0.3;
+  std::string csv = {};
+  std::string plot = {};
+  bool json = false;
+  bool across_machines = false;
+};
+
+constexpr Kind kMeasured[] = {Kind::kAllReduce,
+                              Kind::kReduce,
+                              Kind::kBroadcast,
+                              Kind::kAllGather,
+                              Kind::kReduceScatter,
+                              Kind::kAllToAll,
+                              Kind::kScatter,
+                              Kind::kGather,
+                              Kind::kSend,
+                              Kind::kBarrier};
+constexpr Algorithm kAlgorithms[] = {Algorithm::kAutomatic,
+                                     Algorithm::kDirect,
+                                     Algorithm::kRoot,
+                                     Algorithm::kAllToAll,
+                                     Algorithm::kRing,
+                                     Algorithm::kChain,
+                                     Algorithm::kHalvingDoubling,
+                                     Algorithm::kTree};
+
+// Those of the names given; all of them for "all".
+template <typename Value, std::size_t kCount>
+std::vector<Value> chosen(const char* option,
+                          const std::vector<std::string>& given,
+                          const Value (&values)[kCount]) {
+  std::vector<std::string> names = {"all"};
+  std::map<std::string, Value> by_name;
+  for (const Value value : values) {
+    names.emplace_back(name_of(value));
+    by_name[names.back()] = value;
+  }
+  std::vector<Value> result;
+  for (const std::string& name : given) {
+    if (name == "all") {
+      return {std::begin(values), std::end(values)};
+    }
+    if (!by_name.contains(name)) {
+      throw UsageError(concat(option,
+                              ": unknown ",
+                              name,
+                              "; did you mean ",
+                              nearest(name, names),
+                              "?"));
+    }
+    result.push_back(by_name[name]);
+  }
+  return result;
+}
+
+std::vector<std::int64_t> sizes_of(const Options& options) {
+  if (options.least > options.most || options.least < 4) {
+    throw UsageError(
+        concat("--from ",
+               options.least,
+               " --to ",
+               options.most,
+               ": wanted 4 bytes or more, and no fewer at the end"));
+  }
+  std::vector<std::int64_t> sizes;
+  for (std::uint64_t size = options.least; size < options.most;
+       size *= options.factor) {
+    sizes.push_back(static_cast<std::int64_t>(size / 4 * 4));
+  }
+  sizes.push_back(static_cast<std::int64_t>(options.most / 4 * 4));
+  return sizes;
+}
+
+void report(const Options& options,
+            const std::vector<comm::Measurement>& rows) {
+  std::fputs((options.json ? to_json(rows) : to_table(rows)).c_str(), stdout);
+  if (!options.csv.empty()) {
+    write_file_atomically(options.csv, to_csv(rows));
+  }
+  if (!options.plot.empty()) {
+    write_file_atomically(options.plot, to_svg(rows));
+  }
+}
+
+void run_bench_comm(const Options& options) {
+  const comm::MeasureOptions measure{
+      .kinds = chosen("--collective", options.collectives, kMeasured),
+      .sizes = sizes_of(options),
+      .algorithms = chosen("--algorithm", options.algorithms, kAlgorithms),
+      .seconds = options.seconds};
+  const comm::CopyLimit limit =
+      options.across_machines ? comm::CopyLimit::kNo : comm::CopyLimit::kYes;
+  on_ranks(options.ranks, [&](comm::Communicator& comm) {
+    const auto rows = comm::measure(comm, measure, limit);
+    if (comm.rank() == 0) {
+      report(options, rows);
+    }
+  });
+}
+
+void add_bench_comm(CLI::App& bench) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = bench.add_subcommand(
+      "comm", "Time and bandwidth of collectives, by size and algorithm");
+  add_rank_options(*command, options->ranks);
+  command->add_flag("--across-machines",
+                    options->across_machines,
+                    "Ranks share no memory: leave out the limit of copies");
+  command->add_option("--collective", options->collectives, "Which, or all")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--algorithm", options->algorithms, "By which, or all")
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      ->add_option("--from", options->least, "Smallest size, such as 4 or 1KiB")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
+  command->add_option("--to", options->most, "Largest size, such as 1GiB")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
+  command->add_option("--factor", options->factor, "From one size to the next")
+      ->check(CLI::Range(2, 1 << 20))
+      ->capture_default_str();
+  command
+      ->add_option("--seconds", options->seconds, "Of measuring, for each row")
+      ->check(CLI::Range(1e-3, 3600.0))
+      ->capture_default_str();
+  command->add_option("--csv", options->csv, "Write the rows to a file, too");
+  command->add_option("--plot", options->plot, "Draw them, as an SVG image");
+  command->add_flag("--json", options->json, "Print the rows as JSON");
+  command->footer(
+      "A size S is that of the larger of a rank's tensors, in f32. Algorithm\n"
+      "bandwidth is S / time; bus bandwidth is what nccl-tests call so: times\n"
+      "2 (N - 1) / N for all_reduce, (N - 1) / N for all_gather,\n"
+      "reduce_scatter, all_to_all, scatter and gather. The limit is what\n"
+      "copying as many bytes would take, measured beside each row on all "
+      "ranks\n"
+      "at once; small sizes, which caches hold, may pass it.\n"
+      "\n"
+      "--json prints a list of objects: back_end, collective, algorithm, "
+      "ranks,\n"
+      "bytes, seconds, algorithm_bandwidth, bus_bandwidth (bytes/s) and\n"
+      "share_of_limit.\n"
+      "\n"
+      "Example:\n"
+      "  dure bench comm --ranks 4 --collective all_reduce --to 1GiB\n"
+      "  mpirun -n 2 dure bench comm --algorithm all --plot bus.svg");
+  command->callback([options] { run_bench_comm(*options); });
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("bench", "How fast this machine communicates");
+  command->require_subcommand(1);
+  command->footer("Example:\n  dure bench comm --ranks 2");
+  add_bench_comm(*command);
+}
+
+}  // namespace dure::cli

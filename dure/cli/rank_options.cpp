@@ -1,0 +1,50 @@
+#include "dure/cli/rank_options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+#include <unistd.h>
+
+namespace dure::cli {
+
+void add_rank_options(CLI::App& command, launch::RankOptions& options) {
+  command
+      .add_option(
+          "--ranks",
+          options.threads,
+          "Ranks, as threads of this process. Without it: the processes "
+          "that mpirun or srun started")
+      ->check(CLI::Range(1, 1024));
+  command
+      .add_option("--comm-timeout",
+                  options.comm.timeout_seconds,
+                  "Seconds after which a collective that waits ends the run")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_flag_callback(
+      "--check-collectives",
+      [&options] { options.comm.check = comm::Check::kOn; },
+      "Compare what ranks are about to do before they do it");
+}
+
+void on_ranks(launch::RankOptions options,
+              const std::function<void(comm::Communicator&)>& body) {
+  options.report = [](const std::string& text) {
+    std::fprintf(stderr, "error: %s\n", text.c_str());
+  };
+  launch::with_ranks(options, environment(), body);
+}
+
+launch::Environment environment() {
+  launch::Environment all;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string::npos) {
+      all[text.substr(0, equals)] = text.substr(equals + 1);
+    }
+  }
+  return all;
+}
+
+}  // namespace dure::cli

@@ -1,0 +1,74 @@
+#include "dure/launch/environment.h"
+
+#include <gmock/gmock.h>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+
+namespace dure::launch {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Launcher, IsNobodyWhereAProcessIsStartedByHand) {
+  EXPECT_EQ(launcher_of({}), std::nullopt);
+  EXPECT_EQ(launcher_of({{"PATH", "/bin"}, {"RANK", "1"}}), std::nullopt);
+}
+
+TEST(Launcher, IsKnownByItsVariables) {
+  const Environment open_mpi = {{"OMPI_COMM_WORLD_RANK", "5"},
+                                {"OMPI_COMM_WORLD_SIZE", "8"},
+                                {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}};
+  EXPECT_EQ(launcher_of(open_mpi),
+            (Launcher{"Open MPI's mpirun", 5, 8, 1, true}));
+  const Environment mpich = {{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}};
+  EXPECT_EQ(launcher_of(mpich), (Launcher{"MPICH's mpiexec", 0, 2, 0, true}));
+  const Environment slurm = {{"SLURM_PROCID", "3"},
+                             {"SLURM_STEP_NUM_TASKS", "4"},
+                             {"SLURM_LOCALID", "1"}};
+  EXPECT_EQ(launcher_of(slurm), (Launcher{"Slurm's srun", 3, 4, 1, true}));
+  const Environment torch = {
+      {"RANK", "1"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "1"}};
+  EXPECT_EQ(launcher_of(torch), (Launcher{"torchrun", 1, 2, 1, false}));
+}
+
+// Inside a batch job, mpirun's own variables are the nearer ones; and the batch
+// script itself is one process, whatever the job's tasks.
+TEST(Launcher, IsTheNearestOne) {
+  EXPECT_EQ(launcher_of({{"SLURM_PROCID", "0"},
+                         {"SLURM_STEP_NUM_TASKS", "1"},
+                         {"OMPI_COMM_WORLD_RANK", "2"},
+                         {"OMPI_COMM_WORLD_SIZE", "4"}})
+                ->name,
+            "Open MPI's mpirun");
+  EXPECT_EQ(launcher_of({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "16"}}),
+            std::nullopt);
+}
+
+TEST(Launcher, SaysWhichVariableIsWrong) {
+  try {
+    launcher_of({{"PMI_RANK", "zero"}, {"PMI_SIZE", "2"}});
+    ADD_FAILURE() << "nothing thrown";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("PMI_RANK is zero"));
+  }
+  EXPECT_THROW(launcher_of({{"PMI_RANK", "2"}, {"PMI_SIZE", "2"}}), UsageError);
+}
+
+TEST(Launcher, MustAgreeWithMpi) {
+  const Launcher slurm{"Slurm's srun", 0, 4, 0, true};
+  EXPECT_NO_THROW(check_world(slurm, 4));
+  try {
+    check_world(slurm, 1);
+    ADD_FAILURE() << "nothing thrown";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(),
+                testing::AllOf(HasSubstr("started 4 processes"),
+                               HasSubstr("a world of 1"),
+                               HasSubstr("--mpi=pmix")));
+  }
+}
+
+}  // namespace
+}  // namespace dure::launch

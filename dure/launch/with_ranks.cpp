@@ -1,0 +1,88 @@
+#include "dure/launch/with_ranks.h"
+
+#include <cstdlib>
+
+#include "dure/base/check.h"
+#include "dure/comm/error.h"
+#include "dure/comm/mpi/world.h"
+#include "dure/comm/self/self_communicator.h"
+#include "dure/launch/run_ranks.h"
+
+namespace dure::launch {
+namespace {
+
+using Body = std::function<void(comm::Communicator&)>;
+
+void check_launcher(const RankOptions& options, const Launcher& launcher) {
+  if (options.threads.has_value()) {
+    throw UsageError(concat("--ranks ",
+                            *options.threads,
+                            " asks for threads, but ",
+                            launcher.name,
+                            " has started ",
+                            launcher.world,
+                            " processes: leave out one of the two"));
+  }
+  if (!launcher.speaks_mpi) {
+    throw UsageError(
+        concat(launcher.name,
+               " has started ",
+               launcher.world,
+               " processes that do not know of one another. Start dure by "
+               "mpirun -n ",
+               launcher.world,
+               " or srun -n ",
+               launcher.world));
+  }
+  if (!comm::kBuiltWithMpi) {
+    throw UsageError(concat(launcher.name,
+                            " has started ",
+                            launcher.world,
+                            " processes, but this dure was built without MPI: "
+                            "install libopenmpi-dev and build again, or use "
+                            "--ranks"));
+  }
+}
+
+void run_process(const RankOptions& options,
+                 const Launcher& launcher,
+                 const Body& body) {
+  comm::MpiWorld world;
+  check_world(launcher, world.facts().size);
+  try {
+    const auto communicator = world.communicator(options.comm);
+    body(*communicator);
+  } catch (const comm::Aborted& error) {  // whose first rank has said why
+    world.abort(error.what(), 1);
+  } catch (const std::exception& error) {
+    options.report(concat("rank ", launcher.rank, ": ", error.what()));
+    world.abort(error.what(), 1);
+  }
+  world.finish();
+}
+
+}  // namespace
+
+void with_ranks(const RankOptions& options,
+                const Environment& environment,
+                const Body& body) {
+  const std::optional<Launcher> launcher = launcher_of(environment);
+  if (launcher.has_value() && launcher->world > 1) {
+    check_launcher(options, *launcher);
+    return run_process(options, *launcher, body);
+  }
+  if (options.threads.has_value()) {
+    return run_ranks({.ranks = *options.threads,
+                      .comm = options.comm,
+                      .on_stuck =
+                          [&](const std::string& text) {
+                            options.report(text);
+                            std::_Exit(1);
+                          }},
+                     body);
+  }
+  const auto alone = comm::make_self_communicator(options.comm);
+  body(*alone);
+}
+
+}  // namespace dure::launch

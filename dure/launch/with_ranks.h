@@ -1,0 +1,29 @@
+// A command on its ranks, wherever they are.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "dure/comm/communicator.h"
+#include "dure/launch/environment.h"
+
+namespace dure::launch {
+
+struct RankOptions {
+  std::optional<int> threads = {};  // so many ranks as threads of this process
+  comm::Options comm = {};
+  // Prints an error of this process. It is called before the other ranks' end.
+  std::function<void(const std::string&)> report = {};
+};
+
+// Runs `body` on every rank that lives in this process: on threads, if so many
+// are asked for; as one of the processes that mpirun or srun started; else
+// alone. Threads: the first rank's error is thrown (run_ranks.h). Processes:
+// it is reported, and all processes end with exit code 1. Throws UsageError
+// where launcher, MPI and options do not go together.
+void with_ranks(const RankOptions& options,
+                const Environment& environment,
+                const std::function<void(comm::Communicator&)>& body);
+
+}  // namespace dure::launch

@@ -1,0 +1,99 @@
+// The real program on its ranks: threads, mpirun's processes, and launchers
+// that do not fit.
+#include <cstdio>
+#include <gmock/gmock.h>
+#include <string>
+#include <sys/wait.h>
+
+#include <gtest/gtest.h>
+
+namespace dure {
+namespace {
+
+using testing::HasSubstr;
+
+struct Outcome {
+  int exit_code = 0;
+  std::string text;  // all that it wrote
+};
+
+// What a launcher around the test has set must not be there.
+Outcome run(const std::string& before, const std::string& arguments) {
+  const std::string command =
+      "{ env -u RANK -u WORLD_SIZE -u PMI_RANK -u PMI_SIZE -u SLURM_PROCID "
+      "-u SLURM_STEP_NUM_TASKS -u OMPI_COMM_WORLD_RANK "
+      "-u OMPI_COMM_WORLD_SIZE " +
+      before + " " DURE_BINARY " " + arguments + "; } 2>&1 </dev/null";
+  Outcome outcome;
+  FILE* const pipe = ::popen(command.c_str(), "r");
+  char text[4096];
+  while (std::fgets(text, sizeof text, pipe) != nullptr) {
+    outcome.text += text;
+  }
+  outcome.exit_code = WEXITSTATUS(::pclose(pipe));
+  return outcome;
+}
+
+constexpr const char* kBench =
+    "bench comm --collective all_reduce,barrier --to 4KiB --seconds 0.01";
+
+TEST(Launch, RunsOnThreads) {
+  const Outcome outcome = run("", std::string(kBench) + " --ranks 3");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+  EXPECT_THAT(outcome.text,
+              HasSubstr("| threads | all_reduce | automatic | 3 | 4 KiB |"));
+}
+
+TEST(Launch, RunsAlone) {
+  const Outcome outcome = run("", kBench);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+  EXPECT_THAT(outcome.text, HasSubstr("| self | all_reduce | automatic | 1 |"));
+}
+
+#ifdef DURE_MPIRUN
+TEST(Launch, RunsOnTheProcessesOfMpirunAndOnlyRankZeroPrints) {
+  const Outcome outcome = run(DURE_MPIRUN " -n 4", kBench);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+  const std::string row = "| mpi | all_reduce | automatic | 4 | 4 KiB |";
+  EXPECT_THAT(outcome.text, HasSubstr(row));
+  EXPECT_EQ(outcome.text.find(row), outcome.text.rfind(row));
+}
+
+TEST(Launch, RefusesThreadsUnderMpirun) {
+  const Outcome outcome =
+      run(DURE_MPIRUN " -n 2", std::string(kBench) + " --ranks 2");
+  EXPECT_NE(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.text, HasSubstr("leave out one of the two"));
+}
+
+// N processes that do not know of one another: srun with the wrong PMI.
+TEST(Launch, RefusesAWorldThatIsNotTheLaunchers) {
+  const Outcome outcome = run("SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=4", kBench);
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.text,
+              testing::AllOf(HasSubstr("started 4 processes"),
+                             HasSubstr("a world of 1"),
+                             HasSubstr("--mpi=pmix")));
+}
+#endif
+
+TEST(Launch, RefusesTorchrun) {
+  const Outcome outcome = run("RANK=0 WORLD_SIZE=2", kBench);
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.text, HasSubstr("mpirun -n 2"));
+}
+
+TEST(Launch, NamesTheNearestCollective) {
+  const Outcome outcome = run("", "bench comm --collective all_redoce");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.text, HasSubstr("did you mean all_reduce?"));
+}
+
+TEST(Doctor, FindsTwoRanksThatCommunicate) {
+  const Outcome outcome = run("", "doctor --json");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+  EXPECT_THAT(outcome.text, HasSubstr("\"two_ranks\": \"all_reduce right"));
+}
+
+}  // namespace
+}  // namespace dure
