@@ -493,6 +493,19 @@ TEST(PlanTraffic, OfHalvingDoublingHasFewMessages) {
   }
 }
 
+// The drawing in plan_tree.cpp.
+TEST(Plan, OfATreeIsAsDrawn) {
+  std::vector<int> parents;
+  for (const Plan& plan : plans_of(Kind::kBroadcast, Algorithm::kTree, 6, 0)) {
+    for (const Step& step : plan.steps) {
+      if (step.move == Move::kReceive) {
+        parents.push_back(step.peer);
+      }
+    }
+  }
+  EXPECT_EQ(parents, (std::vector<int>{0, 0, 2, 0, 4}));  // of ranks 1 to 5
+}
+
 TEST(PlanTraffic, CountsPartialSumsApart) {
   // Of 4 ranks, each sends its own summand first, then 2 partial sums.
   const Plan plan = plan_of({.algorithm = Algorithm::kRing, .ranks = 4});

@@ -125,6 +125,14 @@ class PlanCost::Builder {
   std::vector<Loads> node_;  // the present one's, by round
 };
 
+bool PlanCostOf::operator<(const PlanCostOf& other) const {
+  const auto key = [](const PlanCostOf& of) {
+    return std::tie(
+        of.kind, of.algorithm, of.root, of.partial_factor, of.counts);
+  };
+  return key(*this) < key(other);
+}
+
 PlanCost::PlanCost(const PlanCostOf& of,
                    std::span<const int> nodes,
                    const SimNetwork& network) {

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "dure/comm/choose.h"
@@ -35,7 +36,7 @@ struct PlanCostOf {
   double partial_factor = 1;
   Counts counts = {};  // of the parts; empty: all alike
 
-  auto operator<=>(const PlanCostOf&) const = default;
+  bool operator<(const PlanCostOf& other) const;
 };
 
 class PlanCost {
@@ -52,7 +53,9 @@ class PlanCost {
   struct Line {
     double latency = 0;
     double slope = 0;
-    auto operator<=>(const Line&) const = default;
+    bool operator<(const Line& other) const {
+      return std::tie(latency, slope) < std::tie(other.latency, other.slope);
+    }
   };
   // What can be the slowest in a round: none beats another at all sizes.
   using Round = std::vector<Line>;
