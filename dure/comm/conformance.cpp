@@ -604,6 +604,39 @@ TEST_P(Conformance, CountsCallsAndBytesByAxisAndKind) {
   });
 }
 
+// Every algorithm that the back end has, on sizes that the ranks do not divide.
+TEST_P(Conformance, GivesTheSameByEveryAlgorithm) {
+  run([](Communicator& comm) {
+    for (const Algorithm algorithm : {Algorithm::kRoot,
+                                      Algorithm::kAllToAll,
+                                      Algorithm::kRing,
+                                      Algorithm::kChain,
+                                      Algorithm::kHalvingDoubling,
+                                      Algorithm::kTree}) {
+      for (const DType dtype : {DType::kF32, DType::kBf16, DType::kI64}) {
+        for (const std::int64_t n : {0, 1, 7, 5003}) {
+          SCOPED_TRACE(
+              concat(name_of(algorithm), ", ", n, " ", name_of(dtype)));
+          const How how{.algorithm = algorithm};
+          Elements x(dtype, values_of(comm.rank(), n));
+          const AllReduce all{.y = x.tensor(), .x = x.tensor(), .how = how};
+          if (comm.supports(all)) {
+            comm.run(all);
+            EXPECT_EQ(x.values(), reduced(Reduction::kSum, comm.size(), n));
+          }
+          Elements shared(dtype, values_of(comm.rank(), n));
+          const int root = comm.size() - 1;
+          const Broadcast one{.x = shared.tensor(), .root = root, .how = how};
+          if (comm.supports(one)) {
+            comm.run(one);
+            EXPECT_EQ(shared.values(), values_of(root, n));
+          }
+        }
+      }
+    }
+  });
+}
+
 TEST_P(Conformance, SaysWhatItSupports) {
   run([](Communicator& comm) {
     Elements x = Elements::blank(DType::kF32, 4);
@@ -612,6 +645,7 @@ TEST_P(Conformance, SaysWhatItSupports) {
                                       Algorithm::kRoot,
                                       Algorithm::kAllToAll,
                                       Algorithm::kRing,
+                                      Algorithm::kChain,
                                       Algorithm::kHalvingDoubling,
                                       Algorithm::kTree}) {
       const AllReduce op{

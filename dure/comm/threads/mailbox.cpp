@@ -26,9 +26,11 @@ class Mailbox::Messages final : public Work::State {
 
   // By whichever thread copied it.
   void finish(const Request& message, const std::string& error) {
-    recorder_->end(message.sequence,
-                   error.empty() ? FlightRecorder::State::kDone
-                                 : FlightRecorder::State::kFailed);
+    if (recorder_ != nullptr) {
+      recorder_->end(message.sequence,
+                     error.empty() ? FlightRecorder::State::kDone
+                                   : FlightRecorder::State::kFailed);
+    }
     {
       const std::lock_guard lock(mutex_);
       if (error_.empty()) {

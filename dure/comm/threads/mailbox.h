@@ -21,7 +21,8 @@ class Mailbox {
   Mailbox(int ranks, std::shared_ptr<Fate> fate, double timeout_seconds);
 
   // Several messages of `rank`. They are matched at once where the other side
-  // is there already, so none of them waits for another.
+  // is there already, so none of them waits for another. The recorder, which
+  // may be null, is told when each is done.
   Work post(int rank,
             std::span<const Request> messages,
             std::shared_ptr<FlightRecorder> recorder);

@@ -6,7 +6,6 @@
 
 #include "dure/base/files.h"
 #include "dure/comm/error.h"
-#include "dure/comm/waiting.h"
 
 namespace dure::comm {
 
@@ -76,6 +75,16 @@ void Team::wait_for_all(int rank,
     fail(rank, text);
     throw Timeout(text);
   }
+}
+
+void Team::time_out(int rank, const std::string& what) {
+  const std::string text = concat(what,
+                                  " was not finished within ",
+                                  options_.timeout_seconds,
+                                  " s (comm.timeout)");
+  write_flight_recorders();
+  fail(rank, text);
+  throw Timeout(text);
 }
 
 void Team::fail(int rank, const std::string& message) {

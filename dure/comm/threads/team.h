@@ -18,6 +18,7 @@
 #include "dure/comm/agreement.h"
 #include "dure/comm/communicator.h"
 #include "dure/comm/fate.h"
+#include "dure/comm/waiting.h"
 
 namespace dure::comm {
 
@@ -55,6 +56,20 @@ class Team {
   // Waits until all have left; from then on the peers' requests are gone.
   void leave(int rank, std::uint64_t count);
 
+  // Waits until ready(). Throws Timeout, with what `rank` waits for, or
+  // Aborted.
+  template <typename Ready>
+  void wait_for(int rank, const std::string& what, const Ready& ready) {
+    const Waited waited = wait_until(
+        options_.timeout_seconds, ready, [&] { return fate_->failed(); });
+    if (waited == Waited::kStopped) {
+      fate_->raise();
+    }
+    if (waited == Waited::kTimedOut) {
+      time_out(rank, what);
+    }
+  }
+
   const Slot& slot(int rank, std::uint64_t count) const {
     return seats_[static_cast<std::size_t>(rank)].slots[count % 2];
   }
@@ -80,6 +95,7 @@ class Team {
   void wait_for_all(int rank,
                     std::uint64_t count,
                     std::atomic<std::uint64_t> Seat::*mark);
+  [[noreturn]] void time_out(int rank, const std::string& what);
   void wait_for_busy() const;
   std::string table(int rank, std::uint64_t count) const;
   std::shared_ptr<const FlightRecorder> recorder_of(int rank) const;

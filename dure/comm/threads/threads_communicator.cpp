@@ -10,6 +10,7 @@
 #include "dure/comm/reduce.h"
 #include "dure/comm/threads/direct.h"
 #include "dure/comm/threads/mailbox.h"
+#include "dure/comm/threads/planned.h"
 #include "dure/comm/threads/team.h"
 
 namespace dure::comm {
@@ -21,11 +22,13 @@ class Room {
   Room(int ranks, std::shared_ptr<Fate> fate, const Options& options)
       : team(ranks, fate, options),
         mailbox(ranks, fate, options.timeout_seconds),
+        plan_mailbox(ranks, fate, options.timeout_seconds),
         fate_(std::move(fate)),
         options_(options) {}
 
   Team team;
   Mailbox mailbox;
+  Mailbox plan_mailbox;  // of collectives by plan
 
   // A room for some of the ranks: the same one for all who name the same
   // members in their split-th call.
@@ -60,6 +63,13 @@ std::shared_ptr<Room> Room::part(std::uint64_t split,
   return room;
 }
 
+// Messages have no algorithm.
+bool is_direct(const Request& request) {
+  return request.how.algorithm == Algorithm::kAutomatic ||
+         request.how.algorithm == Algorithm::kDirect ||
+         request.kind == Kind::kSend || request.kind == Kind::kRecv;
+}
+
 class ThreadsCommunicator final : public Communicator {
  public:
   ThreadsCommunicator(std::shared_ptr<Room> room, Identity identity)
@@ -82,10 +92,9 @@ class ThreadsCommunicator final : public Communicator {
   const char* back_end() const override { return "threads"; }
 
  protected:
-  // Shares are always in the order of the ranks.
+  // Directly, sums are always in the order of the ranks.
   bool supports_request(const Request& request) const override {
-    return request.how.algorithm == Algorithm::kAutomatic ||
-           request.how.algorithm == Algorithm::kDirect;
+    return is_direct(request) || is_planned(request);
   }
 
   void execute(const Request& request) override {
@@ -131,6 +140,7 @@ class ThreadsCommunicator final : public Communicator {
   std::vector<Header> headers_;
   std::vector<const Request*> requests_;
   std::vector<ConstTensor> inputs_;
+  std::vector<std::byte> scratch_;
   std::unique_ptr<ProgressThread> progress_;  // last: it uses the others
 };
 
@@ -148,6 +158,9 @@ void ThreadsCommunicator::run_now(const Request& request) {
   if (!found.empty()) {
     team.leave(rank(), count_);
     throw Mismatch(found);
+  }
+  if (!is_direct(request)) {
+    return run_plan(request, rank(), team, room_->plan_mailbox, scratch_);
   }
   is_small(request) ? run_small(request) : run_large();
 }
