@@ -39,7 +39,7 @@ class Pause {
   }
 
  private:
-  static constexpr int kSpins = 50;
+  static constexpr int kSpins = 20;
   int yields_;
   int polls_ = 0;
 };

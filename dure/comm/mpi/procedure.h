@@ -21,9 +21,9 @@ class Procedure {
   virtual void abandon() noexcept = 0;
 };
 
-// By the algorithm that the request names. The request outlives the procedure.
-std::unique_ptr<Procedure> make_procedure(const Request& request,
-                                          Channel& channel);
+// By the algorithm that the request names, or by one that it is given here
+// where it leaves that open. The request outlives the procedure.
+std::unique_ptr<Procedure> make_procedure(Request& request, Channel& channel);
 
 // Whether make_procedure() has one.
 bool has_procedure(const Request& request);
