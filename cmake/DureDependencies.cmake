@@ -95,21 +95,21 @@ else()
   endif()
 endif()
 
-# Open MPI or MPICH: the one that mpicc is of. Another: -DMPI_C_COMPILER=mpicc.mpich
-# -DMPIEXEC_EXECUTABLE=/usr/bin/mpiexec.mpich.
+# Open MPI or MPICH: the one that mpicxx is of. Another:
+# -DMPI_CXX_COMPILER=mpicxx.mpich -DMPIEXEC_EXECUTABLE=/usr/bin/mpiexec.mpich.
 set(DURE_HAS_MPI FALSE)
 if(NOT DURE_WITH_MPI)
   dure_found(MPI off "ranks are threads of one process only")
 else()
-  find_package(MPI QUIET COMPONENTS C)
-  if(MPI_C_FOUND)
+  find_package(MPI QUIET COMPONENTS CXX)
+  if(MPI_CXX_FOUND)
     set(DURE_HAS_MPI TRUE)
     add_library(dure_mpi INTERFACE)
-    target_link_libraries(dure_mpi INTERFACE MPI::MPI_C)
+    target_link_libraries(dure_mpi INTERFACE MPI::MPI_CXX)
     # mpi.h without the C++ bindings that MPI has given up.
     target_compile_definitions(dure_mpi INTERFACE
       OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
-    dure_found(MPI "${MPI_C_VERSION}" "mpirun and srun: ranks on many machines")
+    dure_found(MPI "${MPI_CXX_VERSION}" "mpirun and srun: ranks on many machines")
   else()
     dure_found(MPI - "not found: ranks are threads of one process only")
   endif()

@@ -272,17 +272,17 @@ void MpiEngine::add(const std::shared_ptr<Channel>& channel) {
 
 void MpiEngine::release(std::shared_ptr<Channel> channel) {
   const std::lock_guard lock(mutex_);
-  channels_.erase(channel->id);
   released_.push_back(std::move(channel));
 }
 
-// Freeing is local to a process in Open MPI and MPICH alike. What a failed
-// operation may still use is kept.
+// Freeing is local to a process in Open MPI and MPICH alike. What has failed is
+// kept: MPI may still use it, and other ranks ask about it.
 void MpiEngine::free_released() {
-  std::erase_if(released_, [](const std::shared_ptr<Channel>& channel) {
+  std::erase_if(released_, [this](const std::shared_ptr<Channel>& channel) {
     if (channel.use_count() > 1 || channel->lineage->fate.failed()) {
       return false;
     }
+    channels_.erase(channel->id);
     DURE_MPI(MPI_Comm_free(&channel->data));
     DURE_MPI(MPI_Comm_free(&channel->messages));
     return true;
