@@ -68,7 +68,7 @@ double weight_bytes(const model::ModelConfig& config) {
 
 // Of keys and values of one text of so many tokens.
 double cache_bytes(const model::ModelConfig& config, double tokens) {
-  const auto head = static_cast<double>(config.hidden / config.heads);
+  const auto head = static_cast<double>(config.head_dim());
   return 2 * sizeof(float) * tokens * head *
          static_cast<double>(config.layers * config.kv_heads);
 }

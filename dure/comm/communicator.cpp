@@ -88,15 +88,19 @@ Work Communicator::start_messages(std::span<const Message> messages) {
 std::unique_ptr<Communicator> Communicator::split(int color,
                                                   int key,
                                                   const std::string& axis) {
-  const auto ranks = static_cast<std::size_t>(size_);
-  std::vector<std::int32_t> mine = {color, key};
-  std::vector<std::int32_t> all(2 * ranks);
-  run(AllGather{.y = Tensor(all.data(), {2 * size_}),
-                .x = Tensor(mine.data(), {2})});
+  struct Wish {
+    std::int32_t color;
+    std::int32_t key;
+  };
+  Wish mine = {color, key};
+  std::vector<Wish> all(static_cast<std::size_t>(size_));
+  const std::int64_t ranks = size_;
+  run(AllGather{.y = Tensor(all.data(), {2 * ranks}, DType::kI32),
+                .x = Tensor(&mine, {2}, DType::kI32)});
   std::vector<std::pair<int, int>> members;  // key, rank
-  for (int rank = 0; rank < size_; ++rank) {
-    if (all[static_cast<std::size_t>(2 * rank)] == color) {
-      members.emplace_back(all[static_cast<std::size_t>(2 * rank + 1)], rank);
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    if (all[rank].color == color) {
+      members.emplace_back(all[rank].key, static_cast<int>(rank));
     }
   }
   if (color < 0) {

@@ -1,5 +1,5 @@
-// What every back end must do: one suite of tests (conformance.cpp), which each
-// back end's test program compiles in and instantiates.
+// What every back end must do: one suite of tests (conformance_test.cpp), which
+// each back end's test program compiles in and instantiates.
 //
 //   INSTANTIATE_TEST_SUITE_P(Threads, Conformance, Values(threads(2), ...));
 #pragma once

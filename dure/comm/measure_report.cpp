@@ -18,7 +18,7 @@ std::string format(const char* pattern, Args... args) {
 }
 
 std::string size_text(std::int64_t bytes) {
-  const char* const kUnits[] = {"B", "KiB", "MiB", "GiB"};
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB"};
   int unit = 0;
   for (; unit < 3 && bytes >= 1024 && bytes % 1024 == 0; ++unit) {
     bytes /= 1024;

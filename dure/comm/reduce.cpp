@@ -161,7 +161,7 @@ void reduce_blocks(std::span<const Tensor> ys,
 // Calls `call` with a value of the type.
 template <typename Call>
 void with_type(DType dtype, const Call& call) {
-  switch (dtype) {
+  switch (dtype) {  // NOLINTBEGIN(bugprone-branch-clone): the types differ
     case DType::kF32:
       return call(float());
     case DType::kF64:
@@ -178,7 +178,7 @@ void with_type(DType dtype, const Call& call) {
       return call(std::uint16_t());
     case DType::kU8:
       return call(std::uint8_t());
-  }
+  }  // NOLINTEND(bugprone-branch-clone)
 }
 
 template <typename To, typename From>

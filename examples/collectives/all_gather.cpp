@@ -2,7 +2,7 @@
 // columns of a matrix, as the outputs of a column-parallel layer are.
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 
 int main() {
   return run(4, [](Communicator& comm) {

@@ -2,7 +2,7 @@
 // have.
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 using dure::comm::AllReduce;
 
 int main() {

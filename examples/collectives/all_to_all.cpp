@@ -1,7 +1,7 @@
 // All-to-all: part j of rank i becomes part i of rank j: a matrix transposed.
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 
 int main() {
   return run(4, [](Communicator& comm) {

@@ -5,7 +5,7 @@
 
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 
 int main() {
   return run(4, [](Communicator& comm) {

@@ -1,7 +1,7 @@
 // Gather: the root gets everybody's part.
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 
 int main() {
   return run(4, [](Communicator& comm) {

@@ -3,7 +3,7 @@
 #include "dure/mesh/mesh.h"
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 using dure::mesh::Axis;
 using dure::mesh::Mesh;
 

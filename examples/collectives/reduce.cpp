@@ -1,7 +1,7 @@
 // Reduce: the root gets the sum, or the largest, of what all have.
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 using dure::comm::Reduce;
 using dure::comm::Reduction;
 

@@ -1,7 +1,7 @@
 // Reduce-scatter: the sum, and of it to each rank its part.
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 
 int main() {
   return run(4, [](Communicator& comm) {

@@ -2,7 +2,7 @@
 // 3, 2, 2.
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 using dure::comm::Scatter;
 
 namespace {

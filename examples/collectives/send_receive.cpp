@@ -1,7 +1,7 @@
 // Messages: one that waits, one that does not, and many at once.
 #include "examples/collectives/show.h"
 
-using namespace learn;
+using namespace learn;  // NOLINT(google-build-using-namespace): short
 using dure::comm::Message;
 using dure::comm::Recv;
 using dure::comm::Send;

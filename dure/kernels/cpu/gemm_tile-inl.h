@@ -94,10 +94,10 @@ HWY_NOINLINE void multiply_rows(const Tile& tile) {
   for (int r = 0; r < kRows; ++r) {
     HWY_UNROLL(4)
     for (int v = 0; v < kTileVectors; ++v) {
-      sum[r][v] =
-          tile.start == nullptr
-              ? hn::Zero(d)
-              : hn::LoadU(d, tile.start + r * kTileColumns + v * kTileLanes);
+      constexpr std::int64_t kRow = kTileColumns;
+      sum[r][v] = tile.start == nullptr
+                      ? hn::Zero(d)
+                      : hn::LoadU(d, tile.start + r * kRow + v * kTileLanes);
     }
   }
   prefetch_addend<kRows>(tile);
