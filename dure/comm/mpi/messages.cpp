@@ -8,10 +8,6 @@
 namespace dure::comm {
 namespace {
 
-// MPI counts in int. Messages of more bytes go in pieces, which arrive in
-// order.
-constexpr std::size_t kPieceBytes = std::size_t{1} << 30;
-
 bool sends(const Request& message) {
   return message.kind == Kind::kSend;
 }
