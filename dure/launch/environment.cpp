@@ -24,11 +24,7 @@ constexpr Row kLaunchers[] = {
      true},
     {"MPICH's mpiexec", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", true},
     // Of a step alone: a batch script has SLURM_NTASKS too, but runs once.
-    {"Slurm's srun",
-     "SLURM_PROCID",
-     "SLURM_STEP_NUM_TASKS",
-     "SLURM_LOCALID",
-     true},
+    {kSlurm, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", true},
     {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK", false},
 };
 

@@ -7,6 +7,8 @@
 
 namespace dure::launch {
 
+inline constexpr const char* kSlurm = "Slurm's srun";
+
 using Environment = std::map<std::string, std::string>;
 
 struct Launcher {

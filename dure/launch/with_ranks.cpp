@@ -13,7 +13,15 @@ namespace {
 
 using Body = std::function<void(comm::Communicator&)>;
 
-void check_launcher(const RankOptions& options, const Launcher& launcher) {
+// Without such a variable MPI would end the process with a message of its own.
+bool speaks_pmi(const Environment& environment) {
+  const auto first = environment.lower_bound("PMI");
+  return first != environment.end() && first->first.starts_with("PMI");
+}
+
+void check_launcher(const RankOptions& options,
+                    const Environment& environment,
+                    const Launcher& launcher) {
   if (options.threads.has_value()) {
     throw UsageError(concat("--ranks ",
                             *options.threads,
@@ -33,6 +41,9 @@ void check_launcher(const RankOptions& options, const Launcher& launcher) {
                launcher.world,
                " or srun -n ",
                launcher.world));
+  }
+  if (launcher.name == kSlurm && !speaks_pmi(environment)) {
+    check_world(launcher, 1);
   }
   if (!comm::kBuiltWithMpi) {
     throw UsageError(concat(launcher.name,
@@ -68,7 +79,7 @@ void with_ranks(const RankOptions& options,
                 const Body& body) {
   const std::optional<Launcher> launcher = launcher_of(environment);
   if (launcher.has_value() && launcher->world > 1) {
-    check_launcher(options, *launcher);
+    check_launcher(options, environment, *launcher);
     return run_process(options, *launcher, body);
   }
   if (options.threads.has_value()) {
