@@ -22,8 +22,15 @@ TEST(Launcher, IsKnownByItsVariables) {
                                 {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}};
   EXPECT_EQ(launcher_of(open_mpi),
             (Launcher{"Open MPI's mpirun", 5, 8, 1, true}));
-  const Environment mpich = {{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}};
-  EXPECT_EQ(launcher_of(mpich), (Launcher{"MPICH's mpiexec", 0, 2, 0, true}));
+  const Environment mpich = {
+      {"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MPI_LOCALRANKID", "1"}};
+  EXPECT_EQ(launcher_of(mpich), (Launcher{"MPICH's mpiexec", 1, 2, 1, true}));
+  const Environment pmi = {{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}};
+  EXPECT_EQ(launcher_of(pmi),
+            (Launcher{"a launcher that speaks PMI", 0, 2, 0, true}));
+  const Environment pmix = {{"PMIX_RANK", "3"}};
+  EXPECT_EQ(launcher_of(pmix),
+            (Launcher{"a launcher that speaks PMIx", 3, kNotTold, 0, true}));
   const Environment slurm = {{"SLURM_PROCID", "3"},
                              {"SLURM_STEP_NUM_TASKS", "4"},
                              {"SLURM_LOCALID", "1"}};
@@ -46,6 +53,61 @@ TEST(Launcher, IsTheNearestOne) {
             std::nullopt);
 }
 
+// mpiexec in a job of Slurm: its proxies were started by srun.
+TEST(Launcher, IsMpichsInsideAStepOfItsProxies) {
+  EXPECT_EQ(launcher_of({{"SLURM_PROCID", "1"},
+                         {"SLURM_STEP_NUM_TASKS", "2"},
+                         {"PMI_RANK", "5"},
+                         {"PMI_SIZE", "8"},
+                         {"MPI_LOCALRANKID", "1"}}),
+            (Launcher{"MPICH's mpiexec", 5, 8, 1, true}));
+}
+
+TEST(Launcher, IsSlurmWhoeverOfMpiItTalksTo) {
+  Environment slurm = {{"SLURM_PROCID", "3"},
+                       {"SLURM_STEP_NUM_TASKS", "4"},
+                       {"SLURM_LOCALID", "3"}};
+  const Launcher wanted{kSlurm, 3, 4, 3, true};
+  slurm.insert({{"PMI_RANK", "3"}, {"PMI_SIZE", "4"}});  // --mpi=pmi2
+  EXPECT_EQ(launcher_of(slurm), wanted);
+  slurm.insert({{"PMIX_RANK", "3"}, {"PMIX_NAMESPACE", "slurm.pmix.7.0"}});
+  EXPECT_EQ(launcher_of(slurm), wanted);
+  // The job was submitted from a shell under mpirun.
+  slurm.insert({{"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "1"}});
+  EXPECT_EQ(launcher_of(slurm), wanted);
+}
+
+void expect_refusal(const Environment& environment,
+                    const char* first,
+                    const char* second) {
+  try {
+    launcher_of(environment);
+    ADD_FAILURE() << "nothing thrown";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(),
+                testing::AllOf(HasSubstr(first), HasSubstr(second)));
+  }
+}
+
+TEST(Launcher, NamesTheVariablesThatDisagree) {
+  expect_refusal({{"OMPI_COMM_WORLD_RANK", "0"},
+                  {"OMPI_COMM_WORLD_SIZE", "4"},
+                  {"PMIX_RANK", "2"}},
+                 "OMPI_COMM_WORLD_RANK=0",
+                 "PMIX_RANK=2");
+  expect_refusal({{"SLURM_PROCID", "3"},
+                  {"SLURM_STEP_NUM_TASKS", "4"},
+                  {"PMIX_RANK", "0"}},
+                 "SLURM_PROCID=3",
+                 "PMIX_RANK=0");
+  expect_refusal({{"SLURM_PROCID", "0"},
+                  {"SLURM_STEP_NUM_TASKS", "4"},
+                  {"PMI_RANK", "0"},
+                  {"PMI_SIZE", "1"}},
+                 "SLURM_STEP_NUM_TASKS=4",
+                 "PMI_SIZE=1");
+}
+
 TEST(Launcher, SaysWhichVariableIsWrong) {
   try {
     launcher_of({{"PMI_RANK", "zero"}, {"PMI_SIZE", "2"}});
@@ -53,7 +115,8 @@ TEST(Launcher, SaysWhichVariableIsWrong) {
   } catch (const UsageError& error) {
     EXPECT_THAT(error.what(), HasSubstr("PMI_RANK is zero"));
   }
-  EXPECT_THROW(launcher_of({{"PMI_RANK", "2"}, {"PMI_SIZE", "2"}}), UsageError);
+  expect_refusal(
+      {{"PMI_RANK", "2"}, {"PMI_SIZE", "2"}}, "PMI_RANK=2", "PMI_SIZE=2");
 }
 
 TEST(Launcher, MustAgreeWithMpi) {
@@ -68,6 +131,9 @@ TEST(Launcher, MustAgreeWithMpi) {
                                HasSubstr("a world of 1"),
                                HasSubstr("--mpi=pmix")));
   }
+  const Launcher pmix{"a launcher that speaks PMIx", 2, kNotTold, 0, true};
+  EXPECT_NO_THROW(check_world(pmix, 3));
+  EXPECT_THROW(check_world(pmix, 1), UsageError);
 }
 
 }  // namespace
