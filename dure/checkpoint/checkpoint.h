@@ -12,11 +12,13 @@
 // whole or not at all. docs/formats/checkpoint.md is the long form.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dure/base/files.h"
@@ -32,22 +34,65 @@ inline constexpr const char* kModelFile = "model.safetensors";
 inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
 inline constexpr const char* kTrainerFile = "trainer.json";
 
-struct TensorSource {
-  TensorHeader header;
-  std::span<const std::byte> bytes;  // row-major
-};
-
+// Saving, first half: what will lie where. Pure: the same content gives the
+// same plan on every rank.
 struct CheckpointContent {
   Manifest manifest;                    // its files are set by saving
-  std::vector<TensorSource> model;      // every weight, in its logical shape
-  std::vector<TensorSource> optimizer;  // may be empty: weights alone
-  std::map<std::string, std::string> documents;  // name -> text
+  std::vector<TensorHeader> model;      // every weight, in its logical shape
+  std::vector<TensorHeader> optimizer;  // may be empty: weights alone
+  std::map<std::string, std::string> documents = {};  // name -> text
 };
 
-// Writes the folder and syncs it to disk, on several threads. A checkpoint that
-// stands there is replaced, whole by whole. Error, with nothing changed, where
-// a weight of the model is missing or of another shape, or the disk is full.
-void save_checkpoint(const Path& folder, const CheckpointContent& content);
+struct CheckpointPlan {
+  struct File {
+    std::string name;
+    SafetensorsLayout layout;
+  };
+  Manifest manifest;
+  std::vector<File> files;
+  std::map<std::string, std::string> documents;
+};
+
+// Error where a weight of the model is missing or of another shape, or two
+// tensors have one name.
+CheckpointPlan plan_checkpoint(CheckpointContent content);
+
+// A tensor is saved in pieces, one after another from its first byte: of at
+// most kPieceBytes, and of whole elements. The name is the plan's.
+struct TensorPiece {
+  std::string_view tensor;
+  std::uint64_t first = 0;  // bytes [first, first + bytes) of the tensor
+  std::uint64_t bytes = 0;
+};
+inline constexpr std::uint64_t kPieceBytes = std::uint64_t{8} << 20;
+
+std::vector<TensorPiece> pieces_of(const PlacedTensor& tensor);
+
+// All pieces of all files, in the order in which saving asks for them.
+std::vector<TensorPiece> pieces_of(const CheckpointPlan& plan);
+
+// Saving, second half. A source gives the bytes of a piece when they are
+// wanted. Saving lets go of `owner` when they are written, and holds at most
+// kBatchBytes of pieces at a time: so a source that has to make copies needs no
+// more memory than that, whatever the model. Where the bytes lie somewhere
+// until save_checkpoint() returns, there is no owner.
+struct PieceBytes {
+  std::span<const std::byte> bytes = {};  // row-major
+  std::shared_ptr<const void> owner = {};
+};
+using TensorSource = std::function<PieceBytes(const TensorPiece&)>;
+inline constexpr std::uint64_t kBatchBytes = std::uint64_t{64} << 20;
+
+// Asks `source` for every piece once, in the order of pieces_of(), on the
+// caller's thread; writes the folder on several threads, and syncs it to disk.
+// A checkpoint that stands there is replaced, whole by whole. Where the disk is
+// full or the source throws: that Error, with nothing changed.
+//
+// Where tensors are spread over ranks, one calls this with a source that
+// receives, and the others go through pieces_of() and send.
+void save_checkpoint(const Path& folder,
+                     const CheckpointPlan& plan,
+                     const TensorSource& source);
 
 // Where to put a tensor's bytes, in the file's dtype.
 struct TensorTarget {

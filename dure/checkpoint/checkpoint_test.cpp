@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <gmock/gmock.h>
 
 #include "dure/checkpoint/huggingface.h"
@@ -46,17 +47,28 @@ struct Content {
 
   void add(const std::string& name,
            const Dims& shape,
-           std::vector<TensorSource>& tensors,
+           std::vector<TensorHeader>& tensors,
            unsigned& byte) {
-    const TensorHeader header{name, FileDtype::kF32, shape};
-    auto& bytes = memory.emplace_back(bytes_of(header));
+    tensors.push_back({name, FileDtype::kF32, shape});
+    auto& bytes = memory[name];
+    bytes.resize(bytes_of(tensors.back()));
     for (std::byte& b : bytes) {
       b = static_cast<std::byte>(byte++ * 31 % 127);  // finite floats
     }
-    tensors.push_back({header, bytes});
   }
 
-  std::vector<std::vector<std::byte>> memory;
+  std::span<const std::byte> bytes(const TensorPiece& piece) const {
+    return std::span(memory.find(piece.tensor)->second)
+        .subspan(piece.first, piece.bytes);
+  }
+
+  void save(const Path& path) const {
+    save_checkpoint(path, plan_checkpoint(value), [&](const auto& piece) {
+      return PieceBytes{bytes(piece)};
+    });
+  }
+
+  std::map<std::string, std::vector<std::byte>, std::less<>> memory;
   CheckpointContent value;
 };
 
@@ -64,7 +76,7 @@ struct Checkpoint : ScratchFolder {
   Path save(std::int64_t step) const {
     const Content content(step);
     const Path path = step_folder(folder(), step);
-    save_checkpoint(path, content.value);
+    content.save(path);
     return path;
   }
   // Changes one byte of a file in place.
@@ -85,7 +97,7 @@ TEST_F(Checkpoint, HoldsWhatWasSaved) {
   const Content content(3);
   const Path path = step_folder(folder(), 3);
   EXPECT_EQ(path.filename(), "step_00000003");
-  save_checkpoint(path, content.value);
+  content.save(path);
   const CheckpointReader reader(path);
   reader.verify();
   EXPECT_EQ(reader.manifest().model, small_model());
@@ -99,13 +111,12 @@ TEST_F(Checkpoint, HoldsWhatWasSaved) {
     const SafetensorsFile& file =
         tensors == &content.value.model ? reader.model() : reader.optimizer();
     EXPECT_EQ(file.tensors().size(), tensors->size());
-    for (const TensorSource& tensor : *tensors) {
-      const TensorEntry& entry = file.at(tensor.header.name);
-      EXPECT_EQ(entry.shape, tensor.header.shape);
-      EXPECT_TRUE(std::equal(tensor.bytes.begin(),
-                             tensor.bytes.end(),
-                             entry.bytes.begin(),
-                             entry.bytes.end()));
+    for (const TensorHeader& tensor : *tensors) {
+      const TensorEntry& entry = file.at(tensor.name);
+      const auto& bytes = content.memory.at(tensor.name);
+      EXPECT_EQ(entry.shape, tensor.shape);
+      EXPECT_TRUE(std::equal(
+          bytes.begin(), bytes.end(), entry.bytes.begin(), entry.bytes.end()));
     }
   }
   EXPECT_EQ(entries(), 1U);
@@ -117,15 +128,13 @@ TEST_F(Checkpoint, ReadsTensorsIntoMemoryOnSeveralThreads) {
   std::vector<std::vector<std::byte>> memory;
   std::vector<TensorTarget> targets;
   memory.reserve(content.value.optimizer.size());
-  for (const TensorSource& tensor : content.value.optimizer) {
-    memory.emplace_back(tensor.bytes.size());
-    targets.push_back({tensor.header.name, memory.back()});
+  for (const TensorHeader& tensor : content.value.optimizer) {
+    memory.emplace_back(bytes_of(tensor));
+    targets.push_back({tensor.name, memory.back()});
   }
   read_tensors(reader.optimizer(), targets);
   for (std::size_t i = 0; i < memory.size(); ++i) {
-    EXPECT_TRUE(std::equal(memory[i].begin(),
-                           memory[i].end(),
-                           content.value.optimizer[i].bytes.begin()));
+    EXPECT_EQ(memory[i], content.memory.at(targets[i].name));
   }
   const TensorTarget wrong{targets[0].name, targets[0].bytes.first(4)};
   EXPECT_THAT(error_of([&] {
@@ -141,8 +150,9 @@ TEST_F(Checkpoint, IsASourceOfWeights) {
   std::vector<float> values(11 * 8);
   source->read("embedding.token.weight", values);
   const auto bytes = std::as_bytes(std::span(values));
-  EXPECT_TRUE(std::equal(
-      bytes.begin(), bytes.end(), content.value.model[0].bytes.begin()));
+  EXPECT_TRUE(std::equal(bytes.begin(),
+                         bytes.end(),
+                         content.memory.at("embedding.token.weight").begin()));
   std::vector<float> wrong(3);
   EXPECT_THAT(error_of([&] { source->read("embedding.token.weight", wrong); }),
               HasSubstr("takes 352 bytes, the buffer has 12"));
@@ -205,7 +215,7 @@ TEST_F(Checkpoint, SavingAStepAgainReplacesIt) {
   const Path path = save(1);
   Content other(2);
   other.value.manifest.step = 1;
-  save_checkpoint(path, other.value);
+  other.save(path);
   const CheckpointReader reader(path);
   reader.verify();
   EXPECT_EQ(std::to_integer<int>(
@@ -217,10 +227,95 @@ TEST_F(Checkpoint, SavingAStepAgainReplacesIt) {
 TEST_F(Checkpoint, AnErrorWhileSavingLeavesNothing) {
   Content content(1);
   content.value.optimizer.push_back(content.value.optimizer.front());
-  EXPECT_THAT(error_of([&] {
-                save_checkpoint(step_folder(folder(), 1), content.value);
-              }),
+  EXPECT_THAT(error_of([&] { content.save(step_folder(folder(), 1)); }),
               HasSubstr("two tensors are called"));
+  EXPECT_EQ(entries(), 0U);
+}
+
+// A weight of 9.6 MB: two pieces.
+model::ModelConfig large_model() {
+  model::ModelConfig config = small_model();
+  config.vocabulary = 300'001;
+  return model::resolve(config);
+}
+
+// A source that copies, and counts the bytes that are alive.
+struct CountingSource {
+  PieceBytes operator()(const TensorPiece& piece) {
+    const auto from = content.bytes(piece);
+    live += from.size();
+    most = std::max(most, live);
+    std::shared_ptr<std::vector<std::byte>> copy(
+        new std::vector<std::byte>(from.begin(), from.end()),
+        [this](const std::vector<std::byte>* bytes) {
+          live -= bytes->size();
+          delete bytes;
+        });
+    return {*copy, copy};
+  }
+
+  const Content& content;
+  std::uint64_t live = 0;
+  std::uint64_t most = 0;
+};
+
+TEST_F(Checkpoint, HoldsNoMoreThanABatchOfCopies) {
+  Content content(1, large_model());
+  unsigned byte = 7;
+  for (int i = 0; i < 8; ++i) {
+    content.add(
+        concat("more.", i), {300'001, 8}, content.value.optimizer, byte);
+  }
+  CountingSource source{.content = content};
+  const CheckpointPlan plan = plan_checkpoint(content.value);
+  save_checkpoint(folder() / "a", plan, std::ref(source));
+  EXPECT_EQ(source.live, 0U);
+  EXPECT_LE(source.most, kBatchBytes);
+  EXPECT_GT(source.most, kBatchBytes - kPieceBytes);
+  const CheckpointReader reader(folder() / "a");
+  reader.verify();
+  for (const TensorEntry& entry : reader.optimizer().tensors()) {
+    EXPECT_TRUE(std::equal(entry.bytes.begin(),
+                           entry.bytes.end(),
+                           content.memory.at(entry.name).begin(),
+                           content.memory.at(entry.name).end()));
+  }
+}
+
+TEST_F(Checkpoint, PiecesGoThroughEveryTensorInTheOrderOfTheFiles) {
+  const Content content(1, large_model());
+  const CheckpointPlan plan = plan_checkpoint(content.value);
+  const auto pieces = pieces_of(plan);
+  auto next = pieces.begin();
+  for (const auto& file : plan.files) {
+    for (const PlacedTensor& tensor : file.layout.tensors) {
+      std::uint64_t at = 0;
+      for (; at < tensor.bytes; at += next++->bytes) {
+        ASSERT_EQ(next->tensor, tensor.header.name);
+        ASSERT_EQ(next->first, at);
+        ASSERT_EQ(next->bytes, std::min(kPieceBytes, tensor.bytes - at));
+      }
+      EXPECT_EQ(at, tensor.bytes);
+    }
+  }
+  EXPECT_EQ(next, pieces.end());
+}
+
+TEST_F(Checkpoint, ASourceThatFailsLeavesNothing) {
+  const Content content(1);
+  const CheckpointPlan plan = plan_checkpoint(content.value);
+  const auto save = [&](const TensorSource& source) {
+    return error_of([&] { save_checkpoint(folder() / "a", plan, source); });
+  };
+  EXPECT_THAT(save([&](const TensorPiece& piece) -> PieceBytes {
+                DURE_CHECK(piece.tensor != "final_norm.bias", "rank 2 is gone");
+                return {content.bytes(piece)};
+              }),
+              HasSubstr("rank 2 is gone"));
+  EXPECT_THAT(save([&](const TensorPiece& piece) {
+                return PieceBytes{content.bytes(piece).first(4)};
+              }),
+              HasSubstr("takes 32 bytes from byte 0 on, not 4"));
   EXPECT_EQ(entries(), 0U);
 }
 
@@ -228,17 +323,17 @@ TEST_F(Checkpoint, RefusesToSaveWhatIsNotTheModel) {
   const auto error = [&](const auto& change) {
     Content content(1);
     change(content.value.model);
-    return error_of([&] { save_checkpoint(folder() / "a", content.value); });
+    return error_of([&] { content.save(folder() / "a"); });
   };
   EXPECT_THAT(error([](auto& model) { model.pop_back(); }),
               HasSubstr("no values for weight final_norm.bias"));
   EXPECT_THAT(error([](auto& model) {
-                model[0].header.shape = {8, 11};
+                model[0].shape = {8, 11};
               }),
               HasSubstr("has shape (8, 11), wanted (11, 8)"));
   EXPECT_THAT(error([](auto& model) {
                 model.push_back(model[0]);
-                model.back().header.name = "more";
+                model.back().name = "more";
               }),
               HasSubstr("weights for a model of"));
   EXPECT_EQ(entries(), 0U);
@@ -299,8 +394,10 @@ TEST(Xxh64, HoldsThePublishedSums) {
   EXPECT_EQ(xxh64({}), 0xEF46DB3751D8E999ULL);
   const std::string text = "abc";
   const auto bytes = std::as_bytes(std::span(text));
-  const std::span<const std::byte> parts[] = {bytes.first(1), bytes.subspan(1)};
-  EXPECT_EQ(xxh64(parts), 0x44BC2CF5AD770999ULL);
+  Xxh64 hash;
+  hash.add(bytes.first(1));
+  hash.add(bytes.subspan(1));
+  EXPECT_EQ(hash.sum(), 0x44BC2CF5AD770999ULL);
 }
 
 TEST(RunTasks, RunsEachOnceAndRethrowsTheFirstError) {

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <exception>
 #include <fcntl.h>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <unistd.h>
@@ -17,19 +16,10 @@
 namespace dure::checkpoint {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{8} << 20;
+constexpr std::size_t kReadBytes = std::size_t{8} << 20;
 // Enough to keep a disk's queue filled while some threads sum; beyond, they
 // only wait for one another.
 constexpr unsigned kMostThreads = 8;
-
-using Hash = std::unique_ptr<XXH64_state_t, decltype(&XXH64_freeState)>;
-
-Hash make_hash() {
-  Hash hash(XXH64_createState(), &XXH64_freeState);
-  DURE_CHECK(hash != nullptr, "out of memory");
-  XXH64_reset(hash.get(), 0);
-  return hash;
-}
 
 class Descriptor {
  public:
@@ -112,26 +102,15 @@ void run_tasks(const std::vector<std::function<void()>>& tasks) {
   queue.rethrow();
 }
 
-void add_write_tasks(const WritePiece& piece,
-                     std::vector<std::function<void()>>& tasks) {
-  for (std::size_t at = 0; at < piece.bytes.size(); at += kPieceBytes) {
-    const auto bytes =
-        piece.bytes.subspan(at, std::min(kPieceBytes, piece.bytes.size() - at));
-    tasks.emplace_back([file = piece.file, offset = piece.offset + at, bytes] {
-      file->write_at(offset, bytes.data(), bytes.size());
-    });
-  }
-}
-
 void read_pieces(const Path& path, std::span<const ReadPiece> pieces) {
   const Descriptor file(path);
   std::vector<std::function<void()>> tasks;
   for (const ReadPiece& piece : pieces) {
-    for (std::size_t at = 0; at < piece.bytes.size(); at += kPieceBytes) {
+    for (std::size_t at = 0; at < piece.bytes.size(); at += kReadBytes) {
       const ReadPiece part{
           piece.offset + at,
           piece.bytes.subspan(at,
-                              std::min(kPieceBytes, piece.bytes.size() - at))};
+                              std::min(kReadBytes, piece.bytes.size() - at))};
       tasks.emplace_back(
           [&file, &path, part] { read_fully(file.get(), part, path); });
     }
@@ -139,26 +118,42 @@ void read_pieces(const Path& path, std::span<const ReadPiece> pieces) {
   run_tasks(tasks);
 }
 
-std::uint64_t xxh64(std::span<const std::span<const std::byte>> parts) {
-  const Hash hash = make_hash();
-  for (const auto& part : parts) {
-    XXH64_update(hash.get(), part.data(), part.size());
-  }
-  return XXH64_digest(hash.get());
+Xxh64::Xxh64() : state_(XXH64_createState()) {
+  DURE_CHECK(state_ != nullptr, "out of memory");
+  XXH64_reset(state_.get(), 0);
+}
+Xxh64::~Xxh64() = default;
+
+void Xxh64::Free::operator()(XXH64_state_s* state) const {
+  XXH64_freeState(state);
+}
+
+void Xxh64::add(std::span<const std::byte> bytes) {
+  XXH64_update(state_.get(), bytes.data(), bytes.size());
+}
+
+std::uint64_t Xxh64::sum() const {
+  return XXH64_digest(state_.get());
+}
+
+std::uint64_t xxh64(std::span<const std::byte> bytes) {
+  Xxh64 hash;
+  hash.add(bytes);
+  return hash.sum();
 }
 
 std::uint64_t xxh64_of_file(const Path& path) {
   const Descriptor file(path);
   const std::uint64_t size = std::filesystem::file_size(path);
-  const Hash hash = make_hash();
-  std::vector<std::byte> buffer(std::min<std::uint64_t>(size, kPieceBytes));
+  Xxh64 hash;
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(size, kReadBytes));
   for (std::uint64_t at = 0; at < size; at += buffer.size()) {
     const std::span part = std::span(buffer).first(
         std::min<std::uint64_t>(buffer.size(), size - at));
     read_fully(file.get(), {at, part}, path);
-    XXH64_update(hash.get(), part.data(), part.size());
+    hash.add(part);
   }
-  return XXH64_digest(hash.get());
+  return hash.sum();
 }
 
 }  // namespace dure::checkpoint

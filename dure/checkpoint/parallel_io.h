@@ -4,10 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "dure/base/files.h"
+
+struct XXH64_state_s;  // xxhash.h
 
 namespace dure::checkpoint {
 
@@ -15,26 +18,34 @@ namespace dure::checkpoint {
 // Rethrows the first exception; tasks that have not begun by then never do.
 void run_tasks(const std::vector<std::function<void()>>& tasks);
 
-// A stretch of a file, from or into memory.
-struct WritePiece {
-  AtomicFile* file = nullptr;
-  std::uint64_t offset = 0;
-  std::span<const std::byte> bytes;
-};
+// A stretch of a file, into memory.
 struct ReadPiece {
   std::uint64_t offset = 0;
   std::span<std::byte> bytes;
 };
 
-// Appends tasks that write the piece, 8 MiB each.
-void add_write_tasks(const WritePiece& piece,
-                     std::vector<std::function<void()>>& tasks);
-
 // Fills all pieces from one file. Error where it ends before them.
 void read_pieces(const Path& path, std::span<const ReadPiece> pieces);
 
 // XXH64 with seed 0 of the bytes one after another, as `xxhsum -H64` prints it.
-std::uint64_t xxh64(std::span<const std::span<const std::byte>> parts);
+class Xxh64 {
+ public:
+  Xxh64();
+  Xxh64(Xxh64&&) noexcept = default;
+  Xxh64& operator=(Xxh64&&) noexcept = default;
+  ~Xxh64();
+
+  void add(std::span<const std::byte> bytes);
+  std::uint64_t sum() const;
+
+ private:
+  struct Free {
+    void operator()(XXH64_state_s* state) const;
+  };
+  std::unique_ptr<XXH64_state_s, Free> state_;
+};
+
+std::uint64_t xxh64(std::span<const std::byte> bytes);
 std::uint64_t xxh64_of_file(const Path& path);
 
 }  // namespace dure::checkpoint

@@ -43,6 +43,15 @@ ConstTensor flat(ConstTensor x) {
   return x.reshaped({x.elements()});
 }
 
+constexpr const char* kMomentum = "momentum";
+constexpr const char* kVariance = "variance";
+
+State state_of(const Target& target, const char* kind, Tensor values) {
+  return {.name = target.name + "." + kind,
+          .tensor = values.reshaped(target.weight.shape()),
+          .offset = target.offset};
+}
+
 float decay_of(const OptimizerConfig& config, const Target& target) {
   return target.decays ? static_cast<float>(config.weight_decay) : 0;
 }
@@ -64,11 +73,8 @@ class AdamW final : public Optimizer {
                               .variance = variance_.take(n),
                               .weight_decay = decay_of(config, target)};
       spans_.push_back(span);
-      const Shape& shape = target.weight.shape();
-      states_.push_back(
-          {target.name + ".momentum", span.momentum.reshaped(shape)});
-      states_.push_back(
-          {target.name + ".variance", span.variance.reshaped(shape)});
+      states_.push_back(state_of(target, kMomentum, span.momentum));
+      states_.push_back(state_of(target, kVariance, span.variance));
     }
   }
 
@@ -110,8 +116,7 @@ class Sgd final : public Optimizer {
                       .weight_decay = decay_of(config, target)};
       if (config.momentum > 0) {
         span.momentum = momentum_.take(target.weight.elements());
-        states_.push_back({target.name + ".momentum",
-                           span.momentum.reshaped(target.weight.shape())});
+        states_.push_back(state_of(target, kMomentum, span.momentum));
       }
       spans_.push_back(span);
     }
@@ -136,6 +141,14 @@ class Sgd final : public Optimizer {
 };
 
 }  // namespace
+
+std::vector<std::string> state_kinds(const OptimizerConfig& config) {
+  if (config.name == OptimizerKind::kAdamW) {
+    return {kMomentum, kVariance};
+  }
+  return config.momentum > 0 ? std::vector<std::string>{kMomentum}
+                             : std::vector<std::string>{};
+}
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
                                           const std::vector<Target>& targets,

@@ -18,14 +18,18 @@ struct Target {
   std::string name;
   Tensor weight;
   ConstTensor gradient;  // as weight
-  bool decays = false;   // under weight decay
+  // Of a part, flat: where in the whole weight, row-major, it begins. A weight
+  // may be several targets, a part each.
+  std::int64_t offset = 0;
+  bool decays = false;  // under weight decay
 };
 
 // A tensor of the optimizer's own, "WEIGHT.momentum" and the like: what a
 // checkpoint keeps.
 struct State {
   std::string name;
-  Tensor tensor;
+  Tensor tensor;            // as the target's weight
+  std::int64_t offset = 0;  // as the target's
 };
 
 class Optimizer {
@@ -46,6 +50,10 @@ class Optimizer {
  protected:
   std::int64_t updates_ = 0;
 };
+
+// What states make_optimizer() gives a weight, by the ends of their names:
+// "momentum", "variance".
+std::vector<std::string> state_kinds(const OptimizerConfig& config);
 
 // States come from `arena` (Category::kOptimizer) and start at 0.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,

@@ -17,7 +17,6 @@ namespace dure::train {
 namespace {
 
 using checkpoint::FileDtype;
-using checkpoint::TensorSource;
 using Json = nlohmann::json;
 
 constexpr std::array kTokenizerFiles = {
@@ -46,16 +45,6 @@ const model::WeightSpec& spec_of_state(
     const std::map<std::string, model::WeightSpec>& specs,
     const std::string& state) {
   return specs.at(state.substr(0, state.rfind('.')));
-}
-
-TensorSource source_of(const std::string& name,
-                       Tensor x,
-                       const model::WeightSpec& spec) {
-  const Tensor rows = logical_rows(x, spec);
-  return {
-      .header = {.name = name, .dtype = FileDtype::kF32, .shape = spec.logical},
-      .bytes = {static_cast<const std::byte*>(rows.bytes()),
-                rows.size_bytes()}};
 }
 
 // The tokenizer's files under the names that load_tokenizer() looks for, so
@@ -150,24 +139,36 @@ void save_trainer(Trainer& trainer) {
   if (config.train.device == Device::kSim || std::filesystem::exists(folder)) {
     return;
   }
-  const auto specs = specs_of(config);
   checkpoint::CheckpointContent content;
   content.manifest.model = config.model;
   content.manifest.step = trainer.position().step;
   content.manifest.consumed_samples = trainer.position().consumed;
   content.manifest.seed = config.train.seed;
+  std::map<std::string, Tensor, std::less<>> values;
+  for (const model::WeightSpec& spec : model::weights(config.model)) {
+    content.model.push_back({spec.name, FileDtype::kF32, spec.logical});
+    for (const std::string& kind : optim::state_kinds(config.optimizer)) {
+      content.optimizer.push_back(
+          {spec.name + "." + kind, FileDtype::kF32, spec.logical});
+    }
+  }
   for (const optim::Target& target : trainer.targets()) {
-    content.model.push_back(
-        source_of(target.name, target.weight, specs.at(target.name)));
+    values.emplace(target.name, target.weight);
   }
   for (const optim::State& state : trainer.optimizer().states()) {
-    content.optimizer.push_back(
-        source_of(state.name, state.tensor, spec_of_state(specs, state.name)));
+    values.emplace(state.name, state.tensor);
   }
   content.documents = tokenizer_files(config.data.tokenizer);
   content.documents[checkpoint::kTrainerFile] = trainer_json(trainer);
   make_directories(root);
-  checkpoint::save_checkpoint(folder, content);
+  checkpoint::save_checkpoint(
+      folder,
+      checkpoint::plan_checkpoint(std::move(content)),
+      [&](const checkpoint::TensorPiece& piece) {
+        const auto* bytes = static_cast<const std::byte*>(
+            values.find(piece.tensor)->second.bytes());
+        return checkpoint::PieceBytes{{bytes + piece.first, piece.bytes}};
+      });
   if (config.checkpoint.keep > 0) {
     checkpoint::prune(root, config.checkpoint.keep);
   }
