@@ -1,0 +1,41 @@
+// What this machine is made of: packages, cores, caches, memory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dure::launch {
+
+// Memory, and the cores that are nearest to it.
+struct NumaNode {
+  int number = 0;  // the system's
+  std::uint64_t bytes = 0;
+  std::vector<int> threads =
+      {};  // the system's numbers of its hardware threads
+  bool operator==(const NumaNode&) const = default;
+};
+
+struct Cache {
+  std::string name;         // "L1d", "L2", "L3"
+  std::uint64_t bytes = 0;  // of one
+  int count = 0;
+  bool operator==(const Cache&) const = default;
+};
+
+// What this process may use of it: inside a job of Slurm, or a container, that
+// may be less than there is.
+struct Machine {
+  int packages = 0;  // sockets
+  int cores = 0;
+  int threads = 0;  // hardware threads
+  std::uint64_t bytes = 0;
+  std::vector<NumaNode> numa_nodes = {};
+  std::vector<Cache> caches = {};  // the nearest to a core first
+};
+
+// By hwloc. In a build without it, or where hwloc fails: threads and bytes as
+// the system has them, and 0 or nothing for the rest.
+Machine this_machine();
+
+}  // namespace dure::launch
