@@ -1,9 +1,14 @@
 // The real program on its ranks: threads, mpirun's processes, and launchers
 // that do not fit.
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <sys/wait.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -22,7 +27,7 @@ Outcome run(const std::string& before, const std::string& arguments) {
   const std::string command =
       "{ env -u RANK -u WORLD_SIZE -u PMI_RANK -u PMI_SIZE -u SLURM_PROCID "
       "-u SLURM_STEP_NUM_TASKS -u OMPI_COMM_WORLD_RANK "
-      "-u OMPI_COMM_WORLD_SIZE " +
+      "-u OMPI_COMM_WORLD_SIZE -u PMIX_RANK -u PMIX_NAMESPACE " +
       before + " " DURE_BINARY " " + arguments + "; } 2>&1 </dev/null";
   Outcome outcome;
   FILE* const pipe = ::popen(command.c_str(), "r");
@@ -93,6 +98,48 @@ TEST(Doctor, FindsTwoRanksThatCommunicate) {
   const Outcome outcome = run("", "doctor --json");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("\"two_ranks\": \"all_reduce right"));
+}
+
+// What the machine is made of, and how MPI and Slurm find each other, are
+// values that a program can read, whatever of them the machine has.
+TEST(Doctor, PrintsEveryFactAsATableAndAsJson) {
+  const Outcome table = run("", "doctor");
+  const Outcome json = run("", "doctor --json");
+  EXPECT_EQ(table.exit_code, 0) << table.text;
+  const auto facts = nlohmann::json::parse(json.text);
+  for (const auto& [name, value] : facts.items()) {
+    EXPECT_THAT("\n" + table.text, HasSubstr("\n" + name + " "));
+  }
+  EXPECT_GE(facts.at("threads").get<int>(), 1);
+  EXPECT_FALSE(facts.at("threads_usable").empty());
+  EXPECT_GT(facts.at("memory").get<std::uint64_t>(), 1U << 20);
+  EXPECT_TRUE(facts.at("mpi_managers").is_array());
+  EXPECT_TRUE(facts.at("slurm_mpi").is_array());
+  EXPECT_TRUE(facts.at("numa_nodes").is_array());
+  EXPECT_TRUE(facts.at("caches").is_array());
+}
+
+// An srun of another kind than the MPI's, and one that both have.
+TEST(Doctor, SaysHowToStartRanksUnderSlurm) {
+  const std::string folder = testing::TempDir() + "dure_doctor/";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "srun")
+      << "#!/bin/sh\nprintf 'MPI plugin types are...\\n\\tnone\\n"
+         "\\tpmi2\\n\\tpmix\\n'\n";
+  std::filesystem::permissions(folder + "srun",
+                               std::filesystem::perms::owner_all);
+  const Outcome outcome = run("PATH=" + folder + ":$PATH", "doctor --json");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+  const auto facts = nlohmann::json::parse(outcome.text);
+  EXPECT_EQ(facts.at("slurm_mpi"), nlohmann::json({"none", "pmi2", "pmix"}));
+  const auto managers =
+      facts.at("mpi_managers").get<std::vector<std::string>>();
+  const std::string srun = facts.at("srun");
+  EXPECT_EQ(srun,
+            managers.empty()        ? "none"
+            : managers[0] == "pmix" ? "srun --mpi=pmix"
+                                    : "srun --mpi=pmi2");
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

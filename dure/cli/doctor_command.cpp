@@ -1,6 +1,8 @@
 // `dure doctor`: what this machine and this build have, for a bug report.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <fmt/format.h>
 #include <fstream>
@@ -9,8 +11,6 @@
 #include <nlohmann/json.hpp>
 #include <omp.h>
 #include <string>
-#include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -20,6 +20,8 @@
 #include "dure/cli/version.h"
 #include "dure/comm/mpi/world.h"
 #include "dure/launch/cores.h"
+#include "dure/launch/machine.h"
+#include "dure/launch/process_managers.h"
 #include "dure/launch/run_ranks.h"
 
 namespace dure::cli {
@@ -27,17 +29,24 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::string first_line_of(const std::string& command) {
+// What a command prints; "" where there is no such command.
+std::string output_of(const std::string& command) {
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(
       ::popen(("{ " + command + "; } 2>/dev/null").c_str(), "r"), ::pclose);
-  std::array<char, 512> text{};
-  if (pipe == nullptr ||
-      std::fgets(text.data(), static_cast<int>(text.size()), pipe.get()) ==
-          nullptr) {
-    return "";
+  std::array<char, 4096> block{};
+  std::string text;
+  std::size_t read = 0;
+  while (pipe != nullptr &&
+         (read = std::fread(block.data(), 1, block.size(), pipe.get())) > 0) {
+    text.append(block.data(), read);
   }
-  std::string line = text.data();
-  line.erase(line.find_last_not_of("\r\n ") + 1);
+  return text;
+}
+
+std::string first_line_of(const std::string& command) {
+  std::string line = output_of(command);
+  line.erase(std::min(line.find('\n'), line.size()));
+  line.erase(line.find_last_not_of("\r ") + 1);
   return line;
 }
 
@@ -58,15 +67,122 @@ std::string or_none(const std::string& text) {
   return text.empty() ? "none" : text;
 }
 
-// Which way of starting processes the MPI that is installed understands.
-std::string pmi_of_mpi() {
-  if (!comm::kBuiltWithMpi) {
-    return "none";
+// A line of the table: its value in JSON, and as text where that differs.
+struct Fact {
+  std::string name;
+  ordered_json value;
+  std::string text = {};
+};
+using Facts = std::vector<Fact>;
+
+std::string joined(const std::vector<std::string>& words) {
+  return words.empty() ? "none" : fmt::format("{}", fmt::join(words, " "));
+}
+
+Fact list(const char* name, const std::vector<std::string>& words) {
+  return {name, words, joined(words)};
+}
+
+// "35.75 MiB".
+std::string size_text(std::uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto size = static_cast<double>(bytes);
+  int unit = 0;
+  for (; unit < 4 && size >= 1024; ++unit) {
+    size /= 1024;
   }
-  const std::string open_mpi = first_line_of(
-      "ompi_info --parsable | grep -o 'mca:pmix:[a-z0-9]*' | sort -u | "
-      "paste -sd ' '");
-  return or_none(open_mpi);
+  return fmt::format("{:.4g} {}", size, kUnits[unit]);
+}
+
+void add_caches(const launch::Machine& machine, Facts& facts) {
+  ordered_json values = ordered_json::array();
+  std::vector<std::string> texts;
+  for (const launch::Cache& cache : machine.caches) {
+    values.push_back(
+        {{"name", cache.name}, {"bytes", cache.bytes}, {"count", cache.count}});
+    texts.push_back(fmt::format(
+        "{} {} x {}", cache.name, cache.count, size_text(cache.bytes)));
+  }
+  const std::string text = fmt::format("{}", fmt::join(texts, ", "));
+  facts.push_back({"caches", values, or_none(text)});
+}
+
+void add_numa_nodes(const launch::Machine& machine, Facts& facts) {
+  ordered_json values = ordered_json::array();
+  std::vector<std::string> texts;
+  for (const launch::NumaNode& node : machine.numa_nodes) {
+    values.push_back({{"number", node.number},
+                      {"bytes", node.bytes},
+                      {"threads", node.threads}});
+    texts.push_back(fmt::format("{}: {}, threads {}",
+                                node.number,
+                                size_text(node.bytes),
+                                fmt::join(node.threads, " ")));
+  }
+  const std::string text = fmt::format("{}", fmt::join(texts, "; "));
+  facts.push_back({"numa_nodes", values, or_none(text)});
+}
+
+// Counts that hwloc alone knows are null in a build without it.
+ordered_json count_or_null(int count) {
+  return count == 0 ? ordered_json() : ordered_json(count);
+}
+
+// hwloc's sum leaves out what has been plugged in since the system started.
+void add_memory(const char* name, const char* key, Facts& facts) {
+  const std::string kibibytes = value_in("/proc/meminfo", key);
+  std::uint64_t bytes = 0;
+  std::from_chars(kibibytes.data(), kibibytes.data() + kibibytes.size(), bytes);
+  bytes <<= 10;
+  facts.push_back({name, bytes, size_text(bytes)});
+}
+
+void add_machine(Facts& facts) {
+  const launch::Machine machine = launch::this_machine();
+  const std::vector<int> usable = launch::usable_cores();
+  facts.push_back({"system", or_none(first_line_of("uname -sr"))});
+  facts.push_back(
+      {"processor", or_none(value_in("/proc/cpuinfo", "model name"))});
+  facts.push_back(
+      {"instructions",
+       hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets())});
+  facts.push_back({"packages", count_or_null(machine.packages)});
+  facts.push_back({"cores", count_or_null(machine.cores)});
+  facts.push_back({"threads", machine.threads});
+  facts.push_back(
+      {"threads_usable", usable, fmt::format("{}", fmt::join(usable, " "))});
+  add_caches(machine, facts);
+  add_numa_nodes(machine, facts);
+  add_memory("memory", "MemTotal", facts);
+  add_memory("memory_available", "MemAvailable", facts);
+  facts.push_back(
+      {"gpu",
+       or_none(first_line_of("nvidia-smi --query-gpu=name,driver_version "
+                             "--format=csv,noheader"))});
+}
+
+std::vector<std::string> managers() {
+  const std::string library = comm::mpi_library();
+  const bool mpich = library.find("MPICH") != std::string::npos;
+  return launch::managers_of_mpi(
+      library, output_of(mpich ? "mpichversion" : "ompi_info --parsable"));
+}
+
+void add_launching(Facts& facts) {
+  const auto launcher = launch::launcher_of(environment());
+  const auto spoken = managers();
+  const auto plugins =
+      launch::plugins_of_srun(output_of("timeout 10 srun --mpi=list 2>&1"));
+  facts.push_back({"mpi", or_none(comm::mpi_library())});
+  facts.push_back({"mpirun", or_none(first_line_of("mpirun --version"))});
+  facts.push_back(list("mpi_managers", spoken));
+  facts.push_back({"slurm", or_none(first_line_of("srun --version"))});
+  facts.push_back(list("slurm_mpi", plugins));
+  facts.push_back({"srun", or_none(launch::common_srun(spoken, plugins))});
+  facts.push_back({"launcher",
+                   launcher.has_value()
+                       ? concat(launcher->name, ", rank ", launcher->rank)
+                       : "none"});
 }
 
 // Two ranks as threads, that add up what they have: right or not, and the time
@@ -106,66 +222,52 @@ Trial try_two_ranks() {
   return trial;
 }
 
-std::string list_of(const std::vector<int>& numbers) {
-  std::string text;
-  for (const int number : numbers) {
-    text += concat(text.empty() ? "" : " ", number);
+Facts examine(const Trial& trial) {
+  std::vector<std::string> back_ends = {"self", "threads", "sim"};
+  if (comm::kBuiltWithMpi) {
+    back_ends.emplace_back("mpi");
   }
-  return text;
-}
-
-std::string cuda_state() {
-  return or_none(first_line_of(
-      "nvidia-smi --query-gpu=name,driver_version --format=csv,noheader"));
-}
-
-ordered_json examine(const Trial& trial) {
-  const auto launcher = launch::launcher_of(environment());
-  return {
-      {"dure", version_line()},
-      {"compiler", concat("C++ ", __VERSION__)},
-      {"openmp", _OPENMP},
-      {"back_ends",
-       comm::kBuiltWithMpi ? "self threads sim mpi" : "self threads sim"},
-      {"mpi", or_none(comm::mpi_library())},
-      {"mpirun", or_none(first_line_of("mpirun --version"))},
-      {"mpi_pmix", pmi_of_mpi()},
-      {"slurm", or_none(first_line_of("srun --version"))},
-      {"slurm_mpi", or_none(first_line_of("srun --mpi=list | paste -sd ' '"))},
-      {"launcher",
-       launcher.has_value() ? concat(launcher->name,
-                                     ", rank ",
-                                     launcher->rank,
-                                     " of ",
-                                     launcher->world)
-                            : "none"},
-      {"system", or_none(first_line_of("uname -sr"))},
-      {"processor", or_none(value_in("/proc/cpuinfo", "model name"))},
-      {"instructions",
-       hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets())},
-      {"cores", list_of(launch::usable_cores())},
-      {"memory", or_none(value_in("/proc/meminfo", "MemTotal"))},
-      {"memory_available", or_none(value_in("/proc/meminfo", "MemAvailable"))},
-      {"gpu", cuda_state()},
+  Facts facts = {{"dure", version_line()},
+                 {"compiler", concat("C++ ", __VERSION__)},
+                 {"openmp", _OPENMP},
+                 list("back_ends", back_ends)};
+  add_launching(facts);
+  add_machine(facts);
+  facts.push_back(
       {"two_ranks",
        trial.error.empty()
            ? fmt::format("all_reduce right, {:.2f} us", 1e6 * trial.seconds)
-           : "FAILED: " + trial.error},
-  };
+           : "FAILED: " + trial.error});
+  return facts;
+}
+
+std::string text_of(const Fact& fact) {
+  if (!fact.text.empty()) {
+    return fact.text;
+  }
+  return fact.value.is_null()     ? "not known"
+         : fact.value.is_string() ? fact.value.get<std::string>()
+                                  : fact.value.dump();
+}
+
+void print(const Facts& facts) {
+  for (const Fact& fact : facts) {
+    fmt::print("{:<18}{}\n", fact.name, text_of(fact));
+  }
+}
+
+void print_json(const Facts& facts) {
+  ordered_json object;
+  for (const Fact& fact : facts) {
+    object[fact.name] = fact.value;
+  }
+  fmt::print("{}\n", object.dump(2));
 }
 
 void run_doctor(bool json) {
   const Trial trial = try_two_ranks();
-  const ordered_json facts = examine(trial);
-  if (json) {
-    fmt::print("{}\n", facts.dump(2));
-  } else {
-    for (const auto& [name, value] : facts.items()) {
-      fmt::print("{:<18}{}\n",
-                 name,
-                 value.is_string() ? value.get<std::string>() : value.dump());
-    }
-  }
+  const Facts facts = examine(trial);
+  json ? print_json(facts) : print(facts);
   if (!trial.error.empty()) {
     throw Error("two ranks of this process could not communicate");
   }
@@ -179,11 +281,22 @@ void add_doctor(CLI::App& app) {
       "doctor", "What this machine and this build have, for a bug report");
   command->add_flag("--json", *json, "Print the facts as JSON");
   command->footer(
-      "Versions, back ends, MPI and how it is launched, cores in the order in\n"
-      "which ranks take them, memory, and a collective on two ranks. The exit\n"
-      "code is 1 where that fails.\n"
+      "Versions, back ends, MPI and how it is launched, the machine, and a\n"
+      "collective on two ranks. The exit code is 1 where that fails.\n"
       "\n"
-      "--json prints one object with a text for each line of the table.\n"
+      "mpi_managers: what MPI learns its ranks by; slurm_mpi: what Slurm's\n"
+      "srun has plugins for; srun: how to start ranks by the one that both\n"
+      "have. threads_usable: the hardware threads that this process may use,\n"
+      "in the order in which ranks take them.\n"
+      "\n"
+      "--json prints one object with a value for each line of the table: "
+      "texts\n"
+      "(\"none\" where there is nothing), but back_ends, mpi_managers and\n"
+      "slurm_mpi are lists of texts, packages, cores, threads and memory\n"
+      "(bytes) numbers, null where not known, threads_usable a list of\n"
+      "numbers, caches objects of name, bytes and count, numa_nodes objects "
+      "of\n"
+      "number, bytes and threads.\n"
       "\n"
       "Example:\n"
       "  dure doctor");

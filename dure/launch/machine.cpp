@@ -11,12 +11,7 @@ namespace dure::launch {
 namespace {
 
 Machine as_the_system_says() {
-  const long threads = ::sysconf(_SC_NPROCESSORS_ONLN);
-  const long pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page_bytes = ::sysconf(_SC_PAGESIZE);
-  return {.threads = static_cast<int>(threads),
-          .bytes = static_cast<std::uint64_t>(pages) *
-                   static_cast<std::uint64_t>(page_bytes)};
+  return {.threads = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN))};
 }
 
 #ifdef DURE_WITH_HWLOC
@@ -93,7 +88,6 @@ Machine this_machine() {
   return {.packages = count_of(topology, HWLOC_OBJ_PACKAGE),
           .cores = count_of(topology, HWLOC_OBJ_CORE),
           .threads = count_of(topology, HWLOC_OBJ_PU),
-          .bytes = hwloc_get_root_obj(topology.get())->total_memory,
           .numa_nodes = numa_nodes_of(topology),
           .caches = caches_of(topology)};
 }

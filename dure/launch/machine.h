@@ -29,13 +29,12 @@ struct Machine {
   int packages = 0;  // sockets
   int cores = 0;
   int threads = 0;  // hardware threads
-  std::uint64_t bytes = 0;
   std::vector<NumaNode> numa_nodes = {};
   std::vector<Cache> caches = {};  // the nearest to a core first
 };
 
-// By hwloc. In a build without it, or where hwloc fails: threads and bytes as
-// the system has them, and 0 or nothing for the rest.
+// By hwloc. In a build without it, or where hwloc fails: threads as the
+// system has them, and 0 or nothing for the rest.
 Machine this_machine();
 
 }  // namespace dure::launch

@@ -10,10 +10,8 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST(Machine, HasThreadsAndMemory) {
-  const Machine machine = this_machine();
-  EXPECT_GE(machine.threads, 1);
-  EXPECT_GE(machine.bytes, 1U << 20);
+TEST(Machine, HasThreads) {
+  EXPECT_GE(this_machine().threads, 1);
 }
 
 #ifdef DURE_WITH_HWLOC
@@ -34,7 +32,6 @@ TEST_F(SyntheticMachine, IsCounted) {
   EXPECT_EQ(machine.packages, 2);
   EXPECT_EQ(machine.cores, 8);
   EXPECT_EQ(machine.threads, 16);
-  EXPECT_EQ(machine.bytes, 32'000'000'000U);
   EXPECT_THAT(machine.caches,
               ElementsAre(Cache{"L1d", 32'000, 8},
                           Cache{"L2", 1'000'000, 8},
