@@ -153,7 +153,7 @@ class Problem {
   std::vector<kernels::AdamWSpan> adamw_spans_;
   std::vector<kernels::SgdSpan> sgd_spans_;
   std::vector<ConstTensor> spans_;
-  std::vector<double> sums_;
+  std::vector<ExactSum> sums_;
   kernels::Cost cost_;
   std::function<void()> launch_;
 };

@@ -14,7 +14,7 @@
 //
 // [1] Kulisch and Miranker 1986, "The Arithmetic of the Digital Computer: A New
 //     Approach", SIAM Review 28(1).
-// [2] Neal 2015, arXiv:1505.05571, section 3 ("small superaccumulator").
+// [2] Neal 2015, arXiv:1505.05571 (its "small superaccumulator").
 // [3] Demmel and Nguyen 2015, "Parallel Reproducible Summation", IEEE
 //     Transactions on Computers 64(7).
 #pragma once

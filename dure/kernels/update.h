@@ -5,6 +5,7 @@
 
 #include <span>
 
+#include "dure/base/exact_sum.h"
 #include "dure/kernels/op.h"
 
 namespace dure::kernels {
@@ -70,10 +71,16 @@ void run(OnCpu, Stream& stream, const Sgd& op);
 void run(OnCuda, Stream& stream, const Sgd& op);
 
 // Sums of squares, one of each span: the global norm, and where a non-finite
-// value sits. The sum is f64 and the same for any number of threads.
+// value sits.
+//
+// Squares are exact in f64. Groups of kGroup elements, counted from the start
+// of a span, are added up in f64 in a fixed order, and the groups without
+// rounding: a span cut at multiples of kGroup has parts whose sums add up to
+// the whole's, to the bit, as has any number of threads on any instruction set.
 struct SquaredNorm {
   static constexpr const char* kName = "squared_norm";
-  std::span<double> sums;  // overwritten, one a span
+  static constexpr std::int64_t kGroup = 16;
+  std::span<ExactSum> sums;  // overwritten, one a span
   std::span<const ConstTensor> spans;
 };
 

@@ -157,20 +157,89 @@ TEST(Sgd, IsTheFormulaWithAndWithoutMomentum) {
   });
 }
 
-TEST(SquaredNorm, AddsUpInDouble) {
-  on_every_instruction_set([] {
-    Problem p;
-    std::vector<ConstTensor> spans;
-    for (std::size_t s = 0; s < p.sizes.size(); ++s) {
-      spans.push_back(tensor(p.weights[s], {p.sizes[s]}));
+std::vector<ExactSum> squared_norms(const std::vector<ConstTensor>& spans) {
+  std::vector<ExactSum> sums(spans.size());
+  launch_on_cpu(SquaredNorm{.sums = sums, .spans = spans});
+  return sums;
+}
+
+// The order within a group is the one that cpu/update.cpp says.
+ExactSum squares_by_the_formula(const Values& values) {
+  constexpr std::size_t kGroup = SquaredNorm::kGroup;
+  Doubles x = doubles(values);
+  x.resize((x.size() + kGroup - 1) / kGroup * kGroup);
+  ExactSum sum;
+  for (std::size_t i = 0; i < x.size(); i += kGroup) {
+    const auto p = [&](std::size_t j) {
+      const double a = x[i + j];
+      const double b = x[i + j + 8];
+      return a * a + b * b;
+    };
+    sum.add(((p(0) + p(1)) + (p(2) + p(3))) + ((p(4) + p(5)) + (p(6) + p(7))));
+  }
+  return sum;
+}
+
+// Values of all sizes, so that another order would have other bits.
+Values values_of_all_sizes(std::int64_t count, const char* name) {
+  Values values = random_values(count, name);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = std::ldexp(values[i], static_cast<int>(i * 37 % 23));
+  }
+  return values;
+}
+
+TEST(SquaredNorm, IsTheFormulaToTheBitOnEveryInstructionSet) {
+  for (const std::int64_t count : {0, 1, 15, 16, 17, 127, 129, 1000, 50001}) {
+    const Values x = values_of_all_sizes(count, "squares");
+    const ExactSum expected = squares_by_the_formula(x);
+    on_every_instruction_set([&] {
+      EXPECT_EQ(squared_norms({tensor(x, {count})})[0], expected) << count;
+    });
+  }
+}
+
+// A group as small beside the others as to be, or not to be, within the three
+// cuts of cpu/exact_sum-inl.h: those end some 2^38 below the largest element.
+TEST(SquaredNorm, IsTheFormulaWhateverTheSpreadOfSizes) {
+  Values x = random_values(3000, "spread");
+  for (int exponent = 0; exponent < 80; ++exponent) {
+    for (std::size_t i = 1600; i < 1616; ++i) {
+      x[i] = std::ldexp(x[i - 16], -exponent);
     }
-    std::vector<double> sums(spans.size());
-    launch_on_cpu(SquaredNorm{.sums = sums, .spans = spans});
-    for (std::size_t s = 0; s < spans.size(); ++s) {
-      const Doubles w = doubles(p.weights[s]);
-      EXPECT_NEAR(sums[s], inner(w, w), 1e-12 * inner(w, w));
-    }
+    const ExactSum expected = squares_by_the_formula(x);
+    on_every_instruction_set([&] {
+      EXPECT_EQ(squared_norms({tensor(x, {3000})})[0], expected) << exponent;
+    });
+  }
+}
+
+TEST(SquaredNorm, IsWithinRoundingOfAGroupOfTheTrueSum) {
+  const Values x = values_of_all_sizes(100000, "near");
+  ExactSum exact;
+  for (const float value : x) {
+    exact.add(static_cast<double>(value) * value);  // without rounding
+  }
+  // Four additions, each of terms of one sign.
+  EXPECT_NEAR(squared_norms({tensor(x, {100000})})[0].value(),
+              exact.value(),
+              4 * 0x1p-53 * exact.value());
+}
+
+TEST(SquaredNorm, HoldsTheLargestAndTheSmallestFloats) {
+  const float largest = std::numeric_limits<float>::max();
+  const float least = std::numeric_limits<float>::denorm_min();
+  Values x(1000, largest);
+  x.resize(1016, least);
+  x[0] = least;
+  on_every_instruction_set([&] {
+    const ExactSum sum = squared_norms({tensor(x, {1016})})[0];
+    EXPECT_EQ(sum, squares_by_the_formula(x));
+    const double square = static_cast<double>(largest) * largest;
+    EXPECT_EQ(sum.value(), 999 * square);  // the least are below its last bit
   });
+  const Values tiny(48, least);
+  EXPECT_EQ(squared_norms({tensor(tiny, {48})})[0].value(), 48 * 0x1p-298);
 }
 
 TEST(SquaredNorm, ShowsWhichTensorIsNotFinite) {
@@ -179,23 +248,39 @@ TEST(SquaredNorm, ShowsWhichTensorIsNotFinite) {
                                 std::numeric_limits<float>::quiet_NaN()}) {
     Values bad(100, 1);
     bad[77] = bad_value;
-    const std::vector<ConstTensor> spans = {tensor(good, {100}),
-                                            tensor(bad, {100})};
-    std::vector<double> sums(2);
-    launch_on_cpu(SquaredNorm{.sums = sums, .spans = spans});
-    EXPECT_EQ(sums[0], 100);
-    EXPECT_FALSE(std::isfinite(sums[1]));
+    const auto sums = squared_norms({tensor(good, {100}), tensor(bad, {100})});
+    EXPECT_EQ(sums[0].value(), 100);
+    EXPECT_FALSE(std::isfinite(sums[1].value()));
+  }
+}
+
+// As ZeRO cuts a weight: ranks that hold parts of it, of any lengths that are
+// multiples of a group.
+TEST(SquaredNorm, PartsAddUpToTheWholeToTheBit) {
+  constexpr std::int64_t kCount = 16 * 1000 + 5;
+  const Values x = values_of_all_sizes(kCount, "cut");
+  const ExactSum whole = squared_norms({tensor(x, {kCount})})[0];
+  for (const std::int64_t ranks : {2, 3, 7, 16}) {
+    std::vector<ConstTensor> parts;
+    for (std::int64_t r = 0; r < ranks; ++r) {
+      const auto cut = [&](std::int64_t rank) {
+        return rank == ranks ? kCount : 1000 * rank / ranks * 16;
+      };
+      parts.push_back({x.data() + cut(r), {cut(r + 1) - cut(r)}});
+    }
+    ExactSum sum;
+    for (const ExactSum& part : squared_norms(parts)) {
+      sum.add(part);
+    }
+    EXPECT_EQ(sum, whole) << ranks;
   }
 }
 
 TEST(SquaredNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
-  const Values x = random_values(3 * 65536 * 300 / 100, "long");
+  const Values x = values_of_all_sizes(200000, "long");
+  const Values y = values_of_all_sizes(77777, "also");
   expect_same_bits_on_any_threads([&] {
-    const std::vector<ConstTensor> spans = {
-        tensor(x, {static_cast<std::int64_t>(x.size())})};
-    std::vector<double> sums(1);
-    launch_on_cpu(SquaredNorm{.sums = sums, .spans = spans});
-    return sums;
+    return squared_norms({tensor(x, {200000}), tensor(y, {77777})});
   });
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "dure/kernels/update.h"
 
@@ -24,17 +23,30 @@ GradientNorm::GradientNorm(const std::vector<Target>& targets)
 
 double GradientNorm::compute(Stream& stream) {
   launch(stream, kernels::SquaredNorm{.sums = sums_, .spans = gradients_});
-  return std::sqrt(std::accumulate(sums_.begin(), sums_.end(), 0.0));
+  return norm_of(total());
+}
+
+ExactSum GradientNorm::total() const {
+  ExactSum total;
+  for (const ExactSum& sum : sums_) {
+    total.add(sum);
+  }
+  return total;
 }
 
 std::optional<std::size_t> GradientNorm::first_nonfinite() const {
-  const auto found = std::find_if(sums_.begin(), sums_.end(), [](double sum) {
-    return !std::isfinite(sum);
-  });
+  const auto found =
+      std::find_if(sums_.begin(), sums_.end(), [](const ExactSum& sum) {
+        return !std::isfinite(sum.value());
+      });
   if (found == sums_.end()) {
     return std::nullopt;
   }
   return static_cast<std::size_t>(found - sums_.begin());
+}
+
+double norm_of(const ExactSum& squares) {
+  return std::sqrt(squares.value());
 }
 
 double clip_scale(double norm, double limit) {

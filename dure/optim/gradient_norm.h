@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "dure/base/exact_sum.h"
 #include "dure/optim/optimizer.h"
 
 namespace dure::optim {
@@ -15,17 +16,25 @@ class GradientNorm {
  public:
   explicit GradientNorm(const std::vector<Target>& targets);
 
-  // The 2-norm of all gradients together. Sums are f64, in the order of the
-  // targets.
+  // Sums up the squares of what gradients this rank has, and returns the 2-norm
+  // of them all together.
   double compute(Stream& stream);
+
+  // After compute, for ranks that share the gradients out: the sum of all
+  // squares. Added up over the ranks it is the same however they are shared, if
+  // every weight is cut at multiples of SquaredNorm::kGroup from its start.
+  ExactSum total() const;
 
   // After compute: the first target with a NaN or infinity, by its place.
   std::optional<std::size_t> first_nonfinite() const;
 
  private:
   std::vector<ConstTensor> gradients_;
-  std::vector<double> sums_;
+  std::vector<ExactSum> sums_;
 };
+
+// The root of the sum of squares.
+double norm_of(const ExactSum& squares);
 
 // What gradients are multiplied by, so that their norm is at most `limit`;
 // limit 0: never clipped.

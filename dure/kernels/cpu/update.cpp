@@ -1,7 +1,8 @@
 #include "dure/kernels/update.h"
 
+#include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <mutex>
 
 #include "dure/kernels/cpu/simd_targets.h"
 
@@ -10,6 +11,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "dure/kernels/cpu/exact_sum-inl.h"
 #include "dure/kernels/cpu/parallel.h"
 #include "dure/kernels/cpu/vector_loop-inl.h"
 
@@ -77,22 +79,74 @@ void sgd_span(const Sgd& op,
   });
 }
 
-// In f64: 124 million squares in f32 would lose the small ones.
-double sum_of_squares(const float* x, std::int64_t count) {
-  const hn::Rebind<double, hn::Half<Floats>> wide;
-  const hn::Rebind<float, decltype(wide)> narrow;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(wide));
-  auto sum = hn::Zero(wide);
+// A sum of squares is made of groups of 16 elements:
+//
+//   p[j] = x[j]^2 + x[j + 8]^2                 j < 8
+//   ((p[0] + p[1]) + (p[2] + p[3])) + ((p[4] + p[5]) + (p[6] + p[7]))
+//
+// A square has 48 bits, so that a fused product and addition is the same.
+inline constexpr std::int64_t kGroup = SquaredNorm::kGroup;
+
+// x[j]^2 + x[j + 8]^2 for as many j as there are lanes.
+HWY_INLINE WideVector sums_of_two_squares(const float* x) {
+  const Wide wide;
+  const hn::Rebind<float, Wide> narrow;
+  const WideVector a = hn::PromoteTo(wide, hn::LoadU(narrow, x));
+  const WideVector b = hn::PromoteTo(wide, hn::LoadU(narrow, x + kGroup / 2));
+  return hn::MulAdd(a, a, hn::Mul(b, b));
+}
+
+// a[0] + a[1], a[2] + a[3], ..., b[0] + b[1], ...
+HWY_INLINE WideVector sums_of_pairs(WideVector a, WideVector b) {
+#if HWY_TARGET == HWY_SCALAR  // which has no ConcatEven
+  return hn::Add(a, b);
+#else
+  const Wide wide;
+  return hn::Add(hn::ConcatEven(wide, b, a), hn::ConcatOdd(wide, b, a));
+#endif
+}
+
+// The sums of kWideLanes groups, one a lane.
+HWY_INLINE WideVector sums_of_groups(const float* x) {
+  static_assert(kGroup / 2 % kWideLanes == 0);
+  constexpr std::int64_t kHalf = kGroup / 2;
+  const auto pairs = [&](std::int64_t r) HWY_ATTR {
+    const std::int64_t place = r * kWideLanes;
+    return sums_of_two_squares(x + place / kHalf * kGroup + place % kHalf);
+  };
+  const auto fours = [&](std::int64_t r) HWY_ATTR {
+    return sums_of_pairs(pairs(2 * r), pairs(2 * r + 1));
+  };
+  return sums_of_pairs(sums_of_pairs(fours(0), fours(1)),
+                       sums_of_pairs(fours(2), fours(3)));
+}
+
+// The sums of the groups of at most kMostTerms kGroup elements; how many it
+// writes. Zeros fill up the last groups.
+HWY_INLINE std::int64_t group_sums(const float* x,
+                                   std::int64_t count,
+                                   double* sums) {
+  constexpr std::int64_t kAtOnce = kWideLanes * kGroup;
   std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const auto value = hn::PromoteTo(wide, hn::LoadU(narrow, x + i));
-    sum = hn::MulAdd(value, value, sum);
+  for (; i + kAtOnce <= count; i += kAtOnce) {
+    hn::Store(sums_of_groups(x + i), Wide(), sums + i / kGroup);
   }
-  double total = hn::GetLane(hn::SumOfLanes(wide, sum));
-  for (; i < count; ++i) {
-    total += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  if (i < count) {
+    HWY_ALIGN float rest[kAtOnce] = {};
+    std::copy(x + i, x + count, rest);
+    hn::Store(sums_of_groups(rest), Wide(), sums + i / kGroup);
+    i += kAtOnce;
   }
-  return total;
+  return i / kGroup;
+}
+
+void add_squares(const float* x, std::int64_t count, ExactSum& sum) {
+  constexpr std::int64_t kBlock = kMostTerms * kGroup;
+  HWY_ALIGN double sums[kMostTerms];
+  for (std::int64_t i = 0; i < count; i += kBlock) {
+    const std::int64_t in_block = std::min(kBlock, count - i);
+    add_terms(sums, group_sums(x + i, in_block, sums), sum);
+  }
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE
@@ -104,33 +158,44 @@ namespace {
 
 HWY_EXPORT(adamw_span);
 HWY_EXPORT(sgd_span);
-HWY_EXPORT(sum_of_squares);
+HWY_EXPORT(add_squares);
 
-// All spans as one range of elements, cut evenly over the threads: however
-// sizes differ, every thread gets as much.
-template <typename Op, typename Update>
-void parallel_spans(const Op& op, const Update& update) {
+// All spans as one range, cut evenly over the threads: however sizes differ,
+// every thread gets as much. Calls body(s, part) for every part of a span s;
+// what size_of(span) and the part count is the items of `split`.
+template <typename Spans, typename Size, typename Body>
+void parallel_parts(const Spans& spans,
+                    const Size& size_of,
+                    Split split,
+                    const Body& body) {
   std::int64_t total = 0;
-  for (const auto& span : op.spans) {
-    total += span.gradient.elements();
+  for (const auto& span : spans) {
+    total += size_of(span);
   }
-  parallel_ranges(total, kFlat, [&](std::int64_t first, std::int64_t last) {
+  parallel_ranges(total, split, [&](std::int64_t first, std::int64_t last) {
     std::int64_t start = 0;
-    for (const auto& span : op.spans) {
-      const std::int64_t end = start + span.gradient.elements();
-      const std::int64_t from = std::max(first, start);
-      const std::int64_t to = std::min(last, end);
-      if (from < to) {
-        update(span, from - start, to - start);
+    for (std::size_t s = 0; s < spans.size(); ++s) {
+      const std::int64_t end = start + size_of(spans[s]);
+      const Range part = {std::max(first, start) - start,
+                          std::min(last, end) - start};
+      if (part.first < part.last) {
+        body(s, part);
       }
       start = end;
     }
   });
 }
 
-// What one thread adds up at once. The cut is fixed, so that the order of the
-// sum is too.
-constexpr std::int64_t kChunk = 1 << 16;
+template <typename Op, typename Update>
+void parallel_spans(const Op& op, const Update& update) {
+  parallel_parts(
+      op.spans,
+      [](const auto& span) { return span.gradient.elements(); },
+      kFlat,
+      [&](std::size_t s, Range part) {
+        update(op.spans[s], part.first, part.last);
+      });
+}
 
 }  // namespace
 
@@ -149,29 +214,26 @@ void run(OnCpu, Stream&, const Sgd& op) {
 }
 
 void run(OnCpu, Stream&, const SquaredNorm& op) {
-  for (std::size_t s = 0; s < op.spans.size(); ++s) {
-    const float* const x = op.spans[s].data();
-    const std::int64_t count = op.spans[s].elements();
-    const std::int64_t chunks = (count + kChunk - 1) / kChunk;
-    double sum = 0;
-    // Rounds of as many chunks as fit on the stack, added up in their order.
-    constexpr std::int64_t kRound = 256;
-    for (std::int64_t round = 0; round < chunks; round += kRound) {
-      double sums[kRound] = {};
-      const std::int64_t in_round = std::min(kRound, chunks - round);
-      parallel_ranges(in_round,
-                      {.elements_per_item = kChunk},
-                      [&](std::int64_t first, std::int64_t last) {
-                        for (std::int64_t c = first; c < last; ++c) {
-                          const std::int64_t start = (round + c) * kChunk;
-                          sums[c] = HWY_DYNAMIC_DISPATCH(sum_of_squares)(
-                              x + start, std::min(kChunk, count - start));
-                        }
-                      });
-      sum = std::accumulate(sums, sums + in_round, sum);
-    }
-    op.sums[s] = sum;
-  }
+  constexpr std::int64_t kGroup = SquaredNorm::kGroup;
+  std::fill(op.sums.begin(), op.sums.end(), ExactSum());
+  std::mutex merging;
+  parallel_parts(
+      op.spans,
+      [](const ConstTensor& span) {
+        return (span.elements() + kGroup - 1) / kGroup;
+      },
+      {.elements_per_item = kGroup},
+      [&](std::size_t s, Range groups) {
+        const ConstTensor& span = op.spans[s];
+        const std::int64_t first = groups.first * kGroup;
+        const std::int64_t last =
+            std::min(groups.last * kGroup, span.elements());
+        ExactSum sum;
+        HWY_DYNAMIC_DISPATCH(add_squares)
+        (span.data() + first, last - first, sum);
+        const std::scoped_lock lock(merging);
+        op.sums[s].add(sum);
+      });
 }
 
 }  // namespace dure::kernels
