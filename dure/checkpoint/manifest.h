@@ -16,6 +16,7 @@ struct FileRecord {
   std::string name;
   std::uint64_t bytes = 0;
   std::uint64_t xxh64 = 0;  // of the whole file, seed 0
+  bool operator==(const FileRecord&) const = default;
 };
 
 struct Manifest {

@@ -84,7 +84,7 @@ class Run {
       progress.update(static_cast<std::uint64_t>(metrics.step - first),
                       progress_detail(metrics));
       if (due(config_.checkpoint.every) && !finished()) {
-        save_trainer(trainer_);
+        save_trainer(rank_, trainer_);
       }
     }
     progress.finish(progress_detail(last_));
@@ -184,7 +184,7 @@ class Run {
   }
 
   void finish(bool interrupted) {
-    save_trainer(trainer_);
+    save_trainer(rank_, trainer_);
     const std::array<const Ledger*, 1> ledgers = {&rank_.arena.ledger()};
     write_file_atomically(file("memory.json"), memory_json(ledgers));
     if (config_.log.trace) {

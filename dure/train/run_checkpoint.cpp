@@ -4,14 +4,17 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/checkpoint.h"
-#include "dure/kernels/transfer.h"
+#include "dure/comm/self/self_communicator.h"
 #include "dure/mesh/sharding.h"
 #include "dure/model/weights.h"
 #include "dure/train/load_weights.h"
+#include "dure/train/tensor_gatherer.h"
+#include "dure/train/weight_parts.h"
 
 namespace dure::train {
 namespace {
@@ -26,25 +29,9 @@ const char* name_of(optim::OptimizerKind kind) {
   return kind == optim::OptimizerKind::kSgd ? "sgd" : "adamw";
 }
 
-// Rows of a weight, or of a state of it, that are not padding.
-Tensor logical_rows(Tensor x, const model::WeightSpec& spec) {
-  return x.rows(0, spec.logical[0]);
-}
-
-// Weights by name: what their states are named after, too.
-std::map<std::string, model::WeightSpec> specs_of(const Config& config) {
-  std::map<std::string, model::WeightSpec> specs;
-  for (const model::WeightSpec& spec : model::weights(config.model)) {
-    specs.emplace(spec.name, spec);
-  }
-  return specs;
-}
-
 // "blocks.0.norm1.weight.momentum" is of blocks.0.norm1.weight.
-const model::WeightSpec& spec_of_state(
-    const std::map<std::string, model::WeightSpec>& specs,
-    const std::string& state) {
-  return specs.at(state.substr(0, state.rfind('.')));
+std::string weight_of(const std::string& state) {
+  return state.substr(0, state.rfind('.'));
 }
 
 // The tokenizer's files under the names that load_tokenizer() looks for, so
@@ -77,6 +64,48 @@ std::string trainer_json(const Trainer& trainer) {
               {"sequence", config.data.sequence},
               {"tokenizer", config.data.tokenizer}}
       .dump(2);
+}
+
+std::map<std::string, std::string> documents_of(const Trainer& trainer) {
+  auto documents = tokenizer_files(trainer.config().data.tokenizer);
+  documents[checkpoint::kTrainerFile] = trainer_json(trainer);
+  return documents;
+}
+
+// All but the documents, which only the rank that writes needs.
+checkpoint::CheckpointContent content_of(const Trainer& trainer) {
+  const Config& config = trainer.config();
+  checkpoint::CheckpointContent content;
+  content.manifest.model = config.model;
+  content.manifest.step = trainer.position().step;
+  content.manifest.consumed_samples = trainer.position().consumed;
+  content.manifest.seed = config.train.seed;
+  for (const model::WeightSpec& spec : model::weights(config.model)) {
+    content.model.push_back({spec.name, FileDtype::kF32, spec.logical});
+    for (const std::string& kind : optim::state_kinds(config.optimizer)) {
+      content.optimizer.push_back(
+          {spec.name + "." + kind, FileDtype::kF32, spec.logical});
+    }
+  }
+  return content;
+}
+
+// Weights and states.
+std::vector<WeightPart> parts_of(Trainer& trainer) {
+  std::vector<WeightPart> parts = train::parts_of(trainer.targets());
+  const auto states = train::parts_of(trainer.optimizer().states());
+  parts.insert(parts.end(), states.begin(), states.end());
+  return parts;
+}
+
+// Whether the folder is there, as the first rank sees it.
+bool stands(const Path& folder, comm::Communicator& world) {
+  std::int32_t answer = 0;
+  if (world.rank() == 0) {
+    answer = std::filesystem::exists(folder) ? 1 : 0;
+  }
+  world.run(comm::Broadcast{.x = Tensor(&answer, {1})});
+  return answer != 0;
 }
 
 Position position_from(const Json& json, const Path& checkpoint) {
@@ -132,44 +161,25 @@ Path checkpoint_directory(const Config& config) {
              : Path(config.checkpoint.directory);
 }
 
-void save_trainer(Trainer& trainer) {
+void save_trainer(Rank& rank, Trainer& trainer) {
   const Config& config = trainer.config();
   const Path root = checkpoint_directory(config);
   const Path folder = checkpoint::step_folder(root, trainer.position().step);
-  if (config.train.device == Device::kSim || std::filesystem::exists(folder)) {
+  const auto world = comm::make_self_communicator();
+  if (config.train.device == Device::kSim || stands(folder, *world)) {
     return;
   }
-  checkpoint::CheckpointContent content;
-  content.manifest.model = config.model;
-  content.manifest.step = trainer.position().step;
-  content.manifest.consumed_samples = trainer.position().consumed;
-  content.manifest.seed = config.train.seed;
-  std::map<std::string, Tensor, std::less<>> values;
-  for (const model::WeightSpec& spec : model::weights(config.model)) {
-    content.model.push_back({spec.name, FileDtype::kF32, spec.logical});
-    for (const std::string& kind : optim::state_kinds(config.optimizer)) {
-      content.optimizer.push_back(
-          {spec.name + "." + kind, FileDtype::kF32, spec.logical});
-    }
+  checkpoint::CheckpointContent content = content_of(trainer);
+  if (world->rank() == 0) {
+    content.documents = documents_of(trainer);
+    make_directories(root);
   }
-  for (const optim::Target& target : trainer.targets()) {
-    values.emplace(target.name, target.weight);
-  }
-  for (const optim::State& state : trainer.optimizer().states()) {
-    values.emplace(state.name, state.tensor);
-  }
-  content.documents = tokenizer_files(config.data.tokenizer);
-  content.documents[checkpoint::kTrainerFile] = trainer_json(trainer);
-  make_directories(root);
-  checkpoint::save_checkpoint(
-      folder,
-      checkpoint::plan_checkpoint(std::move(content)),
-      [&](const checkpoint::TensorPiece& piece) {
-        const auto* bytes = static_cast<const std::byte*>(
-            values.find(piece.tensor)->second.bytes());
-        return checkpoint::PieceBytes{{bytes + piece.first, piece.bytes}};
-      });
-  if (config.checkpoint.keep > 0) {
+  save_parts(folder,
+             checkpoint::plan_checkpoint(std::move(content)),
+             parts_of(trainer),
+             *world,
+             rank.arena);
+  if (world->rank() == 0 && config.checkpoint.keep > 0) {
     checkpoint::prune(root, config.checkpoint.keep);
   }
 }
@@ -182,14 +192,13 @@ void load_trainer(Rank& rank, Trainer& trainer, const Path& checkpoint) {
   expect_same_run(trainer, reader, json);
   const Position position = position_from(json, checkpoint);
   load_weights(rank, trainer.replica(), weights);
-  const auto specs = specs_of(trainer.config());
-  for (const optim::State& state : trainer.optimizer().states()) {
-    const checkpoint::TensorEntry& entry = reader.optimizer().at(state.name);
-    const model::WeightSpec& spec = spec_of_state(specs, state.name);
-    checkpoint::expect_tensor(entry, spec.logical, checkpoint.string());
-    launch(rank.stream,
-           kernels::Upload{.y = logical_rows(state.tensor, spec),
-                           .host = entry.bytes});
+  std::map<std::string, mesh::Dims> shapes;
+  for (const model::WeightSpec& spec : model::weights(trainer.config().model)) {
+    shapes.emplace(spec.name, spec.logical);
+  }
+  for (const WeightPart& part : parts_of(trainer.optimizer().states())) {
+    read_part(
+        rank.stream, part, reader.optimizer(), shapes.at(weight_of(part.name)));
   }
   trainer.set_position(position);
 }
