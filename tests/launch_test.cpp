@@ -1,5 +1,6 @@
 // The real program on its ranks: threads, mpirun's processes, and launchers
 // that do not fit.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -53,6 +54,27 @@ TEST(Launch, RunsAlone) {
   const Outcome outcome = run("", kBench);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("| self | all_reduce | automatic | 1 |"));
+}
+
+TEST(Launch, CountsWhatTheRanksCommunicate) {
+  const std::string barriers =
+      "bench comm --collective barrier --seconds 0.001 --ranks 2";
+  const Outcome table = run("", barriers + " --traffic");
+  EXPECT_THAT(table.text,
+              HasSubstr("\n\n| axis | collective | calls | bytes |"));
+  EXPECT_THAT(table.text, HasSubstr("\n| world | barrier | "));
+  const auto results =
+      nlohmann::json::parse(run("", barriers + " --json").text);
+  EXPECT_EQ(results.at("hosts").size(), 2U);
+  EXPECT_EQ(results.at("rows").at(0).at("collective"), "barrier");
+  const auto& traffic = results.at("traffic");
+  const auto barrier =
+      std::find_if(traffic.begin(), traffic.end(), [](const auto& row) {
+        return row.at("collective") == "barrier";
+      });
+  ASSERT_NE(barrier, traffic.end());
+  EXPECT_GE(barrier->at("calls").get<int>(), 5);  // a round each
+  EXPECT_EQ(barrier->at("bytes"), 0);
 }
 
 #ifdef DURE_MPIRUN

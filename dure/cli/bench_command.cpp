@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "dure/cli/commands.h"
 #include "dure/cli/rank_options.h"
 #include "dure/comm/measure.h"
+#include "dure/comm/traffic_report.h"
+#include "dure/launch/placement.h"
 
 namespace dure::cli {
 namespace {
@@ -30,7 +33,7 @@ struct Options {
   std::string csv = {};
   std::string plot = {};
   bool json = false;
-  bool across_machines = false;
+  bool traffic = false;
 };
 
 constexpr Kind kMeasured[] = {Kind::kAllReduce,
@@ -99,14 +102,37 @@ std::vector<std::int64_t> sizes_of(const Options& options) {
   return sizes;
 }
 
-void report(const Options& options,
-            const std::vector<comm::Measurement>& rows) {
-  std::fputs((options.json ? to_json(rows) : to_table(rows)).c_str(), stdout);
+struct Results {
+  std::vector<std::string> hosts;  // of every rank
+  std::vector<comm::Measurement> rows;
+  comm::Traffic traffic;  // of rank 0
+};
+
+void print_json(const Results& results) {
+  nlohmann::ordered_json object;
+  object["hosts"] = results.hosts;
+  object["rows"] = nlohmann::ordered_json::parse(to_json(results.rows));
+  object["traffic"] = nlohmann::ordered_json::parse(to_json(results.traffic));
+  std::printf("%s\n", object.dump(2).c_str());
+}
+
+void print_tables(const Options& options, const Results& results) {
+  if (!launch::is_one_host(results.hosts)) {
+    std::printf("%s\n\n", launch::describe_hosts(results.hosts).c_str());
+  }
+  std::fputs(to_table(results.rows).c_str(), stdout);
+  if (options.traffic) {
+    std::printf("\n%s", to_table(results.traffic).c_str());
+  }
+}
+
+void report(const Options& options, const Results& results) {
+  options.json ? print_json(results) : print_tables(options, results);
   if (!options.csv.empty()) {
-    write_file_atomically(options.csv, to_csv(rows));
+    write_file_atomically(options.csv, to_csv(results.rows));
   }
   if (!options.plot.empty()) {
-    write_file_atomically(options.plot, to_svg(rows));
+    write_file_atomically(options.plot, to_svg(results.rows));
   }
 }
 
@@ -116,12 +142,16 @@ void run_bench_comm(const Options& options) {
       .sizes = sizes_of(options),
       .algorithms = chosen("--algorithm", options.algorithms, kAlgorithms),
       .seconds = options.seconds};
-  const comm::CopyLimit limit =
-      options.across_machines ? comm::CopyLimit::kNo : comm::CopyLimit::kYes;
   on_ranks(options.ranks, [&](comm::Communicator& comm) {
-    const auto rows = comm::measure(comm, measure, limit);
+    const auto hosts = launch::hosts_of(comm);
+    // Ranks on several hosts share no memory that a limit could be taken from.
+    const auto rows =
+        comm::measure(comm,
+                      measure,
+                      launch::is_one_host(hosts) ? comm::CopyLimit::kYes
+                                                 : comm::CopyLimit::kNo);
     if (comm.rank() == 0) {
-      report(options, rows);
+      report(options, {hosts, rows, comm.traffic()});
     }
   });
 }
@@ -131,9 +161,6 @@ void add_bench_comm(CLI::App& bench) {
   CLI::App* command = bench.add_subcommand(
       "comm", "Time and bandwidth of collectives, by size and algorithm");
   add_rank_options(*command, options->ranks);
-  command->add_flag("--across-machines",
-                    options->across_machines,
-                    "Ranks share no memory: leave out the limit of copies");
   command->add_option("--collective", options->collectives, "Which, or all")
       ->delimiter(',')
       ->capture_default_str();
@@ -156,7 +183,11 @@ void add_bench_comm(CLI::App& bench) {
       ->capture_default_str();
   command->add_option("--csv", options->csv, "Write the rows to a file, too");
   command->add_option("--plot", options->plot, "Draw them, as an SVG image");
-  command->add_flag("--json", options->json, "Print the rows as JSON");
+  command->add_flag(
+      "--traffic",
+      options->traffic,
+      "Print rank 0's calls and bytes by mesh axis and kind, too");
+  command->add_flag("--json", options->json, "Print all of it as JSON");
   command->footer(
       "A size S is that of the larger of a rank's tensors, in f32. Algorithm\n"
       "bandwidth is S / time; bus bandwidth is what nccl-tests call so: times\n"
@@ -166,10 +197,18 @@ void add_bench_comm(CLI::App& bench) {
       "ranks\n"
       "at once; small sizes, which caches hold, may pass it.\n"
       "\n"
-      "--json prints a list of objects: back_end, collective, algorithm, "
-      "ranks,\n"
-      "bytes, seconds, algorithm_bandwidth, bus_bandwidth (bytes/s) and\n"
-      "share_of_limit.\n"
+      "Where the ranks are on several hosts, a line before the table says who\n"
+      "is where, and there is no such limit.\n"
+      "\n"
+      "--traffic counts all that the rank called, what keeps the clocks of "
+      "the\n"
+      "ranks together included; bytes add up S.\n"
+      "\n"
+      "--json prints an object: hosts, the name of every rank's; rows, "
+      "objects\n"
+      "of back_end, collective, algorithm, ranks, bytes, seconds,\n"
+      "algorithm_bandwidth, bus_bandwidth (bytes/s) and share_of_limit;\n"
+      "traffic, objects of axis, collective, calls and bytes.\n"
       "\n"
       "Example:\n"
       "  dure bench comm --ranks 4 --collective all_reduce --to 1GiB\n"

@@ -1,0 +1,63 @@
+#include "dure/comm/traffic_report.h"
+
+#include "dure/base/check.h"
+
+namespace dure::comm {
+namespace {
+
+// Calls `use(axis, name of the kind, count)` for what there was.
+template <typename Use>
+void for_each_row(const Traffic& traffic, const Use& use) {
+  for (const auto& [axis, counts] : traffic.by_axis()) {
+    for (int kind = 0; kind < kKinds; ++kind) {
+      const Traffic::Count& count = counts[static_cast<std::size_t>(kind)];
+      if (count.calls > 0) {
+        use(axis, name_of(static_cast<Kind>(kind)), count);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string to_table(const Traffic& traffic) {
+  std::string text =
+      "| axis | collective | calls | bytes |\n| --- | --- | --- | --- |\n";
+  for_each_row(traffic,
+               [&](const std::string& axis,
+                   const char* kind,
+                   const Traffic::Count& count) {
+                 text += concat("| ",
+                                axis,
+                                " | ",
+                                kind,
+                                " | ",
+                                count.calls,
+                                " | ",
+                                count.bytes,
+                                " |\n");
+               });
+  return text;
+}
+
+std::string to_json(const Traffic& traffic) {
+  std::string text = "[";
+  for_each_row(traffic,
+               [&](const std::string& axis,
+                   const char* kind,
+                   const Traffic::Count& count) {
+                 text += concat(text.size() > 1 ? ",\n " : "\n ",
+                                "{\"axis\": \"",
+                                axis,
+                                "\", \"collective\": \"",
+                                kind,
+                                "\", \"calls\": ",
+                                count.calls,
+                                ", \"bytes\": ",
+                                count.bytes,
+                                "}");
+               });
+  return text + "\n]\n";
+}
+
+}  // namespace dure::comm

@@ -1,0 +1,16 @@
+// What a rank has communicated, as people and programs read it.
+#pragma once
+
+#include <string>
+
+#include "dure/comm/traffic.h"
+
+namespace dure::comm {
+
+// A row for each axis and kind with calls: "| tensor | all_reduce | 24 | ...".
+std::string to_table(const Traffic& traffic);
+
+// A list of objects: axis, collective, calls, bytes.
+std::string to_json(const Traffic& traffic);
+
+}  // namespace dure::comm
