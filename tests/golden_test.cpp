@@ -86,7 +86,8 @@ TEST_P(Golden, LossIsTransformers) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context(0);
   replica.decoder().evaluate(ctx, inputs.loss(), inputs.batch());
-  const double loss = inputs.loss_sum() / static_cast<double>(inputs.rows());
+  const double loss =
+      inputs.loss_sum().value() / static_cast<double>(inputs.rows());
   const double theirs = checkpoint::to_floats(expected.at("loss"))[0];
   EXPECT_NEAR(loss, theirs, kLogitTolerance);
 }

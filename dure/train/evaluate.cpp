@@ -12,7 +12,10 @@ double evaluate(Rank& rank,
                 const EvaluateOptions& options) {
   nn::Context ctx = rank.context(0);  // nothing is drawn
   ctx.phase = nn::Phase::kEvaluate;
-  double loss_sum = 0;
+  ExactSum loss_sum;
+  const auto mean_of = [&](std::int64_t samples) {
+    return loss_sum.value() / static_cast<double>(samples * options.sequence);
+  };
   for (std::int64_t done = 0; done < options.samples;) {
     const std::int64_t most = std::min(options.micro_batch, options.samples);
     MicroBatch batch(
@@ -21,15 +24,14 @@ double evaluate(Rank& rank,
     while (done + batch.samples() <= options.samples) {
       batch.load(dataset, done);
       decoder.evaluate(ctx, batch.loss(), batch.batch());
-      loss_sum += batch.loss_sum();
+      loss_sum.add(batch.loss_sum());
       done += batch.samples();
       if (options.on_progress) {
-        options.on_progress(
-            done, loss_sum / static_cast<double>(done * options.sequence));
+        options.on_progress(done, mean_of(done));
       }
     }
   }
-  return loss_sum / static_cast<double>(options.samples * options.sequence);
+  return mean_of(options.samples);
 }
 
 }  // namespace dure::train

@@ -1,7 +1,6 @@
 #include "dure/train/micro_batch.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "dure/kernels/transfer.h"
 
@@ -55,12 +54,16 @@ void MicroBatch::load(std::span<const std::int32_t> tokens) {
   upload(targets_, host_targets_);
 }
 
-double MicroBatch::loss_sum() {
+ExactSum MicroBatch::loss_sum() {
   launch(
       rank_.stream,
       kernels::Download{.host = std::as_writable_bytes(std::span(host_loss_)),
                         .x = loss_});
-  return std::accumulate(host_loss_.begin(), host_loss_.end(), 0.0);
+  ExactSum sum;
+  for (const float loss : host_loss_) {
+    sum.add(loss);
+  }
+  return sum;
 }
 
 void MicroBatch::upload(Tensor y, std::span<const std::int32_t> values) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "dure/base/exact_sum.h"
 #include "dure/data/dataset.h"
 #include "dure/model/decoder.h"
 #include "dure/train/rank.h"
@@ -28,9 +29,10 @@ class MicroBatch {
   // One loss a row, for the model to write.
   Tensor loss() const { return loss_; }
 
-  // The sum of the rows' losses, in f64 and in their order; 0 on kSim, where
-  // nothing is computed.
-  double loss_sum();
+  // The sum of the rows' losses, without rounding: samples may be shared out
+  // over micro-batches and ranks in any way. 0 on kSim, where nothing is
+  // computed.
+  ExactSum loss_sum();
 
   std::int64_t samples() const { return samples_; }
   std::int64_t rows() const { return samples_ * sequence_; }

@@ -55,7 +55,7 @@ double Trainer::accumulate(const data::Dataset& dataset,
   const double tokens =
       static_cast<double>(global_batch * config_.data.sequence);
   nn::Context ctx = rank_.context(seed_of(config_));
-  double loss_sum = 0;
+  ExactSum loss_sum;
   replica_.parameters().begin_step();
   for (std::int64_t m = 0; m < layout.micro_steps(); ++m) {
     const std::int64_t first = layout.sample(position_.consumed, m, 0);
@@ -66,11 +66,11 @@ double Trainer::accumulate(const data::Dataset& dataset,
                                micro_batch_.batch(),
                                static_cast<float>(1 / tokens),
                                saved_);
-    loss_sum += micro_batch_.loss_sum();
+    loss_sum.add(micro_batch_.loss_sum());
     replica_.decoder().backward(ctx, micro_batch_.batch(), saved_);
   }
   replica_.parameters().finish_gradients(rank_.stream);
-  return loss_sum / tokens;
+  return loss_sum.value() / tokens;
 }
 
 std::optional<std::string> Trainer::find_nonfinite(double loss) const {
