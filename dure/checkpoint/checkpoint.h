@@ -73,20 +73,21 @@ std::vector<TensorPiece> pieces_of(const CheckpointPlan& plan);
 
 // Saving, second half. A source gives the bytes of a piece when they are
 // wanted. Saving lets go of `owner` when they are written, and holds at most
-// kBatchBytes of pieces at a time: so a source that has to make copies needs no
-// more memory than that, whatever the model. Where the bytes lie somewhere
+// kInFlightBytes of pieces at a time: so a source that has to make copies needs
+// no more memory than that, whatever the model. Where the bytes lie somewhere
 // until save_checkpoint() returns, there is no owner.
 struct PieceBytes {
   std::span<const std::byte> bytes = {};  // row-major
   std::shared_ptr<const void> owner = {};
 };
 using TensorSource = std::function<PieceBytes(const TensorPiece&)>;
-inline constexpr std::uint64_t kBatchBytes = std::uint64_t{64} << 20;
+inline constexpr std::uint64_t kInFlightBytes = std::uint64_t{64} << 20;
 
 // Asks `source` for every piece once, in the order of pieces_of(), on the
-// caller's thread; writes the folder on several threads, and syncs it to disk.
-// A checkpoint that stands there is replaced, whole by whole. Where the disk is
-// full or the source throws: that Error, with nothing changed.
+// caller's thread, where owners are let go of, too; meanwhile writes the folder
+// on several threads, and syncs it to disk. A checkpoint that stands there is
+// replaced, whole by whole. Where the disk is full or the source throws: that
+// Error, with nothing changed.
 //
 // Where tensors are spread over ranks, one calls this with a source that
 // receives, and the others go through pieces_of() and send.

@@ -4,35 +4,32 @@
 #include "dure/checkpoint/atomic_folder.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/checkpoint/parallel_io.h"
+#include "dure/checkpoint/write_pipeline.h"
 
 namespace dure::checkpoint {
 namespace {
 
 using Tasks = std::vector<std::function<void()>>;
 
-// One safetensors file in the making, written from its first byte to its last
-// in batches: while one thread sums a batch, others write it.
+// One safetensors file in the making, from its first byte to its last.
 class TensorFile {
  public:
   TensorFile(const Path& folder, const CheckpointPlan::File& plan)
       : plan_(plan), file_(folder / plan.name) {}
 
-  void write(const TensorSource& source) {
-    add({.bytes = std::as_bytes(std::span(plan_.layout.header))});
+  void write(const TensorSource& source, WritePipeline& pipeline) {
+    push({.bytes = std::as_bytes(std::span(plan_.layout.header))}, pipeline);
     for (const PlacedTensor& tensor : plan_.layout.tensors) {
       for (const TensorPiece& piece : pieces_of(tensor)) {
-        if (batch_bytes_ + piece.bytes > kBatchBytes) {
-          flush();
-        }
-        add(checked(source(piece), piece));
+        pipeline.make_room(piece.bytes);
+        push(checked(source(piece), piece), pipeline);
       }
     }
-    flush();
   }
 
   FileRecord commit() {
     file_.commit();
-    return {.name = plan_.name, .bytes = written_, .xxh64 = sum_.sum()};
+    return {.name = plan_.name, .bytes = bytes_, .xxh64 = sum_.sum()};
   }
 
  private:
@@ -49,35 +46,16 @@ class TensorFile {
     return given;
   }
 
-  void add(PieceBytes piece) {
-    batch_bytes_ += piece.bytes.size();
-    batch_.push_back(std::move(piece));
-  }
-
-  void flush() {
-    Tasks tasks;
-    tasks.emplace_back([this] {  // first: it takes longest
-      for (const PieceBytes& piece : batch_) {
-        sum_.add(piece.bytes);
-      }
-    });
-    for (const PieceBytes& piece : batch_) {
-      tasks.emplace_back([this, bytes = piece.bytes, at = written_] {
-        file_.write_at(at, bytes.data(), bytes.size());
-      });
-      written_ += piece.bytes.size();
-    }
-    run_tasks(tasks);
-    batch_.clear();
-    batch_bytes_ = 0;
+  void push(PieceBytes piece, WritePipeline& pipeline) {
+    const PieceTarget target = {.file = &file_, .offset = bytes_, .sum = &sum_};
+    bytes_ += piece.bytes.size();
+    pipeline.push(target, std::move(piece));
   }
 
   const CheckpointPlan::File& plan_;
   AtomicFile file_;
   Xxh64 sum_;
-  std::uint64_t written_ = 0;
-  std::vector<PieceBytes> batch_;
-  std::uint64_t batch_bytes_ = 0;
+  std::uint64_t bytes_ = 0;
 };
 
 // Syncs them together: a disk takes two queues at once.
@@ -108,10 +86,12 @@ void save_checkpoint(const Path& folder,
                      const TensorSource& source) {
   AtomicFolder target(folder, AtomicFolder::Existing::kReplace);
   std::vector<std::unique_ptr<TensorFile>> files;
+  WritePipeline pipeline;  // ends before the files do
   for (const CheckpointPlan::File& file : plan.files) {
     files.push_back(std::make_unique<TensorFile>(target.path(), file));
-    files.back()->write(source);
+    files.back()->write(source, pipeline);
   }
+  pipeline.finish();
   Manifest manifest = plan.manifest;
   manifest.files = commit_all(files);
   for (const auto& [name, text] : plan.documents) {

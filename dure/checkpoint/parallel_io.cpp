@@ -17,8 +17,6 @@ namespace dure::checkpoint {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{8} << 20;
-// Enough to keep a disk's queue filled while some threads sum; beyond, they
-// only wait for one another.
 constexpr unsigned kMostThreads = 8;
 
 class Descriptor {
@@ -87,10 +85,12 @@ class Queue {
 
 }  // namespace
 
+unsigned io_threads() {
+  return std::clamp(std::thread::hardware_concurrency(), 2U, kMostThreads);
+}
+
 void run_tasks(const std::vector<std::function<void()>>& tasks) {
-  const std::size_t threads = std::min<std::size_t>(
-      tasks.size(),
-      std::clamp(std::thread::hardware_concurrency(), 2U, kMostThreads));
+  const std::size_t threads = std::min<std::size_t>(tasks.size(), io_threads());
   Queue queue(tasks);
   {
     std::vector<std::jthread> workers;

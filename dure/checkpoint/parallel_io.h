@@ -14,6 +14,10 @@ struct XXH64_state_s;  // xxhash.h
 
 namespace dure::checkpoint {
 
+// Enough to keep a disk's queue filled while some sum; beyond, they would only
+// wait for one another.
+unsigned io_threads();
+
 // Runs the tasks in order on a few threads, and returns when all are done.
 // Rethrows the first exception; tasks that have not begun by then never do.
 void run_tasks(const std::vector<std::function<void()>>& tasks);

@@ -240,14 +240,14 @@ TEST_F(Gathering, WhatTwoRanksHoldIsSentOnce) {
             CheckpointReader(folder / "b").manifest().files);
 }
 
-// 122 MB, of which rank 0 has a third; of the rest it holds a batch at a time.
-TEST_F(Gathering, TakesNoMoreThanABatchOfMemory) {
+// 122 MB, of which rank 0 has a third; of the rest it holds 64 MiB at a time.
+TEST_F(Gathering, TakesNoMoreMemoryThanMayBeInFlight) {
   config = small_model(1'900'001);
   launch::run_ranks({.ranks = 3}, [&](Communicator& comm) {
     Arena arena;
     const Shard shard(config, comm.rank(), 3);
     save_parts(folder / "a", plan_of(config), shard.parts, comm, arena);
-    EXPECT_LE(arena.high_water(), checkpoint::kBatchBytes);
+    EXPECT_LE(arena.high_water(), checkpoint::kInFlightBytes);
     EXPECT_EQ(arena.high_water() > 0, comm.rank() == 0);
   });
   CheckpointReader(folder / "a").verify();

@@ -1,0 +1,74 @@
+// Pieces of files on their way to the disk: one thread asks for them, others
+// sum and write what is there already.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "dure/base/files.h"
+#include "dure/checkpoint/checkpoint.h"
+#include "dure/checkpoint/parallel_io.h"
+
+namespace dure::checkpoint {
+
+// Where a piece goes. Pieces are summed in the order in which they come and
+// written in any.
+struct PieceTarget {
+  AtomicFile* file = nullptr;
+  std::uint64_t offset = 0;
+  Xxh64* sum = nullptr;
+};
+
+// All functions are for one thread, whose the pieces' owners are: they are let
+// go of there. It does its share of the work whenever it has to wait. What a
+// sum or a write throws comes out of the next function; from then on there is
+// nothing to do but destroy this.
+class WritePipeline {
+ public:
+  WritePipeline();
+  WritePipeline(const WritePipeline&) = delete;
+  WritePipeline& operator=(const WritePipeline&) = delete;
+  ~WritePipeline();
+
+  // Returns when no more than kInFlightBytes less `bytes` are held, or nothing.
+  void make_room(std::uint64_t bytes);
+  void push(const PieceTarget& target, PieceBytes piece);
+  // Returns when all is summed and written.
+  void finish();
+
+ private:
+  struct Item {
+    PieceTarget target;
+    PieceBytes piece;
+    int steps = 2;  // left: the sum, the write
+  };
+  using Lock = std::unique_lock<std::mutex>;
+
+  void work();
+  bool do_one(Lock& lock);
+  template <typename Step>
+  void run(Lock& lock, Item& item, const Step& step);
+  void work_until_held(Lock& lock, std::uint64_t most);
+  Item& item(std::size_t number) { return items_[number - retired_]; }
+  std::size_t end() const { return retired_ + items_.size(); }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Item> items_;  // those that came after the first `retired_`
+  std::size_t retired_ = 0;
+  std::size_t next_sum_ = 0;
+  std::size_t next_write_ = 0;
+  std::uint64_t held_ = 0;
+  enum class Summing : std::uint8_t { kNo, kYes } summing_ = Summing::kNo;
+  enum class State : std::uint8_t { kOpen, kClosed } state_ = State::kOpen;
+  std::exception_ptr error_;
+  std::vector<std::jthread> workers_;
+};
+
+}  // namespace dure::checkpoint
