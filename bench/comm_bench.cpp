@@ -4,11 +4,12 @@
 //
 //   comm_bench [--rounds N] [--smoke]
 //
-// Each size and round measures how fast two threads copy, then all_reduce in
-// place, f32, by each in turn. The limit is derived in dure/comm/measure.h: of
-// two ranks' all_reduce of S bytes it is 2 S over the bytes that both copy a
-// second. The program starts itself under mpirun for MPI (--mpi) before and
-// after the rest; what was not found when building is left out.
+// Each size and round measures how fast two threads update memory in place,
+// then all_reduce in place, f32, by each in turn. The limit is derived in
+// dure/comm/measure.h: of two ranks' all_reduce of S bytes it is 2 S over the
+// bytes that both update a second. The program starts itself under mpirun for
+// MPI (--mpi) before and after the rest; what was not found when building is
+// left out.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -55,7 +56,7 @@ int calls_of(std::int64_t bytes) {
 using Rates = std::map<std::int64_t, std::vector<double>>;  // seconds a call
 
 struct Results {
-  Rates copy;  // bytes a second
+  Rates limit;
   Rates ours;
   Rates gloo;
   Rates mpi;
@@ -68,9 +69,9 @@ void measure_ours(const Options& options, std::int64_t bytes, Results& into) {
                                      .sizes = {bytes},
                                      .seconds = 0.1 * options.rounds,
                                      .rounds = 1},
-                                    comm::CopyLimit::kYes);
+                                    comm::Limit::kYes);
     if (comm.rank() == 0) {
-      into.copy[bytes].push_back(rows[0].copy_bytes_per_second);
+      into.limit[bytes].push_back(rows[0].limit_seconds);
       into.ours[bytes].push_back(rows[0].seconds);
     }
   });
@@ -191,14 +192,13 @@ void print(const Options& options, const Results& results) {
       "Dure |\n| --- | --- | --- | --- | --- | --- | --- |\n");
   for (const std::int64_t bytes : options.sizes) {
     const Spread ours = spread_of(results.ours.at(bytes));
-    const double copy = spread_of(results.copy.at(bytes)).median;
+    const double limit = spread_of(results.limit.at(bytes)).median;
     std::printf("| %lld | %.2f us (%.2f to %.2f) | %.2f | %s | %s |\n",
                 static_cast<long long>(bytes),
                 1e6 * ours.median,
                 1e6 * ours.least,
                 1e6 * ours.most,
-                comm::copied_bytes(comm::Kind::kAllReduce, kRanks, bytes) /
-                    copy / ours.median,
+                limit / ours.median,
                 cell(results.gloo, bytes, ours.median).c_str(),
                 cell(results.mpi, bytes, ours.median).c_str());
   }

@@ -145,11 +145,10 @@ void run_bench_comm(const Options& options) {
   on_ranks(options.ranks, [&](comm::Communicator& comm) {
     const auto hosts = launch::hosts_of(comm);
     // Ranks on several hosts share no memory that a limit could be taken from.
-    const auto rows =
-        comm::measure(comm,
-                      measure,
-                      launch::is_one_host(hosts) ? comm::CopyLimit::kYes
-                                                 : comm::CopyLimit::kNo);
+    const auto rows = comm::measure(
+        comm,
+        measure,
+        launch::is_one_host(hosts) ? comm::Limit::kYes : comm::Limit::kNo);
     if (comm.rank() == 0) {
       report(options, {hosts, rows, comm.traffic()});
     }
@@ -192,10 +191,10 @@ void add_bench_comm(CLI::App& bench) {
       "A size S is that of the larger of a rank's tensors, in f32. Algorithm\n"
       "bandwidth is S / time; bus bandwidth is what nccl-tests call so: times\n"
       "2 (N - 1) / N for all_reduce, (N - 1) / N for all_gather,\n"
-      "reduce_scatter, all_to_all, scatter and gather. The limit is what\n"
-      "copying as many bytes would take, measured beside each row on all "
-      "ranks\n"
-      "at once; small sizes, which caches hold, may pass it.\n"
+      "reduce_scatter, all_to_all, scatter and gather. The limit is the least\n"
+      "time that the memory allows (dure/comm/measure.h), from how fast all\n"
+      "ranks at once copy, and update in place, beside each row; small sizes,\n"
+      "which caches hold, may pass it.\n"
       "\n"
       "Where the ranks are on several hosts, a line before the table says who\n"
       "is where, and there is no such limit.\n"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "dure/base/trace.h"
 
@@ -111,22 +112,39 @@ double seconds_of(Communicator& comm, int calls, const Call& call) {
 }
 
 // All ranks at once, each its share of 256 MiB: no cache holds it.
-class Copy {
+class Memory {
  public:
-  explicit Copy(int ranks)
-      : from_((std::size_t{256} << 20) / static_cast<std::size_t>(ranks), 'a'),
-        to_(from_.size(), 'b') {}
+  explicit Memory(int ranks)
+      : from_((std::size_t{256} << 20) / sizeof(float) /
+                  static_cast<std::size_t>(ranks),
+              1),
+        to_(from_.size(), 2) {}
 
-  double bytes_per_second(Communicator& comm) {
-    const double seconds = seconds_of(comm, 1, [this] {
-      std::memcpy(to_.data(), from_.data(), from_.size());
+  // The system's memcpy, which bypasses the caches at such sizes where that is
+  // quicker.
+  double copy_rate(Communicator& comm) {
+    return rate(comm, [this] {
+      std::memcpy(to_.data(), from_.data(), from_.size() * sizeof(float));
     });
-    return static_cast<double>(from_.size()) * comm.size() / seconds;
+  }
+
+  double update_rate(Communicator& comm) {
+    return rate(comm, [this] {
+      for (float& value : to_) {
+        value += 1;
+      }
+    });
   }
 
  private:
-  std::vector<char> from_;
-  std::vector<char> to_;
+  template <typename Pass>
+  double rate(Communicator& comm, const Pass& pass) {
+    const auto bytes = static_cast<double>(from_.size() * sizeof(float));
+    return bytes * comm.size() / seconds_of(comm, 1, pass);
+  }
+
+  std::vector<float> from_;
+  std::vector<float> to_;
 };
 
 double median(std::vector<double> values) {
@@ -145,15 +163,21 @@ int calls_of(Communicator& comm, const MeasureOptions& options, Case& one) {
 Measurement measure_case(Communicator& comm,
                          const MeasureOptions& options,
                          Case& one,
-                         Copy* copy) {
+                         Memory* memory,
+                         MemoryRates& rates) {
   const int calls = calls_of(comm, options, one);
   std::vector<double> seconds;
   std::vector<double> copies;
+  std::vector<double> updates;
   for (int round = 0; round < options.rounds; ++round) {
-    if (copy != nullptr) {
-      copies.push_back(copy->bytes_per_second(comm));
+    if (memory != nullptr) {
+      copies.push_back(memory->copy_rate(comm));
+      updates.push_back(memory->update_rate(comm));
     }
     seconds.push_back(seconds_of(comm, calls, [&] { one.call(); }));
+  }
+  if (memory != nullptr) {
+    rates = {.copy = median(copies), .update = median(updates)};
   }
   const auto [least, most] =
       std::minmax_element(seconds.begin(), seconds.end());
@@ -161,16 +185,18 @@ Measurement measure_case(Communicator& comm,
           .ranks = comm.size(),
           .seconds = median(seconds),
           .least_seconds = *least,
-          .most_seconds = *most,
-          .copy_bytes_per_second = copies.empty() ? 0 : median(copies)};
+          .most_seconds = *most};
 }
 
 }  // namespace
 
 std::vector<Measurement> measure(Communicator& comm,
                                  const MeasureOptions& options,
-                                 CopyLimit limit) {
-  Copy copy(comm.size());
+                                 Limit limit) {
+  std::optional<Memory> memory;
+  if (limit == Limit::kYes) {
+    memory.emplace(comm.size());
+  }
   std::vector<Measurement> rows;
   for (const Kind kind : options.kinds) {
     for (const Algorithm algorithm : options.algorithms) {
@@ -179,11 +205,15 @@ std::vector<Measurement> measure(Communicator& comm,
         if (!one.supported()) {
           continue;
         }
+        MemoryRates rates;
         Measurement row = measure_case(
-            comm, options, one, limit == CopyLimit::kYes ? &copy : nullptr);
+            comm, options, one, memory ? &*memory : nullptr, rates);
         row.kind = kind;
         row.algorithm = algorithm;
         row.bytes = bytes;
+        if (memory) {
+          row.limit_seconds = limit_seconds(kind, comm.size(), bytes, rates);
+        }
         rows.push_back(row);
       }
     }
@@ -191,25 +221,28 @@ std::vector<Measurement> measure(Communicator& comm,
   return rows;
 }
 
-double copied_bytes(Kind kind, int ranks, std::int64_t bytes) {
+double limit_seconds(Kind kind,
+                     int ranks,
+                     std::int64_t bytes,
+                     const MemoryRates& rates) {
   const auto N = static_cast<double>(ranks);
   const auto S = static_cast<double>(bytes);
   switch (kind) {
-    case Kind::kAllReduce:  // reads and writes N S
-      return N * S;
+    case Kind::kAllReduce:  // reads and writes N S in place
+      return N * S / rates.update;
     case Kind::kReduce:  // reads N S, writes S
     case Kind::kReduceScatter:
-      return (N + 1) * S / 2;
+      return (N + 1) * S / (2 * rates.copy);
     case Kind::kBroadcast:  // reads S (caches may serve the rest), writes N - 1
-      return N * S / 2;
+      return N * S / (2 * rates.copy);
     case Kind::kAllGather:  // reads S, writes N S
-      return (N + 1) * S / 2;
+      return (N + 1) * S / (2 * rates.copy);
     case Kind::kAllToAll:
-      return N * S;
+      return N * S / rates.copy;
     case Kind::kScatter:
     case Kind::kGather:
     case Kind::kSend:
-      return S;
+      return S / rates.copy;
     default:
       return 0;
   }
@@ -236,9 +269,7 @@ double Measurement::bus_bandwidth() const {
 }
 
 double Measurement::share_of_limit() const {
-  return copy_bytes_per_second == 0 ? 0
-                                    : copied_bytes(kind, ranks, bytes) /
-                                          copy_bytes_per_second / seconds;
+  return limit_seconds / seconds;
 }
 
 }  // namespace dure::comm

@@ -9,13 +9,22 @@
 // and gather, 1 for the rest.
 //
 // The limit of ranks in one memory: a collective has to read every byte that a
-// rank gives and write every byte that a rank gets, except what it finds in
-// place. A copy does one of each: if all ranks together copy B bytes a second,
-// they read and write 2 B. So in-place all_reduce, that reads and writes N S,
-// takes N S / B; all_gather and broadcast, whose source caches may serve to all
-// readers but the first, (N + 1) S / (2 B) and N S / (2 B); reduce and
-// reduce_scatter, which read N S and write S, (N + 1) S / (2 B); all_to_all,
-// N S / B; scatter, gather and a message S / B.
+// rank gives and write every byte that a rank gets. What bounds both is how
+// fast cores bring in lines of memory: a line that is written without having
+// been read is brought in, too, before it changes (or has to pass the same
+// buffers, where stores bypass the caches), and sending changed lines back does
+// not hold a core up. So there are two rates, of all ranks at once over memory
+// that no cache holds:
+//
+//   C  bytes a second that they copy: two lines for each that is copied
+//   U  bytes a second that they update in place: one line, read and written
+//
+// All_reduce in place reads and writes the same N S bytes: N S / U. The others
+// write elsewhere than they read, and a copy does one of each: all_gather and
+// broadcast, whose source caches may serve to all readers but the first, take
+// (N + 1) S / (2 C) and N S / (2 C); reduce and reduce_scatter, which read N S
+// and write S, (N + 1) S / (2 C); all_to_all, N S / C; scatter, gather and a
+// message S / C. Measured: bench/results/comm_*.md.
 //
 // [1] NVIDIA, nccl-tests, doc/PERFORMANCE.md.
 #pragma once
@@ -38,7 +47,7 @@ struct MeasureOptions {
 };
 
 struct Measurement {
-  std::string back_end;
+  std::string back_end = {};
   Kind kind = Kind::kAllReduce;
   Algorithm algorithm = Algorithm::kAutomatic;
   int ranks = 1;
@@ -46,24 +55,32 @@ struct Measurement {
   double seconds = 0;        // of one call: the slowest rank's, median
   double least_seconds = 0;  // of the rounds
   double most_seconds = 0;
-  double copy_bytes_per_second = 0;  // B, beside the row; 0 where it means
-                                     // nothing: ranks on several machines
+  // The limit above, from rates taken beside the row; 0 where it means nothing:
+  // ranks on several machines, barriers.
+  double limit_seconds = 0;
 
   double algorithm_bandwidth() const;  // bytes a second
   double bus_bandwidth() const;
-  // The limit above as a share of the time taken; 0 without copies.
+  // The limit as a share of the time taken; 0 without one.
   double share_of_limit() const;
 };
 
 // Collective: every rank calls it alike and gets the same rows. What the back
-// end has no algorithm for is left out. `limit`: whether to measure copies.
-enum class CopyLimit : std::uint8_t { kNo, kYes };
+// end has no algorithm for is left out. `limit`: whether to measure it, too.
+enum class Limit : std::uint8_t { kNo, kYes };
 std::vector<Measurement> measure(Communicator& comm,
                                  const MeasureOptions& options,
-                                 CopyLimit limit);
+                                 Limit limit);
 
-// What the limit's time is to be multiplied by B.
-double copied_bytes(Kind kind, int ranks, std::int64_t bytes);
+// C and U.
+struct MemoryRates {
+  double copy = 0;  // bytes a second
+  double update = 0;
+};
+double limit_seconds(Kind kind,
+                     int ranks,
+                     std::int64_t bytes,
+                     const MemoryRates& rates);
 
 std::string to_table(std::span<const Measurement> rows);
 std::string to_csv(std::span<const Measurement> rows);

@@ -65,7 +65,7 @@ std::string to_table(std::span<const Measurement> rows) {
                    format("%.3f | %.3f | ",
                           1e-9 * row.algorithm_bandwidth(),
                           1e-9 * row.bus_bandwidth()),
-                   row.copy_bytes_per_second == 0
+                   row.limit_seconds == 0
                        ? "- |\n"
                        : format("%.2f |\n", row.share_of_limit()));
   }
@@ -76,7 +76,7 @@ std::string to_csv(std::span<const Measurement> rows) {
   std::string text =
       "back_end,collective,algorithm,ranks,bytes,seconds,least_seconds,"
       "most_seconds,algorithm_bytes_per_second,bus_bytes_per_second,"
-      "copy_bytes_per_second\n";
+      "limit_seconds\n";
   for (const Measurement& row : rows) {
     text += concat(row.back_end,
                    ",",
@@ -93,7 +93,7 @@ std::string to_csv(std::span<const Measurement> rows) {
                           row.most_seconds,
                           row.algorithm_bandwidth(),
                           row.bus_bandwidth(),
-                          row.copy_bytes_per_second));
+                          row.limit_seconds));
   }
   return text;
 }
