@@ -16,10 +16,10 @@
 #include "bench/spread.h"
 #include "dure/base/random.h"
 #include "dure/base/trace.h"
-#include "dure/model/initialize.h"
 #include "dure/model/presets.h"
 #include "dure/model/weights.h"
 #include "dure/train/generator.h"
+#include "dure/train/load_weights.h"
 
 namespace dure::bench {
 namespace {
@@ -79,7 +79,7 @@ class Bench {
       : options_(options),
         config_(model::resolve(model::preset(options.preset))),
         replica_(rank_, config_, 1, train::Purpose::kEvaluate) {
-    model::initialize(rank_.stream, config_, 1, replica_.parameters());
+    train::draw_weights(rank_, replica_, 1);
   }
 
   void run() {

@@ -20,6 +20,8 @@
 namespace dure {
 namespace {
 
+using MicroStep = parallel::Gradients::MicroBatch;
+
 // Transformers' own float32 forward is off by up to 2.2e-6 in these logits,
 // which reach 5 in size; ours may add up in another order: four times that.
 constexpr double kLogitTolerance = 9e-6;
@@ -96,13 +98,15 @@ TEST_P(Golden, EveryGradientIsTransformers) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context(0);
   model::Decoder::Saved saved;
-  replica.parameters().begin_step();
+  replica.store().begin_step();
+  replica.store().begin_micro_batch(MicroStep::kLast);
   replica.decoder().forward(ctx,
                             inputs.loss(),
                             inputs.batch(),
                             1 / static_cast<float>(inputs.rows()),
                             saved);
   replica.decoder().backward(ctx, inputs.batch(), saved);
+  replica.store().finish_gradients();
   const checkpoint::HuggingFaceWeights gradients(
       folder, folder / "gradients.safetensors");
   for (const model::WeightSpec& spec : model::weights(replica.config())) {
@@ -134,13 +138,16 @@ TEST_P(Golden, GradientsAddUp) {
     replica.decoder().forward(ctx, inputs.loss(), inputs.batch(), 0.5F, saved);
     replica.decoder().backward(ctx, inputs.batch(), saved);
   };
-  replica.parameters().begin_step();
+  replica.store().begin_step();
+  replica.store().begin_micro_batch(MicroStep::kMore);
   pass();
   std::vector<std::vector<float>> once;
   for (const nn::Parameter& parameter : replica.parameters().all()) {
     once.push_back(to_host(rank, parameter.gradient));
   }
+  replica.store().begin_micro_batch(MicroStep::kLast);
   pass();
+  replica.store().finish_gradients();
   std::size_t p = 0;
   for (const nn::Parameter& parameter : replica.parameters().all()) {
     const std::vector<float> twice = to_host(rank, parameter.gradient);

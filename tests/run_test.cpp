@@ -13,6 +13,7 @@
 
 #include "dure/base/check.h"
 #include "dure/base/files.h"
+#include "dure/base/interrupt.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/data/indexed_writer.h"
 #include "dure/train/run_checkpoint.h"
@@ -75,8 +76,8 @@ struct Run : testing::Test {
   }
 
   void train(const Config& config, Resume resume = Resume::kNo) const {
-    train::run_training(config,
-                        {.resume = resume, .config_text = "", .log = Log()});
+    const InterruptWatch interrupts;
+    train::run_training(config, {.resume = resume, .stop = interrupts.token()});
   }
 
   Path checkpoint(const std::string& name, const std::string& step) const {

@@ -1,13 +1,16 @@
 #include "dure/base/log.h"
 
+#include <algorithm>
 #include <spdlog/logger.h>
+#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+
+#include "dure/base/files.h"
 
 namespace dure {
 
 struct Log::Sink {
-  spdlog::logger logger{
-      "dure", std::make_shared<spdlog::sinks::stderr_color_sink_mt>()};
+  spdlog::logger logger{"dure"};
 };
 
 namespace {
@@ -28,9 +31,23 @@ spdlog::level::level_enum to_spdlog(Log::Level level) {
 
 }  // namespace
 
-Log::Log(Level level) : sink_(std::make_shared<Sink>()) {
-  sink_->logger.set_level(to_spdlog(level));
-  sink_->logger.set_pattern("%^%l%$: %v");
+Log::Log(const Options& options) : sink_(std::make_shared<Sink>()) {
+  const auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  terminal->set_level(to_spdlog(options.level));
+  terminal->set_pattern(options.prefix + "%^%l%$: %v");
+  sink_->logger.set_level(to_spdlog(options.level));
+  sink_->logger.sinks().push_back(terminal);
+  if (!options.file.empty()) {
+    make_directories(Path(options.file).parent_path());
+    const auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(
+        options.file, /*truncate=*/true);
+    file->set_level(spdlog::level::info);
+    file->set_pattern("%Y-%m-%d %H:%M:%S.%e %l: %v");
+    sink_->logger.sinks().push_back(file);
+    sink_->logger.set_level(
+        std::min(to_spdlog(options.level), spdlog::level::info));
+    sink_->logger.flush_on(spdlog::level::info);
+  }
 }
 
 void Log::write(Level level, std::string_view line) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace dure {
@@ -11,7 +12,14 @@ class Log {
  public:
   enum class Level { kDebug, kInfo, kWarning, kError };
 
-  explicit Log(Level level = Level::kInfo);
+  struct Options {
+    Level level = Level::kInfo;  // and above
+    std::string prefix = {};     // of each line, such as "[rank 3] "
+    std::string file = {};       // that gets every line from kInfo on, too
+  };
+
+  Log() : Log(Options{}) {}
+  explicit Log(const Options& options);
 
   void debug(std::string_view line) const { write(Level::kDebug, line); }
   void info(std::string_view line) const { write(Level::kInfo, line); }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,12 +11,16 @@
 
 namespace dure {
 
+// What runs side by side on a rank.
+enum class TraceRow : std::uint8_t { kCompute, kCommunication };
+
 struct TraceEvent {
   const char* name;  // of static storage: an operation's kName
   double start_seconds;
   double seconds;
-  double flops;
-  double bytes;
+  double flops = 0;
+  double bytes = 0;
+  TraceRow row = TraceRow::kCompute;
 };
 
 // Threads: the rank's own only.
@@ -34,13 +39,25 @@ class Trace {
   };
   std::map<std::string, Sum> sums() const;
 
-  // {"traceEvents": [...]}: for chrome://tracing and Perfetto. One process a
-  // rank.
-  void write(const Path& path, int rank) const;
+  // The seconds in which something was on the row communication, and those of
+  // them in which the row compute worked: communication that is hidden.
+  struct Overlap {
+    double communication = 0;
+    double hidden = 0;
+  };
+  Overlap overlap() const;
+
+  // Events of Chrome's trace format, one a line, with commas between: a process
+  // a rank, a thread a row.
+  std::string to_json(int rank) const;
 
  private:
   std::vector<TraceEvent> events_;
 };
+
+// {"traceEvents": [...]}, for chrome://tracing and Perfetto, of the to_json()
+// of all ranks.
+void write_trace(const Path& path, std::span<const std::string> ranks);
 
 // Seconds of a clock that only goes forward, from an arbitrary start.
 double monotonic_seconds();

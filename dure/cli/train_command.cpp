@@ -4,8 +4,11 @@
 #include <memory>
 #include <string>
 
+#include "dure/base/check.h"
+#include "dure/base/interrupt.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
+#include "dure/cli/rank_options.h"
 #include "dure/train/load_config.h"
 #include "dure/train/run.h"
 
@@ -14,9 +17,52 @@ namespace {
 
 struct Options {
   ConfigOptions config;
+  launch::RankOptions ranks;
+  std::string log_all_ranks;
   bool resume = false;
   bool print_config = false;
 };
+
+Log log_of(const Options& options, int rank) {
+  Log::Options log;
+  if (rank > 0) {  // what is to be said once is the first rank's to say
+    log.level = Log::Level::kWarning;
+    log.prefix = concat("[rank ", rank, "] ");
+  }
+  if (!options.log_all_ranks.empty()) {
+    log.file = concat(options.log_all_ranks, "/rank_", rank, ".log");
+  }
+  return Log(log);
+}
+
+void train_on(comm::Communicator& world,
+              const Options& options,
+              train::LoadedConfig loaded,
+              const std::stop_token& stop) {
+  train::take_ranks(loaded, world.size());
+  train::run_training(
+      loaded.config,
+      {.resume = options.resume ? train::Resume::kYes : train::Resume::kNo,
+       .config_text = train::to_toml(loaded),
+       .log = log_of(options, world.rank()),
+       .stop = stop,
+       .world = &world});
+}
+
+// The configuration's, where the options do not say.
+launch::RankOptions ranks_of(const Options& options,
+                             const train::Config& config) {
+  launch::RankOptions ranks = options.ranks;
+  const comm::Options unsaid;
+  if (ranks.comm.timeout_seconds == unsaid.timeout_seconds) {
+    ranks.comm.timeout_seconds = config.comm.timeout;
+  }
+  if (config.comm.check) {
+    ranks.comm.check = comm::Check::kOn;
+  }
+  ranks.comm.flight_directory = config.log.directory;
+  return ranks;
+}
 
 void train(const Options& options) {
   train::LoadedConfig loaded = load(options.config);
@@ -24,12 +70,10 @@ void train(const Options& options) {
     std::fputs(train::to_toml(loaded).c_str(), stdout);
     return;
   }
-  train::take_ranks(loaded, 1);
-  train::run_training(
-      loaded.config,
-      {.resume = options.resume ? train::Resume::kYes : train::Resume::kNo,
-       .config_text = train::to_toml(loaded),
-       .log = Log()});
+  const InterruptWatch interrupts;  // before any thread
+  on_ranks(ranks_of(options, loaded.config), [&](comm::Communicator& world) {
+    train_on(world, options, loaded, interrupts.token());
+  });
 }
 
 }  // namespace
@@ -38,6 +82,11 @@ void add_train(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("train", "Trains a model");
   add_config_options(*command, options->config, ConfigFile::kRequired);
+  add_rank_options(*command, options->ranks);
+  command->add_option("--log-all-ranks",
+                      options->log_all_ranks,
+                      "A directory that gets what each rank has to say, as "
+                      "rank_R.log");
   command->add_flag("--resume",
                     options->resume,
                     "Go on from the newest checkpoint, where there is one");
@@ -48,7 +97,9 @@ void add_train(CLI::App& app) {
   command->footer(
       "Ctrl-C finishes the step, saves, and exits with 0.\n"
       "Example:\n"
-      "  dure train examples/first_run.toml --set train.steps=200");
+      "  dure train examples/first_run.toml --set train.steps=200\n"
+      "  dure train examples/first_run.toml --ranks 2 --set parallel.zero=2\n"
+      "  mpirun -n 2 dure train examples/first_run.toml");
   command->callback([options] { train(*options); });
 }
 

@@ -9,6 +9,12 @@
 namespace dure::model {
 namespace {
 
+using nn::Uses;
+
+int unit_of_block(std::size_t i) {
+  return block_unit(static_cast<std::int64_t>(i));
+}
+
 Shape to_shape(const mesh::Dims& dims) {
   return dims.size() == 1 ? Shape{dims[0]} : Shape{dims[0], dims[1]};
 }
@@ -18,8 +24,16 @@ void add_weights(const ModelConfig& config, nn::ParameterSet& parameters) {
     parameters.add(spec.name,
                    to_shape(spec.shape),
                    spec.sharding,
-                   spec.decay == Decay::kYes);
+                   spec.decay == Decay::kYes,
+                   spec.units);
   }
+}
+
+// The same, of a pass that is not one of training.
+nn::Context quiet(const nn::Context& ctx) {
+  nn::Context result = ctx;
+  result.phase = nn::Phase::kEvaluate;
+  return result;
 }
 
 }  // namespace
@@ -27,7 +41,7 @@ void add_weights(const ModelConfig& config, nn::ParameterSet& parameters) {
 Decoder::Decoder(const ModelConfig& config,
                  std::uint64_t seed,
                  nn::ParameterSet& parameters)
-    : config_(config) {
+    : config_(config), parameters_(&parameters) {
   add_weights(config, parameters);
   nn::Parameter& token = parameters["embedding.token.weight"];
   nn::Parameter* position = config.position == Position::kLearned
@@ -57,25 +71,34 @@ void Decoder::forward(nn::Context& ctx,
   saved.streams.resize(blocks_.size() + 1);
   saved.blocks.resize(blocks_.size());
   saved.streams[0] = ctx.activation(shape);
-  embedding_->forward(ctx,
-                      saved.streams[0],
-                      batch.ids,
-                      batch.positions,
-                      batch.samples,
-                      saved.embedding);
+  in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
+    embedding_->forward(ctx,
+                        saved.streams[0],
+                        batch.ids,
+                        batch.positions,
+                        batch.samples,
+                        saved.embedding);
+  });
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     saved.streams[i + 1] = ctx.activation(shape);
-    blocks_[i].forward(ctx,
-                       saved.streams[i + 1],
-                       saved.streams[i],
-                       batch.positions,
-                       batch.samples,
-                       saved.blocks[i]);
+    in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
+      blocks_[i].forward(ctx,
+                         saved.streams[i + 1],
+                         saved.streams[i],
+                         batch.positions,
+                         batch.samples,
+                         saved.blocks[i]);
+    });
   }
   saved.normed_NC = ctx.activation(shape);
-  final_norm_->forward(
-      ctx, saved.normed_NC, saved.streams.back(), saved.final_norm);
-  head_->forward(ctx, loss, saved.normed_NC, batch.targets, d_loss, saved.head);
+  in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
+    final_norm_->forward(
+        ctx, saved.normed_NC, saved.streams.back(), saved.final_norm);
+  });
+  in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
+    head_->forward(
+        ctx, loss, saved.normed_NC, batch.targets, d_loss, saved.head);
+  });
 }
 
 void Decoder::backward(nn::Context& ctx,
@@ -83,47 +106,65 @@ void Decoder::backward(nn::Context& ctx,
                        Saved& saved) const {
   saved.normed_NC = OwnedTensor();
   const OwnedTensor d_NC = std::move(saved.head.d_x);
-  final_norm_->backward(ctx, d_NC, d_NC, saved.final_norm);
+  in_unit(ctx, norm_unit(config_.layers), Uses::kBoth, [&] {
+    final_norm_->backward(ctx, d_NC, d_NC, saved.final_norm);
+  });
   saved.final_norm = {};
   for (std::size_t i = blocks_.size(); i-- > 0;) {
     saved.streams[i + 1] = OwnedTensor();
-    blocks_[i].backward(ctx, d_NC, batch.samples, saved.blocks[i]);
+    in_unit(ctx, unit_of_block(i), Uses::kBoth, [&] {
+      blocks_[i].backward(ctx, d_NC, batch.samples, saved.blocks[i]);
+    });
   }
   saved.streams[0] = OwnedTensor();
-  embedding_->backward(ctx, d_NC, saved.embedding);
+  in_unit(ctx, kEmbeddingUnit, Uses::kGradients, [&] {
+    embedding_->backward(ctx, d_NC, saved.embedding);
+  });
 }
 
 OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
                                         const Batch& batch) const {
-  const nn::Phase phase = std::exchange(ctx.phase, nn::Phase::kEvaluate);
   const Shape shape = {batch.ids.elements(), config_.hidden};
   OwnedTensor x_NC = ctx.activation(shape);
   OwnedTensor y_NC = ctx.activation(shape);
   nn::Embedding::Saved unused;
-  embedding_->forward(
-      ctx, x_NC, batch.ids, batch.positions, batch.samples, unused);
-  for (const Block& block : blocks_) {
+  in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
+    embedding_->forward(
+        ctx, x_NC, batch.ids, batch.positions, batch.samples, unused);
+  });
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
     Block::Saved saved;
-    block.forward(ctx, y_NC, x_NC, batch.positions, batch.samples, saved);
+    in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
+      blocks_[i].forward(
+          ctx, y_NC, x_NC, batch.positions, batch.samples, saved);
+    });
     std::swap(x_NC, y_NC);
   }
   nn::Norm::Saved norm;
-  final_norm_->forward(ctx, y_NC, x_NC, norm);
-  ctx.phase = phase;
+  in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
+    final_norm_->forward(ctx, y_NC, x_NC, norm);
+  });
   return y_NC;
 }
 
 void Decoder::evaluate(nn::Context& ctx,
                        Tensor loss,
                        const Batch& batch) const {
-  const OwnedTensor normed_NC = run_without_saving(ctx, batch);
-  head_->evaluate(ctx, loss, normed_NC, batch.targets);
+  nn::Context without = quiet(ctx);
+  const OwnedTensor normed_NC = run_without_saving(without, batch);
+  in_unit(without, head_unit(config_.layers), Uses::kValues, [&] {
+    head_->evaluate(without, loss, normed_NC, batch.targets);
+  });
 }
 
 void Decoder::logits(nn::Context& ctx,
                      Tensor logits,
                      const Batch& batch) const {
-  head_->logits(ctx, logits, run_without_saving(ctx, batch));
+  nn::Context without = quiet(ctx);
+  const OwnedTensor normed_NC = run_without_saving(without, batch);
+  in_unit(without, head_unit(config_.layers), Uses::kValues, [&] {
+    head_->logits(without, logits, normed_NC);
+  });
 }
 
 Shape Decoder::cache_shape(std::int64_t samples, std::int64_t positions) const {
@@ -162,17 +203,25 @@ void Decoder::forward_cached(nn::Context& ctx,
   const std::int64_t N = ids.elements();
   const OwnedTensor x_NC = ctx.workspace({N, config_.hidden});
   nn::Embedding::Saved unused;
-  embedding_->forward(ctx, x_NC, ids, positions, cache.samples, unused);
+  in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
+    embedding_->forward(ctx, x_NC, ids, positions, cache.samples, unused);
+  });
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    blocks_[i].forward_cached(
-        ctx, x_NC, x_NC, positions, lengths, cache.blocks[i]);
+    in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
+      blocks_[i].forward_cached(
+          ctx, x_NC, x_NC, positions, lengths, cache.blocks[i]);
+    });
   }
   const std::int64_t T = N / cache.samples;
   const OwnedTensor last_BC = ctx.workspace({cache.samples, config_.hidden});
   launch(ctx.stream, kernels::EveryNthRow{.y = last_BC, .x = x_NC, .n = T});
   nn::Norm::Saved norm;
-  final_norm_->forward(ctx, last_BC, last_BC, norm);
-  head_->logits(ctx, logits, last_BC);
+  in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
+    final_norm_->forward(ctx, last_BC, last_BC, norm);
+  });
+  in_unit(ctx, head_unit(config_.layers), Uses::kValues, [&] {
+    head_->logits(ctx, logits, last_BC);
+  });
 }
 
 }  // namespace dure::model

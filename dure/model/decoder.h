@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "dure/model/block.h"
@@ -59,6 +60,7 @@ class Decoder {
                Saved& saved) const;
 
   // Adds to, or overwrites, every parameter's gradient (Parameter::take_write).
+  // The head's is made by the forward already (nn/head_loss.h).
   void backward(nn::Context& ctx, const Batch& batch, Saved& saved) const;
 
   // The loss alone: without dropout, and nothing is kept.
@@ -86,10 +88,20 @@ class Decoder {
   std::int64_t padded_vocabulary() const;
 
  private:
+  // function(), with the unit's weights in place.
+  template <typename Function>
+  void in_unit(nn::Context& ctx,
+               int unit,
+               nn::Uses uses,
+               Function&& function) const {
+    parameters_->in_unit(ctx, unit, uses, std::forward<Function>(function));
+  }
+
   // From the embedding to the final norm, nothing kept.
   OwnedTensor run_without_saving(nn::Context& ctx, const Batch& batch) const;
 
   ModelConfig config_;
+  const nn::ParameterSet* parameters_;
   std::optional<nn::Embedding> embedding_;
   std::vector<Block> blocks_;
   std::optional<nn::Norm> final_norm_;

@@ -3,18 +3,21 @@
 
 #include <cstdint>
 
-#include "dure/model/config.h"
-#include "dure/nn/parameter.h"
+#include "dure/model/weights.h"
+#include "dure/tensor/stream.h"
+#include "dure/tensor/tensor.h"
 
 namespace dure::model {
 
-// Draws every weight by its table's rule (weights.h). A normal value is a
-// function of the seed, the weight's name and the element's index in the whole
-// weight, so that any cut of the weight draws the same numbers. The padding of
-// the vocabulary is 0.
+// Draws elements offset, offset + 1, ... of a weight by its table's rule
+// (weights.h), as many as `value` has. A normal value is a function of the
+// seed, the weight's name and the element's index in the whole weight, so that
+// any cut of the weight draws the same numbers. The padding of the vocabulary
+// is 0.
 void initialize(Stream& stream,
-                const ModelConfig& config,
+                const WeightSpec& spec,
                 std::uint64_t seed,
-                nn::ParameterSet& parameters);
+                Tensor value,
+                std::int64_t offset = 0);
 
 }  // namespace dure::model

@@ -11,6 +11,8 @@ namespace {
 using mesh::Dims;
 using mesh::Sharding;
 
+constexpr const char* kTokenWeight = "embedding.token.weight";
+
 class Table {
  public:
   Table(const ModelConfig& config, std::int64_t tensor)
@@ -32,7 +34,7 @@ class Table {
 
  private:
   void embeddings() {
-    by_vocabulary("embedding.token.weight", Part::kEmbedding);
+    by_vocabulary(kTokenWeight, Part::kEmbedding);
     if (c_.position == Position::kLearned) {
       add({.name = "embedding.position.weight",
            .shape = {c_.max_sequence, c_.hidden},
@@ -129,7 +131,24 @@ class Table {
       spec.logical = spec.shape;
     }
     spec.block = block_;
+    spec.units = units_of(spec);
     specs_.push_back(std::move(spec));
+  }
+
+  std::vector<int> units_of(const WeightSpec& spec) const {
+    if (spec.block >= 0) {
+      return {block_unit(spec.block)};
+    }
+    if (spec.part == Part::kNorm) {
+      return {norm_unit(c_.layers)};
+    }
+    if (spec.part == Part::kHead) {
+      return {head_unit(c_.layers)};
+    }
+    if (c_.tie_embeddings && spec.name == kTokenWeight) {
+      return {kEmbeddingUnit, head_unit(c_.layers)};
+    }
+    return {kEmbeddingUnit};
   }
 
   ModelConfig c_;

@@ -48,6 +48,19 @@ enum class Part : std::uint8_t {
   kHead,
 };
 
+// The units of a model, in the order of the forward pass: what runs, and needs
+// its weights, at one time. Block i is unit 1 + i.
+inline constexpr int kEmbeddingUnit = 0;
+constexpr int block_unit(std::int64_t block) {
+  return 1 + static_cast<int>(block);
+}
+constexpr int norm_unit(std::int64_t blocks) {  // the final norm
+  return block_unit(blocks);
+}
+constexpr int head_unit(std::int64_t blocks) {
+  return block_unit(blocks) + 1;
+}
+
 struct Init {
   enum class Kind : std::uint8_t { kZeros, kOnes, kNormal };
   Kind kind = Kind::kZeros;
@@ -63,7 +76,8 @@ struct WeightSpec {
   Init init = {};
   Decay decay = Decay::kNo;
   Part part = Part::kNorm;
-  std::int64_t block = -1;  // -1 outside the blocks
+  std::int64_t block = -1;      // -1 outside the blocks
+  std::vector<int> units = {};  // that use it, ascending
 };
 
 // Normal values have the standard deviation init_std; those that write to the

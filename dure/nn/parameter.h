@@ -1,5 +1,8 @@
-// Parameters: a value, its gradient, a name and how it is cut; and all those of
-// a rank, in two flat buffers.
+// Parameters: a value, its gradient, a name, how it is cut and who uses it.
+//
+// A parameter does not own its memory. Where values and gradients live, and
+// when they are there, is up to the ParameterHome: whole on every rank, or in
+// parts that are brought together while a unit of the model needs them.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "dure/kernels/op.h"
 #include "dure/mesh/sharding.h"
@@ -17,10 +21,12 @@ namespace dure::nn {
 
 struct Parameter {
   std::string name;
-  Tensor value;     // this rank's part
-  Tensor gradient;  // as value
+  Tensor value;     // this rank's part of the tensor axis; its shape always,
+                    // its elements while a unit that uses it runs
+  Tensor gradient;  // likewise, while a unit writes it
   std::optional<mesh::Sharding> sharding;
-  bool decays = false;  // under weight decay
+  bool decays = false;     // under weight decay
+  std::vector<int> units;  // of the model that use it, ascending
   // The first gradient of a step replaces the last step's, so that nothing
   // needs to be cleared; later ones are added.
   kernels::Write next_write = kernels::Write::kOverwrite;
@@ -31,25 +37,53 @@ struct Parameter {
   }
 };
 
+// What a unit does with its parameters while it runs.
+enum class Uses : std::uint8_t { kValues, kGradients, kBoth };
+
+constexpr bool reads_values(Uses uses) {
+  return uses != Uses::kGradients;
+}
+constexpr bool writes_gradients(Uses uses) {
+  return uses != Uses::kValues;
+}
+
+// Where values and gradients are. Units are numbered in the order of the
+// forward pass; a pass through a model tells each when it begins and when it
+// ends.
+class ParameterHome {
+ public:
+  ParameterHome() = default;
+  ParameterHome(const ParameterHome&) = delete;
+  ParameterHome& operator=(const ParameterHome&) = delete;
+  virtual ~ParameterHome() = default;
+
+  virtual void begin(int unit, Uses uses, Phase phase) = 0;
+  virtual void end(int unit, Uses uses, Phase phase) = 0;
+};
+
 class ParameterSet {
  public:
-  // Names, shapes and cuts first; memory for all of them at `allocate`.
-  // Returned references stay good. Shapes are this rank's.
+  // Names, shapes and cuts; memory is its home's. Returned references stay
+  // good. Shapes are this rank's.
   Parameter& add(std::string name,
                  const Shape& shape,
                  std::optional<mesh::Sharding> sharding,
-                 bool decays);
+                 bool decays,
+                 std::vector<int> units);
 
-  // Values are uninitialised. Evaluation needs no gradients.
-  void allocate_values(Arena& arena);
-  void allocate_gradients(Arena& arena);
+  // `home` must outlive every pass.
+  void set_home(ParameterHome& home) { home_ = &home; }
 
-  // Before a step's first backward.
-  void begin_step();
-
-  // Clears the gradients that no backward has written: of a weight that took
-  // no part in the step.
-  void finish_gradients(Stream& stream);
+  // function(), with what the unit uses in place.
+  template <typename Function>
+  void in_unit(const Context& ctx,
+               int unit,
+               Uses uses,
+               Function&& function) const {
+    home_->begin(unit, uses, ctx.phase);
+    function();
+    home_->end(unit, uses, ctx.phase);
+  }
 
   Parameter& operator[](std::string_view name);
   std::deque<Parameter>& all() { return parameters_; }
@@ -57,13 +91,8 @@ class ParameterSet {
   std::int64_t elements() const;
 
  private:
-  OwnedTensor allocate_flat(Arena& arena,
-                            Category category,
-                            Tensor Parameter::*member);
-
   std::deque<Parameter> parameters_;
-  OwnedTensor values_;     // all values, one after another
-  OwnedTensor gradients_;  // likewise, in the same places
+  ParameterHome* home_ = nullptr;
 };
 
 }  // namespace dure::nn

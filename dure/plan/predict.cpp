@@ -28,7 +28,10 @@ class NoData final : public data::Dataset {
 }  // namespace
 
 Prediction predict(const train::Config& config, DeviceRates rates) {
-  train::Rank rank({.device = Device::kSim, .rates = rates});
+  const auto ranks = std::max<std::int64_t>(config.parallel.data, 1);
+  train::Rank rank({.device = Device::kSim,
+                    .rates = rates,
+                    .simulated = {.ranks = static_cast<int>(ranks)}});
   train::Trainer trainer(rank, config);
   const NoData data(config.data.sequence);
   trainer.step(data);

@@ -26,6 +26,11 @@ constexpr Choice<Compute> kComputes[] = {
     {"fp32", Compute::kFp32},
 };
 
+constexpr Choice<Sums> kSums[] = {
+    {"fast", Sums::kFast},
+    {"ranked", Sums::kRanked},
+};
+
 // Keeps samples and tokens of a run within 64 bits.
 constexpr std::int64_t kMostSteps = std::int64_t{1} << 31;
 constexpr std::int64_t kMostBatch = std::int64_t{1} << 24;
@@ -66,6 +71,10 @@ void visit(Fields& fields, TrainConfig& c) {
                c.evaluate_steps,
                "Global batches such a loss is the mean of.",
                {.least = 1, .most = kMostSteps});
+  fields.whole("check_replicas_every",
+               c.check_replicas_every,
+               "Steps between comparisons of what should be the same on "
+               "several ranks; 0: never.");
   fields.choice("on_nonfinite",
                 c.on_nonfinite,
                 "What a NaN or infinity in loss or gradients does: stop the "
@@ -74,7 +83,7 @@ void visit(Fields& fields, TrainConfig& c) {
 }
 
 void visit(Fields& fields, ParallelConfig& c) {
-  fields.section("parallel", "How the work is shared; one rank as yet.");
+  fields.section("parallel", "How the work is shared among ranks.");
   const Whole size{.least = 1, .most = mesh::kMostRanks};
   fields.whole("tensor", c.tensor, "Ranks that share each matrix.", size);
   fields.whole("pipeline", c.pipeline, "Ranks that share the blocks.", size);
@@ -92,6 +101,43 @@ void visit(Fields& fields, ParallelConfig& c) {
               c.order,
               "The axes, fastest from rank to rank first; also as "
               "tp-cp-ep-dp-pp.");
+  fields.whole("zero",
+               c.zero,
+               "ZeRO's stage: 1 shares optimizer states out over the ranks "
+               "that share a batch, 2 gradients too, 3 weights too.",
+               {.most = 3});
+  fields.whole("zero_group",
+               c.zero_group,
+               "Neighbours that share these out; 0: all that share a batch.",
+               {.most = mesh::kMostRanks});
+  fields.whole("prefetch_layers",
+               c.prefetch_layers,
+               "Layers whose weights are gathered ahead, at stage 3.",
+               {.most = 1024});
+  fields.number("bucket_mb",
+                c.bucket_mb,
+                "MiB of gradients that are reduced at a time.",
+                {.least = 1e-3, .most = 1 << 20});
+  fields.number("first_bucket_mb",
+                c.first_bucket_mb,
+                "The same of the first bucket, which should leave early.",
+                {.least = 1e-3, .most = 1 << 20});
+  fields.choice("sums",
+                c.sums,
+                "ranked: gradients are added up in the order of the samples, "
+                "so that no layout changes a bit.",
+                kSums);
+}
+
+void visit(Fields& fields, CommConfig& c) {
+  fields.section("comm", "How ranks talk.");
+  fields.number("timeout",
+                c.timeout,
+                "Seconds after which a collective that waits ends the run.",
+                {.least = 1e-3, .most = 1e9});
+  fields.flag("check",
+              c.check,
+              "Compare what ranks are about to do before they do it.");
 }
 
 void visit(Fields& fields, PrecisionConfig& c) {
@@ -126,27 +172,14 @@ void visit(Fields& fields, LogConfig& c) {
   fields.flag("trace", c.trace, "Whether to write trace.json, of every step.");
 }
 
-// The largest divisor of every global batch of the run, up to 8.
-std::int64_t default_micro_batch(const TrainConfig& train) {
-  std::int64_t common = train.global_batch;
-  if (train.batch_rampup.size() == 3) {
-    common = std::gcd(common, train.batch_rampup[0]);
-    common = std::gcd(common, train.batch_rampup[1]);
-  }
-  std::int64_t micro_batch = std::clamp<std::int64_t>(common, 1, 8);
-  while (common % micro_batch != 0) {
-    --micro_batch;
-  }
-  return micro_batch;
-}
-
 void check_one_rank(const char* key, std::int64_t ranks) {
   if (ranks != 1) {
     throw UsageError(concat("parallel.",
                             key,
                             ": wanted 1, got ",
                             ranks,
-                            ": this version trains on one rank"));
+                            ": this version shares batches alone, by "
+                            "parallel.data"));
   }
 }
 
@@ -163,7 +196,6 @@ void validate(const ParallelConfig& parallel) {
   check_one_rank("pipeline", parallel.pipeline);
   check_one_rank("context", parallel.context);
   check_one_rank("expert", parallel.expert);
-  check_one_rank("data", std::max<std::int64_t>(parallel.data, 1));
   order_of(parallel);
 }
 
@@ -193,6 +225,7 @@ void visit(Fields& fields, Config& config) {
   visit(fields, config.train);
   visit(fields, config.optimizer);
   visit(fields, config.parallel);
+  visit(fields, config.comm);
   visit(fields, config.precision);
   visit(fields, config.memory);
   visit(fields, config.checkpoint);
@@ -205,7 +238,7 @@ Config resolve(Config config) {
     config.data.sequence = config.model.max_sequence;
   }
   if (config.train.micro_batch == 0) {
-    config.train.micro_batch = default_micro_batch(config.train);
+    config.train.micro_batch = default_micro_batch(config.train, 1);
   }
   if (config.optimizer.decay_steps == 0) {
     config.optimizer.decay_steps = config.train.steps;
@@ -225,8 +258,34 @@ void validate(const Config& config) {
   model::validate(config.model);
   optim::validate(config.optimizer);
   validate(config.parallel);
-  validate_batches(config.train);
+  validate_batches(config.train, 1);
   validate_data(config);
+}
+
+std::int64_t default_micro_batch(const TrainConfig& train, std::int64_t ranks) {
+  std::int64_t common = train.global_batch;
+  if (train.batch_rampup.size() == 3) {
+    common = std::gcd(common, train.batch_rampup[0]);
+    common = std::gcd(common, train.batch_rampup[1]);
+  }
+  const std::int64_t of_rank = common / ranks;
+  std::int64_t micro_batch = std::clamp<std::int64_t>(of_rank, 1, 8);
+  while (of_rank % micro_batch != 0) {
+    --micro_batch;
+  }
+  return micro_batch;
+}
+
+parallel::StoreOptions store_options(const ParallelConfig& config) {
+  constexpr double kMib = 1 << 20;
+  return {.stage = static_cast<int>(config.zero),
+          .shard_size = static_cast<int>(config.zero_group),
+          .prefetch = static_cast<int>(config.prefetch_layers),
+          .bucket_bytes = config.bucket_mb * kMib,
+          .first_bucket_bytes = config.first_bucket_mb * kMib,
+          .order = config.sums == Sums::kRanked
+                       ? parallel::Gradients::Order::kRanked
+                       : parallel::Gradients::Order::kFast};
 }
 
 mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks) {

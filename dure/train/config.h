@@ -10,6 +10,7 @@
 #include "dure/mesh/mesh.h"
 #include "dure/model/config.h"
 #include "dure/optim/config.h"
+#include "dure/parallel/zero/parameter_store.h"
 #include "dure/tensor/device.h"
 
 namespace dure::train {
@@ -26,10 +27,13 @@ struct TrainConfig {
   std::int64_t threads = 0;         // 0: all cores
   std::int64_t evaluate_every = 0;  // 0: never
   std::int64_t evaluate_steps = 10;
+  std::int64_t check_replicas_every = 0;  // 0: never
   OnNonfinite on_nonfinite = OnNonfinite::kStop;
 
   bool operator==(const TrainConfig&) const = default;
 };
+
+enum class Sums : std::uint8_t { kFast, kRanked };
 
 struct ParallelConfig {
   std::int64_t tensor = 1;
@@ -38,6 +42,12 @@ struct ParallelConfig {
   std::int64_t expert = 1;
   std::int64_t data = mesh::kAuto;  // what is left of the ranks
   std::string order = mesh::text_of(mesh::kMegatronOrder);
+  std::int64_t zero = 0;
+  std::int64_t zero_group = 0;  // 0: all ranks that share a batch
+  std::int64_t prefetch_layers = 1;
+  double bucket_mb = 25;
+  double first_bucket_mb = 1;
+  Sums sums = Sums::kFast;
 
   bool operator==(const ParallelConfig&) const = default;
 };
@@ -72,12 +82,20 @@ struct LogConfig {
   bool operator==(const LogConfig&) const = default;
 };
 
+struct CommConfig {
+  double timeout = 600;  // seconds
+  bool check = false;
+
+  bool operator==(const CommConfig&) const = default;
+};
+
 struct Config {
   model::ModelConfig model = {};
   data::DataConfig data = {};
   TrainConfig train = {};
   optim::OptimizerConfig optimizer = {};
   ParallelConfig parallel = {};
+  CommConfig comm = {};
   PrecisionConfig precision = {};
   MemoryConfig memory = {};
   CheckpointConfig checkpoint = {};
@@ -95,6 +113,12 @@ Config resolve(Config config);
 // Throws UsageError for values out of range or that do not go together. The
 // config must be resolved.
 void validate(const Config& config);
+
+// The most, up to 8, that so many ranks can share every global batch by.
+std::int64_t default_micro_batch(const TrainConfig& train, std::int64_t ranks);
+
+// How weights and gradients are kept and summed.
+parallel::StoreOptions store_options(const ParallelConfig& config);
 
 // The mesh of so many ranks, with data filled in where it is auto. Throws
 // UsageError where they do not make one: it lists what would.

@@ -67,6 +67,7 @@ TEST(Config, HasTheseKeys) {
       "train.threads",
       "train.evaluate_every",
       "train.evaluate_steps",
+      "train.check_replicas_every",
       "train.on_nonfinite",
       "optimizer.name",
       "optimizer.learning_rate",
@@ -90,6 +91,14 @@ TEST(Config, HasTheseKeys) {
       "parallel.expert",
       "parallel.data",
       "parallel.order",
+      "parallel.zero",
+      "parallel.zero_group",
+      "parallel.prefetch_layers",
+      "parallel.bucket_mb",
+      "parallel.first_bucket_mb",
+      "parallel.sums",
+      "comm.timeout",
+      "comm.check",
       "precision.compute",
       "memory.limit_gib",
       "checkpoint.directory",
@@ -199,7 +208,8 @@ TEST(LoadConfig, RefusesWhatDoesNotGoTogether) {
            Case{"train.evaluate_every=5", "train.evaluate_every: wanted 0, or"},
            Case{"optimizer.warmup_steps=1000", "optimizer.warmup_steps"},
            Case{"parallel.tensor=2", "parallel.tensor: wanted 1, got 2: this"},
-           Case{"parallel.data=2", "parallel.data: wanted 1, got 2: this"},
+           Case{"parallel.zero=4", "parallel.zero: wanted"},
+           Case{"parallel.bucket_mb=0", "parallel.bucket_mb: wanted"},
            Case{"parallel.expert=2", "parallel.expert: wanted 1, got 2: this"},
            Case{"parallel.data=0", "parallel.data: wanted a whole number from"},
            Case{"parallel.order=tp-pp", "parallel.order: wanted an order of"},
@@ -223,12 +233,21 @@ TEST(LoadConfig, ChoosesMicroBatchesThatDivideEveryBatch) {
 }
 
 TEST(LoadConfig, LeavesDataOpenUntilTheRanksAreKnown) {
-  LoadedConfig loaded = parse("");
+  LoadedConfig loaded = parse("", {"train.global_batch=24"});
   EXPECT_THAT(to_toml(loaded), HasSubstr("\ndata = \"auto\""));
   take_ranks(loaded, 6);
   EXPECT_EQ(loaded.config.parallel.data, 6);
+  EXPECT_EQ(loaded.config.train.micro_batch, 4);  // 24 / 6
   EXPECT_THAT(to_toml(loaded), HasSubstr("\ndata = 6 "));
   EXPECT_THROW(take_ranks(loaded, 4), UsageError);  // it is 6 now
+}
+
+TEST(LoadConfig, TakesOnlyRanksThatCanShareItsBatches) {
+  LoadedConfig odd = parse("", {"train.global_batch=6"});
+  EXPECT_THROW(take_ranks(odd, 4), UsageError);
+  LoadedConfig groups = parse("", {"parallel.zero_group=3"});
+  EXPECT_THROW(take_ranks(groups, 4), UsageError);
+  EXPECT_NO_THROW(take_ranks(groups = parse("", {"parallel.zero_group=2"}), 4));
 }
 
 TEST(MeshOf, TakesItsSizesFromTheConfiguration) {

@@ -14,7 +14,8 @@ struct EvaluateOptions {
   std::int64_t samples = 0;  // the first so many of the data set
   std::int64_t micro_batch = 1;
   std::int64_t sequence = 0;
-  // Called with the samples done and the mean loss of them, now and then.
+  // Called with the samples done and the mean loss of them, now and then: given
+  // on all ranks, or on none.
   std::function<void(std::int64_t, double)> on_progress = nullptr;
 };
 

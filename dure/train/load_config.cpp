@@ -5,6 +5,7 @@
 
 #include "dure/base/check.h"
 #include "dure/model/presets.h"
+#include "dure/train/ramp_up.h"
 
 namespace dure::train {
 namespace {
@@ -108,6 +109,17 @@ void take_ranks(LoadedConfig& loaded, int ranks) {
   if (parallel.data == mesh::kAuto) {
     parallel.data = mesh.size(mesh::Axis::kData);
     loaded.origins["parallel.data"] = "auto";
+  }
+  TrainConfig& train = loaded.config.train;
+  if (loaded.origins["train.micro_batch"] == "auto") {
+    train.micro_batch = default_micro_batch(train, parallel.data);
+  }
+  validate_batches(train, parallel.data);
+  if (parallel.zero_group > 0 && parallel.data % parallel.zero_group != 0) {
+    throw UsageError(concat("parallel.zero_group: wanted a divisor of the ",
+                            parallel.data,
+                            " ranks that share a batch, got ",
+                            parallel.zero_group));
   }
 }
 

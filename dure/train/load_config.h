@@ -25,8 +25,9 @@ LoadedConfig parse_config(std::string_view text,
                           const std::string& name,
                           std::span<const std::string> sets);
 
-// Fills in parallel.data, where it is auto, for so many ranks. Throws
-// UsageError as mesh_of() does.
+// Fills in parallel.data and train.micro_batch, where they are auto, for so
+// many ranks. Throws UsageError as mesh_of() does, and where batches or
+// parallel.zero_group do not divide.
 void take_ranks(LoadedConfig& loaded, int ranks);
 
 // The whole configuration as TOML that loads to the same: what --print-config

@@ -1,12 +1,16 @@
-// A model's weights from disk into a replica.
+// A model's weights into a replica: drawn, or from disk.
 #pragma once
+
+#include <cstdint>
 
 #include "dure/checkpoint/weight_source.h"
 #include "dure/train/replica.h"
 
 namespace dure::train {
 
-// Fills every weight; the rows that pad the vocabulary are 0.
+// Both fill what this rank keeps and hand it to the others: collective. The
+// rows that pad the vocabulary are 0.
+void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed);
 void load_weights(Rank& rank,
                   Replica& replica,
                   const checkpoint::WeightSource& source);

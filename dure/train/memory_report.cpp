@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 namespace dure::train {
-namespace {
 
-std::string rank_json(std::size_t rank, const Ledger& ledger) {
+std::string memory_json(int rank, const Ledger& ledger) {
   std::string text = fmt::format("  {{\"rank\": {}, \"peak_bytes\": {{", rank);
   for (std::size_t c = 0; c < kCategories; ++c) {
     const auto category = static_cast<Category>(c);
@@ -17,12 +16,12 @@ std::string rank_json(std::size_t rank, const Ledger& ledger) {
   return text + fmt::format("}}, \"peak_total\": {}}}", ledger.peak());
 }
 
-}  // namespace
-
-std::string memory_json(std::span<const Ledger* const> ranks) {
+std::string memory_json(std::span<const std::string> ranks) {
   std::string text = "[\n";
-  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
-    text += (rank > 0 ? ",\n" : "") + rank_json(rank, *ranks[rank]);
+  const char* separator = "";
+  for (const std::string& rank : ranks) {
+    text += separator + rank;
+    separator = ",\n";
   }
   return text + "\n]\n";
 }

@@ -8,7 +8,10 @@
 
 namespace dure::train {
 
-// [{"rank": 0, "peak_bytes": {"parameters": ..., ...}, "peak_total": ...}]
-std::string memory_json(std::span<const Ledger* const> ranks);
+// {"rank": 0, "peak_bytes": {"parameters": ..., ...}, "peak_total": ...}
+std::string memory_json(int rank, const Ledger& ledger);
+
+// An array of what all ranks say.
+std::string memory_json(std::span<const std::string> ranks);
 
 }  // namespace dure::train

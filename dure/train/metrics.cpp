@@ -67,6 +67,10 @@ std::string to_json(const Metrics& metrics) {
   if (metrics.skipped) {
     text += ", \"skipped\": " + nlohmann::json(*metrics.skipped).dump();
   }
+  if (!metrics.communicated.empty()) {
+    text +=
+        ", \"communicated\": " + nlohmann::json(metrics.communicated).dump();
+  }
   return text + "}";
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,9 @@ struct Metrics {
   double model_flops_utilization = 0;
   std::optional<double> validation_loss = {};
   std::optional<std::string> skipped = {};
+  // Bytes that this rank's collectives were of since the last line, by mesh
+  // axis and kind (comm/traffic.h).
+  std::map<std::string, std::map<std::string, std::uint64_t>> communicated = {};
 };
 
 // {"step": 1, "loss": 10.9, ...}: numbers with all their digits, so that equal

@@ -28,14 +28,26 @@ RampUp ramp_up(const TrainConfig& train) {
 
 void check_whole_micro_batches(const char* what,
                                std::int64_t batch,
-                               std::int64_t micro_batch) {
-  if (batch % micro_batch != 0) {
-    throw UsageError(concat(what,
-                            ": wanted a multiple of train.micro_batch, ",
-                            micro_batch,
-                            ", got ",
-                            batch));
+                               const TrainConfig& train,
+                               std::int64_t ranks) {
+  const std::int64_t unit = train.micro_batch * ranks;
+  if (batch % unit == 0) {
+    return;
   }
+  const std::int64_t below = batch / unit * unit;
+  std::string wanted = concat(
+      what, ": wanted a multiple of train.micro_batch, ", train.micro_batch);
+  if (ranks > 1) {
+    wanted += concat(
+        ", times the ", ranks, " ranks that share it, that is of ", unit);
+  }
+  throw UsageError(concat(wanted,
+                          ", got ",
+                          batch,
+                          below > 0
+                              ? concat("; the nearest are ", below, " and ")
+                              : std::string("; the nearest is "),
+                          below + unit));
 }
 
 }  // namespace
@@ -55,9 +67,9 @@ std::int64_t global_batch_after(std::int64_t consumed,
   return ramp.start + static_cast<std::int64_t>(done) * ramp.increment;
 }
 
-void validate_batches(const TrainConfig& train) {
+void validate_batches(const TrainConfig& train, std::int64_t ranks) {
   check_whole_micro_batches(
-      "train.global_batch", train.global_batch, train.micro_batch);
+      "train.global_batch", train.global_batch, train, ranks);
   const RampUp ramp = ramp_up(train);
   if (ramp.start > train.global_batch ||
       (train.global_batch - ramp.start) % ramp.increment != 0) {
@@ -70,9 +82,9 @@ void validate_batches(const TrainConfig& train) {
   }
   if (!train.batch_rampup.empty()) {
     check_whole_micro_batches(
-        "train.batch_rampup start", ramp.start, train.micro_batch);
+        "train.batch_rampup start", ramp.start, train, ranks);
     check_whole_micro_batches(
-        "train.batch_rampup increment", ramp.increment, train.micro_batch);
+        "train.batch_rampup increment", ramp.increment, train, ranks);
   }
 }
 

@@ -17,8 +17,8 @@ namespace dure::train {
 std::int64_t global_batch_after(std::int64_t consumed,
                                 const TrainConfig& train);
 
-// Throws UsageError unless every global batch is whole micro-batches and the
-// ramp-up ends at global_batch.
-void validate_batches(const TrainConfig& train);
+// Throws UsageError unless so many data-parallel ranks can share every global
+// batch in whole micro-batches, and the ramp-up ends at global_batch.
+void validate_batches(const TrainConfig& train, std::int64_t ranks);
 
 }  // namespace dure::train

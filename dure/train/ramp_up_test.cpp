@@ -35,25 +35,40 @@ TEST(RampUp, FollowsMegatronsExample) {
 TEST(RampUp, IsRefusedUnlessItEndsAtTheGlobalBatch) {
   TrainConfig train{
       .global_batch = 16, .micro_batch = 2, .batch_rampup = {8, 4, 100}};
-  EXPECT_NO_THROW(validate_batches(train));
+  EXPECT_NO_THROW(validate_batches(train, 1));
   train.batch_rampup = {8, 6, 100};
-  EXPECT_THROW(validate_batches(train), UsageError);
+  EXPECT_THROW(validate_batches(train, 1), UsageError);
   train.batch_rampup = {24, 4, 100};
-  EXPECT_THROW(validate_batches(train), UsageError);
+  EXPECT_THROW(validate_batches(train, 1), UsageError);
   train.batch_rampup = {8, 4};
-  EXPECT_THROW(validate_batches(train), UsageError);
+  EXPECT_THROW(validate_batches(train, 1), UsageError);
 }
 
 TEST(RampUp, NeedsWholeMicroBatches) {
   TrainConfig train{
       .global_batch = 16, .micro_batch = 4, .batch_rampup = {8, 4, 100}};
-  EXPECT_NO_THROW(validate_batches(train));
+  EXPECT_NO_THROW(validate_batches(train, 1));
   train.micro_batch = 8;
-  EXPECT_THROW(validate_batches(train), UsageError);
+  EXPECT_THROW(validate_batches(train, 1), UsageError);
   train.batch_rampup = {};
-  EXPECT_NO_THROW(validate_batches(train));
+  EXPECT_NO_THROW(validate_batches(train, 1));
   train.micro_batch = 5;
-  EXPECT_THROW(validate_batches(train), UsageError);
+  EXPECT_THROW(validate_batches(train, 1), UsageError);
+}
+
+TEST(RampUp, NeedsBatchesThatRanksCanShare) {
+  TrainConfig train{.global_batch = 24, .micro_batch = 2};
+  EXPECT_NO_THROW(validate_batches(train, 4));
+  train.global_batch = 28;
+  try {
+    validate_batches(train, 4);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(),
+                 "train.global_batch: wanted a multiple of train.micro_batch, "
+                 "2, times the 4 ranks that share it, that is of 8, got 28; "
+                 "the nearest are 24 and 32");
+  }
 }
 
 }  // namespace

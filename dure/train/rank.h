@@ -1,9 +1,12 @@
-// One rank: a stream and an arena on a device.
+// One rank: a stream and an arena on a device, and the other ranks.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
+#include "dure/comm/communicator.h"
+#include "dure/comm/sim/sim_communicator.h"
 #include "dure/nn/context.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/stream.h"
@@ -12,21 +15,33 @@ namespace dure::train {
 
 struct RankOptions {
   Device device = Device::kCpu;
-  std::size_t limit_bytes = 0;  // of the arena; 0: what the machine has
-  DeviceRates rates = {};       // of a simulated device
+  std::size_t limit_bytes = 0;    // of the arena; 0: what the machine has
+  DeviceRates rates = {};         // of a simulated device
+  comm::SimWorld simulated = {};  // the ranks there are on one
+  // The ranks there are on any other; null: this one alone. Outlives the rank.
+  comm::Communicator* world = nullptr;
 };
 
-struct Rank {
-  explicit Rank(const RankOptions& options)
-      : stream(options.device, options.rates),
-        arena({.device = options.device, .limit_bytes = options.limit_bytes}) {}
+class Rank {
+ public:
+  explicit Rank(const RankOptions& options);
+  Rank(const Rank&) = delete;
+  Rank& operator=(const Rank&) = delete;
+  ~Rank();
 
   nn::Context context(std::uint64_t seed) {
     return {.stream = stream, .arena = arena, .seed = seed};
   }
 
+  comm::Communicator& world() const { return *world_; }
+  bool is_first() const { return world_->rank() == 0; }
+
   Stream stream;
   Arena arena;
+
+ private:
+  std::unique_ptr<comm::Communicator> own_;
+  comm::Communicator* world_;
 };
 
 }  // namespace dure::train

@@ -1,16 +1,27 @@
 #include "dure/train/replica.h"
 
 namespace dure::train {
+namespace {
+
+parallel::StoreOptions with_purpose(parallel::StoreOptions options,
+                                    Purpose purpose) {
+  options.gradients = purpose == Purpose::kTrain ? parallel::WithGradients::kYes
+                                                 : parallel::WithGradients::kNo;
+  return options;
+}
+
+}  // namespace
 
 Replica::Replica(Rank& rank,
                  const model::ModelConfig& config,
                  std::uint64_t seed,
-                 Purpose purpose)
-    : decoder_(config, seed, parameters_) {
-  parameters_.allocate_values(rank.arena);
-  if (purpose == Purpose::kTrain) {
-    parameters_.allocate_gradients(rank.arena);
-  }
-}
+                 Purpose purpose,
+                 parallel::StoreOptions store)
+    : decoder_(config, seed, parameters_),
+      store_(rank.stream,
+             rank.arena,
+             parameters_,
+             rank.world(),
+             with_purpose(store, purpose)) {}
 
 }  // namespace dure::train

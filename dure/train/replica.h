@@ -1,10 +1,11 @@
-// A whole model in the memory of one rank.
+// A model on one rank: its layers, and the store of its weights.
 #pragma once
 
 #include <cstdint>
 
 #include "dure/model/decoder.h"
 #include "dure/nn/parameter.h"
+#include "dure/parallel/zero/parameter_store.h"
 #include "dure/train/rank.h"
 
 namespace dure::train {
@@ -12,22 +13,29 @@ namespace dure::train {
 // Whether gradients will be wanted.
 enum class Purpose : std::uint8_t { kTrain, kEvaluate };
 
-// Values are uninitialised: draw them (model/initialize.h) or load them.
+// Values are uninitialised: draw them, or load them (load_weights.h).
 class Replica {
  public:
-  // `config` must be resolved.
+  // `config` must be resolved. Collective over the rank's world: all ranks hold
+  // replicas, whole or in parts, as `store` says; its `gradients` are set by
+  // the purpose.
   Replica(Rank& rank,
           const model::ModelConfig& config,
           std::uint64_t seed,
-          Purpose purpose);
+          Purpose purpose,
+          parallel::StoreOptions store = {});
 
   const model::Decoder& decoder() const { return decoder_; }
   const model::ModelConfig& config() const { return decoder_.config(); }
   nn::ParameterSet& parameters() { return parameters_; }
+  const nn::ParameterSet& parameters() const { return parameters_; }
+  parallel::ParameterStore& store() { return store_; }
+  const parallel::ParameterStore& store() const { return store_; }
 
  private:
   nn::ParameterSet parameters_;
   model::Decoder decoder_;
+  parallel::ParameterStore store_;
 };
 
 }  // namespace dure::train

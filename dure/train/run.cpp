@@ -1,21 +1,23 @@
 #include "dure/train/run.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <map>
 #include <memory>
 #include <omp.h>
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "dure/base/check.h"
-#include "dure/base/interrupt.h"
 #include "dure/base/progress.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/data/build_datasets.h"
 #include "dure/model/flops.h"
+#include "dure/train/check_replicas.h"
+#include "dure/train/combine.h"
 #include "dure/train/memory_report.h"
 #include "dure/train/metrics.h"
 #include "dure/train/peak.h"
@@ -31,7 +33,7 @@ std::int64_t validation_samples(const TrainConfig& train) {
                                   : 0;
 }
 
-data::Datasets open_data(const Config& config, const Log& log) {
+data::Datasets build(const Config& config, const Log& log) {
   return data::build_datasets(
       config.data,
       {.samples = {.train = samples_of_run(config.train),
@@ -42,9 +44,27 @@ data::Datasets open_data(const Config& config, const Log& log) {
        .log = &log});
 }
 
+// The first rank makes the index files, the others find them.
+data::Datasets open_data(Rank& rank, const Config& config, const Log& log) {
+  if (!rank.is_first()) {
+    rank.world().run(comm::Barrier{});
+  }
+  data::Datasets datasets = build(config, log);
+  if (rank.is_first()) {
+    rank.world().run(comm::Barrier{});
+  }
+  return datasets;
+}
+
 std::size_t limit_bytes(const MemoryConfig& memory) {
   constexpr double kGib = 1024.0 * 1024 * 1024;
   return static_cast<std::size_t>(memory.limit_gib * kGib);
+}
+
+comm::SimWorld simulated(const Config& config, const RunOptions& options) {
+  const auto ranks = std::max<std::int64_t>(config.parallel.data, 1);
+  return {.rank = options.world != nullptr ? options.world->rank() : 0,
+          .ranks = static_cast<int>(ranks)};
 }
 
 // The run itself: a trainer, its data and its files.
@@ -54,13 +74,16 @@ class Run {
       : config_(config),
         config_text_(options.config_text),
         log_(options.log),
+        stop_(options.stop),
         rank_({.device = config.train.device,
-               .limit_bytes = limit_bytes(config.memory)}),
-        data_(open_data(config, log_)),
+               .limit_bytes = limit_bytes(config.memory),
+               .simulated = simulated(config, options),
+               .world = options.world}),
+        data_(open_data(rank_, config, log_)),
         trainer_(rank_, config),
         flops_per_token_(
             model::flops_per_token(config.model, config.data.sequence)),
-        peak_flops_(measure_peak_flops(rank_)) {
+        peak_flops_(sum_over(rank_.world(), measure_peak_flops(rank_))) {
     DURE_CHECK(data_.train != nullptr,
                "no training data: set data.train to a prefix that `dure "
                "preprocess` wrote");
@@ -70,25 +93,32 @@ class Run {
     }
   }
 
-  void train(const std::stop_token& stop) {
+  void train() {
     const std::int64_t first = trainer_.position().step;
     if (finished()) {
       log_.info(concat("all ", first, " steps are done already"));
       return;
     }
     open_files();
-    Progress progress("train",
-                      static_cast<std::uint64_t>(config_.train.steps - first));
-    while (!finished() && !stop.stop_requested()) {
+    std::optional<Progress> progress;
+    if (rank_.is_first()) {
+      progress.emplace("train",
+                       static_cast<std::uint64_t>(config_.train.steps - first));
+    }
+    while (!finished() && !stop_asked()) {
       const Metrics metrics = step();
-      progress.update(static_cast<std::uint64_t>(metrics.step - first),
-                      progress_detail(metrics));
+      if (progress) {
+        progress->update(static_cast<std::uint64_t>(metrics.step - first),
+                         progress_detail(metrics));
+      }
       if (due(config_.checkpoint.every) && !finished()) {
         save_trainer(rank_, trainer_);
       }
     }
-    progress.finish(progress_detail(last_));
-    finish(stop.stop_requested() && !finished());
+    if (progress) {
+      progress->finish(progress_detail(last_));
+    }
+    finish();
   }
 
  private:
@@ -100,11 +130,20 @@ class Run {
     return trainer_.position().step >= config_.train.steps;
   }
 
+  // A signal reaches ranks at different times: all stop at the same step.
+  bool stop_asked() {
+    stopped_ = any_of(rank_.world(), stop_.stop_requested());
+    return stopped_;
+  }
+
   bool due(std::int64_t every) const {
     return every > 0 && trainer_.position().step % every == 0;
   }
 
   void open_files() {
+    if (!rank_.is_first()) {
+      return;
+    }
     make_directories(config_.log.directory);
     write_file_atomically(file("config.toml"), config_text_);
     metrics_ = std::make_unique<MetricsFile>(file("metrics.jsonl"),
@@ -133,7 +172,7 @@ class Run {
     const StepResult result = trainer_.step(*data_.train);
     const double rate =
         static_cast<double>(result.tokens) / (monotonic_seconds() - start);
-    if (result.skipped) {
+    if (result.skipped && rank_.is_first()) {
       log_.warning(concat("step ",
                           result.step,
                           ": ",
@@ -150,8 +189,13 @@ class Run {
              .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
              .validation_loss = validate(),
              .skipped = result.skipped};
-    if (due(config_.log.every) || last_.validation_loss || last_.skipped ||
-        finished()) {
+    if (due(config_.train.check_replicas_every)) {
+      check_replicas(trainer_);
+    }
+    if (metrics_ != nullptr &&
+        (due(config_.log.every) || last_.validation_loss || last_.skipped ||
+         finished())) {
+      last_.communicated = communicated();
       metrics_->append(last_);
     }
     return last_;
@@ -165,6 +209,23 @@ class Run {
     validation_loss_ =
         trainer_.evaluate(*data_.validation, validation_samples(config_.train));
     return validation_loss_;
+  }
+
+  // Since the last time.
+  std::map<std::string, std::map<std::string, std::uint64_t>> communicated() {
+    std::map<std::string, std::map<std::string, std::uint64_t>> bytes;
+    for (const auto& [axis, counts] : rank_.world().traffic().by_axis()) {
+      for (int k = 0; k < comm::kKinds; ++k) {
+        const auto kind = static_cast<comm::Kind>(k);
+        const std::uint64_t now = counts[static_cast<std::size_t>(k)].bytes;
+        const std::uint64_t before =
+            std::exchange(communicated_[{axis, kind}], now);
+        if (now > before && rank_.world().size() > 1) {
+          bytes[axis][comm::name_of(kind)] = now - before;
+        }
+      }
+    }
+    return bytes;
   }
 
   std::string progress_detail(const Metrics& metrics) const {
@@ -183,14 +244,20 @@ class Run {
     return text;
   }
 
-  void finish(bool interrupted) {
+  void finish() {
     save_trainer(rank_, trainer_);
-    const std::array<const Ledger*, 1> ledgers = {&rank_.arena.ledger()};
-    write_file_atomically(file("memory.json"), memory_json(ledgers));
-    if (config_.log.trace) {
-      trace_.write(file("trace.json"), 0);
+    comm::Communicator& world = rank_.world();
+    const auto memory =
+        gather_texts(world, memory_json(world.rank(), rank_.arena.ledger()));
+    const auto traces = gather_texts(
+        world, config_.log.trace ? trace_.to_json(world.rank()) : "");
+    if (rank_.is_first()) {
+      write_file_atomically(file("memory.json"), memory_json(memory));
+      if (config_.log.trace) {
+        write_trace(file("trace.json"), traces);
+      }
     }
-    if (interrupted) {
+    if (stopped_ && !finished()) {
       log_.info(concat("stopped after step ",
                        trainer_.position().step,
                        " as asked, and saved; add --resume to go on"));
@@ -200,6 +267,8 @@ class Run {
   Config config_;
   std::string config_text_;
   Log log_;
+  std::stop_token stop_;
+  bool stopped_ = false;
   Rank rank_;
   data::Datasets data_;
   Trainer trainer_;
@@ -210,6 +279,7 @@ class Run {
   Metrics last_;
   std::int64_t tokens_ = 0;
   std::optional<double> validation_loss_;
+  std::map<std::pair<std::string, comm::Kind>, std::uint64_t> communicated_;
 };
 
 }  // namespace
@@ -223,12 +293,11 @@ std::int64_t samples_of_run(const TrainConfig& train) {
 }
 
 void run_training(const Config& config, const RunOptions& options) {
-  const InterruptWatch interrupts;  // before any thread
   if (config.train.threads > 0) {
     ::omp_set_num_threads(static_cast<int>(config.train.threads));
   }
   Run run(config, options);
-  run.train(interrupts.token());
+  run.train();
 }
 
 }  // namespace dure::train

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 
 #include "dure/base/log.h"
+#include "dure/comm/communicator.h"
 #include "dure/train/config.h"
 
 namespace dure::train {
@@ -16,13 +18,16 @@ enum class Resume : std::uint8_t { kNo, kYes };
 
 struct RunOptions {
   Resume resume = Resume::kNo;
-  std::string config_text;  // the resolved configuration, for config.toml
-  Log log;
+  std::string config_text = {};  // the resolved configuration, for config.toml
+  Log log = {};
+  std::stop_token stop = {};            // asks to finish the step and save
+  comm::Communicator* world = nullptr;  // the ranks; null: this one alone
 };
 
 // Trains, evaluates, writes metrics.jsonl, memory.json, config.toml and, where
-// asked for, trace.json into log.directory, and checkpoints. Ctrl-C or SIGTERM
-// finishes the step, saves and returns. `config` must be resolved and valid.
+// asked for, trace.json into log.directory, and checkpoints. `config` must be
+// resolved and valid. Collective over the ranks: all read the same, the first
+// one writes.
 void run_training(const Config& config, const RunOptions& options);
 
 // Samples that a run of train.steps reads.

@@ -9,7 +9,7 @@
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/checkpoint.h"
-#include "dure/comm/self/self_communicator.h"
+#include "dure/comm/communicator.h"
 #include "dure/mesh/sharding.h"
 #include "dure/model/weights.h"
 #include "dure/train/load_weights.h"
@@ -165,21 +165,21 @@ void save_trainer(Rank& rank, Trainer& trainer) {
   const Config& config = trainer.config();
   const Path root = checkpoint_directory(config);
   const Path folder = checkpoint::step_folder(root, trainer.position().step);
-  const auto world = comm::make_self_communicator();
-  if (config.train.device == Device::kSim || stands(folder, *world)) {
+  comm::Communicator& world = rank.world();
+  if (config.train.device == Device::kSim || stands(folder, world)) {
     return;
   }
   checkpoint::CheckpointContent content = content_of(trainer);
-  if (world->rank() == 0) {
+  if (world.rank() == 0) {
     content.documents = documents_of(trainer);
     make_directories(root);
   }
   save_parts(folder,
              checkpoint::plan_checkpoint(std::move(content)),
              parts_of(trainer),
-             *world,
+             world,
              rank.arena);
-  if (world->rank() == 0 && config.checkpoint.keep > 0) {
+  if (world.rank() == 0 && config.checkpoint.keep > 0) {
     checkpoint::prune(root, config.checkpoint.keep);
   }
 }

@@ -4,24 +4,31 @@
 
 #include "dure/base/check.h"
 #include "dure/data/batch_position.h"
-#include "dure/model/initialize.h"
 #include "dure/optim/schedule.h"
+#include "dure/train/combine.h"
 #include "dure/train/evaluate.h"
+#include "dure/train/load_weights.h"
 #include "dure/train/ramp_up.h"
 
 namespace dure::train {
 namespace {
 
+using MicroStep = parallel::Gradients::MicroBatch;
+
 std::uint64_t seed_of(const Config& config) {
   return static_cast<std::uint64_t>(config.train.seed);
 }
 
-std::vector<optim::Target> targets_of(nn::ParameterSet& parameters) {
+// What this rank keeps, it updates.
+std::vector<optim::Target> targets_of(Replica& replica) {
   std::vector<optim::Target> targets;
-  for (const nn::Parameter& parameter : parameters.all()) {
+  for (const parallel::Kept& kept : replica.store().kept()) {
+    const nn::Parameter& parameter =
+        replica.parameters().all()[static_cast<std::size_t>(kept.weight)];
     targets.push_back({.name = parameter.name,
-                       .weight = parameter.value,
-                       .gradient = parameter.gradient,
+                       .weight = kept.value,
+                       .gradient = kept.gradient,
+                       .offset = kept.offset,
                        .decays = parameter.decays});
   }
   return targets;
@@ -32,14 +39,17 @@ std::vector<optim::Target> targets_of(nn::ParameterSet& parameters) {
 Trainer::Trainer(Rank& rank, const Config& config)
     : rank_(rank),
       config_(config),
-      replica_(rank, config.model, seed_of(config), Purpose::kTrain),
-      targets_(targets_of(replica_.parameters())),
+      replica_(rank,
+               config.model,
+               seed_of(config),
+               Purpose::kTrain,
+               store_options(config.parallel)),
+      targets_(targets_of(replica_)),
       optimizer_(optim::make_optimizer(
           config.optimizer, targets_, rank.arena, rank.stream)),
       gradient_norm_(targets_),
       micro_batch_(rank, config.train.micro_batch, config.data.sequence) {
-  model::initialize(
-      rank.stream, config.model, seed_of(config), replica_.parameters());
+  draw_weights(rank, replica_, seed_of(config));
 }
 
 void Trainer::set_position(const Position& position) {
@@ -50,14 +60,19 @@ void Trainer::set_position(const Position& position) {
 double Trainer::accumulate(const data::Dataset& dataset,
                            std::int64_t global_batch) {
   const data::BatchLayout layout = {.global_batch = global_batch,
-                                    .micro_batch = config_.train.micro_batch};
+                                    .micro_batch = config_.train.micro_batch,
+                                    .ranks = rank_.world().size(),
+                                    .rank = rank_.world().rank()};
   layout.check();
   const double tokens =
       static_cast<double>(global_batch * config_.data.sequence);
   nn::Context ctx = rank_.context(seed_of(config_));
   ExactSum loss_sum;
-  replica_.parameters().begin_step();
+  parallel::ParameterStore& store = replica_.store();
+  store.begin_step();
   for (std::int64_t m = 0; m < layout.micro_steps(); ++m) {
+    store.begin_micro_batch(m + 1 < layout.micro_steps() ? MicroStep::kMore
+                                                         : MicroStep::kLast);
     const std::int64_t first = layout.sample(position_.consumed, m, 0);
     ctx.first_sample = static_cast<std::uint64_t>(first);
     micro_batch_.load(dataset, first);
@@ -69,14 +84,27 @@ double Trainer::accumulate(const data::Dataset& dataset,
     loss_sum.add(micro_batch_.loss_sum());
     replica_.decoder().backward(ctx, micro_batch_.batch(), saved_);
   }
-  replica_.parameters().finish_gradients(rank_.stream);
-  return loss_sum.value() / tokens;
+  store.finish_gradients();
+  return sum_over(rank_.world(), loss_sum).value() / tokens;
+}
+
+double Trainer::global_norm() {
+  gradient_norm_.compute(rank_.stream);
+  // Ranks of other shard groups keep the same.
+  return optim::norm_of(
+      sum_over(*replica_.store().groups().shard, gradient_norm_.total()));
 }
 
 std::optional<std::string> Trainer::find_nonfinite(double loss) const {
   const std::optional<std::size_t> target = gradient_norm_.first_nonfinite();
-  if (target) {
-    return "the gradient of " + targets_[*target].name;
+  const std::optional<std::int64_t> weight = least_over(
+      rank_.world(),
+      target
+          ? std::optional<std::int64_t>(replica_.store().kept()[*target].weight)
+          : std::nullopt);
+  if (weight) {
+    return "the gradient of " +
+           replica_.parameters().all()[static_cast<std::size_t>(*weight)].name;
   }
   if (!std::isfinite(loss)) {
     return "the loss";
@@ -103,7 +131,7 @@ StepResult Trainer::step(const data::Dataset& dataset) {
   StepResult result = {.step = position_.step + 1,
                        .tokens = global_batch * config_.data.sequence};
   result.loss = accumulate(dataset, global_batch);
-  result.grad_norm = gradient_norm_.compute(rank_.stream);
+  result.grad_norm = global_norm();
   result.learning_rate =
       optim::learning_rate(position_.updates + 1, config_.optimizer);
   result.skipped = find_nonfinite(result.loss);
@@ -114,6 +142,7 @@ StepResult Trainer::step(const data::Dataset& dataset) {
         rank_.stream,
         result.learning_rate,
         optim::clip_scale(result.grad_norm, config_.optimizer.clip_gradient));
+    replica_.store().publish();
   }
   position_ = {.step = result.step,
                .updates = optimizer_->updates(),

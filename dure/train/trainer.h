@@ -39,9 +39,12 @@ struct StepResult {
 class Trainer {
  public:
   // `config` must be resolved and valid. Weights start at their first values.
+  // Collective over the rank's world, as every other function: all ranks have
+  // the same configuration and data, and get the same results.
   Trainer(Rank& rank, const Config& config);
 
-  // Reads the next global batch, accumulates its gradients over micro-batches
+  // Reads the next global batch, every rank its micro-batches of it
+  // (data/batch_position.h), accumulates its gradients over micro-batches
   // and updates the weights. A loss or gradient that is not finite leaves the
   // weights as they are, and either throws Error or skips the update, as the
   // configuration says.
@@ -60,6 +63,7 @@ class Trainer {
 
  private:
   double accumulate(const data::Dataset& dataset, std::int64_t global_batch);
+  double global_norm();
   std::optional<std::string> find_nonfinite(double loss) const;
   void stop_or_skip(StepResult& result);
 

@@ -1,0 +1,158 @@
+#include "dure/parallel/replica/bucket_plan.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "dure/base/check.h"
+
+namespace dure::parallel {
+namespace {
+
+std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+// Half-open.
+struct Range {
+  int first;
+  int last;
+};
+
+// Whether weight i may join those from i + 1 to `last`, of so many elements.
+bool joins(std::span<const PlannedWeight> weights,
+           int i,
+           const Range& bucket,
+           std::int64_t elements,
+           double limit_bytes,
+           const BucketOptions& options) {
+  if (bucket.first == bucket.last) {
+    return true;
+  }
+  if (options.cut == BucketCut::kByUnits) {
+    return weights[i].units == weights[bucket.first].units;
+  }
+  return static_cast<double>((elements + weights[i].elements) *
+                             options.element_bytes) <= limit_bytes;
+}
+
+// From the last weight to the first.
+std::vector<Range> cut(std::span<const PlannedWeight> weights,
+                       const BucketOptions& options) {
+  std::vector<Range> ranges;
+  const int count = static_cast<int>(weights.size());
+  Range open = {count, count};
+  std::int64_t elements = 0;
+  for (int i = count - 1; i >= 0; --i) {
+    const double limit = ranges.empty() ? options.first_bytes : options.bytes;
+    if (!joins(weights, i, open, elements, limit, options)) {
+      ranges.push_back(open);
+      open = {i + 1, i + 1};
+      elements = 0;
+    }
+    open.first = i;
+    elements += round_up(weights[i].elements, kGroup);
+  }
+  if (open.first != open.last) {
+    ranges.push_back(open);
+  }
+  std::reverse(ranges.begin(), ranges.end());
+  return ranges;
+}
+
+void add_units(std::vector<int>& all, const std::vector<int>& more) {
+  for (const int unit : more) {
+    const auto at = std::lower_bound(all.begin(), all.end(), unit);
+    if (at == all.end() || *at != unit) {
+      all.insert(at, unit);
+    }
+  }
+}
+
+}  // namespace
+
+std::int64_t BucketPlan::padding() const {
+  return elements -
+         std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+}
+
+BucketPlan plan_buckets(std::span<const PlannedWeight> weights,
+                        const BucketOptions& options) {
+  DURE_CHECK(options.bytes > 0 && options.first_bytes > 0,
+             "wanted buckets of more than 0 bytes, got ",
+             options.bytes,
+             ", the first one ",
+             options.first_bytes);
+  DURE_CHECK(options.parts >= 1,
+             "a bucket divides into 1 or more parts, not ",
+             options.parts);
+  BucketPlan plan;
+  plan.parts = options.parts;
+  for (const Range& range : cut(weights, options)) {
+    Bucket bucket = {
+        .first = range.first, .last = range.last, .offset = plan.elements};
+    for (int i = range.first; i < range.last; ++i) {
+      plan.offsets.push_back(bucket.offset + bucket.elements);
+      plan.lengths.push_back(weights[i].elements);
+      bucket.elements += round_up(weights[i].elements, kGroup);
+      add_units(bucket.units, weights[i].units);
+    }
+    bucket.elements = round_up(bucket.elements, kGroup * options.parts);
+    plan.elements += bucket.elements;
+    plan.buckets.push_back(std::move(bucket));
+  }
+  return plan;
+}
+
+std::int64_t part_elements(const Bucket& bucket, PartOf part) {
+  return bucket.elements / part.count;
+}
+
+std::int64_t part_place(const BucketPlan& plan, int bucket, PartOf part) {
+  return plan.buckets[static_cast<std::size_t>(bucket)].offset / part.count;
+}
+
+std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part) {
+  DURE_CHECK(part.count >= 1 && plan.parts % part.count == 0 &&
+                 part.index >= 0 && part.index < part.count,
+             "wanted one of a divisor of ",
+             plan.parts,
+             " parts, got part ",
+             part.index,
+             " of ",
+             part.count);
+  std::vector<Slice> slices;
+  for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
+    const Bucket& bucket = plan.buckets[b];
+    const std::int64_t length = part_elements(bucket, part);
+    const std::int64_t begin = bucket.offset + part.index * length;
+    const std::int64_t end = begin + length;
+    const std::int64_t place = part_place(plan, static_cast<int>(b), part);
+    for (int w = bucket.first; w < bucket.last; ++w) {
+      const std::int64_t offset = plan.offsets[static_cast<std::size_t>(w)];
+      const std::int64_t first = std::max(begin, offset);
+      const std::int64_t last =
+          std::min(end, offset + plan.lengths[static_cast<std::size_t>(w)]);
+      if (first < last) {
+        slices.push_back({.weight = w,
+                          .bucket = static_cast<int>(b),
+                          .offset = first - offset,
+                          .elements = last - first,
+                          .place = place + first - begin});
+      }
+    }
+  }
+  return slices;
+}
+
+std::vector<int> buckets_of_unit(const BucketPlan& plan, int unit) {
+  std::vector<int> result;
+  for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
+    const std::vector<int>& units = plan.buckets[b].units;
+    if (std::binary_search(units.begin(), units.end(), unit)) {
+      result.push_back(static_cast<int>(b));
+    }
+  }
+  return result;
+}
+
+}  // namespace dure::parallel

@@ -1,0 +1,95 @@
+// Where every weight and its gradient lie, and what is communicated at a time:
+// arithmetic only.
+//
+// All weights of a rank lie one after another in one flat array, which is cut
+// into buckets of whole weights. Gradients become ready from the last weight to
+// the first, so buckets are filled in that order: the first one is small, so
+// that communication begins early, the others are of one size [1, section
+// 3.2.3; Horovod's tensor fusion is the same idea].
+//
+// Each bucket divides into as many equal parts as there are ranks: what ZeRO
+// gives a rank to keep is a part of every bucket [2, section 5]. Weights start
+// at multiples of 16 elements, and parts are multiples of 16: so a part is of
+// whole cache lines, and a sum over groups of 16 elements does not depend on
+// the cut. Where sizes do not divide, padding is counted at the bucket's end.
+//
+// [1] Li et al. 2020, arXiv:2006.15704 (PyTorch DDP). [2] Rajbhandari et al.
+// 2020, arXiv:1910.02054 (ZeRO).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace dure::parallel {
+
+inline constexpr std::int64_t kGroup = 16;  // elements
+
+struct PlannedWeight {
+  std::int64_t elements = 0;
+  std::vector<int> units;  // of the model that use it
+};
+
+// kBySize: as many weights as fill a bucket. kByUnits: those that the same
+// units use, and no others, so that a unit can have its weights alone.
+enum class BucketCut : std::uint8_t { kBySize, kByUnits };
+
+struct BucketOptions {
+  double first_bytes = 1 << 20;
+  double bytes = 25 << 20;
+  std::int64_t element_bytes = 4;
+  int parts = 1;
+  BucketCut cut = BucketCut::kBySize;
+};
+
+struct Bucket {
+  int first = 0;  // weights [first, last)
+  int last = 0;
+  std::int64_t offset = 0;      // of its first element
+  std::int64_t elements = 0;    // with padding: a multiple of parts x kGroup
+  std::vector<int> units = {};  // that use any of its weights, ascending
+};
+
+struct BucketPlan {
+  int parts = 1;
+  std::int64_t elements = 0;          // of all buckets
+  std::vector<Bucket> buckets;        // in the order of the weights
+  std::vector<std::int64_t> offsets;  // of each weight
+  std::vector<std::int64_t> lengths;  // of each weight
+
+  // Elements that belong to no weight.
+  std::int64_t padding() const;
+};
+
+// Throws Error unless sizes are positive.
+BucketPlan plan_buckets(std::span<const PlannedWeight> weights,
+                        const BucketOptions& options);
+
+// The index-th of `count` equal parts of every bucket, count a divisor of the
+// plan's parts.
+struct PartOf {
+  int index = 0;
+  int count = 1;
+};
+
+// Elements of a weight that a rank keeps.
+struct Slice {
+  int weight = 0;
+  int bucket = 0;
+  std::int64_t offset = 0;  // of its first element, in the weight
+  std::int64_t elements = 0;
+  std::int64_t place = 0;  // in the rank's parts, one after another
+};
+
+// All slices of a part, in the order of the weights.
+std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part);
+
+// Where the bucket's part lies among the rank's parts, one after another, and
+// how long each is.
+std::int64_t part_elements(const Bucket& bucket, PartOf part);
+std::int64_t part_place(const BucketPlan& plan, int bucket, PartOf part);
+
+// The buckets that hold a weight of the unit, ascending.
+std::vector<int> buckets_of_unit(const BucketPlan& plan, int unit);
+
+}  // namespace dure::parallel

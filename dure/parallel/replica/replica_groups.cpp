@@ -1,0 +1,58 @@
+#include "dure/parallel/replica/replica_groups.h"
+
+#include "dure/base/check.h"
+
+namespace dure::parallel {
+namespace {
+
+// The communicator of so many ranks, each `stride` after the one before.
+// subgroup() is called by all ranks alike, once for each of the groups.
+std::unique_ptr<comm::Communicator> my_group(comm::Communicator& data,
+                                             int groups,
+                                             int ranks,
+                                             int group_stride,
+                                             int stride,
+                                             const char* axis) {
+  std::unique_ptr<comm::Communicator> mine;
+  for (int g = 0; g < groups; ++g) {
+    std::vector<int> members;
+    for (int i = 0; i < ranks; ++i) {
+      members.push_back(g * group_stride + i * stride);
+    }
+    if (auto group = data.subgroup(members, axis)) {
+      mine = std::move(group);
+    }
+  }
+  return mine;
+}
+
+}  // namespace
+
+ReplicaGroups make_replica_groups(comm::Communicator& data, int shard_size) {
+  const int N = data.size();
+  const int P = shard_size;
+  if (P < 1 || N % P != 0) {
+    throw UsageError(concat("parallel.zero_group: wanted a divisor of the ",
+                            N,
+                            " data-parallel ranks, got ",
+                            P));
+  }
+  const int R = N / P;
+  ReplicaGroups groups;
+  groups.shard = my_group(data, R, P, P, 1, "data shard");
+  groups.gather = my_group(data, R, P, P, 1, "data shard");
+  groups.replicate = my_group(data, P, R, 1, P, "data replicate");
+  std::vector<int> order;
+  groups.by_data.resize(static_cast<std::size_t>(N));
+  for (int p = 0; p < P; ++p) {
+    for (int r = 0; r < R; ++r) {
+      groups.by_data[static_cast<std::size_t>(r * P + p)] =
+          static_cast<int>(order.size());
+      order.push_back(r * P + p);
+    }
+  }
+  groups.exchange = data.subgroup(order, "data");
+  return groups;
+}
+
+}  // namespace dure::parallel

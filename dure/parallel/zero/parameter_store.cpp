@@ -1,0 +1,115 @@
+#include "dure/parallel/zero/parameter_store.h"
+
+namespace dure::parallel {
+namespace {
+
+int shard_size(const StoreOptions& options, const comm::Communicator& data) {
+  if (options.stage == 0) {
+    return 1;
+  }
+  return options.shard_size == 0 ? data.size() : options.shard_size;
+}
+
+BucketPlan plan_of(const nn::ParameterSet& parameters,
+                   const StoreOptions& options,
+                   int ranks) {
+  std::vector<PlannedWeight> weights;
+  for (const nn::Parameter& parameter : parameters.all()) {
+    weights.push_back(
+        {.elements = parameter.value.elements(), .units = parameter.units});
+  }
+  return plan_buckets(
+      weights,
+      {.first_bytes = options.first_bucket_bytes,
+       .bytes = options.bucket_bytes,
+       .parts = ranks,
+       .cut = options.stage == 3 ? BucketCut::kByUnits : BucketCut::kBySize});
+}
+
+// Ranked sums exchange the summands of every micro-batch: nothing is kept but
+// parts.
+Gradients::Storage storage_of(const StoreOptions& options) {
+  return options.stage >= 2 || options.order == Gradients::Order::kRanked
+             ? Gradients::Storage::kParts
+             : Gradients::Storage::kWhole;
+}
+
+}  // namespace
+
+ParameterStore::ParameterStore(Stream& stream,
+                               Arena& arena,
+                               nn::ParameterSet& parameters,
+                               comm::Communicator& data,
+                               const StoreOptions& options)
+    : stream_(stream),
+      arena_(arena),
+      parameters_(parameters),
+      groups_(make_replica_groups(data, shard_size(options, data))),
+      plan_(plan_of(parameters, options, data.size())) {
+  values_ = options.stage == 3 ? make_sharded_values(place(), options.prefetch)
+                               : make_whole_values(place());
+  if (options.gradients == WithGradients::kYes) {
+    gradients_ = std::make_unique<Gradients>(
+        place(), storage_of(options), options.order);
+  }
+  kept_ = find_kept();
+  parameters.set_home(*this);
+}
+
+ParameterStore::~ParameterStore() = default;
+
+std::vector<Kept> ParameterStore::find_kept() const {
+  const PartOf part = groups_.part();
+  std::vector<Kept> kept;
+  for (const Slice& slice : slices_of(plan_, part)) {
+    const nn::Parameter& parameter =
+        parameters_.all()[static_cast<std::size_t>(slice.weight)];
+    const std::int64_t first =
+        slice.place - part_place(plan_, slice.bucket, part);
+    const Shape shape = slice.elements == parameter.value.elements()
+                            ? parameter.value.shape()
+                            : Shape{slice.elements};
+    const auto cut = [&](Tensor whole) {
+      return whole.rows(first, slice.elements).reshaped(shape);
+    };
+    kept.push_back({.weight = slice.weight,
+                    .offset = slice.offset,
+                    .value = cut(values_->part(slice.bucket)),
+                    .gradient = gradients_ != nullptr
+                                    ? cut(gradients_->part(slice.bucket))
+                                    : Tensor()});
+  }
+  return kept;
+}
+
+void ParameterStore::begin(int unit, nn::Uses uses, nn::Phase phase) {
+  if (nn::reads_values(uses)) {
+    values_->begin(unit, phase);
+  }
+  if (nn::writes_gradients(uses)) {
+    gradients_->begin(unit);
+  }
+}
+
+void ParameterStore::end(int unit, nn::Uses uses, nn::Phase /*phase*/) {
+  if (nn::reads_values(uses)) {
+    values_->end(unit);
+  }
+  if (nn::writes_gradients(uses)) {
+    gradients_->end(unit);
+  }
+}
+
+void ParameterStore::begin_step() {
+  gradients_->begin_step();
+}
+
+void ParameterStore::begin_micro_batch(Gradients::MicroBatch micro_batch) {
+  gradients_->begin_micro_batch(micro_batch);
+}
+
+void ParameterStore::finish_gradients() {
+  gradients_->finish();
+}
+
+}  // namespace dure::parallel

@@ -1,0 +1,92 @@
+// Where the weights and gradients of a data-parallel rank live: the executor of
+// plain data parallelism and of ZeRO's stages [1].
+//
+//   stage   optimizer states   gradients   values
+//   0       whole              whole       whole
+//   1       parts              whole       whole
+//   2       parts              parts       whole
+//   3       parts              parts       parts
+//
+// [1] Rajbhandari et al. 2020, arXiv:1910.02054, section 5.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dure/nn/parameter.h"
+#include "dure/parallel/replica/bucket_plan.h"
+#include "dure/parallel/replica/gradients.h"
+#include "dure/parallel/replica/replica_groups.h"
+#include "dure/parallel/zero/values.h"
+
+namespace dure::parallel {
+
+// kNone: the weights are only read.
+enum class WithGradients : std::uint8_t { kNo, kYes };
+
+struct StoreOptions {
+  int stage = 0;
+  int shard_size = 0;  // 0: all ranks of the data, at stage 0 one
+  int prefetch = 1;    // units, at stage 3
+  double bucket_bytes = 25 << 20;
+  double first_bucket_bytes = 1 << 20;
+  Gradients::Order order = Gradients::Order::kFast;
+  WithGradients gradients = WithGradients::kYes;
+};
+
+// Elements that this rank keeps: it updates them, and saves them.
+struct Kept {
+  int weight = 0;           // in the parameter set
+  std::int64_t offset = 0;  // of the first element, in the weight
+  Tensor value;             // flat; of a whole weight, in its shape
+  Tensor gradient = {};     // likewise; empty without gradients
+};
+
+class ParameterStore final : public nn::ParameterHome {
+ public:
+  // Collective over `data`, the ranks that see different samples, in the order
+  // of the samples. All references outlive this. Values are uninitialised.
+  ParameterStore(Stream& stream,
+                 Arena& arena,
+                 nn::ParameterSet& parameters,
+                 comm::Communicator& data,
+                 const StoreOptions& options);
+  ~ParameterStore() override;
+
+  void begin(int unit, nn::Uses uses, nn::Phase phase) override;
+  void end(int unit, nn::Uses uses, nn::Phase phase) override;
+
+  // A step: begin_step, then for each micro-batch begin_micro_batch, forward,
+  // backward; then finish_gradients, and the kept gradients are sums over all
+  // ranks and micro-batches.
+  void begin_step();
+  void begin_micro_batch(Gradients::MicroBatch micro_batch);
+  void finish_gradients();
+
+  // After kept values have changed, on all ranks.
+  void publish() { values_->publish(); }
+  // Waits for what publish() has started.
+  void settle() { values_->settle(); }
+
+  const std::vector<Kept>& kept() const { return kept_; }
+  const BucketPlan& plan() const { return plan_; }
+  ReplicaGroups& groups() { return groups_; }
+
+ private:
+  Gradients::Place place() {
+    return {stream_, arena_, plan_, groups_, parameters_};
+  }
+  std::vector<Kept> find_kept() const;
+
+  Stream& stream_;
+  Arena& arena_;
+  nn::ParameterSet& parameters_;
+  ReplicaGroups groups_;
+  BucketPlan plan_;
+  std::unique_ptr<Values> values_;
+  std::unique_ptr<Gradients> gradients_;
+  std::vector<Kept> kept_;
+};
+
+}  // namespace dure::parallel

@@ -1,0 +1,67 @@
+#include "dure/train/combine.h"
+
+#include <limits>
+#include <numeric>
+#include <string_view>
+
+namespace dure::train {
+
+ExactSum sum_over(comm::Communicator& ranks, ExactSum sum) {
+  const auto digits = sum.digits();
+  const Tensor x(digits.data(), Shape{std::ssize(digits)});
+  ranks.run(comm::AllReduce{.y = x, .x = x});
+  return sum;
+}
+
+std::optional<std::int64_t> least_over(comm::Communicator& ranks,
+                                       std::optional<std::int64_t> value) {
+  constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
+  std::int64_t least = value.value_or(kNone);
+  const Tensor x(&least, Shape{1});
+  ranks.run(
+      comm::AllReduce{.y = x, .x = x, .reduction = comm::Reduction::kMin});
+  return least == kNone ? std::nullopt : std::optional(least);
+}
+
+bool any_of(comm::Communicator& ranks, bool here) {
+  std::int32_t any = here ? 1 : 0;
+  const Tensor x(&any, Shape{1});
+  ranks.run(
+      comm::AllReduce{.y = x, .x = x, .reduction = comm::Reduction::kMax});
+  return any != 0;
+}
+
+double sum_over(comm::Communicator& ranks, double value) {
+  const Tensor x(&value, Shape{1});
+  ranks.run(comm::AllReduce{.y = x, .x = x});
+  return value;
+}
+
+std::vector<std::string> gather_texts(comm::Communicator& ranks,
+                                      const std::string& text) {
+  if (ranks.back_end() == std::string_view("sim")) {
+    return {text};  // the others do not exist
+  }
+  const auto N = static_cast<std::size_t>(ranks.size());
+  comm::Counts sizes(N);
+  std::int64_t size = std::ssize(text);
+  ranks.run(comm::AllGather{.y = Tensor(sizes.data(), Shape{std::ssize(sizes)}),
+                            .x = Tensor(&size, Shape{1})});
+  const bool first = ranks.rank() == 0;
+  const std::int64_t total =
+      std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+  std::string all(first ? static_cast<std::size_t>(total) : 0, '\0');
+  ranks.run(comm::Gather{
+      .y = first ? Tensor(all.data(), Shape{total}, DType::kU8) : Tensor(),
+      .x = ConstTensor(text.data(), Shape{size}, DType::kU8),
+      .counts = sizes});
+  std::vector<std::string> texts;
+  std::size_t at = 0;
+  for (std::size_t rank = 0; first && rank < N; ++rank) {
+    texts.push_back(all.substr(at, static_cast<std::size_t>(sizes[rank])));
+    at += texts.back().size();
+  }
+  return texts;
+}
+
+}  // namespace dure::train
