@@ -151,8 +151,10 @@ void Gradients::start_fast(int bucket) {
     sum = pending.received;
   }
   if (sum.bytes() != whole.bytes() || place_.groups.shard->size() > 1) {
-    pending.work =
-        place_.groups.shard->start(comm::ReduceScatter{.y = sum, .x = whole});
+    pending.work = TracedWork(place_.stream,
+                              *place_.groups.shard,
+                              "reduce_scatter gradients",
+                              comm::ReduceScatter{.y = sum, .x = whole});
   }
   pending_.push_back(std::move(pending));
 }
@@ -161,13 +163,16 @@ void Gradients::start_ranked(int bucket) {
   Pending pending = take(bucket);
   pending.received =
       place_.arena.tensor(pending.given.shape(), Category::kCommunication);
-  pending.work = place_.groups.exchange->start(
-      comm::AllToAll{.y = pending.received, .x = pending.given});
+  pending.work =
+      TracedWork(place_.stream,
+                 *place_.groups.exchange,
+                 "all_to_all gradients",
+                 comm::AllToAll{.y = pending.received, .x = pending.given});
   pending_.push_back(std::move(pending));
 }
 
 void Gradients::settle_front() {
-  const Pending pending = std::move(pending_.front());
+  Pending pending = std::move(pending_.front());
   pending_.erase(pending_.begin());
   pending.work.wait();
   if (order_ == Order::kRanked) {
@@ -208,18 +213,24 @@ void Gradients::across_groups(int bucket) {
     return;  // nobody else keeps this part
   }
   const Tensor mine = part(bucket);
-  across_.push_back(
-      order_ == Order::kRanked
-          ? replicate.start(
-                comm::AllGather{.y = mine, .x = keeper_part(bucket)})
-          : replicate.start(comm::AllReduce{.y = mine, .x = mine}));
+  if (order_ == Order::kRanked) {
+    across_.emplace_back(place_.stream,
+                         replicate,
+                         "all_gather gradients",
+                         comm::AllGather{.y = mine, .x = keeper_part(bucket)});
+  } else {
+    across_.emplace_back(place_.stream,
+                         replicate,
+                         "all_reduce gradients",
+                         comm::AllReduce{.y = mine, .x = mine});
+  }
 }
 
 void Gradients::finish() {
   while (!pending_.empty()) {
     settle_front();
   }
-  for (const comm::Work& work : across_) {
+  for (TracedWork& work : across_) {
     work.wait();
   }
   across_.clear();

@@ -21,10 +21,10 @@
 #include <map>
 #include <vector>
 
-#include "dure/comm/work.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/replica/bucket_plan.h"
 #include "dure/parallel/replica/replica_groups.h"
+#include "dure/parallel/replica/traced_work.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/stream.h"
 
@@ -70,7 +70,7 @@ class Gradients {
     MicroBatch micro_batch = MicroBatch::kLast;
     OwnedTensor given;  // kParts: the bucket's memory
     OwnedTensor received;
-    comm::Work work;
+    TracedWork work;
   };
 
   void point(int bucket, Tensor memory);
@@ -92,9 +92,9 @@ class Gradients {
   std::vector<int> unready_;         // units that are still to write to each
   std::map<int, std::vector<int>> buckets_of_unit_;
   MicroBatch micro_batch_ = MicroBatch::kLast;
-  int micro_batches_ = 0;  // of the step that have begun
+  int micro_batches_ = 0;         // of the step that have begun
   std::vector<Pending> pending_;  // the oldest first
-  std::vector<comm::Work> across_;
+  std::vector<TracedWork> across_;
 };
 
 }  // namespace dure::parallel

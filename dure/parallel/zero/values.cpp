@@ -73,8 +73,11 @@ class WholeValues final : public Values {
     }
     for (std::size_t b = 0; b < gathers_.size(); ++b) {
       const int bucket = static_cast<int>(b);
-      gathers_[b] = place_.groups.gather->start(
-          comm::AllGather{.y = whole(bucket), .x = part(bucket)});
+      gathers_[b] =
+          TracedWork(place_.stream,
+                     *place_.groups.gather,
+                     "all_gather weights",
+                     comm::AllGather{.y = whole(bucket), .x = part(bucket)});
     }
   }
 
@@ -90,14 +93,12 @@ class WholeValues final : public Values {
     return flat_.rows(planned.offset, planned.elements);
   }
 
-  void wait(int bucket) {
-    std::exchange(gathers_[static_cast<std::size_t>(bucket)], {}).wait();
-  }
+  void wait(int bucket) { gathers_[static_cast<std::size_t>(bucket)].wait(); }
 
   Place place_;
   OwnedTensor flat_;
   std::vector<std::vector<int>> buckets_;  // of each unit
-  std::vector<comm::Work> gathers_;        // on their way, by bucket
+  std::vector<TracedWork> gathers_;        // on their way, by bucket
 };
 
 class ShardedValues final : public Values {
@@ -150,7 +151,7 @@ class ShardedValues final : public Values {
  private:
   struct Gathered {
     OwnedTensor memory;
-    comm::Work work;
+    TracedWork work;
   };
 
   const std::vector<int>& of_unit(int unit) const {
@@ -197,8 +198,11 @@ class ShardedValues final : public Values {
       Gathered& gathered = it->second;
       gathered.memory = place_.arena.tensor(
           {bucket_of(place_, bucket).elements}, Category::kCommunication);
-      gathered.work = place_.groups.gather->start(
-          comm::AllGather{.y = gathered.memory, .x = part(bucket)});
+      gathered.work =
+          TracedWork(place_.stream,
+                     *place_.groups.gather,
+                     "all_gather weights",
+                     comm::AllGather{.y = gathered.memory, .x = part(bucket)});
     }
   }
 

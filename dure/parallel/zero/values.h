@@ -9,7 +9,6 @@
 #include <memory>
 #include <vector>
 
-#include "dure/comm/work.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/replica/bucket_plan.h"
 #include "dure/parallel/replica/gradients.h"

@@ -1,0 +1,19 @@
+#include "dure/parallel/replica/traced_work.h"
+
+#include <utility>
+
+namespace dure::parallel {
+
+void TracedWork::wait() {
+  work_.wait();
+  Stream* const stream = std::exchange(stream_, nullptr);
+  if (stream != nullptr && stream->trace() != nullptr) {
+    stream->trace()->record({.name = name_,
+                             .start_seconds = start_,
+                             .seconds = work_.elapsed_seconds(),
+                             .bytes = static_cast<double>(bytes_),
+                             .row = TraceRow::kCommunication});
+  }
+}
+
+}  // namespace dure::parallel
