@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -16,6 +19,8 @@
 #include "dure/base/interrupt.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/data/indexed_writer.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/train/check_replicas.h"
 #include "dure/train/run_checkpoint.h"
 #include "tests/small_run.h"
 
@@ -78,6 +83,14 @@ struct Run : testing::Test {
   void train(const Config& config, Resume resume = Resume::kNo) const {
     const InterruptWatch interrupts;
     train::run_training(config, {.resume = resume, .stop = interrupts.token()});
+  }
+
+  // On so many ranks, as threads.
+  void train_on(int ranks, Config config, Resume resume = Resume::kNo) const {
+    config.parallel.data = ranks;
+    launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
+      train::run_training(config, {.resume = resume, .world = &world});
+    });
   }
 
   Path checkpoint(const std::string& name, const std::string& step) const {
@@ -199,6 +212,96 @@ TEST_F(Run, OnTheSimulatorSavesNoWeights) {
   train(simulated);
   EXPECT_FALSE(std::filesystem::exists(checkpoint("sim", "12")));
   EXPECT_TRUE(std::filesystem::exists(folder / "sim" / "memory.json"));
+}
+
+// One micro-batch a sample, added up in the order of the samples.
+Config layout_free(Config config) {
+  config.train.global_batch = 8;
+  config.train.micro_batch = 1;
+  config.parallel.sums = train::Sums::kRanked;
+  config.parallel.bucket_mb = 0.02;
+  return config;
+}
+
+TEST_F(Run, OfAnyLayoutWritesTheSameFiles) {
+  train(layout_free(config("one")));
+  for (const int zero : {0, 1, 2, 3}) {
+    SCOPED_TRACE(zero);
+    const std::string name = "four" + std::to_string(zero);
+    Config four = layout_free(config(name));
+    four.parallel.zero = zero;
+    four.train.check_replicas_every = 5;
+    train_on(4, four);
+    expect_same_end("one", name);
+  }
+}
+
+TEST_F(Run, GoesOnWithOtherRanksAndAnotherStage) {
+  train(layout_free(config("straight")));
+  struct Leg {
+    int ranks;
+    std::int64_t zero;
+  };
+  std::int64_t steps = 0;
+  for (const Leg leg : {Leg{4, 3}, Leg{2, 1}, Leg{1, 0}, Leg{8, 2}}) {
+    Config next = layout_free(config("relay"));
+    next.parallel.zero = leg.zero;
+    steps += 3;
+    next.train.steps = steps;
+    next.train.evaluate_every = 0;
+    train_on(leg.ranks, next, steps > 3 ? Resume::kYes : Resume::kNo);
+  }
+  for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_EQ(read_file(checkpoint("straight", "12") / file),
+              read_file(checkpoint("relay", "12") / file))
+        << file;
+  }
+}
+
+TEST_F(Run, ReportsEveryRank) {
+  Config traced = layout_free(config("traced"));
+  traced.log.trace = true;
+  traced.parallel.zero = 2;
+  train_on(2, traced);
+  const auto memory =
+      nlohmann::json::parse(read_file(folder / "traced" / "memory.json"));
+  ASSERT_EQ(memory.size(), 2U);
+  EXPECT_EQ(memory[1].at("rank"), 1);
+  const auto trace =
+      nlohmann::json::parse(read_file(folder / "traced" / "trace.json"));
+  std::set<std::pair<int, int>> rows;  // rank; compute or communication
+  for (const auto& event : trace.at("traceEvents")) {
+    if (event.at("ph") == "X") {
+      rows.emplace(event.at("pid"), event.at("tid"));
+    }
+  }
+  EXPECT_EQ(rows.size(), 4U);
+}
+
+// A weight that has changed on one rank alone is named, and that rank.
+TEST_F(Run, NamesAReplicaThatDrifted) {
+  const Config shared = layout_free(config("drift"));
+  const auto drift = [&](comm::Communicator& world) {
+    Config of_ranks = shared;
+    of_ranks.parallel.data = world.size();
+    train::Rank rank({.world = &world});
+    train::Trainer trainer(rank, of_ranks);
+    train::check_replicas(trainer);  // as yet they are alike
+    if (world.rank() == 2) {
+      nn::Parameter& weight =
+          trainer.replica().parameters()["blocks.1.mlp.up.weight"];
+      weight.value.data()[7] += 1e-6F;
+    }
+    train::check_replicas(trainer);
+  };
+  try {
+    launch::run_ranks({.ranks = 3}, drift);
+    FAIL() << "nobody noticed";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                testing::AllOf(testing::HasSubstr("blocks.1.mlp.up.weight"),
+                               testing::HasSubstr("2 of 3 differ from 0")));
+  }
 }
 
 }  // namespace

@@ -1,0 +1,114 @@
+// `dure train` on threads and on MPI's processes: the same numbers.
+#include <filesystem>
+#include <gmock/gmock.h>
+#include <string>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/files.h"
+#include "dure/data/indexed_writer.h"
+#include "tests/program.h"
+#include "tests/small_run.h"
+
+namespace dure {
+namespace {
+
+using testing::HasSubstr;
+
+struct Layouts : testing::Test {
+  Path folder = std::filesystem::temp_directory_path() /
+                ("dure_layouts_" + std::to_string(::getpid()));
+
+  void SetUp() override {
+    make_directories(folder);
+    data::IndexedDatasetWriter writer((folder / "text").string(),
+                                      data::TokenType::kU16);
+    const Walks walks(400, 39, 61);
+    std::vector<std::int32_t> tokens(40);
+    for (std::int64_t i = 0; i < walks.size(); ++i) {
+      walks.sample(i, tokens);
+      writer.add_sequence(tokens);
+      writer.end_document();
+    }
+    writer.commit();
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+
+  // Trains a small GPT for 8 steps into folder/NAME.
+  Outcome train(const std::string& before,
+                const std::string& name,
+                const std::string& more) const {
+    const Path config = folder / "run.toml";
+    write_file_atomically(config,
+                          "[model]\nlayers = 2\nhidden = 32\nheads = 4\n"
+                          "vocabulary = 61\nmax_sequence = 16\n"
+                          "[data]\ntrain = [\"" +
+                              (folder / "text").string() +
+                              "\"]\ntokenizer = \"bytes\"\n"
+                              "[train]\nsteps = 8\nglobal_batch = 8\n"
+                              "micro_batch = 1\n"
+                              "[optimizer]\nwarmup_steps = 2\n"
+                              "[parallel]\nsums = \"ranked\"\n");
+    return run(before,
+               "train " + config.string() + " --set log.directory=" +
+                   (folder / name).string() + " " + more);
+  }
+
+  std::string weights(const std::string& name) const {
+    return read_file(folder / name / "checkpoints" / "step_00000008" /
+                     "model.safetensors");
+  }
+};
+
+TEST_F(Layouts, ThreadsTrainWhatOneRankTrains) {
+  EXPECT_EQ(train("", "one", "").exit_code, 0);
+  const Outcome four =
+      train("",
+            "four",
+            "--ranks 4 --set parallel.zero=3 --log-all-ranks " +
+                (folder / "logs").string());
+  EXPECT_EQ(four.exit_code, 0) << four.text;
+  EXPECT_EQ(weights("one"), weights("four"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "logs" / "rank_3.log"));
+}
+
+TEST_F(Layouts, SaysWhichGlobalBatchesTheRanksCanShare) {
+  const Outcome three = train("", "three", "--ranks 3");
+  EXPECT_EQ(three.exit_code, 2);
+  EXPECT_THAT(three.text, HasSubstr("the nearest are 6 and 9"));
+  const Outcome groups = train("",
+                               "groups",
+                               "--ranks 4 --set parallel.zero=2 "
+                               "--set parallel.zero_group=3");
+  EXPECT_EQ(groups.exit_code, 2);
+  EXPECT_THAT(groups.text, HasSubstr("wanted a divisor of the 4 ranks"));
+  const Outcome nothing = train("", "nothing", "--set parallel.bucket_mb=0");
+  EXPECT_EQ(nothing.exit_code, 2);
+  EXPECT_THAT(nothing.text, HasSubstr("parallel.bucket_mb"));
+}
+
+#ifdef DURE_MPIRUN
+TEST_F(Layouts, ProcessesTrainWhatOneRankTrains) {
+  EXPECT_EQ(train("", "one", "").exit_code, 0);
+  for (const char* zero : {"0", "1", "2", "3"}) {
+    SCOPED_TRACE(zero);
+    const std::string name = std::string("mpi") + zero;
+    const Outcome outcome = train(
+        DURE_MPIRUN " -n 4", name, std::string("--set parallel.zero=") + zero);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+    EXPECT_EQ(weights("one"), weights(name));
+  }
+}
+
+// The rank that fails says why, once; the others end with it.
+TEST_F(Layouts, AProcessThatFailsEndsTheRun) {
+  const Outcome outcome =
+      train(DURE_MPIRUN " -n 2", "absent", "--set data.train=[absent]");
+  EXPECT_NE(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.text, HasSubstr("absent"));
+}
+#endif
+
+}  // namespace
+}  // namespace dure
