@@ -7,6 +7,7 @@
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/huggingface.h"
+#include "dure/launch/run_ranks.h"
 #include "dure/train/generator.h"
 #include "dure/train/load_weights.h"
 
@@ -46,6 +47,22 @@ TEST_P(Generation, IsTheSameWithAndWithoutTheCache) {
     EXPECT_EQ(cached, generate(kPrompts, options));
     EXPECT_EQ(cached[1].size(), 20U);
   }
+}
+
+// ZeRO 3: no rank has a whole model.
+TEST_P(Generation, IsTheSameFromWeightsInParts) {
+  train::GenerateOptions options;
+  options.tokens = 12;
+  const auto whole = generate(kPrompts, options);
+  launch::run_ranks({.ranks = 3}, [&](comm::Communicator& world) {
+    train::Rank one({.world = &world});
+    train::Replica parts(
+        one, weights.config(), 0, train::Purpose::kEvaluate, {.stage = 3});
+    train::load_weights(one, parts, weights);
+    EXPECT_EQ(Generator(one, parts, options)
+                  .run(kPrompts, [](std::size_t, std::int32_t) {}),
+              whole);
+  });
 }
 
 TEST_P(Generation, OfAPromptDoesNotDependOnItsNeighbours) {

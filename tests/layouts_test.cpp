@@ -1,4 +1,5 @@
 // `dure train` on threads and on MPI's processes: the same numbers.
+#include <algorithm>
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <string>
@@ -15,6 +16,11 @@ namespace dure {
 namespace {
 
 using testing::HasSubstr;
+
+// What stands behind the progress lines.
+std::string json_of(const std::string& text) {
+  return text.substr(std::min(text.find('{'), text.size()));
+}
 
 struct Layouts : testing::Test {
   Path folder = std::filesystem::temp_directory_path() /
@@ -71,6 +77,17 @@ TEST_F(Layouts, ThreadsTrainWhatOneRankTrains) {
   EXPECT_EQ(four.exit_code, 0) << four.text;
   EXPECT_EQ(weights("one"), weights("four"));
   EXPECT_TRUE(std::filesystem::exists(folder / "logs" / "rank_3.log"));
+}
+
+TEST_F(Layouts, RanksEvaluateToTheSameLoss) {
+  EXPECT_EQ(train("", "one", "").exit_code, 0);
+  const std::string eval = "eval --checkpoint " + (folder / "one").string() +
+                           " --data " + (folder / "text").string() +
+                           " --batch 3 --json";
+  const std::string alone = json_of(run("", eval).text);
+  EXPECT_THAT(alone, HasSubstr("\"loss\""));
+  EXPECT_EQ(json_of(run("", eval + " --ranks 3").text), alone);
+  EXPECT_EQ(json_of(run("", eval + " --ranks 2 --zero 3").text), alone);
 }
 
 TEST_F(Layouts, SaysWhichGlobalBatchesTheRanksCanShare) {

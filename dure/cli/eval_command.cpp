@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,9 @@
 #include "dure/base/progress.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/rank_options.h"
 #include "dure/data/build_datasets.h"
+#include "dure/train/combine.h"
 #include "dure/train/evaluate.h"
 #include "dure/train/load_weights.h"
 
@@ -29,6 +32,8 @@ struct Options {
   std::int64_t batch = 4;
   std::int64_t samples = 0;
   bool json = false;
+  int zero = 0;
+  launch::RankOptions ranks;
 };
 
 // All of the data, or one part of a split of it, once.
@@ -78,7 +83,7 @@ void print(const Options& options,
   }
 }
 
-void eval(const Options& options) {
+void eval(const Options& options, comm::Communicator& world) {
   const Log log;
   const auto source = checkpoint::open_weights(options.checkpoint);
   const model::ModelConfig& config = source->config();
@@ -91,14 +96,20 @@ void eval(const Options& options) {
                             config.max_sequence,
                             " positions"));
   }
-  const auto dataset = open_data(options, sequence, config.vocabulary, log);
-  train::Rank rank({});
-  train::Replica replica(rank, config, 0, train::Purpose::kEvaluate);
+  const auto dataset = train::first_rank_first(world, [&] {
+    return open_data(options, sequence, config.vocabulary, log);
+  });
+  train::Rank rank({.world = &world});
+  train::Replica replica(
+      rank, config, 0, train::Purpose::kEvaluate, {.stage = options.zero});
   train::load_weights(rank, replica, *source);
   const std::int64_t samples = options.samples > 0
                                    ? std::min(options.samples, dataset->size())
                                    : dataset->size();
-  Progress progress("eval", static_cast<std::uint64_t>(samples));
+  std::optional<Progress> progress;
+  if (rank.is_first()) {
+    progress.emplace("eval", static_cast<std::uint64_t>(samples));
+  }
   const double loss =
       train::evaluate(rank,
                       replica.decoder(),
@@ -107,10 +118,14 @@ void eval(const Options& options) {
                        .micro_batch = options.batch,
                        .sequence = sequence,
                        .on_progress = [&](std::int64_t done, double so_far) {
-                         progress.update(static_cast<std::uint64_t>(done),
-                                         fmt::format("loss {:.4f}", so_far));
+                         if (progress) {
+                           progress->update(static_cast<std::uint64_t>(done),
+                                            fmt::format("loss {:.4f}", so_far));
+                         }
                        }});
-  print(options, loss, samples, samples * sequence);
+  if (rank.is_first()) {
+    print(options, loss, samples, samples * sequence);
+  }
 }
 
 }  // namespace
@@ -147,12 +162,23 @@ void add_eval(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--samples", options->samples, "The first so many [all]")
       ->check(CLI::PositiveNumber);
+  add_rank_options(*command, options->ranks);
+  command
+      ->add_option("--zero",
+                   options->zero,
+                   "3: each rank holds a part of the weights, and gathers a "
+                   "layer's when it needs them")
+      ->check(CLI::IsMember({0, 3}))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Print an object");
   command->footer(
       "Example:\n"
       "  dure eval --checkpoint out/run/checkpoints --data out/text "
-      "--split 969,30,1 --part validation");
-  command->callback([options] { eval(*options); });
+      "--split 969,30,1 --part validation --ranks 2");
+  command->callback([options] {
+    on_ranks(options->ranks,
+             [&](comm::Communicator& world) { eval(*options, world); });
+  });
 }
 
 }  // namespace dure::cli

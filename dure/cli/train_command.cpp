@@ -9,6 +9,7 @@
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
 #include "dure/cli/rank_options.h"
+#include "dure/launch/placement.h"
 #include "dure/train/load_config.h"
 #include "dure/train/run.h"
 
@@ -40,13 +41,23 @@ void train_on(comm::Communicator& world,
               train::LoadedConfig loaded,
               const std::stop_token& stop) {
   train::take_ranks(loaded, world.size());
+  const launch::Placement placement =
+      launch::place_ranks(world,
+                          train::mesh_of(loaded.config.parallel, world.size()),
+                          launch::hosts_of(world));
+  comm::Communicator& placed =
+      placement.world != nullptr ? *placement.world : world;
+  const Log log = log_of(options, placed.rank());
+  if (!placement.warning.empty() && placed.rank() == 0) {
+    log.warning(placement.warning);
+  }
   train::run_training(
       loaded.config,
       {.resume = options.resume ? train::Resume::kYes : train::Resume::kNo,
        .config_text = train::to_toml(loaded),
-       .log = log_of(options, world.rank()),
+       .log = log,
        .stop = stop,
-       .world = &world});
+       .world = &placed});
 }
 
 // The configuration's, where the options do not say.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "dure/base/check.h"
+#include "dure/mesh/topology.h"
 
 namespace dure::launch {
 namespace {
@@ -90,6 +91,24 @@ std::string describe_hosts(const std::vector<std::string>& hosts) {
         concat(i > 0 ? ", " : " ", found[i].name, stretches_of(found[i].ranks));
   }
   return text;
+}
+
+Placement place_ranks(comm::Communicator& launched,
+                      const mesh::Mesh& mesh,
+                      const std::vector<std::string>& hosts) {
+  const mesh::Topology topology = mesh::topology_of(hosts);
+  const std::vector<int> places = mesh::place(mesh, topology);
+  Placement placement = {
+      .world = nullptr,
+      .warning = mesh::crossing_warning(mesh, mesh::placed(topology, places))};
+  std::vector<int> members(places.size());
+  for (std::size_t rank = 0; rank < places.size(); ++rank) {
+    members[static_cast<std::size_t>(places[rank])] = static_cast<int>(rank);
+  }
+  if (!std::is_sorted(members.begin(), members.end())) {
+    placement.world = launched.subgroup(members, launched.axis());
+  }
+  return placement;
 }
 
 }  // namespace dure::launch

@@ -1,10 +1,13 @@
-// Which host each rank of a communicator is on.
+// Which host each rank of a communicator is on, and where on the mesh it should
+// therefore stand.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "dure/comm/communicator.h"
+#include "dure/mesh/mesh.h"
 
 namespace dure::launch {
 
@@ -19,5 +22,18 @@ bool is_one_host(const std::vector<std::string>& hosts);
 
 // "4 ranks on 2 hosts: first 0-1, second 2-3".
 std::string describe_hosts(const std::vector<std::string>& hosts);
+
+struct Placement {
+  // The same ranks in the order in which they stand on the mesh (mesh::place):
+  // neighbours on the tensor axis share a host wherever they can. Null where
+  // they stand so already.
+  std::unique_ptr<comm::Communicator> world;
+  std::string warning;  // where tensor groups cross hosts all the same
+};
+
+// Collective. `hosts` as hosts_of() has them.
+Placement place_ranks(comm::Communicator& launched,
+                      const mesh::Mesh& mesh,
+                      const std::vector<std::string>& hosts);
 
 }  // namespace dure::launch

@@ -35,5 +35,34 @@ TEST(Hosts, AreDescribedByTheirRanks) {
   EXPECT_FALSE(is_one_host({"a", "b"}));
 }
 
+// Four ranks dealt to two hosts in turn: tensor neighbours come together.
+TEST(Placement, BringsTensorNeighboursToOneHost) {
+  const mesh::Mesh mesh({.data = 2, .tensor = 2});
+  run_ranks({.ranks = 4}, [&](comm::Communicator& comm) {
+    const std::string host = comm.rank() % 2 == 0 ? "first" : "second";
+    const Placement placement = place_ranks(comm, mesh, hosts_of(comm, host));
+    ASSERT_NE(placement.world, nullptr);
+    EXPECT_EQ(placement.warning, "");
+    EXPECT_THAT(hosts_of(*placement.world, host),
+                ElementsAre("first", "first", "second", "second"));
+  });
+}
+
+TEST(Placement, LeavesRanksThatStandWell) {
+  const mesh::Mesh mesh({.data = 2, .tensor = 2});
+  run_ranks({.ranks = 4}, [&](comm::Communicator& comm) {
+    const std::string host = comm.rank() < 2 ? "first" : "second";
+    EXPECT_EQ(place_ranks(comm, mesh, hosts_of(comm, host)).world, nullptr);
+  });
+}
+
+TEST(Placement, WarnsWhereTensorGroupsCrossHosts) {
+  const mesh::Mesh mesh({.tensor = 2});
+  run_ranks({.ranks = 2}, [&](comm::Communicator& comm) {
+    const std::string host = comm.rank() == 0 ? "first" : "second";
+    EXPECT_NE(place_ranks(comm, mesh, hosts_of(comm, host)).warning, "");
+  });
+}
+
 }  // namespace
 }  // namespace dure::launch

@@ -29,4 +29,19 @@ double sum_over(comm::Communicator& ranks, double value);
 std::vector<std::string> gather_texts(comm::Communicator& ranks,
                                       const std::string& text);
 
+// function() on the first rank, then on the others: what it leaves on disk they
+// find there.
+template <typename Function>
+auto first_rank_first(comm::Communicator& ranks, Function&& function) {
+  const bool first = ranks.rank() == 0;
+  if (!first) {
+    ranks.run(comm::Barrier{});
+  }
+  auto result = function();
+  if (first) {
+    ranks.run(comm::Barrier{});
+  }
+  return result;
+}
+
 }  // namespace dure::train

@@ -33,7 +33,7 @@ std::int64_t validation_samples(const TrainConfig& train) {
                                   : 0;
 }
 
-data::Datasets build(const Config& config, const Log& log) {
+data::Datasets open_data(const Config& config, const Log& log) {
   return data::build_datasets(
       config.data,
       {.samples = {.train = samples_of_run(config.train),
@@ -42,18 +42,6 @@ data::Datasets build(const Config& config, const Log& log) {
        .seed = static_cast<std::uint64_t>(config.train.seed),
        .vocabulary = config.model.vocabulary,
        .log = &log});
-}
-
-// The first rank makes the index files, the others find them.
-data::Datasets open_data(Rank& rank, const Config& config, const Log& log) {
-  if (!rank.is_first()) {
-    rank.world().run(comm::Barrier{});
-  }
-  data::Datasets datasets = build(config, log);
-  if (rank.is_first()) {
-    rank.world().run(comm::Barrier{});
-  }
-  return datasets;
 }
 
 std::size_t limit_bytes(const MemoryConfig& memory) {
@@ -79,7 +67,8 @@ class Run {
                .limit_bytes = limit_bytes(config.memory),
                .simulated = simulated(config, options),
                .world = options.world}),
-        data_(open_data(rank_, config, log_)),
+        data_(first_rank_first(rank_.world(),
+                               [&] { return open_data(config, log_); })),
         trainer_(rank_, config),
         flops_per_token_(
             model::flops_per_token(config.model, config.data.sequence)),
