@@ -62,11 +62,9 @@ std::int64_t Decoder::padded_vocabulary() const {
   return model::padded_vocabulary(config_.vocabulary, 1);
 }
 
-void Decoder::forward(nn::Context& ctx,
-                      Tensor loss,
-                      const Batch& batch,
-                      float d_loss,
-                      Saved& saved) const {
+void Decoder::forward_normed(nn::Context& ctx,
+                             const Batch& batch,
+                             Saved& saved) const {
   const Shape shape = {batch.ids.elements(), config_.hidden};
   saved.streams.resize(blocks_.size() + 1);
   saved.blocks.resize(blocks_.size());
@@ -95,6 +93,14 @@ void Decoder::forward(nn::Context& ctx,
     final_norm_->forward(
         ctx, saved.normed_NC, saved.streams.back(), saved.final_norm);
   });
+}
+
+void Decoder::forward(nn::Context& ctx,
+                      Tensor loss,
+                      const Batch& batch,
+                      float d_loss,
+                      Saved& saved) const {
+  forward_normed(ctx, batch, saved);
   in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
     head_->forward(
         ctx, loss, saved.normed_NC, batch.targets, d_loss, saved.head);
@@ -120,6 +126,26 @@ void Decoder::backward(nn::Context& ctx,
   in_unit(ctx, kEmbeddingUnit, Uses::kGradients, [&] {
     embedding_->backward(ctx, d_NC, saved.embedding);
   });
+}
+
+void Decoder::forward_logits(nn::Context& ctx,
+                             Tensor logits,
+                             const Batch& batch,
+                             Saved& saved) const {
+  forward_normed(ctx, batch, saved);
+  in_unit(ctx, head_unit(config_.layers), Uses::kValues, [&] {
+    head_->logits(ctx, logits, saved.normed_NC);
+  });
+}
+
+void Decoder::backward_logits(nn::Context& ctx,
+                              ConstTensor d_logits,
+                              const Batch& batch,
+                              Saved& saved) const {
+  in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
+    head_->backward_logits(ctx, d_logits, saved.normed_NC, saved.head);
+  });
+  backward(ctx, batch, saved);
 }
 
 OwnedTensor Decoder::run_without_saving(nn::Context& ctx,

@@ -63,6 +63,20 @@ class Decoder {
   // The head's is made by the forward already (nn/head_loss.h).
   void backward(nn::Context& ctx, const Batch& batch, Saved& saved) const;
 
+  // A training pass whose loss is taken elsewhere: forward_logits() overwrites
+  // the logits (N, Vp), backward_logits() does all of the backward, given their
+  // gradient. batch.targets is not read. To the bit what forward() and
+  // backward() come to. The head's weights are used a second time, which a home
+  // that gathers them ahead (ZeRO 3) does not expect.
+  void forward_logits(nn::Context& ctx,
+                      Tensor logits,
+                      const Batch& batch,
+                      Saved& saved) const;
+  void backward_logits(nn::Context& ctx,
+                       ConstTensor d_logits,
+                       const Batch& batch,
+                       Saved& saved) const;
+
   // The loss alone: without dropout, and nothing is kept.
   void evaluate(nn::Context& ctx, Tensor loss, const Batch& batch) const;
 
@@ -97,7 +111,10 @@ class Decoder {
     parameters_->in_unit(ctx, unit, uses, std::forward<Function>(function));
   }
 
-  // From the embedding to the final norm, nothing kept.
+  // From the embedding to the final norm, which leaves saved.normed_NC.
+  void forward_normed(nn::Context& ctx, const Batch& batch, Saved& saved) const;
+
+  // The same, nothing kept.
   OwnedTensor run_without_saving(nn::Context& ctx, const Batch& batch) const;
 
   ModelConfig config_;

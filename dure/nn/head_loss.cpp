@@ -56,17 +56,37 @@ void HeadLoss::forward(Context& ctx,
                         .vocabulary = vocabulary_,
                         .d_loss = d_loss,
                         .gradient = Gradient::kInPlace});
-    launch(ctx.stream,
-           MatMul{.y = saved.d_x.rows(block.first, block.rows),
-                  .a = logits_NV,
-                  .b = weight_.value});
-    launch(ctx.stream,
-           MatMul{.y = weight_.gradient,
-                  .a = logits_NV,
-                  .b = x_NC,
-                  .transpose_a = Transpose::kYes,
-                  .write = weight_.take_write()});
+    use_gradient(ctx, logits_NV, x_NC, saved.d_x.rows(block.first, block.rows));
   });
+}
+
+void HeadLoss::use_gradient(Context& ctx,
+                            ConstTensor d_logits,
+                            ConstTensor x,
+                            Tensor d_x) const {
+  launch(ctx.stream, MatMul{.y = d_x, .a = d_logits, .b = weight_.value});
+  launch(ctx.stream,
+         MatMul{.y = weight_.gradient,
+                .a = d_logits,
+                .b = x,
+                .transpose_a = Transpose::kYes,
+                .write = weight_.take_write()});
+}
+
+// In blocks of the same rows as forward(), so that sums are cut alike.
+void HeadLoss::backward_logits(Context& ctx,
+                               ConstTensor d_logits,
+                               ConstTensor x,
+                               Saved& saved) const {
+  const std::int64_t N = x.shape()[0];
+  saved.d_x = ctx.activation(x.shape());
+  for (std::int64_t first = 0; first < N; first += kMaximumRows) {
+    const std::int64_t rows = std::min(N - first, kMaximumRows);
+    use_gradient(ctx,
+                 d_logits.rows(first, rows),
+                 x.rows(first, rows),
+                 saved.d_x.rows(first, rows));
+  }
 }
 
 void HeadLoss::evaluate(Context& ctx,

@@ -33,13 +33,21 @@ class HeadLoss {
                float d_loss,
                Saved& saved) const;
 
+  // For whoever takes the loss elsewhere: given the logits' gradient (N, Vp),
+  // adds to, or overwrites, the weight's, and makes saved.d_x. The same
+  // numbers, to the bit, as forward() makes of its own.
+  void backward_logits(Context& ctx,
+                       ConstTensor d_logits,
+                       ConstTensor x,
+                       Saved& saved) const;
+
   // The loss alone.
   void evaluate(Context& ctx,
                 Tensor loss,
                 ConstTensor x,
                 ConstTensor targets) const;
 
-  // logits (N, Vp) of a few rows, for generation.
+  // logits (N, Vp).
   void logits(Context& ctx, Tensor logits, ConstTensor x) const;
 
   std::int64_t vocabulary() const { return vocabulary_; }
@@ -48,6 +56,12 @@ class HeadLoss {
   static std::int64_t block_rows(std::int64_t rows);
 
  private:
+  // What a block of logits' gradient comes to.
+  void use_gradient(Context& ctx,
+                    ConstTensor d_logits,
+                    ConstTensor x,
+                    Tensor d_x) const;
+
   // function(block, logits (rows, Vp) to be written) for every block of rows.
   template <typename Function>
   void for_each_block(Context& ctx, ConstTensor x, Function&& function) const;

@@ -1,0 +1,48 @@
+#include "dure/parallel/forms/flat_home.h"
+
+#include "dure/kernels/elementwise.h"
+
+namespace dure::parallel {
+namespace {
+
+constexpr std::int64_t kAlignment = 16;  // elements: a cache line
+
+std::int64_t aligned(std::int64_t elements) {
+  return (elements + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+}  // namespace
+
+std::int64_t FlatHome::elements_of(const nn::ParameterSet& parameters) {
+  std::int64_t sum = 0;
+  for (const nn::Parameter& parameter : parameters.all()) {
+    sum += aligned(parameter.value.elements());
+  }
+  return sum;
+}
+
+FlatHome::FlatHome(Stream& stream, Arena& arena, nn::ParameterSet& parameters)
+    : parameters_(parameters),
+      values_(arena.tensor({elements_of(parameters)}, Category::kParameters)),
+      gradients_(
+          arena.tensor({elements_of(parameters)}, Category::kGradients)) {
+  launch(stream, kernels::Fill{.y = values_, .value = 0});
+  launch(stream, kernels::Fill{.y = gradients_, .value = 0});
+  std::int64_t offset = 0;
+  for (nn::Parameter& parameter : parameters.all()) {
+    const Shape shape = parameter.value.shape();
+    const std::int64_t length = parameter.value.elements();
+    parameter.value = values_.rows(offset, length).reshaped(shape);
+    parameter.gradient = gradients_.rows(offset, length).reshaped(shape);
+    offset += aligned(length);
+  }
+  parameters.set_home(*this);
+}
+
+void FlatHome::begin_step() {
+  for (nn::Parameter& parameter : parameters_.all()) {
+    parameter.next_write = kernels::Write::kOverwrite;
+  }
+}
+
+}  // namespace dure::parallel

@@ -1,0 +1,34 @@
+// The simplest home of parameters: all values in one tensor, all gradients in
+// another, both always there, and nothing communicated.
+#pragma once
+
+#include "dure/nn/parameter.h"
+#include "dure/tensor/arena.h"
+
+namespace dure::parallel {
+
+class FlatHome final : public nn::ParameterHome {
+ public:
+  // Points the parameters into memory of its own, in their order, each from a
+  // multiple of 16 elements on; what lies between is 0. Both outlive this.
+  FlatHome(Stream& stream, Arena& arena, nn::ParameterSet& parameters);
+
+  void begin(int /*unit*/, nn::Uses /*uses*/, nn::Phase /*phase*/) override {}
+  void end(int /*unit*/, nn::Uses /*uses*/, nn::Phase /*phase*/) override {}
+
+  // The next gradients replace the last step's.
+  void begin_step();
+
+  Tensor values() const { return values_; }
+  Tensor gradients() const { return gradients_; }
+
+  // Elements of either.
+  static std::int64_t elements_of(const nn::ParameterSet& parameters);
+
+ private:
+  nn::ParameterSet& parameters_;
+  OwnedTensor values_;
+  OwnedTensor gradients_;
+};
+
+}  // namespace dure::parallel

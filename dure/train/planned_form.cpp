@@ -1,0 +1,295 @@
+#include "dure/train/planned_form.h"
+
+#include <cmath>
+
+#include "dure/base/check.h"
+#include "dure/data/batch_position.h"
+#include "dure/kernels/cross_entropy.h"
+#include "dure/kernels/transfer.h"
+#include "dure/model/initialize.h"
+#include "dure/model/weights.h"
+#include "dure/optim/schedule.h"
+
+namespace dure::train {
+namespace {
+
+using comm::SumOrder;
+using parallel::Action;
+using parallel::FlatHome;
+using parallel::Form;
+using parallel::FormPlan;
+
+std::uint64_t seed_of(const Config& config) {
+  return static_cast<std::uint64_t>(config.train.seed);
+}
+
+std::vector<optim::Target> targets_of(const nn::ParameterSet& parameters) {
+  std::vector<optim::Target> targets;
+  for (const nn::Parameter& parameter : parameters.all()) {
+    targets.push_back({.name = parameter.name,
+                       .weight = parameter.value,
+                       .gradient = parameter.gradient,
+                       .decays = parameter.decays});
+  }
+  return targets;
+}
+
+comm::How how(const Config& config,
+              Route route,
+              const parallel::Travel& travel) {
+  const bool ranked = config.parallel.sums == Sums::kRanked;
+  return {.sums = ranked ? SumOrder::kRanked : SumOrder::kFast,
+          .algorithm = ranked || route == Route::kQuickest
+                           ? comm::Algorithm::kAutomatic
+                           : travel.algorithm};
+}
+
+}  // namespace
+
+FormPlan plan_for(const Config& config,
+                  const nn::ParameterSet& parameters,
+                  Form form,
+                  int ranks) {
+  return parallel::plan_form(
+      form,
+      {.weights = FlatHome::elements_of(parameters),
+       .rows = config.train.global_batch * config.data.sequence,
+       .columns = model::padded_vocabulary(config.model.vocabulary, 1),
+       .optimizer_bytes_per_weight =
+           optim::state_bytes_per_parameter(config.optimizer)},
+      ranks);
+}
+
+PlannedForm::PlannedForm(Rank& rank,
+                         const Config& config,
+                         Form form,
+                         Route route)
+    : rank_(rank),
+      config_(config),
+      route_(route),
+      decoder_(config.model, seed_of(config), parameters_),
+      home_(rank.stream, rank.arena, parameters_),
+      plan_(plan_for(config, parameters_, form, rank.world().size())),
+      ctx_(rank.context(seed_of(config))),
+      local_(rank, config.train.micro_batch, config.data.sequence),
+      inputs_(local_.batch()) {
+  const auto specs = model::weights(config.model);
+  for (std::size_t w = 0; w < specs.size(); ++w) {
+    model::initialize(
+        rank.stream, specs[w], seed_of(config), parameters_.all()[w].value);
+  }
+  for (const FormStep& step : plan_.steps) {
+    make_room(step);
+  }
+}
+
+// For what a step brings to this rank.
+void PlannedForm::make_room(const FormStep& step) {
+  const auto room = [&](const Shape& shape, DType dtype) {
+    return rank_.arena.tensor(shape, Category::kCommunication, dtype);
+  };
+  switch (step.action) {
+    case Action::kReadOnRoot:
+      if (is_root()) {
+        batch_.emplace(
+            rank_, config_.train.global_batch, config_.data.sequence);
+      }
+      break;
+    case Action::kScatterInputs:
+      ids_ = room({local_.rows()}, DType::kI32);
+      inputs_.ids = ids_;
+      break;
+    case Action::kScatterTargets:
+      targets_ = room({local_.rows()}, DType::kI32);
+      inputs_.targets = targets_;
+      break;
+    case Action::kGatherLogits:
+      logits_NV_ = room(
+          {is_root() ? plan_.sizes.rows : local_.rows(), plan_.sizes.columns},
+          DType::kF32);
+      break;
+    case Action::kGatherLosses:
+      if (is_root()) {
+        losses_N_ = room({plan_.sizes.rows}, DType::kF32);
+      }
+      break;
+    case Action::kUpdateOnRoot:
+      if (is_root()) {
+        make_updater();
+      }
+      break;
+    case Action::kUpdate:
+      make_updater();
+      break;
+    default:
+      break;
+  }
+}
+
+void PlannedForm::make_updater() {
+  const std::vector<optim::Target> targets = targets_of(parameters_);
+  updater_.emplace(
+      Updater{.optimizer = optim::make_optimizer(
+                  config_.optimizer, targets, rank_.arena, rank_.stream),
+              .norm = optim::GradientNorm(targets)});
+}
+
+float PlannedForm::d_loss() const {
+  return static_cast<float>(1 / static_cast<double>(plan_.sizes.rows));
+}
+
+Tensor PlannedForm::on_root(const Tensor& whole) const {
+  return is_root() ? whole : Tensor();
+}
+
+Tensor PlannedForm::own_logits() const {
+  return logits_NV_.rows(0, local_.rows());
+}
+
+std::optional<double> PlannedForm::step(const data::Dataset& dataset) {
+  const data::BatchLayout layout = {.global_batch = config_.train.global_batch,
+                                    .micro_batch = config_.train.micro_batch,
+                                    .ranks = plan_.ranks,
+                                    .rank = rank_.world().rank()};
+  ctx_.first_sample =
+      static_cast<std::uint64_t>(layout.sample(consumed_, 0, 0));
+  home_.begin_step();
+  for (const FormStep& step : plan_.steps) {
+    execute(step, dataset);
+  }
+  consumed_ += config_.train.global_batch;
+  return is_root() ? std::optional(loss_sum_.value() /
+                                   static_cast<double>(plan_.sizes.rows))
+                   : std::nullopt;
+}
+
+void PlannedForm::execute(const FormStep& step, const data::Dataset& dataset) {
+  if (step.travel) {
+    communicate(step);
+  } else {
+    compute(step, dataset);
+  }
+}
+
+void PlannedForm::communicate(const FormStep& step) {
+  comm::Communicator& world = rank_.world();
+  const comm::How by = how(config_, route_, *step.travel);
+  const auto scatter = [&](Tensor y, ConstTensor whole) {
+    world.run(comm::Scatter{.y = y, .x = whole, .how = by});
+  };
+  switch (step.action) {
+    case Action::kScatterInputs:
+      scatter(ids_, is_root() ? batch_->batch().ids : ConstTensor());
+      break;
+    case Action::kScatterTargets:
+      scatter(targets_, is_root() ? batch_->batch().targets : ConstTensor());
+      break;
+    case Action::kBroadcastWeights:
+      world.run(comm::Broadcast{.x = home_.values(), .how = by});
+      break;
+    case Action::kGatherLogits:
+      world.run(
+          comm::Gather{.y = on_root(logits_NV_), .x = own_logits(), .how = by});
+      break;
+    case Action::kScatterLogitGradients:
+      scatter(own_logits(), on_root(logits_NV_));
+      break;
+    case Action::kGatherLosses:
+      world.run(
+          comm::Gather{.y = on_root(losses_N_), .x = local_.loss(), .how = by});
+      add_losses();
+      break;
+    case Action::kReduceGradients:
+      world.run(comm::Reduce{
+          .y = on_root(home_.gradients()), .x = home_.gradients(), .how = by});
+      break;
+    case Action::kBroadcastGradients:
+      world.run(comm::Broadcast{.x = home_.gradients(), .how = by});
+      break;
+    case Action::kAllReduceGradients:
+      world.run(comm::AllReduce{
+          .y = home_.gradients(), .x = home_.gradients(), .how = by});
+      break;
+    default:
+      DURE_CHECK(false, "no executor for: ", name_of(step.action));
+  }
+}
+
+void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
+  switch (step.action) {
+    case Action::kReadOnRoot:
+      if (is_root()) {
+        batch_->load(dataset, consumed_);
+      }
+      break;
+    case Action::kRead:
+      local_.load(dataset, static_cast<std::int64_t>(ctx_.first_sample));
+      break;
+    case Action::kForwardToLogits:
+      decoder_.forward_logits(ctx_, own_logits(), inputs_, saved_);
+      break;
+    case Action::kLossOnRoot:
+      if (is_root()) {
+        loss_on_root();
+      }
+      break;
+    case Action::kForwardToLoss:
+      decoder_.forward(ctx_, local_.loss(), inputs_, d_loss(), saved_);
+      break;
+    case Action::kBackwardFromLogits:
+      decoder_.backward_logits(ctx_, own_logits(), inputs_, saved_);
+      break;
+    case Action::kBackward:
+      decoder_.backward(ctx_, inputs_, saved_);
+      break;
+    case Action::kUpdateOnRoot:
+    case Action::kUpdate:
+      if (updater_) {
+        update();
+      }
+      break;
+    default:
+      DURE_CHECK(false, "no executor for: ", name_of(step.action));
+  }
+}
+
+// The logits become their own gradient.
+void PlannedForm::loss_on_root() {
+  launch(rank_.stream,
+         kernels::CrossEntropy{.loss = batch_->loss(),
+                               .logits = logits_NV_,
+                               .targets = batch_->batch().targets,
+                               .vocabulary = config_.model.vocabulary,
+                               .d_loss = d_loss(),
+                               .gradient = kernels::Gradient::kInPlace});
+  loss_sum_ = batch_->loss_sum();
+}
+
+void PlannedForm::add_losses() {
+  if (!is_root()) {
+    return;
+  }
+  std::vector<float> losses(static_cast<std::size_t>(plan_.sizes.rows));
+  launch(rank_.stream,
+         kernels::Download{.host = std::as_writable_bytes(std::span(losses)),
+                           .x = losses_N_});
+  loss_sum_ = ExactSum();
+  for (const float loss : losses) {
+    loss_sum_.add(loss);
+  }
+}
+
+void PlannedForm::update() {
+  const double norm = updater_->norm.compute(rank_.stream);
+  DURE_CHECK(std::isfinite(norm),
+             "the gradients are not finite (their norm is ",
+             norm,
+             "); lower optimizer.learning_rate");
+  optim::Optimizer& optimizer = *updater_->optimizer;
+  optimizer.step(
+      rank_.stream,
+      optim::learning_rate(optimizer.updates() + 1, config_.optimizer),
+      optim::clip_scale(norm, config_.optimizer.clip_gradient));
+}
+
+}  // namespace dure::train

@@ -1,0 +1,82 @@
+// The executor of a form's plan: step by step, as it is written.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "dure/base/exact_sum.h"
+#include "dure/model/decoder.h"
+#include "dure/optim/gradient_norm.h"
+#include "dure/optim/optimizer.h"
+#include "dure/parallel/forms/flat_home.h"
+#include "dure/train/form_trainer.h"
+#include "dure/train/micro_batch.h"
+
+namespace dure::train {
+
+parallel::FormPlan plan_for(const Config& config,
+                            const nn::ParameterSet& parameters,
+                            parallel::Form form,
+                            int ranks);
+
+// Any form but kBuckets.
+class PlannedForm final : public FormTrainer {
+ public:
+  PlannedForm(Rank& rank,
+              const Config& config,
+              parallel::Form form,
+              Route route);
+
+  std::optional<double> step(const data::Dataset& dataset) override;
+  nn::ParameterSet& parameters() override { return parameters_; }
+  const parallel::FormPlan& plan() const override { return plan_; }
+
+ private:
+  using FormStep = parallel::FormStep;
+
+  // Where weights are updated.
+  struct Updater {
+    std::unique_ptr<optim::Optimizer> optimizer;
+    optim::GradientNorm norm;
+  };
+
+  void make_room(const FormStep& step);
+  void make_updater();
+
+  void execute(const FormStep& step, const data::Dataset& dataset);
+  void communicate(const FormStep& step);
+  void compute(const FormStep& step, const data::Dataset& dataset);
+  void loss_on_root();
+  void add_losses();
+  void update();
+
+  bool is_root() const { return rank_.is_first(); }
+  float d_loss() const;
+  Tensor on_root(const Tensor& whole) const;
+  // Of what lies whole on rank 0, its own part; elsewhere everything.
+  Tensor own_logits() const;
+
+  Rank& rank_;
+  Config config_;
+  Route route_;
+  nn::ParameterSet parameters_;
+  model::Decoder decoder_;
+  parallel::FlatHome home_;
+  parallel::FormPlan plan_;
+  nn::Context ctx_;
+  MicroBatch local_;
+  model::Batch inputs_;  // what this rank goes through
+  model::Decoder::Saved saved_;
+  ExactSum loss_sum_;  // of the step, on rank 0
+  std::int64_t consumed_ = 0;
+
+  // What a plan may ask for.
+  std::optional<MicroBatch> batch_;  // the whole, on rank 0
+  OwnedTensor ids_;
+  OwnedTensor targets_;
+  OwnedTensor logits_NV_;  // of all ranks on rank 0, elsewhere of its own rows
+  OwnedTensor losses_N_;   // of all ranks, on rank 0
+  std::optional<Updater> updater_;
+};
+
+}  // namespace dure::train
