@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 """clang-tidy over our sources, on all cores, never twice over the same text.
 
-Usage: tools/tidy.py [--build DIR] [FILE...]      (default: build/asan, all files)
+Usage: tools/tidy.py [--build DIR] [--minutes N] [FILE...]
+                                                  (default: build/asan, all files)
 Example: tools/tidy.py dure/base/files.cpp
 
 A file that passed is remembered under a hash of all that its result follows
 from: its own text, that of every header of ours it reaches, .clang-tidy, its
 compile command and the versions of the packages. The memory is in
 $XDG_CACHE_HOME/dure/tidy (~/.cache/dure/tidy) and may be removed at any time.
+
+Without that memory all files take many minutes. --minutes ends it: files are
+taken in the order of the commits that last changed them, the newest first, so
+that what is new is always looked at; how many were not reached is said.
 """
 import argparse
 import concurrent.futures
@@ -110,13 +115,31 @@ def show(done, total, name, seconds):
         print(f"tidy: {name} took {seconds:.0f} s", file=sys.stderr)
 
 
-def check_all(waiting, build):
-    """Runs what waits (path -> key); remembers what passed; the failures."""
-    failures = []
+def newest_first(paths):
+    """By the last commit that changed them; those of no commit before all."""
+    log = output_of("git", "log", "--format=", "--name-only", "-z", "--", *FOLDERS)
+    age = {}
+    for name in log.decode().split("\0"):
+        age.setdefault(name.strip(), len(age))
+    return sorted(paths, key=lambda p: (age.get(p.relative_to(ROOT).as_posix(), -1), p))
+
+
+def check_all(waiting, build, seconds):
+    """Runs what waits (path -> key); remembers what passed. The failures, and
+    how many there was no time for."""
+    failures, late = [], 0
+    end = time.monotonic() + seconds
+
+    def run(path):
+        return None if time.monotonic() > end else run_tidy(path, build)
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = {pool.submit(run_tidy, path, build): path for path in waiting}
+        jobs = {pool.submit(run, path): path for path in newest_first(waiting)}
         finished = concurrent.futures.as_completed(jobs)
         for done, job in enumerate(finished, 1):
+            if job.result() is None:
+                late += 1
+                continue
             path, (status, output, seconds) = jobs[job], job.result()
             name = path.relative_to(ROOT).as_posix()
             show(done, len(jobs), name, seconds)
@@ -127,13 +150,14 @@ def check_all(waiting, build):
                 print(f"\n{output.strip()}", flush=True)
     if sys.stderr.isatty() and waiting:
         print("\r\033[K", end="", file=sys.stderr)
-    return failures
+    return failures, late
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1])
     parser.add_argument("--build", type=pathlib.Path,
                         default=ROOT / "build" / "asan")
+    parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     arguments = parser.parse_args()
 
@@ -148,9 +172,10 @@ def main():
     keys = {p: key_of(p, commands[p], environment) for p in sorted(chosen)}
     waiting = {p: k for p, k in keys.items()
                if not (cache_folder() / k).exists()}
-    failures = check_all(waiting, arguments.build)
-    print(f"tidy: {len(chosen) - len(failures)} files clean "
+    failures, late = check_all(waiting, arguments.build, 60 * arguments.minutes)
+    print(f"tidy: {len(chosen) - len(failures) - late} files clean "
           f"({len(chosen) - len(waiting)} unchanged since they were), "
+          f"{late} not reached, "
           f"{len(failures)} not{': ' if failures else ''}{' '.join(failures)}")
     return bool(failures)
 

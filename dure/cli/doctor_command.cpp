@@ -224,7 +224,7 @@ Trial try_two_ranks() {
 
 Facts examine(const Trial& trial) {
   std::vector<std::string> back_ends = {"self", "threads", "sim"};
-  if (comm::kBuiltWithMpi) {
+  if (comm::built_with_mpi()) {
     back_ends.emplace_back("mpi");
   }
   Facts facts = {{"dure", version_line()},

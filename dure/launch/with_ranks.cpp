@@ -19,6 +19,12 @@ bool speaks_pmi(const Environment& environment) {
   return first != environment.end() && first->first.starts_with("PMI");
 }
 
+// For messages: how many processes there are.
+std::string count_of(const Launcher& launcher) {
+  return launcher.world == kNotTold ? "several"
+                                    : std::to_string(launcher.world);
+}
+
 void check_launcher(const RankOptions& options,
                     const Environment& environment,
                     const Launcher& launcher) {
@@ -28,7 +34,7 @@ void check_launcher(const RankOptions& options,
                             " asks for threads, but ",
                             launcher.name,
                             " has started ",
-                            launcher.world,
+                            count_of(launcher),
                             " processes: leave out one of the two"));
   }
   if (!launcher.speaks_mpi) {
@@ -45,10 +51,10 @@ void check_launcher(const RankOptions& options,
   if (launcher.name == kSlurm && !speaks_pmi(environment)) {
     check_world(launcher, 1);
   }
-  if (!comm::kBuiltWithMpi) {
+  if (!comm::built_with_mpi()) {
     throw UsageError(concat(launcher.name,
                             " has started ",
-                            launcher.world,
+                            count_of(launcher),
                             " processes, but this dure was built without MPI: "
                             "install libopenmpi-dev and build again, or use "
                             "--ranks"));
@@ -78,7 +84,7 @@ void with_ranks(const RankOptions& options,
                 const Environment& environment,
                 const Body& body) {
   const std::optional<Launcher> launcher = launcher_of(environment);
-  if (launcher.has_value() && launcher->world > 1) {
+  if (launcher.has_value() && launcher->world != 1) {
     check_launcher(options, environment, *launcher);
     return run_process(options, *launcher, body);
   }

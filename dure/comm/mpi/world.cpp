@@ -4,6 +4,10 @@
 
 namespace dure::comm {
 
+bool built_with_mpi() {
+  return true;
+}
+
 MpiWorld::MpiWorld(MpiThreads threads)
     : engine_(std::make_shared<MpiEngine>(threads)) {}
 

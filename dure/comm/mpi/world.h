@@ -28,11 +28,7 @@ namespace dure::comm {
 
 // Whether this build has the back end; without it MpiWorld's constructor
 // throws.
-#ifdef DURE_WITH_MPI
-inline constexpr bool kBuiltWithMpi = true;
-#else
-inline constexpr bool kBuiltWithMpi = false;
-#endif
+bool built_with_mpi();
 
 // "Open MPI v4.1.4, ..., MPI 3.1", whether MPI was started or not; "" in a
 // build without.

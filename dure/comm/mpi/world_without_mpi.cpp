@@ -7,6 +7,10 @@ namespace dure::comm {
 
 class MpiEngine {};
 
+bool built_with_mpi() {
+  return false;
+}
+
 std::string mpi_library() {
   return "";
 }

@@ -46,9 +46,10 @@ ReplicaGroups make_replica_groups(comm::Communicator& data, int shard_size) {
   groups.by_data.resize(static_cast<std::size_t>(N));
   for (int p = 0; p < P; ++p) {
     for (int r = 0; r < R; ++r) {
-      groups.by_data[static_cast<std::size_t>(r * P + p)] =
+      const int rank = r * P + p;
+      groups.by_data[static_cast<std::size_t>(rank)] =
           static_cast<int>(order.size());
-      order.push_back(r * P + p);
+      order.push_back(rank);
     }
   }
   groups.exchange = data.subgroup(order, "data");

@@ -1,0 +1,249 @@
+#include "dure/parallel/zero/parameter_store.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/launch/run_ranks.h"
+
+namespace dure::parallel {
+namespace {
+
+using MicroBatch = Gradients::MicroBatch;
+using nn::Phase;
+using nn::Uses;
+
+constexpr int kUnits = 5;  // 0, two blocks, a norm, a head
+constexpr int kMicroBatches = 3;
+
+// Sizes that nothing divides; the first weight is the head's, too; the last
+// one gets no gradient.
+void add_parameters(nn::ParameterSet& parameters) {
+  parameters.add("embedding", {41, 3}, {}, true, {0, 4});
+  parameters.add("one", {100}, {}, true, {1});
+  parameters.add("two", {7, 5}, {}, true, {2});
+  parameters.add("more", {33}, {}, false, {2});
+  parameters.add("norm", {16}, {}, false, {3});
+  parameters.add("idle", {17}, {}, false, {2});
+}
+
+// Small whole numbers: their sums are exact in any order.
+float value_of(std::size_t weight, std::int64_t i) {
+  return static_cast<float>(100 * static_cast<std::int64_t>(weight) + i % 89);
+}
+float gradient_of(std::size_t weight, std::int64_t i, std::int64_t sample) {
+  return static_cast<float>((static_cast<std::int64_t>(weight) + 1) *
+                            (i % 13 + 1) * (sample + 1));
+}
+
+class Step {
+ public:
+  Step(comm::Communicator& world, const StoreOptions& options) : world_(world) {
+    add_parameters(parameters_);
+    store_.emplace(stream_, arena_, parameters_, world, options);
+  }
+
+  void publish() {
+    for (const Kept& kept : store_->kept()) {
+      for (std::int64_t i = 0; i < kept.value.elements(); ++i) {
+        kept.value.data()[i] =
+            value_of(static_cast<std::size_t>(kept.weight), kept.offset + i);
+      }
+    }
+    store_->publish();
+  }
+
+  void train() {
+    store_->begin_step();
+    for (int m = 0; m < kMicroBatches; ++m) {
+      sample_ = m * world_.size() + world_.rank();
+      store_->begin_micro_batch(m + 1 < kMicroBatches ? MicroBatch::kMore
+                                                      : MicroBatch::kLast);
+      for (int unit = 0; unit + 1 < kUnits; ++unit) {
+        run(unit, Uses::kValues);
+      }
+      run(kUnits - 1, Uses::kBoth);
+      for (int unit = kUnits - 2; unit > 0; --unit) {
+        run(unit, Uses::kBoth);
+      }
+      run(0, Uses::kGradients);
+    }
+    store_->finish_gradients();
+  }
+
+  void evaluate() {
+    for (int unit = 0; unit < kUnits; ++unit) {
+      store_->begin(unit, Uses::kValues, Phase::kEvaluate);
+      read(unit);
+      store_->end(unit, Uses::kValues, Phase::kEvaluate);
+    }
+  }
+
+  void expect_sums() const {
+    const std::int64_t samples = kMicroBatches * world_.size();
+    for (const Kept& kept : store_->kept()) {
+      const auto weight = static_cast<std::size_t>(kept.weight);
+      const nn::Parameter& parameter = parameters_.all()[weight];
+      for (std::int64_t i = 0; i < kept.gradient.elements(); ++i) {
+        float sum = 0;
+        for (std::int64_t sample = 0; sample < samples; ++sample) {
+          sum += gradient_of(weight, kept.offset + i, sample);
+        }
+        // Each of its units adds one.
+        sum *= parameter.name == "idle"
+                   ? 0
+                   : static_cast<float>(parameter.units.size());
+        ASSERT_EQ(kept.gradient.data()[i], sum) << parameter.name << " " << i;
+      }
+    }
+  }
+
+  std::int64_t kept_elements() const {
+    std::int64_t sum = 0;
+    for (const Kept& kept : store_->kept()) {
+      sum += kept.value.elements();
+    }
+    return sum;
+  }
+
+ private:
+  void run(int unit, Uses uses) {
+    store_->begin(unit, uses, Phase::kTrain);
+    if (nn::reads_values(uses)) {
+      read(unit);
+    }
+    if (nn::writes_gradients(uses)) {
+      write(unit);
+    }
+    store_->end(unit, uses, Phase::kTrain);
+  }
+
+  bool uses(const nn::Parameter& parameter, int unit) const {
+    return std::find(parameter.units.begin(), parameter.units.end(), unit) !=
+           parameter.units.end();
+  }
+
+  void read(int unit) const {
+    for (std::size_t w = 0; w < parameters_.all().size(); ++w) {
+      const nn::Parameter& parameter = parameters_.all()[w];
+      if (!uses(parameter, unit)) {
+        continue;
+      }
+      for (std::int64_t i = 0; i < parameter.value.elements(); ++i) {
+        ASSERT_EQ(parameter.value.data()[i], value_of(w, i)) << parameter.name;
+      }
+    }
+  }
+
+  void write(int unit) {
+    for (std::size_t w = 0; w < parameters_.all().size(); ++w) {
+      nn::Parameter& parameter = parameters_.all()[w];
+      if (!uses(parameter, unit) || parameter.name == "idle") {
+        continue;
+      }
+      const bool adds = parameter.take_write() == kernels::Write::kAdd;
+      for (std::int64_t i = 0; i < parameter.gradient.elements(); ++i) {
+        float& gradient = parameter.gradient.data()[i];
+        gradient = (adds ? gradient : 0) + gradient_of(w, i, sample_);
+      }
+    }
+  }
+
+  comm::Communicator& world_;
+  Stream stream_{Device::kCpu};
+  Arena arena_{{.limit_bytes = std::size_t{1} << 30}};
+  nn::ParameterSet parameters_;
+  std::optional<ParameterStore> store_;
+  std::int64_t sample_ = 0;
+};
+
+StoreOptions options_of(int stage, Gradients::Order order) {
+  return {.stage = stage,
+          .bucket_bytes = 500,
+          .first_bucket_bytes = 100,
+          .order = order};
+}
+
+class Stages : public testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(ParameterStore,
+                         Stages,
+                         testing::Values(0, 1, 2, 3),
+                         testing::PrintToStringParamName());
+
+TEST_P(Stages, SumGradientsAndHandOutValues) {
+  for (const int ranks : {1, 2, 3, 4}) {
+    for (const auto order :
+         {Gradients::Order::kFast, Gradients::Order::kRanked}) {
+      SCOPED_TRACE(concat(ranks, " ranks"));
+      launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
+        Step step(world, options_of(GetParam(), order));
+        step.publish();
+        for (int i = 0; i < 2; ++i) {
+          step.train();
+          step.expect_sums();
+          step.evaluate();
+        }
+      });
+    }
+  }
+}
+
+TEST_P(Stages, WorkInGroups) {
+  launch::run_ranks({.ranks = 6}, [&](comm::Communicator& world) {
+    StoreOptions options = options_of(GetParam(), Gradients::Order::kFast);
+    options.shard_size = 3;
+    options.prefetch = 2;
+    Step step(world, options);
+    step.publish();
+    step.train();
+    step.expect_sums();
+  });
+}
+
+TEST_P(Stages, KeepPartsFromTheFirstOnOn) {
+  constexpr std::int64_t kElements = 41 * 3 + 100 + 35 + 33 + 16 + 17;
+  std::atomic<std::int64_t> all = 0;
+  launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
+    const Step step(world, options_of(GetParam(), Gradients::Order::kFast));
+    all += step.kept_elements();
+  });
+  EXPECT_EQ(all, GetParam() == 0 ? 2 * kElements : kElements);
+}
+
+// A pass that was left in the middle: the next one begins anew.
+TEST(ParameterStore, GathersAnewAfterAPassThatBrokeOff) {
+  launch::run_ranks({.ranks = 2}, [](comm::Communicator& world) {
+    Step step(world, options_of(3, Gradients::Order::kFast));
+    step.publish();
+    step.evaluate();
+    step.publish();
+    step.train();
+    step.evaluate();
+    step.expect_sums();
+  });
+}
+
+TEST(ReadingOrder, GoesForwardAndInTrainingBack) {
+  EXPECT_EQ(reading_order(5, Phase::kEvaluate),
+            (std::vector<int>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(reading_order(5, Phase::kTrain),
+            (std::vector<int>{0, 1, 2, 3, 4, 3, 2, 1}));
+}
+
+TEST(ReplicaGroups, NeedGroupsThatDivide) {
+  launch::run_ranks({.ranks = 4}, [](comm::Communicator& world) {
+    EXPECT_THROW(make_replica_groups(world, 3), UsageError);
+    const ReplicaGroups groups = make_replica_groups(world, 2);
+    EXPECT_EQ(groups.shard->size(), 2);
+    EXPECT_EQ(groups.replicate->size(), 2);
+    EXPECT_EQ(groups.by_data, (std::vector<int>{0, 2, 1, 3}));
+  });
+}
+
+}  // namespace
+}  // namespace dure::parallel

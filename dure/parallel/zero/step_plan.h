@@ -1,0 +1,74 @@
+// What a step communicates, and the memory that this takes: known before it
+// runs.
+//
+// Beside the model's state (memory.h) a rank holds, by name:
+//
+//   gradients   at stages 2 and 3, or with ranked sums: the buckets that are
+//               being written, and at most two on their way, each with what it
+//               is received into
+//   values      at stage 3: the buckets of the unit that runs, and of the
+//               `prefetch` units after it
+//
+// A step of n elements, padding included, moves n in a reduce_scatter and n in
+// an all_gather at stages 1 and 2; the all_reduce of stage 0 is both in one.
+// Stage 3 gathers twice, for the forward and for the backward: 3 n [1, section
+// 7], less what need not be gathered again, as a bucket is still there when the
+// backward begins, or the backward reads no values.
+//
+// [1] Rajbhandari et al. 2020, arXiv:1910.02054.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dure/nn/parameter.h"
+#include "dure/parallel/replica/bucket_plan.h"
+#include "dure/parallel/replica/gradients.h"
+
+namespace dure::parallel {
+
+// A unit begins, uses its parameters, and ends.
+struct Visit {
+  int unit = 0;
+  nn::Uses uses = nn::Uses::kValues;
+};
+
+// Those of a micro-batch's forward and backward, in order; reading_order()
+// (values.h) has those that read values. `units`: of the model, 2 or more.
+std::vector<Visit> visits(int units);
+
+struct StepOf {
+  int stage = 0;
+  int shard_size = 1;  // P
+  int prefetch = 1;
+  Gradients::Order order = Gradients::Order::kFast;
+  int micro_batches = 1;
+};
+
+// Elements that each rank gives or gets in collectives of the kind, the larger
+// of the two, as comm::Traffic counts.
+struct StepElements {
+  std::int64_t reduce_scatter = 0;   // in the shard group
+  std::int64_t all_gather = 0;       // of values, in the shard group
+  std::int64_t all_reduce = 0;       // across groups
+  std::int64_t all_to_all = 0;       // ranked: of all ranks
+  std::int64_t all_gather_sums = 0;  // ranked: across groups
+
+  // As published: an all_reduce is a reduce_scatter and an all_gather.
+  std::int64_t moved() const {
+    return reduce_scatter + all_gather + 2 * all_reduce + all_to_all +
+           all_gather_sums;
+  }
+};
+
+struct StepPlan {
+  // Of Category::kCommunication, where no bucket arrives before it is waited
+  // for: no run holds more.
+  std::int64_t peak_bytes = 0;
+  StepElements elements;
+};
+
+// The plan's parts are the ranks; shard_size divides them.
+StepPlan plan_step(const BucketPlan& plan, const StepOf& step);
+
+}  // namespace dure::parallel
