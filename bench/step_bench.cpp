@@ -15,8 +15,9 @@
 #include <sys/resource.h>
 #include <vector>
 
+#include "bench/operations_table.h"
+#include "bench/random_tokens.h"
 #include "bench/sgemm_rate.h"
-#include "dure/base/random.h"
 #include "dure/base/trace.h"
 #include "dure/model/flops.h"
 #include "dure/model/presets.h"
@@ -31,28 +32,6 @@ struct Options {
   std::int64_t sequence = 256;
   int steps = 7;
   bool operations = false;
-};
-
-// Random tokens: their values do not change the work.
-class RandomTokens final : public data::Dataset {
- public:
-  RandomTokens(std::int64_t sequence, std::int64_t vocabulary)
-      : sequence_(sequence), vocabulary_(vocabulary) {}
-  std::int64_t size() const override { return 1 << 30; }
-  std::int64_t sample_tokens() const override { return sequence_ + 1; }
-  void sample(std::int64_t index,
-              std::span<std::int32_t> tokens) const override {
-    const RandomStream random(1, "tokens");
-    for (std::size_t t = 0; t < tokens.size(); ++t) {
-      tokens[t] = static_cast<std::int32_t>(
-          random.below(static_cast<std::uint64_t>(vocabulary_),
-                       static_cast<std::uint64_t>(index) * tokens.size() + t));
-    }
-  }
-
- private:
-  std::int64_t sequence_;
-  std::int64_t vocabulary_;
 };
 
 double median(std::vector<double> values) {
@@ -75,32 +54,6 @@ train::Config config_of(const Options& options) {
   return train::resolve(config);
 }
 
-void print_operations(const Trace& trace, double seconds) {
-  std::printf("\n%-22s %6s %9s %7s %9s %8s\n",
-              "operation",
-              "calls",
-              "ms",
-              "share",
-              "GFLOP/s",
-              "GB/s");
-  double accounted = 0;
-  for (const auto& [name, sum] : trace.sums()) {
-    accounted += sum.seconds;
-    std::printf("%-22s %6llu %9.2f %6.1f%% %9.1f %8.1f\n",
-                name.c_str(),
-                static_cast<unsigned long long>(sum.count),
-                1e3 * sum.seconds,
-                100 * sum.seconds / seconds,
-                1e-9 * sum.flops / sum.seconds,
-                1e-9 * sum.bytes / sum.seconds);
-  }
-  std::printf("%-22s %6s %9.2f %6.1f%%\n",
-              "(outside)",
-              "",
-              1e3 * (seconds - accounted),
-              100 * (1 - accounted / seconds));
-}
-
 void print_memory(const train::Rank& rank) {
   const Ledger& ledger = rank.arena.ledger();
   std::printf("\npeak memory        ");
@@ -119,7 +72,7 @@ void run(const Options& options) {
   const train::Config config = config_of(options);
   train::Rank rank({});
   train::Trainer trainer(rank, config);
-  const RandomTokens data(options.sequence, config.model.vocabulary);
+  const bench::RandomTokens data(options.sequence, config.model.vocabulary);
   const double tokens = static_cast<double>(options.batch * options.sequence);
   const double flops =
       tokens * model::flops_per_token(config.model, options.sequence);
@@ -160,7 +113,7 @@ void run(const Options& options) {
     rank.stream.set_trace(&trace);
     const double start = monotonic_seconds();
     trainer.step(data);
-    print_operations(trace, monotonic_seconds() - start);
+    bench::print_operations(trace, monotonic_seconds() - start);
   }
 }
 

@@ -1,0 +1,309 @@
+// Training steps on ranks that share the machine's cores, beside one rank that
+// has them all: data parallelism and ZeRO's stages.
+//
+//   parallel_bench [--preset NAME] [--ranks N] [--batch B] [--sequence S]
+//                  [--micro-batch M] [--rounds N] [--only LAYOUTS]
+//                  [--operations] [--smoke]
+//
+// LAYOUTS are of "one,0,1,2,3": one rank, and the stages on N of them. A round
+// takes one step of each layout, there and back in turn, so that all meet the
+// same machine; medians are shown, and the ratio is the median of the ratios
+// to the one rank of the same round. All have the same micro-batch, so what a
+// product multiplies is of the same size. A layout is made and dropped for
+// every step, for the sake of memory; a step of one micro-batch a rank comes
+// before, and warms up. In the last round another step follows with a trace:
+// of it are what is communicated, the part of it that is hidden behind compute
+// and, with --operations, where the time goes.
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "bench/operations_table.h"
+#include "bench/random_tokens.h"
+#include "bench/spread.h"
+#include "dure/base/trace.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/model/presets.h"
+#include "dure/train/trainer.h"
+
+namespace dure::bench {
+namespace {
+
+struct Options {
+  model::ModelConfig model = model::preset("gpt2-124m");
+  int ranks = 2;
+  std::int64_t batch = 16;
+  std::int64_t sequence = 256;
+  std::int64_t micro_batch = 4;
+  int rounds = 3;
+  std::string only = "one,0,1,2,3";
+  bool operations = false;
+};
+
+struct Layout {
+  std::string name;
+  int ranks = 1;
+  std::int64_t stage = 0;
+};
+
+enum class WithTrace : std::uint8_t { kNo, kYes };
+
+// Of the first rank.
+struct Traced {
+  Trace::Overlap overlap;
+  std::uint64_t bytes = 0;  // communicated in a step
+  BytesByCategory peaks{};
+  std::size_t peak = 0;
+};
+
+struct Results {
+  std::map<std::string, std::vector<double>> rates;  // tokens/s, a round each
+  std::map<std::string, Traced> traced;
+};
+
+std::vector<Layout> layouts_of(const Options& options) {
+  std::vector<Layout> layouts;
+  std::istringstream names(options.only);
+  for (std::string name; std::getline(names, name, ',');) {
+    if (name == "one") {
+      layouts.push_back({.name = "1 rank"});
+    } else {
+      layouts.push_back(
+          {.name = std::to_string(options.ranks) + " ranks, ZeRO " + name,
+           .ranks = options.ranks,
+           .stage = std::atoll(name.c_str())});
+    }
+  }
+  return layouts;
+}
+
+train::Config config_of(const Options& options, const Layout& layout) {
+  train::Config config;
+  config.model = options.model;
+  config.data.sequence = options.sequence;
+  config.train.global_batch = options.batch;
+  config.train.micro_batch = options.micro_batch;
+  const std::int64_t first = options.micro_batch * layout.ranks;
+  if (first < options.batch) {  // the step that warms up
+    config.train.batch_rampup = {first, options.batch - first, 1};
+  }
+  config.parallel.data = layout.ranks;
+  config.parallel.zero = layout.stage;
+  return train::resolve(config);
+}
+
+std::uint64_t communicated(const comm::Communicator& world) {
+  std::uint64_t bytes = 0;
+  for (const auto& [axis, counts] : world.traffic().by_axis()) {
+    for (const comm::Traffic::Count& count : counts) {
+      bytes += count.bytes;
+    }
+  }
+  return bytes;
+}
+
+// Collective.
+Traced trace_step(train::Rank& rank,
+                  train::Trainer& trainer,
+                  const RandomTokens& data,
+                  const Options& options) {
+  Trace trace;
+  const std::uint64_t before = communicated(rank.world());
+  rank.stream.set_trace(&trace);
+  const double start = monotonic_seconds();
+  trainer.step(data);
+  const double seconds = monotonic_seconds() - start;
+  rank.stream.set_trace(nullptr);
+  Traced traced = {.overlap = trace.overlap(),
+                   .bytes = communicated(rank.world()) - before,
+                   .peak = rank.arena.ledger().peak()};
+  for (std::size_t c = 0; c < kCategories; ++c) {
+    traced.peaks[c] = rank.arena.ledger().peak(static_cast<Category>(c));
+  }
+  if (options.operations && rank.is_first()) {
+    print_operations(trace, seconds);
+  }
+  return traced;
+}
+
+void measure(const Options& options,
+             const Layout& layout,
+             WithTrace with_trace,
+             Results& into) {
+  const train::Config config = config_of(options, layout);
+  const auto body = [&](comm::Communicator& world) {
+    train::Rank rank({.world = &world});
+    train::Trainer trainer(rank, config);
+    const RandomTokens data(options.sequence, config.model.vocabulary);
+    trainer.step(data);
+    const double start = monotonic_seconds();
+    const double tokens = static_cast<double>(trainer.step(data).tokens);
+    const double rate = tokens / (monotonic_seconds() - start);
+    if (rank.is_first()) {
+      into.rates[layout.name].push_back(rate);
+    }
+    if (with_trace == WithTrace::kYes) {
+      const Traced traced = trace_step(rank, trainer, data, options);
+      if (rank.is_first()) {
+        into.traced[layout.name] = traced;
+      }
+    }
+  };
+  launch::run_ranks({.ranks = layout.ranks}, body);
+}
+
+std::string ratio_cell(const Results& results, const std::string& name) {
+  const auto one = results.rates.find("1 rank");
+  if (one == results.rates.end()) {
+    return "-";
+  }
+  const std::vector<double>& rates = results.rates.at(name);
+  std::vector<double> ratios;
+  for (std::size_t round = 0; round < rates.size(); ++round) {
+    ratios.push_back(rates[round] / one->second[round]);
+  }
+  const Spread spread = spread_of(std::move(ratios));
+  char text[64];
+  std::snprintf(text,
+                sizeof text,
+                "%.3f (%.3f to %.3f)",
+                spread.median,
+                spread.least,
+                spread.most);
+  return text;
+}
+
+std::string hidden_cell(const Trace::Overlap& overlap) {
+  if (overlap.communication == 0) {
+    return "- | -";
+  }
+  char text[64];
+  std::snprintf(text,
+                sizeof text,
+                "%.2f s | %.1f %%",
+                overlap.communication,
+                100 * overlap.hidden / overlap.communication);
+  return text;
+}
+
+void print_rates(const std::vector<Layout>& layouts, const Results& results) {
+  std::printf(
+      "\n| layout | tokens/s | / 1 rank | communicated | takes | hidden |\n"
+      "| --- | --- | --- | --- | --- | --- |\n");
+  for (const Layout& layout : layouts) {
+    const Spread rate = spread_of(results.rates.at(layout.name));
+    const Traced& traced = results.traced.at(layout.name);
+    std::printf("| %s | %.1f (%.1f to %.1f) | %s | %.1f MB | %s |\n",
+                layout.name.c_str(),
+                rate.median,
+                rate.least,
+                rate.most,
+                ratio_cell(results, layout.name).c_str(),
+                1e-6 * static_cast<double>(layout.ranks > 1 ? traced.bytes : 0),
+                hidden_cell(traced.overlap).c_str());
+  }
+}
+
+void print_memory(const std::vector<Layout>& layouts, const Results& results) {
+  std::printf("\nPeaks on rank 0, MB\n\n| layout |");
+  for (std::size_t c = 0; c < kCategories; ++c) {
+    std::printf(" %s |", name_of(static_cast<Category>(c)));
+  }
+  std::printf(" all at once |\n|");
+  for (std::size_t c = 0; c < kCategories + 2; ++c) {
+    std::printf(" --- |");
+  }
+  for (const Layout& layout : layouts) {
+    const Traced& traced = results.traced.at(layout.name);
+    std::printf("\n| %s |", layout.name.c_str());
+    for (const std::size_t peak : traced.peaks) {
+      std::printf(" %.1f |", 1e-6 * static_cast<double>(peak));
+    }
+    std::printf(" %.1f |", 1e-6 * static_cast<double>(traced.peak));
+  }
+  std::printf("\n");
+}
+
+void run(const Options& options) {
+  std::vector<Layout> layouts = layouts_of(options);
+  const std::vector<Layout> as_printed = layouts;
+  Results results;
+  for (int round = 0; round < options.rounds; ++round) {
+    for (const Layout& layout : layouts) {
+      std::fprintf(stderr,
+                   "round %d of %d: %s\n",
+                   round + 1,
+                   options.rounds,
+                   layout.name.c_str());
+      const bool last = round + 1 == options.rounds;
+      if (last && options.operations) {
+        std::printf("\n%s", layout.name.c_str());
+      }
+      measure(
+          options, layout, last ? WithTrace::kYes : WithTrace::kNo, results);
+    }
+    std::reverse(layouts.begin(), layouts.end());
+  }
+  std::printf("\n%s, batch %lld x %lld, micro-batches of %lld, fp32\n",
+              options.model.preset.c_str(),
+              static_cast<long long>(options.batch),
+              static_cast<long long>(options.sequence),
+              static_cast<long long>(options.micro_batch));
+  print_rates(as_printed, results);
+  print_memory(as_printed, results);
+}
+
+model::ModelConfig tiny() {
+  model::ModelConfig model;
+  model.preset = "tiny";
+  model.layers = 2;
+  model.hidden = 32;
+  model.heads = 2;
+  model.vocabulary = 100;
+  model.max_sequence = 16;
+  return model;
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string arg = argv[i];
+    const auto next = [&] { return i + 1 < argc ? argv[++i] : ""; };
+    if (arg == "--preset") {
+      options.model = model::preset(next());
+    } else if (arg == "--ranks") {
+      options.ranks = std::atoi(next());
+    } else if (arg == "--batch") {
+      options.batch = std::atoll(next());
+    } else if (arg == "--sequence") {
+      options.sequence = std::atoll(next());
+    } else if (arg == "--micro-batch") {
+      options.micro_batch = std::atoll(next());
+    } else if (arg == "--rounds") {
+      options.rounds = std::atoi(next());
+    } else if (arg == "--only") {
+      options.only = next();
+    } else if (arg == "--operations") {
+      options.operations = true;
+    } else if (arg == "--smoke") {
+      options = {.model = tiny(),
+                 .batch = 4,
+                 .sequence = 16,
+                 .micro_batch = 1,
+                 .rounds = 1};
+    }
+  }
+  return options;
+}
+
+}  // namespace
+}  // namespace dure::bench
+
+int main(int argc, char** argv) {
+  dure::bench::run(dure::bench::parse(argc, argv));
+}
