@@ -105,6 +105,28 @@ TEST_F(Layouts, SaysWhichGlobalBatchesTheRanksCanShare) {
   EXPECT_THAT(nothing.text, HasSubstr("parallel.bucket_mb"));
 }
 
+// Half a million parameters: a step takes 11.0, 8.6, 7.6 and 6.8 MB at stages 0
+// to 3, and 7.2 are allowed.
+TEST_F(Layouts, StageThreeTrainsAModelThatOthersRefuse) {
+  const std::string limited =
+      "--ranks 4 --set model.layers=8 --set model.hidden=64 "
+      "--set train.global_batch=32 --set train.micro_batch=8 "
+      "--set train.threads=1 --set parallel.sums=fast "
+      "--set parallel.bucket_mb=0.1 --set parallel.first_bucket_mb=0.1 "
+      "--set memory.limit_gib=0.0067 --set parallel.zero=";
+  for (const char* zero : {"0", "1", "2"}) {
+    const Outcome refused =
+        train("", "limited", limited + zero + " --set data.train=absent");
+    EXPECT_EQ(refused.exit_code, 2) << refused.text;
+    EXPECT_THAT(refused.text, HasSubstr("optimizer "));
+    EXPECT_THAT(refused.text, HasSubstr("allowed                 7194070"));
+    EXPECT_THAT(refused.text, HasSubstr("would fit: parallel.zero = 3"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "limited"));
+  const Outcome trained = train("", "limited", limited + "3");
+  EXPECT_EQ(trained.exit_code, 0) << trained.text;
+}
+
 #ifdef DURE_MPIRUN
 TEST_F(Layouts, ProcessesTrainWhatOneRankTrains) {
   EXPECT_EQ(train("", "one", "").exit_code, 0);

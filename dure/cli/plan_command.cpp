@@ -1,5 +1,6 @@
 // `dure plan`: what a configuration will take, before anything runs.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "dure/model/count.h"
 #include "dure/model/flops.h"
 #include "dure/plan/predict.h"
+#include "dure/train/load_config.h"
 
 namespace dure::cli {
 namespace {
@@ -21,23 +23,41 @@ using nlohmann::ordered_json;
 
 struct Options {
   ConfigOptions config;
+  int world = 0;  // 0: as many as parallel.data says, or one
   bool json = false;
+};
+
+// At one of ZeRO's stages.
+struct StagePlan {
+  std::int64_t zero = 0;
+  plan::MemoryPrediction memory;
 };
 
 struct ModelPlan {
   std::string name;
   model::Count count;
-  plan::Prediction memory;  // of a training step
+  std::vector<std::int64_t> weights;  // elements held, by rank
+  StagePlan step;                     // as configured
+  std::vector<StagePlan> stages;      // 0 to 3, where ranks share a batch
   double flops_per_token = 0;
   std::int64_t micro_batch = 0;
   std::int64_t sequence = 0;
 };
 
+StagePlan plan_stage(train::Config config, std::int64_t zero) {
+  config.parallel.zero = zero;
+  return {.zero = zero, .memory = plan::predict_memory(config)};
+}
+
 ModelPlan plan_model(const train::Config& config) {
   ModelPlan plan;
   plan.name = config.model.preset;
   plan.count = model::count(config.model, config.parallel.tensor);
-  plan.memory = plan::predict(config, DeviceRates());
+  plan.weights = plan::weights_by_rank(config);
+  plan.step = plan_stage(config, config.parallel.zero);
+  for (std::int64_t zero = 0; plan.weights.size() > 1 && zero <= 3; ++zero) {
+    plan.stages.push_back(plan_stage(config, zero));
+  }
   plan.micro_batch = config.train.micro_batch;
   plan.sequence = config.data.sequence;
   plan.flops_per_token = model::flops_per_token(config.model, plan.sequence);
@@ -63,7 +83,7 @@ std::vector<std::pair<std::string, std::int64_t>> parts(
 
 // By category, and last of all together.
 std::vector<std::pair<std::string, std::int64_t>> peak_bytes(
-    const plan::Prediction& memory) {
+    const plan::MemoryPrediction& memory) {
   std::vector<std::pair<std::string, std::int64_t>> result;
   for (std::size_t c = 0; c < kCategories; ++c) {
     result.emplace_back(name_of(static_cast<Category>(c)),
@@ -73,23 +93,36 @@ std::vector<std::pair<std::string, std::int64_t>> peak_bytes(
   return result;
 }
 
+ordered_json peak_json(const plan::MemoryPrediction& memory) {
+  ordered_json peak;
+  for (const auto& [name, bytes] : peak_bytes(memory)) {
+    peak[name] = bytes;
+  }
+  return peak;
+}
+
 void print_json(const ModelPlan& plan) {
   ordered_json by_part;
   for (const auto& [name, parameters] : parts(plan.count)) {
     by_part[name] = parameters;
   }
-  ordered_json peak;
-  for (const auto& [name, bytes] : peak_bytes(plan.memory)) {
-    peak[name] = bytes;
+  ordered_json by_stage = ordered_json::array();
+  for (const StagePlan& stage : plan.stages) {
+    by_stage.push_back(
+        {{"zero", stage.zero}, {"peak_bytes", peak_json(stage.memory)}});
   }
   const ordered_json facts = {
       {"preset", plan.name},
       {"parameters", plan.count.published},
       {"parameters_padded", plan.count.padded},
-      {"parameters_per_rank", ordered_json::array({plan.count.per_rank})},
+      {"parameters_per_rank", plan.weights},
       {"parameters_per_block", plan.count.block},
       {"parameters_by_part", by_part},
-      {"peak_bytes_per_rank", ordered_json::array({peak})},
+      {"ranks", plan.weights.size()},
+      {"zero", plan.step.zero},
+      {"peak_bytes_per_rank",
+       ordered_json::array({peak_json(plan.step.memory)})},
+      {"peak_bytes_by_zero", by_stage},
       {"micro_batch", plan.micro_batch},
       {"sequence", plan.sequence},
       {"flops_per_token", plan.flops_per_token},
@@ -110,11 +143,28 @@ void print_count(const std::string& name, std::int64_t value) {
   fmt::print("{:<26}{:>20}\n", name, grouped(value));
 }
 
+double gib(std::int64_t bytes) {
+  return static_cast<double>(bytes) / (1 << 30);
+}
+
 void print_bytes(const std::string& name, std::int64_t bytes) {
-  fmt::print("{:<26}{:>20}{:>12.2f} GiB\n",
-             name,
-             grouped(bytes),
-             static_cast<double>(bytes) / (1 << 30));
+  fmt::print("{:<26}{:>20}{:>12.2f} GiB\n", name, grouped(bytes), gib(bytes));
+}
+
+void print_stages(const ModelPlan& plan) {
+  fmt::print("\nZeRO on {} ranks, peak GiB of each\n  {:<24}",
+             plan.weights.size(),
+             "zero");
+  for (const StagePlan& stage : plan.stages) {
+    fmt::print("{:>10}", stage.zero);
+  }
+  for (std::size_t row = 0; row <= kCategories; ++row) {
+    fmt::print("\n  {:<24}", peak_bytes(plan.step.memory)[row].first);
+    for (const StagePlan& stage : plan.stages) {
+      fmt::print("{:>10.2f}", gib(peak_bytes(stage.memory)[row].second));
+    }
+  }
+  fmt::print("\n");
 }
 
 void print_table(const ModelPlan& plan) {
@@ -124,13 +174,18 @@ void print_table(const ModelPlan& plan) {
   }
   print_count("  one block", plan.count.block);
   print_count("parameters, padded", plan.count.padded);
-  print_count("parameters per rank", plan.count.per_rank);
+  print_count("parameters per rank",
+              *std::max_element(plan.weights.begin(), plan.weights.end()));
   fmt::print("\n");
-  fmt::print("peak bytes of a training step, {} x {} at once\n",
+  fmt::print("peak bytes of a training step, {} x {} at once, zero {}\n",
              plan.micro_batch,
-             plan.sequence);
-  for (const auto& [name, bytes] : peak_bytes(plan.memory)) {
+             plan.sequence,
+             plan.step.zero);
+  for (const auto& [name, bytes] : peak_bytes(plan.step.memory)) {
     print_bytes("  " + name, bytes);
+  }
+  if (!plan.stages.empty()) {
+    print_stages(plan);
   }
   fmt::print("\n{:<26}{:>20.4g}  at {} tokens a sample\n",
              "flops per token",
@@ -143,7 +198,11 @@ void run_plan_model(const Options& options) {
       options.config.sets.empty()) {
     throw UsageError("wanted CONFIG, --preset or --set, got none of them");
   }
-  const ModelPlan plan = plan_model(load(options.config).config);
+  train::LoadedConfig loaded = load(options.config);
+  if (options.world > 0) {
+    train::take_ranks(loaded, options.world);
+  }
+  const ModelPlan plan = plan_model(loaded.config);
   if (options.json) {
     print_json(plan);
   } else {
@@ -156,24 +215,33 @@ void add_plan_model(CLI::App& plan) {
   CLI::App* command = plan.add_subcommand(
       "model", "Parameters, their memory, and the arithmetic of a token");
   add_config_options(*command, options->config, ConfigFile::kOptional);
+  command
+      ->add_option("--world",
+                   options->world,
+                   "Ranks in all; else as many as parallel.data says, or one")
+      ->check(CLI::Range(1, mesh::kMostRanks).description("POSITIVE"));
   command->add_flag("--json", options->json, "Print the facts as JSON");
   command->footer(
       "parameters counts tied weights once and no padding; a rank holds the\n"
       "padded vocabulary. Peak bytes are those of the training step itself,\n"
       "run on a simulated device: 4 a parameter for its value, 4 for its\n"
-      "gradient, 8 for AdamW's two means, and what the passes need.\n"
+      "gradient, 8 for AdamW's two means, and what the passes need. Where\n"
+      "ranks share a batch, those of each of ZeRO's stages are shown; they\n"
+      "are the first rank's, which keeps no less than the others.\n"
       "Flops of a token, forward and backward, in a sequence of S:\n"
       "6 P + 6 L H D (S + 1), with P the weights of matrix products, L layers\n"
       "and H heads of D.\n"
       "\n"
       "--json prints preset, parameters, parameters_padded,\n"
-      "parameters_per_rank (a list, by rank), parameters_per_block,\n"
-      "parameters_by_part (embedding, attention, mlp, norm, head),\n"
-      "peak_bytes_per_rank (a list, by rank: the ledger's categories and\n"
-      "total), micro_batch, sequence and flops_per_token.\n"
+      "parameters_per_rank (a list, by rank: held between steps),\n"
+      "parameters_per_block, parameters_by_part (embedding, attention, mlp,\n"
+      "norm, head), ranks (that share a batch), zero, peak_bytes_per_rank (a\n"
+      "list of one, the first rank's: the ledger's categories and total),\n"
+      "peak_bytes_by_zero (a list of zero and peak_bytes, for stages 0 to 3;\n"
+      "empty on one rank), micro_batch, sequence and flops_per_token.\n"
       "\n"
       "Examples:\n"
-      "  dure plan model run.toml\n"
+      "  dure plan model run.toml --world 4\n"
       "  dure plan model --preset gpt2-124m --set model.layers=24 --json");
   command->callback([options] { run_plan_model(*options); });
 }

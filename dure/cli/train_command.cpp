@@ -10,6 +10,7 @@
 #include "dure/cli/config_options.h"
 #include "dure/cli/rank_options.h"
 #include "dure/launch/placement.h"
+#include "dure/plan/check_memory.h"
 #include "dure/train/load_config.h"
 #include "dure/train/run.h"
 
@@ -41,6 +42,7 @@ void train_on(comm::Communicator& world,
               train::LoadedConfig loaded,
               const std::stop_token& stop) {
   train::take_ranks(loaded, world.size());
+  plan::check_memory(loaded.config);
   const launch::Placement placement =
       launch::place_ranks(world,
                           train::mesh_of(loaded.config.parallel, world.size()),

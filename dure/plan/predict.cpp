@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <omp.h>
 
+#include "dure/parallel/zero/step_plan.h"
 #include "dure/train/trainer.h"
 
 namespace dure::plan {
@@ -25,28 +27,130 @@ class NoData final : public data::Dataset {
   std::int64_t sequence_;
 };
 
+std::int64_t ranks_of(const train::Config& config) {
+  return std::max<std::int64_t>(config.parallel.data, 1);
+}
+
+comm::SimWorld world_of(const train::Config& config) {
+  return {.ranks = static_cast<int>(ranks_of(config))};
+}
+
+// Nothing arrives before it is waited for.
+comm::SimWorld slow(comm::SimWorld world) {
+  const comm::Link link = {.latency_seconds = 1e6, .bytes_per_second = 1};
+  world.network.inside = link;
+  world.network.between = link;
+  return world;
+}
+
+// As many micro-batches as it takes until each is as the one before: the first
+// finds nothing to add to, the second has the first one's buckets on their way.
+train::Config few_micro_batches(train::Config config) {
+  constexpr std::int64_t kMicroBatches = 3;
+  train::TrainConfig& train = config.train;
+  train.batch_rampup.clear();
+  train.global_batch = std::min(
+      train.global_batch, kMicroBatches * train.micro_batch * ranks_of(config));
+  return config;
+}
+
+// The threads of a rank that the configuration wants: scratch is by thread.
+class Threads {
+ public:
+  explicit Threads(std::int64_t wanted) : before_(::omp_get_max_threads()) {
+    if (wanted > 0) {
+      ::omp_set_num_threads(static_cast<int>(wanted));
+    }
+  }
+  ~Threads() { ::omp_set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+MemoryPrediction memory_of(const Arena& arena) {
+  MemoryPrediction memory;
+  for (std::size_t c = 0; c < kCategories; ++c) {
+    memory.peak_bytes[c] = arena.ledger().peak(static_cast<Category>(c));
+  }
+  memory.peak_total = arena.ledger().peak();
+  memory.high_water = arena.high_water();
+  memory.between_steps = arena.ledger().current();
+  return memory;
+}
+
+// Of a step, whatever the network does.
+std::size_t most_communication(train::Trainer& trainer) {
+  const train::Config& config = trainer.config();
+  const parallel::StoreOptions options = train::store_options(config.parallel);
+  parallel::ParameterStore& store = trainer.replica().store();
+  const parallel::StepPlan step = plan_step(
+      store.plan(),
+      {.stage = options.stage,
+       .shard_size = store.groups().part().count,
+       .prefetch = options.prefetch,
+       .order = options.order,
+       .micro_batches =
+           static_cast<int>(config.train.global_batch /
+                            (config.train.micro_batch * ranks_of(config)))});
+  return static_cast<std::size_t>(step.peak_bytes);
+}
+
 }  // namespace
 
+MemoryPrediction predict_memory(const train::Config& config) {
+  const Threads threads(config.train.threads);
+  const train::Config few = few_micro_batches(config);
+  train::Rank rank(
+      {.device = Device::kSim, .simulated = slow(world_of(config))});
+  train::Trainer trainer(rank, few);
+  const NoData data(config.data.sequence);
+  trainer.step(data);
+  trainer.step(data);
+  MemoryPrediction memory = memory_of(rank.arena);
+  // Where the clock waited for values, it let gradients arrive.
+  std::size_t& communication =
+      memory.peak_bytes[static_cast<std::size_t>(Category::kCommunication)];
+  const std::size_t most = most_communication(trainer);
+  const std::size_t more = most - std::min(most, communication);
+  communication += more;
+  memory.peak_total += more;
+  memory.high_water += more;
+  return memory;
+}
+
+std::vector<std::int64_t> weights_by_rank(const train::Config& config) {
+  train::Rank rank({.device = Device::kSim, .simulated = world_of(config)});
+  train::Trainer trainer(rank, config);
+  const parallel::BucketPlan& plan = trainer.replica().store().plan();
+  const bool shared = config.parallel.zero == 3;
+  const int parts =
+      shared ? trainer.replica().store().groups().part().count : 1;
+  std::vector<std::int64_t> elements;
+  for (int r = 0; r < ranks_of(config); ++r) {
+    elements.push_back(0);
+    for (const parallel::Slice& slice :
+         slices_of(plan, {.index = r % parts, .count = parts})) {
+      elements.back() += slice.elements;
+    }
+  }
+  return elements;
+}
+
 Prediction predict(const train::Config& config, DeviceRates rates) {
-  const auto ranks = std::max<std::int64_t>(config.parallel.data, 1);
-  train::Rank rank({.device = Device::kSim,
-                    .rates = rates,
-                    .simulated = {.ranks = static_cast<int>(ranks)}});
+  train::Rank rank(
+      {.device = Device::kSim, .rates = rates, .simulated = world_of(config)});
   train::Trainer trainer(rank, config);
   const NoData data(config.data.sequence);
   trainer.step(data);
   const double start = rank.stream.seconds();
   const train::StepResult step = trainer.step(data);
-  Prediction prediction;
-  prediction.step_seconds = rank.stream.seconds() - start;
-  prediction.tokens_per_second =
-      static_cast<double>(step.tokens) / prediction.step_seconds;
-  const Ledger& ledger = rank.arena.ledger();
-  for (std::size_t c = 0; c < kCategories; ++c) {
-    prediction.peak_bytes[c] = ledger.peak(static_cast<Category>(c));
-  }
-  prediction.peak_total = ledger.peak();
-  return prediction;
+  const double seconds = rank.stream.seconds() - start;
+  return {.memory = predict_memory(config),
+          .step_seconds = seconds,
+          .tokens_per_second = static_cast<double>(step.tokens) / seconds};
 }
 
 }  // namespace dure::plan

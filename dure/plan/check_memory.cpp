@@ -1,0 +1,145 @@
+#include "dure/plan/check_memory.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/plan/predict.h"
+#include "dure/train/tensor_gatherer.h"
+
+namespace dure::plan {
+namespace {
+
+std::size_t limit_of(const train::Config& config) {
+  constexpr double kGib = 1024.0 * 1024 * 1024;
+  return static_cast<std::size_t>(config.memory.limit_gib * kGib);
+}
+
+std::size_t of(const MemoryPrediction& memory, Category category) {
+  return memory.peak_bytes[static_cast<std::size_t>(category)];
+}
+
+// To save, the first rank gets the other ranks' values and states in pieces.
+std::size_t to_save(const train::Config& config,
+                    const MemoryPrediction& memory) {
+  if (config.parallel.zero == 0) {
+    return 0;
+  }
+  const std::int64_t shards =
+      config.parallel.zero_group > 0
+          ? config.parallel.zero_group
+          : std::max<std::int64_t>(config.parallel.data, 1);
+  const std::size_t elsewhere =
+      static_cast<std::size_t>(shards - 1) *
+      (of(memory, Category::kOptimizer) +
+       (config.parallel.zero == 3 ? of(memory, Category::kParameters) : 0));
+  return std::min<std::size_t>(checkpoint::kInFlightBytes, elsewhere);
+}
+
+std::size_t needed(const train::Config& config,
+                   const MemoryPrediction& memory) {
+  return std::max(memory.high_water,
+                  memory.between_steps + to_save(config, memory));
+}
+
+bool fits(const train::Config& config) {
+  return needed(config, predict_memory(config)) <= limit_of(config);
+}
+
+// The first of ZeRO's stages above this one that fits.
+std::optional<std::string> by_stage(train::Config config) {
+  while (config.parallel.data > 1 && config.parallel.zero < 3) {
+    ++config.parallel.zero;
+    if (fits(config)) {
+      return concat("parallel.zero = ", config.parallel.zero);
+    }
+  }
+  return std::nullopt;
+}
+
+// The most samples at once that fit.
+std::optional<std::string> by_micro_batch(train::Config config) {
+  const std::int64_t now = config.train.micro_batch;
+  for (std::int64_t less = now - 1; less >= 1; --less) {
+    config.train.micro_batch = less;
+    if (now % less == 0 && fits(config)) {
+      return concat("train.micro_batch = ", less);
+    }
+  }
+  return std::nullopt;
+}
+
+// The fewest ranks, doubled and doubled again, that fit and divide the batch.
+std::optional<std::string> by_ranks(train::Config config) {
+  if (config.parallel.zero == 0 || config.parallel.zero_group > 0) {
+    return std::nullopt;  // each rank would keep as much
+  }
+  const std::int64_t samples =
+      config.train.global_batch / config.train.micro_batch;
+  while (samples % (2 * config.parallel.data) == 0) {
+    config.parallel.data *= 2;
+    if (fits(config)) {
+      return concat(config.parallel.data, " ranks");
+    }
+  }
+  return std::nullopt;
+}
+
+std::string what_would_fit(const train::Config& config) {
+  std::string text;
+  for (const auto& way :
+       {by_stage(config), by_ranks(config), by_micro_batch(config)}) {
+    if (way) {
+      text +=
+          concat(text.empty() ? "any of these alone would fit: " : ", ", *way);
+    }
+  }
+  return text.empty() ? "no higher parallel.zero, more ranks or smaller "
+                        "train.micro_batch alone would fit: choose a smaller "
+                        "model, or a higher memory.limit_gib"
+                      : text;
+}
+
+std::string line(const std::string& name, std::size_t bytes) {
+  return concat("\n  ", name, std::string(24 - name.size(), ' '), bytes);
+}
+
+std::string describe(const train::Config& config,
+                     const MemoryPrediction& memory) {
+  std::string text;
+  for (std::size_t c = 0; c < kCategories; ++c) {
+    text += line(name_of(static_cast<Category>(c)), memory.peak_bytes[c]);
+  }
+  text += line("at once, in a step", memory.high_water);
+  const std::size_t saving = memory.between_steps + to_save(config, memory);
+  if (saving > memory.high_water) {
+    text += line("at once, saving", saving);
+  }
+  return text + line("allowed", limit_of(config));
+}
+
+}  // namespace
+
+void check_memory(const train::Config& config) {
+  if (config.memory.limit_gib == 0) {
+    return;
+  }
+  const MemoryPrediction memory = predict_memory(config);
+  if (needed(config, memory) <= limit_of(config)) {
+    return;
+  }
+  throw UsageError(concat("memory.limit_gib = ",
+                          config.memory.limit_gib,
+                          ": too little for a rank of ",
+                          std::max<std::int64_t>(config.parallel.data, 1),
+                          " with parallel.zero = ",
+                          config.parallel.zero,
+                          "; predicted peaks, in bytes:",
+                          describe(config, memory),
+                          "\n",
+                          what_would_fit(config)));
+}
+
+}  // namespace dure::plan

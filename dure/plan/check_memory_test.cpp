@@ -1,0 +1,111 @@
+#include "dure/plan/check_memory.h"
+
+#include <gmock/gmock.h>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/plan/predict.h"
+
+namespace dure::plan {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// 0.8 M parameters: some 13 MB at stage 0, and 9 MB of activations.
+train::Config on_four_ranks(std::int64_t zero) {
+  train::Config config;
+  config.model = {.layers = 4,
+                  .hidden = 128,
+                  .heads = 4,
+                  .vocabulary = 250,
+                  .max_sequence = 64};
+  config.train.micro_batch = 4;
+  config.train.global_batch = 32;
+  config.parallel.data = 4;
+  config.parallel.zero = zero;
+  config.parallel.bucket_mb = 0.1;
+  config.parallel.first_bucket_mb = 0.1;
+  return train::resolve(config);
+}
+
+train::Config limited(train::Config config, std::size_t bytes) {
+  config.memory.limit_gib = static_cast<double>(bytes) / (1 << 30);
+  return config;
+}
+
+std::string refusal(const train::Config& config) {
+  try {
+    check_memory(config);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "fits";
+}
+
+std::size_t step_bytes(const train::Config& config) {
+  return predict_memory(config).high_water;
+}
+
+TEST(CheckMemory, AllowsAnythingWithoutALimit) {
+  EXPECT_EQ(refusal(on_four_ranks(0)), "fits");
+}
+
+TEST(CheckMemory, RefusesTheStagesThatDoNotFit) {
+  const std::size_t limit = step_bytes(on_four_ranks(3));
+  EXPECT_EQ(refusal(limited(on_four_ranks(3), limit)), "fits");
+  for (const int zero : {0, 1, 2}) {
+    EXPECT_THAT(refusal(limited(on_four_ranks(zero), limit)),
+                HasSubstr("parallel.zero = 3"))
+        << zero;
+  }
+}
+
+TEST(CheckMemory, SaysWhatIsPredictedByCategoryAndWhatIsAllowed) {
+  const MemoryPrediction memory = predict_memory(on_four_ranks(0));
+  const std::string text = refusal(limited(on_four_ranks(0), 5'000'000));
+  for (std::size_t c = 0; c < kCategories; ++c) {
+    EXPECT_THAT(text, HasSubstr(name_of(static_cast<Category>(c))));
+    EXPECT_THAT(text, HasSubstr(std::to_string(memory.peak_bytes[c])));
+  }
+  EXPECT_THAT(text, HasSubstr(std::to_string(memory.high_water)));
+  EXPECT_THAT(text, HasSubstr("5000000"));
+}
+
+TEST(CheckMemory, NamesOnlyWhatWouldFit) {
+  // At stage 3, half the samples fit; so do 8 ranks, as each keeps less.
+  const train::Config config = on_four_ranks(3);
+  train::Config half = config;
+  half.train.micro_batch = 2;
+  train::Config eight = config;
+  eight.parallel.data = 8;
+  const std::string by_either = refusal(limited(config, step_bytes(eight)));
+  EXPECT_THAT(by_either, HasSubstr("8 ranks, train.micro_batch = 2"));
+  EXPECT_THAT(by_either, Not(HasSubstr("parallel.zero = 3,")));
+  EXPECT_LT(step_bytes(half), step_bytes(eight));
+  const std::string by_half = refusal(limited(config, step_bytes(half)));
+  EXPECT_THAT(by_half, HasSubstr("would fit: train.micro_batch = 2"));
+  EXPECT_THAT(by_half, Not(HasSubstr("ranks,")));
+  EXPECT_THAT(refusal(limited(config, 1'000'000)),
+              HasSubstr("choose a smaller model"));
+}
+
+// 64 MiB at most, of what other ranks keep, come to the first rank at saving.
+TEST(CheckMemory, LeavesRoomToSave) {
+  train::Config config = on_four_ranks(3);
+  config.train.micro_batch = 1;
+  config.data.sequence = 1;
+  const MemoryPrediction memory = predict_memory(config);
+  const std::size_t elsewhere =
+      3 * (memory.peak_bytes[static_cast<std::size_t>(Category::kParameters)] +
+           memory.peak_bytes[static_cast<std::size_t>(Category::kOptimizer)]);
+  const std::size_t saving = memory.between_steps + elsewhere;
+  ASSERT_GT(saving, memory.high_water);
+  EXPECT_EQ(refusal(limited(config, saving)), "fits");
+  EXPECT_THAT(refusal(limited(config, saving - 64)), HasSubstr("saving"));
+}
+
+}  // namespace
+}  // namespace dure::plan

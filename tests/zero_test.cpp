@@ -1,0 +1,358 @@
+// ZeRO's memory and communication, as published: of real steps on threads, as
+// the ledger and the communicator count them.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/parallel/zero/memory.h"
+#include "dure/parallel/zero/step_plan.h"
+#include "dure/plan/predict.h"
+#include "dure/train/trainer.h"
+#include "tests/small_run.h"
+
+namespace dure {
+namespace {
+
+using comm::Kind;
+using train::Config;
+using train::Rank;
+using train::Trainer;
+
+struct Layout {
+  int ranks = 2;
+  std::int64_t zero = 0;
+  std::int64_t accumulation = 1;
+  std::int64_t zero_group = 0;
+  std::int64_t prefetch = 1;
+  train::Sums sums = train::Sums::kFast;
+
+  int shard_size() const {
+    return zero == 0        ? 1
+           : zero_group > 0 ? static_cast<int>(zero_group)
+                            : ranks;
+  }
+};
+
+std::string text(const Layout& layout) {
+  return concat(layout.ranks,
+                " ranks, zero ",
+                layout.zero,
+                ", groups of ",
+                layout.shard_size(),
+                ", ",
+                layout.accumulation,
+                " micro-batches, ",
+                layout.prefetch,
+                " ahead");
+}
+
+// 0.8 million parameters, in buckets of which the largest is 0.26 MiB.
+Config larger_gpt() {
+  Config config = small_gpt();
+  config.model.layers = 4;
+  config.model.hidden = 128;
+  return config;
+}
+
+Config configured(Config config, const Layout& layout) {
+  config.train.micro_batch = 1;
+  config.train.global_batch = layout.ranks * layout.accumulation;
+  config.parallel.data = layout.ranks;
+  config.parallel.zero = layout.zero;
+  config.parallel.zero_group = layout.zero_group;
+  config.parallel.prefetch_layers = layout.prefetch;
+  config.parallel.sums = layout.sums;
+  config.parallel.bucket_mb = 0.05;
+  config.parallel.first_bucket_mb = 0.01;
+  return train::resolve(config);
+}
+
+// Of one rank, after steps.
+struct Measured {
+  BytesByCategory peak_bytes{};
+  std::size_t high_water = 0;
+  parallel::BucketPlan plan;
+  std::int64_t kept = 0;        // elements
+  parallel::StepElements step;  // communicated in the last step
+
+  std::size_t of(Category category) const {
+    return peak_bytes[static_cast<std::size_t>(category)];
+  }
+};
+
+constexpr auto kElement = static_cast<std::int64_t>(sizeof(float));
+
+// Of weights and gradients, so far: other collectives, of loss and norm, are
+// all_reduces of the world and of the shard group.
+parallel::StepElements communicated(const Rank& rank) {
+  const auto elements = [&](const char* axis, Kind kind) {
+    return static_cast<std::int64_t>(
+               rank.world().traffic().of(axis, kind).bytes) /
+           kElement;
+  };
+  return {.reduce_scatter = elements("data shard", Kind::kReduceScatter),
+          .all_gather = elements("data shard", Kind::kAllGather),
+          .all_reduce = elements("data replicate", Kind::kAllReduce),
+          .all_to_all = elements("data", Kind::kAllToAll),
+          .all_gather_sums = elements("data replicate", Kind::kAllGather)};
+}
+
+parallel::StepElements operator-(const parallel::StepElements& a,
+                                 const parallel::StepElements& b) {
+  return {.reduce_scatter = a.reduce_scatter - b.reduce_scatter,
+          .all_gather = a.all_gather - b.all_gather,
+          .all_reduce = a.all_reduce - b.all_reduce,
+          .all_to_all = a.all_to_all - b.all_to_all,
+          .all_gather_sums = a.all_gather_sums - b.all_gather_sums};
+}
+
+Measured measure(Rank& rank, const Config& config) {
+  Trainer trainer(rank, config);
+  const Walks data = small_data();
+  trainer.step(data);
+  trainer.step(data);
+  const parallel::StepElements before = communicated(rank);
+  trainer.step(data);
+  trainer.replica().store().settle();
+  Measured measured = {.high_water = rank.arena.high_water(),
+                       .plan = trainer.replica().store().plan(),
+                       .step = communicated(rank) - before};
+  for (const parallel::Kept& kept : trainer.replica().store().kept()) {
+    measured.kept += kept.value.elements();
+  }
+  for (std::size_t c = 0; c < kCategories; ++c) {
+    measured.peak_bytes[c] = rank.arena.ledger().peak(static_cast<Category>(c));
+  }
+  return measured;
+}
+
+// By rank.
+std::vector<Measured> measure(const Config& config, std::size_t limit_bytes) {
+  const auto ranks = static_cast<int>(config.parallel.data);
+  std::vector<Measured> measured(static_cast<std::size_t>(ranks));
+  launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
+    Rank rank({.limit_bytes = limit_bytes, .world = &world});
+    measured[static_cast<std::size_t>(world.rank())] = measure(rank, config);
+  });
+  return measured;
+}
+
+parallel::StepPlan planned(const parallel::BucketPlan& plan,
+                           const Layout& layout) {
+  return plan_step(plan,
+                   {.stage = static_cast<int>(layout.zero),
+                    .shard_size = layout.shard_size(),
+                    .prefetch = static_cast<int>(layout.prefetch),
+                    .order = layout.sums == train::Sums::kRanked
+                                 ? parallel::Gradients::Order::kRanked
+                                 : parallel::Gradients::Order::kFast,
+                    .micro_batches = static_cast<int>(layout.accumulation)});
+}
+
+struct Model {
+  const char* name;
+  Config (*config)();
+};
+
+class Zero : public testing::TestWithParam<Model> {};
+
+INSTANTIATE_TEST_SUITE_P(Models,
+                         Zero,
+                         testing::Values(Model{"Gpt", larger_gpt},
+                                         Model{"Llama", small_llama}),
+                         [](const auto& model) {
+                           return std::string(model.param.name);
+                         });
+
+// Two flat arrays of what the rank keeps, each in blocks of 64 bytes.
+std::size_t optimizer_bytes(std::int64_t kept) {
+  return static_cast<std::size_t>(2 * ((kElement * kept + 63) / 64 * 64));
+}
+
+void expect_formula(const std::vector<Measured>& ranks, const Layout& layout) {
+  const int shards = layout.shard_size();
+  const auto all = static_cast<double>(ranks[0].plan.elements);
+  const parallel::StateBytes formula = parallel::bytes_per_rank(
+      static_cast<int>(layout.zero), all, shards, parallel::kSinglePrecision);
+  std::int64_t kept = 0;
+  for (const Measured& rank : ranks) {
+    EXPECT_EQ(rank.of(Category::kParameters), formula.values);
+    EXPECT_EQ(rank.of(Category::kGradients), formula.gradients);
+    // Padding has no states.
+    EXPECT_EQ(rank.of(Category::kOptimizer), optimizer_bytes(rank.kept));
+    EXPECT_LE(rank.kept, rank.plan.elements / shards);
+    kept += rank.kept;
+  }
+  // Nothing is kept twice in a group, and nothing is lost.
+  const parallel::BucketPlan& plan = ranks[0].plan;
+  EXPECT_EQ(kept, (plan.elements - plan.padding()) * layout.ranks / shards);
+}
+
+TEST_P(Zero, TheLedgerHasTheFormulasBytes) {
+  for (const int ranks : {2, 4}) {
+    for (const int zero : {0, 1, 2, 3}) {
+      const Layout layout = {.ranks = ranks, .zero = zero};
+      SCOPED_TRACE(text(layout));
+      expect_formula(measure(configured(GetParam().config(), layout), 0),
+                     layout);
+    }
+  }
+  const Layout groups = {.ranks = 4, .zero = 3, .zero_group = 2};
+  expect_formula(measure(configured(GetParam().config(), groups), 0), groups);
+}
+
+// Of a model that is not tiny, padding is far below the 2 % that are allowed.
+TEST(ZeroPadding, IsSmall) {
+  for (const int zero : {0, 3}) {
+    const Config config = configured(larger_gpt(), {.ranks = 4, .zero = zero});
+    const parallel::BucketPlan plan = measure(config, 0)[0].plan;
+    EXPECT_LT(plan.padding(), plan.elements / 500);
+  }
+}
+
+// What is on its way depends on the moment; never is it more than planned, and
+// what is being written to or read is there in any case.
+void expect_planned(const std::vector<Measured>& ranks, const Layout& layout) {
+  const parallel::StepPlan step = planned(ranks[0].plan, layout);
+  for (const Measured& rank : ranks) {
+    EXPECT_LE(rank.of(Category::kCommunication), step.peak_bytes);
+    EXPECT_EQ(rank.of(Category::kCommunication) > 0, step.peak_bytes > 0);
+    EXPECT_EQ(rank.step.reduce_scatter, step.elements.reduce_scatter);
+    EXPECT_EQ(rank.step.all_gather, step.elements.all_gather);
+    EXPECT_EQ(rank.step.all_reduce, step.elements.all_reduce);
+    EXPECT_EQ(rank.step.all_to_all, step.elements.all_to_all);
+    EXPECT_EQ(rank.step.all_gather_sums, step.elements.all_gather_sums);
+  }
+}
+
+TEST_P(Zero, CommunicatesWhatIsPlanned) {
+  struct Way {
+    train::Sums sums;
+    int accumulation;
+    int prefetch;
+  };
+  for (const Way& way : {Way{train::Sums::kFast, 1, 0},
+                         Way{train::Sums::kFast, 3, 2},
+                         Way{train::Sums::kRanked, 2, 1}}) {
+    for (const auto& [zero, group] :
+         {std::pair(0, 0), {1, 4}, {2, 1}, {2, 2}, {3, 2}, {3, 4}}) {
+      const Layout layout = {.ranks = 4,
+                             .zero = zero,
+                             .accumulation = way.accumulation,
+                             .zero_group = group,
+                             .prefetch = way.prefetch,
+                             .sums = way.sums};
+      SCOPED_TRACE(text(layout));
+      expect_planned(measure(configured(GetParam().config(), layout), 0),
+                     layout);
+    }
+  }
+}
+
+// 2 n elements a step, and 3 n at stage 3, padding included.
+TEST_P(Zero, MovesThePublishedElements) {
+  for (const int ranks : {2, 4}) {
+    for (const int zero : {0, 1, 2, 3}) {
+      const Layout layout = {.ranks = ranks, .zero = zero};
+      SCOPED_TRACE(text(layout));
+      const Measured rank =
+          measure(configured(GetParam().config(), layout), 0)[0];
+      const std::int64_t n = rank.plan.elements;
+      if (zero < 3) {
+        EXPECT_EQ(rank.step.moved(), 2 * n);
+      } else {
+        EXPECT_LE(rank.step.moved(), 3 * n);
+        EXPECT_GT(rank.step.moved(), 2 * n);
+      }
+    }
+  }
+}
+
+// With as many threads as a rank of the run has: workspace depends on it.
+plan::MemoryPrediction predict(const Config& config) {
+  plan::MemoryPrediction predicted;
+  launch::run_ranks({.ranks = static_cast<int>(config.parallel.data)},
+                    [&](comm::Communicator& world) {
+                      if (world.rank() == 0) {
+                        predicted = plan::predict_memory(config);
+                      }
+                    });
+  return predicted;
+}
+
+void expect_predicted(const Config& config, const Layout& layout) {
+  const plan::MemoryPrediction predicted = predict(config);
+  const Measured rank = measure(config, 0)[0];
+  for (const Category category : {Category::kParameters,
+                                  Category::kGradients,
+                                  Category::kOptimizer,
+                                  Category::kActivations,
+                                  Category::kWorkspace}) {
+    EXPECT_EQ(predicted.peak_bytes[static_cast<std::size_t>(category)],
+              rank.of(category))
+        << name_of(category);
+  }
+  EXPECT_EQ(
+      predicted.peak_bytes[static_cast<std::size_t>(Category::kCommunication)],
+      planned(rank.plan, layout).peak_bytes);
+}
+
+TEST_P(Zero, TheSimulatorPredictsEveryCategory) {
+  for (const int ranks : {2, 4}) {
+    for (const int zero : {0, 1, 2, 3}) {
+      Layout layout = {.ranks = ranks, .zero = zero};
+      SCOPED_TRACE(text(layout));
+      expect_predicted(configured(GetParam().config(), layout), layout);
+      layout.accumulation = 2;
+      layout.sums = train::Sums::kRanked;
+      expect_predicted(configured(GetParam().config(), layout), layout);
+    }
+  }
+}
+
+// Sixteen blocks: the few that stage 3 gathers at a time are less than what it
+// saves. What its prediction allows, it trains in, and stage 2 does not.
+TEST(ZeroLimit, StageThreeTrainsWhereOthersDoNotFit) {
+  Config deep = larger_gpt();
+  deep.model.layers = 16;
+  const std::size_t limit =
+      predict(configured(deep, {.ranks = 4, .zero = 3})).high_water;
+  for (const int zero : {0, 1, 2}) {
+    const Config config = configured(deep, {.ranks = 4, .zero = zero});
+    EXPECT_GT(predict(config).high_water, limit) << zero;
+    EXPECT_THROW(measure(config, limit), Error) << zero;
+  }
+  const Config config = configured(deep, {.ranks = 4, .zero = 3});
+  for (const Measured& rank : measure(config, limit)) {
+    EXPECT_LE(rank.high_water, limit);
+  }
+}
+
+// The second step finds every block where the first left it, and so do fifty
+// more: no address is used that was not.
+TEST(ZeroArena, StaysFlatOverALongRun) {
+  for (const int zero : {0, 1, 2, 3}) {
+    SCOPED_TRACE(zero);
+    const Config config =
+        configured(small_gpt(), {.ranks = 2, .zero = zero, .accumulation = 2});
+    launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
+      Rank rank({.world = &world});
+      Trainer trainer(rank, config);
+      const Walks data = small_data();
+      trainer.step(data);
+      trainer.step(data);
+      const std::size_t before = rank.arena.high_water();
+      for (int step = 0; step < 50; ++step) {
+        trainer.step(data);
+      }
+      EXPECT_EQ(rank.arena.high_water(), before);
+    });
+  }
+}
+
+}  // namespace
+}  // namespace dure
