@@ -140,6 +140,14 @@ TEST_F(Layouts, ProcessesTrainWhatOneRankTrains) {
   }
 }
 
+TEST_F(Layouts, ProcessesSayOnceWhatAllOfThemFind) {
+  const Outcome outcome = train(DURE_MPIRUN " -n 3", "three", "");
+  EXPECT_EQ(outcome.exit_code, 2);
+  const std::string said = "the nearest are 6 and 9";
+  EXPECT_THAT(outcome.text, HasSubstr(said));
+  EXPECT_EQ(outcome.text.find(said), outcome.text.rfind(said));
+}
+
 // The rank that fails says why, once; the others end with it.
 TEST_F(Layouts, AProcessThatFailsEndsTheRun) {
   const Outcome outcome =

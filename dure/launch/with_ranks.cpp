@@ -1,6 +1,8 @@
 #include "dure/launch/with_ranks.h"
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "dure/base/check.h"
 #include "dure/comm/error.h"
@@ -12,6 +14,8 @@ namespace dure::launch {
 namespace {
 
 using Body = std::function<void(comm::Communicator&)>;
+
+constexpr std::chrono::seconds kFirstRanksTurn{2};
 
 // Without such a variable MPI would end the process with a message of its own.
 bool speaks_pmi(const Environment& environment) {
@@ -71,6 +75,13 @@ void run_process(const RankOptions& options,
     body(*communicator);
   } catch (const comm::Aborted& error) {  // whose first rank has said why
     world.abort(error.what(), 1);
+  } catch (const UsageError& error) {
+    // All ranks find the same: the first one says it, and takes them down.
+    if (launcher.rank != 0) {
+      std::this_thread::sleep_for(kFirstRanksTurn);
+    }
+    options.report(error.what());
+    world.abort(error.what(), 2);
   } catch (const std::exception& error) {
     options.report(concat("rank ", launcher.rank, ": ", error.what()));
     world.abort(error.what(), 1);

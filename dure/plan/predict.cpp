@@ -4,7 +4,6 @@
 #include <limits>
 #include <omp.h>
 
-#include "dure/parallel/zero/step_plan.h"
 #include "dure/train/trainer.h"
 
 namespace dure::plan {
@@ -33,14 +32,6 @@ std::int64_t ranks_of(const train::Config& config) {
 
 comm::SimWorld world_of(const train::Config& config) {
   return {.ranks = static_cast<int>(ranks_of(config))};
-}
-
-// Nothing arrives before it is waited for.
-comm::SimWorld slow(comm::SimWorld world) {
-  const comm::Link link = {.latency_seconds = 1e6, .bytes_per_second = 1};
-  world.network.inside = link;
-  world.network.between = link;
-  return world;
 }
 
 // As many micro-batches as it takes until each is as the one before: the first
@@ -81,44 +72,17 @@ MemoryPrediction memory_of(const Arena& arena) {
   return memory;
 }
 
-// Of a step, whatever the network does.
-std::size_t most_communication(train::Trainer& trainer) {
-  const train::Config& config = trainer.config();
-  const parallel::StoreOptions options = train::store_options(config.parallel);
-  parallel::ParameterStore& store = trainer.replica().store();
-  const parallel::StepPlan step = plan_step(
-      store.plan(),
-      {.stage = options.stage,
-       .shard_size = store.groups().part().count,
-       .prefetch = options.prefetch,
-       .order = options.order,
-       .micro_batches =
-           static_cast<int>(config.train.global_batch /
-                            (config.train.micro_batch * ranks_of(config)))});
-  return static_cast<std::size_t>(step.peak_bytes);
-}
-
 }  // namespace
 
 MemoryPrediction predict_memory(const train::Config& config) {
   const Threads threads(config.train.threads);
   const train::Config few = few_micro_batches(config);
-  train::Rank rank(
-      {.device = Device::kSim, .simulated = slow(world_of(config))});
+  train::Rank rank({.device = Device::kSim, .simulated = world_of(config)});
   train::Trainer trainer(rank, few);
   const NoData data(config.data.sequence);
   trainer.step(data);
   trainer.step(data);
-  MemoryPrediction memory = memory_of(rank.arena);
-  // Where the clock waited for values, it let gradients arrive.
-  std::size_t& communication =
-      memory.peak_bytes[static_cast<std::size_t>(Category::kCommunication)];
-  const std::size_t most = most_communication(trainer);
-  const std::size_t more = most - std::min(most, communication);
-  communication += more;
-  memory.peak_total += more;
-  memory.high_water += more;
-  return memory;
+  return memory_of(rank.arena);
 }
 
 std::vector<std::int64_t> weights_by_rank(const train::Config& config) {

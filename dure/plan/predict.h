@@ -25,10 +25,9 @@ struct Prediction {
 
 // Runs steps of `config`, which must be resolved and its parallel.data known
 // (auto is 1), as its first rank on Device::kSim: that rank keeps no less than
-// any other. Memory is exact, as the same code asks for it, but for
-// communication: how much is on its way at a time depends on the network, and
-// here it is the most that can be. Workspace is that of train.threads, or where
-// that is 0, of the threads that the caller's OpenMP has.
+// any other. Memory is exact, as the same code asks for it at the same points
+// of the step, whatever the network does. Workspace is that of train.threads,
+// or where that is 0, of the threads that the caller's OpenMP has.
 MemoryPrediction predict_memory(const train::Config& config);
 
 // Elements of weights that each rank holds between steps, those of padding

@@ -115,8 +115,8 @@ void Gradients::ready(int bucket) {
     return;
   }
   clear_unwritten(bucket);
-  while (!pending_.empty() &&
-         (pending_.size() >= kMostPending || pending_.front().work.done())) {
+  // Never earlier, though it may be done: so memory does not depend on timing.
+  if (pending_.size() == kMostPending) {
     settle_front();
   }
   if (order_ == Order::kRanked) {
