@@ -43,7 +43,7 @@ void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {
                       kept.value,
                       kept.offset);
   }
-  replica.store().publish();
+  replica.store().share();
 }
 
 void load_weights(Rank& rank,
@@ -62,7 +62,7 @@ void load_weights(Rank& rank,
     }
     upload(rank.stream, kept, host);
   }
-  replica.store().publish();
+  replica.store().share();
 }
 
 }  // namespace dure::train

@@ -8,8 +8,9 @@
 
 namespace dure::train {
 
-// Both fill what this rank keeps and hand it to the others: collective. The
-// rows that pad the vocabulary are 0.
+// Both fill what this rank keeps and hand it to the others, the first of those
+// that keep the same to the rest: collective. The rows that pad the vocabulary
+// are 0.
 void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed);
 void load_weights(Rank& rank,
                   Replica& replica,

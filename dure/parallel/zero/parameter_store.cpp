@@ -82,6 +82,14 @@ std::vector<Kept> ParameterStore::find_kept() const {
   return kept;
 }
 
+void ParameterStore::share() {
+  for (std::size_t b = 0; b < plan_.buckets.size(); ++b) {
+    groups_.replicate->run(
+        comm::Broadcast{.x = values_->part(static_cast<int>(b))});
+  }
+  publish();
+}
+
 void ParameterStore::begin(int unit, nn::Uses uses, nn::Phase phase) {
   if (nn::reads_values(uses)) {
     values_->begin(unit, phase);

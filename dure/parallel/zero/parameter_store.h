@@ -64,7 +64,10 @@ class ParameterStore final : public nn::ParameterHome {
   void begin_micro_batch(Gradients::MicroBatch micro_batch);
   void finish_gradients();
 
-  // After kept values have changed, on all ranks.
+  // After first values were put into what is kept: those of the first shard
+  // group become everybody's.
+  void share();
+  // After kept values have changed, alike on all ranks that keep them.
   void publish() { values_->publish(); }
   // Waits for what publish() has started.
   void settle() { values_->settle(); }

@@ -57,6 +57,20 @@ class Step {
     store_->publish();
   }
 
+  // The ranks of the first shard group put in what is read later, others what
+  // is not.
+  void share(int shard_size) {
+    const float wrong = world_.rank() < shard_size ? 0 : 1;
+    for (const Kept& kept : store_->kept()) {
+      for (std::int64_t i = 0; i < kept.value.elements(); ++i) {
+        kept.value.data()[i] =
+            value_of(static_cast<std::size_t>(kept.weight), kept.offset + i) +
+            wrong;
+      }
+    }
+    store_->share();
+  }
+
   void train() {
     store_->begin_step();
     for (int m = 0; m < kMicroBatches; ++m) {
@@ -202,6 +216,16 @@ TEST_P(Stages, WorkInGroups) {
     step.publish();
     step.train();
     step.expect_sums();
+  });
+}
+
+TEST_P(Stages, ShareTheFirstGroupsValues) {
+  launch::run_ranks({.ranks = 4}, [&](comm::Communicator& world) {
+    StoreOptions options = options_of(GetParam(), Gradients::Order::kFast);
+    options.shard_size = 2;
+    Step step(world, options);
+    step.share(GetParam() == 0 ? 1 : 2);
+    step.evaluate();
   });
 }
 
