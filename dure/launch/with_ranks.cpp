@@ -15,7 +15,7 @@ namespace {
 
 using Body = std::function<void(comm::Communicator&)>;
 
-constexpr std::chrono::seconds kFirstRanksTurn{2};
+constexpr std::chrono::seconds kFirstRanksTurn{10};
 
 // Without such a variable MPI would end the process with a message of its own.
 bool speaks_pmi(const Environment& environment) {
