@@ -1,8 +1,18 @@
 #include "dure/parallel/replica/traced_work.h"
 
+#include <exception>
 #include <utility>
 
 namespace dure::parallel {
+
+TracedWork::~TracedWork() {
+  try {
+    work_.wait();
+  } catch (const std::exception&) {
+    // Who waited for the result has heard, or does not want it any more.
+    return;
+  }
+}
 
 void TracedWork::wait() {
   work_.wait();

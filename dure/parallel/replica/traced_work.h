@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 
 #include "dure/base/trace.h"
 #include "dure/comm/communicator.h"
@@ -9,10 +10,17 @@
 
 namespace dure::parallel {
 
-// Empty: nothing is on its way.
+// Empty: nothing is on its way. Move-only. Destruction waits, so that what a
+// collective reads and writes lives as long as it does: declare it after them.
 class TracedWork {
  public:
   TracedWork() = default;
+  TracedWork(TracedWork&& other) noexcept { swap(other); }
+  TracedWork& operator=(TracedWork&& other) noexcept {
+    TracedWork(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~TracedWork();
 
   // Starts `op`; `name`, of static storage, is what traces call it. The stream
   // is the rank's, and outlives this.
@@ -33,6 +41,14 @@ class TracedWork {
   void wait();
 
  private:
+  void swap(TracedWork& other) noexcept {
+    std::swap(stream_, other.stream_);
+    std::swap(name_, other.name_);
+    std::swap(start_, other.start_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(work_, other.work_);
+  }
+
   double now() const {
     return stream_->device() == Device::kSim ? stream_->seconds()
                                              : monotonic_seconds();
