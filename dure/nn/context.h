@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "dure/parallel/tensor/tensor_axis.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/stream.h"
 
@@ -15,6 +16,7 @@ enum class Phase : std::uint8_t { kTrain, kEvaluate };
 struct Context {
   Stream& stream;
   Arena& arena;
+  parallel::TensorAxis tensor;
   std::uint64_t seed = 1234;
   Phase phase = Phase::kTrain;
   // The index, in the whole run, of the first sample of the micro-batch at

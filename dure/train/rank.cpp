@@ -1,21 +1,50 @@
 #include "dure/train/rank.h"
 
+#include "dure/base/check.h"
 #include "dure/comm/self/self_communicator.h"
 
 namespace dure::train {
+namespace {
+
+// The communicator of this rank's group over `axes`. subgroup() is called by
+// all ranks alike, once for each of the groups.
+std::unique_ptr<comm::Communicator> my_group(comm::Communicator& world,
+                                             const mesh::Mesh& mesh,
+                                             mesh::AxisSet axes,
+                                             const char* name) {
+  std::unique_ptr<comm::Communicator> mine;
+  for (const std::vector<int>& members : mesh.groups(axes)) {
+    if (auto group = world.subgroup(members, name)) {
+      mine = std::move(group);
+    }
+  }
+  return mine;
+}
+
+std::unique_ptr<comm::Communicator> make_own(const RankOptions& options,
+                                             Stream& stream) {
+  if (options.device == Device::kSim) {
+    return comm::make_sim_communicator(stream, options.simulated);
+  }
+  return options.world == nullptr ? comm::make_self_communicator() : nullptr;
+}
+
+}  // namespace
 
 Rank::Rank(const RankOptions& options)
     : stream(options.device, options.rates),
       arena({.device = options.device, .limit_bytes = options.limit_bytes}),
-      world_(options.world) {
-  if (options.device == Device::kSim) {
-    own_ = comm::make_sim_communicator(stream, options.simulated);
-  } else if (world_ == nullptr) {
-    own_ = comm::make_self_communicator();
-  }
-  if (own_ != nullptr) {
-    world_ = own_.get();
-  }
+      own_(make_own(options, stream)),
+      world_(own_ != nullptr ? own_.get() : options.world),
+      mesh_(options.mesh.value_or(mesh::Mesh({.data = world_->size()}))),
+      rows_(options.rows) {
+  DURE_CHECK(mesh_.size() == world_->size(),
+             "a mesh of ",
+             mesh_.size(),
+             " ranks does not hold ",
+             world_->size());
+  data_ = my_group(*world_, mesh_, mesh::kReplicas, "data");
+  tensor_ = my_group(*world_, mesh_, {mesh::Axis::kTensor}, "tensor");
 }
 
 Rank::~Rank() = default;

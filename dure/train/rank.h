@@ -4,10 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "dure/comm/communicator.h"
 #include "dure/comm/sim/sim_communicator.h"
+#include "dure/mesh/mesh.h"
 #include "dure/nn/context.h"
+#include "dure/parallel/tensor/tensor_axis.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/stream.h"
 
@@ -20,6 +23,9 @@ struct RankOptions {
   comm::SimWorld simulated = {};  // the ranks there are on one
   // The ranks there are on any other; null: this one alone. Outlives the rank.
   comm::Communicator* world = nullptr;
+  // How they are placed; nothing: they all share a batch.
+  std::optional<mesh::Mesh> mesh = {};
+  parallel::Rows rows = parallel::Rows::kWhole;  // of the residual stream
 };
 
 class Rank {
@@ -30,11 +36,24 @@ class Rank {
   ~Rank();
 
   nn::Context context(std::uint64_t seed) {
-    return {.stream = stream, .arena = arena, .seed = seed};
+    return {.stream = stream, .arena = arena, .tensor = tensor(), .seed = seed};
   }
 
   comm::Communicator& world() const { return *world_; }
   bool is_first() const { return world_->rank() == 0; }
+  const mesh::Mesh& mesh() const { return mesh_; }
+
+  // The ranks that hold the same part of every matrix and read different
+  // samples, in the order of the samples.
+  comm::Communicator& data() const { return *data_; }
+
+  // Those that read the same samples, and share every matrix.
+  parallel::TensorAxis tensor() {
+    return {.stream = &stream,
+            .arena = &arena,
+            .ranks = tensor_.get(),
+            .rows = rows_};
+  }
 
   Stream stream;
   Arena arena;
@@ -42,6 +61,10 @@ class Rank {
  private:
   std::unique_ptr<comm::Communicator> own_;
   comm::Communicator* world_;
+  mesh::Mesh mesh_;
+  std::unique_ptr<comm::Communicator> data_;
+  std::unique_ptr<comm::Communicator> tensor_;
+  parallel::Rows rows_;
 };
 
 }  // namespace dure::train

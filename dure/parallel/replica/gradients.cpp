@@ -151,10 +151,10 @@ void Gradients::start_fast(int bucket) {
     sum = pending.received;
   }
   if (sum.bytes() != whole.bytes() || place_.groups.shard->size() > 1) {
-    pending.work = TracedWork(place_.stream,
-                              *place_.groups.shard,
-                              "reduce_scatter gradients",
-                              comm::ReduceScatter{.y = sum, .x = whole});
+    pending.work = comm::TracedWork(place_.stream,
+                                    *place_.groups.shard,
+                                    "reduce_scatter gradients",
+                                    comm::ReduceScatter{.y = sum, .x = whole});
   }
   pending_.push_back(std::move(pending));
 }
@@ -163,11 +163,11 @@ void Gradients::start_ranked(int bucket) {
   Pending pending = take(bucket);
   pending.received =
       place_.arena.tensor(pending.given.shape(), Category::kCommunication);
-  pending.work =
-      TracedWork(place_.stream,
-                 *place_.groups.exchange,
-                 "all_to_all gradients",
-                 comm::AllToAll{.y = pending.received, .x = pending.given});
+  pending.work = comm::TracedWork(
+      place_.stream,
+      *place_.groups.exchange,
+      "all_to_all gradients",
+      comm::AllToAll{.y = pending.received, .x = pending.given});
   pending_.push_back(std::move(pending));
 }
 
@@ -230,7 +230,7 @@ void Gradients::finish() {
   while (!pending_.empty()) {
     settle_front();
   }
-  for (TracedWork& work : across_) {
+  for (comm::TracedWork& work : across_) {
     work.wait();
   }
   across_.clear();

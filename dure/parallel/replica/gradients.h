@@ -21,10 +21,10 @@
 #include <map>
 #include <vector>
 
+#include "dure/comm/traced_work.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/replica/bucket_plan.h"
 #include "dure/parallel/replica/replica_groups.h"
-#include "dure/parallel/replica/traced_work.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/stream.h"
 
@@ -70,7 +70,7 @@ class Gradients {
     MicroBatch micro_batch = MicroBatch::kLast;
     OwnedTensor given;  // kParts: the bucket's memory
     OwnedTensor received;
-    TracedWork work;
+    comm::TracedWork work;
   };
 
   void point(int bucket, Tensor memory);
@@ -94,7 +94,7 @@ class Gradients {
   MicroBatch micro_batch_ = MicroBatch::kLast;
   int micro_batches_ = 0;         // of the step that have begun
   std::vector<Pending> pending_;  // the oldest first
-  std::vector<TracedWork> across_;
+  std::vector<comm::TracedWork> across_;
 };
 
 }  // namespace dure::parallel

@@ -73,11 +73,11 @@ class WholeValues final : public Values {
     }
     for (std::size_t b = 0; b < gathers_.size(); ++b) {
       const int bucket = static_cast<int>(b);
-      gathers_[b] =
-          TracedWork(place_.stream,
-                     *place_.groups.gather,
-                     "all_gather weights",
-                     comm::AllGather{.y = whole(bucket), .x = part(bucket)});
+      gathers_[b] = comm::TracedWork(
+          place_.stream,
+          *place_.groups.gather,
+          "all_gather weights",
+          comm::AllGather{.y = whole(bucket), .x = part(bucket)});
     }
   }
 
@@ -98,7 +98,7 @@ class WholeValues final : public Values {
   Place place_;
   OwnedTensor flat_;
   std::vector<std::vector<int>> buckets_;  // of each unit
-  std::vector<TracedWork> gathers_;        // on their way, by bucket
+  std::vector<comm::TracedWork> gathers_;  // on their way, by bucket
 };
 
 class ShardedValues final : public Values {
@@ -151,7 +151,7 @@ class ShardedValues final : public Values {
  private:
   struct Gathered {
     OwnedTensor memory;
-    TracedWork work;
+    comm::TracedWork work;
   };
 
   const std::vector<int>& of_unit(int unit) const {
@@ -198,11 +198,11 @@ class ShardedValues final : public Values {
       Gathered& gathered = it->second;
       gathered.memory = place_.arena.tensor(
           {bucket_of(place_, bucket).elements}, Category::kCommunication);
-      gathered.work =
-          TracedWork(place_.stream,
-                     *place_.groups.gather,
-                     "all_gather weights",
-                     comm::AllGather{.y = gathered.memory, .x = part(bucket)});
+      gathered.work = comm::TracedWork(
+          place_.stream,
+          *place_.groups.gather,
+          "all_gather weights",
+          comm::AllGather{.y = gathered.memory, .x = part(bucket)});
     }
   }
 

@@ -8,7 +8,7 @@
 #include "dure/comm/communicator.h"
 #include "dure/tensor/stream.h"
 
-namespace dure::parallel {
+namespace dure::comm {
 
 // Empty: nothing is on its way. Move-only. Destruction waits, so that what a
 // collective reads and writes lives as long as it does: declare it after them.
@@ -26,7 +26,7 @@ class TracedWork {
   // is the rank's, and outlives this.
   template <typename Op>
   TracedWork(Stream& stream,
-             comm::Communicator& ranks,
+             Communicator& ranks,
              const char* name,
              const Op& op)
       : stream_(&stream),
@@ -58,7 +58,7 @@ class TracedWork {
   const char* name_ = nullptr;
   double start_ = 0;
   std::size_t bytes_ = 0;
-  comm::Work work_;
+  Work work_;
 };
 
-}  // namespace dure::parallel
+}  // namespace dure::comm

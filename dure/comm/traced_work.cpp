@@ -1,9 +1,9 @@
-#include "dure/parallel/replica/traced_work.h"
+#include "dure/comm/traced_work.h"
 
 #include <exception>
 #include <utility>
 
-namespace dure::parallel {
+namespace dure::comm {
 
 TracedWork::~TracedWork() {
   try {
@@ -26,4 +26,4 @@ void TracedWork::wait() {
   }
 }
 
-}  // namespace dure::parallel
+}  // namespace dure::comm
