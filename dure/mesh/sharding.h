@@ -19,6 +19,8 @@ struct Sharding {
   // (q, k, v) on every rank are its part of q, of k and of v. Their lengths, or
   // nothing where the dim is one piece.
   Dims sections = {};
+  // How many neighbouring ranks hold the same part of each section; empty: one.
+  Dims copies = {};
 
   bool operator==(const Sharding&) const = default;
 };

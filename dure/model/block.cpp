@@ -1,5 +1,6 @@
 #include "dure/model/block.h"
 
+#include <algorithm>
 #include <string>
 
 #include "dure/model/parts.h"
@@ -11,42 +12,43 @@ std::string prefix(std::int64_t index) {
   return "blocks." + std::to_string(index) + ".";
 }
 
-nn::ResidualLinear make_residual(const ModelConfig& config,
-                                 std::uint64_t seed,
-                                 nn::ParameterSet& parameters,
-                                 const std::string& name) {
-  return nn::ResidualLinear(make_linear(config, parameters, name),
-                            nn::Dropout(seed, name, config.dropout));
+// This part of the heads; key-value heads that are fewer than the parts are
+// shared by neighbours (weights.h).
+nn::Attention::Shape attention_shape(const ModelConfig& config,
+                                     mesh::Part part) {
+  return {.heads = config.heads / part.count,
+          .kv_heads = std::max<std::int64_t>(config.kv_heads / part.count, 1),
+          .head_dim = config.head_dim()};
 }
 
 nn::Attention make_attention(const ModelConfig& config,
                              std::uint64_t seed,
                              nn::ParameterSet& parameters,
-                             const std::string& name) {
+                             const std::string& name,
+                             mesh::Part part) {
   const nn::Attention::Options options = {
-      .shape = {.heads = config.heads,
-                .kv_heads = config.kv_heads,
-                .head_dim = config.head_dim()},
+      .shape = attention_shape(config, part),
       .rope_theta = config.position == Position::kRope
                         ? std::optional(config.rope_theta)
                         : std::nullopt,
       .dropout = nn::Dropout(seed, name, config.dropout)};
   return nn::Attention(
-      make_linear(config, parameters, name + ".qkv"),
-      make_residual(config, seed, parameters, name + ".projection"),
+      make_all_to_sharded(config, parameters, name + ".qkv"),
+      make_sharded_to_all(config, seed, parameters, name + ".projection"),
       options);
 }
 
 nn::Mlp make_mlp(const ModelConfig& config,
                  std::uint64_t seed,
                  nn::ParameterSet& parameters,
-                 const std::string& name) {
+                 const std::string& name,
+                 mesh::Part part) {
   const bool swiglu = config.activation == Activation::kSwiglu;
-  return nn::Mlp(
-      make_linear(config, parameters, name + (swiglu ? ".gate_up" : ".up")),
-      make_residual(config, seed, parameters, name + ".down"),
-      swiglu ? nn::MlpKind::kSwiglu : nn::MlpKind::kGelu,
-      config.ffn_hidden);
+  return nn::Mlp(make_all_to_sharded(
+                     config, parameters, name + (swiglu ? ".gate_up" : ".up")),
+                 make_sharded_to_all(config, seed, parameters, name + ".down"),
+                 swiglu ? nn::MlpKind::kSwiglu : nn::MlpKind::kGelu,
+                 config.ffn_hidden / part.count);
 }
 
 }  // namespace
@@ -54,12 +56,13 @@ nn::Mlp make_mlp(const ModelConfig& config,
 Block::Block(const ModelConfig& config,
              std::uint64_t seed,
              std::int64_t index,
-             nn::ParameterSet& parameters)
+             nn::ParameterSet& parameters,
+             mesh::Part part)
     : norm1_(make_norm(config, parameters, prefix(index) + "norm1")),
       attention_(make_attention(
-          config, seed, parameters, prefix(index) + "attention")),
+          config, seed, parameters, prefix(index) + "attention", part)),
       norm2_(make_norm(config, parameters, prefix(index) + "norm2")),
-      mlp_(make_mlp(config, seed, parameters, prefix(index) + "mlp")) {}
+      mlp_(make_mlp(config, seed, parameters, prefix(index) + "mlp", part)) {}
 
 void Block::forward(nn::Context& ctx,
                     Tensor y,
@@ -67,31 +70,31 @@ void Block::forward(nn::Context& ctx,
                     ConstTensor positions,
                     std::int64_t samples,
                     Saved& saved) const {
-  saved.norm1_NC = ctx.activation(x.shape());
-  norm1_.forward(ctx, saved.norm1_NC, x, saved.norm1);
-  saved.mid_NC = ctx.activation(x.shape());
+  saved.norm1_nC = ctx.activation(x.shape());
+  norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
+  saved.mid_nC = ctx.activation(x.shape());
   attention_.forward(ctx,
-                     saved.mid_NC,
-                     saved.norm1_NC,
+                     saved.mid_nC,
+                     saved.norm1_nC,
                      x,
                      positions,
                      samples,
                      saved.attention);
-  saved.norm2_NC = ctx.activation(x.shape());
-  norm2_.forward(ctx, saved.norm2_NC, saved.mid_NC, saved.norm2);
-  mlp_.forward(ctx, y, saved.norm2_NC, saved.mid_NC, samples, saved.mlp);
+  saved.norm2_nC = ctx.activation(x.shape());
+  norm2_.forward(ctx, saved.norm2_nC, saved.mid_nC, saved.norm2);
+  mlp_.forward(ctx, y, saved.norm2_nC, saved.mid_nC, samples, saved.mlp);
 }
 
 void Block::backward(nn::Context& ctx,
-                     Tensor d_NC,
+                     Tensor d_nC,
                      std::int64_t samples,
                      Saved& saved) const {
-  const OwnedTensor d_branch = ctx.workspace(d_NC.shape());
-  mlp_.backward(ctx, d_branch, d_NC, saved.mlp);
-  norm2_.backward(ctx, d_NC, d_branch, saved.norm2, d_NC);
+  const OwnedTensor d_branch = ctx.workspace(d_nC.shape());
+  mlp_.backward(ctx, d_branch, d_nC, saved.mlp);
+  norm2_.backward(ctx, d_nC, d_branch, saved.norm2, d_nC);
   saved.mlp = {};
-  attention_.backward(ctx, d_branch, d_NC, samples, saved.attention);
-  norm1_.backward(ctx, d_NC, d_branch, saved.norm1, d_NC);
+  attention_.backward(ctx, d_branch, d_nC, samples, saved.attention);
+  norm1_.backward(ctx, d_nC, d_branch, saved.norm1, d_nC);
   saved = {};
 }
 

@@ -3,7 +3,8 @@
 //   mid = x   + attention(norm1(x))
 //   y   = mid + mlp(norm2(mid))
 //
-// GPT-2 and Llama are this with other parts (weights.h).
+// GPT-2 and Llama are this with other parts (weights.h). A residual stream of N
+// rows has n of them on this rank (parallel/tensor/tensor_axis.h).
 //
 // [1] Vaswani et al. 2017, arXiv:1706.03762.
 #pragma once
@@ -24,19 +25,21 @@ class Block {
     nn::Attention::Saved attention;
     nn::Norm::Saved norm2;
     nn::Mlp::Saved mlp;
-    OwnedTensor norm1_NC;  // normed x
-    OwnedTensor mid_NC;
-    OwnedTensor norm2_NC;  // normed mid
+    OwnedTensor norm1_nC;  // normed x
+    OwnedTensor mid_nC;
+    OwnedTensor norm2_nC;  // normed mid
   };
 
-  // Takes blocks.INDEX.* of `parameters`.
+  // Takes blocks.INDEX.* of `parameters`, which are this part of the tensor
+  // axis.
   Block(const ModelConfig& config,
         std::uint64_t seed,
         std::int64_t index,
-        nn::ParameterSet& parameters);
+        nn::ParameterSet& parameters,
+        mesh::Part part);
 
-  // x, y (N, C), N being `samples` sequences; positions (N) i32. x must live
-  // until the backward.
+  // x, y (n, C), streams of N rows, N being `samples` sequences; positions (N)
+  // i32. x must live until the backward.
   void forward(nn::Context& ctx,
                Tensor y,
                ConstTensor x,
@@ -44,13 +47,14 @@ class Block {
                std::int64_t samples,
                Saved& saved) const;
 
-  // d_NC holds the gradient of y, and then that of x. Frees `saved`.
+  // d_nC holds the gradient of y, and then that of x. Frees `saved`.
   void backward(nn::Context& ctx,
-                Tensor d_NC,
+                Tensor d_nC,
                 std::int64_t samples,
                 Saved& saved) const;
 
-  // y may be x. lengths (samples) i32: positions already in the cache.
+  // y may be x; streams are whole. lengths (samples) i32: positions already in
+  // the cache.
   void forward_cached(nn::Context& ctx,
                       Tensor y,
                       ConstTensor x,

@@ -168,4 +168,44 @@ void validate(const ModelConfig& config) {
   }
 }
 
+namespace {
+
+bool divides(const ModelConfig& config, std::int64_t tensor) {
+  return config.heads % tensor == 0 && config.ffn_hidden % tensor == 0 &&
+         (config.kv_heads % tensor == 0 || tensor % config.kv_heads == 0);
+}
+
+// "1, 2, 4": all up to the number of heads that would do.
+std::string sizes_that_do(const ModelConfig& config) {
+  std::string text = "1";
+  for (std::int64_t tensor = 2; tensor <= config.heads; ++tensor) {
+    if (divides(config, tensor)) {
+      text += concat(", ", tensor);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+void validate_tensor(const ModelConfig& config, std::int64_t tensor) {
+  const auto check = [&](bool good, const char* key, std::int64_t value) {
+    if (!good) {
+      throw UsageError(concat("parallel.tensor: ",
+                              tensor,
+                              " ranks can't share model.",
+                              key,
+                              ", ",
+                              value,
+                              ", evenly; for this model these would do: ",
+                              sizes_that_do(config)));
+    }
+  };
+  check(config.heads % tensor == 0, "heads", config.heads);
+  check(config.kv_heads % tensor == 0 || tensor % config.kv_heads == 0,
+        "kv_heads",
+        config.kv_heads);
+  check(config.ffn_hidden % tensor == 0, "ffn_hidden", config.ffn_hidden);
+}
+
 }  // namespace dure::model

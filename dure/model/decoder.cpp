@@ -1,5 +1,6 @@
 #include "dure/model/decoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "dure/kernels/transfer.h"
@@ -19,10 +20,12 @@ Shape to_shape(const mesh::Dims& dims) {
   return dims.size() == 1 ? Shape{dims[0]} : Shape{dims[0], dims[1]};
 }
 
-void add_weights(const ModelConfig& config, nn::ParameterSet& parameters) {
-  for (const WeightSpec& spec : weights(config)) {
+void add_weights(const ModelConfig& config,
+                 nn::ParameterSet& parameters,
+                 std::int64_t parts) {
+  for (const WeightSpec& spec : weights(config, parts)) {
     parameters.add(spec.name,
-                   to_shape(spec.shape),
+                   to_shape(local_shape(spec.shape, spec.sharding, parts)),
                    spec.sharding,
                    spec.decay == Decay::kYes,
                    spec.units);
@@ -40,9 +43,10 @@ nn::Context quiet(const nn::Context& ctx) {
 
 Decoder::Decoder(const ModelConfig& config,
                  std::uint64_t seed,
-                 nn::ParameterSet& parameters)
-    : config_(config), parameters_(&parameters) {
-  add_weights(config, parameters);
+                 nn::ParameterSet& parameters,
+                 mesh::Part part)
+    : config_(config), part_(part), parameters_(&parameters) {
+  add_weights(config, parameters, part.count);
   nn::Parameter& token = parameters["embedding.token.weight"];
   nn::Parameter* position = config.position == Position::kLearned
                                 ? &parameters["embedding.position.weight"]
@@ -51,7 +55,7 @@ Decoder::Decoder(const ModelConfig& config,
       token, position, nn::Dropout(seed, "embedding", config.dropout));
   blocks_.reserve(static_cast<std::size_t>(config.layers));
   for (std::int64_t i = 0; i < config.layers; ++i) {
-    blocks_.emplace_back(config, seed, i, parameters);
+    blocks_.emplace_back(config, seed, i, parameters, part);
   }
   final_norm_.emplace(make_norm(config, parameters, "final_norm"));
   head_.emplace(config.tie_embeddings ? token : parameters["head.weight"],
@@ -59,13 +63,13 @@ Decoder::Decoder(const ModelConfig& config,
 }
 
 std::int64_t Decoder::padded_vocabulary() const {
-  return model::padded_vocabulary(config_.vocabulary, 1);
+  return model::padded_vocabulary(config_.vocabulary, part_.count);
 }
 
 void Decoder::forward_normed(nn::Context& ctx,
                              const Batch& batch,
                              Saved& saved) const {
-  const Shape shape = {batch.ids.elements(), config_.hidden};
+  const Shape shape = stream_shape(ctx, batch);
   saved.streams.resize(blocks_.size() + 1);
   saved.blocks.resize(blocks_.size());
   saved.streams[0] = ctx.activation(shape);
@@ -88,10 +92,10 @@ void Decoder::forward_normed(nn::Context& ctx,
                          saved.blocks[i]);
     });
   }
-  saved.normed_NC = ctx.activation(shape);
+  saved.normed_nC = ctx.activation(shape);
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
     final_norm_->forward(
-        ctx, saved.normed_NC, saved.streams.back(), saved.final_norm);
+        ctx, saved.normed_nC, saved.streams.back(), saved.final_norm);
   });
 }
 
@@ -103,28 +107,28 @@ void Decoder::forward(nn::Context& ctx,
   forward_normed(ctx, batch, saved);
   in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
     head_->forward(
-        ctx, loss, saved.normed_NC, batch.targets, d_loss, saved.head);
+        ctx, loss, saved.normed_nC, batch.targets, d_loss, saved.head);
   });
 }
 
 void Decoder::backward(nn::Context& ctx,
                        const Batch& batch,
                        Saved& saved) const {
-  saved.normed_NC = OwnedTensor();
-  const OwnedTensor d_NC = std::move(saved.head.d_x);
+  saved.normed_nC = OwnedTensor();
+  const OwnedTensor d_nC = std::move(saved.head.d_x);
   in_unit(ctx, norm_unit(config_.layers), Uses::kBoth, [&] {
-    final_norm_->backward(ctx, d_NC, d_NC, saved.final_norm);
+    final_norm_->backward(ctx, d_nC, d_nC, saved.final_norm);
   });
   saved.final_norm = {};
   for (std::size_t i = blocks_.size(); i-- > 0;) {
     saved.streams[i + 1] = OwnedTensor();
     in_unit(ctx, unit_of_block(i), Uses::kBoth, [&] {
-      blocks_[i].backward(ctx, d_NC, batch.samples, saved.blocks[i]);
+      blocks_[i].backward(ctx, d_nC, batch.samples, saved.blocks[i]);
     });
   }
   saved.streams[0] = OwnedTensor();
   in_unit(ctx, kEmbeddingUnit, Uses::kGradients, [&] {
-    embedding_->backward(ctx, d_NC, saved.embedding);
+    embedding_->backward(ctx, d_nC, saved.embedding);
   });
 }
 
@@ -134,7 +138,7 @@ void Decoder::forward_logits(nn::Context& ctx,
                              Saved& saved) const {
   forward_normed(ctx, batch, saved);
   in_unit(ctx, head_unit(config_.layers), Uses::kValues, [&] {
-    head_->logits(ctx, logits, saved.normed_NC);
+    head_->logits(ctx, logits, saved.normed_nC);
   });
 }
 
@@ -143,43 +147,43 @@ void Decoder::backward_logits(nn::Context& ctx,
                               const Batch& batch,
                               Saved& saved) const {
   in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
-    head_->backward_logits(ctx, d_logits, saved.normed_NC, saved.head);
+    head_->backward_logits(ctx, d_logits, saved.normed_nC, saved.head);
   });
   backward(ctx, batch, saved);
 }
 
 OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
                                         const Batch& batch) const {
-  const Shape shape = {batch.ids.elements(), config_.hidden};
-  OwnedTensor x_NC = ctx.activation(shape);
-  OwnedTensor y_NC = ctx.activation(shape);
+  const Shape shape = stream_shape(ctx, batch);
+  OwnedTensor x_nC = ctx.activation(shape);
+  OwnedTensor y_nC = ctx.activation(shape);
   nn::Embedding::Saved unused;
   in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
     embedding_->forward(
-        ctx, x_NC, batch.ids, batch.positions, batch.samples, unused);
+        ctx, x_nC, batch.ids, batch.positions, batch.samples, unused);
   });
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     Block::Saved saved;
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
       blocks_[i].forward(
-          ctx, y_NC, x_NC, batch.positions, batch.samples, saved);
+          ctx, y_nC, x_nC, batch.positions, batch.samples, saved);
     });
-    std::swap(x_NC, y_NC);
+    std::swap(x_nC, y_nC);
   }
   nn::Norm::Saved norm;
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
-    final_norm_->forward(ctx, y_NC, x_NC, norm);
+    final_norm_->forward(ctx, y_nC, x_nC, norm);
   });
-  return y_NC;
+  return y_nC;
 }
 
 void Decoder::evaluate(nn::Context& ctx,
                        Tensor loss,
                        const Batch& batch) const {
   nn::Context without = quiet(ctx);
-  const OwnedTensor normed_NC = run_without_saving(without, batch);
+  const OwnedTensor normed_nC = run_without_saving(without, batch);
   in_unit(without, head_unit(config_.layers), Uses::kValues, [&] {
-    head_->evaluate(without, loss, normed_NC, batch.targets);
+    head_->evaluate(without, loss, normed_nC, batch.targets);
   });
 }
 
@@ -187,15 +191,15 @@ void Decoder::logits(nn::Context& ctx,
                      Tensor logits,
                      const Batch& batch) const {
   nn::Context without = quiet(ctx);
-  const OwnedTensor normed_NC = run_without_saving(without, batch);
+  const OwnedTensor normed_nC = run_without_saving(without, batch);
   in_unit(without, head_unit(config_.layers), Uses::kValues, [&] {
-    head_->logits(without, logits, normed_NC);
+    head_->logits(without, logits, normed_nC);
   });
 }
 
 Shape Decoder::cache_shape(std::int64_t samples, std::int64_t positions) const {
   return {2 * config_.layers * samples,
-          config_.kv_heads,
+          std::max<std::int64_t>(config_.kv_heads / part_.count, 1),
           positions,
           config_.head_dim()};
 }
@@ -227,20 +231,20 @@ void Decoder::forward_cached(nn::Context& ctx,
                              ConstTensor lengths,
                              const Cache& cache) const {
   const std::int64_t N = ids.elements();
-  const OwnedTensor x_NC = ctx.workspace({N, config_.hidden});
+  const OwnedTensor x_nC = ctx.workspace({N, config_.hidden});
   nn::Embedding::Saved unused;
   in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
-    embedding_->forward(ctx, x_NC, ids, positions, cache.samples, unused);
+    embedding_->forward(ctx, x_nC, ids, positions, cache.samples, unused);
   });
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
       blocks_[i].forward_cached(
-          ctx, x_NC, x_NC, positions, lengths, cache.blocks[i]);
+          ctx, x_nC, x_nC, positions, lengths, cache.blocks[i]);
     });
   }
   const std::int64_t T = N / cache.samples;
   const OwnedTensor last_BC = ctx.workspace({cache.samples, config_.hidden});
-  launch(ctx.stream, kernels::EveryNthRow{.y = last_BC, .x = x_NC, .n = T});
+  launch(ctx.stream, kernels::EveryNthRow{.y = last_BC, .x = x_nC, .n = T});
   nn::Norm::Saved norm;
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
     final_norm_->forward(ctx, last_BC, last_BC, norm);

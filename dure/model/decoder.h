@@ -1,7 +1,8 @@
 // A decoder-only language model: embedding, blocks, final norm, head and loss.
 //
-// Shapes: B samples of S tokens are N = B S rows; C is the hidden size, V the
-// vocabulary, Vp the padded one.
+// Shapes: B samples of S tokens are N = B S rows, of which a residual stream
+// has n on this tensor rank (parallel/tensor/tensor_axis.h); C is the hidden
+// size, V the vocabulary, Vp the padded one.
 #pragma once
 
 #include <cstdint>
@@ -28,11 +29,11 @@ class Decoder {
   // What a training forward leaves for its backward. Reusable.
   struct Saved {
     nn::Embedding::Saved embedding;
-    std::vector<OwnedTensor> streams;  // (N, C) each: the input of block i,
+    std::vector<OwnedTensor> streams;  // (n, C) each: the input of block i,
                                        // and last the output
     std::vector<Block::Saved> blocks;
     nn::Norm::Saved final_norm;
-    OwnedTensor normed_NC;
+    OwnedTensor normed_nC;
     nn::HeadLoss::Saved head;
   };
 
@@ -45,11 +46,13 @@ class Decoder {
     Cache of_sample(std::int64_t b) const;
   };
 
-  // `config` must be resolved. Adds the model's weights to `parameters`, which
-  // must outlive it; values are allocated and filled by the caller.
+  // `config` must be resolved. Adds the model's weights, this part of them
+  // along the tensor axis, to `parameters`, which must outlive it; values are
+  // allocated and filled by the caller.
   Decoder(const ModelConfig& config,
           std::uint64_t seed,
-          nn::ParameterSet& parameters);
+          nn::ParameterSet& parameters,
+          mesh::Part part);
 
   // A training pass: loss (N) overwritten, one a row; d_loss is the derivative
   // of what is minimised by each of them, such as 1 / N.
@@ -84,11 +87,12 @@ class Decoder {
   void logits(nn::Context& ctx, Tensor logits, const Batch& batch) const;
 
   // Room for so many positions of each of B samples, in `memory`, which must be
-  // of cache_shape().
+  // of cache_shape(): of this rank's key-value heads.
   Cache make_cache(Tensor memory) const;
   Shape cache_shape(std::int64_t samples, std::int64_t positions) const;
 
-  // Reads the next T tokens of each of B samples: ids, positions (BT) i32;
+  // Reads the next T tokens of each of B samples, streams being whole
+  // (ctx.tensor.rows): ids, positions (BT) i32;
   // lengths (B) i32, how many positions of each the cache holds. logits (B, Vp)
   // overwritten: those after the last of the T.
   void forward_cached(nn::Context& ctx,
@@ -111,13 +115,18 @@ class Decoder {
     parameters_->in_unit(ctx, unit, uses, std::forward<Function>(function));
   }
 
-  // From the embedding to the final norm, which leaves saved.normed_NC.
+  // From the embedding to the final norm, which leaves saved.normed_nC.
   void forward_normed(nn::Context& ctx, const Batch& batch, Saved& saved) const;
 
   // The same, nothing kept.
   OwnedTensor run_without_saving(nn::Context& ctx, const Batch& batch) const;
 
+  Shape stream_shape(const nn::Context& ctx, const Batch& batch) const {
+    return {ctx.tensor.stream_rows(batch.ids.elements()), config_.hidden};
+  }
+
   ModelConfig config_;
+  mesh::Part part_;
   const nn::ParameterSet* parameters_;
   std::optional<nn::Embedding> embedding_;
   std::vector<Block> blocks_;

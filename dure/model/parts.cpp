@@ -2,11 +2,30 @@
 
 namespace dure::model {
 
-nn::Linear make_linear(const ModelConfig& config,
+namespace {
+
+nn::Parameter* bias_of(const ModelConfig& config,
                        nn::ParameterSet& parameters,
                        const std::string& name) {
-  nn::Parameter* bias = config.bias ? &parameters[name + ".bias"] : nullptr;
-  return nn::Linear(parameters[name + ".weight"], bias);
+  return config.bias ? &parameters[name + ".bias"] : nullptr;
+}
+
+}  // namespace
+
+nn::AllToSharded make_all_to_sharded(const ModelConfig& config,
+                                     nn::ParameterSet& parameters,
+                                     const std::string& name) {
+  return nn::AllToSharded(parameters[name + ".weight"],
+                          bias_of(config, parameters, name));
+}
+
+nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
+                                     std::uint64_t seed,
+                                     nn::ParameterSet& parameters,
+                                     const std::string& name) {
+  return nn::ShardedToAll(parameters[name + ".weight"],
+                          bias_of(config, parameters, name),
+                          nn::Dropout(seed, name, config.dropout));
 }
 
 nn::Norm make_norm(const ModelConfig& config,

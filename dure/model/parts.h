@@ -4,16 +4,22 @@
 #include <string>
 
 #include "dure/model/config.h"
+#include "dure/nn/all_to_sharded.h"
 #include "dure/nn/norm.h"
 #include "dure/nn/parameter.h"
-#include "dure/nn/residual_dropout.h"
+#include "dure/nn/sharded_to_all.h"
 
 namespace dure::model {
 
 // NAME.weight, and NAME.bias where the model has it.
-nn::Linear make_linear(const ModelConfig& config,
-                       nn::ParameterSet& parameters,
-                       const std::string& name);
+nn::AllToSharded make_all_to_sharded(const ModelConfig& config,
+                                     nn::ParameterSet& parameters,
+                                     const std::string& name);
+// The same, with a dropout of its name.
+nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
+                                     std::uint64_t seed,
+                                     nn::ParameterSet& parameters,
+                                     const std::string& name);
 nn::Norm make_norm(const ModelConfig& config,
                    nn::ParameterSet& parameters,
                    const std::string& name);

@@ -42,7 +42,8 @@ void Attention::forward(Context& ctx,
                         ConstTensor positions,
                         std::int64_t samples,
                         Saved& saved) const {
-  const kernels::AttentionShape shape = shape_of(x.shape()[0], samples);
+  const kernels::AttentionShape shape =
+      shape_of(ctx.tensor.all_rows(x.shape()[0]), samples);
   const std::int64_t N = shape.rows();
   saved.positions = positions;
   saved.qkv_NC = ctx.activation({N, shape.qkv_columns()});
@@ -69,7 +70,8 @@ void Attention::backward(Context& ctx,
                          ConstTensor d_y,
                          std::int64_t samples,
                          const Saved& saved) const {
-  const kernels::AttentionShape shape = shape_of(d_y.shape()[0], samples);
+  const kernels::AttentionShape shape =
+      shape_of(ctx.tensor.all_rows(d_y.shape()[0]), samples);
   const OwnedTensor d_attention = ctx.workspace(saved.y_NC.shape());
   projection_.backward(ctx, d_attention, d_y, saved.projection);
   const OwnedTensor d_qkv = ctx.workspace(saved.qkv_NC.shape());
@@ -103,7 +105,7 @@ void Attention::forward_cached(Context& ctx,
   const OwnedTensor qkv = ctx.workspace({shape.rows(), shape.qkv_columns()});
   const OwnedTensor attended =
       ctx.workspace({shape.rows(), shape.heads * shape.head_dim});
-  Linear::Saved unused;
+  AllToSharded::Saved unused;
   qkv_.forward(ctx, qkv, x, unused);
   rope(ctx, qkv, positions, kernels::Turn::kForward);
   launch(ctx.stream,
@@ -114,7 +116,7 @@ void Attention::forward_cached(Context& ctx,
                                   .lengths = lengths,
                                   .shape = shape,
                                   .scale = scale()});
-  ResidualLinear::Saved saved;
+  ShardedToAll::Saved saved;
   projection_.forward(ctx, y, attended, residual, samples, saved);
 }
 

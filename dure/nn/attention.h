@@ -9,11 +9,14 @@
 
 #include "dure/kernels/attention.h"
 #include "dure/kernels/rope.h"
-#include "dure/nn/residual_dropout.h"
+#include "dure/nn/all_to_sharded.h"
+#include "dure/nn/sharded_to_all.h"
 
 namespace dure::nn {
 
-// N = B S rows; H heads, G key-value heads of D each.
+// N = B S rows, of which a stream has n here; H heads, G key-value heads of D
+// each, on this tensor rank: attention is by head, so ranks share the heads out
+// and do it alone.
 class Attention {
  public:
   struct Shape {
@@ -23,8 +26,8 @@ class Attention {
   };
 
   struct Saved {
-    Linear::Saved qkv;
-    ResidualLinear::Saved projection;
+    AllToSharded::Saved qkv;
+    ShardedToAll::Saved projection;
     OwnedTensor qkv_NC;  // (N, (H + 2G) D)   after rope
     OwnedTensor y_NC;    // (N, HD)           before the projection
     OwnedTensor lse;     // (N, H)
@@ -44,10 +47,10 @@ class Attention {
     Dropout dropout;                   // of the attention's weights
   };
 
-  Attention(Linear qkv, ResidualLinear projection, Options options)
+  Attention(AllToSharded qkv, ShardedToAll projection, Options options)
       : qkv_(qkv), projection_(projection), options_(options) {}
 
-  // x, residual, y (N, C), y may be residual; positions (N) i32.
+  // x, residual, y (n, C), streams; y may be residual. positions (N) i32.
   void forward(Context& ctx,
                Tensor y,
                ConstTensor x,
@@ -56,7 +59,7 @@ class Attention {
                std::int64_t samples,
                Saved& saved) const;
 
-  // d_x, d_y (N, C); d_x may not be d_y.
+  // d_x, d_y (n, C); d_x may not be d_y.
   void backward(Context& ctx,
                 Tensor d_x,
                 ConstTensor d_y,
@@ -64,6 +67,7 @@ class Attention {
                 const Saved& saved) const;
 
   // The next rows of each sequence, lengths[b] of which are in the cache.
+  // Streams are whole.
   void forward_cached(Context& ctx,
                       Tensor y,
                       ConstTensor x,
@@ -81,8 +85,8 @@ class Attention {
             ConstTensor positions,
             kernels::Turn turn) const;
 
-  Linear qkv_;
-  ResidualLinear projection_;
+  AllToSharded qkv_;
+  ShardedToAll projection_;
   Options options_;
 };
 

@@ -2,7 +2,8 @@
 // dropout.
 #pragma once
 
-#include "dure/nn/residual_dropout.h"
+#include "dure/nn/dropout.h"
+#include "dure/nn/parameter.h"
 
 namespace dure::nn {
 

@@ -10,7 +10,7 @@ void Mlp::forward(Context& ctx,
                   ConstTensor residual,
                   std::int64_t samples,
                   Saved& saved) const {
-  const std::int64_t N = x.shape()[0];
+  const std::int64_t N = ctx.tensor.all_rows(x.shape()[0]);
   const std::int64_t up_columns =
       kind_ == MlpKind::kSwiglu ? 2 * ffn_hidden_ : ffn_hidden_;
   saved.up_NU = ctx.activation({N, up_columns});

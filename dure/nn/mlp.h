@@ -5,26 +5,29 @@
 //   y = residual + down(swiglu(gate_up(x)))
 #pragma once
 
-#include "dure/nn/residual_dropout.h"
+#include "dure/nn/all_to_sharded.h"
+#include "dure/nn/sharded_to_all.h"
 
 namespace dure::nn {
 
 enum class MlpKind : std::uint8_t { kGelu, kSwiglu };
 
+// N rows, of which a stream has n here; F columns on this tensor rank, which
+// acts on them alone.
 class Mlp {
  public:
   struct Saved {
-    Linear::Saved up;
-    ResidualLinear::Saved down;
+    AllToSharded::Saved up;
+    ShardedToAll::Saved down;
     OwnedTensor up_NU;      // (N, F), or (N, 2F) for SwiGLU: before it acts
     OwnedTensor active_NF;  // (N, F)
   };
 
-  // `up` is (F, C), or (2F, C) for SwiGLU.
-  Mlp(Linear up, ResidualLinear down, MlpKind kind, std::int64_t ffn_hidden)
+  // `up` is (F, C), or (2F, C) for SwiGLU, gate first.
+  Mlp(AllToSharded up, ShardedToAll down, MlpKind kind, std::int64_t ffn_hidden)
       : up_(up), down_(down), kind_(kind), ffn_hidden_(ffn_hidden) {}
 
-  // x, residual, y (N, C); y may be residual.
+  // x, residual, y (n, C), streams; y may be residual.
   void forward(Context& ctx,
                Tensor y,
                ConstTensor x,
@@ -38,8 +41,8 @@ class Mlp {
  private:
   void activate(Context& ctx, const Saved& saved) const;
 
-  Linear up_;
-  ResidualLinear down_;
+  AllToSharded up_;
+  ShardedToAll down_;
   MlpKind kind_;
   std::int64_t ffn_hidden_;
 };

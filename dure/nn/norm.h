@@ -1,5 +1,8 @@
 // Normalisation over the hidden dimension: LayerNorm where there is a bias,
 // RMSNorm where there is none.
+//
+// It is by row, so it is done on a residual stream as it comes. Where that is
+// cut, the parameters' gradients are parts of a sum over tensor ranks.
 #pragma once
 
 #include "dure/nn/context.h"

@@ -26,12 +26,16 @@ class NoData final : public data::Dataset {
   std::int64_t sequence_;
 };
 
-std::int64_t ranks_of(const train::Config& config) {
-  return std::max<std::int64_t>(config.parallel.data, 1);
+train::RankOptions simulated(const train::Config& config,
+                             DeviceRates rates = {}) {
+  train::RankOptions options = train::rank_options(config);
+  options.device = Device::kSim;
+  options.rates = rates;
+  return options;
 }
 
-comm::SimWorld world_of(const train::Config& config) {
-  return {.ranks = static_cast<int>(ranks_of(config))};
+std::int64_t replicas_of(const train::Config& config) {
+  return std::max<std::int64_t>(config.parallel.data, 1);
 }
 
 // As many micro-batches as it takes until each is as the one before: the first
@@ -40,8 +44,9 @@ train::Config few_micro_batches(train::Config config) {
   constexpr std::int64_t kMicroBatches = 3;
   train::TrainConfig& train = config.train;
   train.batch_rampup.clear();
-  train.global_batch = std::min(
-      train.global_batch, kMicroBatches * train.micro_batch * ranks_of(config));
+  train.global_batch =
+      std::min(train.global_batch,
+               kMicroBatches * train.micro_batch * replicas_of(config));
   return config;
 }
 
@@ -77,7 +82,7 @@ MemoryPrediction memory_of(const Arena& arena) {
 MemoryPrediction predict_memory(const train::Config& config) {
   const Threads threads(config.train.threads);
   const train::Config few = few_micro_batches(config);
-  train::Rank rank({.device = Device::kSim, .simulated = world_of(config)});
+  train::Rank rank(simulated(config));
   train::Trainer trainer(rank, few);
   const NoData data(config.data.sequence);
   trainer.step(data);
@@ -86,17 +91,18 @@ MemoryPrediction predict_memory(const train::Config& config) {
 }
 
 std::vector<std::int64_t> weights_by_rank(const train::Config& config) {
-  train::Rank rank({.device = Device::kSim, .simulated = world_of(config)});
+  train::Rank rank(simulated(config));
   train::Trainer trainer(rank, config);
   const parallel::BucketPlan& plan = trainer.replica().store().plan();
   const bool shared = config.parallel.zero == 3;
   const int parts =
       shared ? trainer.replica().store().groups().part().count : 1;
   std::vector<std::int64_t> elements;
-  for (int r = 0; r < ranks_of(config); ++r) {
+  for (int r = 0; r < rank.mesh().size(); ++r) {
+    const int replica = rank.mesh().index(r, mesh::kReplicas);
     elements.push_back(0);
     for (const parallel::Slice& slice :
-         slices_of(plan, {.index = r % parts, .count = parts})) {
+         slices_of(plan, {.index = replica % parts, .count = parts})) {
       elements.back() += slice.elements;
     }
   }
@@ -104,8 +110,7 @@ std::vector<std::int64_t> weights_by_rank(const train::Config& config) {
 }
 
 Prediction predict(const train::Config& config, DeviceRates rates) {
-  train::Rank rank(
-      {.device = Device::kSim, .rates = rates, .simulated = world_of(config)});
+  train::Rank rank(simulated(config, rates));
   train::Trainer trainer(rank, config);
   const NoData data(config.data.sequence);
   trainer.step(data);

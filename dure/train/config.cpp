@@ -86,6 +86,10 @@ void visit(Fields& fields, ParallelConfig& c) {
   fields.section("parallel", "How the work is shared among ranks.");
   const Whole size{.least = 1, .most = mesh::kMostRanks};
   fields.whole("tensor", c.tensor, "Ranks that share each matrix.", size);
+  fields.flag("sequence",
+              c.sequence,
+              "Whether these cut norms, dropout and sums around the matrices "
+              "by rows, too (Megatron's sequence parallelism).");
   fields.whole("pipeline", c.pipeline, "Ranks that share the blocks.", size);
   fields.whole("context", c.context, "Ranks that share a sequence.", size);
   fields.whole("expert",
@@ -178,8 +182,8 @@ void check_one_rank(const char* key, std::int64_t ranks) {
                             key,
                             ": wanted 1, got ",
                             ranks,
-                            ": this version shares batches alone, by "
-                            "parallel.data"));
+                            ": this version shares batches and matrices, by "
+                            "parallel.data and parallel.tensor"));
   }
 }
 
@@ -192,11 +196,28 @@ mesh::Order order_of(const ParallelConfig& parallel) {
 }
 
 void validate(const ParallelConfig& parallel) {
-  check_one_rank("tensor", parallel.tensor);
   check_one_rank("pipeline", parallel.pipeline);
   check_one_rank("context", parallel.context);
   check_one_rank("expert", parallel.expert);
   order_of(parallel);
+}
+
+void validate_tensor(const Config& config) {
+  const std::int64_t tensor = config.parallel.tensor;
+  model::validate_tensor(config.model, tensor);
+  if (config.parallel.sequence && config.data.sequence % tensor != 0) {
+    throw UsageError(
+        concat("parallel.sequence: wanted data.sequence to be a "
+               "multiple of parallel.tensor, ",
+               tensor,
+               ", got ",
+               config.data.sequence,
+               "; ",
+               config.data.sequence / tensor * tensor,
+               " and ",
+               (config.data.sequence / tensor + 1) * tensor,
+               " would do"));
+  }
 }
 
 void validate_data(const Config& config) {
@@ -258,6 +279,7 @@ void validate(const Config& config) {
   model::validate(config.model);
   optim::validate(config.optimizer);
   validate(config.parallel);
+  validate_tensor(config);
   validate_batches(config.train, 1);
   validate_data(config);
 }
@@ -286,6 +308,19 @@ parallel::StoreOptions store_options(const ParallelConfig& config) {
           .order = config.sums == Sums::kRanked
                        ? parallel::Gradients::Order::kRanked
                        : parallel::Gradients::Order::kFast};
+}
+
+std::int64_t ranks_of(const ParallelConfig& parallel) {
+  return std::max<std::int64_t>(parallel.data, 1) * parallel.tensor;
+}
+
+RankOptions rank_options(const Config& config) {
+  const auto ranks = static_cast<int>(ranks_of(config.parallel));
+  return {.device = config.train.device,
+          .simulated = {.ranks = ranks},
+          .mesh = mesh_of(config.parallel, ranks),
+          .rows = config.parallel.sequence ? parallel::Rows::kCut
+                                           : parallel::Rows::kWhole};
 }
 
 mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks) {

@@ -12,6 +12,7 @@
 #include "dure/optim/config.h"
 #include "dure/parallel/zero/parameter_store.h"
 #include "dure/tensor/device.h"
+#include "dure/train/rank.h"
 
 namespace dure::train {
 
@@ -37,6 +38,7 @@ enum class Sums : std::uint8_t { kFast, kRanked };
 
 struct ParallelConfig {
   std::int64_t tensor = 1;
+  bool sequence = false;  // the residual stream is cut over tensor's ranks
   std::int64_t pipeline = 1;
   std::int64_t context = 1;
   std::int64_t expert = 1;
@@ -123,5 +125,12 @@ parallel::StoreOptions store_options(const ParallelConfig& config);
 // The mesh of so many ranks, with data filled in where it is auto. Throws
 // UsageError where they do not make one: it lists what would.
 mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks);
+
+// The ranks of a run, data being 1 where it is auto.
+std::int64_t ranks_of(const ParallelConfig& parallel);
+
+// Where ranks stand and how they hold the residual stream; the rest is the
+// caller's.
+RankOptions rank_options(const Config& config);
 
 }  // namespace dure::train

@@ -66,23 +66,23 @@ double evaluate(Rank& rank,
                 const model::Decoder& decoder,
                 const data::Dataset& dataset,
                 const EvaluateOptions& options) {
-  comm::Communicator& world = rank.world();
-  const std::int64_t N = world.size();
+  comm::Communicator& data = rank.data();
+  const std::int64_t N = data.size();
   const auto mean = [&](const ExactSum& sum, std::int64_t samples) {
     return sum.value() / static_cast<double>(samples * options.sequence);
   };
   Evaluation evaluation(rank, decoder, dataset, options.sequence);
   for (std::int64_t batch = 0; batch * options.micro_batch < options.samples;
        batch += N) {
-    evaluation.run(batch_of(options, batch + world.rank()));
+    evaluation.run(batch_of(options, batch + data.rank()));
     if (options.on_progress) {
       const Stretch last = batch_of(options, batch + N - 1);
       const std::int64_t done =
           std::min(options.samples, last.first + options.micro_batch);
-      options.on_progress(done, mean(sum_over(world, evaluation.sum()), done));
+      options.on_progress(done, mean(sum_over(data, evaluation.sum()), done));
     }
   }
-  return mean(sum_over(world, evaluation.sum()), options.samples);
+  return mean(sum_over(data, evaluation.sum()), options.samples);
 }
 
 }  // namespace dure::train

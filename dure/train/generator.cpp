@@ -141,6 +141,7 @@ void Generator::read(const model::Decoder::Cache& cache,
   const OwnedTensor device_lengths = upload(rank_, lengths);
   nn::Context ctx = rank_.context(options_.sampling.seed);
   ctx.phase = nn::Phase::kEvaluate;
+  ctx.tensor.rows = parallel::Rows::kWhole;  // T tokens need not divide
   const OwnedTensor device_logits =
       ctx.workspace({cache.samples, replica_.decoder().padded_vocabulary()});
   replica_.decoder().forward_cached(
@@ -168,6 +169,7 @@ void Generator::read_everything(std::size_t prompt) {
   const OwnedTensor positions =
       upload(rank_, positions_from({&start, 1}, tokens.size()));
   nn::Context ctx = rank_.context(options_.sampling.seed);
+  ctx.tensor.rows = parallel::Rows::kWhole;
   const OwnedTensor logits =
       ctx.workspace({N, replica_.decoder().padded_vocabulary()});
   replica_.decoder().logits(

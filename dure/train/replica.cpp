@@ -17,11 +17,11 @@ Replica::Replica(Rank& rank,
                  std::uint64_t seed,
                  Purpose purpose,
                  parallel::StoreOptions store)
-    : decoder_(config, seed, parameters_),
+    : decoder_(config, seed, parameters_, rank.tensor().part()),
       store_(rank.stream,
              rank.arena,
              parameters_,
-             rank.world(),
+             rank.data(),
              with_purpose(store, purpose)) {}
 
 }  // namespace dure::train

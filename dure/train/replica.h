@@ -17,8 +17,8 @@ enum class Purpose : std::uint8_t { kTrain, kEvaluate };
 class Replica {
  public:
   // `config` must be resolved. Collective over the rank's world: all ranks hold
-  // replicas, whole or in parts, as `store` says; its `gradients` are set by
-  // the purpose.
+  // replicas, or parts of them as the mesh and `store` say; its `gradients` are
+  // set by the purpose.
   Replica(Rank& rank,
           const model::ModelConfig& config,
           std::uint64_t seed,

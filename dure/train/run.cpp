@@ -49,10 +49,12 @@ std::size_t limit_bytes(const MemoryConfig& memory) {
   return static_cast<std::size_t>(memory.limit_gib * kGib);
 }
 
-comm::SimWorld simulated(const Config& config, const RunOptions& options) {
-  const auto ranks = std::max<std::int64_t>(config.parallel.data, 1);
-  return {.rank = options.world != nullptr ? options.world->rank() : 0,
-          .ranks = static_cast<int>(ranks)};
+RankOptions options_of(const Config& config, comm::Communicator* world) {
+  RankOptions options = rank_options(config);
+  options.limit_bytes = limit_bytes(config.memory);
+  options.simulated.rank = world != nullptr ? world->rank() : 0;
+  options.world = world;
+  return options;
 }
 
 // The run itself: a trainer, its data and its files.
@@ -63,10 +65,7 @@ class Run {
         config_text_(options.config_text),
         log_(options.log),
         stop_(options.stop),
-        rank_({.device = config.train.device,
-               .limit_bytes = limit_bytes(config.memory),
-               .simulated = simulated(config, options),
-               .world = options.world}),
+        rank_(options_of(config, options.world)),
         data_(first_rank_first(rank_.world(),
                                [&] { return open_data(config, log_); })),
         trainer_(rank_, config),

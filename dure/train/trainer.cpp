@@ -19,10 +19,10 @@ std::uint64_t seed_of(const Config& config) {
   return static_cast<std::uint64_t>(config.train.seed);
 }
 
-// What this rank keeps, it updates.
-std::vector<optim::Target> targets_of(Replica& replica) {
+std::vector<optim::Target> targets_of(const Replica& replica,
+                                      std::span<const parallel::Kept> pieces) {
   std::vector<optim::Target> targets;
-  for (const parallel::Kept& kept : replica.store().kept()) {
+  for (const parallel::Kept& kept : pieces) {
     const nn::Parameter& parameter =
         replica.parameters().all()[static_cast<std::size_t>(kept.weight)];
     targets.push_back({.name = parameter.name,
@@ -44,10 +44,16 @@ Trainer::Trainer(Rank& rank, const Config& config)
                seed_of(config),
                Purpose::kTrain,
                store_options(config.parallel)),
-      targets_(targets_of(replica_)),
+      targets_(targets_of(replica_, replica_.store().kept())),
       optimizer_(optim::make_optimizer(
           config.optimizer, targets_, rank.arena, rank.stream)),
-      gradient_norm_(targets_),
+      alike_(find_alike(replica_.store().kept(),
+                        replica_.parameters(),
+                        rank.tensor().ranks->size(),
+                        rank.tensor().rows)),
+      alike_sums_(rank.tensor(), replica_.store().kept(), alike_),
+      counted_(counted(replica_.store().kept(), alike_, rank.tensor().part())),
+      gradient_norm_(targets_of(replica_, counted_)),
       micro_batch_(rank, config.train.micro_batch, config.data.sequence) {
   draw_weights(rank, replica_, seed_of(config));
 }
@@ -61,8 +67,8 @@ double Trainer::accumulate(const data::Dataset& dataset,
                            std::int64_t global_batch) {
   const data::BatchLayout layout = {.global_batch = global_batch,
                                     .micro_batch = config_.train.micro_batch,
-                                    .ranks = rank_.world().size(),
-                                    .rank = rank_.world().rank()};
+                                    .ranks = rank_.data().size(),
+                                    .rank = rank_.data().rank()};
   layout.check();
   const double tokens =
       static_cast<double>(global_batch * config_.data.sequence);
@@ -85,23 +91,24 @@ double Trainer::accumulate(const data::Dataset& dataset,
     replica_.decoder().backward(ctx, micro_batch_.batch(), saved_);
   }
   store.finish_gradients();
-  return sum_over(rank_.world(), loss_sum).value() / tokens;
+  alike_sums_.run();
+  return sum_over(rank_.data(), loss_sum).value() / tokens;
 }
 
 double Trainer::global_norm() {
   gradient_norm_.compute(rank_.stream);
   // Ranks of other shard groups keep the same.
-  return optim::norm_of(
-      sum_over(*replica_.store().groups().shard, gradient_norm_.total()));
+  const ExactSum shard =
+      sum_over(*replica_.store().groups().shard, gradient_norm_.total());
+  return optim::norm_of(sum_over(*rank_.tensor().ranks, shard));
 }
 
 std::optional<std::string> Trainer::find_nonfinite(double loss) const {
   const std::optional<std::size_t> target = gradient_norm_.first_nonfinite();
-  const std::optional<std::int64_t> weight = least_over(
-      rank_.world(),
-      target
-          ? std::optional<std::int64_t>(replica_.store().kept()[*target].weight)
-          : std::nullopt);
+  const std::optional<std::int64_t> weight =
+      least_over(rank_.world(),
+                 target ? std::optional<std::int64_t>(counted_[*target].weight)
+                        : std::nullopt);
   if (weight) {
     return "the gradient of " +
            replica_.parameters().all()[static_cast<std::size_t>(*weight)].name;

@@ -10,6 +10,7 @@
 #include "dure/data/dataset.h"
 #include "dure/optim/gradient_norm.h"
 #include "dure/optim/optimizer.h"
+#include "dure/parallel/zero/alike.h"
 #include "dure/train/config.h"
 #include "dure/train/micro_batch.h"
 #include "dure/train/replica.h"
@@ -72,6 +73,9 @@ class Trainer {
   Replica replica_;
   std::vector<optim::Target> targets_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  std::vector<parallel::Alike> alike_;
+  parallel::AlikeSums alike_sums_;
+  std::vector<parallel::Kept> counted_;
   optim::GradientNorm gradient_norm_;
   MicroBatch micro_batch_;
   model::Decoder::Saved saved_;

@@ -1,0 +1,55 @@
+#include "dure/nn/all_to_sharded.h"
+
+#include "dure/kernels/matmul.h"
+#include "dure/parallel/tensor/regions.h"
+
+namespace dure::nn {
+
+using kernels::MatMul;
+using kernels::Transpose;
+using parallel::AllRows;
+using parallel::PartialSum;
+
+void AllToSharded::forward(Context& ctx,
+                           Tensor y,
+                           ConstTensor x,
+                           Saved& saved) const {
+  saved.x = x;
+  AllRows rows(ctx.tensor, x);
+  launch(ctx.stream,
+         MatMul{.y = y,
+                .a = rows.get(),
+                .b = weight_.value,
+                .bias = bias_ != nullptr ? bias_->value : Tensor(),
+                .transpose_b = Transpose::kYes});
+}
+
+void AllToSharded::backward(Context& ctx,
+                            Tensor d_x,
+                            ConstTensor d_y,
+                            const Saved& saved) const {
+  AllRows x(ctx.tensor, saved.x);
+  PartialSum sum(ctx.tensor, d_x);
+  launch(ctx.stream, MatMul{.y = sum.summand(), .a = d_y, .b = weight_.value});
+  sum.start();
+  backward_parameters(ctx, d_y, x.get());
+  sum.wait();
+}
+
+void AllToSharded::backward_parameters(Context& ctx,
+                                       ConstTensor d_y,
+                                       ConstTensor x) const {
+  launch(ctx.stream,
+         MatMul{.y = weight_.gradient,
+                .a = d_y,
+                .b = x,
+                .transpose_a = Transpose::kYes,
+                .write = weight_.take_write()});
+  if (bias_ != nullptr) {
+    launch(ctx.stream,
+           kernels::ColumnSum{
+               .y = bias_->gradient, .x = d_y, .write = bias_->take_write()});
+  }
+}
+
+}  // namespace dure::nn

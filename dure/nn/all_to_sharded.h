@@ -1,0 +1,49 @@
+// A linear layer whose outputs are shared out: from all of its input each
+// tensor rank makes its own columns of y ("column-parallel", after Y = X A with
+// A = weight^T) [1, section 3].
+//
+//   y = all rows of x  weight^T  (+ bias)
+//
+// It enters a region (parallel/tensor/regions.h): AllRows of x forward,
+// PartialSum of d_x backward, which goes on while the weight's gradient is
+// made. Rows that had to be gathered are gathered again in the backward, not
+// kept [2, section 4.2.2].
+//
+// [1] Shoeybi et al. 2019, arXiv:1909.08053. [2] Korthikanti et al. 2022,
+// arXiv:2205.05198.
+#pragma once
+
+#include "dure/nn/context.h"
+#include "dure/nn/parameter.h"
+
+namespace dure::nn {
+
+// N rows on T ranks; a stream has n of them here.
+class AllToSharded {
+ public:
+  struct Saved {
+    ConstTensor x;  // (n, in)   the caller's, until the backward
+  };
+
+  // weight (out / T, in); bias (out / T) or null.
+  AllToSharded(Parameter& weight, Parameter* bias)
+      : weight_(weight), bias_(bias) {}
+
+  // y (N, out / T); x (n, in), a stream.
+  void forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const;
+
+  // d_x (n, in), a stream, overwritten; d_y (N, out / T). The parameters'
+  // gradients by Parameter::take_write.
+  void backward(Context& ctx,
+                Tensor d_x,
+                ConstTensor d_y,
+                const Saved& saved) const;
+
+ private:
+  void backward_parameters(Context& ctx, ConstTensor d_y, ConstTensor x) const;
+
+  Parameter& weight_;
+  Parameter* bias_;
+};
+
+}  // namespace dure::nn

@@ -1,0 +1,163 @@
+#include "dure/parallel/zero/alike.h"
+
+#include <algorithm>
+#include <map>
+
+#include "dure/comm/traced_work.h"
+
+namespace dure::parallel {
+namespace {
+
+// Elements [first, last) of a rank's part of a weight.
+struct Section {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  int ranks = 1;
+  Has has = Has::kAll;
+};
+
+// Of the sections of a cut weight, those that neighbours hold alike; of one
+// that is not cut, all of it.
+std::vector<Section> sections_alike(const nn::Parameter& parameter,
+                                    int tensor_ranks,
+                                    Rows rows) {
+  const std::int64_t elements = parameter.value.elements();
+  if (!parameter.sharding) {
+    return {{.first = 0,
+             .last = elements,
+             .ranks = tensor_ranks,
+             .has = rows == Rows::kCut ? Has::kSummand : Has::kAll}};
+  }
+  const mesh::Sharding& cut = *parameter.sharding;
+  std::vector<Section> alike;
+  const std::int64_t row = elements / parameter.value.shape()[0];
+  std::int64_t at = 0;
+  for (std::size_t s = 0; s < cut.copies.size(); ++s) {
+    const std::int64_t copies = cut.copies[s];
+    const std::int64_t length = cut.sections[s] / (tensor_ranks / copies) * row;
+    if (copies > 1) {
+      alike.push_back(
+          {at, at + length, static_cast<int>(copies), Has::kSummand});
+    }
+    at += length;
+  }
+  return alike;
+}
+
+Tensor flat(Tensor x) {
+  return x.reshaped({x.elements()});
+}
+
+Kept piece_of(const Kept& kept, std::int64_t first, std::int64_t last) {
+  return {.weight = kept.weight,
+          .offset = kept.offset + first,
+          .value = flat(kept.value).rows(first, last - first),
+          .gradient = flat(kept.gradient).rows(first, last - first)};
+}
+
+// This rank's group of so many neighbours. subgroup() is called by all ranks
+// alike, once for each of the groups.
+std::unique_ptr<comm::Communicator> neighbours(comm::Communicator& ranks,
+                                               int count) {
+  std::unique_ptr<comm::Communicator> mine;
+  for (int first = 0; first < ranks.size(); first += count) {
+    std::vector<int> members;
+    for (int i = 0; i < count; ++i) {
+      members.push_back(first + i);
+    }
+    if (auto group = ranks.subgroup(members, "tensor")) {
+      mine = std::move(group);
+    }
+  }
+  return mine;
+}
+
+}  // namespace
+
+std::vector<Alike> find_alike(std::span<const Kept> kept,
+                              const nn::ParameterSet& parameters,
+                              int tensor_ranks,
+                              Rows rows) {
+  std::vector<Alike> alike;
+  for (std::size_t k = 0; k < kept.size(); ++k) {
+    const nn::Parameter& parameter =
+        parameters.all()[static_cast<std::size_t>(kept[k].weight)];
+    const std::int64_t begin = kept[k].offset;
+    const std::int64_t end = begin + kept[k].value.elements();
+    for (const Section& section :
+         sections_alike(parameter, tensor_ranks, rows)) {
+      const std::int64_t first = std::max(begin, section.first);
+      const std::int64_t last = std::min(end, section.last);
+      if (first < last) {
+        alike.push_back({.kept = k,
+                         .first = first - begin,
+                         .count = last - first,
+                         .ranks = section.ranks,
+                         .has = section.has});
+      }
+    }
+  }
+  return alike;
+}
+
+std::vector<Kept> counted(std::span<const Kept> kept,
+                          std::span<const Alike> alike,
+                          mesh::Part part) {
+  std::vector<Kept> pieces;
+  auto next = alike.begin();
+  for (std::size_t k = 0; k < kept.size(); ++k) {
+    std::int64_t at = 0;
+    const auto count_to = [&](std::int64_t end) {
+      if (at < end) {
+        pieces.push_back(piece_of(kept[k], at, end));
+      }
+    };
+    for (; next != alike.end() && next->kept == k; ++next) {
+      if (part.index % next->ranks != 0) {
+        count_to(next->first);
+        at = next->first + next->count;
+      }
+    }
+    count_to(kept[k].value.elements());
+  }
+  return pieces;
+}
+
+AlikeSums::AlikeSums(const TensorAxis& axis,
+                     std::span<const Kept> kept,
+                     std::span<const Alike> alike)
+    : stream_(*axis.stream) {
+  const int all = axis.ranks->size();
+  std::map<int, comm::Communicator*> group_of = {{all, axis.ranks}};
+  for (const Alike& range : alike) {
+    if (range.has == Has::kAll) {
+      continue;
+    }
+    auto& group = group_of[range.ranks];
+    if (group == nullptr) {
+      groups_.push_back(neighbours(*axis.ranks, range.ranks));
+      group = groups_.back().get();
+    }
+    sums_.push_back(
+        {group,
+         flat(kept[range.kept].gradient).rows(range.first, range.count)});
+  }
+}
+
+AlikeSums::~AlikeSums() = default;
+
+void AlikeSums::run() {
+  std::vector<comm::TracedWork> works;
+  works.reserve(sums_.size());
+  for (const Sum& sum : sums_) {
+    works.emplace_back(stream_,
+                       *sum.ranks,
+                       "all_reduce gradients held alike",
+                       comm::AllReduce{.y = sum.gradient, .x = sum.gradient});
+  }
+  for (comm::TracedWork& work : works) {
+    work.wait();
+  }
+}
+
+}  // namespace dure::parallel

@@ -1,0 +1,74 @@
+// What several ranks of the tensor axis hold alike, of what a rank keeps: their
+// gradients are added up where each has a part of the sum, and they count once
+// in a norm.
+//
+//   weight                      held alike by          each has
+//   not cut (norms, biases of   all tensor ranks       the gradient, or, where
+//     sums, positions)                                 rows are cut, that of
+//                                                      its rows
+//   rows of a key-value head    neighbours             that of its query heads
+//     that is on several ranks
+//
+// Each of the ranks keeps the same elements of them, as all cut their buckets
+// alike.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dure/nn/parameter.h"
+#include "dure/parallel/tensor/tensor_axis.h"
+#include "dure/parallel/zero/parameter_store.h"
+
+namespace dure::parallel {
+
+// Whether each rank's gradient is that of the whole batch, or a summand.
+enum class Has : std::uint8_t { kAll, kSummand };
+
+// Elements [first, first + count) of kept[kept].
+struct Alike {
+  std::size_t kept = 0;
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  int ranks = 1;  // neighbours that hold them
+  Has has = Has::kAll;
+  bool operator==(const Alike&) const = default;
+};
+
+// In the order of `kept`, and ascending within.
+std::vector<Alike> find_alike(std::span<const Kept> kept,
+                              const nn::ParameterSet& parameters,
+                              int tensor_ranks,
+                              Rows rows);
+
+// Pieces of what is kept that this rank counts in a sum over all ranks: what is
+// held alike is counted by the first of those that hold it.
+std::vector<Kept> counted(std::span<const Kept> kept,
+                          std::span<const Alike> alike,
+                          mesh::Part part);
+
+// Adds the summands up, in place.
+class AlikeSums {
+ public:
+  // Collective over the axis. The gradients and the axis outlive this.
+  AlikeSums(const TensorAxis& axis,
+            std::span<const Kept> kept,
+            std::span<const Alike> alike);
+  ~AlikeSums();
+
+  void run();
+
+ private:
+  struct Sum {
+    comm::Communicator* ranks;
+    Tensor gradient;
+  };
+
+  Stream& stream_;
+  std::vector<std::unique_ptr<comm::Communicator>> groups_;
+  std::vector<Sum> sums_;
+};
+
+}  // namespace dure::parallel
