@@ -84,6 +84,18 @@ TEST(Count, PadsTheVocabularyByTheTensorSize) {
   EXPECT_EQ(count(config, 4).per_rank, 89'714'688);
 }
 
+// A block of 8 heads that ask 2: on 8 ranks each holds one of the 2.
+TEST(Count, OfARankHasKeyValueHeadsOfItsOwn) {
+  ModelConfig config = preset("llama-1b");
+  config.layers = 1;
+  config.heads = 8;
+  config.kv_heads = 2;
+  const std::int64_t d = config.hidden / config.heads;
+  EXPECT_EQ(count(config, 8).per_rank - count(config, 8).padded / 8,
+            // k and v on 4 ranks each; two norms and the last, whole
+            2 * config.hidden * d * 3 / 4 + 3 * config.hidden * 7 / 8);
+}
+
 TEST(Count, OfARankNeedsHeadsThatDivide) {
   EXPECT_THROW(count(preset("gpt2-1558m"), 2), Error);  // 25 heads of 64
   EXPECT_NO_THROW(count(preset("gpt2-124m"), 4));

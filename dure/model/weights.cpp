@@ -1,5 +1,6 @@
 #include "dure/model/weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -48,7 +49,7 @@ class Table {
     const std::int64_t q = c_.heads * c_.head_dim();
     const std::int64_t kv = c_.kv_heads * c_.head_dim();
     norm("norm1");
-    by_rows("attention.qkv", {q, kv, kv}, Part::kAttention);
+    by_rows("attention.qkv", {q, kv, kv}, Part::kAttention, copies());
     by_columns("attention.projection", q, Part::kAttention);
   }
 
@@ -73,14 +74,25 @@ class Table {
     }
   }
 
+  // Of q, k, v: where key-value heads are fewer than tensor ranks, neighbours
+  // have the same one.
+  Dims copies() const {
+    const std::int64_t each = std::max<std::int64_t>(tensor_ / c_.kv_heads, 1);
+    return each > 1 ? Dims{1, each, each} : Dims{};
+  }
+
   // (sum of sections, hidden), cut along its rows.
-  void by_rows(const std::string& name, const Dims& sections, Part part) {
+  void by_rows(const std::string& name,
+               const Dims& sections,
+               Part part,
+               const Dims& copies = {}) {
     std::int64_t rows = 0;
     for (const std::int64_t section : sections) {
       rows += section;
     }
     const Sharding cut{.dim = 0,
-                       .sections = sections.size() > 1 ? sections : Dims{}};
+                       .sections = sections.size() > 1 ? sections : Dims{},
+                       .copies = copies};
     add({.name = name + ".weight",
          .shape = {rows, c_.hidden},
          .sharding = cut,
@@ -157,16 +169,25 @@ class Table {
   std::vector<WeightSpec> specs_;
 };
 
+// Every tensor rank gets whole heads, as many as the others, and the key-value
+// heads that they ask.
+void check_heads(const ModelConfig& c, std::int64_t tensor) {
+  DURE_CHECK(tensor >= 1 && c.heads % tensor == 0 &&
+                 (c.kv_heads % tensor == 0 || tensor % c.kv_heads == 0),
+             "heads are not cut: a tensor size of ",
+             tensor,
+             " does not divide model.heads, ",
+             c.heads,
+             ", or neither divides model.kv_heads, ",
+             c.kv_heads,
+             ", nor is a multiple of it");
+}
+
 }  // namespace
 
 std::vector<WeightSpec> weights(const ModelConfig& config,
                                 std::int64_t tensor) {
-  const std::int64_t heads = resolve(config).kv_heads;
-  DURE_CHECK(tensor >= 1 && heads % tensor == 0,
-             "heads are not cut: wanted model.kv_heads, ",
-             heads,
-             ", to be a multiple of the tensor size, ",
-             tensor);
+  check_heads(resolve(config), tensor);
   return Table(config, tensor).build();
 }
 

@@ -21,7 +21,8 @@
 //
 // Cuts along the tensor axis are Megatron-LM's [1]: qkv, up, gate_up by rows
 // ("column-parallel", after Y = X A with A = W^T), projection and down by
-// columns ("row-parallel"), embedding and head by vocabulary.
+// columns ("row-parallel"), embedding and head by vocabulary. Where K is less
+// than the tensor ranks T, T / K neighbours hold the same rows of k and v.
 //
 // [1] Shoeybi et al. 2019, arXiv:1909.08053, section 3.
 #pragma once
@@ -83,7 +84,8 @@ struct WeightSpec {
 // Normal values have the standard deviation init_std; those that write to the
 // residual stream, init_std / sqrt(2 layers) [2, section 2.3]. In the order of
 // the forward pass. `tensor` is the size of the tensor axis, which the padding
-// depends on. The config need not be resolved, but must be valid.
+// depends on: Error where it cuts through a head. The config need not be
+// resolved, but must be valid.
 //
 // [2] Radford et al. 2019, "Language Models are Unsupervised Multitask
 // Learners".

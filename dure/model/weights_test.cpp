@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/base/check.h"
+
 namespace dure::model {
 namespace {
 
@@ -112,6 +114,30 @@ TEST(Weights, AreCutAsPairsOfMatrices) {
   EXPECT_FALSE(find(table, "blocks.0.mlp.down.bias").sharding);
   EXPECT_FALSE(find(table, "embedding.position.weight").sharding);
   EXPECT_FALSE(find(table, "blocks.0.norm1.weight").sharding);
+}
+
+// 8 heads that ask 2 key-value heads, of 8 rows each.
+TEST(Weights, OfFewKeyValueHeadsAreOnSeveralRanks) {
+  const auto sharding = [](std::int64_t tensor) {
+    return *find(weights(llama(), tensor), "blocks.0.attention.qkv.weight")
+                .sharding;
+  };
+  EXPECT_EQ(sharding(2).copies, mesh::Dims{});
+  EXPECT_EQ(sharding(8).copies, (mesh::Dims{1, 4, 4}));
+  EXPECT_EQ(mesh::local_shape({96, 64}, sharding(8), 8),
+            (mesh::Dims{8 + 2 * 8, 64}));
+}
+
+TEST(Weights, AreNotCutThroughAHead) {
+  for (const std::int64_t tensor : {0, 3, 6, 16}) {
+    EXPECT_THROW(weights(llama(), tensor), Error) << tensor;
+  }
+  ModelConfig of_three = llama();
+  of_three.heads = 12;
+  of_three.kv_heads = 3;
+  of_three.hidden = 96;
+  EXPECT_THROW(weights(of_three, 4), Error);  // 3 over 4
+  EXPECT_NO_THROW(weights(of_three, 6));
 }
 
 TEST(Weights, OnlyMatricesDecay) {
