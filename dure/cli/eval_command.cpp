@@ -16,6 +16,7 @@
 #include "dure/cli/commands.h"
 #include "dure/cli/rank_options.h"
 #include "dure/data/build_datasets.h"
+#include "dure/mesh/fit.h"
 #include "dure/train/combine.h"
 #include "dure/train/evaluate.h"
 #include "dure/train/load_weights.h"
@@ -33,6 +34,7 @@ struct Options {
   std::int64_t samples = 0;
   bool json = false;
   int zero = 0;
+  int tensor = 1;
   launch::RankOptions ranks;
 };
 
@@ -83,6 +85,11 @@ void print(const Options& options,
   }
 }
 
+mesh::Mesh mesh_of(const Options& options, int ranks) {
+  return mesh::Mesh(
+      mesh::fit({.data = mesh::kAuto, .tensor = options.tensor}, ranks));
+}
+
 void eval(const Options& options, comm::Communicator& world) {
   const Log log;
   const auto source = checkpoint::open_weights(options.checkpoint);
@@ -96,10 +103,11 @@ void eval(const Options& options, comm::Communicator& world) {
                             config.max_sequence,
                             " positions"));
   }
+  model::validate_tensor(config, options.tensor, "--tensor");
   const auto dataset = train::first_rank_first(world, [&] {
     return open_data(options, sequence, config.vocabulary, log);
   });
-  train::Rank rank({.world = &world});
+  train::Rank rank({.world = &world, .mesh = mesh_of(options, world.size())});
   train::Replica replica(
       rank, config, 0, train::Purpose::kEvaluate, {.stage = options.zero});
   train::load_weights(rank, replica, *source);
@@ -169,6 +177,12 @@ void add_eval(CLI::App& app) {
                    "3: each rank holds a part of the weights, and gathers a "
                    "layer's when it needs them")
       ->check(CLI::IsMember({0, 3}))
+      ->capture_default_str();
+  command
+      ->add_option("--tensor",
+                   options->tensor,
+                   "Ranks that share each matrix; the others share the samples")
+      ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print an object");
   command->footer(

@@ -11,6 +11,7 @@
 #include "dure/base/trace.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/rank_options.h"
 #include "dure/data/tokenizer/tokenizer.h"
 #include "dure/train/generator.h"
 #include "dure/train/load_weights.h"
@@ -28,6 +29,7 @@ struct Options {
   std::int64_t seed = 1234;
   bool no_cache = false;
   bool json = false;
+  launch::RankOptions ranks;
 };
 
 std::vector<std::string> prompts_of(const Options& options) {
@@ -126,7 +128,8 @@ std::vector<train::Tokens> encode(const data::Tokenizer& tokenizer,
   return tokens;
 }
 
-void generate(const Options& options) {
+// All ranks share every matrix, and see the same tokens.
+void generate(const Options& options, comm::Communicator& world) {
   const auto source = checkpoint::open_weights(options.checkpoint);
   const auto tokenizer = data::load_tokenizer(
       options.tokenizer.empty() ? train::tokenizer_of(options.checkpoint)
@@ -137,7 +140,9 @@ void generate(const Options& options) {
   settings.cache =
       options.no_cache ? train::KvCache::kOff : train::KvCache::kOn;
   settings.end = tokenizer->end_of_document();
-  train::Rank rank({});
+  model::validate_tensor(source->config(), world.size(), "ranks");
+  train::Rank rank(
+      {.world = &world, .mesh = mesh::Mesh({.tensor = world.size()})});
   train::Replica replica(rank, source->config(), 0, train::Purpose::kEvaluate);
   train::load_weights(rank, replica, *source);
   train::Generator generator(rank, replica, settings);
@@ -145,7 +150,14 @@ void generate(const Options& options) {
   if (options.json) {
     const double start = monotonic_seconds();
     const auto texts = generator.run(tokens, [](std::size_t, std::int32_t) {});
-    return print_json(*tokenizer, prompts, texts, monotonic_seconds() - start);
+    if (rank.is_first()) {
+      print_json(*tokenizer, prompts, texts, monotonic_seconds() - start);
+    }
+    return;
+  }
+  if (!rank.is_first()) {
+    generator.run(tokens, [](std::size_t, std::int32_t) {});
+    return;
   }
   Printer printer(*tokenizer, prompts);
   generator.run(tokens, [&](std::size_t prompt, std::int32_t token) {
@@ -207,12 +219,19 @@ void add_generate(CLI::App& app) {
   command->add_flag("--no-cache",
                     options->no_cache,
                     "Read everything again for each token: slow, to compare");
+  add_rank_options(*command, options->ranks);
   command->add_flag("--json", options->json, "Print an object at the end");
   command->footer(
       "Example:\n"
       "  dure generate --checkpoint out/run/checkpoints --prompt 'In the "
-      "beginning' --top-p 0.9");
-  command->callback([options] { generate(*options); });
+      "beginning' --top-p 0.9\n"
+      "Several ranks share every matrix of the model, and so its memory:\n"
+      "  dure generate --checkpoint out/run/checkpoints --ranks 2 --prompt "
+      "'In the beginning'");
+  command->callback([options] {
+    on_ranks(options->ranks,
+             [&](comm::Communicator& world) { generate(*options, world); });
+  });
 }
 
 }  // namespace dure::cli

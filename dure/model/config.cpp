@@ -188,13 +188,16 @@ std::string sizes_that_do(const ModelConfig& config) {
 
 }  // namespace
 
-void validate_tensor(const ModelConfig& config, std::int64_t tensor) {
-  const auto check = [&](bool good, const char* key, std::int64_t value) {
+void validate_tensor(const ModelConfig& config,
+                     std::int64_t tensor,
+                     const std::string& key) {
+  const auto check = [&](bool good, const char* of_model, std::int64_t value) {
     if (!good) {
-      throw UsageError(concat("parallel.tensor: ",
+      throw UsageError(concat(key,
+                              ": ",
                               tensor,
                               " ranks can't share model.",
-                              key,
+                              of_model,
                               ", ",
                               value,
                               ", evenly; for this model these would do: ",

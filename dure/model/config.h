@@ -59,7 +59,10 @@ void validate(const ModelConfig& config);
 // Throws UsageError, naming what would do, unless so many tensor ranks can
 // share every matrix: they take equal numbers of heads, of key-value heads (or
 // each of those is on several ranks) and of ffn_hidden's columns. The
-// vocabulary is padded so that it divides. The config must be resolved.
-void validate_tensor(const ModelConfig& config, std::int64_t tensor);
+// vocabulary is padded so that it divides. `key` is where the number came from.
+// The config must be resolved.
+void validate_tensor(const ModelConfig& config,
+                     std::int64_t tensor,
+                     const std::string& key);
 
 }  // namespace dure::model

@@ -204,7 +204,7 @@ void validate(const ParallelConfig& parallel) {
 
 void validate_tensor(const Config& config) {
   const std::int64_t tensor = config.parallel.tensor;
-  model::validate_tensor(config.model, tensor);
+  model::validate_tensor(config.model, tensor, "parallel.tensor");
   if (config.parallel.sequence && config.data.sequence % tensor != 0) {
     throw UsageError(
         concat("parallel.sequence: wanted data.sequence to be a "
