@@ -1,11 +1,13 @@
 // Training steps on ranks that share the machine's cores, beside one rank that
-// has them all: data parallelism and ZeRO's stages.
+// has them all: data parallelism, ZeRO's stages, tensor parallelism.
 //
 //   parallel_bench [--preset NAME] [--ranks N] [--batch B] [--sequence S]
 //                  [--micro-batch M] [--rounds N] [--only LAYOUTS]
 //                  [--operations] [--smoke]
 //
-// LAYOUTS are of "one,0,1,2,3": one rank, and the stages on N of them. A round
+// LAYOUTS are of "one,0,1,2,3,tensor,sequence": one rank; N of them that share
+// the batch, with these stages; N that share every matrix, the residual stream
+// being whole or cut by rows. A round
 // takes one step of each layout, there and back in turn, so that all meet the
 // same machine; medians are shown, and the ratio is the median of the ratios
 // to the one rank of the same round. All have the same micro-batch, so what a
@@ -49,6 +51,10 @@ struct Layout {
   std::string name;
   int ranks = 1;
   std::int64_t stage = 0;
+  std::int64_t tensor = 1;
+  bool sequence = false;
+
+  std::int64_t data() const { return ranks / tensor; }
 };
 
 enum class WithTrace : std::uint8_t { kNo, kYes };
@@ -72,6 +78,12 @@ std::vector<Layout> layouts_of(const Options& options) {
   for (std::string name; std::getline(names, name, ',');) {
     if (name == "one") {
       layouts.push_back({.name = "1 rank"});
+    } else if (name == "tensor" || name == "sequence") {
+      layouts.push_back(
+          {.name = std::to_string(options.ranks) + " ranks, " + name,
+           .ranks = options.ranks,
+           .tensor = options.ranks,
+           .sequence = name == "sequence"});
     } else {
       layouts.push_back(
           {.name = std::to_string(options.ranks) + " ranks, ZeRO " + name,
@@ -88,11 +100,13 @@ train::Config config_of(const Options& options, const Layout& layout) {
   config.data.sequence = options.sequence;
   config.train.global_batch = options.batch;
   config.train.micro_batch = options.micro_batch;
-  const std::int64_t first = options.micro_batch * layout.ranks;
+  const std::int64_t first = options.micro_batch * layout.data();
   if (first < options.batch) {  // the step that warms up
     config.train.batch_rampup = {first, options.batch - first, 1};
   }
-  config.parallel.data = layout.ranks;
+  config.parallel.data = layout.data();
+  config.parallel.tensor = layout.tensor;
+  config.parallel.sequence = layout.sequence;
   config.parallel.zero = layout.stage;
   return train::resolve(config);
 }
@@ -137,7 +151,9 @@ void measure(const Options& options,
              Results& into) {
   const train::Config config = config_of(options, layout);
   const auto body = [&](comm::Communicator& world) {
-    train::Rank rank({.world = &world});
+    train::RankOptions rank_options = train::rank_options(config);
+    rank_options.world = &world;
+    train::Rank rank(rank_options);
     train::Trainer trainer(rank, config);
     const RandomTokens data(options.sequence, config.model.vocabulary);
     trainer.step(data);
@@ -295,7 +311,8 @@ Options parse(int argc, char** argv) {
                  .batch = 4,
                  .sequence = 16,
                  .micro_batch = 1,
-                 .rounds = 1};
+                 .rounds = 1,
+                 .only = options.only + ",tensor,sequence"};
     }
   }
   return options;

@@ -140,7 +140,7 @@ void generate(const Options& options, comm::Communicator& world) {
   settings.cache =
       options.no_cache ? train::KvCache::kOff : train::KvCache::kOn;
   settings.end = tokenizer->end_of_document();
-  model::validate_tensor(source->config(), world.size(), "ranks");
+  model::validate_tensor(source->config(), world.size(), "--ranks");
   train::Rank rank(
       {.world = &world, .mesh = mesh::Mesh({.tensor = world.size()})});
   train::Replica replica(rank, source->config(), 0, train::Purpose::kEvaluate);
