@@ -5,6 +5,25 @@
 
 namespace dure::comm {
 
+double trace_seconds(const Stream& stream) {
+  return stream.device() == Device::kSim ? stream.seconds()
+                                         : monotonic_seconds();
+}
+
+void record_communication(const Stream& stream,
+                          const char* name,
+                          double start_seconds,
+                          double seconds,
+                          std::size_t bytes) {
+  if (stream.trace() != nullptr) {
+    stream.trace()->record({.name = name,
+                            .start_seconds = start_seconds,
+                            .seconds = seconds,
+                            .bytes = static_cast<double>(bytes),
+                            .row = TraceRow::kCommunication});
+  }
+}
+
 TracedWork::~TracedWork() {
   try {
     work_.wait();
@@ -16,13 +35,10 @@ TracedWork::~TracedWork() {
 
 void TracedWork::wait() {
   work_.wait();
-  Stream* const stream = std::exchange(stream_, nullptr);
-  if (stream != nullptr && stream->trace() != nullptr) {
-    stream->trace()->record({.name = name_,
-                             .start_seconds = start_,
-                             .seconds = work_.elapsed_seconds(),
-                             .bytes = static_cast<double>(bytes_),
-                             .row = TraceRow::kCommunication});
+  const Stream* const stream = std::exchange(stream_, nullptr);
+  if (stream != nullptr) {
+    record_communication(
+        *stream, name_, start_, work_.elapsed_seconds(), bytes_);
   }
 }
 

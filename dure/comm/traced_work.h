@@ -1,4 +1,4 @@
-// A collective on its way, which the trace learns of when it is over.
+// Collectives that the trace learns of when they are over.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,32 @@
 
 namespace dure::comm {
 
-// Empty: nothing is on its way. Move-only. Destruction waits, so that what a
-// collective reads and writes lives as long as it does: declare it after them.
+// Seconds as a rank's trace counts them: the clock of a simulated device, or
+// the machine's.
+double trace_seconds(const Stream& stream);
+
+// Records what is over in the stream's trace, where it has one.
+void record_communication(const Stream& stream,
+                          const char* name,
+                          double start_seconds,
+                          double seconds,
+                          std::size_t bytes);
+
+// Runs `op`; `name`, of static storage, is what traces call it.
+template <typename Op>
+void run_traced(Stream& stream,
+                Communicator& ranks,
+                const char* name,
+                const Op& op) {
+  const double start = trace_seconds(stream);
+  ranks.run(op);
+  record_communication(
+      stream, name, start, trace_seconds(stream) - start, op.y.size_bytes());
+}
+
+// One on its way. Empty: nothing is on its way. Move-only. Destruction waits,
+// so that what a collective reads and writes lives as long as it does: declare
+// it after them.
 class TracedWork {
  public:
   TracedWork() = default;
@@ -31,7 +55,7 @@ class TracedWork {
              const Op& op)
       : stream_(&stream),
         name_(name),
-        start_(now()),
+        start_(trace_seconds(stream)),
         bytes_(op.y.size_bytes()),
         work_(ranks.start(op)) {}
 
@@ -47,11 +71,6 @@ class TracedWork {
     std::swap(start_, other.start_);
     std::swap(bytes_, other.bytes_);
     std::swap(work_, other.work_);
-  }
-
-  double now() const {
-    return stream_->device() == Device::kSim ? stream_->seconds()
-                                             : monotonic_seconds();
   }
 
   Stream* stream_ = nullptr;

@@ -29,6 +29,7 @@ void AllToSharded::backward(Context& ctx,
                             ConstTensor d_y,
                             const Saved& saved) const {
   AllRows x(ctx.tensor, saved.x);
+  x.start();
   PartialSum sum(ctx.tensor, d_x);
   launch(ctx.stream, MatMul{.y = sum.summand(), .a = d_y, .b = weight_.value});
   sum.start();

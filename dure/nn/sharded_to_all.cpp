@@ -68,6 +68,7 @@ void ShardedToAll::backward_sum(Context& ctx,
                                 ConstTensor d_y,
                                 const Saved& saved) const {
   AllRows rows(ctx.tensor, d_y);
+  rows.start();
   if (bias_ != nullptr) {
     launch(ctx.stream,
            kernels::ColumnSum{

@@ -8,21 +8,33 @@ OwnedTensor room(const TensorAxis& axis, const Shape& stream) {
                             Category::kWorkspace);
 }
 
+constexpr const char* kGatherRows = "all_gather rows";
+
 }  // namespace
 
-AllRows::AllRows(const TensorAxis& axis, ConstTensor stream) : rows_(stream) {
+AllRows::AllRows(const TensorAxis& axis, ConstTensor stream)
+    : axis_(axis), stream_(stream), rows_(stream) {
   if (axis.rows == Rows::kCut) {
     memory_ = room(axis, stream.shape());
     rows_ = memory_;
-    work_ = comm::TracedWork(*axis.stream,
-                             *axis.ranks,
-                             "all_gather rows",
-                             comm::AllGather{.y = memory_, .x = stream});
+    state_ = State::kToBring;
+  }
+}
+
+void AllRows::start() {
+  if (state_ == State::kToBring) {
+    work_ =
+        comm::TracedWork(*axis_.stream, *axis_.ranks, kGatherRows, gathering());
+    state_ = State::kOnTheWay;
   }
 }
 
 ConstTensor AllRows::get() {
+  if (state_ == State::kToBring) {
+    comm::run_traced(*axis_.stream, *axis_.ranks, kGatherRows, gathering());
+  }
   work_.wait();
+  state_ = State::kThere;
   return rows_;
 }
 
@@ -34,18 +46,26 @@ PartialSum::PartialSum(const TensorAxis& axis, Tensor y)
   }
 }
 
-void PartialSum::start() {
+template <typename Function>
+void PartialSum::with_collective(Function&& function) {
   if (axis_.rows == Rows::kCut) {
-    work_ = comm::TracedWork(*axis_.stream,
-                             *axis_.ranks,
-                             "reduce_scatter rows",
-                             comm::ReduceScatter{.y = y_, .x = summand_});
+    function("reduce_scatter rows",
+             comm::ReduceScatter{.y = y_, .x = summand_});
   } else {
-    work_ = comm::TracedWork(*axis_.stream,
-                             *axis_.ranks,
-                             "all_reduce rows",
-                             comm::AllReduce{.y = y_, .x = summand_});
+    function("all_reduce rows", comm::AllReduce{.y = y_, .x = summand_});
   }
+}
+
+void PartialSum::start() {
+  with_collective([&](const char* name, const auto& op) {
+    work_ = comm::TracedWork(*axis_.stream, *axis_.ranks, name, op);
+  });
+}
+
+void PartialSum::run() {
+  with_collective([&](const char* name, const auto& op) {
+    comm::run_traced(*axis_.stream, *axis_.ranks, name, op);
+  });
 }
 
 }  // namespace dure::parallel

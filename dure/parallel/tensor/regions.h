@@ -30,15 +30,24 @@ namespace dure::parallel {
 // Gathered rows are in the arena, under Category::kWorkspace, as long as this.
 class AllRows {
  public:
-  // Begins; `stream` must not change until this has gone.
+  // `stream` must not change until this has gone.
   AllRows(const TensorAxis& axis, ConstTensor stream);
 
-  // Waits the first time.
+  // They are on their way; without it, get() brings them.
+  void start();
+
   ConstTensor get();
 
  private:
+  enum class State : std::uint8_t { kThere, kToBring, kOnTheWay };
+
+  comm::AllGather gathering() const { return {.y = memory_, .x = stream_}; }
+
+  TensorAxis axis_;
+  ConstTensor stream_;
   OwnedTensor memory_;  // cut
   ConstTensor rows_;
+  State state_ = State::kThere;
   comm::TracedWork work_;
 };
 
@@ -55,12 +64,14 @@ class PartialSum {
   void start();
   void wait() { work_.wait(); }
 
-  void run() {
-    start();
-    wait();
-  }
+  // Both at once.
+  void run();
 
  private:
+  // function(name, op) of the collective.
+  template <typename Function>
+  void with_collective(Function&& function);
+
   TensorAxis axis_;
   Tensor y_;
   OwnedTensor memory_;  // cut
