@@ -99,6 +99,10 @@ class Problem {
     }
     return tensors_.back();
   }
+  Tensor doubles(const Shape& shape) {
+    tensors_.push_back(arena_.tensor(shape, Category::kWorkspace, DType::kF64));
+    return tensors_.back();
+  }
   template <typename Op>
   void set(const Op& op) {
     cost_ = kernels::cost(op);
@@ -128,8 +132,8 @@ class Problem {
         {"swiglu_backward", activations},
         {"embedding", embeddings},
         {"embedding_backward", embeddings},
-        {"cross_entropy", losses},
-        {"cross_entropy_loss", losses},
+        {"logit_statistics", losses},
+        {"cross_entropy_gradient", losses},
         {"matmul", products},
         {"matmul_add", products},
         {"column_sum", products},
@@ -237,28 +241,38 @@ inline void Problem::embeddings(Problem& p, const Line& line) {
     p.set(kernels::Embedding{.y = y,
                              .ids = ids,
                              .token = token,
+                             .token_rows = {.all = V},
                              .positions = positions,
                              .position = position});
   } else {
-    p.set(kernels::EmbeddingBackward{.d_token = token,
-                                     .d_position = position,
-                                     .d_y = y,
-                                     .ids = ids,
-                                     .positions = positions});
+    p.set(kernels::EmbeddingBackward{
+        .d_table = token, .d_y = y, .indices = ids, .rows = {.all = V}});
   }
 }
 
 inline void Problem::losses(Problem& p, const Line& line) {
   const std::int64_t N = line["rows"];
   const std::int64_t V = line["vocabulary"];
-  p.set(kernels::CrossEntropy{
-      .loss = p.normal({N}),
-      .logits = p.normal({N, line["columns"]}),
-      .targets = p.integers(N, [=](std::int64_t n) { return n * 7919 % V; }),
-      .vocabulary = V,
-      .gradient = line.operation == "cross_entropy"
-                      ? kernels::Gradient::kInPlace
-                      : kernels::Gradient::kNone});
+  const Tensor logits = p.normal({N, line["columns"]});
+  const ConstTensor targets =
+      p.integers(N, [=](std::int64_t n) { return n * 7919 % V; });
+  const Tensor maximum = p.normal({N});
+  const Tensor sums = p.doubles({2, N});
+  const kernels::LogitStatistics statistics = {.maximum = maximum,
+                                               .sums = sums,
+                                               .logits = logits,
+                                               .targets = targets,
+                                               .vocabulary = V};
+  kernels::launch(p.stream_, statistics);  // the gradient wants them
+  if (line.operation == "logit_statistics") {
+    p.set(statistics);
+  } else {
+    p.set(kernels::CrossEntropyGradient{.logits = logits,
+                                        .maximum = maximum,
+                                        .sums = sums,
+                                        .targets = targets,
+                                        .vocabulary = V});
+  }
 }
 
 // A linear layer's forward, its weight's gradient, its bias's gradient.

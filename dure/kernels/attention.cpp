@@ -23,6 +23,12 @@ void check_shape(const AttentionShape& shape) {
              " heads cannot share ",
              shape.kv_heads,
              " kv_heads evenly: make one a multiple of the other");
+  DURE_CHECK(shape.part >= 0 && shape.part < shape.parts,
+             "there is no part ",
+             shape.part,
+             " of ",
+             shape.parts,
+             " of the heads");
 }
 
 void check_scale(float scale) {

@@ -7,8 +7,8 @@
 //
 // A row of qkv holds H heads of q, then G of k, then G of v, each of D; query
 // head h reads key head h / (H / G). Rows are B sequences of S, one after
-// another. `drop` is dropout.h's, with index ((b * H + h) * S + i) * S + j,
-// b counted from mask.first_index.
+// another. `drop` is dropout.h's, with index ((b * H' + h') * S + i) * S + j: b
+// counted from mask.first_index, h' of H' as the heads of all parts are.
 //
 // [1] Ainslie et al. 2023, arXiv:2305.13245.
 // [2] Dao 2023, arXiv:2307.08691, algorithms 1 and 2.
@@ -25,6 +25,9 @@ struct AttentionShape {
   std::int64_t heads = 0;     // H
   std::int64_t kv_heads = 0;  // G, a divisor of H
   std::int64_t head_dim = 0;  // D
+  // These are part `part` of `parts` equal ones of the heads.
+  std::int64_t part = 0;
+  std::int64_t parts = 1;
 
   std::int64_t rows() const { return batch * sequence; }
   std::int64_t qkv_columns() const { return (heads + 2 * kv_heads) * head_dim; }

@@ -83,6 +83,18 @@ TEST(AttentionBackward, GivesTheSameBitsOnAnyNumberOfThreads) {
   });
 }
 
+TEST(AttentionBackward, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
+  AttentionOperands whole({.shape = kAttentionShapes[3], .mask = mask(0.25F)});
+  launch_on_cpu(whole.forward());
+  launch_on_cpu(whole.backward());
+  for (const std::int64_t part : {0, 1}) {
+    AttentionOperands half = part_of(whole, part, 2);
+    launch_on_cpu(half.forward());
+    launch_on_cpu(half.backward());
+    EXPECT_EQ(half.d_qkv, part_of_qkv(whole.d_qkv, whole.of.shape, part, 2));
+  }
+}
+
 TEST(AttentionBackward, TakesTimeOnTheSimulatorAndTouchesNothing) {
   AttentionOperands operands({.shape = kAttentionShapes[0], .mask = {}});
   launch_on_simulator(operands.backward());

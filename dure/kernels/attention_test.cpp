@@ -106,6 +106,19 @@ TEST(Attention, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+TEST(Attention, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
+  AttentionOperands whole({.shape = kAttentionShapes[3],
+                           .mask = {.stream = RandomStream(3, "attention"),
+                                    .first_index = 5,
+                                    .rate = 0.25F}});
+  launch_on_cpu(whole.forward());
+  for (const std::int64_t part : {0, 1}) {
+    AttentionOperands half = part_of(whole, part, 2);
+    launch_on_cpu(half.forward());
+    EXPECT_EQ(half.y, part_of_heads(whole.y, whole.of.shape, part, 2));
+  }
+}
+
 TEST(Attention, TakesTimeOnTheSimulatorAndTouchesNothing) {
   AttentionOperands operands({.shape = kAttentionShapes[0], .mask = {}});
   Attention op = operands.forward();
@@ -123,6 +136,7 @@ TEST(Attention, RefusesShapesThatDoNotAgree) {
   EXPECT_NO_THROW(check(operands.forward()));
   refused([](Attention& op) { op.shape.kv_heads = 3; });
   refused([](Attention& op) { op.shape.kv_heads = 0; });
+  refused([](Attention& op) { op.shape.part = 1; });
   refused([](Attention& op) { op.shape.sequence = 62; });
   refused([](Attention& op) { op.shape.head_dim = 47; });
   refused([](Attention& op) { op.lse = op.lse.rows(0, 5); });

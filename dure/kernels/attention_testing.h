@@ -164,6 +164,40 @@ inline AttentionOutputs reference_forward(const AttentionCase& of,
   return out;
 }
 
+// The heads of part `part` of `parts` of what rows of qkv, or of d_qkv, hold:
+// its heads of q, of k and of v.
+inline Values part_of_qkv(const Values& qkv,
+                          const AttentionShape& whole,
+                          std::int64_t part,
+                          std::int64_t parts) {
+  Values result;
+  for (std::int64_t row = 0; row < whole.rows(); ++row) {
+    auto from = qkv.begin() + row * whole.qkv_columns();
+    for (const std::int64_t heads :
+         {whole.heads, whole.kv_heads, whole.kv_heads}) {
+      const std::int64_t columns = heads / parts * whole.head_dim;
+      result.insert(
+          result.end(), from + part * columns, from + (part + 1) * columns);
+      from += heads * whole.head_dim;
+    }
+  }
+  return result;
+}
+
+// Likewise of y, or of d_y.
+inline Values part_of_heads(const Values& y,
+                            const AttentionShape& whole,
+                            std::int64_t part,
+                            std::int64_t parts) {
+  Values result;
+  const std::int64_t columns = whole.heads / parts * whole.head_dim;
+  for (std::int64_t row = 0; row < whole.rows(); ++row) {
+    const auto from = y.begin() + (row * parts + part) * columns;
+    result.insert(result.end(), from, from + columns);
+  }
+  return result;
+}
+
 inline Doubles reference_backward(const AttentionCase& of,
                                   const Doubles& qkv,
                                   const Doubles& d_y) {
@@ -228,6 +262,22 @@ struct AttentionOperands {
   Values d_qkv;
   Values scratch;
 };
+
+// The problem of part `part` of `parts` of the heads, with the whole one's
+// operands.
+inline AttentionOperands part_of(const AttentionOperands& whole,
+                                 std::int64_t part,
+                                 std::int64_t parts) {
+  AttentionCase of = whole.of;
+  of.shape.heads /= parts;
+  of.shape.kv_heads /= parts;
+  of.shape.part = part;
+  of.shape.parts = parts;
+  AttentionOperands operands(of);
+  operands.qkv = part_of_qkv(whole.qkv, whole.of.shape, part, parts);
+  operands.d_y = part_of_heads(whole.d_y, whole.of.shape, part, parts);
+  return operands;
+}
 
 // Of every kind: sequences around the block of 64, heads narrower and wider
 // than vectors and not a multiple of them, shared key heads.

@@ -1,27 +1,77 @@
 #include "dure/kernels/cross_entropy.h"
 
 namespace dure::kernels {
+namespace {
 
-void check(const CrossEntropy& op) {
-  const auto [N, columns] = op.logits.dims<2>("logits");
-  op.logits.expect("logits", {N, columns});
-  op.loss.expect("loss", {N});
-  op.targets.expect("targets", {N}, DType::kI32);
-  DURE_CHECK(op.vocabulary >= 1 && op.vocabulary <= columns,
-             "a vocabulary of ",
-             op.vocabulary,
-             " does not fit logits of ",
-             columns,
-             " columns");
+void check_rows(std::int64_t N, ConstTensor maximum, ConstTensor sums) {
+  maximum.expect("maximum", {N});
+  sums.expect("sums", {2, N}, DType::kF64);
 }
 
-// Of each logit: a comparison, an exponential of some ten operations, a sum;
-// for the gradient a product more. Rows stay in cache between the passes.
-Cost cost(const CrossEntropy& op) {
+void check_columns(std::int64_t first_column, std::int64_t vocabulary) {
+  DURE_CHECK(first_column >= 0 && vocabulary >= 1,
+             "logits from column ",
+             first_column,
+             " on of a vocabulary of ",
+             vocabulary,
+             ": wanted a column of 0 or more, and a vocabulary of 1 or more");
+}
+
+}  // namespace
+
+void check(const LogitStatistics& op) {
+  const auto [N, columns] = op.logits.dims<2>("logits");
+  op.logits.expect("logits", {N, columns});
+  op.targets.expect("targets", {N}, DType::kI32);
+  check_rows(N, op.maximum, op.sums);
+  check_columns(op.first_column, op.vocabulary);
+}
+
+// Of each logit: a comparison, an exponential of some ten operations, a sum. A
+// row stays in cache between the two passes.
+Cost cost(const LogitStatistics& op) {
   const auto elements = static_cast<double>(op.logits.elements());
-  const bool gradient = op.gradient == Gradient::kInPlace;
-  return {.flops = (gradient ? 13 : 12) * elements,
-          .bytes = (gradient ? 2 : 1) * sizeof(float) * elements};
+  return {.flops = 12 * elements, .bytes = sizeof(float) * elements};
+}
+
+void check(const RescaleSums& op) {
+  const auto [N] = op.own.dims<1>("own");
+  op.own.expect("own", {N});
+  check_rows(N, op.maximum, op.sums);
+}
+
+// An exponential in f64 is some twenty operations.
+Cost cost(const RescaleSums& op) {
+  const auto rows = static_cast<double>(op.own.elements());
+  return {.flops = 22 * rows,
+          .bytes = (2 * sizeof(float) + 2 * sizeof(double)) * rows};
+}
+
+void check(const CrossEntropyLoss& op) {
+  const auto [N] = op.loss.dims<1>("loss");
+  op.loss.expect("loss", {N});
+  op.targets.expect("targets", {N}, DType::kI32);
+  check_rows(N, op.maximum, op.sums);
+}
+
+Cost cost(const CrossEntropyLoss& op) {
+  const auto rows = static_cast<double>(op.loss.elements());
+  return {.flops = 22 * rows,
+          .bytes = (3 * sizeof(float) + 2 * sizeof(double)) * rows};
+}
+
+void check(const CrossEntropyGradient& op) {
+  const auto [N, columns] = op.logits.dims<2>("logits");
+  op.logits.expect("logits", {N, columns});
+  op.targets.expect("targets", {N}, DType::kI32);
+  check_rows(N, op.maximum, op.sums);
+  check_columns(op.first_column, op.vocabulary);
+}
+
+// The exponential again, and a product.
+Cost cost(const CrossEntropyGradient& op) {
+  const auto elements = static_cast<double>(op.logits.elements());
+  return {.flops = 12 * elements, .bytes = 2 * sizeof(float) * elements};
 }
 
 }  // namespace dure::kernels

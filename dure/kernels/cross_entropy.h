@@ -1,5 +1,5 @@
-// Softmax and cross-entropy of a block of rows, with the gradient in place of
-// the logits.
+// Softmax and cross-entropy of a block of rows, whose columns may be shared out
+// over ranks, and its gradient in place of the logits.
 //
 //   loss[n]     = log sum_v exp(logits[n,v]) - logits[n, target[n]]
 //   logits[n,v] = d_loss * (softmax(logits[n])[v] - [v == target[n]])
@@ -7,6 +7,18 @@
 // over the first V columns, the vocabulary; columns past it are padding, which
 // take no part and whose gradient is 0. A row with target kIgnore has loss 0
 // and gradient 0.
+//
+// A rank has the columns [first_column, first_column + V'). The logits never
+// leave it; what ranks tell each other is three numbers a row [1, section 3]:
+//
+//   LogitStatistics        own maximum m', s = sum_v exp(x_v - m'), x_target
+//   all_reduce             m = max m'
+//   RescaleSums            s = s exp(m' - m)
+//   all_reduce             sum of s, sum of x_target
+//   CrossEntropyLoss       log s + m - x_target
+//   CrossEntropyGradient   exp(x - m) d_loss / s
+//
+// [1] Shoeybi et al. 2019, arXiv:1909.08053.
 #pragma once
 
 #include "dure/kernels/op.h"
@@ -15,22 +27,66 @@ namespace dure::kernels {
 
 inline constexpr std::int32_t kIgnore = -100;  // PyTorch's number
 
-// Whether the gradient is wanted, or the loss alone.
-enum class Gradient : std::uint8_t { kNone, kInPlace };
-
-struct CrossEntropy {
-  static constexpr const char* kName = "cross_entropy";
-  Tensor loss;          // (N)       overwritten
-  Tensor logits;        // (N, Vp)   overwritten by the gradient
+// Of this rank's columns, which may all be padding. A row with target kIgnore
+// has 0 everywhere.
+struct LogitStatistics {
+  static constexpr const char* kName = "logit_statistics";
+  Tensor maximum;       // (N)       overwritten; -inf where there is no column
+  Tensor sums;          // (2, N)    f64, overwritten: of exp(x - maximum); of
+                        //           the target's logit, 0 where another rank
+                        //           has it
+  ConstTensor logits;   // (N, V')
   ConstTensor targets;  // (N)       i32; Error where not in [0, V) or kIgnore
-  std::int64_t vocabulary = 0;  // V <= Vp
-  float d_loss = 1;
-  Gradient gradient = Gradient::kInPlace;
+  std::int64_t first_column = 0;
+  std::int64_t vocabulary = 0;  // V
 };
 
-void check(const CrossEntropy& op);
-Cost cost(const CrossEntropy& op);
-void run(OnCpu, Stream& stream, const CrossEntropy& op);
-void run(OnCuda, Stream& stream, const CrossEntropy& op);
+void check(const LogitStatistics& op);
+Cost cost(const LogitStatistics& op);
+void run(OnCpu, Stream& stream, const LogitStatistics& op);
+void run(OnCuda, Stream& stream, const LogitStatistics& op);
+
+// sums[0,n] = sums[0,n] exp(own[n] - maximum[n]): to the bit what it was where
+// the two are equal.
+struct RescaleSums {
+  static constexpr const char* kName = "rescale_sums";
+  Tensor sums;          // (2, N)   f64
+  ConstTensor own;      // (N)      this rank's maximum
+  ConstTensor maximum;  // (N)      that of all ranks
+};
+
+void check(const RescaleSums& op);
+Cost cost(const RescaleSums& op);
+void run(OnCpu, Stream& stream, const RescaleSums& op);
+void run(OnCuda, Stream& stream, const RescaleSums& op);
+
+struct CrossEntropyLoss {
+  static constexpr const char* kName = "cross_entropy_loss";
+  Tensor loss;          // (N)      overwritten
+  ConstTensor maximum;  // (N)      of all ranks
+  ConstTensor sums;     // (2, N)   f64, of all ranks
+  ConstTensor targets;  // (N)      i32
+};
+
+void check(const CrossEntropyLoss& op);
+Cost cost(const CrossEntropyLoss& op);
+void run(OnCpu, Stream& stream, const CrossEntropyLoss& op);
+void run(OnCuda, Stream& stream, const CrossEntropyLoss& op);
+
+struct CrossEntropyGradient {
+  static constexpr const char* kName = "cross_entropy_gradient";
+  Tensor logits;        // (N, V')   overwritten by the gradient
+  ConstTensor maximum;  // (N)       of all ranks
+  ConstTensor sums;     // (2, N)    f64, of all ranks
+  ConstTensor targets;  // (N)       i32
+  std::int64_t first_column = 0;
+  std::int64_t vocabulary = 0;  // V
+  float d_loss = 1;
+};
+
+void check(const CrossEntropyGradient& op);
+Cost cost(const CrossEntropyGradient& op);
+void run(OnCpu, Stream& stream, const CrossEntropyGradient& op);
+void run(OnCuda, Stream& stream, const CrossEntropyGradient& op);
 
 }  // namespace dure::kernels

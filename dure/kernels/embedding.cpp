@@ -1,6 +1,19 @@
 #include "dure/kernels/embedding.h"
 
 namespace dure::kernels {
+namespace {
+
+void check_rows(const TableRows& rows, std::int64_t held) {
+  DURE_CHECK(rows.first >= 0 && rows.first + held <= rows.all,
+             "rows ",
+             rows.first,
+             " to ",
+             rows.first + held - 1,
+             " are not all of a table of ",
+             rows.all);
+}
+
+}  // namespace
 
 void check(const Embedding& op) {
   const auto [N, C] = op.y.dims<2>("y");
@@ -8,6 +21,7 @@ void check(const Embedding& op) {
   op.y.expect("y", {N, C});
   op.ids.expect("ids", {N}, DType::kI32);
   op.token.expect("token", {V, C});
+  check_rows(op.token_rows, V);
   if (op.position) {
     const auto [S, C3] = op.position.dims<2>("position");
     op.position.expect("position", {S, C});
@@ -24,23 +38,17 @@ Cost cost(const Embedding& op) {
 
 void check(const EmbeddingBackward& op) {
   const auto [N, C] = op.d_y.dims<2>("d_y");
-  const auto [V, C2] = op.d_token.dims<2>("d_token");
+  const auto [V, C2] = op.d_table.dims<2>("d_table");
   op.d_y.expect("d_y", {N, C});
-  op.ids.expect("ids", {N}, DType::kI32);
-  op.d_token.expect("d_token", {V, C});
-  if (op.d_position) {
-    const auto [S, C3] = op.d_position.dims<2>("d_position");
-    op.d_position.expect("d_position", {S, C});
-    op.positions.expect("positions", {N}, DType::kI32);
-  }
+  op.indices.expect("indices", {N}, DType::kI32);
+  op.d_table.expect("d_table", {V, C});
+  check_rows(op.rows, V);
 }
 
-// A row is read, and added to one or two others.
+// A row is read, and added to another.
 Cost cost(const EmbeddingBackward& op) {
   const auto elements = static_cast<double>(op.d_y.elements());
-  const double tables = op.d_position ? 2 : 1;
-  return {.flops = tables * elements,
-          .bytes = (1 + 2 * tables) * sizeof(float) * elements};
+  return {.flops = elements, .bytes = 3 * sizeof(float) * elements};
 }
 
 }  // namespace dure::kernels

@@ -1,17 +1,30 @@
 // Rows of tables: token embedding, plus learned positions where there are any.
 //
 //   y[n] = token[ids[n]] (+ position[positions[n]])
+//
+// A rank may hold the rows [first_row, first_row + V') of the token table
+// alone: it looks up 0 where an id is another's, and the sum over ranks is the
+// lookup in the whole table [1, section 3].
+//
+// [1] Shoeybi et al. 2019, arXiv:1909.08053.
 #pragma once
 
 #include "dure/kernels/op.h"
 
 namespace dure::kernels {
 
+// Which rows of how many a table holds.
+struct TableRows {
+  std::int64_t first = 0;
+  std::int64_t all = 0;
+};
+
 struct Embedding {
   static constexpr const char* kName = "embedding";
-  Tensor y;                    // (N, C)   overwritten
-  ConstTensor ids;             // (N)      i32; Error where not in [0, V)
-  ConstTensor token;           // (V, C)
+  Tensor y;           // (N, C)    overwritten
+  ConstTensor ids;    // (N)       i32; Error where not in [0, token_rows.all)
+  ConstTensor token;  // (V', C)
+  TableRows token_rows;
   ConstTensor positions = {};  // (N)      i32; with `position`
   ConstTensor position = {};   // (S, C)   optional
 };
@@ -21,15 +34,15 @@ Cost cost(const Embedding& op);
 void run(OnCpu, Stream& stream, const Embedding& op);
 void run(OnCuda, Stream& stream, const Embedding& op);
 
-// Adds each row of d_y to its rows of the tables' gradients, in the order of n,
-// so that the sums are the same for any number of threads.
+// Adds each row of d_y to its row of a table's gradient, where the table has
+// it: in the order of n, so that the sums are the same for any number of
+// threads.
 struct EmbeddingBackward {
   static constexpr const char* kName = "embedding_backward";
-  Tensor d_token;              // (V, C)   added to
-  Tensor d_position = {};      // (S, C)   added to; optional
-  ConstTensor d_y;             // (N, C)
-  ConstTensor ids;             // (N)      i32
-  ConstTensor positions = {};  // (N)      i32; with d_position
+  Tensor d_table;       // (V', C)   added to
+  ConstTensor d_y;      // (N, C)
+  ConstTensor indices;  // (N)       i32; Error where not in [0, rows.all)
+  TableRows rows;
 };
 
 void check(const EmbeddingBackward& op);

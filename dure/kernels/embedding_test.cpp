@@ -39,15 +39,21 @@ struct Problem {
     return {.y = kernels::tensor(y, {N, C}),
             .ids = tensor(ids),
             .token = kernels::tensor(token, {kV, C}),
+            .token_rows = {.all = kV},
             .positions = tensor(positions),
             .position = kernels::tensor(position, {kS, C})};
   }
-  EmbeddingBackward backward_op() {
-    return {.d_token = kernels::tensor(d_token, {kV, C}),
-            .d_position = kernels::tensor(d_position, {kS, C}),
+  EmbeddingBackward token_backward_op() {
+    return {.d_table = kernels::tensor(d_token, {kV, C}),
             .d_y = kernels::tensor(d_y, {N, C}),
-            .ids = tensor(ids),
-            .positions = tensor(positions)};
+            .indices = tensor(ids),
+            .rows = {.all = kV}};
+  }
+  EmbeddingBackward position_backward_op() {
+    return {.d_table = kernels::tensor(d_position, {kS, C}),
+            .d_y = kernels::tensor(d_y, {N, C}),
+            .indices = tensor(positions),
+            .rows = {.all = kS}};
   }
 
   std::int64_t N, C;
@@ -101,21 +107,61 @@ TEST(EmbeddingBackward, AddsRowsInTheirOrder) {
     Values d_position = p.d_position;
     add_rows(d_token, p.ids, p);
     add_rows(d_position, p.positions, p);
-    launch_on_cpu(p.backward_op());
+    launch_on_cpu(p.token_backward_op());
+    launch_on_cpu(p.position_backward_op());
     ASSERT_EQ(p.d_token, d_token);
     ASSERT_EQ(p.d_position, d_position);
   }
 }
 
-TEST(EmbeddingBackward, NeedsNoPositions) {
+// Tables of 5, 5 and 3 rows. What one rank looks up is 0 elsewhere, so the sum
+// is exact; and each row's gradient is in one of the tables.
+TEST(Embedding, IsTheSumOfLookupsInPartsOfTheTable) {
   Problem p(41, 17);
-  Values d_token = p.d_token;
-  add_rows(d_token, p.ids, p);
-  EmbeddingBackward op = p.backward_op();
-  op.d_position = {};
-  op.positions = {};
-  launch_on_cpu(op);
-  EXPECT_EQ(p.d_token, d_token);
+  launch_on_cpu(p.forward_op());
+  Values sum(p.y.size());
+  Problem parts = p;
+  for (const std::int64_t first : {0, 5, 10}) {
+    const std::int64_t held = std::min<std::int64_t>(5, Problem::kV - first);
+    Embedding op = parts.forward_op();
+    op.token = op.token.rows(first, held);
+    op.token_rows.first = first;
+    op.position = first == 5 ? op.position : ConstTensor();
+    launch_on_cpu(op);
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+      sum[i] += parts.y[i];
+    }
+    EmbeddingBackward backward = parts.token_backward_op();
+    backward.d_table = backward.d_table.rows(first, held);
+    backward.rows.first = first;
+    launch_on_cpu(backward);
+  }
+  EXPECT_EQ(sum, p.y);
+  launch_on_cpu(p.token_backward_op());
+  EXPECT_EQ(parts.d_token, p.d_token);
+}
+
+// The figure of a vocabulary of 50,000 on two ranks: the first has not got
+// positions 2 and 4, the second has no others.
+TEST(Embedding, MasksIdsOfAnotherRank) {
+  const Ids ids = {0, 241, 43312, 3231, 28791, 3};
+  constexpr std::int64_t kHeld = 25000;
+  Values table(2 * kHeld);
+  for (std::size_t v = 0; v < table.size(); ++v) {
+    table[v] = 1 + static_cast<float>(v);
+  }
+  const auto look_up = [&](std::int64_t rank) {
+    Values y(6, -1.0F);
+    launch_on_cpu(Embedding{
+        .y = kernels::tensor(y, {6, 1}),
+        .ids = tensor(ids),
+        .token =
+            ConstTensor(table.data() + rank * kHeld, {kHeld, std::int64_t{1}}),
+        .token_rows = {.first = rank * kHeld, .all = 2 * kHeld}});
+    return y;
+  };
+  EXPECT_EQ(look_up(0), (Values{1, 242, 0, 3232, 0, 4}));
+  EXPECT_EQ(look_up(1), (Values{0, 0, 43313, 0, 28792, 0}));
 }
 
 // <embedding(table), d_y> is linear in the table: its gradient is exact, and
@@ -123,7 +169,7 @@ TEST(EmbeddingBackward, NeedsNoPositions) {
 TEST(EmbeddingBackward, IsTheDerivative) {
   Problem p(5, 3);
   p.d_token.assign(p.d_token.size(), 0.0F);
-  launch_on_cpu(p.backward_op());
+  launch_on_cpu(p.token_backward_op());
   const Doubles want = differences(doubles(p.token), [&](const Doubles& token) {
     double sum = 0;
     for (std::size_t i = 0; i < p.d_y.size(); ++i) {
@@ -139,7 +185,8 @@ TEST(Embedding, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     Problem p(67, 1001);
     launch_on_cpu(p.forward_op());
-    launch_on_cpu(p.backward_op());
+    launch_on_cpu(p.token_backward_op());
+    launch_on_cpu(p.position_backward_op());
     return std::tuple(p.y, p.d_token, p.d_position);
   });
 }
@@ -160,9 +207,12 @@ TEST(Embedding, NamesAnIdOutOfRangeAndTouchesNothing) {
     Problem p(9, 17);
     const Problem before = p;
     p.ids[4] = bad;
-    const std::string wanted = concat("ids[4] is ", bad, ", wanted 0 to 12");
-    EXPECT_THAT(error_of(p.forward_op()), HasSubstr(wanted));
-    EXPECT_THAT(error_of(p.backward_op()), HasSubstr(wanted));
+    const std::string wanted = concat("[4] is ", bad, ", wanted 0 to 12");
+    Embedding part = p.forward_op();  // which could not have it anyway
+    part.token = part.token.rows(0, 5);
+    EXPECT_THAT(error_of(p.forward_op()), HasSubstr("ids" + wanted));
+    EXPECT_THAT(error_of(part), HasSubstr("ids" + wanted));
+    EXPECT_THAT(error_of(p.token_backward_op()), HasSubstr("indices" + wanted));
     EXPECT_EQ(p.y, before.y);
     EXPECT_EQ(p.d_token, before.d_token);
   }
@@ -170,7 +220,6 @@ TEST(Embedding, NamesAnIdOutOfRangeAndTouchesNothing) {
   p.positions[8] = 7;
   EXPECT_THAT(error_of(p.forward_op()),
               HasSubstr("positions[8] is 7, wanted 0 to 6"));
-  EXPECT_THAT(error_of(p.backward_op()), HasSubstr("positions[8] is 7"));
 }
 
 TEST(Embedding, RefusesOperandsThatDoNotFit) {
@@ -188,10 +237,12 @@ TEST(Embedding, RefusesOperandsThatDoNotFit) {
   refuses(p.forward_op(), [&](auto& op) { op.positions = {}; });
   refuses(p.forward_op(),
           [&](auto& op) { op.ids = ConstTensor(p.y.data(), {4}); });
-  refuses(p.backward_op(), [&](auto& op) { op.d_y = wrong; });
-  refuses(p.backward_op(), [&](auto& op) { op.d_token = wrong; });
-  refuses(p.backward_op(), [&](auto& op) { op.d_position = wrong; });
-  refuses(p.backward_op(), [&](auto& op) { op.positions = {}; });
+  refuses(p.forward_op(), [&](auto& op) { op.token_rows.first = 1; });
+  refuses(p.forward_op(), [&](auto& op) { op.token_rows.first = -1; });
+  refuses(p.token_backward_op(), [&](auto& op) { op.d_y = wrong; });
+  refuses(p.token_backward_op(), [&](auto& op) { op.d_table = wrong; });
+  refuses(p.token_backward_op(), [&](auto& op) { op.indices = {}; });
+  refuses(p.token_backward_op(), [&](auto& op) { op.rows.all = 12; });
 }
 
 TEST(Embedding, TakesTimeOnTheSimulatorAndTouchesNothing) {
@@ -199,7 +250,7 @@ TEST(Embedding, TakesTimeOnTheSimulatorAndTouchesNothing) {
   p.ids[0] = 99;  // not even the ids are read
   const Problem before = p;
   launch_on_simulator(p.forward_op());
-  launch_on_simulator(p.backward_op());
+  launch_on_simulator(p.token_backward_op());
   EXPECT_EQ(p.y, before.y);
   EXPECT_EQ(p.d_token, before.d_token);
 }

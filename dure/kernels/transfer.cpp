@@ -39,4 +39,14 @@ Cost cost(const EveryNthRow& op) {
   return {.bytes = 2 * static_cast<double>(op.y.size_bytes())};
 }
 
+void check(const JoinColumns& op) {
+  const auto [T, N, C] = op.x.dims<3>("x");
+  op.x.expect("x", {T, N, C});
+  op.y.expect("y", {N, T * C});
+}
+
+Cost cost(const JoinColumns& op) {
+  return {.bytes = 2 * static_cast<double>(op.y.size_bytes())};
+}
+
 }  // namespace dure::kernels

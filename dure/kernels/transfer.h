@@ -1,5 +1,5 @@
-// Between tensors and the host's own memory, and rows out of tensors. On kSim
-// nothing is moved: what a host vector holds stays.
+// Between tensors and the host's own memory, and rows and columns of tensors.
+// On kSim nothing is moved: what a host vector holds stays.
 #pragma once
 
 #include <span>
@@ -44,5 +44,17 @@ void check(const EveryNthRow& op);
 Cost cost(const EveryNthRow& op);
 void run(OnCpu, Stream& stream, const EveryNthRow& op);
 void run(OnCuda, Stream& stream, const EveryNthRow& op);
+
+// Blocks of columns side by side: y[n, t C + c] = x[t, n, c]
+struct JoinColumns {
+  static constexpr const char* kName = "join_columns";
+  Tensor y;       // (N, T C)    overwritten
+  ConstTensor x;  // (T, N, C)
+};
+
+void check(const JoinColumns& op);
+Cost cost(const JoinColumns& op);
+void run(OnCpu, Stream& stream, const JoinColumns& op);
+void run(OnCuda, Stream& stream, const JoinColumns& op);
 
 }  // namespace dure::kernels

@@ -50,5 +50,18 @@ TEST(EveryNthRow, TakesTheLastOfEachGroup) {
   EXPECT_EQ(y, (std::array<float, 4>{2, 3, 6, 7}));
 }
 
+TEST(JoinColumns, PutsBlocksSideBySide) {
+  const std::array<float, 12> x = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  std::array<float, 12> y = {};
+  const JoinColumns op = {.y = Tensor(y.data(), {2, 6}),
+                          .x = ConstTensor(x.data(), {3, 2, 2})};
+  Stream stream(Device::kCpu);
+  launch(stream, op);
+  EXPECT_EQ(y, (std::array<float, 12>{0, 1, 4, 5, 8, 9, 2, 3, 6, 7, 10, 11}));
+  JoinColumns wrong = op;
+  wrong.y = op.y.reshaped({6, 2});
+  EXPECT_THROW(check(wrong), Error);
+}
+
 }  // namespace
 }  // namespace dure::kernels

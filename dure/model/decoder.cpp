@@ -52,14 +52,15 @@ Decoder::Decoder(const ModelConfig& config,
                                 ? &parameters["embedding.position.weight"]
                                 : nullptr;
   embedding_.emplace(
-      token, position, nn::Dropout(seed, "embedding", config.dropout));
+      token, position, nn::Dropout(seed, "embedding", config.dropout), part);
   blocks_.reserve(static_cast<std::size_t>(config.layers));
   for (std::int64_t i = 0; i < config.layers; ++i) {
     blocks_.emplace_back(config, seed, i, parameters, part);
   }
   final_norm_.emplace(make_norm(config, parameters, "final_norm"));
   head_.emplace(config.tie_embeddings ? token : parameters["head.weight"],
-                config.vocabulary);
+                config.vocabulary,
+                part);
 }
 
 std::int64_t Decoder::padded_vocabulary() const {

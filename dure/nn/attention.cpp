@@ -5,13 +5,16 @@
 
 namespace dure::nn {
 
-kernels::AttentionShape Attention::shape_of(std::int64_t rows,
+kernels::AttentionShape Attention::shape_of(const Context& ctx,
+                                            std::int64_t rows,
                                             std::int64_t samples) const {
   return {.batch = samples,
           .sequence = rows / samples,
           .heads = options_.shape.heads,
           .kv_heads = options_.shape.kv_heads,
-          .head_dim = options_.shape.head_dim};
+          .head_dim = options_.shape.head_dim,
+          .part = ctx.tensor.part().index,
+          .parts = ctx.tensor.part().count};
 }
 
 float Attention::scale() const {
@@ -43,7 +46,7 @@ void Attention::forward(Context& ctx,
                         std::int64_t samples,
                         Saved& saved) const {
   const kernels::AttentionShape shape =
-      shape_of(ctx.tensor.all_rows(x.shape()[0]), samples);
+      shape_of(ctx, ctx.tensor.all_rows(x.shape()[0]), samples);
   const std::int64_t N = shape.rows();
   saved.positions = positions;
   saved.qkv_NC = ctx.activation({N, shape.qkv_columns()});
@@ -71,7 +74,7 @@ void Attention::backward(Context& ctx,
                          std::int64_t samples,
                          const Saved& saved) const {
   const kernels::AttentionShape shape =
-      shape_of(ctx.tensor.all_rows(d_y.shape()[0]), samples);
+      shape_of(ctx, ctx.tensor.all_rows(d_y.shape()[0]), samples);
   const OwnedTensor d_attention = ctx.workspace(saved.y_NC.shape());
   projection_.backward(ctx, d_attention, d_y, saved.projection);
   const OwnedTensor d_qkv = ctx.workspace(saved.qkv_NC.shape());
@@ -101,7 +104,7 @@ void Attention::forward_cached(Context& ctx,
                                ConstTensor lengths,
                                const Cache& cache) const {
   const std::int64_t samples = lengths.elements();
-  const kernels::AttentionShape shape = shape_of(x.shape()[0], samples);
+  const kernels::AttentionShape shape = shape_of(ctx, x.shape()[0], samples);
   const OwnedTensor qkv = ctx.workspace({shape.rows(), shape.qkv_columns()});
   const OwnedTensor attended =
       ctx.workspace({shape.rows(), shape.heads * shape.head_dim});

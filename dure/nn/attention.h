@@ -77,7 +77,8 @@ class Attention {
                       const Cache& cache) const;
 
  private:
-  kernels::AttentionShape shape_of(std::int64_t rows,
+  kernels::AttentionShape shape_of(const Context& ctx,
+                                   std::int64_t rows,
                                    std::int64_t samples) const;
   float scale() const;
   void rope(Context& ctx,

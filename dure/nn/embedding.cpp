@@ -1,9 +1,12 @@
 #include "dure/nn/embedding.h"
 
 #include "dure/kernels/elementwise.h"
-#include "dure/kernels/embedding.h"
+#include "dure/parallel/tensor/regions.h"
 
 namespace dure::nn {
+
+using parallel::RowRange;
+
 namespace {
 
 // The rows of a table that a batch does not name keep their gradient, so the
@@ -16,6 +19,11 @@ void begin_gradient(Context& ctx, Parameter& table) {
 
 }  // namespace
 
+kernels::TableRows Embedding::token_rows() const {
+  const std::int64_t held = token_.value.shape()[0];
+  return {.first = part_.index * held, .all = part_.count * held};
+}
+
 void Embedding::forward(Context& ctx,
                         Tensor y,
                         ConstTensor ids,
@@ -24,14 +32,20 @@ void Embedding::forward(Context& ctx,
                         Saved& saved) const {
   saved.ids = ids;
   saved.positions = positions;
-  saved.mask = dropout_.mask(ctx, y.elements() / samples);
-  launch(ctx.stream,
-         kernels::Embedding{
-             .y = y,
-             .ids = ids,
-             .token = token_.value,
-             .positions = positions,
-             .position = position_ != nullptr ? position_->value : Tensor()});
+  saved.mask = dropout_.stream_mask(ctx, y.shape(), samples);
+  parallel::PartialSum sum(ctx.tensor, y);
+  const Tensor table = position_ != nullptr ? position_->value : Tensor();
+  for_each_share(ctx.tensor, ids.elements(), [&](RowRange rows, bool is_mine) {
+    launch(
+        ctx.stream,
+        kernels::Embedding{.y = sum.summand().rows(rows.first, rows.count),
+                           .ids = ids.rows(rows.first, rows.count),
+                           .token = token_.value,
+                           .token_rows = token_rows(),
+                           .positions = positions.rows(rows.first, rows.count),
+                           .position = is_mine ? table : Tensor()});
+  });
+  sum.run();
   if (saved.mask.rate > 0) {
     launch(ctx.stream, kernels::Dropout{.y = y, .x = y, .mask = saved.mask});
   }
@@ -42,18 +56,31 @@ void Embedding::backward(Context& ctx, Tensor d_y, const Saved& saved) const {
     launch(ctx.stream,
            kernels::Dropout{.y = d_y, .x = d_y, .mask = saved.mask});
   }
+  parallel::AllRows all_d_y(ctx.tensor, d_y);
+  all_d_y.start();
+  add_to_position(ctx, d_y, saved.positions);
   begin_gradient(ctx, token_);
-  if (position_ != nullptr) {
-    begin_gradient(ctx, *position_);
+  launch(ctx.stream,
+         kernels::EmbeddingBackward{.d_table = token_.gradient,
+                                    .d_y = all_d_y.get(),
+                                    .indices = saved.ids,
+                                    .rows = token_rows()});
+}
+
+void Embedding::add_to_position(Context& ctx,
+                                ConstTensor d_y,
+                                ConstTensor positions) const {
+  if (position_ == nullptr) {
+    return;
   }
-  launch(
-      ctx.stream,
-      kernels::EmbeddingBackward{
-          .d_token = token_.gradient,
-          .d_position = position_ != nullptr ? position_->gradient : Tensor(),
-          .d_y = d_y,
-          .ids = saved.ids,
-          .positions = saved.positions});
+  begin_gradient(ctx, *position_);
+  const RowRange own = ctx.tensor.own(positions.elements());
+  launch(ctx.stream,
+         kernels::EmbeddingBackward{
+             .d_table = position_->gradient,
+             .d_y = d_y,
+             .indices = positions.rows(own.first, own.count),
+             .rows = {.all = position_->value.shape()[0]}});
 }
 
 }  // namespace dure::nn

@@ -1,7 +1,12 @@
 // The embedding: token rows, plus learned positions where there are any, with
 // dropout.
+//
+// Tensor ranks have a part of the vocabulary each: what a rank looks up is a
+// summand of the result (kernels/embedding.h). Every rank has all positions. N
+// is all rows; a stream's are those of this rank (parallel/tensor/regions.h).
 #pragma once
 
+#include "dure/kernels/embedding.h"
 #include "dure/nn/dropout.h"
 #include "dure/nn/parameter.h"
 
@@ -15,11 +20,14 @@ class Embedding {
     kernels::DropoutMask mask;
   };
 
-  // token (V, C); position (S, C) or null.
-  Embedding(Parameter& token, Parameter* position, Dropout dropout)
-      : token_(token), position_(position), dropout_(dropout) {}
+  // token (Vp / T, C): part `part` of Vp rows; position (S, C) or null.
+  Embedding(Parameter& token,
+            Parameter* position,
+            Dropout dropout,
+            mesh::Part part)
+      : token_(token), position_(position), dropout_(dropout), part_(part) {}
 
-  // y (N, C). N is `samples` sequences.
+  // y a stream; ids, positions (N), which are `samples` sequences.
   void forward(Context& ctx,
                Tensor y,
                ConstTensor ids,
@@ -27,13 +35,20 @@ class Embedding {
                std::int64_t samples,
                Saved& saved) const;
 
-  // d_y is overwritten where there is dropout.
+  // d_y, a stream, is overwritten where there is dropout. The position table's
+  // gradient is that of the stream's rows.
   void backward(Context& ctx, Tensor d_y, const Saved& saved) const;
 
  private:
+  kernels::TableRows token_rows() const;
+  void add_to_position(Context& ctx,
+                       ConstTensor d_y,
+                       ConstTensor positions) const;
+
   Parameter& token_;
   Parameter* position_;
   Dropout dropout_;
+  mesh::Part part_;
 };
 
 }  // namespace dure::nn

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 
-#include "dure/kernels/cross_entropy.h"
+#include "dure/base/check.h"
 #include "dure/kernels/matmul.h"
+#include "dure/kernels/transfer.h"
 
 namespace dure::nn {
 
-using kernels::CrossEntropy;
-using kernels::Gradient;
 using kernels::MatMul;
 using kernels::Transpose;
+using parallel::AllRows;
+using parallel::PartialSum;
 
 namespace {
 
@@ -24,19 +25,24 @@ struct Block {
   std::int64_t rows;
 };
 
+template <typename Function>
+void for_each_block(std::int64_t N, const Function& function) {
+  for (std::int64_t first = 0; first < N; first += kMaximumRows) {
+    function(Block{first, std::min(kMaximumRows, N - first)});
+  }
+}
+
 }  // namespace
 
-template <typename Function>
-void HeadLoss::for_each_block(Context& ctx,
-                              ConstTensor x,
-                              Function&& function) const {
-  const std::int64_t N = x.shape()[0];
-  const std::int64_t most = std::min(N, kMaximumRows);
-  const OwnedTensor logits_NV = ctx.workspace({most, weight_.value.shape()[0]});
-  for (std::int64_t first = 0; first < N; first += most) {
-    const std::int64_t rows = std::min(most, N - first);
-    function(Block{first, rows}, logits_NV.rows(0, rows));
-  }
+HeadLoss::HeadLoss(Parameter& weight, std::int64_t vocabulary, mesh::Part part)
+    : weight_(weight), vocabulary_(vocabulary), part_(part) {
+  const std::int64_t columns = weight.value.shape()[0] * part.count;
+  DURE_CHECK(vocabulary <= columns,
+             "a vocabulary of ",
+             vocabulary,
+             " does not fit ",
+             columns,
+             " rows of the head's weight");
 }
 
 void HeadLoss::forward(Context& ctx,
@@ -46,25 +52,39 @@ void HeadLoss::forward(Context& ctx,
                        float d_loss,
                        Saved& saved) const {
   saved.d_x = ctx.activation(x.shape());
-  for_each_block(ctx, x, [&](Block block, Tensor logits_NV) {
-    const ConstTensor x_NC = x.rows(block.first, block.rows);
-    logits(ctx, logits_NV, x_NC);
-    launch(ctx.stream,
-           CrossEntropy{.loss = loss.rows(block.first, block.rows),
-                        .logits = logits_NV,
-                        .targets = targets.rows(block.first, block.rows),
-                        .vocabulary = vocabulary_,
-                        .d_loss = d_loss,
-                        .gradient = Gradient::kInPlace});
-    use_gradient(ctx, logits_NV, x_NC, saved.d_x.rows(block.first, block.rows));
+  AllRows all_x(ctx.tensor, x);
+  PartialSum d_x(ctx.tensor, saved.d_x);
+  const std::int64_t N = targets.elements();
+  const OwnedTensor memory_NV =
+      ctx.workspace({std::min(N, kMaximumRows), weight_.value.shape()[0]});
+  const CrossEntropy cross_entropy(vocabulary_, part_);
+  for_each_block(N, [&](Block block) {
+    const ConstTensor x_NC = all_x.get().rows(block.first, block.rows);
+    const Tensor logits_NV = memory_NV.rows(0, block.rows);
+    own_logits(ctx, logits_NV, x_NC);
+    cross_entropy.loss_and_gradient(ctx,
+                                    loss.rows(block.first, block.rows),
+                                    logits_NV,
+                                    targets.rows(block.first, block.rows),
+                                    d_loss);
+    use_gradient(ctx, logits_NV, x_NC, block.first, d_x);
   });
+  d_x.wait();
 }
 
 void HeadLoss::use_gradient(Context& ctx,
                             ConstTensor d_logits,
                             ConstTensor x,
-                            Tensor d_x) const {
-  launch(ctx.stream, MatMul{.y = d_x, .a = d_logits, .b = weight_.value});
+                            std::int64_t first,
+                            PartialSum& d_x) const {
+  const std::int64_t rows = x.shape()[0];
+  launch(ctx.stream,
+         MatMul{.y = d_x.summand().rows(first, rows),
+                .a = d_logits,
+                .b = weight_.value});
+  if (first + rows == d_x.summand().shape()[0]) {
+    d_x.start();
+  }
   launch(ctx.stream,
          MatMul{.y = weight_.gradient,
                 .a = d_logits,
@@ -78,38 +98,65 @@ void HeadLoss::backward_logits(Context& ctx,
                                ConstTensor d_logits,
                                ConstTensor x,
                                Saved& saved) const {
-  const std::int64_t N = x.shape()[0];
   saved.d_x = ctx.activation(x.shape());
-  for (std::int64_t first = 0; first < N; first += kMaximumRows) {
-    const std::int64_t rows = std::min(N - first, kMaximumRows);
+  AllRows all_x(ctx.tensor, x);
+  PartialSum d_x(ctx.tensor, saved.d_x);
+  for_each_block(d_logits.shape()[0], [&](Block block) {
     use_gradient(ctx,
-                 d_logits.rows(first, rows),
-                 x.rows(first, rows),
-                 saved.d_x.rows(first, rows));
-  }
+                 d_logits.rows(block.first, block.rows),
+                 all_x.get().rows(block.first, block.rows),
+                 block.first,
+                 d_x);
+  });
+  d_x.wait();
 }
 
 void HeadLoss::evaluate(Context& ctx,
                         Tensor loss,
                         ConstTensor x,
                         ConstTensor targets) const {
-  for_each_block(ctx, x, [&](Block block, Tensor logits_NV) {
-    logits(ctx, logits_NV, x.rows(block.first, block.rows));
-    launch(ctx.stream,
-           CrossEntropy{.loss = loss.rows(block.first, block.rows),
-                        .logits = logits_NV,
-                        .targets = targets.rows(block.first, block.rows),
-                        .vocabulary = vocabulary_,
-                        .gradient = Gradient::kNone});
+  AllRows all_x(ctx.tensor, x);
+  const std::int64_t N = targets.elements();
+  const OwnedTensor memory_NV =
+      ctx.workspace({std::min(N, kMaximumRows), weight_.value.shape()[0]});
+  const CrossEntropy cross_entropy(vocabulary_, part_);
+  for_each_block(N, [&](Block block) {
+    const Tensor logits_NV = memory_NV.rows(0, block.rows);
+    own_logits(ctx, logits_NV, all_x.get().rows(block.first, block.rows));
+    cross_entropy.loss(ctx,
+                       loss.rows(block.first, block.rows),
+                       logits_NV,
+                       targets.rows(block.first, block.rows));
   });
 }
 
-void HeadLoss::logits(Context& ctx, Tensor logits_NV, ConstTensor x) const {
+void HeadLoss::own_logits(Context& ctx, Tensor logits, ConstTensor x) const {
   launch(ctx.stream,
-         MatMul{.y = logits_NV,
+         MatMul{.y = logits,
                 .a = x,
                 .b = weight_.value,
                 .transpose_b = Transpose::kYes});
+}
+
+// A block's columns are gathered rank by rank, and put side by side.
+void HeadLoss::logits(Context& ctx, Tensor logits_NV, ConstTensor x) const {
+  AllRows all_x(ctx.tensor, x);
+  const std::int64_t N = logits_NV.shape()[0];
+  const std::int64_t T = part_.count;
+  const std::int64_t V = weight_.value.shape()[0];
+  const OwnedTensor memory = ctx.workspace({T * std::min(N, kMaximumRows), V});
+  for_each_block(N, [&](Block block) {
+    const Tensor gathered = memory.rows(0, T * block.rows);
+    const Tensor own = gathered.rows(part_.index * block.rows, block.rows);
+    own_logits(ctx, own, all_x.get().rows(block.first, block.rows));
+    comm::run_traced(ctx.stream,
+                     *ctx.tensor.ranks,
+                     "all_gather logits",
+                     comm::AllGather{.y = gathered, .x = own});
+    launch(ctx.stream,
+           kernels::JoinColumns{.y = logits_NV.rows(block.first, block.rows),
+                                .x = gathered.reshaped({T, block.rows, V})});
+  });
 }
 
 }  // namespace dure::nn

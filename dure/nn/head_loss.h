@@ -7,25 +7,32 @@
 // time. So the forward of a training pass already computes d_x and the weight's
 // gradient, for the d_loss that the caller knows beforehand (the idea of
 // Liger-Kernel, arXiv:2410.10989, section 3.2); the backward hands d_x over.
+//
+// Tensor ranks have a part of the vocabulary each: all rows come in, each rank
+// makes its columns of the logits, and d_x is a sum over the ranks (parallel/
+// tensor/regions.h). N is all rows; a stream's are those of this rank.
 #pragma once
 
 #include "dure/nn/context.h"
+#include "dure/nn/cross_entropy.h"
 #include "dure/nn/parameter.h"
+#include "dure/parallel/tensor/regions.h"
 
 namespace dure::nn {
 
 class HeadLoss {
  public:
   struct Saved {
-    OwnedTensor d_x;  // (N, C)
+    OwnedTensor d_x;  // as x, a stream
   };
 
-  // weight (Vp, C), of which the first `vocabulary` rows are tokens.
-  HeadLoss(Parameter& weight, std::int64_t vocabulary)
-      : weight_(weight), vocabulary_(vocabulary) {}
+  // weight (Vp / T, C): part `part` of Vp rows, of which the first `vocabulary`
+  // are tokens.
+  HeadLoss(Parameter& weight, std::int64_t vocabulary, mesh::Part part);
 
-  // loss (N) overwritten; x (N, C); targets (N) i32. d_loss is the derivative
-  // of what is minimised by each row's loss, such as 1 / N.
+  // loss (N) overwritten, the same on every rank; x a stream; targets (N) i32.
+  // d_loss is the derivative of what is minimised by each row's loss, such as
+  // 1 / N.
   void forward(Context& ctx,
                Tensor loss,
                ConstTensor x,
@@ -33,9 +40,9 @@ class HeadLoss {
                float d_loss,
                Saved& saved) const;
 
-  // For whoever takes the loss elsewhere: given the logits' gradient (N, Vp),
-  // adds to, or overwrites, the weight's, and makes saved.d_x. The same
-  // numbers, to the bit, as forward() makes of its own.
+  // For whoever takes the loss elsewhere: given the gradient of this rank's
+  // logits (N, Vp / T), adds to, or overwrites, the weight's, and makes
+  // saved.d_x. The same numbers, to the bit, as forward() makes of its own.
   void backward_logits(Context& ctx,
                        ConstTensor d_logits,
                        ConstTensor x,
@@ -47,27 +54,26 @@ class HeadLoss {
                 ConstTensor x,
                 ConstTensor targets) const;
 
-  // logits (N, Vp).
+  // logits (N, Vp), on every rank.
   void logits(Context& ctx, Tensor logits, ConstTensor x) const;
 
   std::int64_t vocabulary() const { return vocabulary_; }
 
-  // Rows of logits that stand in memory at once.
-  static std::int64_t block_rows(std::int64_t rows);
-
  private:
-  // What a block of logits' gradient comes to.
+  // This rank's columns of the logits.
+  void own_logits(Context& ctx, Tensor logits, ConstTensor x) const;
+
+  // What the gradient of a block of logits, from row `first` on, comes to. When
+  // the last rows of d_x are there, they all begin their way.
   void use_gradient(Context& ctx,
                     ConstTensor d_logits,
                     ConstTensor x,
-                    Tensor d_x) const;
-
-  // function(block, logits (rows, Vp) to be written) for every block of rows.
-  template <typename Function>
-  void for_each_block(Context& ctx, ConstTensor x, Function&& function) const;
+                    std::int64_t first,
+                    parallel::PartialSum& d_x) const;
 
   Parameter& weight_;
   std::int64_t vocabulary_;
+  mesh::Part part_;
 };
 
 }  // namespace dure::nn

@@ -4,10 +4,10 @@
 
 #include "dure/base/check.h"
 #include "dure/data/batch_position.h"
-#include "dure/kernels/cross_entropy.h"
 #include "dure/kernels/transfer.h"
 #include "dure/model/initialize.h"
 #include "dure/model/weights.h"
+#include "dure/nn/cross_entropy.h"
 #include "dure/optim/schedule.h"
 
 namespace dure::train {
@@ -255,13 +255,9 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
 
 // The logits become their own gradient.
 void PlannedForm::loss_on_root() {
-  launch(rank_.stream,
-         kernels::CrossEntropy{.loss = batch_->loss(),
-                               .logits = logits_NV_,
-                               .targets = batch_->batch().targets,
-                               .vocabulary = config_.model.vocabulary,
-                               .d_loss = d_loss(),
-                               .gradient = kernels::Gradient::kInPlace});
+  const nn::CrossEntropy cross_entropy(config_.model.vocabulary, mesh::Part{});
+  cross_entropy.loss_and_gradient(
+      ctx_, batch_->loss(), logits_NV_, batch_->batch().targets, d_loss());
   loss_sum_ = batch_->loss_sum();
 }
 

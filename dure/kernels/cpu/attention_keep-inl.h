@@ -22,11 +22,12 @@ inline std::uint64_t dropout_row(const AttentionShape& shape,
                                  const DropoutMask& mask,
                                  const HeadTask& task,
                                  std::int64_t query) {
-  const auto heads = static_cast<std::uint64_t>(shape.heads);
+  const auto heads = static_cast<std::uint64_t>(shape.parts * shape.heads);
+  const auto head =
+      static_cast<std::uint64_t>(shape.part * shape.heads + task.head);
   const auto sequence = static_cast<std::uint64_t>(shape.sequence);
   const std::uint64_t b = mask.first_index + static_cast<std::uint64_t>(task.b);
-  return ((b * heads + static_cast<std::uint64_t>(task.head)) * sequence +
-          static_cast<std::uint64_t>(query)) *
+  return ((b * heads + head) * sequence + static_cast<std::uint64_t>(query)) *
          sequence;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "dure/kernels/cpu/simd_targets.h"
@@ -18,9 +19,17 @@ HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
 inline constexpr float kLog2E = std::numbers::log2e_v<float>;
+inline constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
+// How many of a rank's columns are of the vocabulary.
+template <typename Op>
+std::int64_t real_columns(const Op& op) {
+  return std::clamp(
+      op.vocabulary - op.first_column, std::int64_t{0}, op.logits.shape()[1]);
+}
 
 HWY_INLINE float largest(const float* x, std::int64_t V) {
-  const Vector lowest = broadcast(x[0]);
+  const Vector lowest = broadcast(kLowest);
   Vector most = lowest;
   for_each_vector(0, V, [&](std::int64_t v, auto part) HWY_ATTR {
     most = hn::Max(most, part.load_or(x + v, lowest));
@@ -28,67 +37,96 @@ HWY_INLINE float largest(const float* x, std::int64_t V) {
   return hn::GetLane(hn::MaxOfLanes(Floats(), most));
 }
 
-// x[v] = exp(x[v] - most), and their sum: in f64 over blocks, so that a row of
-// 50,000 is off by no more roundings than one of 1024.
-HWY_INLINE double exponentials(float* x,
-                               std::int64_t V,
-                               float most,
-                               Gradient gradient) {
+// exp(x - shift)
+HWY_INLINE Vector exponential(Vector x, Vector shift) {
+  return exp2(hn::Mul(hn::Sub(x, shift), broadcast(kLog2E)));
+}
+
+// Of exp(x[v] - shift): in f64 over blocks, so that a row of 50,000 is off by
+// no more roundings than one of 1024.
+HWY_INLINE double sum_of_exponentials(const float* x,
+                                      std::int64_t V,
+                                      float shift) {
   constexpr std::int64_t kBlock = 1024;
-  const Vector scale = broadcast(kLog2E);
-  const Vector shift = broadcast(most);
+  const Vector shifts = broadcast(shift);
   double total = 0;
   for (std::int64_t block = 0; block < V; block += kBlock) {
     Vector sum = hn::Zero(Floats());
     const std::int64_t end = std::min(V, block + kBlock);
     for_each_vector(block, end, [&](std::int64_t v, auto part) HWY_ATTR {
-      const Vector e = exp2(hn::Mul(hn::Sub(part.load(x + v), shift), scale));
-      sum = hn::Add(sum, part.only(e));
-      if (gradient == Gradient::kInPlace) {
-        part.store(e, x + v);
-      }
+      sum = hn::Add(sum, part.only(exponential(part.load(x + v), shifts)));
     });
     total += static_cast<double>(sum_of_lanes(sum));
   }
   return total;
 }
 
-HWY_INLINE void scale_row(float* x, std::int64_t V, float by) {
-  const Vector factor = broadcast(by);
-  for_each_vector(0, V, [&](std::int64_t v, auto part) HWY_ATTR {
-    part.store(hn::Mul(part.load(x + v), factor), x + v);
-  });
-}
-
-void cross_entropy_row(const CrossEntropy& op, std::int64_t n) {
-  const std::int64_t columns = op.logits.shape()[1];
-  const std::int64_t V = op.vocabulary;
-  float* const x = op.logits.data() + n * columns;
+void statistics_of_row(const LogitStatistics& op, std::int64_t n) {
+  const std::int64_t V = real_columns(op);
+  const float* const x = op.logits.data() + n * op.logits.shape()[1];
   const std::int32_t target = op.targets.data<std::int32_t>()[n];
+  float* const maximum = op.maximum.data() + n;
+  double* const sum = op.sums.data<double>() + n;
+  double* const at_target = sum + op.maximum.elements();
+  *maximum = 0;
+  *sum = 0;
+  *at_target = 0;
   if (target == kIgnore) {
-    op.loss.data()[n] = 0;
-    if (op.gradient == Gradient::kInPlace) {
-      std::fill(x, x + columns, 0.0F);
-    }
     return;
   }
-  const float at_target = x[target];
-  const float most = largest(x, V);
-  const double sum = exponentials(x, V, most, op.gradient);
-  op.loss.data()[n] = static_cast<float>(
-      std::log(sum) + (static_cast<double>(most) - at_target));
-  if (op.gradient == Gradient::kInPlace) {
-    scale_row(x, V, static_cast<float>(op.d_loss / sum));
-    x[target] -= op.d_loss;
-    std::fill(x + V, x + columns, 0.0F);
+  *maximum = largest(x, V);
+  // Where all are -inf, their exponentials are 0, not those of -inf + inf.
+  *sum = sum_of_exponentials(x, V, *maximum == kLowest ? 0 : *maximum);
+  const std::int64_t column = target - op.first_column;
+  if (column >= 0 && column < V) {
+    *at_target = x[column];
   }
 }
 
-void cross_entropy_rows(const CrossEntropy& op,
+void statistics_of_rows(const LogitStatistics& op,
                         std::int64_t first,
                         std::int64_t last) {
   for (std::int64_t n = first; n < last; ++n) {
-    cross_entropy_row(op, n);
+    statistics_of_row(op, n);
+  }
+}
+
+// x[v] = exp(x[v] - shift) by
+HWY_INLINE void scaled_exponentials(float* x,
+                                    std::int64_t V,
+                                    float shift,
+                                    float by) {
+  const Vector shifts = broadcast(shift);
+  const Vector factor = broadcast(by);
+  for_each_vector(0, V, [&](std::int64_t v, auto part) HWY_ATTR {
+    part.store(hn::Mul(exponential(part.load(x + v), shifts), factor), x + v);
+  });
+}
+
+void gradient_of_row(const CrossEntropyGradient& op, std::int64_t n) {
+  const std::int64_t columns = op.logits.shape()[1];
+  float* const x = op.logits.data() + n * columns;
+  const std::int32_t target = op.targets.data<std::int32_t>()[n];
+  if (target == kIgnore) {
+    std::fill(x, x + columns, 0.0F);
+    return;
+  }
+  const std::int64_t V = real_columns(op);
+  const double sum = op.sums.data<double>()[n];
+  scaled_exponentials(
+      x, V, op.maximum.data()[n], static_cast<float>(op.d_loss / sum));
+  const std::int64_t column = target - op.first_column;
+  if (column >= 0 && column < V) {
+    x[column] -= op.d_loss;
+  }
+  std::fill(x + V, x + columns, 0.0F);
+}
+
+void gradient_of_rows(const CrossEntropyGradient& op,
+                      std::int64_t first,
+                      std::int64_t last) {
+  for (std::int64_t n = first; n < last; ++n) {
+    gradient_of_row(op, n);
   }
 }
 
@@ -99,9 +137,10 @@ HWY_AFTER_NAMESPACE();
 namespace dure::kernels {
 namespace {
 
-HWY_EXPORT(cross_entropy_rows);
+HWY_EXPORT(statistics_of_rows);
+HWY_EXPORT(gradient_of_rows);
 
-void check_targets(const CrossEntropy& op) {
+void check_targets(const LogitStatistics& op) {
   const std::int32_t* const target = op.targets.data<std::int32_t>();
   for (std::int64_t n = 0; n < op.targets.elements(); ++n) {
     DURE_CHECK(
@@ -120,12 +159,41 @@ void check_targets(const CrossEntropy& op) {
 
 }  // namespace
 
-void run(OnCpu, Stream&, const CrossEntropy& op) {
+void run(OnCpu, Stream&, const LogitStatistics& op) {
   check_targets(op);
   parallel_ranges(op.logits.shape()[0],
                   {.elements_per_item = op.logits.shape()[1]},
                   [&](std::int64_t first, std::int64_t last) {
-                    HWY_DYNAMIC_DISPATCH(cross_entropy_rows)(op, first, last);
+                    HWY_DYNAMIC_DISPATCH(statistics_of_rows)(op, first, last);
+                  });
+}
+
+void run(OnCpu, Stream&, const RescaleSums& op) {
+  double* const sum = op.sums.data<double>();
+  for (std::int64_t n = 0; n < op.own.elements(); ++n) {
+    sum[n] *= std::exp(static_cast<double>(op.own.data()[n]) -
+                       static_cast<double>(op.maximum.data()[n]));
+  }
+}
+
+void run(OnCpu, Stream&, const CrossEntropyLoss& op) {
+  const std::int64_t N = op.loss.elements();
+  const double* const sum = op.sums.data<double>();
+  const double* const at_target = sum + N;
+  for (std::int64_t n = 0; n < N; ++n) {
+    const bool ignored = op.targets.data<std::int32_t>()[n] == kIgnore;
+    const double most = op.maximum.data()[n];
+    op.loss.data()[n] =
+        ignored ? 0
+                : static_cast<float>(std::log(sum[n]) + (most - at_target[n]));
+  }
+}
+
+void run(OnCpu, Stream&, const CrossEntropyGradient& op) {
+  parallel_ranges(op.logits.shape()[0],
+                  {.elements_per_item = op.logits.shape()[1]},
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(gradient_of_rows)(op, first, last);
                   });
 }
 

@@ -25,17 +25,59 @@ void check_indices(const char* name,
   }
 }
 
-// table[indices[n]] += d_y[n], columns [first, last), in the order of n.
-void add_rows(Tensor table,
-              ConstTensor indices,
-              ConstTensor d_y,
+// Where a table's rows are; null for those that it has not.
+template <typename Float>
+class Rows {
+ public:
+  Rows(Float* data, const Shape& table, std::int64_t first)
+      : data_(data), held_(table[0]), C_(table[1]), first_(first) {}
+
+  Float* operator[](std::int64_t index) const {
+    const std::int64_t row = index - first_;
+    return row >= 0 && row < held_ ? data_ + row * C_ : nullptr;
+  }
+
+ private:
+  Float* data_;
+  std::int64_t held_;
+  std::int64_t C_;
+  std::int64_t first_;
+};
+
+void look_up(const Embedding& op, std::int64_t first, std::int64_t last) {
+  const std::int64_t C = op.y.shape()[1];
+  const Rows tokens(op.token.data(), op.token.shape(), op.token_rows.first);
+  const std::int32_t* const ids = op.ids.data<std::int32_t>();
+  for (std::int64_t n = first; n < last; ++n) {
+    float* const y = op.y.data() + n * C;
+    if (const float* const token = tokens[ids[n]]) {
+      std::copy(token, token + C, y);
+    } else {
+      std::fill(y, y + C, 0.0F);
+    }
+    if (op.position) {
+      const float* const position =
+          op.position.data() + op.positions.data<std::int32_t>()[n] * C;
+      for (std::int64_t c = 0; c < C; ++c) {
+        y[c] += position[c];
+      }
+    }
+  }
+}
+
+// Columns [first, last) of d_table[indices[n]] += d_y[n], in the order of n.
+void add_rows(const EmbeddingBackward& op,
               std::int64_t first,
               std::int64_t last) {
-  const auto [N, C] = d_y.dims<2>("d_y");
-  const std::int32_t* const index = indices.data<std::int32_t>();
+  const auto [N, C] = op.d_y.dims<2>("d_y");
+  const Rows table(op.d_table.data(), op.d_table.shape(), op.rows.first);
+  const std::int32_t* const index = op.indices.data<std::int32_t>();
   for (std::int64_t n = 0; n < N; ++n) {
-    float* const to = table.data() + index[n] * C;
-    const float* const from = d_y.data() + n * C;
+    float* const to = table[index[n]];
+    if (to == nullptr) {
+      continue;
+    }
+    const float* const from = op.d_y.data() + n * C;
     for (std::int64_t c = first; c < last; ++c) {
       to[c] += from[c];
     }
@@ -45,47 +87,24 @@ void add_rows(Tensor table,
 }  // namespace
 
 void run(OnCpu, Stream&, const Embedding& op) {
-  const std::int64_t N = op.y.shape()[0];
-  const std::int64_t C = op.y.shape()[1];
-  check_indices("ids", op.ids, op.token.shape()[0]);
+  check_indices("ids", op.ids, op.token_rows.all);
   if (op.position) {
     check_indices("positions", op.positions, op.position.shape()[0]);
   }
-  const std::int32_t* const ids = op.ids.data<std::int32_t>();
   parallel_ranges(
-      N, {.elements_per_item = C}, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t n = first; n < last; ++n) {
-          float* const y = op.y.data() + n * C;
-          const float* const token = op.token.data() + ids[n] * C;
-          if (!op.position) {
-            std::copy(token, token + C, y);
-            continue;
-          }
-          const float* const position =
-              op.position.data() + op.positions.data<std::int32_t>()[n] * C;
-          for (std::int64_t c = 0; c < C; ++c) {
-            y[c] = token[c] + position[c];
-          }
-        }
-      });
+      op.y.shape()[0],
+      {.elements_per_item = op.y.shape()[1]},
+      [&](std::int64_t first, std::int64_t last) { look_up(op, first, last); });
 }
 
-// Threads share the columns, so that rows with the same id are added in order.
+// Threads share the columns, so that rows with the same index are added in
+// order.
 void run(OnCpu, Stream&, const EmbeddingBackward& op) {
-  const std::int64_t N = op.d_y.shape()[0];
-  const std::int64_t C = op.d_y.shape()[1];
-  check_indices("ids", op.ids, op.d_token.shape()[0]);
-  if (op.d_position) {
-    check_indices("positions", op.positions, op.d_position.shape()[0]);
-  }
-  parallel_ranges(C,
-                  {.unit = 16, .elements_per_item = N},
+  check_indices("indices", op.indices, op.rows.all);
+  parallel_ranges(op.d_y.shape()[1],
+                  {.unit = 16, .elements_per_item = op.d_y.shape()[0]},
                   [&](std::int64_t first, std::int64_t last) {
-                    add_rows(op.d_token, op.ids, op.d_y, first, last);
-                    if (op.d_position) {
-                      add_rows(
-                          op.d_position, op.positions, op.d_y, first, last);
-                    }
+                    add_rows(op, first, last);
                   });
 }
 

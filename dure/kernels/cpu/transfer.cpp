@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dure/kernels/cpu/parallel.h"
+
 namespace dure::kernels {
 
 void run(OnCpu, Stream&, const Upload& op) {
@@ -20,6 +22,20 @@ void run(OnCpu, Stream&, const EveryNthRow& op) {
     const float* from = op.x.data() + (i * op.n + op.n - 1) * C;
     std::copy(from, from + C, op.y.data() + i * C);
   }
+}
+
+void run(OnCpu, Stream&, const JoinColumns& op) {
+  const auto [T, N, C] = op.x.dims<3>("x");
+  const auto copy_rows = [&, T = T, N = N, C = C](std::int64_t first,
+                                                  std::int64_t last) {
+    for (std::int64_t n = first; n < last; ++n) {
+      for (std::int64_t t = 0; t < T; ++t) {
+        const float* const from = op.x.data() + (t * N + n) * C;
+        std::copy(from, from + C, op.y.data() + (n * T + t) * C);
+      }
+    }
+  };
+  parallel_ranges(N, {.elements_per_item = T * C}, copy_rows);
 }
 
 }  // namespace dure::kernels

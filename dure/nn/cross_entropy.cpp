@@ -1,0 +1,75 @@
+#include "dure/nn/cross_entropy.h"
+
+#include "dure/comm/traced_work.h"
+#include "dure/kernels/cross_entropy.h"
+
+namespace dure::nn {
+namespace {
+
+void all_reduce(const parallel::TensorAxis& axis,
+                const char* name,
+                const comm::AllReduce& op) {
+  comm::run_traced(*axis.stream, *axis.ranks, name, op);
+}
+
+}  // namespace
+
+CrossEntropy::Statistics CrossEntropy::statistics(Context& ctx,
+                                                  ConstTensor logits,
+                                                  ConstTensor targets) const {
+  const std::int64_t N = logits.shape()[0];
+  Statistics all = {
+      .maximum = ctx.workspace({N}),
+      .sums = ctx.arena.tensor({2, N}, Category::kWorkspace, DType::kF64)};
+  const OwnedTensor own = ctx.workspace({N});
+  launch(ctx.stream,
+         kernels::LogitStatistics{.maximum = own,
+                                  .sums = all.sums,
+                                  .logits = logits,
+                                  .targets = targets,
+                                  .first_column = first_column(logits),
+                                  .vocabulary = vocabulary_});
+  all_reduce(ctx.tensor,
+             "all_reduce maxima",
+             {.y = all.maximum, .x = own, .reduction = comm::Reduction::kMax});
+  launch(ctx.stream,
+         kernels::RescaleSums{
+             .sums = all.sums, .own = own, .maximum = all.maximum});
+  all_reduce(ctx.tensor, "all_reduce sums", {.y = all.sums, .x = all.sums});
+  return all;
+}
+
+void CrossEntropy::loss(Context& ctx,
+                        Tensor loss,
+                        ConstTensor logits,
+                        ConstTensor targets) const {
+  const Statistics all = statistics(ctx, logits, targets);
+  launch(ctx.stream,
+         kernels::CrossEntropyLoss{.loss = loss,
+                                   .maximum = all.maximum,
+                                   .sums = all.sums,
+                                   .targets = targets});
+}
+
+void CrossEntropy::loss_and_gradient(Context& ctx,
+                                     Tensor loss,
+                                     Tensor logits,
+                                     ConstTensor targets,
+                                     float d_loss) const {
+  const Statistics all = statistics(ctx, logits, targets);
+  launch(ctx.stream,
+         kernels::CrossEntropyLoss{.loss = loss,
+                                   .maximum = all.maximum,
+                                   .sums = all.sums,
+                                   .targets = targets});
+  launch(ctx.stream,
+         kernels::CrossEntropyGradient{.logits = logits,
+                                       .maximum = all.maximum,
+                                       .sums = all.sums,
+                                       .targets = targets,
+                                       .first_column = first_column(logits),
+                                       .vocabulary = vocabulary_,
+                                       .d_loss = d_loss});
+}
+
+}  // namespace dure::nn

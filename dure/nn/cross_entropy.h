@@ -1,0 +1,53 @@
+// Cross-entropy of logits whose columns the tensor ranks share out, and its
+// gradient, without ever bringing a row together: two all_reduces of some
+// numbers a row (kernels/cross_entropy.h).
+#pragma once
+
+#include <cstdint>
+
+#include "dure/mesh/sharding.h"
+#include "dure/nn/context.h"
+
+namespace dure::nn {
+
+class CrossEntropy {
+ public:
+  // Of the columns of all ranks the first `vocabulary` are tokens; `part` of
+  // them are this rank's.
+  CrossEntropy(std::int64_t vocabulary, mesh::Part part)
+      : vocabulary_(vocabulary), part_(part) {}
+
+  // loss (N) overwritten, with the same numbers on every rank; logits (N, V')
+  // this rank's columns; targets (N) i32.
+  void loss(Context& ctx,
+            Tensor loss,
+            ConstTensor logits,
+            ConstTensor targets) const;
+
+  // The same, and the logits become their own gradient. d_loss is the
+  // derivative of what is minimised by each row's loss.
+  void loss_and_gradient(Context& ctx,
+                         Tensor loss,
+                         Tensor logits,
+                         ConstTensor targets,
+                         float d_loss) const;
+
+ private:
+  // Of all ranks' columns.
+  struct Statistics {
+    OwnedTensor maximum;  // (N)
+    OwnedTensor sums;     // (2, N) f64
+  };
+
+  Statistics statistics(Context& ctx,
+                        ConstTensor logits,
+                        ConstTensor targets) const;
+  std::int64_t first_column(ConstTensor logits) const {
+    return part_.index * logits.shape()[1];
+  }
+
+  std::int64_t vocabulary_;
+  mesh::Part part_;
+};
+
+}  // namespace dure::nn
