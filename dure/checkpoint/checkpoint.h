@@ -136,6 +136,13 @@ class CheckpointReader {
 void read_tensors(const SafetensorsFile& file,
                   std::span<const TensorTarget> targets);
 
+// Copies some elements of a float tensor out of a file, as
+// WeightSource::read_stretches() does; of F32 on several threads.
+void read_stretches(const SafetensorsFile& file,
+                    const std::string& name,
+                    std::span<const mesh::Stretch> stretches,
+                    std::span<float> out);
+
 // A checkpoint as a source of weights.
 class CheckpointWeights : public WeightSource {
  public:
@@ -149,6 +156,9 @@ class CheckpointWeights : public WeightSource {
   void read(const std::string& name,
             FileDtype dtype,
             std::span<std::byte> out) const override;
+  void read_stretches(const std::string& name,
+                      std::span<const mesh::Stretch> stretches,
+                      std::span<float> out) const override;
   const CheckpointReader& reader() const { return reader_; }
 
  private:

@@ -142,6 +142,45 @@ void read_tensors(const SafetensorsFile& file,
   read_pieces(file.path(), pieces);
 }
 
+void read_stretches(const SafetensorsFile& file,
+                    const std::string& name,
+                    std::span<const mesh::Stretch> stretches,
+                    std::span<float> out) {
+  const TensorEntry& entry = file.at(name);
+  const std::size_t size = size_of(entry.dtype);
+  std::vector<ReadPiece> pieces;
+  for (const mesh::Stretch& stretch : stretches) {
+    const std::uint64_t from =
+        static_cast<std::uint64_t>(stretch.global) * size;
+    const auto length = static_cast<std::size_t>(stretch.length);
+    const auto to = std::as_writable_bytes(
+        out.subspan(static_cast<std::size_t>(stretch.local), length));
+    DURE_CHECK(from + length * size <= entry.bytes.size(),
+               file.path().string(),
+               ": tensor ",
+               name,
+               " has no elements ",
+               stretch.global,
+               " to ",
+               stretch.global + stretch.length);
+    if (entry.dtype == FileDtype::kF32) {
+      pieces.push_back({file.offset(entry) + from, to});
+    } else {
+      convert(entry.dtype,
+              entry.bytes.subspan(from, length * size),
+              FileDtype::kF32,
+              to);
+    }
+  }
+  read_pieces(file.path(), pieces);
+}
+
+void CheckpointWeights::read_stretches(const std::string& name,
+                                       std::span<const mesh::Stretch> stretches,
+                                       std::span<float> out) const {
+  checkpoint::read_stretches(reader_.model(), name, stretches, out);
+}
+
 FileDtype CheckpointWeights::dtype(const std::string& name) const {
   return reader_.model().at(name).dtype;
 }

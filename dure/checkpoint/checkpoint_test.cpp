@@ -5,6 +5,7 @@
 #include <functional>
 #include <gmock/gmock.h>
 
+#include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface.h"
 #include "dure/checkpoint/import.h"
 #include "dure/checkpoint/parallel_io.h"
@@ -237,6 +238,30 @@ model::ModelConfig large_model() {
   model::ModelConfig config = small_model();
   config.vocabulary = 300'001;
   return model::resolve(config);
+}
+
+// What is not asked for stays.
+TEST_F(Checkpoint, GivesStretchesOfATensor) {
+  const CheckpointReader reader(save(3));
+  const std::string name = "blocks.0.mlp.up.weight";
+  const std::vector<float> whole = to_floats(reader.model().at(name));
+  const std::vector<mesh::Stretch> stretches = {{1, 17, 2}, {4, 3, 3}};
+  std::vector<float> out(8, 0.5F);
+  read_stretches(reader.model(), name, stretches, out);
+  EXPECT_THAT(out,
+              ElementsAre(0.5F,
+                          whole[17],
+                          whole[18],
+                          0.5F,
+                          whole[3],
+                          whole[4],
+                          whole[5],
+                          0.5F));
+  const mesh::Stretch beyond = {0, std::ssize(whole) - 1, 2};
+  EXPECT_THAT(error_of([&] {
+                read_stretches(reader.model(), name, {&beyond, 1}, out);
+              }),
+              HasSubstr("has no elements 255 to 257"));
 }
 
 // A source that copies, and counts the bytes that are alive.

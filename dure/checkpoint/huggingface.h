@@ -59,6 +59,10 @@ class HuggingFaceWeights : public WeightSource {
   void read(const std::string& name,
             FileDtype dtype,
             std::span<std::byte> out) const override;
+  // Reads all of the weight, whatever is wanted of it.
+  void read_stretches(const std::string& name,
+                      std::span<const mesh::Stretch> stretches,
+                      std::span<float> out) const override;
 
  private:
   const ForeignWeight& weight(const std::string& name) const;

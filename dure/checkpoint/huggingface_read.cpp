@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 #include <string_view>
 
@@ -92,6 +93,21 @@ void HuggingFaceWeights::read(const std::string& name,
              out.size());
   for (const ForeignPart& part : whole.parts) {
     read_part(*find(part.name), part, dtype, rows_in(out, whole, part));
+  }
+}
+
+void HuggingFaceWeights::read_stretches(
+    const std::string& name,
+    std::span<const mesh::Stretch> stretches,
+    std::span<float> out) const {
+  std::vector<float> whole(
+      static_cast<std::size_t>(elements_of(weight(name).shape)));
+  read(name, whole);
+  for (const mesh::Stretch& stretch : stretches) {
+    const auto from =
+        std::span(whole).subspan(static_cast<std::size_t>(stretch.global),
+                                 static_cast<std::size_t>(stretch.length));
+    std::copy(from.begin(), from.end(), out.begin() + stretch.local);
   }
 }
 

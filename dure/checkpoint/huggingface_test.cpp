@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <gmock/gmock.h>
 
+#include "dure/checkpoint/checkpoint.h"
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface_config.h"
 #include "dure/checkpoint/safetensors_writer.h"
@@ -54,6 +55,33 @@ TEST_F(HuggingFace, EveryFixtureIsWrittenAsItWasRead) {
                         TensorFiles(folder() / name));
     EXPECT_EQ(HuggingFaceWeights(folder() / name).config(), source.config());
   }
+}
+
+TEST_F(HuggingFace, StretchesAreOfTheWholeWeight) {
+  for (const char* name : {"gpt2", "llama-bf16"}) {
+    const HuggingFaceWeights source(kGolden / name);
+    const std::string weight = "blocks.1.attention.projection.weight";
+    const auto whole = read_floats(source, weight, 32 * 32);
+    std::vector<float> some(50, 0.5F);
+    const std::vector<mesh::Stretch> wanted = {{0, 1000, 24}, {30, 33, 20}};
+    source.read_stretches(weight, wanted, some);
+    for (const mesh::Stretch& s : wanted) {
+      EXPECT_TRUE(std::equal(some.begin() + s.local,
+                             some.begin() + s.local + s.length,
+                             whole.begin() + s.global));
+    }
+    EXPECT_EQ(some[24], 0.5F);
+  }
+}
+
+TEST_F(HuggingFace, StretchesOfAFileBecomeFloats) {
+  const SafetensorsFile file(kGolden / "llama-bf16" / "model.safetensors");
+  const std::string name = "model.layers.1.self_attn.o_proj.weight";
+  const auto whole = to_floats(file.at(name));
+  std::vector<float> some(20);
+  const mesh::Stretch wanted = {2, 33, 18};
+  read_stretches(file, name, {&wanted, 1}, some);
+  EXPECT_TRUE(std::equal(some.begin() + 2, some.end(), whole.begin() + 33));
 }
 
 TEST_F(HuggingFace, SmallShardsHoldTheSameTensors) {

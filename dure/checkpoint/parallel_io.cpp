@@ -52,6 +52,18 @@ void read_fully(int descriptor, ReadPiece piece, const Path& path) {
   }
 }
 
+std::vector<ReadPiece> of_at_most(std::size_t most,
+                                  std::span<const ReadPiece> pieces) {
+  std::vector<ReadPiece> parts;
+  for (const auto& [offset, bytes] : pieces) {
+    for (std::size_t at = 0; at < bytes.size(); at += most) {
+      parts.push_back(
+          {offset + at, bytes.subspan(at, std::min(most, bytes.size() - at))});
+    }
+  }
+  return parts;
+}
+
 // Hands out the tasks; the first exception ends it.
 class Queue {
  public:
@@ -104,16 +116,18 @@ void run_tasks(const std::vector<std::function<void()>>& tasks) {
 
 void read_pieces(const Path& path, std::span<const ReadPiece> pieces) {
   const Descriptor file(path);
+  const std::vector<ReadPiece> parts = of_at_most(kReadBytes, pieces);
   std::vector<std::function<void()>> tasks;
-  for (const ReadPiece& piece : pieces) {
-    for (std::size_t at = 0; at < piece.bytes.size(); at += kReadBytes) {
-      const ReadPiece part{
-          piece.offset + at,
-          piece.bytes.subspan(at,
-                              std::min(kReadBytes, piece.bytes.size() - at))};
-      tasks.emplace_back(
-          [&file, &path, part] { read_fully(file.get(), part, path); });
+  for (std::size_t first = 0, last = 0; first < parts.size(); first = last) {
+    std::size_t bytes = 0;
+    for (; last < parts.size() && bytes < kReadBytes; ++last) {
+      bytes += parts[last].bytes.size();
     }
+    tasks.emplace_back([&, first, last] {
+      for (std::size_t i = first; i < last; ++i) {
+        read_fully(file.get(), parts[i], path);
+      }
+    });
   }
   run_tasks(tasks);
 }

@@ -9,6 +9,7 @@
 
 #include "dure/base/files.h"
 #include "dure/checkpoint/safetensors.h"
+#include "dure/mesh/sharding.h"
 #include "dure/model/config.h"
 
 namespace dure::checkpoint {
@@ -33,6 +34,13 @@ class WeightSource {
   void read(const std::string& name, std::span<float> out) const {
     read(name, FileDtype::kF32, std::as_writable_bytes(out));
   }
+
+  // Some elements of the weight, as F32: out[s.local + i] = weight[s.global +
+  // i] for each stretch s; what else `out` has stays. Elements are counted in
+  // the logical shape.
+  virtual void read_stretches(const std::string& name,
+                              std::span<const mesh::Stretch> stretches,
+                              std::span<float> out) const = 0;
 };
 
 // The weights of `path`: a checkpoint of ours (a folder with manifest.json), a
