@@ -286,13 +286,13 @@ TEST_F(Run, NamesAReplicaThatDrifted) {
     of_ranks.parallel.data = world.size();
     train::Rank rank({.world = &world});
     train::Trainer trainer(rank, of_ranks);
-    train::check_replicas(trainer);  // as yet they are alike
+    train::check_replicas(rank, trainer);  // as yet they are alike
     if (world.rank() == 2) {
       nn::Parameter& weight =
           trainer.replica().parameters()["blocks.1.mlp.up.weight"];
       weight.value.data()[7] += 1e-6F;
     }
-    train::check_replicas(trainer);
+    train::check_replicas(rank, trainer);
   };
   try {
     launch::run_ranks({.ranks = 3}, drift);
@@ -301,6 +301,52 @@ TEST_F(Run, NamesAReplicaThatDrifted) {
     EXPECT_THAT(error.what(),
                 testing::AllOf(testing::HasSubstr("blocks.1.mlp.up.weight"),
                                testing::HasSubstr("2 of 3 differ from 0")));
+  }
+}
+
+// Of four tensor ranks the third changes what they all hold, then what it holds
+// with the fourth: a key-value head, of two.
+TEST_F(Run, NamesATensorRankThatDrifted) {
+  Config shared = layout_free(config("drift"));
+  shared.model.heads = 4;
+  shared.model.kv_heads = 2;
+  shared.parallel.data = 1;
+  shared.parallel.tensor = 4;
+  const auto error_of = [&](const char* name, std::int64_t zero) {
+    const auto drift = [&](comm::Communicator& world) {
+      Config of_ranks = shared;
+      of_ranks.parallel.zero = zero;
+      train::RankOptions options = train::rank_options(of_ranks);
+      options.world = &world;
+      train::Rank rank(options);
+      train::Trainer trainer(rank, of_ranks);
+      train::check_replicas(rank, trainer);
+      for (const parallel::Kept& kept : trainer.replica().store().kept()) {
+        const auto& all = trainer.replica().parameters().all();
+        if (world.rank() == 3 &&
+            all[static_cast<std::size_t>(kept.weight)].name == name) {
+          kept.value.data()[kept.value.elements() - 1] += 1e-3F;
+        }
+      }
+      train::check_replicas(rank, trainer);
+    };
+    try {
+      launch::run_ranks({.ranks = 4}, drift);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  for (const std::int64_t zero : {0, 3}) {
+    EXPECT_THAT(error_of("blocks.0.mlp.down.bias", zero),
+                testing::AllOf(testing::HasSubstr("blocks.0.mlp.down.bias"),
+                               testing::HasSubstr("3 of 4 differ from 0")));
+    EXPECT_THAT(
+        error_of("blocks.1.attention.qkv.weight", zero),
+        testing::AllOf(testing::HasSubstr("blocks.1.attention.qkv.weight"),
+                       testing::HasSubstr("tensor axis"),
+                       testing::HasSubstr("3 of 4 differ from 2")));
+    EXPECT_EQ(error_of("blocks.0.mlp.up.weight", zero), "");
   }
 }
 

@@ -178,7 +178,7 @@ class Run {
              .validation_loss = validate(),
              .skipped = result.skipped};
     if (due(config_.train.check_replicas_every)) {
-      check_replicas(trainer_);
+      check_replicas(rank_, trainer_);
     }
     if (metrics_ != nullptr &&
         (due(config_.log.every) || last_.validation_loss || last_.skipped ||
