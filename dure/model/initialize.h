@@ -9,15 +9,21 @@
 
 namespace dure::model {
 
-// Draws elements offset, offset + 1, ... of a weight by its table's rule
-// (weights.h), as many as `value` has. A normal value is a function of the
-// seed, the weight's name and the element's index in the whole weight, so that
-// any cut of the weight draws the same numbers. The padding of the vocabulary
-// is 0.
+// Elements offset, offset + 1, ... of a tensor rank's part of a weight, as many
+// as `value` has.
+struct WeightSlice {
+  Tensor value;
+  mesh::Part part = {};
+  std::int64_t offset = 0;
+};
+
+// Draws a slice by its table's rule (weights.h). A normal value is a function
+// of the seed, the weight's name and the element's index in the whole weight,
+// so that any cut of the weight draws the same numbers. The padding of the
+// vocabulary is 0.
 void initialize(Stream& stream,
                 const WeightSpec& spec,
                 std::uint64_t seed,
-                Tensor value,
-                std::int64_t offset = 0);
+                const WeightSlice& slice);
 
 }  // namespace dure::model

@@ -21,21 +21,26 @@ std::size_t of(const MemoryPrediction& memory, Category category) {
   return memory.peak_bytes[static_cast<std::size_t>(category)];
 }
 
-// To save, the first rank gets the other ranks' values and states in pieces.
+// To save, the first rank gets the other ranks' values and states in pieces:
+// what they send, and whole pieces with its own elements among theirs.
 std::size_t to_save(const train::Config& config,
                     const MemoryPrediction& memory) {
-  if (config.parallel.zero == 0) {
-    return 0;
-  }
   const std::int64_t shards =
       config.parallel.zero_group > 0
           ? config.parallel.zero_group
           : std::max<std::int64_t>(config.parallel.data, 1);
-  const std::size_t elsewhere =
-      static_cast<std::size_t>(shards - 1) *
-      (of(memory, Category::kOptimizer) +
-       (config.parallel.zero == 3 ? of(memory, Category::kParameters) : 0));
-  return std::min<std::size_t>(checkpoint::kInFlightBytes, elsewhere);
+  std::size_t own = 0;
+  std::size_t of_others = 0;
+  const auto add = [&](Category category, int cut_from_stage) {
+    const std::int64_t parts =
+        config.parallel.tensor *
+        (config.parallel.zero >= cut_from_stage ? shards : 1);
+    own += parts > 1 ? of(memory, category) : 0;
+    of_others += static_cast<std::size_t>(parts - 1) * of(memory, category);
+  };
+  add(Category::kOptimizer, 1);
+  add(Category::kParameters, 3);
+  return std::min<std::size_t>(train::kGatherBytes, own + 2 * of_others);
 }
 
 std::size_t needed(const train::Config& config,

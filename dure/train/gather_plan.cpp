@@ -1,50 +1,39 @@
 #include "dure/train/gather_plan.h"
 
 #include <algorithm>
-#include <iterator>
-#include <map>
 
 namespace dure::train {
 namespace {
 
-// What is given already: stretches that do not overlap, by their first element.
-class Plan {
- public:
-  // Gives what nobody has given yet of `held`.
-  void give(const Stretch& held, int rank) {
-    auto next = given_.lower_bound(held.first);
-    std::int64_t at = held.first;
-    if (next != given_.begin()) {
-      at = std::max(at, std::prev(next)->second.stretch.last);
-    }
-    while (at < held.last) {
-      const std::int64_t end =
-          next == given_.end()
-              ? held.last
-              : std::min(held.last, next->second.stretch.first);
-      if (at < end) {
-        given_.emplace_hint(next, at, Given{{at, end}, rank});
-      }
-      if (next == given_.end()) {
-        break;
-      }
-      at = std::max(at, next->second.stretch.last);
+// Gives to `given` what a rank holds of the gaps; returns the gaps that stay.
+std::vector<Stretch> fill(const std::vector<Stretch>& gaps,
+                          const std::vector<Stretch>& held,
+                          int rank,
+                          std::vector<Given>& given) {
+  std::vector<Stretch> left;
+  auto next = held.begin();
+  for (const Stretch& gap : gaps) {
+    std::int64_t at = gap.first;
+    while (next != held.end() && next->last <= at) {
       ++next;
     }
-  }
-
-  std::vector<Given> in_order() const {
-    std::vector<Given> all;
-    all.reserve(given_.size());
-    for (const auto& [first, given] : given_) {
-      all.push_back(given);
+    // The last of them may reach into the next gap.
+    for (auto some = next; some != held.end() && some->first < gap.last;
+         ++some) {
+      const Stretch part = common(*some, {at, gap.last});
+      if (at < part.first) {
+        left.push_back({at, part.first});
+      }
+      given.push_back({part, rank});
+      at = part.last;
+      next = some;
     }
-    return all;
+    if (at < gap.last) {
+      left.push_back({at, gap.last});
+    }
   }
-
- private:
-  std::map<std::int64_t, Given> given_;
-};
+  return left;
+}
 
 }  // namespace
 
@@ -52,39 +41,16 @@ Stretch common(const Stretch& a, const Stretch& b) {
   return {std::max(a.first, b.first), std::min(a.last, b.last)};
 }
 
-std::vector<Given> plan_gather(std::span<const std::vector<Stretch>> held) {
-  Plan plan;
-  for (std::size_t rank = 0; rank < held.size(); ++rank) {
-    for (const Stretch& stretch : held[rank]) {
-      plan.give(stretch, static_cast<int>(rank));
-    }
+GatherPlan plan_gather(const Stretch& wanted, int ranks, const HeldBy& held) {
+  GatherPlan plan = {.given = {}, .missing = {wanted}};
+  for (int rank = 0; rank < ranks && !plan.missing.empty(); ++rank) {
+    plan.missing = fill(plan.missing, held(rank), rank, plan.given);
   }
-  return plan.in_order();
-}
-
-std::optional<std::int64_t> first_missing(std::span<const Given> plan,
-                                          std::int64_t elements) {
-  std::int64_t at = 0;
-  for (const Given& given : plan) {
-    if (given.stretch.first > at) {
-      break;
-    }
-    at = given.stretch.last;
-  }
-  return at < elements ? std::optional(at) : std::nullopt;
-}
-
-std::vector<Given> givers_of(std::span<const Given> plan,
-                             const Stretch& wanted) {
-  std::vector<Given> some;
-  auto given =
-      std::partition_point(plan.begin(), plan.end(), [&](const Given& g) {
-        return g.stretch.last <= wanted.first;
+  std::sort(
+      plan.given.begin(), plan.given.end(), [](const auto& a, const auto& b) {
+        return a.stretch.first < b.stretch.first;
       });
-  for (; given != plan.end() && given->stretch.first < wanted.last; ++given) {
-    some.push_back({common(given->stretch, wanted), given->rank});
-  }
-  return some;
+  return plan;
 }
 
 }  // namespace dure::train

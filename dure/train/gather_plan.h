@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -24,18 +24,19 @@ struct Given {
   bool operator==(const Given&) const = default;
 };
 
-// `held`: what each rank has, its stretches without overlaps. Each element that
-// some rank has is given once, by the lowest of its holders: so what rank 0
-// has, it need not receive. Each given stretch lies within one that is held. In
-// the order of the elements.
-std::vector<Given> plan_gather(std::span<const std::vector<Stretch>> held);
+struct GatherPlan {
+  std::vector<Given> given;      // in the order of the elements
+  std::vector<Stretch> missing;  // what nobody has
+  bool operator==(const GatherPlan&) const = default;
+};
 
-// The first of `elements` elements that nobody gives.
-std::optional<std::int64_t> first_missing(std::span<const Given> plan,
-                                          std::int64_t elements);
+// What a rank has: stretches without overlaps, ascending. Some may lie outside
+// of what is wanted.
+using HeldBy = std::function<std::vector<Stretch>(int rank)>;
 
-// The part of a plan that speaks of `wanted`, cut to it.
-std::vector<Given> givers_of(std::span<const Given> plan,
-                             const Stretch& wanted);
+// Each wanted element that some rank has is given once, by the lowest of its
+// holders: so what rank 0 has, it need not receive. Each given stretch lies
+// within one that is held. Asks ranks from the lowest on, until all is given.
+GatherPlan plan_gather(const Stretch& wanted, int ranks, const HeldBy& held);
 
 }  // namespace dure::train

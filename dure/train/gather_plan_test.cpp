@@ -12,37 +12,51 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using Held = std::vector<std::vector<Stretch>>;
 
+GatherPlan plan_of(const Held& held, const Stretch& wanted) {
+  return plan_gather(wanted, static_cast<int>(held.size()), [&](int rank) {
+    return held[static_cast<std::size_t>(rank)];
+  });
+}
+
 TEST(GatherPlan, WhatRankZeroHasNobodySends) {
   const Held held(4, {{0, 100}});
-  EXPECT_THAT(plan_gather(held), ElementsAre(Given{{0, 100}, 0}));
+  EXPECT_EQ(plan_of(held, {0, 100}), (GatherPlan{{{{0, 100}, 0}}, {}}));
 }
 
 TEST(GatherPlan, EachPartComesFromItsLowestHolder) {
   const Held held = {
       {{40, 50}}, {{0, 20}, {60, 80}}, {{0, 20}, {50, 60}}, {{10, 70}}};
-  EXPECT_THAT(plan_gather(held),
+  const GatherPlan plan = plan_of(held, {0, 80});
+  EXPECT_THAT(plan.given,
               ElementsAre(Given{{0, 20}, 1},
                           Given{{20, 40}, 3},
                           Given{{40, 50}, 0},
                           Given{{50, 60}, 2},
                           Given{{60, 80}, 1}));
+  EXPECT_THAT(plan.missing, IsEmpty());
 }
 
-TEST(GatherPlan, NamesTheFirstElementThatIsMissing) {
-  const std::vector<Given> plan = {{{0, 5}, 0}, {{7, 9}, 1}};
-  EXPECT_EQ(first_missing(plan, 9), 5);
-  EXPECT_EQ(first_missing(plan, 5), std::nullopt);
-  EXPECT_EQ(first_missing({}, 1), 0);
-  EXPECT_EQ(first_missing({}, 0), std::nullopt);
+TEST(GatherPlan, SaysWhatIsMissing) {
+  EXPECT_EQ(plan_of({{{0, 5}}, {{7, 9}}}, {0, 10}),
+            (GatherPlan{{{{0, 5}, 0}, {{7, 9}, 1}}, {{5, 7}, {9, 10}}}));
+  EXPECT_EQ(plan_of({}, {0, 1}), (GatherPlan{{}, {{0, 1}}}));
 }
 
-TEST(GatherPlan, IsCutToWhatIsWanted) {
-  const std::vector<Given> plan = {{{0, 5}, 0}, {{5, 9}, 1}, {{9, 12}, 0}};
+TEST(GatherPlan, IsOfWhatIsWantedAlone) {
+  const Held held = {{{0, 5}, {9, 12}}, {{5, 9}}};
   EXPECT_THAT(
-      givers_of(plan, {3, 10}),
+      plan_of(held, {3, 10}).given,
       ElementsAre(Given{{3, 5}, 0}, Given{{5, 9}, 1}, Given{{9, 10}, 0}));
-  EXPECT_THAT(givers_of(plan, {5, 6}), ElementsAre(Given{{5, 6}, 1}));
-  EXPECT_THAT(givers_of(plan, {12, 13}), IsEmpty());
+  EXPECT_THAT(plan_of(held, {5, 6}).given, ElementsAre(Given{{5, 6}, 1}));
+}
+
+TEST(GatherPlan, AsksNobodyForWhatIsGivenAlready) {
+  std::vector<int> asked;
+  plan_gather({0, 10}, 1000, [&](int rank) {
+    asked.push_back(rank);
+    return std::vector<Stretch>{{5 * rank, 5 * rank + 5}};
+  });
+  EXPECT_THAT(asked, ElementsAre(0, 1));
 }
 
 // Any holdings, element by element: each is given once, by its lowest holder,
@@ -67,12 +81,23 @@ TEST(GatherPlan, HoldsForHoldingsAtRandom) {
         at = last;
       }
     }
+    const Stretch wanted = {
+        static_cast<std::int64_t>(random() % 5),
+        kElements - static_cast<std::int64_t>(random() % 5)};
+    for (std::int64_t at = 0; at < kElements; ++at) {
+      if (at < wanted.first || at >= wanted.last) {
+        lowest[static_cast<std::size_t>(at)] = -1;
+      }
+    }
     std::vector<int> given(kElements, -1);
-    std::int64_t end = 0;
-    for (const Given& g : plan_gather(held)) {
+    std::int64_t end = wanted.first;
+    std::int64_t count = 0;
+    const GatherPlan plan = plan_of(held, wanted);
+    for (const Given& g : plan.given) {
       ASSERT_GE(g.stretch.first, end);
       ASSERT_GT(g.stretch.last, g.stretch.first);
       end = g.stretch.last;
+      count += end - g.stretch.first;
       for (std::int64_t i = g.stretch.first; i < end; ++i) {
         given[static_cast<std::size_t>(i)] = g.rank;
       }
@@ -82,6 +107,13 @@ TEST(GatherPlan, HoldsForHoldingsAtRandom) {
       }));
     }
     ASSERT_EQ(given, lowest);
+    for (const Stretch& hole : plan.missing) {
+      count += hole.last - hole.first;
+      ASSERT_LT(hole.first, hole.last);
+      ASSERT_EQ(lowest[static_cast<std::size_t>(hole.first)], -1);
+      ASSERT_EQ(lowest[static_cast<std::size_t>(hole.last - 1)], -1);
+    }
+    ASSERT_EQ(count, wanted.last - wanted.first);
   }
 }
 

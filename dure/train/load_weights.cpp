@@ -1,47 +1,37 @@
 #include "dure/train/load_weights.h"
 
-#include <algorithm>
 #include <vector>
 
-#include "dure/kernels/elementwise.h"
-#include "dure/kernels/transfer.h"
-#include "dure/mesh/sharding.h"
 #include "dure/model/initialize.h"
 #include "dure/model/weights.h"
+#include "dure/train/weight_parts.h"
 
 namespace dure::train {
 namespace {
 
 using parallel::Kept;
 
-// What is kept of a weight, from all of its elements without padding.
-void upload(Stream& stream, const Kept& kept, std::span<const float> whole) {
-  const std::int64_t n = kept.value.elements();
-  const Tensor flat = kept.value.reshaped({n});
-  const std::int64_t there =
-      std::clamp<std::int64_t>(std::ssize(whole) - kept.offset, 0, n);
-  if (there > 0) {
-    launch(stream,
-           kernels::Upload{.y = flat.rows(0, there),
-                           .host = std::as_bytes(whole.subspan(
-                               static_cast<std::size_t>(kept.offset),
-                               static_cast<std::size_t>(there)))});
+std::vector<WeightPart> parts_of(const Replica& replica) {
+  std::vector<WeightPart> parts;
+  for (const Kept& kept : replica.store().kept()) {
+    const auto weight = static_cast<std::size_t>(kept.weight);
+    parts.push_back(
+        {replica.parameters().all()[weight].name, kept.offset, kept.value});
   }
-  if (there < n) {
-    launch(stream, kernels::Fill{.y = flat.rows(there, n - there), .value = 0});
-  }
+  return parts;
 }
 
 }  // namespace
 
 void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {
-  const auto specs = model::weights(replica.config());
+  const mesh::Part part = rank.tensor().part();
+  const auto specs = model::weights(replica.config(), part.count);
   for (const Kept& kept : replica.store().kept()) {
-    model::initialize(rank.stream,
-                      specs[static_cast<std::size_t>(kept.weight)],
-                      seed,
-                      kept.value,
-                      kept.offset);
+    model::initialize(
+        rank.stream,
+        specs[static_cast<std::size_t>(kept.weight)],
+        seed,
+        {.value = kept.value, .part = part, .offset = kept.offset});
   }
   replica.store().share();
 }
@@ -49,19 +39,14 @@ void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {
 void load_weights(Rank& rank,
                   Replica& replica,
                   const checkpoint::WeightSource& source) {
-  const auto specs = model::weights(replica.config());
-  std::vector<float> host;
-  int read = -1;  // the weight that stands in `host`
-  for (const Kept& kept : replica.store().kept()) {
-    const model::WeightSpec& spec =
-        specs[static_cast<std::size_t>(kept.weight)];
-    if (kept.weight != read) {
-      host.resize(static_cast<std::size_t>(mesh::elements(spec.logical)));
-      source.read(spec.name, host);
-      read = kept.weight;
-    }
-    upload(rank.stream, kept, host);
-  }
+  read_parts(rank.stream,
+             parts_of(replica),
+             WeightCuts(replica.config(), rank.tensor().part()),
+             [&](const std::string& weight,
+                 std::span<const mesh::Stretch> stretches,
+                 std::span<float> out) {
+               source.read_stretches(weight, stretches, out);
+             });
   replica.store().share();
 }
 

@@ -75,8 +75,10 @@ PlannedForm::PlannedForm(Rank& rank,
       inputs_(local_.batch()) {
   const auto specs = model::weights(config.model);
   for (std::size_t w = 0; w < specs.size(); ++w) {
-    model::initialize(
-        rank.stream, specs[w], seed_of(config), parameters_.all()[w].value);
+    model::initialize(rank.stream,
+                      specs[w],
+                      seed_of(config),
+                      {.value = parameters_.all()[w].value});
   }
   for (const FormStep& step : plan_.steps) {
     make_room(step);

@@ -10,7 +10,6 @@
 #include "dure/base/check.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/comm/communicator.h"
-#include "dure/mesh/sharding.h"
 #include "dure/model/weights.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/tensor_gatherer.h"
@@ -27,11 +26,6 @@ constexpr std::array kTokenizerFiles = {
 
 const char* name_of(optim::OptimizerKind kind) {
   return kind == optim::OptimizerKind::kSgd ? "sgd" : "adamw";
-}
-
-// "blocks.0.norm1.weight.momentum" is of blocks.0.norm1.weight.
-std::string weight_of(const std::string& state) {
-  return state.substr(0, state.rfind('.'));
 }
 
 // The tokenizer's files under the names that load_tokenizer() looks for, so
@@ -153,6 +147,23 @@ void expect_same_run(const Trainer& trainer,
              ": another seed reads other samples");
 }
 
+void load_states(Rank& rank,
+                 Trainer& trainer,
+                 const checkpoint::SafetensorsFile& file) {
+  const WeightCuts cuts(trainer.config().model, rank.tensor().part());
+  read_parts(rank.stream,
+             train::parts_of(trainer.optimizer().states()),
+             cuts,
+             [&](const std::string& state,
+                 std::span<const mesh::Stretch> stretches,
+                 std::span<float> out) {
+               checkpoint::expect_tensor(file.at(state),
+                                         cuts.weight(state).logical,
+                                         file.path().string());
+               checkpoint::read_stretches(file, state, stretches, out);
+             });
+}
+
 }  // namespace
 
 Path checkpoint_directory(const Config& config) {
@@ -174,9 +185,11 @@ void save_trainer(Rank& rank, Trainer& trainer) {
     content.documents = documents_of(trainer);
     make_directories(root);
   }
+  const WeightCuts cuts(config.model, rank.tensor().part());
+  const std::vector<WeightPart> parts = parts_of(trainer);
   save_parts(folder,
              checkpoint::plan_checkpoint(std::move(content)),
-             parts_of(trainer),
+             {.cuts = cuts, .parts = parts},
              world,
              rank.arena);
   if (world.rank() == 0 && config.checkpoint.keep > 0) {
@@ -192,14 +205,7 @@ void load_trainer(Rank& rank, Trainer& trainer, const Path& checkpoint) {
   expect_same_run(trainer, reader, json);
   const Position position = position_from(json, checkpoint);
   load_weights(rank, trainer.replica(), weights);
-  std::map<std::string, mesh::Dims> shapes;
-  for (const model::WeightSpec& spec : model::weights(trainer.config().model)) {
-    shapes.emplace(spec.name, spec.logical);
-  }
-  for (const WeightPart& part : parts_of(trainer.optimizer().states())) {
-    read_part(
-        rank.stream, part, reader.optimizer(), shapes.at(weight_of(part.name)));
-  }
+  load_states(rank, trainer, reader.optimizer());
   trainer.set_position(position);
 }
 

@@ -13,32 +13,37 @@ namespace {
 
 using checkpoint::PieceBytes;
 using checkpoint::TensorPiece;
+using Words = std::vector<std::int64_t>;
 
 std::span<const std::byte> bytes_of(ConstTensor x) {
   return {static_cast<const std::byte*>(x.bytes()), x.size_bytes()};
 }
 
+std::int64_t size_of(const Stretch& stretch) {
+  return stretch.last - stretch.first;
+}
+
+std::int64_t size_of(const std::vector<Stretch>& stretches) {
+  return std::accumulate(
+      stretches.begin(),
+      stretches.end(),
+      std::int64_t{0},
+      [](std::int64_t sum, const Stretch& s) { return sum + size_of(s); });
+}
+
 // What every rank says, on every rank.
-std::vector<std::vector<Stretch>> exchange(comm::Communicator& comm,
-                                           std::vector<Stretch> mine) {
-  const auto ranks = static_cast<std::size_t>(comm.size());
-  std::int64_t count = std::ssize(mine);
-  std::vector<std::int64_t> counts(ranks);
+std::vector<Words> tell_all(comm::Communicator& comm, const Words& mine) {
+  const std::int64_t count = std::ssize(mine);
+  comm::Counts counts(static_cast<std::size_t>(comm.size()));
   comm.run(comm::AllGather{.y = Tensor(counts.data(), {comm.size()}),
                            .x = ConstTensor(&count, {1})});
   const std::int64_t total =
       std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
-  std::vector<Stretch> all(static_cast<std::size_t>(total));
-  comm::Counts words;
-  for (const std::int64_t n : counts) {
-    words.push_back(2 * n);
-  }
-  static_assert(sizeof(Stretch) == 2 * sizeof(std::int64_t));
-  comm.run(
-      comm::AllGather{.y = Tensor(all.data(), {2 * total}, DType::kI64),
-                      .x = ConstTensor(mine.data(), {2 * count}, DType::kI64),
-                      .counts = words});
-  std::vector<std::vector<Stretch>> by_rank;
+  Words all(static_cast<std::size_t>(total));
+  comm.run(comm::AllGather{.y = Tensor(all.data(), {total}),
+                           .x = ConstTensor(mine.data(), {count}),
+                           .counts = counts});
+  std::vector<Words> by_rank;
   auto next = all.begin();
   for (const std::int64_t n : counts) {
     by_rank.emplace_back(next, next + n);
@@ -47,17 +52,47 @@ std::vector<std::vector<Stretch>> exchange(comm::Communicator& comm,
   return by_rank;
 }
 
+// Stretches that lie one after another in `packed`, each to its place.
+template <typename Place>
+void unpack(ConstTensor packed,
+            const std::vector<Stretch>& stretches,
+            const Place& place) {
+  const float* from = packed.data();
+  for (const Stretch& stretch : stretches) {
+    const Tensor to = place(stretch);
+    std::memcpy(to.bytes(), from, to.size_bytes());
+    from += to.elements();
+  }
+}
+
+std::map<int, std::vector<Stretch>> by_giver(const std::vector<Given>& plan) {
+  std::map<int, std::vector<Stretch>> givers;
+  for (const Given& given : plan) {
+    givers[given.rank].push_back(given.stretch);
+  }
+  return givers;
+}
+
 }  // namespace
 
 TensorGatherer::TensorGatherer(const checkpoint::CheckpointPlan& plan,
-                               std::span<const WeightPart> parts,
+                               const Holding& holding,
                                comm::Communicator& comm,
                                Arena& arena)
-    : comm_(comm), arena_(arena) {
+    : cuts_(holding.cuts), comm_(comm), arena_(arena) {
   place_tensors(plan);
-  place_parts(parts);
-  plan_ = plan_gather(exchange(comm, held()));
-  check_all_given();
+  place_parts(holding.parts);
+  const Holder me = mine();
+  Words said = {me.part};
+  for (const Stretch& stretch : me.held) {
+    said.insert(said.end(), {stretch.first, stretch.last});
+  }
+  for (const Words& words : tell_all(comm, said)) {
+    holders_.push_back({.part = words.front()});
+    for (std::size_t i = 1; i < words.size(); i += 2) {
+      holders_.back().held.push_back({words[i], words[i + 1]});
+    }
+  }
 }
 
 void TensorGatherer::place_tensors(const checkpoint::CheckpointPlan& plan) {
@@ -70,9 +105,16 @@ void TensorGatherer::place_tensors(const checkpoint::CheckpointPlan& plan) {
                  " is ",
                  name_of(header.dtype),
                  ", wanted F32");
-      const std::int64_t n = checkpoint::elements_of(header.shape, header.name);
-      tensors_.emplace(header.name, Stretch{elements_, elements_ + n});
-      elements_ += n;
+      const PlacedTensor placed = {.weight = &cuts_.weight(header.name),
+                                   .mine = cuts_.local(header.name),
+                                   .first = elements_};
+      tensors_.emplace(header.name, placed);
+      elements_ += placed.mine.elements();
+      for (const TensorPiece& piece : checkpoint::pieces_of(tensor)) {
+        largest_piece_ =
+            std::max(largest_piece_,
+                     static_cast<std::int64_t>(piece.bytes / sizeof(float)));
+      }
     }
   }
 }
@@ -84,111 +126,188 @@ void TensorGatherer::place_parts(std::span<const WeightPart> parts) {
                "tensor ",
                part.name,
                " is not one of the checkpoint's");
-    const Stretch& tensor = found->second;
-    const std::int64_t n = elements_within(part, tensor.last - tensor.first);
-    if (n > 0) {
-      const std::int64_t first = tensor.first + part.offset;
-      parts_.push_back(
-          {.at = {first, first + n},
-           .values =
-               part.values.reshaped({part.values.elements()}).rows(0, n)});
-    }
+    const PlacedTensor& tensor = found->second;
+    const std::int64_t n = part.values.elements();
+    DURE_CHECK(part.offset >= 0 && part.offset + n <= tensor.mine.elements(),
+               "elements ",
+               part.offset,
+               " to ",
+               part.offset + n,
+               " are not of this rank's part of ",
+               part.name,
+               ", of ",
+               tensor.mine.elements());
+    const std::int64_t first = tensor.first + part.offset;
+    parts_.push_back(
+        {.at = {first, first + n}, .values = part.values.reshaped({n})});
   }
   std::sort(parts_.begin(), parts_.end(), [](const auto& a, const auto& b) {
     return a.at.first < b.at.first;
   });
 }
 
-// Parts that end with one tensor and begin with the next are said as one, so
-// that a rank that has everything says so in one word. Within a tensor they
-// stay apart: a message is of one part.
-std::vector<Stretch> TensorGatherer::held() const {
-  std::vector<std::int64_t> starts;
-  for (const auto& [name, tensor] : tensors_) {
-    starts.push_back(tensor.first);
-  }
-  std::sort(starts.begin(), starts.end());
-  std::vector<Stretch> held;
-  for (const Placed& part : parts_) {
-    if (!held.empty() && held.back().last == part.at.first &&
-        std::binary_search(starts.begin(), starts.end(), part.at.first)) {
-      held.back().last = part.at.last;
+// Neighbouring parts are said as one, so that a rank that has everything says
+// so in one word.
+TensorGatherer::Holder TensorGatherer::mine() const {
+  Holder me = {.part = cuts_.part().index};
+  for (const PlacedPart& part : parts_) {
+    if (!me.held.empty() && me.held.back().last == part.at.first) {
+      me.held.back().last = part.at.last;
     } else {
-      held.push_back(part.at);
+      me.held.push_back(part.at);
     }
   }
-  return held;
+  return me;
 }
 
-void TensorGatherer::check_all_given() const {
-  const auto missing = first_missing(plan_, elements_);
-  for (const auto& [name, tensor] : tensors_) {
-    DURE_CHECK(!missing || *missing < tensor.first || *missing >= tensor.last,
-               "no rank has element ",
-               *missing - tensor.first,
-               " of ",
-               name);
+TensorGatherer::Stretches TensorGatherer::held_by(const Holder& holder,
+                                                  const PlacedTensor& tensor,
+                                                  const Stretch& wanted) const {
+  const mesh::LocalPart part(tensor.weight->shape,
+                             tensor.weight->sharding,
+                             {holder.part, cuts_.part().count});
+  const Stretch there = {tensor.first + part.before(wanted.first),
+                         tensor.first + part.before(wanted.last)};
+  auto held = std::partition_point(
+      holder.held.begin(), holder.held.end(), [&](const Stretch& stretch) {
+        return stretch.last <= there.first;
+      });
+  Stretches stretches;
+  for (; held != holder.held.end() && held->first < there.last; ++held) {
+    const Stretch some = common(*held, there);
+    for (const mesh::Stretch& stretch :
+         part.stretches(some.first - tensor.first, size_of(some))) {
+      stretches.push_back({stretch.global, stretch.global + stretch.length});
+    }
+  }
+  return stretches;
+}
+
+// The memory of a stretch that this rank has, part by part.
+std::vector<Tensor> TensorGatherer::own(const PlacedTensor& tensor,
+                                        const Stretch& stretch) const {
+  const std::int64_t first = tensor.first + tensor.mine.before(stretch.first);
+  const Stretch wanted = {first, first + size_of(stretch)};
+  auto part = std::partition_point(
+      parts_.begin(), parts_.end(), [&](const PlacedPart& placed) {
+        return placed.at.last <= wanted.first;
+      });
+  std::vector<Tensor> memory;
+  for (; part != parts_.end() && part->at.first < wanted.last; ++part) {
+    const Stretch some = common(part->at, wanted);
+    memory.push_back(
+        part->values.rows(some.first - part->at.first, size_of(some)));
+  }
+  return memory;
+}
+
+void TensorGatherer::copy_own(const PlacedTensor& tensor,
+                              const Stretch& stretch,
+                              float* to) const {
+  for (const Tensor& part : own(tensor, stretch)) {
+    std::memcpy(to, part.bytes(), part.size_bytes());
+    to += part.elements();
   }
 }
 
-// A stretch of this rank's, within one part.
-Tensor TensorGatherer::own(const Stretch& stretch) const {
-  const auto after = std::upper_bound(
-      parts_.begin(),
-      parts_.end(),
-      stretch.first,
-      [](std::int64_t at, const Placed& part) { return at < part.at.first; });
-  const Placed& part = *std::prev(after);
-  return part.values.rows(stretch.first - part.at.first,
-                          stretch.last - stretch.first);
+// Room for what is packed of one piece. It stays, so that pieces, which come
+// and go, need not find their place around it.
+Tensor TensorGatherer::staging(std::int64_t first, std::int64_t count) {
+  if (!staging_) {
+    staging_ = arena_.tensor({largest_piece_}, Category::kCommunication);
+  }
+  return staging_->rows(first, count);
 }
 
 PieceBytes TensorGatherer::collect(const TensorPiece& piece) {
-  const Stretch& tensor = tensors_.at(piece.tensor);
-  const std::int64_t first =
-      tensor.first + static_cast<std::int64_t>(piece.first / sizeof(float));
-  const Stretch wanted = {
-      first, first + static_cast<std::int64_t>(piece.bytes / sizeof(float))};
-  const std::vector<Given> givers = givers_of(plan_, wanted);
+  const PlacedTensor& tensor = tensors_.at(piece.tensor);
+  const auto first = static_cast<std::int64_t>(piece.first / sizeof(float));
+  const auto count = static_cast<std::int64_t>(piece.bytes / sizeof(float));
+  const Stretch wanted = {first, first + count};
+  const GatherPlan plan = plan_gather(wanted, comm_.size(), [&](int rank) {
+    return held_by(holders_[static_cast<std::size_t>(rank)], tensor, wanted);
+  });
+  DURE_CHECK(plan.missing.empty(),
+             "no rank has element ",
+             plan.missing.front().first,
+             " of ",
+             piece.tensor);
+  const auto givers = by_giver(plan.given);
   if (comm_.rank() == 0) {
-    return receive(wanted, givers);
+    return receive(tensor, wanted, givers);
   }
-  for (const Given& given : givers) {
-    if (given.rank == comm_.rank()) {
-      comm_.run(comm::Send{.x = own(given.stretch), .to = 0});
-    }
+  const auto me = givers.find(comm_.rank());
+  if (me != givers.end()) {
+    send(tensor, me->second);
   }
   return {};
 }
 
-PieceBytes TensorGatherer::receive(const Stretch& wanted,
-                                   std::span<const Given> givers) {
-  if (givers.front() == Given{wanted, comm_.rank()}) {
-    return {.bytes = bytes_of(own(wanted))};
+void TensorGatherer::send(const PlacedTensor& tensor, const Stretches& given) {
+  const std::vector<Tensor> first = own(tensor, given.front());
+  if (given.size() == 1 && first.size() == 1) {
+    comm_.run(comm::Send{.x = first.front(), .to = 0});
+    return;
   }
-  const auto piece = std::make_shared<OwnedTensor>(
-      arena_.tensor({wanted.last - wanted.first}, Category::kCommunication));
-  std::vector<comm::Message> messages;
-  for (const Given& given : givers) {
-    const Tensor there = piece->rows(given.stretch.first - wanted.first,
-                                     given.stretch.last - given.stretch.first);
-    if (given.rank == comm_.rank()) {
-      const Tensor here = own(given.stretch);
-      std::memcpy(there.bytes(), here.bytes(), here.size_bytes());
-    } else {
-      messages.emplace_back(comm::Recv{.y = there, .from = given.rank});
+  const Tensor packed = staging(0, size_of(given));
+  float* to = packed.data();
+  for (const Stretch& stretch : given) {
+    copy_own(tensor, stretch, to);
+    to += size_of(stretch);
+  }
+  comm_.run(comm::Send{.x = packed, .to = 0});
+}
+
+PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
+                                   const Stretch& wanted,
+                                   const std::map<int, Stretches>& givers) {
+  const auto& [lowest, first] = *givers.begin();
+  if (lowest == comm_.rank() && first == Stretches{wanted}) {
+    const std::vector<Tensor> whole = own(tensor, wanted);
+    if (whole.size() == 1) {
+      return {.bytes = bytes_of(whole.front())};
     }
   }
-  comm_.start_messages(messages).wait();
+  const auto piece = std::make_shared<OwnedTensor>(
+      arena_.tensor({size_of(wanted)}, Category::kCommunication));
+  const auto place = [&](const Stretch& stretch) {
+    return piece->rows(stretch.first - wanted.first, size_of(stretch));
+  };
+  std::vector<comm::Message> messages;
+  std::vector<std::pair<const Stretches*, Tensor>> packed;
+  std::int64_t staged = 0;
+  for (const auto& [rank, given] : givers) {
+    if (rank == comm_.rank()) {
+      continue;
+    }
+    if (given.size() == 1) {
+      messages.emplace_back(
+          comm::Recv{.y = place(given.front()), .from = rank});
+      continue;
+    }
+    packed.emplace_back(&given, staging(staged, size_of(given)));
+    staged += size_of(given);
+    messages.emplace_back(comm::Recv{.y = packed.back().second, .from = rank});
+  }
+  comm::Work coming = comm_.start_messages(messages);
+  if (lowest == comm_.rank()) {
+    for (const Stretch& stretch : first) {
+      copy_own(tensor, stretch, place(stretch).data());
+    }
+  }
+  coming.wait();
+  for (const auto& [given, values] : packed) {
+    unpack(values, *given, place);
+  }
   return {.bytes = bytes_of(*piece), .owner = piece};
 }
 
 void save_parts(const Path& folder,
                 const checkpoint::CheckpointPlan& plan,
-                std::span<const WeightPart> parts,
+                const Holding& holding,
                 comm::Communicator& comm,
                 Arena& arena) {
-  TensorGatherer gatherer(plan, parts, comm, arena);
+  TensorGatherer gatherer(plan, holding, comm, arena);
   const auto collect = [&](const TensorPiece& piece) {
     return gatherer.collect(piece);
   };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -15,52 +16,89 @@
 
 namespace dure::train {
 
+// What a rank has of a checkpoint's tensors. On all ranks the weights are cut
+// into as many parts.
+struct Holding {
+  const WeightCuts& cuts;
+  std::span<const WeightPart> parts;
+};
+
+// The most that saving takes of a rank's arena: on rank 0 the pieces in flight,
+// and what others have packed of the next one; on others what they pack.
+inline constexpr std::uint64_t kGatherBytes =
+    checkpoint::kInFlightBytes + checkpoint::kPieceBytes;
+
 // A source of a checkpoint's pieces (checkpoint::TensorSource). All ranks
 // collect the same pieces in the same order. What rank 0 has, it does not
 // receive, and where it has all of a piece it makes no copy; what several
-// others have, one of them sends.
+// others have, one of them sends: one message a piece, however many stretches
+// it is cut into.
 class TensorGatherer {
  public:
-  // Collective. The plan's files are the same on every rank; everything
-  // outlives this. Error, on every rank, where no rank has some element.
+  // Collective: ranks tell one another what they have, in a word or two a
+  // range. All arguments outlive this, the plan's files are the same on every
+  // rank.
   TensorGatherer(const checkpoint::CheckpointPlan& plan,
-                 std::span<const WeightPart> parts,
+                 const Holding& holding,
                  comm::Communicator& comm,
                  Arena& arena);
 
   // The piece on rank 0, nothing on the others. A piece that has to be received
-  // is in the arena, under Category::kCommunication.
+  // is in the arena, under Category::kCommunication. Error, on every rank,
+  // where no rank has some element.
   checkpoint::PieceBytes collect(const checkpoint::TensorPiece& piece);
 
  private:
-  // The tensors' elements are counted one tensor after another, in the order of
-  // the files.
-  struct Placed {
+  // The elements of a rank's parts of all tensors are counted one tensor after
+  // another, in the order of the files: as many on every rank.
+  struct PlacedTensor {
+    const model::WeightSpec* weight;
+    mesh::LocalPart mine;
+    std::int64_t first;
+  };
+  struct PlacedPart {
     Stretch at;
     Tensor values;  // flat
   };
+  struct Holder {
+    std::int64_t part = 0;  // of the tensor axis
+    std::vector<Stretch> held = {};
+  };
+  using Stretches = std::vector<Stretch>;  // of one whole tensor
 
   void place_tensors(const checkpoint::CheckpointPlan& plan);
   void place_parts(std::span<const WeightPart> parts);
-  std::vector<Stretch> held() const;
-  void check_all_given() const;
-  Tensor own(const Stretch& stretch) const;
-  checkpoint::PieceBytes receive(const Stretch& wanted,
-                                 std::span<const Given> givers);
+  Holder mine() const;
+  Stretches held_by(const Holder& holder,
+                    const PlacedTensor& tensor,
+                    const Stretch& wanted) const;
+  std::vector<Tensor> own(const PlacedTensor& tensor,
+                          const Stretch& stretch) const;
+  void copy_own(const PlacedTensor& tensor,
+                const Stretch& stretch,
+                float* to) const;
+  Tensor staging(std::int64_t first, std::int64_t count);
+  void send(const PlacedTensor& tensor, const Stretches& given);
+  checkpoint::PieceBytes receive(const PlacedTensor& tensor,
+                                 const Stretch& wanted,
+                                 const std::map<int, Stretches>& givers);
 
+  const WeightCuts& cuts_;
   comm::Communicator& comm_;
   Arena& arena_;
-  std::map<std::string_view, Stretch> tensors_;
+  std::map<std::string_view, PlacedTensor> tensors_;
   std::int64_t elements_ = 0;
-  std::vector<Placed> parts_;  // by their first element
-  std::vector<Given> plan_;
+  std::int64_t largest_piece_ = 0;
+  std::vector<PlacedPart> parts_;       // by their first element
+  std::vector<Holder> holders_;         // by rank
+  std::optional<OwnedTensor> staging_;  // once it was needed
 };
 
 // Collective: rank 0 writes the checkpoint, the others send what they alone
 // have. An Error of rank 0 ends the others too, when they communicate next.
 void save_parts(const Path& folder,
                 const checkpoint::CheckpointPlan& plan,
-                std::span<const WeightPart> parts,
+                const Holding& holding,
                 comm::Communicator& comm,
                 Arena& arena);
 

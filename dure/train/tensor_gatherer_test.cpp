@@ -49,47 +49,94 @@ CheckpointPlan plan_of(const model::ModelConfig& config) {
   return checkpoint::plan_checkpoint(content);
 }
 
-// What rank `rank` of `ranks` has: of all weights, padded, one after another,
-// its near-even part; and the same of their momentum. Values are numbered
-// through, so that no two elements are the same.
+model::ModelConfig llama() {
+  return {.family = model::Family::kLlama,
+          .layers = 1,
+          .hidden = 16,
+          .heads = 8,
+          .kv_heads = 2,
+          .ffn_hidden = 24,
+          .vocabulary = 61,
+          .max_sequence = 5,
+          .norm = model::Norm::kRmsNorm,
+          .position = model::Position::kRope,
+          .activation = model::Activation::kSwiglu,
+          .bias = false,
+          .tie_embeddings = false};
+}
+
+// A rank of T tensor ranks, and of those that share what each of them has.
+struct Place {
+  mesh::Part part = {};
+  int shard = 0;
+  int shards = 1;
+};
+
+// World ranks as a mesh has them: tensor ranks are neighbours.
+Place place_of(int rank, int tensor, int shards) {
+  return {.part = {rank % tensor, tensor},
+          .shard = rank / tensor % shards,
+          .shards = shards};
+}
+
+// What a rank has: of its parts of all weights, padded, one after another, its
+// near-even shard, and the same of their momentum. Values are numbered through
+// the whole weights, so that no two elements are the same; padding is -0.5.
 struct Shard {
-  Shard(const model::ModelConfig& config, int rank, int ranks) {
-    const auto specs = model::weights(config);
+  Shard(const model::ModelConfig& config, const Place& place)
+      : cuts(config, place.part) {
+    const auto specs = model::weights(config, place.part.count);
     std::int64_t total = 0;
     for (const auto& spec : specs) {
-      total += mesh::elements(spec.shape);
+      total += cuts.local(spec.name).elements();
     }
-    const comm::Counts counts = comm::even_counts(total, ranks);
-    const std::int64_t first = comm::offset_of(counts, rank);
-    const Stretch mine = {first,
-                          first + counts[static_cast<std::size_t>(rank)]};
+    const comm::Counts counts = comm::even_counts(total, place.shards);
+    const std::int64_t first = comm::offset_of(counts, place.shard);
+    const Stretch mine = {
+        first, first + counts[static_cast<std::size_t>(place.shard)]};
     memory.resize(static_cast<std::size_t>(2 * (mine.last - mine.first)));
-    for (std::size_t i = 0; i < memory.size() / 2; ++i) {
-      memory[i] = static_cast<float>(first + static_cast<std::int64_t>(i));
-      memory[memory.size() / 2 + i] = -1 - memory[i];
-    }
     std::int64_t at = 0;
+    float number = 0;
     for (const auto& spec : specs) {
-      const std::int64_t end = at + mesh::elements(spec.shape);
-      add(spec.name, common(mine, {at, end}), at, first);
+      const std::int64_t end = at + cuts.local(spec.name).elements();
+      add(spec, common(mine, {at, end}), at, first, number);
       at = end;
+      number += static_cast<float>(mesh::elements(spec.logical));
     }
   }
 
-  void add(const std::string& name,
+  Shard(const model::ModelConfig& config, int rank, int ranks)
+      : Shard(config, Place{.shard = rank, .shards = ranks}) {}
+
+  void add(const model::WeightSpec& spec,
            const Stretch& stretch,
            std::int64_t tensor,
-           std::int64_t memory_first) {
+           std::int64_t memory_first,
+           float number) {
     const std::int64_t n = stretch.last - stretch.first;
-    if (n > 0) {
-      float* weights = memory.data() + (stretch.first - memory_first);
-      float* momentum = weights + memory.size() / 2;
-      const std::int64_t offset = stretch.first - tensor;
-      parts.push_back({name, offset, Tensor(weights, {n})});
-      parts.push_back({name + ".momentum", offset, Tensor(momentum, {n})});
+    if (n <= 0) {
+      return;
     }
+    float* weights = memory.data() + (stretch.first - memory_first);
+    float* momentum = weights + memory.size() / 2;
+    const std::int64_t offset = stretch.first - tensor;
+    const std::int64_t logical = mesh::elements(spec.logical);
+    for (const auto& s : cuts.local(spec.name).stretches(offset, n)) {
+      for (std::int64_t i = 0; i < s.length; ++i) {
+        const bool padding = s.global + i >= logical;
+        const float value =
+            padding ? -0.5F : number + static_cast<float>(s.global + i);
+        weights[s.local - offset + i] = value;
+        momentum[s.local - offset + i] = -1 - value;
+      }
+    }
+    parts.push_back({spec.name, offset, Tensor(weights, {n})});
+    parts.push_back({spec.name + ".momentum", offset, Tensor(momentum, {n})});
   }
 
+  Holding holding() const { return {.cuts = cuts, .parts = parts}; }
+
+  WeightCuts cuts;
   std::vector<float> memory;
   std::vector<WeightPart> parts;
 };
@@ -111,11 +158,28 @@ struct Gathering : testing::Test {
   }
 
   void save(const std::string& name, int ranks) const {
-    launch::run_ranks({.ranks = ranks}, [&](Communicator& comm) {
-      Arena arena;
-      const Shard shard(config, comm.rank(), ranks);
-      save_parts(folder / name, plan_of(config), shard.parts, comm, arena);
-    });
+    save_cut(name, 1, ranks);
+  }
+
+  // `copies` of everything, as in hierarchical sharding.
+  void save_cut(const std::string& name,
+                int tensor,
+                int shards,
+                int copies = 1) const {
+    launch::run_ranks(
+        {.ranks = tensor * shards * copies}, [&](Communicator& comm) {
+          Arena arena;
+          const Shard shard(config, place_of(comm.rank(), tensor, shards));
+          save_parts(
+              folder / name, plan_of(config), shard.holding(), comm, arena);
+        });
+  }
+
+  void expect_same_files(const std::string& a, const std::string& b) const {
+    const CheckpointReader reader(folder / b);
+    reader.verify();
+    EXPECT_EQ(CheckpointReader(folder / a).manifest().files,
+              reader.manifest().files);
   }
 
   // What the ranks that fail say; with the message of the run first.
@@ -127,7 +191,7 @@ struct Gathering : testing::Test {
         Arena arena;
         const Shard shard(config, comm.rank(), ranks);
         try {
-          save_parts(path, plan_of(config), shard.parts, comm, arena);
+          save_parts(path, plan_of(config), shard.holding(), comm, arena);
           comm.run(comm::Barrier{});
         } catch (const Error& error) {
           const std::lock_guard lock(mutex);
@@ -170,44 +234,108 @@ TEST_F(Gathering, PutsEveryElementWhereItBelongs) {
   }
 }
 
-// Saved by 3, read by 1 to 5: the bits that were saved, and 0 in the padding.
-TEST_F(Gathering, EveryRankReadsItsPartsWhoeverWroteThem) {
-  save("a", 3);
-  const CheckpointReader reader(folder / "a");
-  std::map<std::string, mesh::Dims> shapes;
-  for (const auto& spec : model::weights(config)) {
-    shapes[spec.name] = shapes[spec.name + ".momentum"] = spec.logical;
+// Rows, columns, sections and key-value heads on several ranks, times ZeRO.
+TEST_F(Gathering, WritesTheSameFilesHoweverTheTensorsAreCut) {
+  save("gpt", 1);
+  for (const int shards : {1, 2, 3}) {
+    const std::string name = "gpt" + std::to_string(shards);
+    save_cut(name, 2, shards);
+    expect_same_files("gpt", name);
   }
+  config = llama();
+  save("llama", 1);
+  for (const int tensor : {2, 4, 8}) {
+    const std::string name = "llama" + std::to_string(tensor);
+    save_cut(name, tensor, 1);
+    expect_same_files("llama", name);
+  }
+  save_cut("llama4of3", 4, 3);
+  expect_same_files("llama", "llama4of3");
+  save_cut("llama4of2twice", 4, 2, 2);
+  expect_same_files("llama", "llama4of2twice");
+}
+
+// Saved by 2 x 3, read by T x 1 to 3: the bits that were saved, and 0 in the
+// padding.
+TEST_F(Gathering, EveryRankReadsItsPartsWhoeverWroteThem) {
+  config = llama();
+  save_cut("a", 2, 3);
+  const CheckpointReader reader(folder / "a");
   Stream stream(Device::kCpu);
-  std::int64_t padding = 0;
-  for (int ranks = 1; ranks <= 5; ++ranks) {
-    for (int rank = 0; rank < ranks; ++rank) {
-      const Shard saved(config, rank, ranks);
-      Shard read(config, rank, ranks);
+  std::size_t padding = 0;
+  for (const int tensor : {1, 2, 4, 8}) {
+    for (int rank = 0; rank < 3 * tensor; ++rank) {
+      const Place place = place_of(rank, tensor, 1 + rank % 3);
+      const Shard saved(config, place);
+      Shard read(config, place);
       std::fill(read.memory.begin(), read.memory.end(), 0.5F);
-      for (std::size_t i = 0; i < read.parts.size(); ++i) {
-        const WeightPart& part = read.parts[i];
-        const bool state = part.name.ends_with(".momentum");
-        read_part(stream,
-                  part,
-                  state ? reader.optimizer() : reader.model(),
-                  shapes.at(part.name));
-        const std::int64_t there =
-            elements_within(part, mesh::elements(shapes.at(part.name)));
-        const auto* values = part.values.data();
-        const auto* wanted = saved.parts[i].values.data();
-        EXPECT_TRUE(std::equal(values, values + there, wanted)) << part.name;
-        EXPECT_THAT(std::span(values + there, values + part.values.elements()),
-                    Each(0.0F));
-        padding += part.values.elements() - there;
+      read_parts(stream,
+                 read.parts,
+                 read.cuts,
+                 [&](const std::string& name,
+                     std::span<const mesh::Stretch> stretches,
+                     std::span<float> out) {
+                   const bool state = name.ends_with(".momentum");
+                   checkpoint::read_stretches(
+                       state ? reader.optimizer() : reader.model(),
+                       name,
+                       stretches,
+                       out);
+                 });
+      for (std::size_t i = 0; i < saved.memory.size(); ++i) {
+        // -1 - -0.5 is -0.5: padding, as no number is
+        const bool pads = saved.memory[i] == -0.5F;
+        ASSERT_EQ(read.memory[i], pads ? 0.0F : saved.memory[i]);
+        padding += pads ? 1 : 0;
       }
     }
   }
-  const auto token = model::weights(config).front();
-  EXPECT_EQ(
-      padding,
-      5 * 2 * (mesh::elements(token.shape) - mesh::elements(token.logical)));
-  EXPECT_GT(padding, 0);
+  EXPECT_GT(padding, 0U);
+}
+
+TEST_F(Gathering, ATensorIsReadOnceForNeighbouringRanges) {
+  Shard shard(config, 0, 1);
+  const WeightPart token = shard.parts.front();
+  const WeightPart halves[] = {
+      {token.name, 0, token.values.rows(0, 5)},
+      {token.name, 7, token.values.rows(5, 3)},
+      {"final_norm.weight", 1, token.values.rows(8, 2)}};
+  Stream stream(Device::kCpu);
+  std::vector<std::string> asked;
+  read_parts(stream,
+             halves,
+             shard.cuts,
+             [&](const std::string& name,
+                 std::span<const mesh::Stretch> stretches,
+                 std::span<float> out) {
+               asked.push_back(name);
+               for (const mesh::Stretch& s : stretches) {
+                 for (std::int64_t i = 0; i < s.length; ++i) {
+                   out[static_cast<std::size_t>(s.local + i)] =
+                       static_cast<float>(100 + s.global + i);
+                 }
+               }
+             });
+  EXPECT_THAT(asked, testing::ElementsAre(token.name, "final_norm.weight"));
+  EXPECT_THAT(
+      std::span(shard.memory).first(10),
+      testing::ElementsAre(100, 101, 102, 103, 104, 107, 108, 109, 101, 102));
+}
+
+// A matrix cut by columns is a stretch a row, and one message a piece.
+TEST_F(Gathering, WhatIsCutByColumnsIsOneMessageAPiece) {
+  config = small_model(200);  // of 256 rows: some of the second rank's are real
+  launch::run_ranks({.ranks = 2}, [&](Communicator& comm) {
+    Arena arena;
+    const Shard shard(config, place_of(comm.rank(), 2, 1));
+    save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
+    std::uint64_t cut = 0;
+    for (const model::WeightSpec& spec : model::weights(config)) {
+      cut += spec.sharding ? 2 : 0;  // the weight and its state
+    }
+    EXPECT_EQ(comm.traffic().of("world", comm::Kind::kSend).calls,
+              comm.rank() == 1 ? cut : 0);
+  });
 }
 
 // Replicas: everybody has everything, but for one who has nothing.
@@ -218,7 +346,7 @@ TEST_F(Gathering, NothingIsSentThatTheFirstRankHas) {
     if (comm.rank() == 2) {
       shard.parts.clear();
     }
-    save_parts(folder / "a", plan_of(config), shard.parts, comm, arena);
+    save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
     EXPECT_EQ(comm.traffic().of("world", comm::Kind::kSend).calls, 0U);
     EXPECT_EQ(comm.traffic().of("world", comm::Kind::kRecv).calls, 0U);
     EXPECT_EQ(arena.high_water(), 0U);
@@ -231,7 +359,7 @@ TEST_F(Gathering, WhatTwoRanksHoldIsSentOnce) {
   launch::run_ranks({.ranks = 4}, [&](Communicator& comm) {
     Arena arena;
     const Shard shard(config, comm.rank() % 2, 2);
-    save_parts(folder / "a", plan_of(config), shard.parts, comm, arena);
+    save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
     const auto sends = comm.traffic().of("world", comm::Kind::kSend).calls;
     EXPECT_EQ(sends > 0, comm.rank() == 1) << comm.rank();
   });
@@ -246,9 +374,23 @@ TEST_F(Gathering, TakesNoMoreMemoryThanMayBeInFlight) {
   launch::run_ranks({.ranks = 3}, [&](Communicator& comm) {
     Arena arena;
     const Shard shard(config, comm.rank(), 3);
-    save_parts(folder / "a", plan_of(config), shard.parts, comm, arena);
+    save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
     EXPECT_LE(arena.high_water(), checkpoint::kInFlightBytes);
     EXPECT_EQ(arena.high_water() > 0, comm.rank() == 0);
+  });
+  CheckpointReader(folder / "a").verify();
+}
+
+// The same of columns, with what is packed on both sides.
+TEST_F(Gathering, TakesNoMoreMemoryForWhatIsPacked) {
+  config.hidden = 1024;
+  config.ffn_hidden = 6144;  // 24 MiB a matrix
+  launch::run_ranks({.ranks = 4}, [&](Communicator& comm) {
+    Arena arena;
+    const Shard shard(config, place_of(comm.rank(), 2, 2));
+    save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
+    EXPECT_LE(arena.high_water(),
+              comm.rank() == 0 ? kGatherBytes : checkpoint::kPieceBytes);
   });
   CheckpointReader(folder / "a").verify();
 }
@@ -260,7 +402,7 @@ TEST_F(Gathering, NamesWhatNobodyHas) {
         Arena arena;
         Shard shard(config, comm.rank(), 2);
         change(shard.parts);
-        save_parts(folder / "a", plan_of(config), shard.parts, comm, arena);
+        save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
       });
     } catch (const Error& caught) {
       return std::string(caught.what());
@@ -275,6 +417,41 @@ TEST_F(Gathering, NamesWhatNobodyHas) {
               HasSubstr("no rank has element 0 of final_norm.bias.momentum"));
   EXPECT_THAT(error([](auto& parts) { parts[0].name = "other"; }),
               HasSubstr("tensor other is not one of the checkpoint's"));
+  EXPECT_THAT(error([](auto& parts) { parts[0].offset = 1'000'000; }),
+              HasSubstr("are not of this rank's part of embedding.token"));
+  EXPECT_EQ(entries(), 0U);
+}
+
+// A hole in a column: every rank says so, none of the folder stays.
+TEST_F(Gathering, EveryRankNamesTheElementThatIsMissing) {
+  std::mutex mutex;
+  std::vector<std::string> errors;
+  EXPECT_THROW(
+      launch::run_ranks(
+          {.ranks = 2},
+          [&](Communicator& comm) {
+            Arena arena;
+            Shard shard(config, place_of(comm.rank(), 2, 1));
+            for (WeightPart& part : shard.parts) {
+              if (comm.rank() == 1 && part.name == "blocks.0.mlp.down.weight") {
+                const std::int64_t n = part.values.elements();
+                part.values = part.values.rows(0, n - 1);
+              }
+            }
+            try {
+              save_parts(
+                  folder / "a", plan_of(config), shard.holding(), comm, arena);
+            } catch (const Error& caught) {
+              const std::lock_guard lock(mutex);
+              errors.emplace_back(caught.what());
+              throw;
+            }
+          }),
+      Error);
+  EXPECT_THAT(errors,
+              AllOf(testing::SizeIs(2),
+                    Each(HasSubstr("no rank has element 255 of "
+                                   "blocks.0.mlp.down.weight"))));
   EXPECT_EQ(entries(), 0U);
 }
 

@@ -3,13 +3,76 @@
 #include <algorithm>
 
 #include "dure/base/check.h"
-#include "dure/checkpoint/weight_source.h"
-#include "dure/kernels/elementwise.h"
 #include "dure/kernels/transfer.h"
 
 namespace dure::train {
+namespace {
 
-using checkpoint::FileDtype;
+// Ranges of one tensor, one after another in the host's memory.
+class Staging {
+ public:
+  Staging(const model::WeightSpec& spec, const mesh::LocalPart& local)
+      : local_(local), there_(local.before(mesh::elements(spec.logical))) {}
+
+  void add(const WeightPart& part) {
+    const std::int64_t n = part.values.elements();
+    const std::int64_t count =
+        std::clamp<std::int64_t>(there_ - part.offset, 0, n);
+    for (mesh::Stretch stretch : local_.stretches(part.offset, count)) {
+      stretch.local += size_ - part.offset;
+      stretches_.push_back(stretch);
+    }
+    size_ += n;
+  }
+
+  const std::vector<mesh::Stretch>& stretches() const { return stretches_; }
+  std::int64_t size() const { return size_; }
+
+ private:
+  const mesh::LocalPart& local_;
+  std::int64_t there_;  // local elements that are not padding
+  std::int64_t size_ = 0;
+  std::vector<mesh::Stretch> stretches_;
+};
+
+void upload(Stream& stream,
+            std::span<const WeightPart> parts,
+            std::span<const float> host) {
+  for (const WeightPart& part : parts) {
+    const auto n = static_cast<std::size_t>(part.values.elements());
+    launch(stream,
+           kernels::Upload{.y = part.values,
+                           .host = std::as_bytes(host.first(n))});
+    host = host.subspan(n);
+  }
+}
+
+}  // namespace
+
+WeightCuts::WeightCuts(const model::ModelConfig& config, mesh::Part part)
+    : part_(part) {
+  for (model::WeightSpec& spec : model::weights(config, part.count)) {
+    const std::string name = spec.name;
+    weights_.emplace(name, std::move(spec));
+  }
+}
+
+const model::WeightSpec& WeightCuts::weight(std::string_view tensor) const {
+  auto found = weights_.find(tensor);
+  if (found == weights_.end()) {
+    found = weights_.find(tensor.substr(0, tensor.rfind('.')));
+  }
+  DURE_CHECK(found != weights_.end(),
+             "tensor ",
+             tensor,
+             " is neither a weight of the model nor a state of one");
+  return found->second;
+}
+
+mesh::LocalPart WeightCuts::local(std::string_view tensor) const {
+  const model::WeightSpec& spec = weight(tensor);
+  return mesh::LocalPart(spec.shape, spec.sharding, part_);
+}
 
 std::vector<WeightPart> parts_of(std::span<const optim::Target> targets) {
   std::vector<WeightPart> parts;
@@ -29,38 +92,23 @@ std::vector<WeightPart> parts_of(std::span<const optim::State> states) {
   return parts;
 }
 
-std::int64_t elements_within(const WeightPart& part, std::int64_t elements) {
-  return std::clamp<std::int64_t>(
-      elements - part.offset, 0, part.values.elements());
-}
-
-void read_part(Stream& stream,
-               const WeightPart& part,
-               const checkpoint::SafetensorsFile& file,
-               const checkpoint::Dims& shape) {
-  const checkpoint::TensorEntry& entry = file.at(part.name);
-  checkpoint::expect_tensor(entry, shape, file.path().string());
-  DURE_CHECK(entry.dtype == FileDtype::kF32,
-             file.path().string(),
-             ": tensor ",
-             part.name,
-             " is ",
-             name_of(entry.dtype),
-             ", wanted F32");
-  const std::int64_t n = part.values.elements();
-  const Tensor flat = part.values.reshaped({n});
-  const std::int64_t there =
-      elements_within(part, checkpoint::elements_of(shape));
-  if (there > 0) {
-    launch(stream,
-           kernels::Upload{
-               .y = flat.rows(0, there),
-               .host = entry.bytes.subspan(
-                   static_cast<std::size_t>(part.offset) * sizeof(float),
-                   static_cast<std::size_t>(there) * sizeof(float))});
-  }
-  if (there < n) {
-    launch(stream, kernels::Fill{.y = flat.rows(there, n - there), .value = 0});
+void read_parts(Stream& stream,
+                std::span<const WeightPart> parts,
+                const WeightCuts& cuts,
+                const ReadStretches& read) {
+  std::vector<float> host;
+  while (!parts.empty()) {
+    const std::string& name = parts.front().name;
+    const mesh::LocalPart local = cuts.local(name);
+    Staging staging(cuts.weight(name), local);
+    std::size_t alike = 0;
+    for (; alike < parts.size() && parts[alike].name == name; ++alike) {
+      staging.add(parts[alike]);
+    }
+    host.assign(static_cast<std::size_t>(staging.size()), 0);
+    read(name, staging.stretches(), host);
+    upload(stream, parts.first(alike), host);
+    parts = parts.subspan(alike);
   }
 }
 

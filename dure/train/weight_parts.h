@@ -1,22 +1,45 @@
-// What a rank has of a checkpoint's tensors: stretches of their elements.
+// What a rank has of a checkpoint's tensors: ranges of its part of them.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "dure/checkpoint/safetensors.h"
+#include "dure/mesh/sharding.h"
+#include "dure/model/weights.h"
 #include "dure/optim/optimizer.h"
 #include "dure/tensor/stream.h"
 #include "dure/tensor/tensor.h"
 
 namespace dure::train {
 
-// Elements [offset, offset + values.elements()), row-major, of a weight or of a
-// state of one. They may go beyond what the checkpoint has of it: into, or lie
+// How the ranks of the tensor axis cut a model's weights, and the optimizer's
+// states of them alike.
+class WeightCuts {
+ public:
+  // `part` is this rank's.
+  WeightCuts(const model::ModelConfig& config, mesh::Part part);
+
+  mesh::Part part() const { return part_; }
+
+  // Of "WEIGHT", or of a state of it, "WEIGHT.momentum". Error: of no weight.
+  const model::WeightSpec& weight(std::string_view tensor) const;
+  mesh::LocalPart local(std::string_view tensor) const;
+
+ private:
+  mesh::Part part_;
+  std::map<std::string, model::WeightSpec, std::less<>> weights_;
+};
+
+// Elements [offset, offset + values.elements()) of the rank's part of a weight
+// or of a state of one, which is what the tensor axis leaves it; without that
+// axis, all of it. They may go beyond what the checkpoint has: into, or lie
 // wholly in, the rows that pad the vocabulary. Of one tensor a rank may have
-// any number of parts, which do not overlap.
+// any number of ranges, which do not overlap.
 struct WeightPart {
   std::string name;  // "WEIGHT", "WEIGHT.momentum"
   std::int64_t offset = 0;
@@ -26,15 +49,17 @@ struct WeightPart {
 std::vector<WeightPart> parts_of(std::span<const optim::Target> targets);
 std::vector<WeightPart> parts_of(std::span<const optim::State> states);
 
-// How many of the part's elements are among the first `elements`.
-std::int64_t elements_within(const WeightPart& part, std::int64_t elements);
+// out[s.local + i] = tensor[s.global + i] for each stretch s, in the logical
+// shape: checkpoint::WeightSource::read_stretches() and the like.
+using ReadStretches = std::function<void(const std::string& tensor,
+                                         std::span<const mesh::Stretch>,
+                                         std::span<float> out)>;
 
-// Reads the part's elements, and no others, from the tensor of its name. What
-// lies beyond the tensor becomes 0. Error where the tensor is not there, is not
-// of `shape`, or not F32.
-void read_part(Stream& stream,
-               const WeightPart& part,
-               const checkpoint::SafetensorsFile& file,
-               const checkpoint::Dims& shape);
+// Fills the parts. Asks for the elements of each, and no others: once for
+// neighbours of one name. What pads the vocabulary becomes 0.
+void read_parts(Stream& stream,
+                std::span<const WeightPart> parts,
+                const WeightCuts& cuts,
+                const ReadStretches& read);
 
 }  // namespace dure::train
