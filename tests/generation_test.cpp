@@ -65,6 +65,25 @@ TEST_P(Generation, IsTheSameFromWeightsInParts) {
   });
 }
 
+// Logits differ in their last bits, and no draw of these falls between.
+TEST_P(Generation, IsTheSameFromMatricesThatRanksShare) {
+  for (const KvCache cache : {KvCache::kOn, KvCache::kOff}) {
+    train::GenerateOptions options;
+    options.tokens = 12;
+    options.cache = cache;
+    const auto whole = generate(kPrompts, options);
+    launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
+      train::Rank one({.world = &world, .mesh = mesh::Mesh({.tensor = 2})});
+      train::Replica shared(
+          one, weights.config(), 0, train::Purpose::kEvaluate);
+      train::load_weights(one, shared, weights);
+      EXPECT_EQ(Generator(one, shared, options)
+                    .run(kPrompts, [](std::size_t, std::int32_t) {}),
+                whole);
+    });
+  }
+}
+
 TEST_P(Generation, OfAPromptDoesNotDependOnItsNeighbours) {
   train::GenerateOptions options;
   options.tokens = 12;

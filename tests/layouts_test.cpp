@@ -105,6 +105,52 @@ TEST_F(Layouts, SaysWhichGlobalBatchesTheRanksCanShare) {
   EXPECT_THAT(nothing.text, HasSubstr("parallel.bucket_mb"));
 }
 
+constexpr const char* kShared =
+    "--set parallel.tensor=2 --set parallel.sequence=true "
+    "--set parallel.zero=1 ";
+
+// Of what `dure eval --json` prints.
+double loss_in(const std::string& json) {
+  return std::stod(json.substr(json.find("\"loss\":") + 7));
+}
+
+TEST_F(Layouts, MatricesAreSharedAndTheCheckpointIsWhole) {
+  const Outcome four = train("", "four", std::string("--ranks 4 ") + kShared);
+  EXPECT_EQ(four.exit_code, 0) << four.text;
+  const std::string eval = "eval --checkpoint " + (folder / "four").string() +
+                           " --data " + (folder / "text").string() + " --json";
+  const double alone = loss_in(json_of(run("", eval).text));
+  const double shared =
+      loss_in(json_of(run("", eval + " --ranks 4 --tensor 2").text));
+  EXPECT_NEAR(shared, alone, 1e-5 * alone);
+  // One rank goes on from it.
+  const Outcome resumed =
+      train("",
+            "four",
+            "--resume --set train.steps=9 --set optimizer.decay=constant");
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.text;
+}
+
+TEST_F(Layouts, SaysHowManyRanksCanShareMatrices) {
+  const auto refused = [&](const std::string& sets) {
+    const Outcome outcome = train("", "none", "--ranks 4 " + sets);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.text;
+    return outcome.text;
+  };
+  EXPECT_THAT(refused("--set parallel.tensor=3"),
+              HasSubstr("can't share model.heads, 4, evenly; for this model "
+                        "these would do: 1, 2, 4"));
+  EXPECT_THAT(refused("--set parallel.tensor=4 --set model.ffn_hidden=130"),
+              HasSubstr("model.ffn_hidden, 130, evenly; for this model these "
+                        "would do: 1, 2"));
+  EXPECT_THAT(refused("--set parallel.tensor=4 --set model.heads=12 "
+                      "--set model.hidden=48 --set model.kv_heads=3"),
+              HasSubstr("model.kv_heads, 3"));
+  EXPECT_THAT(refused("--set parallel.tensor=4 --set data.sequence=15 "
+                      "--set parallel.sequence=true"),
+              HasSubstr("12 and 16 would do"));
+}
+
 // Half a million parameters: a step takes 11.0, 8.6, 7.6 and 6.8 MB at stages 0
 // to 3, and 7.2 are allowed.
 TEST_F(Layouts, StageThreeTrainsAModelThatOthersRefuse) {
@@ -138,6 +184,16 @@ TEST_F(Layouts, ProcessesTrainWhatOneRankTrains) {
     EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
     EXPECT_EQ(weights("one"), weights(name));
   }
+}
+
+// Sums are ranked here, those of tensor ranks too.
+TEST_F(Layouts, ProcessesShareMatricesAsThreadsDo) {
+  const Outcome threads =
+      train("", "threads", std::string("--ranks 4 ") + kShared);
+  EXPECT_EQ(threads.exit_code, 0) << threads.text;
+  const Outcome processes = train(DURE_MPIRUN " -n 4", "processes", kShared);
+  EXPECT_EQ(processes.exit_code, 0) << processes.text;
+  EXPECT_EQ(weights("threads"), weights("processes"));
 }
 
 TEST_F(Layouts, ProcessesSayOnceWhatAllOfThemFind) {

@@ -8,7 +8,8 @@ namespace {
 
 void all_reduce(const parallel::TensorAxis& axis,
                 const char* name,
-                const comm::AllReduce& op) {
+                comm::AllReduce op) {
+  op.how.sums = axis.sums;
   comm::run_traced(*axis.stream, *axis.ranks, name, op);
 }
 

@@ -129,7 +129,8 @@ void visit(Fields& fields, ParallelConfig& c) {
   fields.choice("sums",
                 c.sums,
                 "ranked: gradients are added up in the order of the samples, "
-                "so that no layout changes a bit.",
+                "and what tensor ranks add up in their order, so that neither "
+                "data, zero nor the back end changes a bit.",
                 kSums);
 }
 
@@ -320,7 +321,10 @@ RankOptions rank_options(const Config& config) {
           .simulated = {.ranks = ranks},
           .mesh = mesh_of(config.parallel, ranks),
           .rows = config.parallel.sequence ? parallel::Rows::kCut
-                                           : parallel::Rows::kWhole};
+                                           : parallel::Rows::kWhole,
+          .sums = config.parallel.sums == Sums::kRanked
+                      ? comm::SumOrder::kRanked
+                      : comm::SumOrder::kFast};
 }
 
 mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks) {

@@ -37,7 +37,8 @@ Rank::Rank(const RankOptions& options)
       own_(make_own(options, stream)),
       world_(own_ != nullptr ? own_.get() : options.world),
       mesh_(options.mesh.value_or(mesh::Mesh({.data = world_->size()}))),
-      rows_(options.rows) {
+      rows_(options.rows),
+      sums_(options.sums) {
   DURE_CHECK(mesh_.size() == world_->size(),
              "a mesh of ",
              mesh_.size(),

@@ -26,6 +26,7 @@ struct RankOptions {
   // How they are placed; nothing: they all share a batch.
   std::optional<mesh::Mesh> mesh = {};
   parallel::Rows rows = parallel::Rows::kWhole;  // of the residual stream
+  comm::SumOrder sums = comm::SumOrder::kFast;   // over tensor ranks
 };
 
 class Rank {
@@ -52,7 +53,8 @@ class Rank {
     return {.stream = &stream,
             .arena = &arena,
             .ranks = tensor_.get(),
-            .rows = rows_};
+            .rows = rows_,
+            .sums = sums_};
   }
 
   Stream stream;
@@ -65,6 +67,7 @@ class Rank {
   std::unique_ptr<comm::Communicator> data_;
   std::unique_ptr<comm::Communicator> tensor_;
   parallel::Rows rows_;
+  comm::SumOrder sums_;
 };
 
 }  // namespace dure::train

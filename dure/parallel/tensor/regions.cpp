@@ -50,9 +50,12 @@ template <typename Function>
 void PartialSum::with_collective(Function&& function) {
   if (axis_.rows == Rows::kCut) {
     function("reduce_scatter rows",
-             comm::ReduceScatter{.y = y_, .x = summand_});
+             comm::ReduceScatter{
+                 .y = y_, .x = summand_, .how = {.sums = axis_.sums}});
   } else {
-    function("all_reduce rows", comm::AllReduce{.y = y_, .x = summand_});
+    function(
+        "all_reduce rows",
+        comm::AllReduce{.y = y_, .x = summand_, .how = {.sums = axis_.sums}});
   }
 }
 

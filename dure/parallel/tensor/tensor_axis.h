@@ -27,12 +27,13 @@ struct RowRange {
   bool operator==(const RowRange&) const = default;
 };
 
-// References to what a rank owns. A copy may have other `rows`.
+// References to what a rank owns, and how this pass uses it.
 struct TensorAxis {
   Stream* stream = nullptr;
   Arena* arena = nullptr;
   comm::Communicator* ranks = nullptr;
   Rows rows = Rows::kWhole;
+  comm::SumOrder sums = comm::SumOrder::kFast;
 
   // This rank's part of every cut weight.
   mesh::Part part() const { return {ranks->rank(), ranks->size()}; }

@@ -126,7 +126,7 @@ std::vector<Kept> counted(std::span<const Kept> kept,
 AlikeSums::AlikeSums(const TensorAxis& axis,
                      std::span<const Kept> kept,
                      std::span<const Alike> alike)
-    : stream_(*axis.stream) {
+    : stream_(*axis.stream), order_(axis.sums) {
   const int all = axis.ranks->size();
   std::map<int, comm::Communicator*> group_of = {{all, axis.ranks}};
   for (const Alike& range : alike) {
@@ -150,10 +150,12 @@ void AlikeSums::run() {
   std::vector<comm::TracedWork> works;
   works.reserve(sums_.size());
   for (const Sum& sum : sums_) {
-    works.emplace_back(stream_,
-                       *sum.ranks,
-                       "all_reduce gradients held alike",
-                       comm::AllReduce{.y = sum.gradient, .x = sum.gradient});
+    works.emplace_back(
+        stream_,
+        *sum.ranks,
+        "all_reduce gradients held alike",
+        comm::AllReduce{
+            .y = sum.gradient, .x = sum.gradient, .how = {.sums = order_}});
   }
   for (comm::TracedWork& work : works) {
     work.wait();

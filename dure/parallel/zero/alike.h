@@ -67,6 +67,7 @@ class AlikeSums {
   };
 
   Stream& stream_;
+  comm::SumOrder order_;
   std::vector<std::unique_ptr<comm::Communicator>> groups_;
   std::vector<Sum> sums_;
 };
