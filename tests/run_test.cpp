@@ -5,11 +5,13 @@
 #include <chrono>
 #include <csignal>
 #include <gmock/gmock.h>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -269,13 +271,35 @@ TEST_F(Run, ReportsEveryRank) {
   EXPECT_EQ(memory[1].at("rank"), 1);
   const auto trace =
       nlohmann::json::parse(read_file(folder / "traced" / "trace.json"));
-  std::set<std::pair<int, int>> rows;  // rank; compute or communication
+  // What Perfetto takes: rows that have names, of events one after another.
+  using Row = std::pair<int, int>;  // of a rank
+  std::map<Row, std::string> names;
+  std::map<Row, std::vector<std::pair<double, double>>> rows;
   for (const auto& event : trace.at("traceEvents")) {
-    if (event.at("ph") == "X") {
-      rows.emplace(event.at("pid"), event.at("tid"));
+    const Row row = {event.at("pid"), event.at("tid")};
+    if (event.at("name") == "thread_name") {
+      names[row] = event.at("args").at("name");
+    } else if (event.at("ph") == "X") {
+      const double start = event.at("ts");
+      const double length = event.at("dur");
+      EXPECT_GE(length, 0);
+      rows[row].emplace_back(start, start + length);
     }
   }
-  EXPECT_EQ(rows.size(), 4U);
+  std::set<std::pair<int, std::string>> kinds;
+  for (auto& [row, events] : rows) {
+    kinds.emplace(row.first, names.at(row));
+    std::sort(events.begin(), events.end());
+    for (std::size_t i = 1; i < events.size(); ++i) {
+      // In microseconds, of which a thousandth is written.
+      EXPECT_GT(events[i].first, events[i - 1].second - 5e-4);
+    }
+  }
+  EXPECT_THAT(kinds,
+              testing::ElementsAre(std::pair(0, "communication"),
+                                   std::pair(0, "compute"),
+                                   std::pair(1, "communication"),
+                                   std::pair(1, "compute")));
 }
 
 // A weight that has changed on one rank alone is named, and that rank.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fmt/format.h>
+#include <numeric>
 #include <utility>
 
 namespace dure {
@@ -72,14 +74,73 @@ double common_length(const Stretches& a, const Stretches& b) {
   return sum;
 }
 
-std::string name_event(const char* what, int rank, int row, const char* name) {
+// A line of the picture: events that neither overlap nor nest. A viewer drops
+// those of one line that do.
+struct Track {
+  TraceRow row;
+  std::int64_t end = 0;
+  std::vector<std::size_t> events = {};
+};
+
+std::int64_t nanoseconds(double seconds) {
+  return std::llround(1e9 * seconds);
+}
+
+std::int64_t end_of(const TraceEvent& event) {
+  return nanoseconds(event.start_seconds + event.seconds);
+}
+
+// A line for each row, and as many more as it has on its way at once.
+std::vector<Track> tracks_of(const std::vector<TraceEvent>& events) {
+  std::vector<std::size_t> order(events.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(
+      order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return events[a].start_seconds < events[b].start_seconds;
+      });
+  std::vector<Track> tracks = {Track{.row = TraceRow::kCompute},
+                               Track{.row = TraceRow::kCommunication}};
+  for (const std::size_t i : order) {
+    const std::int64_t start = nanoseconds(events[i].start_seconds);
+    auto track =
+        std::find_if(tracks.begin(), tracks.end(), [&](const Track& t) {
+          return t.row == events[i].row && t.end <= start;
+        });
+    if (track == tracks.end()) {
+      track = tracks.insert(track, Track{.row = events[i].row});
+    }
+    track->end = end_of(events[i]);
+    track->events.push_back(i);
+  }
+  return tracks;
+}
+
+std::string name_event(const char* what,
+                       int rank,
+                       std::size_t track,
+                       const std::string& name) {
   return fmt::format(
       "{{\"name\":\"{}\",\"ph\":\"M\",\"pid\":{},\"tid\":{},\"args\":"
       "{{\"name\":\"{}\"}}}}",
       what,
       rank,
-      row,
+      track,
       name);
+}
+
+std::string event_json(const TraceEvent& event, int rank, std::size_t track) {
+  const std::int64_t start = nanoseconds(event.start_seconds);
+  return fmt::format(
+      "{{\"name\":\"{}\",\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{}.{:03},"
+      "\"dur\":{:.3f},\"args\":{{\"gflop\":{:.6f},\"mbytes\":{:.6f}}}}}",
+      event.name,
+      rank,
+      track,
+      start / 1000,
+      start % 1000,
+      1e-3 * static_cast<double>(end_of(event) - start),
+      1e-9 * event.flops,
+      1e-6 * event.bytes);
 }
 
 }  // namespace
@@ -93,21 +154,16 @@ Trace::Overlap Trace::overlap() const {
 
 std::string Trace::to_json(int rank) const {
   std::string text =
-      name_event(
-          "process_name", rank, 0, fmt::format("rank {}", rank).c_str()) +
-      ",\n" + name_event("thread_name", rank, 0, "compute") + ",\n" +
-      name_event("thread_name", rank, 1, "communication");
-  for (const TraceEvent& event : events_) {
-    text += fmt::format(
-        ",\n{{\"name\":\"{}\",\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{:.3f},"
-        "\"dur\":{:.3f},\"args\":{{\"gflop\":{:.6f},\"mbytes\":{:.6f}}}}}",
-        event.name,
-        rank,
-        static_cast<int>(event.row),
-        1e6 * event.start_seconds,
-        1e6 * event.seconds,
-        1e-9 * event.flops,
-        1e-6 * event.bytes);
+      name_event("process_name", rank, 0, fmt::format("rank {}", rank));
+  const std::vector<Track> tracks = tracks_of(events_);
+  for (std::size_t t = 0; t < tracks.size(); ++t) {
+    const bool computes = tracks[t].row == TraceRow::kCompute;
+    text += ",\n" +
+            name_event(
+                "thread_name", rank, t, computes ? "compute" : "communication");
+    for (const std::size_t i : tracks[t].events) {
+      text += ",\n" + event_json(events_[i], rank, t);
+    }
   }
   return text;
 }
