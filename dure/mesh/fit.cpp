@@ -150,7 +150,7 @@ std::string nearest_sizes(const Mesh::Sizes& asked, int ranks) {
              below > 0 ? concat(below, " or ", above) : concat(above),
              ", and ",
              ranks,
-             " ranks take ",
+             ranks == 1 ? " rank takes " : " ranks take ",
              nearest_sizes(sizes, ranks)));
 }
 
@@ -166,7 +166,7 @@ std::string nearest_sizes(const Mesh::Sizes& asked, int ranks) {
                           ranks,
                           "; ",
                           ranks,
-                          " ranks take ",
+                          ranks == 1 ? " rank takes " : " ranks take ",
                           others));
 }
 

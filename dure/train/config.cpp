@@ -291,6 +291,9 @@ std::int64_t default_micro_batch(const TrainConfig& train, std::int64_t ranks) {
     common = std::gcd(common, train.batch_rampup[0]);
     common = std::gcd(common, train.batch_rampup[1]);
   }
+  if (common % ranks != 0) {
+    return 1;  // what is refused names every batch that would do
+  }
   const std::int64_t of_rank = common / ranks;
   std::int64_t micro_batch = std::clamp<std::int64_t>(of_rank, 1, 8);
   while (of_rank % micro_batch != 0) {

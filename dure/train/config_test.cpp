@@ -250,6 +250,35 @@ TEST(LoadConfig, TakesOnlyRanksThatCanShareItsBatches) {
   EXPECT_NO_THROW(take_ranks(groups = parse("", {"parallel.zero_group=2"}), 4));
 }
 
+// Left to itself, the micro-batch makes way for the ranks.
+TEST(LoadConfig, NamesTheNearestBatchesThatRanksCanShare) {
+  const auto said = [](const std::vector<std::string>& sets) {
+    LoadedConfig loaded = parse("", sets);
+    try {
+      take_ranks(loaded, 3);
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(said({"train.global_batch=8"}),
+              HasSubstr("the nearest are 6 and 9"));
+  EXPECT_THAT(said({"train.global_batch=8", "train.micro_batch=2"}),
+              HasSubstr("the nearest are 6 and 12"));
+  EXPECT_THAT(said({"train.global_batch=2"}), HasSubstr("the nearest is 3"));
+}
+
+TEST(LoadConfig, SaysHowMoreRanksAreStarted) {
+  LoadedConfig four = parse("", {"parallel.data=4"});
+  try {
+    take_ranks(four, 1);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("1 rank takes data 1"));
+    EXPECT_THAT(error.what(), HasSubstr("--ranks"));
+  }
+}
+
 TEST(MeshOf, TakesItsSizesFromTheConfiguration) {
   const mesh::Mesh mesh =
       mesh_of({.tensor = 2, .pipeline = 4, .order = "pp-dp-cp-ep-tp"}, 16);

@@ -89,6 +89,19 @@ LoadedConfig load(std::vector<Setting> settings,
   return loaded;
 }
 
+// Who asks for more than one rank is told how to start them.
+mesh::Mesh mesh_on(const ParallelConfig& parallel, int ranks) {
+  try {
+    return mesh_of(parallel, ranks);
+  } catch (const UsageError& error) {
+    if (ranks > 1) {
+      throw;
+    }
+    throw UsageError(
+        concat(error.what(), "; more are started by --ranks, mpirun or srun"));
+  }
+}
+
 }  // namespace
 
 LoadedConfig load_config(const std::string& path,
@@ -105,7 +118,7 @@ LoadedConfig parse_config(std::string_view text,
 
 void take_ranks(LoadedConfig& loaded, int ranks) {
   ParallelConfig& parallel = loaded.config.parallel;
-  const mesh::Mesh mesh = mesh_of(parallel, ranks);
+  const mesh::Mesh mesh = mesh_on(parallel, ranks);
   if (parallel.data == mesh::kAuto) {
     parallel.data = mesh.size(mesh::Axis::kData);
     loaded.origins["parallel.data"] = "auto";
