@@ -143,17 +143,37 @@ void print_count(const std::string& name, std::int64_t value) {
   fmt::print("{:<26}{:>20}\n", name, grouped(value));
 }
 
-double gib(std::int64_t bytes) {
-  return static_cast<double>(bytes) / (1 << 30);
+// What bytes are shown in, two digits behind the point.
+struct Unit {
+  const char* name;
+  double bytes;
+
+  double of(std::int64_t count) const {
+    return static_cast<double>(count) / bytes;
+  }
+};
+
+Unit unit_for(std::int64_t most) {
+  return most < 1 << 30 ? Unit{"MiB", 1 << 20} : Unit{"GiB", 1 << 30};
 }
 
-void print_bytes(const std::string& name, std::int64_t bytes) {
-  fmt::print("{:<26}{:>20}{:>12.2f} GiB\n", name, grouped(bytes), gib(bytes));
+void print_peaks(const plan::MemoryPrediction& memory) {
+  const auto peaks = peak_bytes(memory);
+  const Unit unit = unit_for(peaks.back().second);
+  for (const auto& [name, bytes] : peaks) {
+    fmt::print("  {:<24}{:>20}{:>12.2f} {}\n",
+               name,
+               grouped(bytes),
+               unit.of(bytes),
+               unit.name);
+  }
 }
 
 void print_stages(const ModelPlan& plan) {
-  fmt::print("\nZeRO on {} ranks, peak GiB of each\n  {:<24}",
+  const Unit unit = unit_for(peak_bytes(plan.stages[0].memory).back().second);
+  fmt::print("\nZeRO on {} ranks, peak {} of each\n  {:<24}",
              plan.weights.size(),
+             unit.name,
              "zero");
   for (const StagePlan& stage : plan.stages) {
     fmt::print("{:>10}", stage.zero);
@@ -161,7 +181,7 @@ void print_stages(const ModelPlan& plan) {
   for (std::size_t row = 0; row <= kCategories; ++row) {
     fmt::print("\n  {:<24}", peak_bytes(plan.step.memory)[row].first);
     for (const StagePlan& stage : plan.stages) {
-      fmt::print("{:>10.2f}", gib(peak_bytes(stage.memory)[row].second));
+      fmt::print("{:>10.2f}", unit.of(peak_bytes(stage.memory)[row].second));
     }
   }
   fmt::print("\n");
@@ -181,9 +201,7 @@ void print_table(const ModelPlan& plan) {
              plan.micro_batch,
              plan.sequence,
              plan.step.zero);
-  for (const auto& [name, bytes] : peak_bytes(plan.step.memory)) {
-    print_bytes("  " + name, bytes);
-  }
+  print_peaks(plan.step.memory);
   if (!plan.stages.empty()) {
     print_stages(plan);
   }
