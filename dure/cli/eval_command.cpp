@@ -107,7 +107,8 @@ void eval(const Options& options, comm::Communicator& world) {
   const auto dataset = train::first_rank_first(world, [&] {
     return open_data(options, sequence, config.vocabulary, log);
   });
-  train::Rank rank({.world = &world, .mesh = mesh_of(options, world.size())});
+  const mesh::Mesh mesh = mesh_of(options, world.size());
+  train::Rank rank({.world = &world, .mesh = mesh});
   train::Replica replica(
       rank, config, 0, train::Purpose::kEvaluate, {.stage = options.zero});
   train::load_weights(rank, replica, *source);

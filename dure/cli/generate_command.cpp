@@ -141,8 +141,8 @@ void generate(const Options& options, comm::Communicator& world) {
       options.no_cache ? train::KvCache::kOff : train::KvCache::kOn;
   settings.end = tokenizer->end_of_document();
   model::validate_tensor(source->config(), world.size(), "--ranks");
-  train::Rank rank(
-      {.world = &world, .mesh = mesh::Mesh({.tensor = world.size()})});
+  const mesh::Mesh mesh({.tensor = world.size()});
+  train::Rank rank({.world = &world, .mesh = mesh});
   train::Replica replica(rank, source->config(), 0, train::Purpose::kEvaluate);
   train::load_weights(rank, replica, *source);
   train::Generator generator(rank, replica, settings);
