@@ -1,5 +1,6 @@
 #include "dure/train/check_replicas.h"
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,28 +63,84 @@ std::int64_t hash_of(ConstTensor x) {
   return static_cast<std::int64_t>(checkpoint::xxh64(bytes));
 }
 
-// The hashes of one Held by rank; each is to be that of the first of its
-// neighbours. "1, 3 differ from 0", or nothing.
-std::string differing(std::span<const std::int64_t> hashes, int neighbours) {
-  const auto count = static_cast<std::size_t>(neighbours);
-  for (std::size_t first = 0; first < hashes.size(); first += count) {
-    std::string ranks;
-    for (std::size_t rank = first; rank < first + count; ++rank) {
-      if (hashes[rank] != hashes[first]) {
-        ranks += (ranks.empty() ? "" : ", ") + std::to_string(rank);
-      }
+// What the ranks of an axis answered: numbers in the world, and hashes by Held,
+// in the order of the ranks.
+struct Answers {
+  std::vector<std::int64_t> ranks;
+  std::vector<std::vector<std::int64_t>> hashes;
+};
+
+// The ranks that have the same hash of something.
+using RanksByHash =
+    std::vector<std::pair<std::int64_t, std::vector<std::int64_t>>>;
+
+RanksByHash ranks_by_hash(std::span<const std::int64_t> ranks,
+                          std::span<const std::int64_t> hashes) {
+  RanksByHash result;
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    auto found =
+        std::find_if(result.begin(), result.end(), [&](const auto& one) {
+          return one.first == hashes[i];
+        });
+    if (found == result.end()) {
+      found = result.insert(found, {hashes[i], {}});
     }
-    if (!ranks.empty()) {
-      return concat(ranks, " of ", hashes.size(), " differ from ", first);
+    found->second.push_back(ranks[i]);
+  }
+  return result;
+}
+
+std::string text_of(std::vector<std::int64_t> ranks) {
+  std::sort(ranks.begin(), ranks.end());
+  std::string text;
+  for (const std::int64_t rank : ranks) {
+    text += concat(text.empty() ? "" : ", ", rank);
+  }
+  return concat(ranks.size() == 1 ? "rank " : "ranks ", text);
+}
+
+// Who drifted: those that are not of the most, where there are such.
+std::string drifted(RanksByHash ranks) {
+  std::stable_sort(
+      ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
+        return a.second.size() > b.second.size();
+      });
+  const auto& most = ranks[0].second;
+  if (most.size() == ranks[1].second.size()) {
+    return concat(text_of(most),
+                  most.size() == 1 ? " differs from " : " differ from ",
+                  text_of(ranks[1].second),
+                  ", and nothing tells which of them drifted");
+  }
+  std::vector<std::int64_t> others;
+  for (auto it = ranks.begin() + 1; it != ranks.end(); ++it) {
+    others.insert(others.end(), it->second.begin(), it->second.end());
+  }
+  return concat(text_of(others),
+                others.size() == 1 ? " has" : " have",
+                " drifted from ",
+                text_of(most));
+}
+
+// Of the first neighbours that are not all alike; else nothing.
+std::string differing(const Answers& answers, std::size_t i, int neighbours) {
+  const auto count = static_cast<std::size_t>(neighbours);
+  const std::span ranks(answers.ranks);
+  const std::span hashes(answers.hashes[i]);
+  for (std::size_t first = 0; first < ranks.size(); first += count) {
+    const RanksByHash by_hash = ranks_by_hash(ranks.subspan(first, count),
+                                              hashes.subspan(first, count));
+    if (by_hash.size() > 1) {
+      return drifted(by_hash);
     }
   }
   return "";
 }
 
-// By Held, then by rank.
-std::vector<std::vector<std::int64_t>> hashes_of(const std::vector<Held>& held,
-                                                 comm::Communicator& ranks) {
-  std::vector<std::int64_t> mine;
+Answers ask(const std::vector<Held>& held,
+            const Rank& rank,
+            comm::Communicator& ranks) {
+  std::vector<std::int64_t> mine = {rank.world().rank()};
   for (const Held& one : held) {
     mine.push_back(hash_of(one.value));
   }
@@ -91,26 +148,33 @@ std::vector<std::vector<std::int64_t>> hashes_of(const std::vector<Held>& held,
                                 static_cast<std::size_t>(ranks.size()));
   ranks.run(comm::AllGather{.y = Tensor(all.data(), Shape{std::ssize(all)}),
                             .x = Tensor(mine.data(), Shape{std::ssize(mine)})});
-  std::vector<std::vector<std::int64_t>> by_held(held.size());
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    by_held[i % held.size()].push_back(all[i]);
+  Answers answers;
+  answers.hashes.resize(held.size());
+  for (std::size_t at = 0; at < all.size(); at += mine.size()) {
+    answers.ranks.push_back(all[at]);
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      answers.hashes[i].push_back(all[at + 1 + i]);
+    }
   }
-  return by_held;
+  return answers;
 }
 
-void compare(const Trainer& trainer,
-             const nn::ParameterSet& parameters,
+void compare(const Rank& rank,
+             Trainer& trainer,
              const std::vector<Held>& held,
              comm::Communicator& ranks) {
-  const auto hashes = hashes_of(held, ranks);
+  const Answers answers = ask(held, rank, ranks);
   for (std::size_t i = 0; i < held.size(); ++i) {
-    const std::string differ = differing(hashes[i], held[i].ranks);
+    const std::string differ = differing(answers, i, held[i].ranks);
     DURE_CHECK(
         differ.empty(),
         "after step ",
         trainer.position().step,
         " weight ",
-        parameters.all()[static_cast<std::size_t>(held[i].weight)].name,
+        trainer.replica()
+            .parameters()
+            .all()[static_cast<std::size_t>(held[i].weight)]
+            .name,
         " is not the same on all ranks of the ",
         ranks.axis(),
         " axis that hold it: ",
@@ -133,12 +197,10 @@ void check_replicas(Rank& rank, Trainer& trainer) {
                                      : *store.groups().exchange;
   const nn::ParameterSet& parameters = trainer.replica().parameters();
   const auto values = values_of(trainer, trainer.replica());
-  compare(trainer, parameters, on_data_ranks(values, replicas), replicas);
+  compare(rank, trainer, on_data_ranks(values, replicas), replicas);
   const parallel::TensorAxis axis = rank.tensor();
-  compare(trainer,
-          parameters,
-          on_tensor_ranks(values, parameters, axis),
-          *axis.ranks);
+  compare(
+      rank, trainer, on_tensor_ranks(values, parameters, axis), *axis.ranks);
 }
 
 }  // namespace dure::train
