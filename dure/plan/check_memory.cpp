@@ -21,26 +21,26 @@ std::size_t of(const MemoryPrediction& memory, Category category) {
   return memory.peak_bytes[static_cast<std::size_t>(category)];
 }
 
-// To save, the first rank gets the other ranks' values and states in pieces:
-// what they send, and whole pieces with its own elements among theirs.
+// To save, the first rank gets the other ranks' values and states in pieces.
+// Where matrices are cut, too, a piece has elements of its own among theirs,
+// which come packed.
 std::size_t to_save(const train::Config& config,
                     const MemoryPrediction& memory) {
   const std::int64_t shards =
       config.parallel.zero_group > 0
           ? config.parallel.zero_group
           : std::max<std::int64_t>(config.parallel.data, 1);
-  std::size_t own = 0;
-  std::size_t of_others = 0;
+  const std::int64_t tensor = config.parallel.tensor;
+  std::size_t bytes = 0;
   const auto add = [&](Category category, int cut_from_stage) {
     const std::int64_t parts =
-        config.parallel.tensor *
-        (config.parallel.zero >= cut_from_stage ? shards : 1);
-    own += parts > 1 ? of(memory, category) : 0;
-    of_others += static_cast<std::size_t>(parts - 1) * of(memory, category);
+        tensor * (config.parallel.zero >= cut_from_stage ? shards : 1);
+    const std::int64_t copies = tensor > 1 ? 2 * parts - 1 : parts - 1;
+    bytes += static_cast<std::size_t>(copies) * of(memory, category);
   };
   add(Category::kOptimizer, 1);
   add(Category::kParameters, 3);
-  return std::min<std::size_t>(train::kGatherBytes, own + 2 * of_others);
+  return std::min<std::size_t>(train::kGatherBytes, bytes);
 }
 
 std::size_t needed(const train::Config& config,

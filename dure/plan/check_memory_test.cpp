@@ -92,21 +92,36 @@ TEST(CheckMemory, NamesOnlyWhatWouldFit) {
               HasSubstr("choose a smaller model"));
 }
 
-// Of what other ranks keep, 72 MiB at most come to the first rank at saving:
-// as they send it, and in pieces with its own.
+std::size_t kept(const MemoryPrediction& memory) {
+  return memory.peak_bytes[static_cast<std::size_t>(Category::kParameters)] +
+         memory.peak_bytes[static_cast<std::size_t>(Category::kOptimizer)];
+}
+
+void expect_room_to_save(const train::Config& config, std::size_t parts) {
+  const MemoryPrediction memory = predict_memory(config);
+  const std::size_t saving = memory.between_steps + parts * kept(memory);
+  ASSERT_GT(saving, memory.high_water);
+  EXPECT_EQ(refusal(limited(config, saving)), "fits");
+  EXPECT_THAT(refusal(limited(config, saving - 64)), HasSubstr("saving"));
+}
+
+// 72 MiB at most, of what other ranks keep, come to the first rank at saving.
 TEST(CheckMemory, LeavesRoomToSave) {
   train::Config config = on_four_ranks(3);
   config.train.micro_batch = 1;
   config.data.sequence = 1;
-  const MemoryPrediction memory = predict_memory(config);
-  const std::size_t pieces =
-      (2 * 3 + 1) *
-      (memory.peak_bytes[static_cast<std::size_t>(Category::kParameters)] +
-       memory.peak_bytes[static_cast<std::size_t>(Category::kOptimizer)]);
-  const std::size_t saving = memory.between_steps + pieces;
-  ASSERT_GT(saving, memory.high_water);
-  EXPECT_EQ(refusal(limited(config, saving)), "fits");
-  EXPECT_THAT(refusal(limited(config, saving - 64)), HasSubstr("saving"));
+  expect_room_to_save(config, 3);
+}
+
+// Pieces of matrices that are cut have elements of all ranks, whose part is
+// there twice: as it came, and in its place.
+TEST(CheckMemory, LeavesRoomToSaveWhatIsCut) {
+  train::Config config = on_four_ranks(3);
+  config.train.micro_batch = 1;
+  config.data.sequence = 1;
+  config.parallel.data = 2;
+  config.parallel.tensor = 2;
+  expect_room_to_save(config, 4 + 3);
 }
 
 }  // namespace

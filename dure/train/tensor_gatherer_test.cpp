@@ -389,7 +389,7 @@ TEST_F(Gathering, TakesNoMoreMemoryForWhatIsPacked) {
     Arena arena;
     const Shard shard(config, place_of(comm.rank(), 2, 2));
     save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
-    EXPECT_LE(arena.high_water(),
+    EXPECT_LE(arena.ledger().peak(),
               comm.rank() == 0 ? kGatherBytes : checkpoint::kPieceBytes);
   });
   CheckpointReader(folder / "a").verify();
