@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <new>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -59,13 +60,28 @@ std::vector<double> losses(const Config& config, int steps) {
   return result;
 }
 
+Config less_kept(Config config) {
+  config.memory.recompute = model::Recompute::kSelective;
+  return config;
+}
+Config nothing_kept(Config config) {
+  config.memory.recompute = model::Recompute::kFull;
+  return config;
+}
+
+constexpr const char* kFamilies[] = {
+    "Gpt", "Llama", "GptRecomputingSome", "LlamaRecomputingAll"};
+
 class Training : public testing::TestWithParam<Config> {};
 
 INSTANTIATE_TEST_SUITE_P(Families,
                          Training,
-                         testing::Values(small_gpt(), small_llama()),
+                         testing::Values(small_gpt(),
+                                         small_llama(),
+                                         less_kept(small_gpt()),
+                                         nothing_kept(small_llama())),
                          [](const auto& family) {
-                           return family.index == 0 ? "Gpt" : "Llama";
+                           return std::string(kFamilies[family.index]);
                          });
 
 TEST_P(Training, StartsAtTheLossOfGuessing) {

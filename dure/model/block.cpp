@@ -70,6 +70,24 @@ void Block::forward(nn::Context& ctx,
                     ConstTensor positions,
                     std::int64_t samples,
                     Saved& saved) const {
+  attend(ctx, x, positions, samples, saved);
+  mlp_.forward(ctx, y, saved.norm2_nC, saved.mid_nC, samples, saved.mlp);
+}
+
+void Block::save(nn::Context& ctx,
+                 ConstTensor x,
+                 ConstTensor positions,
+                 std::int64_t samples,
+                 Saved& saved) const {
+  attend(ctx, x, positions, samples, saved);
+  mlp_.save(ctx, saved.norm2_nC, samples, saved.mlp);
+}
+
+void Block::attend(nn::Context& ctx,
+                   ConstTensor x,
+                   ConstTensor positions,
+                   std::int64_t samples,
+                   Saved& saved) const {
   saved.norm1_nC = ctx.activation(x.shape());
   norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
   saved.mid_nC = ctx.activation(x.shape());
@@ -82,7 +100,23 @@ void Block::forward(nn::Context& ctx,
                      saved.attention);
   saved.norm2_nC = ctx.activation(x.shape());
   norm2_.forward(ctx, saved.norm2_nC, saved.mid_nC, saved.norm2);
-  mlp_.forward(ctx, y, saved.norm2_nC, saved.mid_nC, samples, saved.mlp);
+}
+
+void Block::drop_cheap(Saved& saved) {
+  saved.norm1 = {};
+  saved.norm1_nC = OwnedTensor();
+  saved.norm2 = {};
+  saved.norm2_nC = OwnedTensor();
+  nn::Mlp::drop_cheap(saved.mlp);
+}
+
+void Block::remake_cheap(nn::Context& ctx, ConstTensor x, Saved& saved) const {
+  saved.norm1_nC = ctx.activation(x.shape());
+  norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
+  saved.attention.move_x(saved.norm1_nC);
+  saved.norm2_nC = ctx.activation(x.shape());
+  norm2_.forward(ctx, saved.norm2_nC, saved.mid_nC, saved.norm2);
+  mlp_.remake_cheap(ctx, saved.norm2_nC, saved.mlp);
 }
 
 void Block::backward(nn::Context& ctx,

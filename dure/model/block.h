@@ -47,6 +47,19 @@ class Block {
                std::int64_t samples,
                Saved& saved) const;
 
+  // What forward() leaves in `saved`, but without y: neither the mlp's last
+  // product nor its sum over tensor ranks is made.
+  void save(nn::Context& ctx,
+            ConstTensor x,
+            ConstTensor positions,
+            std::int64_t samples,
+            Saved& saved) const;
+
+  // Frees what is cheap to make again from x and the rest of `saved`: the
+  // outputs of norms and activation (Recompute::kSelective).
+  static void drop_cheap(Saved& saved);
+  void remake_cheap(nn::Context& ctx, ConstTensor x, Saved& saved) const;
+
   // d_nC holds the gradient of y, and then that of x. Frees `saved`.
   void backward(nn::Context& ctx,
                 Tensor d_nC,
@@ -63,6 +76,13 @@ class Block {
                       const nn::Attention::Cache& cache) const;
 
  private:
+  // All before the mlp.
+  void attend(nn::Context& ctx,
+              ConstTensor x,
+              ConstTensor positions,
+              std::int64_t samples,
+              Saved& saved) const;
+
   nn::Norm norm1_;
   nn::Attention attention_;
   nn::Norm norm2_;

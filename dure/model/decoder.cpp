@@ -70,34 +70,39 @@ std::int64_t Decoder::padded_vocabulary() const {
 void Decoder::forward_normed(nn::Context& ctx,
                              const Batch& batch,
                              Saved& saved) const {
-  const Shape shape = stream_shape(ctx, batch);
-  saved.streams.resize(blocks_.size() + 1);
-  saved.blocks.resize(blocks_.size());
-  saved.streams[0] = ctx.activation(shape);
-  in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
-    embedding_->forward(ctx,
-                        saved.streams[0],
-                        batch.ids,
-                        batch.positions,
-                        batch.samples,
-                        saved.embedding);
-  });
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    saved.streams[i + 1] = ctx.activation(shape);
-    in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
-      blocks_[i].forward(ctx,
-                         saved.streams[i + 1],
-                         saved.streams[i],
-                         batch.positions,
-                         batch.samples,
-                         saved.blocks[i]);
-    });
-  }
-  saved.normed_nC = ctx.activation(shape);
+  forward_blocks(ctx, batch, saved);
+  saved.normed_nC = ctx.activation(saved.output_nC.shape());
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
     final_norm_->forward(
-        ctx, saved.normed_nC, saved.streams.back(), saved.final_norm);
+        ctx, saved.normed_nC, saved.output_nC, saved.final_norm);
   });
+}
+
+void Decoder::forward_blocks(nn::Context& ctx,
+                             const Batch& batch,
+                             Saved& saved) const {
+  while (saved.blocks.size() < blocks_.size()) {
+    saved.blocks.push_back(make_kept_block(saved.keeping));
+  }
+  const Shape shape = stream_shape(ctx, batch);
+  OwnedTensor x_nC = ctx.activation(shape);
+  in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
+    embedding_->forward(
+        ctx, x_nC, batch.ids, batch.positions, batch.samples, saved.embedding);
+  });
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    OwnedTensor y_nC = ctx.activation(shape);
+    in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
+      saved.blocks[i]->forward(ctx,
+                               blocks_[i],
+                               y_nC,
+                               std::move(x_nC),
+                               batch.positions,
+                               batch.samples);
+    });
+    x_nC = std::move(y_nC);
+  }
+  saved.output_nC = std::move(x_nC);
 }
 
 void Decoder::forward(nn::Context& ctx,
@@ -121,16 +126,27 @@ void Decoder::backward(nn::Context& ctx,
     final_norm_->backward(ctx, d_nC, d_nC, saved.final_norm);
   });
   saved.final_norm = {};
-  for (std::size_t i = blocks_.size(); i-- > 0;) {
-    saved.streams[i + 1] = OwnedTensor();
-    in_unit(ctx, unit_of_block(i), Uses::kBoth, [&] {
-      blocks_[i].backward(ctx, d_nC, batch.samples, saved.blocks[i]);
-    });
-  }
-  saved.streams[0] = OwnedTensor();
+  saved.output_nC = OwnedTensor();
+  backward_blocks(ctx, d_nC, batch, saved);
   in_unit(ctx, kEmbeddingUnit, Uses::kGradients, [&] {
     embedding_->backward(ctx, d_nC, saved.embedding);
   });
+}
+
+void Decoder::backward_blocks(nn::Context& ctx,
+                              Tensor d_nC,
+                              const Batch& batch,
+                              Saved& saved) const {
+  saved.blocks.back()->prepare(ctx);
+  for (std::size_t i = blocks_.size(); i-- > 0;) {
+    if (i > 0) {
+      saved.blocks[i - 1]->prepare(ctx);
+    }
+    in_unit(ctx, unit_of_block(i), Uses::kBoth, [&] {
+      saved.blocks[i]->backward(
+          ctx, blocks_[i], d_nC, batch.positions, batch.samples);
+    });
+  }
 }
 
 void Decoder::forward_logits(nn::Context& ctx,

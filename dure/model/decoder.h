@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "dure/model/block.h"
 #include "dure/model/config.h"
+#include "dure/model/kept_block.h"
 #include "dure/nn/embedding.h"
 #include "dure/nn/head_loss.h"
 
@@ -28,10 +30,12 @@ class Decoder {
  public:
   // What a training forward leaves for its backward. Reusable.
   struct Saved {
+    explicit Saved(const Keeping& of_blocks = {}) : keeping(of_blocks) {}
+
+    Keeping keeping;  // of the blocks
     nn::Embedding::Saved embedding;
-    std::vector<OwnedTensor> streams;  // (n, C) each: the input of block i,
-                                       // and last the output
-    std::vector<Block::Saved> blocks;
+    std::vector<std::unique_ptr<KeptBlock>> blocks;
+    OwnedTensor output_nC;  // of the last block
     nn::Norm::Saved final_norm;
     OwnedTensor normed_nC;
     nn::HeadLoss::Saved head;
@@ -117,6 +121,13 @@ class Decoder {
 
   // From the embedding to the final norm, which leaves saved.normed_nC.
   void forward_normed(nn::Context& ctx, const Batch& batch, Saved& saved) const;
+  void forward_blocks(nn::Context& ctx, const Batch& batch, Saved& saved) const;
+
+  // d_nC: the gradient of the blocks' output, and then that of their input.
+  void backward_blocks(nn::Context& ctx,
+                       Tensor d_nC,
+                       const Batch& batch,
+                       Saved& saved) const;
 
   // The same, nothing kept.
   OwnedTensor run_without_saving(nn::Context& ctx, const Batch& batch) const;

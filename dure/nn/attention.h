@@ -33,6 +33,9 @@ class Attention {
     OwnedTensor lse;     // (N, H)
     ConstTensor positions;
     kernels::DropoutMask mask;
+
+    // x of the forward is here now.
+    void move_x(ConstTensor x) { qkv.x = x; }
   };
 
   // Keys and values of the positions so far, of one layer: views.

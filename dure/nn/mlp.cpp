@@ -10,17 +10,35 @@ void Mlp::forward(Context& ctx,
                   ConstTensor residual,
                   std::int64_t samples,
                   Saved& saved) const {
+  expand(ctx, x, saved);
+  down_.forward(ctx, y, saved.active_NF, residual, samples, saved.down);
+}
+
+void Mlp::save(Context& ctx,
+               ConstTensor x,
+               std::int64_t samples,
+               Saved& saved) const {
+  expand(ctx, x, saved);
+  down_.save(ctx, x.shape(), saved.active_NF, samples, saved.down);
+}
+
+void Mlp::expand(Context& ctx, ConstTensor x, Saved& saved) const {
   const std::int64_t N = ctx.tensor.all_rows(x.shape()[0]);
   const std::int64_t up_columns =
       kind_ == MlpKind::kSwiglu ? 2 * ffn_hidden_ : ffn_hidden_;
   saved.up_NU = ctx.activation({N, up_columns});
-  saved.active_NF = ctx.activation({N, ffn_hidden_});
   up_.forward(ctx, saved.up_NU, x, saved.up);
   activate(ctx, saved);
-  down_.forward(ctx, y, saved.active_NF, residual, samples, saved.down);
 }
 
-void Mlp::activate(Context& ctx, const Saved& saved) const {
+void Mlp::remake_cheap(Context& ctx, ConstTensor x, Saved& saved) const {
+  saved.up.x = x;
+  activate(ctx, saved);
+  saved.down.x = saved.active_NF;
+}
+
+void Mlp::activate(Context& ctx, Saved& saved) const {
+  saved.active_NF = ctx.activation({saved.up_NU.shape()[0], ffn_hidden_});
   if (kind_ == MlpKind::kSwiglu) {
     launch(ctx.stream,
            kernels::Swiglu{.y = saved.active_NF, .gate_up = saved.up_NU});

@@ -35,11 +35,23 @@ class Mlp {
                std::int64_t samples,
                Saved& saved) const;
 
+  // What forward() leaves in `saved`; y is not made.
+  void save(Context& ctx,
+            ConstTensor x,
+            std::int64_t samples,
+            Saved& saved) const;
+
+  // Frees what remake_cheap() makes again, given the x of the forward.
+  static void drop_cheap(Saved& saved) { saved.active_NF = OwnedTensor(); }
+  void remake_cheap(Context& ctx, ConstTensor x, Saved& saved) const;
+
   // Frees what it no longer needs of `saved` on the way.
   void backward(Context& ctx, Tensor d_x, ConstTensor d_y, Saved& saved) const;
 
  private:
-  void activate(Context& ctx, const Saved& saved) const;
+  // up_NU and active_NF of `saved`.
+  void expand(Context& ctx, ConstTensor x, Saved& saved) const;
+  void activate(Context& ctx, Saved& saved) const;
 
   AllToSharded up_;
   ShardedToAll down_;

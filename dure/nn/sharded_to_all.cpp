@@ -17,8 +17,7 @@ void ShardedToAll::forward(Context& ctx,
                            ConstTensor residual,
                            std::int64_t samples,
                            Saved& saved) const {
-  saved.x = x;
-  saved.mask = dropout_.stream_mask(ctx, y.shape(), samples);
+  save(ctx, y.shape(), x, samples, saved);
   if (saved.mask.rate == 0) {
     sum_products(ctx, y, x, residual);
     return;
@@ -28,6 +27,15 @@ void ShardedToAll::forward(Context& ctx,
   launch(ctx.stream,
          kernels::Dropout{
              .y = y, .x = branch, .residual = residual, .mask = saved.mask});
+}
+
+void ShardedToAll::save(Context& ctx,
+                        const Shape& y,
+                        ConstTensor x,
+                        std::int64_t samples,
+                        Saved& saved) const {
+  saved.x = x;
+  saved.mask = dropout_.stream_mask(ctx, y, samples);
 }
 
 // y = residual + sum over ranks of x weight^T + bias

@@ -38,6 +38,13 @@ class ShardedToAll {
                std::int64_t samples,
                Saved& saved) const;
 
+  // What forward() leaves in `saved`; y, of this shape, is not made.
+  void save(Context& ctx,
+            const Shape& y,
+            ConstTensor x,
+            std::int64_t samples,
+            Saved& saved) const;
+
   // d_x (N, in / T) overwritten; d_y (n, out), a stream. The residual's
   // gradient is d_y itself.
   void backward(Context& ctx,

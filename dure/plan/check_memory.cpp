@@ -76,6 +76,25 @@ std::optional<std::string> by_micro_batch(train::Config config) {
   return std::nullopt;
 }
 
+// The first that fits of what the backward can make again.
+std::optional<std::string> by_recompute(train::Config config) {
+  using model::Recompute;
+  struct Way {
+    Recompute recompute;
+    const char* name;
+  };
+  for (const auto& [recompute, name] : {Way{Recompute::kSelective, "selective"},
+                                        Way{Recompute::kFull, "full"}}) {
+    if (config.memory.recompute < recompute) {
+      config.memory.recompute = recompute;
+      if (fits(config)) {
+        return concat("memory.recompute = \"", name, "\"");
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 // The fewest ranks, doubled and doubled again, that fit and divide the batch.
 std::optional<std::string> by_ranks(train::Config config) {
   if (config.parallel.zero == 0 || config.parallel.zero_group > 0) {
@@ -94,16 +113,19 @@ std::optional<std::string> by_ranks(train::Config config) {
 
 std::string what_would_fit(const train::Config& config) {
   std::string text;
-  for (const auto& way :
-       {by_stage(config), by_ranks(config), by_micro_batch(config)}) {
+  for (const auto& way : {by_stage(config),
+                          by_ranks(config),
+                          by_micro_batch(config),
+                          by_recompute(config)}) {
     if (way) {
       text +=
           concat(text.empty() ? "any of these alone would fit: " : ", ", *way);
     }
   }
-  return text.empty() ? "no higher parallel.zero, more ranks or smaller "
-                        "train.micro_batch alone would fit: choose a smaller "
-                        "model, or a higher memory.limit_gib"
+  return text.empty() ? "no higher parallel.zero, more ranks, smaller "
+                        "train.micro_batch or memory.recompute alone would "
+                        "fit: choose a smaller model, or a higher "
+                        "memory.limit_gib"
                       : text;
 }
 

@@ -92,6 +92,19 @@ TEST(CheckMemory, NamesOnlyWhatWouldFit) {
               HasSubstr("choose a smaller model"));
 }
 
+TEST(CheckMemory, NamesTheLeastRecomputationThatFits) {
+  train::Config config = on_four_ranks(0);
+  config.memory.recompute = model::Recompute::kSelective;
+  const std::size_t selective = step_bytes(config);
+  config.memory.recompute = model::Recompute::kFull;
+  const std::size_t full = step_bytes(config);
+  EXPECT_LT(full, selective);
+  EXPECT_THAT(refusal(limited(on_four_ranks(0), selective)),
+              HasSubstr("memory.recompute = \"selective\""));
+  EXPECT_THAT(refusal(limited(on_four_ranks(0), full)),
+              HasSubstr("memory.recompute = \"full\""));
+}
+
 std::size_t kept(const MemoryPrediction& memory) {
   return memory.peak_bytes[static_cast<std::size_t>(Category::kParameters)] +
          memory.peak_bytes[static_cast<std::size_t>(Category::kOptimizer)];

@@ -31,6 +31,12 @@ constexpr Choice<Sums> kSums[] = {
     {"ranked", Sums::kRanked},
 };
 
+constexpr Choice<model::Recompute> kRecomputes[] = {
+    {"none", model::Recompute::kNone},
+    {"selective", model::Recompute::kSelective},
+    {"full", model::Recompute::kFull},
+};
+
 // Keeps samples and tokens of a run within 64 bits.
 constexpr std::int64_t kMostSteps = std::int64_t{1} << 31;
 constexpr std::int64_t kMostBatch = std::int64_t{1} << 24;
@@ -153,6 +159,16 @@ void visit(Fields& fields, PrecisionConfig& c) {
 
 void visit(Fields& fields, MemoryConfig& c) {
   fields.section("memory", "What tensors may take.");
+  fields.choice("recompute",
+                c.recompute,
+                "What the backward makes again instead of its being kept: "
+                "selective: the outputs of norms and activations; full: all "
+                "of a block but its input.",
+                kRecomputes);
+  fields.flag("partition_checkpoints",
+              c.partition_checkpoints,
+              "Whether parallel.tensor's ranks keep a part each of a block's "
+              "input, with recompute = \"full\" (ZeRO-R).");
   fields.number("limit_gib",
                 c.limit_gib,
                 "GiB for all tensors of a rank; 0: no limit.",
@@ -239,6 +255,15 @@ void validate_data(const Config& config) {
   }
 }
 
+void validate(const MemoryConfig& memory) {
+  if (memory.partition_checkpoints &&
+      memory.recompute != model::Recompute::kFull) {
+    throw UsageError(
+        "memory.partition_checkpoints: wanted memory.recompute = \"full\" "
+        "beside it: otherwise no block's input is kept alone");
+  }
+}
+
 }  // namespace
 
 void visit(Fields& fields, Config& config) {
@@ -281,6 +306,7 @@ void validate(const Config& config) {
   optim::validate(config.optimizer);
   validate(config.parallel);
   validate_tensor(config);
+  validate(config.memory);
   validate_batches(config.train, 1);
   validate_data(config);
 }
@@ -312,6 +338,14 @@ parallel::StoreOptions store_options(const ParallelConfig& config) {
           .order = config.sums == Sums::kRanked
                        ? parallel::Gradients::Order::kRanked
                        : parallel::Gradients::Order::kFast};
+}
+
+model::Keeping keeping(const Config& config) {
+  const bool parts =
+      config.memory.partition_checkpoints && !config.parallel.sequence;
+  return {.recompute = config.memory.recompute,
+          .checkpoints =
+              parts ? model::Checkpoints::kParts : model::Checkpoints::kWhole};
 }
 
 std::int64_t ranks_of(const ParallelConfig& parallel) {

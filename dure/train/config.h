@@ -9,6 +9,7 @@
 #include "dure/mesh/fit.h"
 #include "dure/mesh/mesh.h"
 #include "dure/model/config.h"
+#include "dure/model/keeping.h"
 #include "dure/optim/config.h"
 #include "dure/parallel/zero/parameter_store.h"
 #include "dure/tensor/device.h"
@@ -63,7 +64,9 @@ struct PrecisionConfig {
 };
 
 struct MemoryConfig {
-  double limit_gib = 0;  // 0: no limit
+  model::Recompute recompute = model::Recompute::kNone;
+  bool partition_checkpoints = false;  // over parallel.tensor's ranks
+  double limit_gib = 0;                // 0: no limit
 
   bool operator==(const MemoryConfig&) const = default;
 };
@@ -121,6 +124,10 @@ std::int64_t default_micro_batch(const TrainConfig& train, std::int64_t ranks);
 
 // How weights and gradients are kept and summed.
 parallel::StoreOptions store_options(const ParallelConfig& config);
+
+// What is kept of blocks for their backward. Where parallel.sequence cuts the
+// stream, what is kept of it is a part already.
+model::Keeping keeping(const Config& config);
 
 // The mesh of so many ranks, with data filled in where it is auto. Throws
 // UsageError where they do not make one: it lists what would.

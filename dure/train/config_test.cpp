@@ -101,6 +101,8 @@ TEST(Config, HasTheseKeys) {
       "comm.timeout",
       "comm.check",
       "precision.compute",
+      "memory.recompute",
+      "memory.partition_checkpoints",
       "memory.limit_gib",
       "checkpoint.directory",
       "checkpoint.every",
@@ -215,6 +217,8 @@ TEST(LoadConfig, RefusesWhatDoesNotGoTogether) {
            Case{"parallel.expert=2", "parallel.expert: wanted 1, got 2: this"},
            Case{"parallel.data=0", "parallel.data: wanted a whole number from"},
            Case{"parallel.order=tp-pp", "parallel.order: wanted an order of"},
+           Case{"memory.partition_checkpoints=true",
+                "wanted memory.recompute = \"full\" beside it"},
            Case{"precision.compute=bf16", "wanted \"fp32\", got \"bf16\""},
            Case{"train.device=cuda", "wanted one of \"cpu\", \"sim\", got"},
        }) {

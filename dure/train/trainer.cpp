@@ -54,7 +54,8 @@ Trainer::Trainer(Rank& rank, const Config& config)
       alike_sums_(rank.tensor(), replica_.store().kept(), alike_),
       counted_(counted(replica_.store().kept(), alike_, rank.tensor().part())),
       gradient_norm_(targets_of(replica_, counted_)),
-      micro_batch_(rank, config.train.micro_batch, config.data.sequence) {
+      micro_batch_(rank, config.train.micro_batch, config.data.sequence),
+      saved_(keeping(config)) {
   draw_weights(rank, replica_, seed_of(config));
 }
 

@@ -1,0 +1,129 @@
+#include "dure/model/activation_memory.h"
+
+#include <algorithm>
+
+namespace dure::model {
+namespace {
+
+constexpr std::int64_t kStatisticBytes = 4;
+constexpr std::int64_t kTokenBytes = 4;
+
+// As the arena gives it out.
+std::int64_t block_of_memory(std::int64_t bytes) {
+  constexpr std::int64_t kAlignment = 64;
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+std::int64_t stream_rows(const StepShape& step) {
+  return step.cut == parallel::Rows::kCut ? step.rows / step.tensor : step.rows;
+}
+
+std::int64_t stream_bytes(const ModelConfig& config, const StepShape& step) {
+  return block_of_memory(stream_rows(step) * config.hidden *
+                         step.element_bytes);
+}
+
+// The first rank's part, which is as large as any.
+std::int64_t kept_stream_bytes(const ModelConfig& config,
+                               const StepShape& step) {
+  if (step.keeping.checkpoints == Checkpoints::kWhole) {
+    return stream_bytes(config, step);
+  }
+  const std::int64_t rows = (step.rows + step.tensor - 1) / step.tensor;
+  return block_of_memory(rows * config.hidden * step.element_bytes);
+}
+
+std::int64_t statistics_bytes(const ModelConfig& config,
+                              const StepShape& step) {
+  const std::int64_t count = config.norm == Norm::kLayerNorm ? 2 : 1;
+  return count * block_of_memory(stream_rows(step) * kStatisticBytes);
+}
+
+}  // namespace
+
+BlockActivations block_activations(const ModelConfig& config,
+                                   const StepShape& step) {
+  const std::int64_t heads = config.heads / step.tensor;
+  const std::int64_t kv_heads =
+      std::max<std::int64_t>(config.kv_heads / step.tensor, 1);
+  const std::int64_t ffn = config.ffn_hidden / step.tensor;
+  const std::int64_t up =
+      config.activation == Activation::kSwiglu ? 2 * ffn : ffn;
+  const auto columns = [&](std::int64_t count) {
+    return block_of_memory(step.rows * count * step.element_bytes);
+  };
+  const std::int64_t stream = stream_bytes(config, step);
+  return {.input = stream,
+          .norms = 2 * stream,
+          .statistics = 2 * statistics_bytes(config, step),
+          .qkv = columns((heads + 2 * kv_heads) * config.head_dim()),
+          .attended = columns(heads * config.head_dim()),
+          .log_sums = block_of_memory(step.rows * heads * kStatisticBytes),
+          .mid = stream,
+          .up = columns(up),
+          .active = columns(ffn)};
+}
+
+std::int64_t kept_bytes(const ModelConfig& config, const StepShape& step) {
+  const BlockActivations block = block_activations(config, step);
+  switch (step.keeping.recompute) {
+    case Recompute::kNone:
+      return block.total();
+    case Recompute::kSelective:
+      return block.kept();
+    case Recompute::kFull:
+      break;
+  }
+  return kept_stream_bytes(config, step);
+}
+
+namespace {
+
+// Ids, targets, positions and losses.
+std::int64_t micro_batch_bytes(const StepShape& step) {
+  return 4 * block_of_memory(step.rows * kTokenBytes);
+}
+
+// What the last block's backward, the first to run, adds to what is kept of all
+// blocks: the gradient of its output, and what it makes again. A block that
+// brings its input back from parts has freed its own and begun the next one's.
+std::int64_t running_bytes(const ModelConfig& config, const StepShape& step) {
+  const std::int64_t gradient = stream_bytes(config, step);
+  const BlockActivations block = block_activations(config, step);
+  if (step.keeping.recompute == Recompute::kNone) {
+    return gradient;
+  }
+  if (step.keeping.recompute == Recompute::kSelective) {
+    return gradient + block.cheap();
+  }
+  const std::int64_t rest = block.total() - block.input;
+  if (step.keeping.checkpoints == Checkpoints::kWhole) {
+    return gradient + rest;
+  }
+  const std::int64_t ahead = config.layers > 1 ? block.input : 0;
+  return gradient + block.input + ahead - kept_bytes(config, step) + rest;
+}
+
+}  // namespace
+
+std::int64_t peak_activation_bytes(const ModelConfig& config,
+                                   const StepShape& step) {
+  // The blocks' output, that normed, and its gradient.
+  const std::int64_t at_head =
+      3 * stream_bytes(config, step) + statistics_bytes(config, step);
+  return micro_batch_bytes(step) + config.layers * kept_bytes(config, step) +
+         std::max(at_head, running_bytes(config, step));
+}
+
+double published_block_bytes(const ModelConfig& config,
+                             const StepShape& step,
+                             std::int64_t sequence) {
+  const auto t = static_cast<double>(step.tensor);
+  const auto sbh = static_cast<double>(step.rows * config.hidden);
+  const double scores = 5 * static_cast<double>(config.heads * sequence) /
+                        static_cast<double>(config.hidden);
+  return step.cut == parallel::Rows::kCut ? sbh / t * (34 + scores)
+                                          : sbh * (10 + 24 / t + scores / t);
+}
+
+}  // namespace dure::model

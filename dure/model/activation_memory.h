@@ -1,0 +1,91 @@
+// What a training step keeps of its activations, in bytes, before it is run.
+//
+// Of a block, per row of N, on each of T tensor ranks; a stream has its rows
+// cut where n = N / T, and is whole where n = N. C is the hidden size, A = H D
+// the width of attention, G key-value heads of D, F the feed-forward's, U what
+// the activation reads: F, or 2 F for SwiGLU. In elements:
+//
+//                none                    selective             full
+//   input        n C                     n C                   n C, or N C / T
+//   norms        2 n C                   -                     -
+//   statistics   2 s n                   -                     -
+//   qkv          N (H + 2 G) D / T       the same              -
+//   attended     N H D / T               the same              -
+//   log sums     N H / T                 the same              -
+//   mid          n C                     n C                   -
+//   up           N U / T                 the same              -
+//   active       N F / T                 -                     -
+//
+// with s = 2 statistics a row for LayerNorm and 1 for RMSNorm, in f32, as log
+// sums are. Where T exceeds the key-value heads, each rank has one. Every
+// tensor takes whole blocks of 64 bytes (tensor/arena.h).
+//
+// For GPT, of C = H D, G = H and F = 4 C, none is 16 N C elements and little
+// more. In [1, section 4.1], in 2 bytes each, a block of s b rows of h takes
+//
+//   none                       s b h (34 + 5 a s / h)
+//   on t tensor ranks          s b h (10 + 24 / t + 5 a s / (h t))
+//   and with cut rows          s b h / t (34 + 5 a s / h)
+//
+// for a heads. Ours has no 5 a s / h, since the (S, S) matrices of attention
+// are never in memory, and 32 for 34, since dropout keeps no masks.
+//
+// [1] Korthikanti et al. 2022, arXiv:2205.05198.
+#pragma once
+
+#include <cstdint>
+
+#include "dure/model/config.h"
+#include "dure/model/keeping.h"
+#include "dure/parallel/tensor/tensor_axis.h"
+
+namespace dure::model {
+
+// A training step, as one rank sees it.
+struct StepShape {
+  std::int64_t rows = 0;  // N: samples of a micro-batch x their tokens
+  std::int64_t tensor = 1;
+  parallel::Rows cut = parallel::Rows::kWhole;
+  Keeping keeping = {};
+  std::int64_t element_bytes = 4;
+};
+
+// Of one block.
+struct BlockActivations {
+  std::int64_t input = 0;
+  std::int64_t norms = 0;
+  std::int64_t statistics = 0;
+  std::int64_t qkv = 0;
+  std::int64_t attended = 0;
+  std::int64_t log_sums = 0;
+  std::int64_t mid = 0;
+  std::int64_t up = 0;
+  std::int64_t active = 0;
+
+  std::int64_t total() const { return kept() + cheap(); }
+  // What Recompute::kSelective keeps, and what it makes again.
+  std::int64_t kept() const {
+    return input + qkv + attended + log_sums + mid + up;
+  }
+  std::int64_t cheap() const { return norms + statistics + active; }
+};
+
+// Bytes of all that its backward reads. `config` must be resolved.
+BlockActivations block_activations(const ModelConfig& config,
+                                   const StepShape& step);
+
+// Bytes from a block's forward to its backward: on the first rank, which keeps
+// no less than any other.
+std::int64_t kept_bytes(const ModelConfig& config, const StepShape& step);
+
+// The most at any one time of a step (Category::kActivations), with the
+// micro-batch itself, what stands around the blocks, and the block that runs.
+std::int64_t peak_activation_bytes(const ModelConfig& config,
+                                   const StepShape& step);
+
+// The published formulas above, for sequences of S.
+double published_block_bytes(const ModelConfig& config,
+                             const StepShape& step,
+                             std::int64_t sequence);
+
+}  // namespace dure::model

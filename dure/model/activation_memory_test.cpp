@@ -1,0 +1,88 @@
+#include "dure/model/activation_memory.h"
+
+#include <gtest/gtest.h>
+
+#include "dure/model/presets.h"
+
+namespace dure::model {
+namespace {
+
+using parallel::Rows;
+
+// The paper's model of 22 billion parameters [activation_memory.h, table 3].
+ModelConfig of_22b() {
+  ModelConfig config;
+  config.layers = 48;
+  config.hidden = 6144;
+  config.heads = 64;
+  config.vocabulary = 51200;
+  config.max_sequence = 2048;
+  return resolve(config);
+}
+
+ModelConfig gpt2() {
+  return resolve(preset("gpt2-124m"));
+}
+
+// Published bytes without attention's matrices and the masks of two dropouts,
+// a byte an element: what is left is ours, but for statistics and log sums.
+TEST(ActivationMemory, IsThePublishedWithoutScoresAndMasks) {
+  const ModelConfig config = of_22b();
+  for (const std::int64_t tensor : {1, 2, 8}) {
+    for (const Rows cut : {Rows::kWhole, Rows::kCut}) {
+      const StepShape step = {
+          .rows = 8192, .tensor = tensor, .cut = cut, .element_bytes = 2};
+      const BlockActivations block = block_activations(config, step);
+      const std::int64_t masks =
+          2 * step.rows * config.hidden / (cut == Rows::kCut ? tensor : 1);
+      const std::int64_t ours =
+          block.total() - block.statistics - block.log_sums;
+      EXPECT_DOUBLE_EQ(published_block_bytes(config, step, 0),
+                       static_cast<double>(ours + masks));
+      EXPECT_LT(block.statistics + block.log_sums, block.total() / 100);
+    }
+  }
+}
+
+// s = 2048, b = 4, a = 64, h = 6144 on 8 ranks, by the paper's formulas:
+// 8192 x 6144 x (10 + 24 / 8 + 5 x 64 x 2048 / (6144 x 8)), and an eighth of
+// 8192 x 6144 x (34 + 5 x 64 x 2048 / 6144).
+TEST(ActivationMemory, HasThePublishedFormulas) {
+  StepShape step = {.rows = 8192, .tensor = 8};
+  EXPECT_DOUBLE_EQ(published_block_bytes(of_22b(), step, 2048),
+                   1264.0 * (1 << 20));
+  step.cut = Rows::kCut;
+  EXPECT_DOUBLE_EQ(published_block_bytes(of_22b(), step, 2048),
+                   844.0 * (1 << 20));
+}
+
+// Those of docs/activation_memory.md.
+TEST(ActivationMemory, OfGpt2) {
+  StepShape step = {.rows = 1024};
+  EXPECT_EQ(kept_bytes(gpt2(), step), 50'397'184);
+  EXPECT_EQ(peak_activation_bytes(gpt2(), step), 614'227'968);
+  step.keeping.recompute = Recompute::kSelective;
+  EXPECT_EQ(kept_bytes(gpt2(), step), 31'506'432);
+  step.keeping.recompute = Recompute::kFull;
+  EXPECT_EQ(kept_bytes(gpt2(), step), 3'145'728);
+}
+
+// Parts of 1,024 rows on 3 ranks: the first has 342.
+TEST(ActivationMemory, OfPartsIsTheLargest) {
+  const StepShape step = {.rows = 1024,
+                          .tensor = 3,
+                          .keeping = {.recompute = Recompute::kFull,
+                                      .checkpoints = Checkpoints::kParts}};
+  EXPECT_EQ(kept_bytes(gpt2(), step), 342 * 768 * 4);
+}
+
+// Key-value heads are no fewer than one a rank.
+TEST(ActivationMemory, KeepsAKeyValueHeadOnEveryRank) {
+  ModelConfig config = gpt2();
+  config.kv_heads = 1;
+  const StepShape step = {.rows = 64, .tensor = 4};
+  EXPECT_EQ(block_activations(config, step).qkv, 64 * (3 + 2) * 64 * 4);
+}
+
+}  // namespace
+}  // namespace dure::model

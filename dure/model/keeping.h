@@ -1,0 +1,32 @@
+// What of a block's forward is kept for its backward: memory against work.
+#pragma once
+
+#include <cstdint>
+
+namespace dure::model {
+
+//   kNone        all that the backward reads
+//   kSelective   not what is cheap to make again and large to keep: the outputs
+//                of norms and of the activation, which no matrix product made.
+//                In [1, section 5] this is attention's (S, S) matrices; ours
+//                never stand in memory (kernels/attention.h)
+//   kFull        the block's input alone: its forward is run again [2]
+//
+// [1] Korthikanti et al. 2022, arXiv:2205.05198.
+// [2] Chen et al. 2016, arXiv:1604.06174.
+enum class Recompute : std::uint8_t { kNone, kSelective, kFull };
+
+// How an input that is the same on every tensor rank is kept: by each of them,
+// or by each a part of its rows ("partitioned activation checkpoints", [3,
+// section 6.1]).
+//
+// [3] Rajbhandari et al. 2020, arXiv:1910.02054.
+enum class Checkpoints : std::uint8_t { kWhole, kParts };
+
+struct Keeping {
+  Recompute recompute = Recompute::kNone;
+  Checkpoints checkpoints = Checkpoints::kWhole;  // of Recompute::kFull
+  bool operator==(const Keeping&) const = default;
+};
+
+}  // namespace dure::model

@@ -1,0 +1,281 @@
+// Recomputation: the same training, bit for bit, in less memory.
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/model/activation_memory.h"
+#include "dure/plan/predict.h"
+#include "dure/train/trainer.h"
+#include "tests/small_run.h"
+
+namespace dure {
+namespace {
+
+using comm::Kind;
+using model::Recompute;
+using train::Config;
+using train::Rank;
+using train::Trainer;
+
+constexpr int kSteps = 20;
+
+struct Layout {
+  std::int64_t tensor = 1;
+  std::int64_t data = 1;
+  std::int64_t zero = 0;
+  bool sequence = false;
+  bool parts = false;  // memory.partition_checkpoints
+};
+
+std::string text(const Layout& layout) {
+  return concat("tensor ",
+                layout.tensor,
+                layout.sequence ? " with sequence" : "",
+                ", data ",
+                layout.data,
+                ", zero ",
+                layout.zero,
+                layout.parts ? ", partitioned checkpoints" : "");
+}
+
+// Two micro-batches a step.
+Config configured(Config config, const Layout& layout, Recompute recompute) {
+  config.train.micro_batch = 1;
+  config.train.global_batch = 2 * layout.data;
+  config.parallel.tensor = layout.tensor;
+  config.parallel.sequence = layout.sequence;
+  config.parallel.data = layout.data;
+  config.parallel.zero = layout.zero;
+  config.parallel.bucket_mb = 0.02;
+  config.parallel.first_bucket_mb = 0.004;
+  config.memory.recompute = recompute;
+  config.memory.partition_checkpoints =
+      layout.parts && recompute == Recompute::kFull;
+  return train::resolve(config);
+}
+
+Config gpt_with_dropout() {
+  Config config = small_gpt();
+  config.model.layers = 3;
+  config.model.dropout = 0.1;
+  return config;
+}
+
+// What one rank sees of a run.
+struct Outcome {
+  std::vector<double> losses;
+  std::vector<double> norms;
+  std::vector<float> weights;  // those it keeps
+  std::size_t activation_bytes = 0;
+  std::size_t all_reduces = 0;  // of its tensor axis, in all
+  std::size_t all_gathers = 0;
+};
+
+Outcome run_rank(Rank& rank, const Config& config, int steps) {
+  Trainer trainer(rank, config);
+  const Walks data = small_data();
+  Outcome outcome;
+  for (int i = 0; i < steps; ++i) {
+    const train::StepResult step = trainer.step(data);
+    outcome.losses.push_back(step.loss);
+    outcome.norms.push_back(step.grad_norm);
+  }
+  trainer.replica().store().settle();
+  for (const parallel::Kept& kept : trainer.replica().store().kept()) {
+    const float* values = kept.value.data();
+    outcome.weights.insert(
+        outcome.weights.end(), values, values + kept.value.elements());
+  }
+  outcome.activation_bytes = rank.arena.ledger().peak(Category::kActivations);
+  const auto calls = [&](Kind kind) {
+    return static_cast<std::size_t>(
+        rank.world().traffic().of("tensor", kind).calls);
+  };
+  outcome.all_reduces = calls(Kind::kAllReduce);
+  outcome.all_gathers = calls(Kind::kAllGather);
+  return outcome;
+}
+
+// By rank.
+std::vector<Outcome> run(const Config& config, int steps) {
+  const auto ranks = static_cast<int>(train::ranks_of(config.parallel));
+  std::vector<Outcome> outcomes(static_cast<std::size_t>(ranks));
+  launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
+    train::RankOptions options = train::rank_options(config);
+    options.world = &world;
+    Rank rank(options);
+    outcomes[static_cast<std::size_t>(world.rank())] =
+        run_rank(rank, config, steps);
+  });
+  return outcomes;
+}
+
+void expect_same(const std::vector<Outcome>& a, const std::vector<Outcome>& b) {
+  for (std::size_t r = 0; r < a.size(); ++r) {
+    EXPECT_EQ(a[r].losses, b[r].losses) << "rank " << r;
+    EXPECT_EQ(a[r].norms, b[r].norms) << "rank " << r;
+    EXPECT_EQ(a[r].weights, b[r].weights) << "rank " << r;
+  }
+}
+
+struct Model {
+  const char* name;
+  Config (*config)();
+};
+
+class RecomputeParity : public testing::TestWithParam<Model> {};
+
+INSTANTIATE_TEST_SUITE_P(Models,
+                         RecomputeParity,
+                         testing::Values(Model{"Gpt", gpt_with_dropout},
+                                         Model{"Llama", small_llama}),
+                         [](const auto& model) {
+                           return std::string(model.param.name);
+                         });
+
+void expect_no_difference(const Config& config, const Layout& layout) {
+  SCOPED_TRACE(text(layout));
+  const auto outcome = [&](Recompute recompute) {
+    return run(configured(config, layout, recompute), kSteps);
+  };
+  const std::vector<Outcome> none = outcome(Recompute::kNone);
+  EXPECT_LT(none[0].losses.back(), none[0].losses.front());
+  expect_same(outcome(Recompute::kSelective), none);
+  expect_same(outcome(Recompute::kFull), none);
+}
+
+TEST_P(RecomputeParity, TrainsTheSameBitsOnDataParallelRanks) {
+  for (const Layout& layout : {Layout{.data = 1},
+                               Layout{.data = 1, .parts = true},
+                               Layout{.data = 2},
+                               Layout{.data = 2, .zero = 3}}) {
+    expect_no_difference(GetParam().config(), layout);
+  }
+}
+
+model::StepShape step_shape(const Config& config) {
+  return {.rows = config.train.micro_batch * config.data.sequence,
+          .tensor = config.parallel.tensor,
+          .cut = train::rank_options(config).rows,
+          .keeping = train::keeping(config)};
+}
+
+constexpr Recompute kRecomputes[] = {
+    Recompute::kNone, Recompute::kSelective, Recompute::kFull};
+
+void expect_formula(const Config& config) {
+  const std::int64_t formula =
+      model::peak_activation_bytes(config.model, step_shape(config));
+  EXPECT_EQ(run(config, 2)[0].activation_bytes, formula);
+  const plan::MemoryPrediction predicted = plan::predict_memory(config);
+  EXPECT_EQ(
+      predicted.peak_bytes[static_cast<std::size_t>(Category::kActivations)],
+      formula);
+}
+
+// Fifteen tokens on ranks that keep parts of them: parts are not equal.
+TEST_P(RecomputeParity, TrainsTheSameBitsOnTensorRanks) {
+  Config config = GetParam().config();
+  for (const Layout& layout :
+       {Layout{.tensor = 2, .sequence = true},
+        Layout{.tensor = 2, .data = 2, .zero = 3, .parts = true}}) {
+    expect_no_difference(config, layout);
+  }
+  config.data.sequence = 15;
+  for (const Layout& layout : {Layout{.tensor = 2, .parts = true},
+                               Layout{.tensor = 4},
+                               Layout{.tensor = 4, .parts = true}}) {
+    expect_no_difference(config, layout);
+  }
+}
+
+TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytesOnTensorRanks) {
+  for (const Recompute recompute : kRecomputes) {
+    for (const Layout& layout :
+         {Layout{.tensor = 2},
+          Layout{.tensor = 2, .parts = true},
+          Layout{.tensor = 2, .sequence = true, .parts = true},
+          Layout{.tensor = 4, .data = 1, .parts = true}}) {
+      SCOPED_TRACE(
+          concat(text(layout), ", recompute ", static_cast<int>(recompute)));
+      expect_formula(configured(GetParam().config(), layout, recompute));
+    }
+  }
+}
+
+// Of a block that runs again only attention's sum is needed, and parts are
+// gathered once.
+TEST_P(RecomputeParity, CommunicatesALittleMore) {
+  constexpr int kMicroBatches = 2;
+  const Config config = GetParam().config();
+  const auto blocks =
+      static_cast<std::size_t>(kMicroBatches * config.model.layers);
+  const auto outcome = [&](const Layout& layout, Recompute recompute) {
+    return run(configured(config, layout, recompute), 1)[0];
+  };
+  Layout layout = {.tensor = 2};
+  const Outcome none = outcome(layout, Recompute::kNone);
+  const Outcome selective = outcome(layout, Recompute::kSelective);
+  EXPECT_EQ(selective.all_reduces, none.all_reduces);
+  EXPECT_EQ(selective.all_gathers, none.all_gathers);
+  const Outcome full = outcome(layout, Recompute::kFull);
+  EXPECT_EQ(full.all_reduces, none.all_reduces + blocks);
+  EXPECT_EQ(full.all_gathers, none.all_gathers);
+  layout.parts = true;
+  const Outcome parts = outcome(layout, Recompute::kFull);
+  EXPECT_EQ(parts.all_reduces, full.all_reduces);
+  EXPECT_EQ(parts.all_gathers, full.all_gathers + blocks);
+}
+
+// Not only of round sizes: 15 tokens, so that memory's blocks of 64 bytes show.
+TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytes) {
+  for (const std::int64_t sequence : {16, 15}) {
+    for (const Recompute recompute : kRecomputes) {
+      for (const Layout& layout : {Layout{}, Layout{.parts = true}}) {
+        SCOPED_TRACE(concat(text(layout),
+                            ", recompute ",
+                            static_cast<int>(recompute),
+                            ", ",
+                            sequence,
+                            " tokens"));
+        Config config = GetParam().config();
+        config.data.sequence = sequence;
+        expect_formula(configured(config, layout, recompute));
+      }
+    }
+  }
+}
+
+// A deep model's activations are its blocks'. Per row and block: of 32 columns
+// and 4 heads 16 x 32 + 4 elements and 4 statistics without recomputation,
+// 10 x 32 + 4 without the cheap ones, 32 of the input alone.
+TEST(Recompute, ABlockKeepsItsElements) {
+  Config config = train::resolve(small_gpt());
+  const auto elements = [&](Recompute recompute) {
+    config.memory.recompute = recompute;
+    const model::StepShape step = step_shape(config);
+    return model::kept_bytes(config.model, step) / 4 / step.rows;
+  };
+  EXPECT_EQ(elements(Recompute::kNone), 16 * 32 + 4 + 4);
+  EXPECT_EQ(elements(Recompute::kSelective), 10 * 32 + 4);
+  EXPECT_EQ(elements(Recompute::kFull), 32);
+}
+
+TEST(Recompute, PredictionsSeeIt) {
+  Config config = small_gpt();
+  config.model.layers = 16;
+  std::size_t before = std::numeric_limits<std::size_t>::max();
+  for (const Recompute recompute : kRecomputes) {
+    const plan::MemoryPrediction predicted =
+        plan::predict_memory(configured(config, {}, recompute));
+    EXPECT_LT(predicted.peak_total, before);
+    before = predicted.peak_total;
+  }
+}
+
+}  // namespace
+}  // namespace dure
