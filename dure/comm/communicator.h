@@ -116,6 +116,9 @@ class Communicator {
     return ledger_->recorder;
   }
 
+  // Of one rank, for any back end: it copies (self/).
+  static std::unique_ptr<Communicator> make_alone(Identity identity);
+
   // Requests come here checked, supported, and with `how` filled in. What
   // begin() starts tells the recorder when it is done.
   virtual bool supports_request(const Request& request) const = 0;

@@ -69,6 +69,9 @@ Work MpiCommunicator::begin_messages(std::span<const Request> messages) {
 
 std::unique_ptr<Communicator> MpiCommunicator::make_subgroup(
     std::span<const int> members, Identity identity) {
+  if (members.size() == 1) {
+    return make_alone(std::move(identity));
+  }
   auto channel = std::make_shared<Channel>();
   for (const int member : members) {
     channel->world_ranks.push_back(

@@ -58,6 +58,10 @@ class SelfCommunicator final : public Communicator {
 
 }  // namespace
 
+std::unique_ptr<Communicator> Communicator::make_alone(Identity identity) {
+  return std::make_unique<SelfCommunicator>(std::move(identity));
+}
+
 std::unique_ptr<Communicator> make_self_communicator(const Options& options) {
   return SelfCommunicator::make(options);
 }

@@ -125,8 +125,11 @@ class ThreadsCommunicator final : public Communicator {
 
   std::unique_ptr<Communicator> make_subgroup(std::span<const int> members,
                                               Identity identity) override {
-    return std::make_unique<ThreadsCommunicator>(
-        room_->part(++splits_, members), std::move(identity));
+    ++splits_;
+    return members.size() == 1
+               ? make_alone(std::move(identity))
+               : std::make_unique<ThreadsCommunicator>(
+                     room_->part(splits_, members), std::move(identity));
   }
 
  private:
