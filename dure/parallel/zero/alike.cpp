@@ -147,18 +147,13 @@ AlikeSums::AlikeSums(const TensorAxis& axis,
 AlikeSums::~AlikeSums() = default;
 
 void AlikeSums::run() {
-  std::vector<comm::TracedWork> works;
-  works.reserve(sums_.size());
   for (const Sum& sum : sums_) {
-    works.emplace_back(
+    comm::run_traced(
         stream_,
         *sum.ranks,
         "all_reduce gradients held alike",
         comm::AllReduce{
             .y = sum.gradient, .x = sum.gradient, .how = {.sums = order_}});
-  }
-  for (comm::TracedWork& work : works) {
-    work.wait();
   }
 }
 
