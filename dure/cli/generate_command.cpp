@@ -30,6 +30,7 @@ struct Options {
   bool no_cache = false;
   bool json = false;
   launch::RankOptions ranks;
+  int zero = 0;
 };
 
 std::vector<std::string> prompts_of(const Options& options) {
@@ -128,7 +129,19 @@ std::vector<train::Tokens> encode(const data::Tokenizer& tokenizer,
   return tokens;
 }
 
-// All ranks share every matrix, and see the same tokens.
+// Ranks share every matrix; or, as ZeRO 3 does, keep a part each of all
+// weights.
+mesh::Mesh mesh_of(const Options& options,
+                   const model::ModelConfig& config,
+                   int ranks) {
+  if (options.zero == 3) {
+    return mesh::Mesh({.data = ranks});
+  }
+  model::validate_tensor(config, ranks, "--ranks");
+  return mesh::Mesh({.tensor = ranks});
+}
+
+// All ranks see the same tokens.
 void generate(const Options& options, comm::Communicator& world) {
   const auto source = checkpoint::open_weights(options.checkpoint);
   const auto tokenizer = data::load_tokenizer(
@@ -140,10 +153,15 @@ void generate(const Options& options, comm::Communicator& world) {
   settings.cache =
       options.no_cache ? train::KvCache::kOff : train::KvCache::kOn;
   settings.end = tokenizer->end_of_document();
-  model::validate_tensor(source->config(), world.size(), "--ranks");
-  const mesh::Mesh mesh({.tensor = world.size()});
-  train::Rank rank({.world = &world, .mesh = mesh});
-  train::Replica replica(rank, source->config(), 0, train::Purpose::kEvaluate);
+  train::RankOptions rank_options;
+  rank_options.world = &world;
+  rank_options.mesh = mesh_of(options, source->config(), world.size());
+  train::Rank rank(rank_options);
+  train::Replica replica(rank,
+                         source->config(),
+                         0,
+                         train::Purpose::kEvaluate,
+                         {.stage = options.zero});
   train::load_weights(rank, replica, *source);
   train::Generator generator(rank, replica, settings);
   const auto tokens = encode(*tokenizer, prompts);
@@ -220,6 +238,13 @@ void add_generate(CLI::App& app) {
                     options->no_cache,
                     "Read everything again for each token: slow, to compare");
   add_rank_options(*command, options->ranks);
+  command
+      ->add_option("--zero",
+                   options->zero,
+                   "3: each rank holds a part of all weights, and gathers a "
+                   "layer's when it needs them")
+      ->check(CLI::IsMember({0, 3}))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Print an object at the end");
   command->footer(
       "Example:\n"
