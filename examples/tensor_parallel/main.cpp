@@ -81,8 +81,8 @@ std::string text(const Matrix& x) {
   for (std::int64_t row = 0; row < x.shape[0]; ++row) {
     result += row > 0 ? " [" : "[";
     for (std::int64_t column = 0; column < x.shape[1]; ++column) {
-      result += (column > 0 ? " " : "") +
-                std::to_string(static_cast<int>(x.at(row, column)));
+      result += column > 0 ? " " : "";
+      result += std::to_string(static_cast<int>(x.at(row, column)));
     }
     result += "]";
   }
@@ -205,7 +205,8 @@ train::Config small_gpt(std::int64_t tensor, bool sequence) {
 std::string text(const mesh::Dims& dims) {
   std::string result;
   for (const std::int64_t dim : dims) {
-    result += (result.empty() ? "" : " x ") + std::to_string(dim);
+    result += result.empty() ? "" : " x ";
+    result += std::to_string(dim);
   }
   return result;
 }
