@@ -37,6 +37,7 @@ struct ModelPlan {
   std::string name;
   model::Count count;
   std::vector<std::int64_t> weights;  // elements held, by rank
+  std::int64_t replicas = 1;          // ranks that share a batch
   StagePlan step;                     // as configured
   std::vector<StagePlan> stages;      // 0 to 3, where ranks share a batch
   double flops_per_token = 0;
@@ -54,8 +55,9 @@ ModelPlan plan_model(const train::Config& config) {
   plan.name = config.model.preset;
   plan.count = model::count(config.model, config.parallel.tensor);
   plan.weights = plan::weights_by_rank(config);
+  plan.replicas = std::max<std::int64_t>(config.parallel.data, 1);
   plan.step = plan_stage(config, config.parallel.zero);
-  for (std::int64_t zero = 0; plan.weights.size() > 1 && zero <= 3; ++zero) {
+  for (std::int64_t zero = 0; plan.replicas > 1 && zero <= 3; ++zero) {
     plan.stages.push_back(plan_stage(config, zero));
   }
   plan.micro_batch = config.train.micro_batch;
@@ -119,6 +121,7 @@ void print_json(const ModelPlan& plan) {
       {"parameters_per_block", plan.count.block},
       {"parameters_by_part", by_part},
       {"ranks", plan.weights.size()},
+      {"replicas", plan.replicas},
       {"zero", plan.step.zero},
       {"peak_bytes_per_rank",
        ordered_json::array({peak_json(plan.step.memory)})},
@@ -171,8 +174,8 @@ void print_peaks(const plan::MemoryPrediction& memory) {
 
 void print_stages(const ModelPlan& plan) {
   const Unit unit = unit_for(peak_bytes(plan.stages[0].memory).back().second);
-  fmt::print("\nZeRO on {} ranks, peak {} of each\n  {:<24}",
-             plan.weights.size(),
+  fmt::print("\nZeRO on {} ranks that share a batch, peak {} of each\n  {:<24}",
+             plan.replicas,
              unit.name,
              "zero");
   for (const StagePlan& stage : plan.stages) {
@@ -253,10 +256,11 @@ void add_plan_model(CLI::App& plan) {
       "--json prints preset, parameters, parameters_padded,\n"
       "parameters_per_rank (a list, by rank: held between steps),\n"
       "parameters_per_block, parameters_by_part (embedding, attention, mlp,\n"
-      "norm, head), ranks (that share a batch), zero, peak_bytes_per_rank (a\n"
-      "list of one, the first rank's: the ledger's categories and total),\n"
-      "peak_bytes_by_zero (a list of zero and peak_bytes, for stages 0 to 3;\n"
-      "empty on one rank), micro_batch, sequence and flops_per_token.\n"
+      "norm, head), ranks, replicas (of them, that share a batch), zero,\n"
+      "peak_bytes_per_rank (a list of one, the first rank's: the ledger's\n"
+      "categories and total), peak_bytes_by_zero (a list of zero and\n"
+      "peak_bytes, for stages 0 to 3; empty for one replica), micro_batch,\n"
+      "sequence and flops_per_token.\n"
       "\n"
       "Examples:\n"
       "  dure plan model run.toml --world 4\n"
