@@ -130,8 +130,10 @@ class Memory {
 
   double update_rate(Communicator& comm) {
     return rate(comm, [this] {
-      for (float& value : to_) {
-        value += 1;
+      float* const values = to_.data();
+      const std::size_t count = to_.size();
+      for (std::size_t i = 0; i < count; ++i) {
+        values[i] += 1;
       }
     });
   }
@@ -199,6 +201,9 @@ std::vector<Measurement> measure(Communicator& comm,
   }
   std::vector<Measurement> rows;
   for (const Kind kind : options.kinds) {
+    // What moves nothing has no such limit.
+    Memory* const limited =
+        memory && kind != Kind::kBarrier ? &*memory : nullptr;
     for (const Algorithm algorithm : options.algorithms) {
       for (const std::int64_t bytes : options.sizes) {
         Case one(comm, kind, algorithm, bytes);
@@ -206,12 +211,11 @@ std::vector<Measurement> measure(Communicator& comm,
           continue;
         }
         MemoryRates rates;
-        Measurement row = measure_case(
-            comm, options, one, memory ? &*memory : nullptr, rates);
+        Measurement row = measure_case(comm, options, one, limited, rates);
         row.kind = kind;
         row.algorithm = algorithm;
         row.bytes = bytes;
-        if (memory) {
+        if (limited != nullptr) {
           row.limit_seconds = limit_seconds(kind, comm.size(), bytes, rates);
         }
         rows.push_back(row);
