@@ -117,8 +117,9 @@ void cut_by_columns(comm::Communicator& world, Stream& stream) {
 
 void cut_by_rows(comm::Communicator& world, Stream& stream) {
   const int r = world.rank();
+  const std::int64_t first = 2 * std::int64_t{r};
   const Matrix part =
-      product(stream, columns(kX, 2 * r, 2), rows(kA, 2 * r, 2));
+      product(stream, columns(kX, first, 2), rows(kA, first, 2));
   const Matrix sum = sum_over(world, part);
   in_turn(world, [&] {
     std::printf("  by rows,    rank %d: X_%d A_%d = %s, the sum %s\n",
@@ -139,9 +140,10 @@ void activate(comm::Communicator& world, Stream& stream) {
   const int r = world.rank();
   const Matrix whole = gelu(stream, product(stream, kX, a));
   const Matrix by_column = gelu(stream, product(stream, kX, columns(a, r, 1)));
+  const std::int64_t first = 2 * std::int64_t{r};
   const Matrix by_row = sum_over(
       world,
-      gelu(stream, product(stream, columns(kX, 2 * r, 2), rows(a, 2 * r, 2))));
+      gelu(stream, product(stream, columns(kX, first, 2), rows(a, first, 2))));
   if (r == 0) {
     std::printf("  gelu of each rank's columns is gelu's columns: %s\n",
                 by_column.values == columns(whole, 0, 1).values ? "yes" : "no");
