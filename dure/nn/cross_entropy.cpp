@@ -15,9 +15,10 @@ void all_reduce(const parallel::TensorAxis& axis,
 
 }  // namespace
 
-CrossEntropy::Statistics CrossEntropy::statistics(Context& ctx,
-                                                  ConstTensor logits,
-                                                  ConstTensor targets) const {
+CrossEntropy::Statistics CrossEntropy::loss_of(Context& ctx,
+                                               Tensor loss,
+                                               ConstTensor logits,
+                                               ConstTensor targets) const {
   const std::int64_t N = logits.shape()[0];
   Statistics all = {
       .maximum = ctx.workspace({N}),
@@ -37,6 +38,11 @@ CrossEntropy::Statistics CrossEntropy::statistics(Context& ctx,
          kernels::RescaleSums{
              .sums = all.sums, .own = own, .maximum = all.maximum});
   all_reduce(ctx.tensor, "all_reduce sums", {.y = all.sums, .x = all.sums});
+  launch(ctx.stream,
+         kernels::CrossEntropyLoss{.loss = loss,
+                                   .maximum = all.maximum,
+                                   .sums = all.sums,
+                                   .targets = targets});
   return all;
 }
 
@@ -44,12 +50,7 @@ void CrossEntropy::loss(Context& ctx,
                         Tensor loss,
                         ConstTensor logits,
                         ConstTensor targets) const {
-  const Statistics all = statistics(ctx, logits, targets);
-  launch(ctx.stream,
-         kernels::CrossEntropyLoss{.loss = loss,
-                                   .maximum = all.maximum,
-                                   .sums = all.sums,
-                                   .targets = targets});
+  loss_of(ctx, loss, logits, targets);
 }
 
 void CrossEntropy::loss_and_gradient(Context& ctx,
@@ -57,12 +58,7 @@ void CrossEntropy::loss_and_gradient(Context& ctx,
                                      Tensor logits,
                                      ConstTensor targets,
                                      float d_loss) const {
-  const Statistics all = statistics(ctx, logits, targets);
-  launch(ctx.stream,
-         kernels::CrossEntropyLoss{.loss = loss,
-                                   .maximum = all.maximum,
-                                   .sums = all.sums,
-                                   .targets = targets});
+  const Statistics all = loss_of(ctx, loss, logits, targets);
   launch(ctx.stream,
          kernels::CrossEntropyGradient{.logits = logits,
                                        .maximum = all.maximum,

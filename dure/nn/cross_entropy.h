@@ -39,9 +39,10 @@ class CrossEntropy {
     OwnedTensor sums;     // (2, N) f64
   };
 
-  Statistics statistics(Context& ctx,
-                        ConstTensor logits,
-                        ConstTensor targets) const;
+  Statistics loss_of(Context& ctx,
+                     Tensor loss,
+                     ConstTensor logits,
+                     ConstTensor targets) const;
   std::int64_t first_column(ConstTensor logits) const {
     return part_.index * logits.shape()[1];
   }

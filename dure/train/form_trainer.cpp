@@ -51,6 +51,10 @@ std::unique_ptr<FormTrainer> make_form_trainer(Rank& rank,
                                                const Config& config,
                                                Form form,
                                                Route route) {
+  DURE_CHECK(rank.tensor().ranks->size() == 1,
+             "a form of data parallelism is of whole models: wanted 1 tensor "
+             "rank, got ",
+             rank.tensor().ranks->size());
   check_batch(config, rank.world().size());
   if (form == Form::kBuckets) {
     return std::make_unique<Buckets>(rank, config);

@@ -1,25 +1,11 @@
 #include "dure/train/rank.h"
 
 #include "dure/base/check.h"
+#include "dure/comm/groups.h"
 #include "dure/comm/self/self_communicator.h"
 
 namespace dure::train {
 namespace {
-
-// The communicator of this rank's group over `axes`. subgroup() is called by
-// all ranks alike, once for each of the groups.
-std::unique_ptr<comm::Communicator> my_group(comm::Communicator& world,
-                                             const mesh::Mesh& mesh,
-                                             mesh::AxisSet axes,
-                                             const char* name) {
-  std::unique_ptr<comm::Communicator> mine;
-  for (const std::vector<int>& members : mesh.groups(axes)) {
-    if (auto group = world.subgroup(members, name)) {
-      mine = std::move(group);
-    }
-  }
-  return mine;
-}
 
 std::unique_ptr<comm::Communicator> make_own(const RankOptions& options,
                                              Stream& stream) {
@@ -44,8 +30,8 @@ Rank::Rank(const RankOptions& options)
              mesh_.size(),
              " ranks does not hold ",
              world_->size());
-  data_ = my_group(*world_, mesh_, mesh::kReplicas, "data");
-  tensor_ = my_group(*world_, mesh_, {mesh::Axis::kTensor}, "tensor");
+  data_ = my_group(*world_, mesh_.groups(mesh::kReplicas), "data");
+  tensor_ = my_group(*world_, mesh_.groups({mesh::Axis::kTensor}), "tensor");
 }
 
 Rank::~Rank() = default;

@@ -1,29 +1,24 @@
 #include "dure/parallel/replica/replica_groups.h"
 
 #include "dure/base/check.h"
+#include "dure/comm/groups.h"
 
 namespace dure::parallel {
 namespace {
 
-// The communicator of so many ranks, each `stride` after the one before.
-// subgroup() is called by all ranks alike, once for each of the groups.
-std::unique_ptr<comm::Communicator> my_group(comm::Communicator& data,
-                                             int groups,
-                                             int ranks,
-                                             int group_stride,
-                                             int stride,
-                                             const char* axis) {
-  std::unique_ptr<comm::Communicator> mine;
+// So many groups of so many ranks, each `stride` after the one before.
+std::vector<std::vector<int>> strided(int groups,
+                                      int ranks,
+                                      int group_stride,
+                                      int stride) {
+  std::vector<std::vector<int>> all;
   for (int g = 0; g < groups; ++g) {
-    std::vector<int> members;
+    std::vector<int>& members = all.emplace_back();
     for (int i = 0; i < ranks; ++i) {
       members.push_back(g * group_stride + i * stride);
     }
-    if (auto group = data.subgroup(members, axis)) {
-      mine = std::move(group);
-    }
   }
-  return mine;
+  return all;
 }
 
 }  // namespace
@@ -39,9 +34,9 @@ ReplicaGroups make_replica_groups(comm::Communicator& data, int shard_size) {
   }
   const int R = N / P;
   ReplicaGroups groups;
-  groups.shard = my_group(data, R, P, P, 1, "data shard");
-  groups.gather = my_group(data, R, P, P, 1, "data shard");
-  groups.replicate = my_group(data, P, R, 1, P, "data replicate");
+  groups.shard = my_group(data, strided(R, P, P, 1), "data shard");
+  groups.gather = my_group(data, strided(R, P, P, 1), "data shard");
+  groups.replicate = my_group(data, strided(P, R, 1, P), "data replicate");
   std::vector<int> order;
   groups.by_data.resize(static_cast<std::size_t>(N));
   for (int p = 0; p < P; ++p) {

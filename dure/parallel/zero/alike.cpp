@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "dure/comm/groups.h"
 #include "dure/comm/traced_work.h"
 
 namespace dure::parallel {
@@ -55,21 +56,15 @@ Kept piece_of(const Kept& kept, std::int64_t first, std::int64_t last) {
           .gradient = flat(kept.gradient).rows(first, last - first)};
 }
 
-// This rank's group of so many neighbours. subgroup() is called by all ranks
-// alike, once for each of the groups.
-std::unique_ptr<comm::Communicator> neighbours(comm::Communicator& ranks,
-                                               int count) {
-  std::unique_ptr<comm::Communicator> mine;
-  for (int first = 0; first < ranks.size(); first += count) {
-    std::vector<int> members;
-    for (int i = 0; i < count; ++i) {
-      members.push_back(first + i);
+std::vector<std::vector<int>> neighbours(int ranks, int count) {
+  std::vector<std::vector<int>> groups;
+  for (int rank = 0; rank < ranks; ++rank) {
+    if (rank % count == 0) {
+      groups.emplace_back();
     }
-    if (auto group = ranks.subgroup(members, "tensor")) {
-      mine = std::move(group);
-    }
+    groups.back().push_back(rank);
   }
-  return mine;
+  return groups;
 }
 
 }  // namespace
@@ -135,7 +130,8 @@ AlikeSums::AlikeSums(const TensorAxis& axis,
     }
     auto& group = group_of[range.ranks];
     if (group == nullptr) {
-      groups_.push_back(neighbours(*axis.ranks, range.ranks));
+      groups_.push_back(
+          my_group(*axis.ranks, neighbours(all, range.ranks), "tensor"));
       group = groups_.back().get();
     }
     sums_.push_back(
