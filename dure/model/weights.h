@@ -62,6 +62,18 @@ constexpr int head_unit(std::int64_t blocks) {
   return block_unit(blocks) + 1;
 }
 
+// Units [first, last): a stretch of a model, such as a stage of a pipeline.
+struct UnitRange {
+  int first = 0;
+  int last = 0;
+
+  bool has(int unit) const { return first <= unit && unit < last; }
+  bool operator==(const UnitRange&) const = default;
+};
+constexpr UnitRange all_units(std::int64_t blocks) {
+  return {.first = kEmbeddingUnit, .last = head_unit(blocks) + 1};
+}
+
 struct Init {
   enum class Kind : std::uint8_t { kZeros, kOnes, kNormal };
   Kind kind = Kind::kZeros;

@@ -9,6 +9,8 @@
 
 namespace dure::nn {
 
+class WeightQueue;
+
 // Whether the pass is one of training: dropout is on, and layers keep what the
 // backward needs.
 enum class Phase : std::uint8_t { kTrain, kEvaluate };
@@ -23,6 +25,11 @@ struct Context {
   // hand: dropout counts its elements from there, so that a sample meets the
   // same mask on whichever rank and in whichever micro-batch it comes.
   std::uint64_t first_sample = 0;
+  // Which of the step's micro-batches on this rank it is.
+  int micro_batch = 0;
+  // Where a backward puts off the gradients of its matrices; null: it makes
+  // them at once (weight_queue.h).
+  WeightQueue* deferred = nullptr;
 
   OwnedTensor activation(const Shape& shape) const {
     return arena.tensor(shape, Category::kActivations);

@@ -26,7 +26,10 @@ struct Parameter {
   Tensor gradient;  // likewise, while a unit writes it
   std::optional<mesh::Sharding> sharding;
   bool decays = false;     // under weight decay
-  std::vector<int> units;  // of the model that use it, ascending
+  std::vector<int> units;  // of the model that use it here, ascending
+  // Gradients are reduced in buckets; those of different groups are ready at
+  // different times, and share none.
+  int group = 0;
   // The first gradient of a step replaces the last step's, so that nothing
   // needs to be cleared; later ones are added.
   kernels::Write next_write = kernels::Write::kOverwrite;
@@ -47,9 +50,17 @@ constexpr bool writes_gradients(Uses uses) {
   return uses != Uses::kValues;
 }
 
+// A unit begins, uses its parameters for a micro-batch, and ends.
+struct Visit {
+  int unit = 0;
+  Uses uses = Uses::kValues;
+  int micro_batch = 0;
+  bool operator==(const Visit&) const = default;
+};
+
 // Where values and gradients are. Units are numbered in the order of the
 // forward pass; a pass through a model tells each when it begins and when it
-// ends.
+// ends, and of which micro-batch it is (Context::micro_batch).
 class ParameterHome {
  public:
   ParameterHome() = default;
@@ -57,8 +68,8 @@ class ParameterHome {
   ParameterHome& operator=(const ParameterHome&) = delete;
   virtual ~ParameterHome() = default;
 
-  virtual void begin(int unit, Uses uses, Phase phase) = 0;
-  virtual void end(int unit, Uses uses, Phase phase) = 0;
+  virtual void begin(int unit, Uses uses, const Context& ctx) = 0;
+  virtual void end(int unit, Uses uses, const Context& ctx) = 0;
 };
 
 class ParameterSet {
@@ -80,9 +91,9 @@ class ParameterSet {
                int unit,
                Uses uses,
                Function&& function) const {
-    home_->begin(unit, uses, ctx.phase);
+    home_->begin(unit, uses, ctx);
     function();
-    home_->end(unit, uses, ctx.phase);
+    home_->end(unit, uses, ctx);
   }
 
   Parameter& operator[](std::string_view name);

@@ -13,8 +13,12 @@ class FlatHome final : public nn::ParameterHome {
   // multiple of 16 elements on; what lies between is 0. Both outlive this.
   FlatHome(Stream& stream, Arena& arena, nn::ParameterSet& parameters);
 
-  void begin(int /*unit*/, nn::Uses /*uses*/, nn::Phase /*phase*/) override {}
-  void end(int /*unit*/, nn::Uses /*uses*/, nn::Phase /*phase*/) override {}
+  void begin(int /*unit*/,
+             nn::Uses /*uses*/,
+             const nn::Context& /*ctx*/) override {}
+  void end(int /*unit*/,
+           nn::Uses /*uses*/,
+           const nn::Context& /*ctx*/) override {}
 
   // The next gradients replace the last step's.
   void begin_step();

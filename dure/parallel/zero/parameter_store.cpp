@@ -90,16 +90,16 @@ void ParameterStore::share() {
   publish();
 }
 
-void ParameterStore::begin(int unit, nn::Uses uses, nn::Phase phase) {
+void ParameterStore::begin(int unit, nn::Uses uses, const nn::Context& ctx) {
   if (nn::reads_values(uses)) {
-    values_->begin(unit, phase);
+    values_->begin(unit, ctx.phase);
   }
   if (nn::writes_gradients(uses)) {
     gradients_->begin(unit);
   }
 }
 
-void ParameterStore::end(int unit, nn::Uses uses, nn::Phase /*phase*/) {
+void ParameterStore::end(int unit, nn::Uses uses, const nn::Context& /*ctx*/) {
   if (nn::reads_values(uses)) {
     values_->end(unit);
   }

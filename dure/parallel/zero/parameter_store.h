@@ -54,8 +54,8 @@ class ParameterStore final : public nn::ParameterHome {
                  const StoreOptions& options);
   ~ParameterStore() override;
 
-  void begin(int unit, nn::Uses uses, nn::Phase phase) override;
-  void end(int unit, nn::Uses uses, nn::Phase phase) override;
+  void begin(int unit, nn::Uses uses, const nn::Context& ctx) override;
+  void end(int unit, nn::Uses uses, const nn::Context& ctx) override;
 
   // A step: begin_step, then for each micro-batch begin_micro_batch, forward,
   // backward; then finish_gradients, and the kept gradients are sums over all
