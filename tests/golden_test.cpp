@@ -69,7 +69,7 @@ TEST_P(Golden, LogitsAreTransformers) {
   const std::int64_t columns = replica.decoder().padded_vocabulary();
   nn::Context ctx = rank.context(0);
   const OwnedTensor logits = ctx.workspace({rows, columns});
-  replica.decoder().logits(ctx, logits, inputs.batch());
+  replica.decoder().logits(ctx, {}, logits, inputs.batch());
   const std::vector<float> ours = to_host(rank, logits);
   const std::vector<float> theirs =
       checkpoint::to_floats(expected.at("logits"));
@@ -87,7 +87,7 @@ TEST_P(Golden, LogitsAreTransformers) {
 TEST_P(Golden, LossIsTransformers) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context(0);
-  replica.decoder().evaluate(ctx, inputs.loss(), inputs.batch());
+  replica.decoder().evaluate(ctx, {}, inputs.loss(), inputs.batch());
   const double loss =
       inputs.loss_sum().value() / static_cast<double>(inputs.rows());
   const double theirs = checkpoint::to_floats(expected.at("loss"))[0];

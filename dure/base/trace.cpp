@@ -15,9 +15,26 @@ double monotonic_seconds() {
       .count();
 }
 
+const char* name_of(TraceRow row) {
+  switch (row) {
+    case TraceRow::kCompute:
+      return "compute";
+    case TraceRow::kCommunication:
+      return "communication";
+    case TraceRow::kPipeline:
+      return "pipeline";
+    case TraceRow::kStep:
+      break;
+  }
+  return "step";
+}
+
 std::map<std::string, Trace::Sum> Trace::sums() const {
   std::map<std::string, Sum> sums;
   for (const TraceEvent& event : events_) {
+    if (event.row == TraceRow::kPipeline || event.row == TraceRow::kStep) {
+      continue;  // a whole, whose parts are counted
+    }
     Sum& sum = sums[event.name];
     ++sum.count;
     sum.seconds += event.seconds;
@@ -131,9 +148,11 @@ std::string name_event(const char* what,
 std::string event_json(const TraceEvent& event, int rank, std::size_t track) {
   const std::int64_t start = nanoseconds(event.start_seconds);
   return fmt::format(
-      "{{\"name\":\"{}\",\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{}.{:03},"
-      "\"dur\":{:.3f},\"args\":{{\"gflop\":{:.6f},\"mbytes\":{:.6f}}}}}",
+      "{{\"name\":\"{}\",\"cat\":\"{}\",\"ph\":\"X\",\"pid\":{},\"tid\":{},"
+      "\"ts\":{}.{:03},\"dur\":{:.3f},\"args\":{{\"gflop\":{:.6f},"
+      "\"mbytes\":{:.6f}}}}}",
       event.name,
+      name_of(event.row),
       rank,
       track,
       start / 1000,
@@ -157,10 +176,7 @@ std::string Trace::to_json(int rank) const {
       name_event("process_name", rank, 0, fmt::format("rank {}", rank));
   const std::vector<Track> tracks = tracks_of(events_);
   for (std::size_t t = 0; t < tracks.size(); ++t) {
-    const bool computes = tracks[t].row == TraceRow::kCompute;
-    text += ",\n" +
-            name_event(
-                "thread_name", rank, t, computes ? "compute" : "communication");
+    text += ",\n" + name_event("thread_name", rank, t, name_of(tracks[t].row));
     for (const std::size_t i : tracks[t].events) {
       text += ",\n" + event_json(events_[i], rank, t);
     }

@@ -3,19 +3,29 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dure/base/files.h"
 
 namespace dure {
 
-// What runs side by side on a rank.
-enum class TraceRow : std::uint8_t { kCompute, kCommunication };
+// What runs side by side on a rank; and what of a larger whole that was: an
+// action of the pipeline, a step of the run.
+enum class TraceRow : std::uint8_t {
+  kCompute,
+  kCommunication,
+  kPipeline,
+  kStep,
+};
+const char* name_of(TraceRow row);
 
 struct TraceEvent {
-  const char* name;  // of static storage: an operation's kName
+  const char* name;  // of static storage, such as an operation's kName; or kept
+                     // by the trace
   double start_seconds;
   double seconds;
   double flops = 0;
@@ -28,6 +38,11 @@ class Trace {
  public:
   void record(const TraceEvent& event) { events_.push_back(event); }
   void clear() { events_.clear(); }
+
+  // A name that lives as long as the trace.
+  const char* keep(std::string name) {
+    return names_.insert(std::move(name)).first->c_str();
+  }
 
   const std::vector<TraceEvent>& events() const { return events_; }
 
@@ -48,11 +63,12 @@ class Trace {
   Overlap overlap() const;
 
   // Events of Chrome's trace format, one a line, with commas between: a process
-  // a rank, a thread a row.
+  // a rank, a thread a row, which is also the category.
   std::string to_json(int rank) const;
 
  private:
   std::vector<TraceEvent> events_;
+  std::set<std::string> names_;
 };
 
 // {"traceEvents": [...]}, for chrome://tracing and Perfetto, of the to_json()

@@ -12,24 +12,8 @@ namespace {
 
 using nn::Uses;
 
-int unit_of_block(std::size_t i) {
-  return block_unit(static_cast<std::int64_t>(i));
-}
-
 Shape to_shape(const mesh::Dims& dims) {
   return dims.size() == 1 ? Shape{dims[0]} : Shape{dims[0], dims[1]};
-}
-
-void add_weights(const ModelConfig& config,
-                 nn::ParameterSet& parameters,
-                 std::int64_t parts) {
-  for (const WeightSpec& spec : weights(config, parts)) {
-    parameters.add(spec.name,
-                   to_shape(local_shape(spec.shape, spec.sharding, parts)),
-                   spec.sharding,
-                   spec.decay == Decay::kYes,
-                   spec.units);
-  }
 }
 
 // The same, of a pass that is not one of training.
@@ -39,59 +23,120 @@ nn::Context quiet(const nn::Context& ctx) {
   return result;
 }
 
+// The stretch that alone uses the weight; the number of stretches, where it is
+// not one, or a rank elsewhere uses it too.
+std::size_t group_of(const std::vector<int>& units,
+                     std::span<const UnitRange> stretches) {
+  for (std::size_t i = 0; i < stretches.size(); ++i) {
+    if (std::all_of(units.begin(), units.end(), [&](int unit) {
+          return stretches[i].has(unit);
+        })) {
+      return i;
+    }
+  }
+  return stretches.size();
+}
+
+std::vector<int> units_here(const std::vector<int>& units,
+                            std::span<const UnitRange> stretches) {
+  std::vector<int> here;
+  for (const int unit : units) {
+    if (std::any_of(
+            stretches.begin(), stretches.end(), [&](const UnitRange& stretch) {
+              return stretch.has(unit);
+            })) {
+      here.push_back(unit);
+    }
+  }
+  return here;
+}
+
 }  // namespace
+
+void add_weights(const ModelConfig& config,
+                 nn::ParameterSet& parameters,
+                 std::int64_t parts,
+                 std::span<const UnitRange> stretches) {
+  for (const WeightSpec& spec : weights(config, parts)) {
+    std::vector<int> units = units_here(spec.units, stretches);
+    if (units.empty()) {
+      continue;
+    }
+    nn::Parameter& added =
+        parameters.add(spec.name,
+                       to_shape(local_shape(spec.shape, spec.sharding, parts)),
+                       spec.sharding,
+                       spec.decay == Decay::kYes,
+                       std::move(units));
+    added.group = static_cast<int>(group_of(spec.units, stretches));
+  }
+}
 
 Decoder::Decoder(const ModelConfig& config,
                  std::uint64_t seed,
                  nn::ParameterSet& parameters,
-                 mesh::Part part)
-    : config_(config), part_(part), parameters_(&parameters) {
-  add_weights(config, parameters, part.count);
-  nn::Parameter& token = parameters["embedding.token.weight"];
-  nn::Parameter* position = config.position == Position::kLearned
-                                ? &parameters["embedding.position.weight"]
-                                : nullptr;
-  embedding_.emplace(
-      token, position, nn::Dropout(seed, "embedding", config.dropout), part);
-  blocks_.reserve(static_cast<std::size_t>(config.layers));
-  for (std::int64_t i = 0; i < config.layers; ++i) {
-    blocks_.emplace_back(config, seed, i, parameters, part);
+                 mesh::Part part,
+                 UnitRange units)
+    : config_(config), part_(part), units_(units), parameters_(&parameters) {
+  const auto token = [&]() -> nn::Parameter& {
+    return parameters["embedding.token.weight"];
+  };
+  if (units.has(kEmbeddingUnit)) {
+    embedding_.emplace(token(),
+                       config.position == Position::kLearned
+                           ? &parameters["embedding.position.weight"]
+                           : nullptr,
+                       nn::Dropout(seed, "embedding", config.dropout),
+                       part);
   }
-  final_norm_.emplace(make_norm(config, parameters, "final_norm"));
-  head_.emplace(config.tie_embeddings ? token : parameters["head.weight"],
-                config.vocabulary,
-                part);
+  for (std::int64_t i = 0; i < config.layers; ++i) {
+    if (units.has(block_unit(i))) {
+      first_block_ = blocks_.empty() ? i : first_block_;
+      blocks_.emplace_back(config, seed, i, parameters, part);
+    }
+  }
+  if (units.has(norm_unit(config.layers))) {
+    final_norm_.emplace(make_norm(config, parameters, "final_norm"));
+  }
+  if (units.has(head_unit(config.layers))) {
+    head_.emplace(config.tie_embeddings ? token() : parameters["head.weight"],
+                  config.vocabulary,
+                  part);
+  }
 }
 
 std::int64_t Decoder::padded_vocabulary() const {
   return model::padded_vocabulary(config_.vocabulary, part_.count);
 }
 
-void Decoder::forward_normed(nn::Context& ctx,
-                             const Batch& batch,
-                             Saved& saved) const {
-  forward_blocks(ctx, batch, saved);
-  saved.normed_nC = ctx.activation(saved.output_nC.shape());
-  in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
-    final_norm_->forward(
-        ctx, saved.normed_nC, saved.output_nC, saved.final_norm);
-  });
+int Decoder::unit_of_block(std::size_t i) const {
+  return block_unit(first_block_ + static_cast<std::int64_t>(i));
 }
 
-void Decoder::forward_blocks(nn::Context& ctx,
-                             const Batch& batch,
-                             Saved& saved) const {
+OwnedTensor Decoder::enter(nn::Context& ctx,
+                           OwnedTensor x_nC,
+                           const Batch& batch,
+                           nn::Embedding::Saved& saved) const {
+  if (embedding_) {
+    x_nC = ctx.activation(stream_shape(ctx, batch.positions.elements()));
+    in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
+      embedding_->forward(
+          ctx, x_nC, batch.ids, batch.positions, batch.samples, saved);
+    });
+  }
+  return x_nC;
+}
+
+OwnedTensor Decoder::forward_normed(nn::Context& ctx,
+                                    OwnedTensor x_nC,
+                                    const Batch& batch,
+                                    Saved& saved) const {
   while (saved.blocks.size() < blocks_.size()) {
     saved.blocks.push_back(make_kept_block(saved.keeping));
   }
-  const Shape shape = stream_shape(ctx, batch);
-  OwnedTensor x_nC = ctx.activation(shape);
-  in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
-    embedding_->forward(
-        ctx, x_nC, batch.ids, batch.positions, batch.samples, saved.embedding);
-  });
+  x_nC = enter(ctx, std::move(x_nC), batch, saved.embedding);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    OwnedTensor y_nC = ctx.activation(shape);
+    OwnedTensor y_nC = ctx.activation(x_nC.shape());
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
       saved.blocks[i]->forward(ctx,
                                blocks_[i],
@@ -102,49 +147,98 @@ void Decoder::forward_blocks(nn::Context& ctx,
     });
     x_nC = std::move(y_nC);
   }
+  if (!final_norm_) {
+    return x_nC;
+  }
   saved.output_nC = std::move(x_nC);
+  saved.normed_nC = ctx.activation(saved.output_nC.shape());
+  in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
+    final_norm_->forward(
+        ctx, saved.normed_nC, saved.output_nC, saved.final_norm);
+  });
+  return {};
 }
 
-void Decoder::forward(nn::Context& ctx,
-                      Tensor loss,
-                      const Batch& batch,
-                      float d_loss,
-                      Saved& saved) const {
-  forward_normed(ctx, batch, saved);
-  in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
-    head_->forward(
-        ctx, loss, saved.normed_nC, batch.targets, d_loss, saved.head);
-  });
+OwnedTensor Decoder::forward(nn::Context& ctx,
+                             OwnedTensor x_nC,
+                             Tensor loss,
+                             const Batch& batch,
+                             float d_loss,
+                             Saved& saved) const {
+  x_nC = forward_normed(ctx, std::move(x_nC), batch, saved);
+  if (head_) {
+    in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
+      head_->forward(
+          ctx, loss, saved.normed_nC, batch.targets, d_loss, saved.head);
+    });
+  }
+  return x_nC;
 }
 
-void Decoder::backward(nn::Context& ctx,
-                       const Batch& batch,
-                       Saved& saved) const {
-  saved.normed_nC = OwnedTensor();
-  const OwnedTensor d_nC = std::move(saved.head.d_x);
-  in_unit(ctx, norm_unit(config_.layers), Uses::kBoth, [&] {
-    final_norm_->backward(ctx, d_nC, d_nC, saved.final_norm);
-  });
-  saved.final_norm = {};
-  saved.output_nC = OwnedTensor();
-  backward_blocks(ctx, d_nC, batch, saved);
-  in_unit(ctx, kEmbeddingUnit, Uses::kGradients, [&] {
-    embedding_->backward(ctx, d_nC, saved.embedding);
-  });
-}
-
-void Decoder::backward_blocks(nn::Context& ctx,
-                              Tensor d_nC,
-                              const Batch& batch,
-                              Saved& saved) const {
-  saved.blocks.back()->prepare(ctx);
+template <typename ContextOf>
+OwnedTensor Decoder::backward_with(nn::Context& ctx,
+                                   OwnedTensor d_nC,
+                                   const Batch& batch,
+                                   Saved& saved,
+                                   const ContextOf& ctx_of) const {
+  if (final_norm_) {
+    saved.normed_nC = OwnedTensor();
+    d_nC = std::move(saved.head.d_x);
+    in_unit(ctx, norm_unit(config_.layers), Uses::kBoth, [&] {
+      final_norm_->backward(ctx, d_nC, d_nC, saved.final_norm);
+    });
+    saved.final_norm = {};
+    saved.output_nC = OwnedTensor();
+  }
+  if (!blocks_.empty()) {
+    saved.blocks.back()->prepare(ctx);
+  }
   for (std::size_t i = blocks_.size(); i-- > 0;) {
     if (i > 0) {
       saved.blocks[i - 1]->prepare(ctx);
     }
     in_unit(ctx, unit_of_block(i), Uses::kBoth, [&] {
+      nn::Context block_ctx = ctx_of(i);
       saved.blocks[i]->backward(
-          ctx, blocks_[i], d_nC, batch.positions, batch.samples);
+          block_ctx, blocks_[i], d_nC, batch.positions, batch.samples);
+    });
+  }
+  if (!embedding_) {
+    return d_nC;
+  }
+  in_unit(ctx, kEmbeddingUnit, Uses::kGradients, [&] {
+    embedding_->backward(ctx, d_nC, saved.embedding);
+  });
+  return {};
+}
+
+OwnedTensor Decoder::backward(nn::Context& ctx,
+                              OwnedTensor d_nC,
+                              const Batch& batch,
+                              Saved& saved) const {
+  return backward_with(
+      ctx, std::move(d_nC), batch, saved, [&](std::size_t /*block*/) {
+        return ctx;
+      });
+}
+
+OwnedTensor Decoder::backward_input(nn::Context& ctx,
+                                    OwnedTensor d_nC,
+                                    const Batch& batch,
+                                    Saved& saved) const {
+  saved.deferred.resize(blocks_.size());
+  return backward_with(
+      ctx, std::move(d_nC), batch, saved, [&](std::size_t block) {
+        nn::Context deferring = ctx;
+        deferring.deferred = &saved.deferred[block];
+        return deferring;
+      });
+}
+
+void Decoder::backward_weights(nn::Context& ctx, Saved& saved) const {
+  for (std::size_t i = blocks_.size(); i-- > 0;) {
+    in_unit(ctx, unit_of_block(i), Uses::kGradients, [&] {
+      saved.deferred[i].run(ctx);
     });
   }
 }
@@ -153,7 +247,7 @@ void Decoder::forward_logits(nn::Context& ctx,
                              Tensor logits,
                              const Batch& batch,
                              Saved& saved) const {
-  forward_normed(ctx, batch, saved);
+  forward_normed(ctx, {}, batch, saved);
   in_unit(ctx, head_unit(config_.layers), Uses::kValues, [&] {
     head_->logits(ctx, logits, saved.normed_nC);
   });
@@ -170,15 +264,11 @@ void Decoder::backward_logits(nn::Context& ctx,
 }
 
 OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
+                                        OwnedTensor x_nC,
                                         const Batch& batch) const {
-  const Shape shape = stream_shape(ctx, batch);
-  OwnedTensor x_nC = ctx.activation(shape);
-  OwnedTensor y_nC = ctx.activation(shape);
   nn::Embedding::Saved unused;
-  in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
-    embedding_->forward(
-        ctx, x_nC, batch.ids, batch.positions, batch.samples, unused);
-  });
+  x_nC = enter(ctx, std::move(x_nC), batch, unused);
+  OwnedTensor y_nC = ctx.activation(x_nC.shape());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     Block::Saved saved;
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
@@ -187,6 +277,9 @@ OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
     });
     std::swap(x_nC, y_nC);
   }
+  if (!final_norm_) {
+    return x_nC;
+  }
   nn::Norm::Saved norm;
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
     final_norm_->forward(ctx, y_nC, x_nC, norm);
@@ -194,28 +287,38 @@ OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
   return y_nC;
 }
 
-void Decoder::evaluate(nn::Context& ctx,
-                       Tensor loss,
-                       const Batch& batch) const {
+OwnedTensor Decoder::evaluate(nn::Context& ctx,
+                              OwnedTensor x_nC,
+                              Tensor loss,
+                              const Batch& batch) const {
   nn::Context without = quiet(ctx);
-  const OwnedTensor normed_nC = run_without_saving(without, batch);
+  x_nC = run_without_saving(without, std::move(x_nC), batch);
+  if (!head_) {
+    return x_nC;
+  }
   in_unit(without, head_unit(config_.layers), Uses::kValues, [&] {
-    head_->evaluate(without, loss, normed_nC, batch.targets);
+    head_->evaluate(without, loss, x_nC, batch.targets);
   });
+  return {};
 }
 
-void Decoder::logits(nn::Context& ctx,
-                     Tensor logits,
-                     const Batch& batch) const {
+OwnedTensor Decoder::logits(nn::Context& ctx,
+                            OwnedTensor x_nC,
+                            Tensor logits,
+                            const Batch& batch) const {
   nn::Context without = quiet(ctx);
-  const OwnedTensor normed_nC = run_without_saving(without, batch);
+  x_nC = run_without_saving(without, std::move(x_nC), batch);
+  if (!head_) {
+    return x_nC;
+  }
   in_unit(without, head_unit(config_.layers), Uses::kValues, [&] {
-    head_->logits(without, logits, normed_nC);
+    head_->logits(without, logits, x_nC);
   });
+  return {};
 }
 
 Shape Decoder::cache_shape(std::int64_t samples, std::int64_t positions) const {
-  return {2 * config_.layers * samples,
+  return {2 * std::ssize(blocks_) * samples,
           std::max<std::int64_t>(config_.kv_heads / part_.count, 1),
           positions,
           config_.head_dim()};
@@ -223,45 +326,53 @@ Shape Decoder::cache_shape(std::int64_t samples, std::int64_t positions) const {
 
 Decoder::Cache Decoder::make_cache(Tensor memory) const {
   const auto [rows, G, S, D] = memory.dims<4>("memory");
-  const std::int64_t B = rows / (2 * config_.layers);
+  const std::int64_t blocks = std::ssize(blocks_);
+  const std::int64_t B = blocks > 0 ? rows / (2 * blocks) : 0;
   memory.expect("memory", cache_shape(B, S));
   Cache cache{.blocks = {}, .samples = B};
-  for (std::int64_t i = 0; i < config_.layers; ++i) {
+  for (std::int64_t i = 0; i < blocks; ++i) {
     cache.blocks.push_back(
         {.k = memory.rows(2 * i * B, B), .v = memory.rows((2 * i + 1) * B, B)});
   }
   return cache;
 }
 
-Decoder::Cache Decoder::Cache::of_sample(std::int64_t b) const {
-  Cache one{.blocks = {}, .samples = 1};
+Decoder::Cache Decoder::Cache::of_samples(std::int64_t first,
+                                          std::int64_t count) const {
+  Cache some{.blocks = {}, .samples = count};
   for (const nn::Attention::Cache& block : blocks) {
-    one.blocks.push_back({.k = block.k.rows(b, 1), .v = block.v.rows(b, 1)});
+    some.blocks.push_back(
+        {.k = block.k.rows(first, count), .v = block.v.rows(first, count)});
   }
-  return one;
+  return some;
 }
 
-void Decoder::forward_cached(nn::Context& ctx,
-                             Tensor logits,
-                             ConstTensor ids,
-                             ConstTensor positions,
-                             ConstTensor lengths,
-                             const Cache& cache) const {
-  const std::int64_t N = ids.elements();
-  const OwnedTensor x_nC = ctx.workspace({N, config_.hidden});
+OwnedTensor Decoder::forward_cached(nn::Context& ctx,
+                                    OwnedTensor x_nC,
+                                    Tensor logits,
+                                    const Reading& reading,
+                                    const Cache& cache) const {
+  const std::int64_t N = reading.positions.elements();
+  const std::int64_t B = reading.lengths.elements();
   nn::Embedding::Saved unused;
-  in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
-    embedding_->forward(ctx, x_nC, ids, positions, cache.samples, unused);
-  });
+  x_nC = enter(ctx,
+               std::move(x_nC),
+               {.ids = reading.ids,
+                .targets = {},
+                .positions = reading.positions,
+                .samples = B},
+               unused);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
       blocks_[i].forward_cached(
-          ctx, x_nC, x_nC, positions, lengths, cache.blocks[i]);
+          ctx, x_nC, x_nC, reading.positions, reading.lengths, cache.blocks[i]);
     });
   }
-  const std::int64_t T = N / cache.samples;
-  const OwnedTensor last_BC = ctx.workspace({cache.samples, config_.hidden});
-  launch(ctx.stream, kernels::EveryNthRow{.y = last_BC, .x = x_nC, .n = T});
+  if (!head_) {
+    return x_nC;
+  }
+  const OwnedTensor last_BC = ctx.workspace({B, config_.hidden});
+  launch(ctx.stream, kernels::EveryNthRow{.y = last_BC, .x = x_nC, .n = N / B});
   nn::Norm::Saved norm;
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
     final_norm_->forward(ctx, last_BC, last_BC, norm);
@@ -269,6 +380,7 @@ void Decoder::forward_cached(nn::Context& ctx,
   in_unit(ctx, head_unit(config_.layers), Uses::kValues, [&] {
     head_->logits(ctx, logits, last_BC);
   });
+  return {};
 }
 
 }  // namespace dure::model

@@ -42,7 +42,7 @@ class Evaluation {
       batch_.emplace(rank_, samples, sequence_);
     }
     batch_->load(dataset_, stretch.count > 0 ? stretch.first : 0);
-    decoder_.evaluate(ctx_, batch_->loss(), batch_->batch());
+    decoder_.evaluate(ctx_, {}, batch_->loss(), batch_->batch());
     if (stretch.count > 0) {
       sum_.add(batch_->loss_sum());
     }

@@ -122,7 +122,7 @@ void Generator::read_prompts(const model::Decoder::Cache& cache) {
   for (std::size_t b = 0; b < texts_.size(); ++b) {
     const std::span<const std::int32_t> prompt = texts_[b].tokens;
     const model::Decoder::Cache one =
-        cache.of_sample(static_cast<std::int64_t>(b));
+        cache.of_samples(static_cast<std::int64_t>(b), 1);
     for (std::size_t first = 0; first < prompt.size(); first += kReadTokens) {
       const std::size_t T = std::min(kReadTokens, prompt.size() - first);
       const auto length = static_cast<std::int32_t>(first);
@@ -144,8 +144,13 @@ void Generator::read(const model::Decoder::Cache& cache,
   ctx.tensor.rows = parallel::Rows::kWhole;  // T tokens need not divide
   const OwnedTensor device_logits =
       ctx.workspace({cache.samples, replica_.decoder().padded_vocabulary()});
-  replica_.decoder().forward_cached(
-      ctx, device_logits, device_ids, device_positions, device_lengths, cache);
+  replica_.decoder().forward_cached(ctx,
+                                    {},
+                                    device_logits,
+                                    {.ids = device_ids,
+                                     .positions = device_positions,
+                                     .lengths = device_lengths},
+                                    cache);
   download(rank_, device_logits, logits);
 }
 
@@ -174,6 +179,7 @@ void Generator::read_everything(std::size_t prompt) {
       ctx.workspace({N, replica_.decoder().padded_vocabulary()});
   replica_.decoder().logits(
       ctx,
+      {},
       logits,
       {.ids = ids, .targets = {}, .positions = positions, .samples = 1});
   download(rank_, logits.rows(N - 1, 1), logits_of(prompt));

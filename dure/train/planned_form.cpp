@@ -14,9 +14,9 @@ namespace dure::train {
 namespace {
 
 using comm::SumOrder;
-using parallel::Action;
 using parallel::FlatHome;
 using parallel::Form;
+using parallel::FormAction;
 using parallel::FormPlan;
 
 std::uint64_t seed_of(const Config& config) {
@@ -44,6 +44,12 @@ comm::How how(const Config& config,
                            : travel.algorithm};
 }
 
+model::Decoder whole_model(const Config& config, nn::ParameterSet& parameters) {
+  const model::UnitRange all = model::all_units(config.model.layers);
+  add_weights(config.model, parameters, 1, {&all, 1});
+  return {config.model, seed_of(config), parameters, {}, all};
+}
+
 }  // namespace
 
 FormPlan plan_for(const Config& config,
@@ -67,7 +73,7 @@ PlannedForm::PlannedForm(Rank& rank,
     : rank_(rank),
       config_(config),
       route_(route),
-      decoder_(config.model, seed_of(config), parameters_, {}),
+      decoder_(whole_model(config, parameters_)),
       home_(rank.stream, rank.arena, parameters_),
       plan_(plan_for(config, parameters_, form, rank.world().size())),
       ctx_(rank.context(seed_of(config))),
@@ -91,36 +97,36 @@ void PlannedForm::make_room(const FormStep& step) {
     return rank_.arena.tensor(shape, Category::kCommunication, dtype);
   };
   switch (step.action) {
-    case Action::kReadOnRoot:
+    case FormAction::kReadOnRoot:
       if (is_root()) {
         batch_.emplace(
             rank_, config_.train.global_batch, config_.data.sequence);
       }
       break;
-    case Action::kScatterInputs:
+    case FormAction::kScatterInputs:
       ids_ = room({local_.rows()}, DType::kI32);
       inputs_.ids = ids_;
       break;
-    case Action::kScatterTargets:
+    case FormAction::kScatterTargets:
       targets_ = room({local_.rows()}, DType::kI32);
       inputs_.targets = targets_;
       break;
-    case Action::kGatherLogits:
+    case FormAction::kGatherLogits:
       logits_NV_ = room(
           {is_root() ? plan_.sizes.rows : local_.rows(), plan_.sizes.columns},
           DType::kF32);
       break;
-    case Action::kGatherLosses:
+    case FormAction::kGatherLosses:
       if (is_root()) {
         losses_N_ = room({plan_.sizes.rows}, DType::kF32);
       }
       break;
-    case Action::kUpdateOnRoot:
+    case FormAction::kUpdateOnRoot:
       if (is_root()) {
         make_updater();
       }
       break;
-    case Action::kUpdate:
+    case FormAction::kUpdate:
       make_updater();
       break;
     default:
@@ -180,35 +186,35 @@ void PlannedForm::communicate(const FormStep& step) {
     world.run(comm::Scatter{.y = y, .x = whole, .how = by});
   };
   switch (step.action) {
-    case Action::kScatterInputs:
+    case FormAction::kScatterInputs:
       scatter(ids_, is_root() ? batch_->batch().ids : ConstTensor());
       break;
-    case Action::kScatterTargets:
+    case FormAction::kScatterTargets:
       scatter(targets_, is_root() ? batch_->batch().targets : ConstTensor());
       break;
-    case Action::kBroadcastWeights:
+    case FormAction::kBroadcastWeights:
       world.run(comm::Broadcast{.x = home_.values(), .how = by});
       break;
-    case Action::kGatherLogits:
+    case FormAction::kGatherLogits:
       world.run(
           comm::Gather{.y = on_root(logits_NV_), .x = own_logits(), .how = by});
       break;
-    case Action::kScatterLogitGradients:
+    case FormAction::kScatterLogitGradients:
       scatter(own_logits(), on_root(logits_NV_));
       break;
-    case Action::kGatherLosses:
+    case FormAction::kGatherLosses:
       world.run(
           comm::Gather{.y = on_root(losses_N_), .x = local_.loss(), .how = by});
       add_losses();
       break;
-    case Action::kReduceGradients:
+    case FormAction::kReduceGradients:
       world.run(comm::Reduce{
           .y = on_root(home_.gradients()), .x = home_.gradients(), .how = by});
       break;
-    case Action::kBroadcastGradients:
+    case FormAction::kBroadcastGradients:
       world.run(comm::Broadcast{.x = home_.gradients(), .how = by});
       break;
-    case Action::kAllReduceGradients:
+    case FormAction::kAllReduceGradients:
       world.run(comm::AllReduce{
           .y = home_.gradients(), .x = home_.gradients(), .how = by});
       break;
@@ -219,33 +225,33 @@ void PlannedForm::communicate(const FormStep& step) {
 
 void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
   switch (step.action) {
-    case Action::kReadOnRoot:
+    case FormAction::kReadOnRoot:
       if (is_root()) {
         batch_->load(dataset, consumed_);
       }
       break;
-    case Action::kRead:
+    case FormAction::kRead:
       local_.load(dataset, static_cast<std::int64_t>(ctx_.first_sample));
       break;
-    case Action::kForwardToLogits:
+    case FormAction::kForwardToLogits:
       decoder_.forward_logits(ctx_, own_logits(), inputs_, saved_);
       break;
-    case Action::kLossOnRoot:
+    case FormAction::kLossOnRoot:
       if (is_root()) {
         loss_on_root();
       }
       break;
-    case Action::kForwardToLoss:
+    case FormAction::kForwardToLoss:
       decoder_.forward(ctx_, local_.loss(), inputs_, d_loss(), saved_);
       break;
-    case Action::kBackwardFromLogits:
+    case FormAction::kBackwardFromLogits:
       decoder_.backward_logits(ctx_, own_logits(), inputs_, saved_);
       break;
-    case Action::kBackward:
+    case FormAction::kBackward:
       decoder_.backward(ctx_, inputs_, saved_);
       break;
-    case Action::kUpdateOnRoot:
-    case Action::kUpdate:
+    case FormAction::kUpdateOnRoot:
+    case FormAction::kUpdate:
       if (updater_) {
         update();
       }

@@ -31,6 +31,11 @@ Rank::Rank(const RankOptions& options)
              " ranks does not hold ",
              world_->size());
   data_ = my_group(*world_, mesh_.groups(mesh::kReplicas), "data");
+  pipe_ = my_group(*world_, mesh_.groups({mesh::Axis::kPipe}), "pipe");
+  if (pipe_->size() > 1) {
+    const int last = pipe_->size() - 1;
+    ends_ = my_group(*pipe_, {{0, last}}, "tied");
+  }
   tensor_ = my_group(*world_, mesh_.groups({mesh::Axis::kTensor}), "tensor");
 }
 

@@ -48,6 +48,13 @@ class Rank {
   // samples, in the order of the samples.
   comm::Communicator& data() const { return *data_; }
 
+  // Those that read the same samples, and have a stage of the model each, in
+  // the order of the stages.
+  comm::Communicator& pipe() const { return *pipe_; }
+
+  // Of those, the first and the last; null on others.
+  comm::Communicator* ends() const { return ends_.get(); }
+
   // Those that read the same samples, and share every matrix.
   parallel::TensorAxis tensor() {
     return {.stream = &stream,
@@ -65,6 +72,8 @@ class Rank {
   comm::Communicator* world_;
   mesh::Mesh mesh_;
   std::unique_ptr<comm::Communicator> data_;
+  std::unique_ptr<comm::Communicator> pipe_;
+  std::unique_ptr<comm::Communicator> ends_;
   std::unique_ptr<comm::Communicator> tensor_;
   parallel::Rows rows_;
   comm::SumOrder sums_;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "dure/model/decoder.h"
 #include "dure/nn/parameter.h"
@@ -25,8 +27,20 @@ class Replica {
           Purpose purpose,
           parallel::StoreOptions store = {});
 
-  const model::Decoder& decoder() const { return decoder_; }
-  const model::ModelConfig& config() const { return decoder_.config(); }
+  // The same of the stretches of a model that the rank has, in the order of the
+  // forward pass.
+  Replica(Rank& rank,
+          const model::ModelConfig& config,
+          std::uint64_t seed,
+          Purpose purpose,
+          parallel::StoreOptions store,
+          std::span<const model::UnitRange> chunks);
+
+  // Of a whole model.
+  const model::Decoder& decoder() const;
+
+  std::span<const model::Decoder> chunks() const { return chunks_; }
+  const model::ModelConfig& config() const { return chunks_[0].config(); }
   nn::ParameterSet& parameters() { return parameters_; }
   const nn::ParameterSet& parameters() const { return parameters_; }
   parallel::ParameterStore& store() { return store_; }
@@ -34,7 +48,7 @@ class Replica {
 
  private:
   nn::ParameterSet parameters_;
-  model::Decoder decoder_;
+  std::vector<model::Decoder> chunks_;
   parallel::ParameterStore store_;
 };
 

@@ -13,18 +13,18 @@ using comm::Kind;
 
 constexpr std::int64_t kElementBytes = 4;
 
-FormStep here(Action action) {
+FormStep here(FormAction action) {
   return {.action = action};
 }
 
-FormStep through_root(Action action, Kind kind, std::int64_t elements) {
+FormStep through_root(FormAction action, Kind kind, std::int64_t elements) {
   return {
       .action = action,
       .travel = Travel{
           .kind = kind, .algorithm = Algorithm::kRoot, .elements = elements}};
 }
 
-FormStep by_ring(Action action, std::int64_t elements) {
+FormStep by_ring(FormAction action, std::int64_t elements) {
   return {.action = action,
           .travel = Travel{.kind = Kind::kAllReduce,
                            .algorithm = Algorithm::kRing,
@@ -34,68 +34,72 @@ FormStep by_ring(Action action, std::int64_t elements) {
 std::vector<FormStep> data_parallel(const FormSizes& sizes) {
   const std::int64_t logits = sizes.rows * sizes.columns;
   return {
-      here(Action::kReadOnRoot),
-      through_root(Action::kScatterInputs, Kind::kScatter, sizes.rows),
-      through_root(Action::kBroadcastWeights, Kind::kBroadcast, sizes.weights),
-      here(Action::kForwardToLogits),
-      through_root(Action::kGatherLogits, Kind::kGather, logits),
-      here(Action::kLossOnRoot),
-      through_root(Action::kScatterLogitGradients, Kind::kScatter, logits),
-      here(Action::kBackwardFromLogits),
-      through_root(Action::kReduceGradients, Kind::kReduce, sizes.weights),
-      here(Action::kUpdateOnRoot)};
+      here(FormAction::kReadOnRoot),
+      through_root(FormAction::kScatterInputs, Kind::kScatter, sizes.rows),
+      through_root(
+          FormAction::kBroadcastWeights, Kind::kBroadcast, sizes.weights),
+      here(FormAction::kForwardToLogits),
+      through_root(FormAction::kGatherLogits, Kind::kGather, logits),
+      here(FormAction::kLossOnRoot),
+      through_root(FormAction::kScatterLogitGradients, Kind::kScatter, logits),
+      here(FormAction::kBackwardFromLogits),
+      through_root(FormAction::kReduceGradients, Kind::kReduce, sizes.weights),
+      here(FormAction::kUpdateOnRoot)};
 }
 
 std::vector<FormStep> loss_on_ranks(const FormSizes& sizes) {
   return {
-      here(Action::kReadOnRoot),
-      through_root(Action::kScatterInputs, Kind::kScatter, sizes.rows),
-      through_root(Action::kScatterTargets, Kind::kScatter, sizes.rows),
-      through_root(Action::kBroadcastWeights, Kind::kBroadcast, sizes.weights),
-      here(Action::kForwardToLoss),
-      through_root(Action::kGatherLosses, Kind::kGather, sizes.rows),
-      here(Action::kBackward),
-      through_root(Action::kReduceGradients, Kind::kReduce, sizes.weights),
-      here(Action::kUpdateOnRoot)};
+      here(FormAction::kReadOnRoot),
+      through_root(FormAction::kScatterInputs, Kind::kScatter, sizes.rows),
+      through_root(FormAction::kScatterTargets, Kind::kScatter, sizes.rows),
+      through_root(
+          FormAction::kBroadcastWeights, Kind::kBroadcast, sizes.weights),
+      here(FormAction::kForwardToLoss),
+      through_root(FormAction::kGatherLosses, Kind::kGather, sizes.rows),
+      here(FormAction::kBackward),
+      through_root(FormAction::kReduceGradients, Kind::kReduce, sizes.weights),
+      here(FormAction::kUpdateOnRoot)};
 }
 
 std::vector<FormStep> parameter_server(const FormSizes& sizes) {
   return {
-      here(Action::kRead),
-      through_root(Action::kBroadcastWeights, Kind::kBroadcast, sizes.weights),
-      here(Action::kForwardToLoss),
-      through_root(Action::kGatherLosses, Kind::kGather, sizes.rows),
-      here(Action::kBackward),
-      through_root(Action::kReduceGradients, Kind::kReduce, sizes.weights),
-      here(Action::kUpdateOnRoot)};
+      here(FormAction::kRead),
+      through_root(
+          FormAction::kBroadcastWeights, Kind::kBroadcast, sizes.weights),
+      here(FormAction::kForwardToLoss),
+      through_root(FormAction::kGatherLosses, Kind::kGather, sizes.rows),
+      here(FormAction::kBackward),
+      through_root(FormAction::kReduceGradients, Kind::kReduce, sizes.weights),
+      here(FormAction::kUpdateOnRoot)};
 }
 
 std::vector<FormStep> reduce_broadcast(const FormSizes& sizes) {
-  return {here(Action::kRead),
-          here(Action::kForwardToLoss),
-          through_root(Action::kGatherLosses, Kind::kGather, sizes.rows),
-          here(Action::kBackward),
-          through_root(Action::kReduceGradients, Kind::kReduce, sizes.weights),
-          through_root(
-              Action::kBroadcastGradients, Kind::kBroadcast, sizes.weights),
-          here(Action::kUpdate)};
+  return {
+      here(FormAction::kRead),
+      here(FormAction::kForwardToLoss),
+      through_root(FormAction::kGatherLosses, Kind::kGather, sizes.rows),
+      here(FormAction::kBackward),
+      through_root(FormAction::kReduceGradients, Kind::kReduce, sizes.weights),
+      through_root(
+          FormAction::kBroadcastGradients, Kind::kBroadcast, sizes.weights),
+      here(FormAction::kUpdate)};
 }
 
 std::vector<FormStep> all_reduce(const FormSizes& sizes) {
-  return {here(Action::kRead),
-          here(Action::kForwardToLoss),
-          through_root(Action::kGatherLosses, Kind::kGather, sizes.rows),
-          here(Action::kBackward),
-          by_ring(Action::kAllReduceGradients, sizes.weights),
-          here(Action::kUpdate)};
+  return {here(FormAction::kRead),
+          here(FormAction::kForwardToLoss),
+          through_root(FormAction::kGatherLosses, Kind::kGather, sizes.rows),
+          here(FormAction::kBackward),
+          by_ring(FormAction::kAllReduceGradients, sizes.weights),
+          here(FormAction::kUpdate)};
 }
 
 std::vector<FormStep> buckets(const FormSizes& sizes) {
-  return {here(Action::kRead),
-          here(Action::kForwardToLoss),
-          through_root(Action::kGatherLosses, Kind::kGather, sizes.rows),
-          by_ring(Action::kBackwardAllReducing, sizes.weights),
-          here(Action::kUpdate)};
+  return {here(FormAction::kRead),
+          here(FormAction::kForwardToLoss),
+          through_root(FormAction::kGatherLosses, Kind::kGather, sizes.rows),
+          by_ring(FormAction::kBackwardAllReducing, sizes.weights),
+          here(FormAction::kUpdate)};
 }
 
 std::vector<FormStep> steps_of(Form form, const FormSizes& sizes) {
@@ -144,7 +148,7 @@ std::int64_t bytes_received(const Travel& travel, int rank, int ranks) {
   return kElementBytes * elements;
 }
 
-bool does(const FormPlan& plan, Action action) {
+bool does(const FormPlan& plan, FormAction action) {
   return std::any_of(
       plan.steps.begin(), plan.steps.end(), [&](const FormStep& step) {
         return step.action == action;
@@ -168,7 +172,7 @@ const char* name_of(Form form) {
   return kNames[static_cast<int>(form)];
 }
 
-const char* name_of(Action action) {
+const char* name_of(FormAction action) {
   constexpr const char* kNames[] = {"read all on rank 0",
                                     "read",
                                     "scatter inputs",
@@ -219,23 +223,23 @@ FormTraffic traffic_of(const FormPlan& plan, int rank) {
 FormMemory memory_of(const FormPlan& plan, int rank) {
   const FormSizes& sizes = plan.sizes;
   const std::int64_t own_rows = kElementBytes * sizes.rows / plan.ranks;
-  const bool updates = rank == 0 || does(plan, Action::kUpdate);
+  const bool updates = rank == 0 || does(plan, FormAction::kUpdate);
   FormMemory memory = {
       .parameters = kElementBytes * sizes.weights,
       .gradients = kElementBytes * sizes.weights,
       .optimizer =
           updates ? sizes.optimizer_bytes_per_weight * sizes.weights : 0};
-  if (does(plan, Action::kScatterInputs)) {
+  if (does(plan, FormAction::kScatterInputs)) {
     memory.communication += own_rows;
   }
-  if (does(plan, Action::kScatterTargets)) {
+  if (does(plan, FormAction::kScatterTargets)) {
     memory.communication += own_rows;
   }
-  if (does(plan, Action::kGatherLogits)) {
+  if (does(plan, FormAction::kGatherLogits)) {
     memory.communication +=
         whole_on_root(plan, rank, sizes.rows * sizes.columns);
   }
-  if (does(plan, Action::kGatherLosses) && rank == 0) {
+  if (does(plan, FormAction::kGatherLosses) && rank == 0) {
     memory.communication += kElementBytes * sizes.rows;
   }
   return memory;

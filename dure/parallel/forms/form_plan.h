@@ -54,7 +54,7 @@ inline constexpr std::array kForms = {Form::kDataParallel,
                                       Form::kBuckets};
 const char* name_of(Form form);
 
-enum class Action : std::uint8_t {
+enum class FormAction : std::uint8_t {
   kReadOnRoot,  // the whole batch
   kRead,        // a rank's own samples
   kScatterInputs,
@@ -75,7 +75,7 @@ enum class Action : std::uint8_t {
   kUpdateOnRoot,
   kUpdate,
 };
-const char* name_of(Action action);
+const char* name_of(FormAction action);
 
 // What travels in a step, if anything does.
 struct Travel {
@@ -85,7 +85,7 @@ struct Travel {
 };
 
 struct FormStep {
-  Action action = Action::kUpdate;
+  FormAction action = FormAction::kUpdate;
   std::optional<Travel> travel = {};
 };
 
