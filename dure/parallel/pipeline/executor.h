@@ -1,0 +1,105 @@
+// The executor of every pipeline schedule: runs a rank's program.
+//
+// What an action takes and what it makes goes from stage to stage: to a rank
+// beside this one on the pipe axis as a message, to another chunk of this rank
+// as it is. The receive of an action is posted when the action before it
+// begins, so that messages overlap with computation; a send goes on while the
+// rank does the next thing, and what it sends lives until then. Of one edge,
+// from a stage to the next or back, kPendingSends are on their way at most:
+// before another, the oldest is waited for. Nothing depends on timing, neither
+// the order of anything nor memory; replay() knows the same rules, and so
+// whether a program hangs.
+//
+// Where tensor ranks have the same stream, each sends its part of the rows to
+// the one at its place in the other stage, and those gather them [1, section
+// 4.1]; where the stream is cut already, each sends what it has.
+//
+// [1] Narayanan et al. 2021, arXiv:2104.04473.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <span>
+
+#include "dure/comm/communicator.h"
+#include "dure/parallel/pipeline/schedule.h"
+#include "dure/parallel/pipeline/stage_work.h"
+#include "dure/parallel/tensor/tensor_axis.h"
+#include "dure/tensor/arena.h"
+#include "dure/tensor/stream.h"
+
+namespace dure::parallel {
+
+// The pipe axis as a rank of it sees it; references to what the rank owns.
+struct PipeAxis {
+  Stream* stream = nullptr;
+  Arena* arena = nullptr;
+  comm::Communicator* ranks = nullptr;  // one a stage, in their order
+  TensorAxis tensor;                    // for gathering rows
+};
+
+class Executor {
+ public:
+  // `options` say how stages lie on the ranks. `rows`, N, and `columns`, C, are
+  // those of all of a micro-batch's stream.
+  Executor(const PipeAxis& axis,
+           const ScheduleOptions& options,
+           std::int64_t rows,
+           std::int64_t columns);
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+  ~Executor();
+
+  // All actions, in order. Collective over the pipe and tensor axes. When it
+  // returns nothing is on its way.
+  void run(std::span<const Action> program, StageWork& work);
+
+ private:
+  // From one stage to a neighbour.
+  struct Edge {
+    int from = 0;
+    int to = 0;
+    auto operator<=>(const Edge&) const = default;
+    // Messages of different edges between two ranks do not wait for one
+    // another.
+    int tag() const { return 2 * from + (to > from ? 0 : 1); }
+  };
+  struct Sent {
+    OwnedTensor memory;
+    std::size_t bytes = 0;
+    double start_seconds = 0;
+    comm::Work work;
+  };
+  struct Incoming {
+    OwnedTensor whole;
+    double start_seconds = 0;
+    comm::Work work;
+  };
+
+  std::optional<Edge> input_of(const Action& action) const;
+  std::optional<Edge> output_of(const Action& action) const;
+  int peer_of(int stage) const { return place_of(options_, stage).rank; }
+  bool is_local(const Edge& edge) const;
+
+  comm::Counts parts() const;
+  Tensor own_part(Tensor stream) const;
+
+  void post(const Action& action);
+  OwnedTensor take(const Action& action);
+  void give(const Action& action, OwnedTensor stream);
+  void send(const Edge& edge, OwnedTensor stream);
+  void settle(std::deque<Sent>& sent, std::size_t most);
+  void run_action(const Action& action, StageWork& work);
+  void record(const Action& action, double start_seconds) const;
+
+  PipeAxis axis_;
+  ScheduleOptions options_;
+  std::int64_t rows_;
+  std::int64_t columns_;
+  std::map<Edge, std::deque<Sent>> sent_;
+  std::map<Edge, std::deque<OwnedTensor>> handed_over_;  // local edges
+  std::deque<Incoming> incoming_;  // of the actions at hand, in their order
+};
+
+}  // namespace dure::parallel

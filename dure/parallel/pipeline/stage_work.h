@@ -1,0 +1,34 @@
+// What a rank does for its chunks of a model when a pipeline asks: the model's
+// side of the executor (executor.h).
+#pragma once
+
+#include "dure/tensor/arena.h"
+
+namespace dure::parallel {
+
+// Streams are (n, C), the residual stream of a micro-batch on this tensor rank;
+// empty where a chunk begins or ends the model. All is asked in the order of
+// the program.
+class StageWork {
+ public:
+  StageWork() = default;
+  StageWork(const StageWork&) = delete;
+  StageWork& operator=(const StageWork&) = delete;
+  virtual ~StageWork() = default;
+
+  virtual OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) = 0;
+
+  // Given the gradient of what forward() returned, that of what it took.
+  virtual OwnedTensor backward(int chunk, int micro_batch, OwnedTensor d_y) = 0;
+
+  // The same in two halves.
+  virtual OwnedTensor backward_input(int chunk,
+                                     int micro_batch,
+                                     OwnedTensor d_y) = 0;
+  virtual void backward_weights(int chunk, int micro_batch) = 0;
+
+  // The optimizer, from the gradients of the micro-batches up to this one.
+  virtual void update(int micro_batch) = 0;
+};
+
+}  // namespace dure::parallel
