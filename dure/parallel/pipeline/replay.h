@@ -29,18 +29,24 @@ struct Span {
 };
 
 struct Replay {
-  double makespan = 0;
-  std::vector<double> bubble;        // per rank: makespan less what it is busy
+  double makespan = 0;  // from the first action's start to the last one's end
+  // From one program's start to the next one's, where ranks go on from program
+  // to program without waiting for one another: the longest that a rank takes
+  // from its first action to the end of its last. Less than the makespan where
+  // every rank starts later than the one before and ends later (zb-2p).
+  double period = 0;
+  std::vector<double> bubble;        // per rank: period less what it is busy
   std::vector<int> peak_in_flight;   // per rank: activations held at once, each
                                      // of a micro-batch of one chunk; until its
                                      // kWeight, where backwards are split
-  std::vector<int> weight_versions;  // per rank, at once
+  std::vector<int> weight_versions;  // per rank, at once, in a long program
   std::vector<std::vector<Span>> spans;  // per rank, in the order of time
 };
 
-// Runs all ranks' programs. Messages go as the executor sends them
-// (executor.h): so what would hang there throws Error here, and names the rank
-// and action that wait forever.
+// Runs all ranks' programs, in time that grows with their length alone.
+// Messages go as the executor sends them (executor.h; kPendingSends): so what
+// would hang there throws Error here, and names the ranks and actions that wait
+// forever.
 Replay replay(const ScheduleOptions& options, const PassTimes& times = {});
 Replay replay(const ScheduleOptions& options,
               const std::vector<Program>& programs,

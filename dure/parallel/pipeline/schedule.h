@@ -21,8 +21,9 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "dure/base/fields.h"
 
 namespace dure::parallel {
 
@@ -44,11 +45,8 @@ enum class ScheduleKind : std::uint8_t {
 // [5] Qi et al. 2024, arXiv:2405.15362 (controllable memory).
 // [6] Narayanan et al. 2019, SOSP (PipeDream).
 
-struct NamedSchedule {
-  const char* name;  // "1f1b"
-  ScheduleKind kind;
-};
-// All there are, by the names that configurations use.
+// All there are, by the names that configurations use: "1f1b".
+using NamedSchedule = Choice<ScheduleKind>;
 std::span<const NamedSchedule> schedules();
 const char* name_of(ScheduleKind kind);
 
@@ -91,8 +89,17 @@ bool is_synchronous(ScheduleKind kind);
 // Whether backwards are split in two.
 bool splits_backward(ScheduleKind kind);
 
-// The actions of one rank of the pipe axis, for valid options.
+// The actions of one rank of the pipe axis, for valid options. Of the
+// zero-bubble schedules all ranks' are made at once: take those where there
+// are several to make (a few milliseconds for 16 ranks and 128 micro-batches).
 Program program_of(const ScheduleOptions& options, int rank);
+std::vector<Program> programs_of(const ScheduleOptions& options);
+
+// Messages of one edge, from a stage to a neighbour, that its sender may have
+// under way: it waits for the first of them before it starts another. A
+// message is over when its receiver, who posts the receive of an action when
+// the one before begins, has it. No schedule needs more than two.
+inline constexpr int kPendingSends = 2;
 
 // How many updates old the weights are that a micro-batch goes forward and
 // backward with, counting from those there are when its gradient is applied:
