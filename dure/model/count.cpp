@@ -1,5 +1,7 @@
 #include "dure/model/count.h"
 
+#include <algorithm>
+
 #include "dure/mesh/sharding.h"
 
 namespace dure::model {
@@ -29,6 +31,26 @@ Count count(const ModelConfig& config, std::int64_t tensor) {
         mesh::elements(mesh::local_shape(spec.shape, spec.sharding, tensor));
   }
   return count;
+}
+
+std::vector<StageCount> count(const ModelConfig& config,
+                              const std::vector<UnitRange>& stages,
+                              std::int64_t tensor) {
+  std::vector<StageCount> counts(stages.size());
+  for (const WeightSpec& spec : weights(config, tensor)) {
+    for (std::size_t s = 0; s < stages.size(); ++s) {
+      const bool used =
+          std::any_of(spec.units.begin(), spec.units.end(), [&](int unit) {
+            return stages[s].has(unit);
+          });
+      if (used) {
+        counts[s].published += mesh::elements(spec.logical);
+        counts[s].per_rank += mesh::elements(
+            mesh::local_shape(spec.shape, spec.sharding, tensor));
+      }
+    }
+  }
+  return counts;
 }
 
 std::vector<std::int64_t> parameters_by_layer(const ModelConfig& config) {

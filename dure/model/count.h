@@ -20,6 +20,19 @@ struct Count {
 
 Count count(const ModelConfig& config, std::int64_t tensor = 1);
 
+// Of what a stretch's units use, such as a pipeline's stage: a tied head's rows
+// count where the embedding is, and where the head is.
+struct StageCount {
+  std::int64_t published = 0;  // without padding
+  std::int64_t per_rank = 0;   // held by each rank of the tensor axis
+
+  bool operator==(const StageCount&) const = default;
+};
+
+std::vector<StageCount> count(const ModelConfig& config,
+                              const std::vector<UnitRange>& stages,
+                              std::int64_t tensor = 1);
+
 // Without padding, in the order in which a pipeline is cut: the embeddings,
 // each block, then the final norm with the head (which a tied model does not
 // own).

@@ -1,0 +1,32 @@
+// A row of loads in as many consecutive parts as wanted, the heaviest of which
+// is as light as can be: PipeDream's dynamic programme [1, section 3.1] without
+// replication,
+//
+//   A(j, m) = min over i < j of max(A(i, m - 1), links[i - 1], load of [i, j))
+//
+// with A(j, m) the slowest of m parts of the first j items.
+//
+// [1] Narayanan et al. 2019, "PipeDream: Generalized Pipeline Parallelism for
+// DNN Training", SOSP.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace dure::model {
+
+struct BalanceProblem {
+  std::vector<double> loads = {};  // 0 or more each
+
+  // What it costs to cut behind item i, beside the parts' own work; as many as
+  // loads (the last is never cut behind), or none where cuts are free.
+  std::vector<double> links = {};
+};
+
+// How many items each part has: 1 or more; parts must be 1 to as many as there
+// are loads. Among divisions with the same heaviest part or cut it takes the
+// one whose loads' squares add up to the least, then the one whose counts' do,
+// then the one with the fewest items in its last part, and so on forward.
+std::vector<std::int64_t> balance(const BalanceProblem& problem, int parts);
+
+}  // namespace dure::model
