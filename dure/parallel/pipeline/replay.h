@@ -35,12 +35,15 @@ struct Replay {
   // from its first action to the end of its last. Less than the makespan where
   // every rank starts later than the one before and ends later (zb-2p).
   double period = 0;
-  std::vector<double> bubble;        // per rank: period less what it is busy
-  std::vector<int> peak_in_flight;   // per rank: activations held at once, each
-                                     // of a micro-batch of one chunk; until its
-                                     // kWeight, where backwards are split
-  std::vector<int> weight_versions;  // per rank, at once, in a long program
-  std::vector<std::vector<Span>> spans;  // per rank, in the order of time
+  // Per rank: the period less what it is busy.
+  std::vector<double> bubble = {};
+  // Per rank: activations held at once, each of a micro-batch of one chunk;
+  // until its kWeight, where backwards are split.
+  std::vector<int> peak_in_flight = {};
+  // Per rank, at once, in a long program.
+  std::vector<int> weight_versions = {};
+  // Per rank, in the order of time.
+  std::vector<std::vector<Span>> spans = {};
 };
 
 // Runs all ranks' programs, in time that grows with their length alone.

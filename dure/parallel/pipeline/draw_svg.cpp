@@ -1,0 +1,301 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <set>
+
+#include "dure/base/check.h"
+#include "dure/parallel/pipeline/draw.h"
+
+namespace dure::parallel {
+namespace {
+
+// In pixels.
+constexpr double kLeft = 70;
+constexpr double kRight = 20;
+constexpr double kRow = 30;
+constexpr double kBar = 26;
+constexpr double kHead = 64;  // title and legend
+constexpr double kAxis = 44;
+constexpr double kDigit = 7.5;
+constexpr double kLeastPixels = 560;  // the legend's
+constexpr double kMostPixels = 16'000;
+
+struct Colour {
+  int red, green, blue;
+};
+
+struct Style {
+  Pass pass;
+  Colour colour;
+  const char* meaning;
+};
+constexpr Style kStyles[] = {
+    {Pass::kForward, {43, 99, 178}, "forward"},
+    {Pass::kBackward, {24, 128, 88}, "backward"},
+    {Pass::kInput, {24, 128, 88}, "backward, inputs"},
+    {Pass::kWeight, {214, 122, 20}, "backward, weights"},
+    {Pass::kUpdate, {120, 60, 160}, "update"},
+};
+
+const Style& style_of(Pass pass) {
+  return *std::find_if(std::begin(kStyles),
+                       std::end(kStyles),
+                       [&](const Style& style) { return style.pass == pass; });
+}
+
+// Later chunks are lighter, up to three fifths of the way to white.
+Colour shade(Colour colour, int chunk, int chunks) {
+  const double white = chunks > 1 ? 0.6 * chunk / (chunks - 1) : 0;
+  const auto mix = [&](int part) {
+    return static_cast<int>(std::lround(part + (255 - part) * white));
+  };
+  return {mix(colour.red), mix(colour.green), mix(colour.blue)};
+}
+
+// What is read on it best, by its luminance (ITU-R BT.601).
+const char* ink_on(Colour c) {
+  return 299 * c.red + 587 * c.green + 114 * c.blue > 140'000 ? "#111111"
+                                                              : "#ffffff";
+}
+
+std::string hex(Colour c) {
+  std::array<char, 16> text;
+  std::snprintf(
+      text.data(), text.size(), "#%02x%02x%02x", c.red, c.green, c.blue);
+  return text.data();
+}
+
+std::string number(double value, const char* format = "%.6g") {
+  std::array<char, 32> text;
+  std::snprintf(text.data(), text.size(), format, value);
+  return text.data();
+}
+
+std::string pixel(double value) {
+  return number(std::round(value * 100) / 100, "%.8g");
+}
+
+std::string escape(const std::string& text) {
+  std::string safe;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        safe += "&amp;";
+        break;
+      case '<':
+        safe += "&lt;";
+        break;
+      case '>':
+        safe += "&gt;";
+        break;
+      default:
+        safe += c;
+    }
+  }
+  return safe;
+}
+
+std::string box(
+    double x, double y, double width, double height, const std::string& fill) {
+  return concat("<rect x=\"",
+                pixel(x),
+                "\" y=\"",
+                pixel(y),
+                "\" width=\"",
+                pixel(width),
+                "\" height=\"",
+                pixel(height),
+                "\" fill=\"",
+                fill,
+                "\"");
+}
+
+// `anchor`: start, middle or end of the text is at x.
+std::string words(double x,
+                  double y,
+                  const char* anchor,
+                  const std::string& text,
+                  const char* more = "") {
+  return concat("<text x=\"",
+                pixel(x),
+                "\" y=\"",
+                pixel(y),
+                "\" text-anchor=\"",
+                anchor,
+                "\"",
+                more,
+                ">",
+                escape(text),
+                "</text>\n");
+}
+
+class Drawing {
+ public:
+  Drawing(const ScheduleOptions& options,
+          const Replay& replay,
+          const DrawOptions& draw)
+      : options_(options), replay_(replay), draw_(draw) {
+    until_ = draw.until > 0 ? draw.until : replay.makespan;
+    pixels_ = draw.pixels > 0 ? draw.pixels : pixels_for_numbers();
+    scale_ = until_ > 0 ? pixels_ / until_ : 0;
+  }
+
+  std::string svg() const {
+    const double width = kLeft + std::max(pixels_, kLeastPixels) + kRight;
+    const double height = kHead + rows() * kRow + kAxis;
+    std::string text = concat("<svg xmlns=\"http://www.w3.org/2000/svg\" ",
+                              "width=\"",
+                              pixel(width),
+                              "\" height=\"",
+                              pixel(height),
+                              "\" viewBox=\"0 0 ",
+                              pixel(width),
+                              " ",
+                              pixel(height),
+                              "\" font-family=\"sans-serif\" "
+                              "font-size=\"12\" fill=\"#222222\">\n");
+    text += box(0, 0, width, height, "#ffffff") + "/>\n";
+    text += words(kLeft,
+                  22,
+                  "start",
+                  draw_.title,
+                  " font-size=\"15\" font-weight=\"bold\"");
+    text += legend() + axis();
+    for (int rank = 0; rank < rows(); ++rank) {
+      text += row(rank);
+    }
+    return text + "</svg>\n";
+  }
+
+ private:
+  int rows() const { return static_cast<int>(replay_.spans.size()); }
+
+  // The shortest cell has room for the largest number.
+  double pixels_for_numbers() const {
+    double shortest = replay_.makespan;
+    for (const auto& spans : replay_.spans) {
+      for (const Span& span : spans) {
+        if (span.end > span.start) {
+          shortest = std::min(shortest, span.end - span.start);
+        }
+      }
+    }
+    const double cell =
+        kDigit *
+        (1 + static_cast<double>(concat(options_.micro_batches - 1).size()));
+    return shortest > 0 ? std::min(cell * until_ / shortest, kMostPixels)
+                        : kLeastPixels;
+  }
+
+  std::string legend() const {
+    std::set<Pass> used;
+    for (const auto& spans : replay_.spans) {
+      for (const Span& span : spans) {
+        used.insert(span.action.pass);
+      }
+    }
+    std::string text;
+    double x = kLeft;
+    for (const Pass pass : used) {
+      const Style& style = style_of(pass);
+      for (int chunk = 0; chunk < options_.chunks; ++chunk, x += 14) {
+        const Colour colour = shade(style.colour, chunk, options_.chunks);
+        text += box(x, 36, 14, 14, hex(colour)) + "/>\n";
+      }
+      text += words(x + 5, 47, "start", style.meaning);
+      x += 5 + 6.5 * static_cast<double>(concat(style.meaning).size()) + 14;
+    }
+    if (options_.chunks > 1) {
+      text += words(
+          x, 47, "start", concat("(chunks 0 to ", options_.chunks - 1, ")"));
+    }
+    return text;
+  }
+
+  std::string row(int rank) const {
+    const double y = kHead + rank * kRow;
+    std::string text =
+        words(kLeft - 8, y + kBar / 2 + 4, "end", concat("rank ", rank));
+    text += box(kLeft, y, pixels_, kBar, "#eef0f2") + "/>\n";
+    for (const Span& span : replay_.spans[rank]) {
+      text += cell(span, y);
+    }
+    return text;
+  }
+
+  std::string cell(const Span& span, double y) const {
+    const Style& style = style_of(span.action.pass);
+    const Colour colour =
+        shade(style.colour, span.action.chunk, options_.chunks);
+    const double x = kLeft + span.start * scale_;
+    const double width = std::max((span.end - span.start) * scale_, 1.0);
+    std::string text = box(x, y, width, kBar, hex(colour));
+    text += concat(" stroke=\"#ffffff\" stroke-width=\"",
+                   width > 4 ? "1" : "0",
+                   "\"><title>",
+                   text_of(span.action, options_.chunks),
+                   ": ",
+                   number(span.start),
+                   " to ",
+                   number(span.end),
+                   " ",
+                   escape(draw_.unit),
+                   "</title></rect>\n");
+    const std::string name = concat(span.action.micro_batch);
+    if (width >= kDigit * static_cast<double>(name.size()) + 2) {
+      text +=
+          words(x + width / 2,
+                y + kBar / 2 + 4,
+                "middle",
+                name,
+                concat(" pointer-events=\"none\" fill=\"", ink_on(colour), "\"")
+                    .c_str());
+    }
+    return text;
+  }
+
+  // The least of 1, 2, 5, 10, ... that leaves room between numbers.
+  double tick() const {
+    const double least = 50 / scale_;
+    const double power = std::pow(10, std::floor(std::log10(least)));
+    for (const double step : {1.0, 2.0, 5.0}) {
+      if (step * power >= least) {
+        return step * power;
+      }
+    }
+    return 10 * power;
+  }
+
+  std::string axis() const {
+    if (!(scale_ > 0)) {
+      return "";
+    }
+    const double y = kHead + rows() * kRow + 2;
+    const double step = tick();
+    std::string text;
+    for (int i = 0; i * step <= until_ * (1 + 1e-9); ++i) {
+      const double x = kLeft + i * step * scale_;
+      text += box(x - 0.5, y - 4, 1, 6, "#888888") + "/>\n";
+      text += words(x, y + 15, "middle", number(i * step));
+    }
+    return text + words(kLeft, y + 34, "start", concat("time in ", draw_.unit));
+  }
+
+  const ScheduleOptions& options_;
+  const Replay& replay_;
+  const DrawOptions& draw_;
+  double until_ = 0;
+  double pixels_ = 0;
+  double scale_ = 0;  // pixels of a unit of time
+};
+
+}  // namespace
+
+std::string draw_svg(const ScheduleOptions& options,
+                     const Replay& replay,
+                     const DrawOptions& draw) {
+  return Drawing(options, replay, draw).svg();
+}
+
+}  // namespace dure::parallel
