@@ -14,13 +14,12 @@
 #include "dure/kernels/transfer.h"
 #include "dure/mesh/sharding.h"
 #include "dure/model/weights.h"
+#include "dure/parallel/zero/step_plan.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/micro_batch.h"
 
 namespace dure {
 namespace {
-
-using MicroStep = parallel::Gradients::MicroBatch;
 
 // Transformers' own float32 forward is off by up to 2.2e-6 in these logits,
 // which reach 5 in size; ours may add up in another order: four times that.
@@ -50,6 +49,11 @@ struct Golden : testing::TestWithParam<std::string> {
     train::MicroBatch batch(rank, shape[0], shape[1] - 1);
     batch.load(tokens);
     return batch;
+  }
+
+  std::vector<nn::Visit> visits(int micro_batches) const {
+    return parallel::visits(model::head_unit(replica.config().layers) + 1,
+                            micro_batches);
   }
 };
 
@@ -98,8 +102,7 @@ TEST_P(Golden, EveryGradientIsTransformers) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context(0);
   model::Decoder::Saved saved;
-  replica.store().begin_step();
-  replica.store().begin_micro_batch(MicroStep::kLast);
+  replica.store().begin_step(visits(1));
   replica.decoder().forward(ctx,
                             inputs.loss(),
                             inputs.batch(),
@@ -138,14 +141,13 @@ TEST_P(Golden, GradientsAddUp) {
     replica.decoder().forward(ctx, inputs.loss(), inputs.batch(), 0.5F, saved);
     replica.decoder().backward(ctx, inputs.batch(), saved);
   };
-  replica.store().begin_step();
-  replica.store().begin_micro_batch(MicroStep::kMore);
+  replica.store().begin_step(visits(2));
   pass();
   std::vector<std::vector<float>> once;
   for (const nn::Parameter& parameter : replica.parameters().all()) {
     once.push_back(to_host(rank, parameter.gradient));
   }
-  replica.store().begin_micro_batch(MicroStep::kLast);
+  ctx.micro_batch = 1;
   pass();
   replica.store().finish_gradients();
   std::size_t p = 0;

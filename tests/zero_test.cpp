@@ -143,14 +143,16 @@ std::vector<Measured> measure(const Config& config, std::size_t limit_bytes) {
 
 parallel::StepPlan planned(const parallel::BucketPlan& plan,
                            const Layout& layout) {
-  return plan_step(plan,
-                   {.stage = static_cast<int>(layout.zero),
-                    .shard_size = layout.shard_size(),
-                    .prefetch = static_cast<int>(layout.prefetch),
-                    .order = layout.sums == train::Sums::kRanked
-                                 ? parallel::Gradients::Order::kRanked
-                                 : parallel::Gradients::Order::kFast,
-                    .micro_batches = static_cast<int>(layout.accumulation)});
+  return plan_step(
+      plan,
+      {.stage = static_cast<int>(layout.zero),
+       .shard_size = layout.shard_size(),
+       .prefetch = static_cast<int>(layout.prefetch),
+       .order = layout.sums == train::Sums::kRanked
+                    ? parallel::Gradients::Order::kRanked
+                    : parallel::Gradients::Order::kFast},
+      parallel::visits(parallel::UnitBuckets(plan).units().back() + 1,
+                       static_cast<int>(layout.accumulation)));
 }
 
 struct Model {

@@ -4,7 +4,9 @@
 
 #include "dure/base/check.h"
 #include "dure/data/batch_position.h"
+#include "dure/model/weights.h"
 #include "dure/optim/schedule.h"
+#include "dure/parallel/zero/step_plan.h"
 #include "dure/train/combine.h"
 #include "dure/train/evaluate.h"
 #include "dure/train/load_weights.h"
@@ -12,8 +14,6 @@
 
 namespace dure::train {
 namespace {
-
-using MicroStep = parallel::Gradients::MicroBatch;
 
 std::uint64_t seed_of(const Config& config) {
   return static_cast<std::uint64_t>(config.train.seed);
@@ -76,10 +76,11 @@ double Trainer::accumulate(const data::Dataset& dataset,
   nn::Context ctx = rank_.context(seed_of(config_));
   ExactSum loss_sum;
   parallel::ParameterStore& store = replica_.store();
-  store.begin_step();
+  store.begin_step(
+      parallel::visits(model::head_unit(replica_.config().layers) + 1,
+                       static_cast<int>(layout.micro_steps())));
   for (std::int64_t m = 0; m < layout.micro_steps(); ++m) {
-    store.begin_micro_batch(m + 1 < layout.micro_steps() ? MicroStep::kMore
-                                                         : MicroStep::kLast);
+    ctx.micro_batch = static_cast<int>(m);
     const std::int64_t first = layout.sample(position_.consumed, m, 0);
     ctx.first_sample = static_cast<std::uint64_t>(first);
     micro_batch_.load(dataset, first);

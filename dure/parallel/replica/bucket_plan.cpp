@@ -28,6 +28,9 @@ bool joins(std::span<const PlannedWeight> weights,
   if (bucket.first == bucket.last) {
     return true;
   }
+  if (weights[i].group != weights[bucket.first].group) {
+    return false;
+  }
   if (options.cut == BucketCut::kByUnits) {
     return weights[i].units == weights[bucket.first].units;
   }
@@ -144,15 +147,26 @@ std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part) {
   return slices;
 }
 
-std::vector<int> buckets_of_unit(const BucketPlan& plan, int unit) {
-  std::vector<int> result;
+UnitBuckets::UnitBuckets(const BucketPlan& plan) {
   for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
-    const std::vector<int>& units = plan.buckets[b].units;
-    if (std::binary_search(units.begin(), units.end(), unit)) {
-      result.push_back(static_cast<int>(b));
+    for (const int unit : plan.buckets[b].units) {
+      buckets_[unit].push_back(static_cast<int>(b));
     }
   }
-  return result;
+}
+
+const std::vector<int>& UnitBuckets::of(int unit) const {
+  static const std::vector<int> kNone;
+  const auto found = buckets_.find(unit);
+  return found == buckets_.end() ? kNone : found->second;
+}
+
+std::vector<int> UnitBuckets::units() const {
+  std::vector<int> units;
+  for (const auto& [unit, buckets] : buckets_) {
+    units.push_back(unit);
+  }
+  return units;
 }
 
 }  // namespace dure::parallel

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,7 @@ inline constexpr std::int64_t kGroup = 16;  // elements
 struct PlannedWeight {
   std::int64_t elements = 0;
   std::vector<int> units;  // of the model that use it
+  int group = 0;           // weights of different groups share no bucket
 };
 
 // kBySize: as many weights as fill a bucket. kByUnits: those that the same
@@ -89,7 +91,21 @@ std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part);
 std::int64_t part_elements(const Bucket& bucket, PartOf part);
 std::int64_t part_place(const BucketPlan& plan, int bucket, PartOf part);
 
-// The buckets that hold a weight of the unit, ascending.
-std::vector<int> buckets_of_unit(const BucketPlan& plan, int unit);
+// The buckets that hold a weight of each unit. A rank may have any units of the
+// model.
+class UnitBuckets {
+ public:
+  UnitBuckets() = default;
+  explicit UnitBuckets(const BucketPlan& plan);
+
+  // Ascending; none of a unit that has no weight here.
+  const std::vector<int>& of(int unit) const;
+
+  // Those that have weights here, ascending.
+  std::vector<int> units() const;
+
+ private:
+  std::map<int, std::vector<int>> buckets_;
+};
 
 }  // namespace dure::parallel

@@ -90,10 +90,32 @@ TEST(BucketPlan, CutsByUnits) {
   // The token rows, which the head uses, too; the positions; 12 blocks; the
   // final norm.
   ASSERT_EQ(plan.buckets.size(), 15U);
-  EXPECT_THAT(buckets_of_unit(plan, 0), ElementsAre(0, 1));
-  EXPECT_THAT(buckets_of_unit(plan, 14), ElementsAre(0));
-  EXPECT_THAT(buckets_of_unit(plan, 5), ElementsAre(6));
+  const UnitBuckets buckets(plan);
+  EXPECT_THAT(buckets.of(0), ElementsAre(0, 1));
+  EXPECT_THAT(buckets.of(14), ElementsAre(0));
+  EXPECT_THAT(buckets.of(5), ElementsAre(6));
+  EXPECT_THAT(buckets.of(15), ElementsAre());
   EXPECT_EQ(plan.buckets[6].elements, 7'087'872);
+}
+
+// The first and the last stretch of a model, as a rank of a pipeline has them.
+TEST(BucketPlan, JoinsNoGroupsAndSkipsUnits) {
+  const std::vector<PlannedWeight> weights = {
+      {.elements = 16, .units = {0}, .group = 2},
+      {.elements = 16, .units = {0}},
+      {.elements = 16, .units = {1}},
+      {.elements = 16, .units = {7}, .group = 1},
+      {.elements = 16, .units = {8}, .group = 1}};
+  const BucketPlan plan = plan_buckets(weights, {});
+  ASSERT_EQ(plan.buckets.size(), 3U);
+  EXPECT_THAT(plan.buckets[0].units, ElementsAre(0));
+  EXPECT_THAT(plan.buckets[1].units, ElementsAre(0, 1));
+  EXPECT_THAT(plan.buckets[2].units, ElementsAre(7, 8));
+  const UnitBuckets buckets(plan);
+  EXPECT_THAT(buckets.units(), ElementsAre(0, 1, 7, 8));
+  EXPECT_THAT(buckets.of(0), ElementsAre(0, 1));
+  EXPECT_THAT(buckets.of(8), ElementsAre(2));
+  EXPECT_THAT(buckets.of(5), ElementsAre());
 }
 
 // Every element of every weight is kept by one rank, in whole groups.

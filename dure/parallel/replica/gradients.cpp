@@ -1,7 +1,9 @@
 #include "dure/parallel/replica/gradients.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "dure/base/check.h"
 #include "dure/kernels/elementwise.h"
 
 namespace dure::parallel {
@@ -16,19 +18,16 @@ Gradients::Gradients(const Place& place, Storage storage, Order order)
     : place_(place),
       storage_(storage),
       order_(order),
-      memory_(place.plan.buckets.size()),
-      unready_(place.plan.buckets.size()) {
+      buckets_(place.plan),
+      is_summed_(place.plan.buckets.size()) {
   const BucketPlan& plan = place_.plan;
   const std::int64_t keepers =
       storage == Storage::kWhole ? 1 : place_.groups.part().count;
   flat_ = place_.arena.tensor({plan.elements / keepers}, Category::kGradients);
-  for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
-    const Bucket& bucket = plan.buckets[b];
-    for (const int unit : bucket.units) {
-      buckets_of_unit_[unit].push_back(static_cast<int>(b));
-    }
-    if (storage == Storage::kWhole) {
-      point(static_cast<int>(b), flat_.rows(bucket.offset, bucket.elements));
+  if (storage == Storage::kWhole) {
+    for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
+      point(static_cast<int>(b),
+            flat_.rows(plan.buckets[b].offset, plan.buckets[b].elements));
     }
   }
 }
@@ -54,46 +53,77 @@ void Gradients::point(int bucket, Tensor memory) {
   }
 }
 
-void Gradients::begin_step() {
-  micro_batches_ = 0;
+void Gradients::begin_step(std::span<const nn::Visit> visits) {
+  countdown_ =
+      Countdown(place_.plan,
+                visits,
+                storage_ == Storage::kWhole ? ReduceEvery::kStep
+                                            : ReduceEvery::kMicroBatch);
+  for (const int bucket : countdown_.unvisited()) {
+    const Bucket& planned =
+        place_.plan.buckets[static_cast<std::size_t>(bucket)];
+    DURE_CHECK(
+        false,
+        "no visit of the step writes the gradient of ",
+        place_.parameters.all()[static_cast<std::size_t>(planned.first)].name);
+  }
+  std::fill(is_summed_.begin(), is_summed_.end(), 0);
+  for (nn::Parameter& parameter : place_.parameters.all()) {
+    parameter.next_write = kernels::Write::kOverwrite;
+  }
   if (order_ == Order::kRanked) {
     launch(place_.stream, kernels::Fill{.y = flat_, .value = 0});
   }
 }
 
-void Gradients::begin_micro_batch(MicroBatch micro_batch) {
-  micro_batch_ = micro_batch;
-  ++micro_batches_;
-  for (std::size_t b = 0; b < unready_.size(); ++b) {
-    unready_[b] = static_cast<int>(place_.plan.buckets[b].units.size());
+// The parameters write there now, each as it is to go on.
+void Gradients::open(const Key& key) {
+  const Bucket& planned =
+      place_.plan.buckets[static_cast<std::size_t>(key.first)];
+  Open& open = open_[key];
+  if (!open.memory) {
+    open.memory =
+        place_.arena.tensor({planned.elements}, Category::kCommunication);
+    open.writes.assign(static_cast<std::size_t>(planned.last - planned.first),
+                       kernels::Write::kOverwrite);
   }
-  if (storage_ == Storage::kParts || micro_batches_ == 1) {
-    for (nn::Parameter& parameter : place_.parameters.all()) {
-      parameter.next_write = kernels::Write::kOverwrite;
-    }
+  point(key.first, open.memory);
+  for (int w = planned.first; w < planned.last; ++w) {
+    place_.parameters.all()[static_cast<std::size_t>(w)].next_write =
+        open.writes[static_cast<std::size_t>(w - planned.first)];
   }
 }
 
-void Gradients::begin(int unit) {
+// Until the next visit of the micro-batch.
+void Gradients::put_away(const Key& key) {
+  const Bucket& planned =
+      place_.plan.buckets[static_cast<std::size_t>(key.first)];
+  Open& open = open_.at(key);
+  for (int w = planned.first; w < planned.last; ++w) {
+    open.writes[static_cast<std::size_t>(w - planned.first)] =
+        place_.parameters.all()[static_cast<std::size_t>(w)].next_write;
+  }
+  point(key.first, Tensor());
+}
+
+void Gradients::begin(int unit, int micro_batch) {
   if (storage_ == Storage::kWhole) {
     return;
   }
-  for (const int bucket : buckets_of_unit_[unit]) {
-    OwnedTensor& memory = memory_[static_cast<std::size_t>(bucket)];
-    if (!memory) {
-      memory = place_.arena.tensor(
-          {place_.plan.buckets[static_cast<std::size_t>(bucket)].elements},
-          Category::kCommunication);
-      point(bucket, memory);
-    }
+  for (const int bucket : buckets_.of(unit)) {
+    open({bucket, micro_batch});
   }
 }
 
-void Gradients::end(int unit) {
-  const std::vector<int>& buckets = buckets_of_unit_[unit];
+void Gradients::end(int unit, int micro_batch) {
+  const std::vector<int>& buckets = buckets_.of(unit);
   for (std::size_t i = buckets.size(); i-- > 0;) {
-    if (--unready_[static_cast<std::size_t>(buckets[i])] == 0) {
-      ready(buckets[i]);
+    const Key key = {buckets[i], micro_batch};
+    const Countdown::Left left = countdown_.end(buckets[i], micro_batch);
+    if (left.visits == 0) {
+      ready(key, left.reductions);
+    } else if (storage_ == Storage::kParts) {
+      put_away(key);
     }
   }
 }
@@ -110,46 +140,46 @@ void Gradients::clear_unwritten(int bucket) {
   }
 }
 
-void Gradients::ready(int bucket) {
-  if (storage_ == Storage::kWhole && micro_batch_ == MicroBatch::kMore) {
-    return;
-  }
-  clear_unwritten(bucket);
+void Gradients::ready(const Key& key, int reductions_left) {
+  clear_unwritten(key.first);
   // Never earlier, though it may be done: so memory does not depend on timing.
   if (pending_.size() == kMostPending) {
     settle_front();
   }
+  Pending pending = take(key);
+  pending.is_last = reductions_left == 0;
   if (order_ == Order::kRanked) {
-    start_ranked(bucket);
+    start_ranked(std::move(pending));
   } else {
-    start_fast(bucket);
+    start_fast(std::move(pending));
   }
 }
 
-// The memory goes with it: the next micro-batch may begin to write anew.
-Gradients::Pending Gradients::take(int bucket) {
+// The memory goes with it.
+Gradients::Pending Gradients::take(const Key& key) {
   Pending pending;
-  pending.bucket = bucket;
-  pending.micro_batch = micro_batch_;
+  pending.bucket = key.first;
   if (storage_ == Storage::kParts) {
-    pending.given = std::move(memory_[static_cast<std::size_t>(bucket)]);
-    point(bucket, Tensor());
+    pending.given = std::move(open_.at(key).memory);
+    open_.erase(key);
+    point(key.first, Tensor());
   }
   return pending;
 }
 
-void Gradients::start_fast(int bucket) {
-  const Bucket& planned = place_.plan.buckets[static_cast<std::size_t>(bucket)];
-  Pending pending = take(bucket);
+void Gradients::start_fast(Pending pending) {
+  const auto bucket = static_cast<std::size_t>(pending.bucket);
+  const Bucket& planned = place_.plan.buckets[bucket];
   const Tensor whole = storage_ == Storage::kWhole
                            ? flat_.rows(planned.offset, planned.elements)
                            : pending.given;
-  Tensor sum = part(bucket);
-  if (storage_ == Storage::kParts && micro_batches_ > 1) {
+  Tensor sum = part(pending.bucket);
+  if (is_summed_[bucket] != 0) {
     pending.received =
         place_.arena.tensor({sum.elements()}, Category::kCommunication);
     sum = pending.received;
   }
+  is_summed_[bucket] = 1;
   if (sum.bytes() != whole.bytes() || place_.groups.shard->size() > 1) {
     pending.work = comm::TracedWork(place_.stream,
                                     *place_.groups.shard,
@@ -159,8 +189,7 @@ void Gradients::start_fast(int bucket) {
   pending_.push_back(std::move(pending));
 }
 
-void Gradients::start_ranked(int bucket) {
-  Pending pending = take(bucket);
+void Gradients::start_ranked(Pending pending) {
   pending.received =
       place_.arena.tensor(pending.given.shape(), Category::kCommunication);
   pending.work = comm::TracedWork(
@@ -183,7 +212,7 @@ void Gradients::settle_front() {
                         .a = part(pending.bucket),
                         .b = pending.received});
   }
-  if (pending.micro_batch == MicroBatch::kLast) {
+  if (pending.is_last) {
     across_groups(pending.bucket);
   }
 }

@@ -1,14 +1,18 @@
 // Gradients of one rank, summed over ranks while the backward still runs.
 //
-// A bucket is ready when every unit that uses its weights has gone backward.
-// Then its sum over all ranks begins, and each rank ends up with that of its
-// part (replica_groups.h): a reduce_scatter within the shard group, and an
-// all_reduce of the part across groups.
+// A step is a list of visits, known before it begins: of the units that this
+// rank has, in whatever order its schedule goes through micro-batches.
+//
+// A sum over all ranks begins when its last visit has ended, and each rank ends
+// up with that of its part (replica_groups.h): a reduce_scatter within the
+// shard group, and an all_reduce of the part across groups.
 //
 // Storage::kWhole keeps the gradients of all weights, adds those of a step's
-// micro-batches up, and communicates after the last one. Storage::kParts keeps
-// only this rank's parts; a bucket's memory is there from the time the first of
-// its units writes to it until it is reduced, and every micro-batch is.
+// micro-batches up, and reduces a bucket once, when no visit of the step is
+// left that writes to it. Storage::kParts keeps only this rank's parts; a
+// bucket has memory for each micro-batch, from the first visit that writes to
+// it to the end of its reduction, which begins when the micro-batch has no
+// visit left that does. Several micro-batches may have theirs at once.
 //
 // Sums in ranked order (comm::SumOrder) are those of micro-batch 0 of rank 0,
 // of rank 1, ..., then micro-batch 1 of rank 0, ...: the order in which the
@@ -19,11 +23,14 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "dure/comm/traced_work.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/replica/bucket_plan.h"
+#include "dure/parallel/replica/countdown.h"
 #include "dure/parallel/replica/replica_groups.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/stream.h"
@@ -34,7 +41,6 @@ class Gradients {
  public:
   enum class Storage : std::uint8_t { kWhole, kParts };
   enum class Order : std::uint8_t { kFast, kRanked };  // kRanked: kParts only
-  enum class MicroBatch : std::uint8_t { kMore, kLast };
 
   // Where a rank's tensors are and run; all of it outlives this.
   struct Place {
@@ -50,35 +56,45 @@ class Gradients {
   Gradients(const Gradients&) = delete;
   Gradients& operator=(const Gradients&) = delete;
 
-  void begin_step();
-  void begin_micro_batch(MicroBatch micro_batch);
+  // `visits`: all of the step that is to come, in the order of this rank. Every
+  // weight is of a unit that one of them has write its gradients.
+  void begin_step(std::span<const nn::Visit> visits);
 
-  // Around the backward of a unit.
-  void begin(int unit);
-  void end(int unit);
+  // Around a visit that writes gradients.
+  void begin(int unit, int micro_batch);
+  void end(int unit, int micro_batch);
 
-  // After the last micro-batch's backward: parts hold the sums of the step.
+  // After the last visit: parts hold the sums of the step.
   void finish();
 
   // This rank's part of a bucket.
   Tensor part(int bucket) const;
 
  private:
+  // kParts: of a bucket and a micro-batch.
+  struct Open {
+    OwnedTensor memory;
+    std::vector<kernels::Write> writes;  // of each weight, the next one
+  };
+  using Key = std::pair<int, int>;  // bucket, micro-batch
+
   // A bucket on its way.
   struct Pending {
     int bucket = 0;
-    MicroBatch micro_batch = MicroBatch::kLast;
-    OwnedTensor given;  // kParts: the bucket's memory
+    bool is_last = false;  // of the step
+    OwnedTensor given;     // kParts: the bucket's memory
     OwnedTensor received;
     comm::TracedWork work;
   };
 
   void point(int bucket, Tensor memory);
-  void ready(int bucket);
+  void open(const Key& key);
+  void put_away(const Key& key);
+  void ready(const Key& key, int reductions_left);
   void clear_unwritten(int bucket);
-  Pending take(int bucket);
-  void start_fast(int bucket);
-  void start_ranked(int bucket);
+  Pending take(const Key& key);
+  void start_fast(Pending pending);
+  void start_ranked(Pending pending);
   void settle_front();
   void add_ranked(const Pending& pending);
   void across_groups(int bucket);
@@ -87,12 +103,11 @@ class Gradients {
   Place place_;
   Storage storage_;
   Order order_;
+  UnitBuckets buckets_;
   OwnedTensor flat_;  // kWhole: of all buckets; kParts: this rank's parts
-  std::vector<OwnedTensor> memory_;  // kParts: of buckets being written
-  std::vector<int> unready_;         // units that are still to write to each
-  std::map<int, std::vector<int>> buckets_of_unit_;
-  MicroBatch micro_batch_ = MicroBatch::kLast;
-  int micro_batches_ = 0;         // of the step that have begun
+  Countdown countdown_;
+  std::map<Key, Open> open_;
+  std::vector<char> is_summed_;   // whether a bucket's parts hold a sum
   std::vector<Pending> pending_;  // the oldest first
   std::vector<comm::TracedWork> across_;
 };

@@ -15,8 +15,9 @@ BucketPlan plan_of(const nn::ParameterSet& parameters,
                    int ranks) {
   std::vector<PlannedWeight> weights;
   for (const nn::Parameter& parameter : parameters.all()) {
-    weights.push_back(
-        {.elements = parameter.value.elements(), .units = parameter.units});
+    weights.push_back({.elements = parameter.value.elements(),
+                       .units = parameter.units,
+                       .group = parameter.group});
   }
   return plan_buckets(
       weights,
@@ -46,8 +47,9 @@ ParameterStore::ParameterStore(Stream& stream,
       parameters_(parameters),
       groups_(make_replica_groups(data, shard_size(options, data))),
       plan_(plan_of(parameters, options, data.size())) {
-  values_ = options.stage == 3 ? make_sharded_values(place(), options.prefetch)
-                               : make_whole_values(place());
+  values_ = options.stage == 3
+                ? make_sharded_values(place(), options.prefetch, options.gather)
+                : make_whole_values(place());
   if (options.gradients == WithGradients::kYes) {
     gradients_ = std::make_unique<Gradients>(
         place(), storage_of(options), options.order);
@@ -95,25 +97,22 @@ void ParameterStore::begin(int unit, nn::Uses uses, const nn::Context& ctx) {
     values_->begin(unit, ctx.phase);
   }
   if (nn::writes_gradients(uses)) {
-    gradients_->begin(unit);
+    gradients_->begin(unit, ctx.micro_batch);
   }
 }
 
-void ParameterStore::end(int unit, nn::Uses uses, const nn::Context& /*ctx*/) {
+void ParameterStore::end(int unit, nn::Uses uses, const nn::Context& ctx) {
   if (nn::reads_values(uses)) {
     values_->end(unit);
   }
   if (nn::writes_gradients(uses)) {
-    gradients_->end(unit);
+    gradients_->end(unit, ctx.micro_batch);
   }
 }
 
-void ParameterStore::begin_step() {
-  gradients_->begin_step();
-}
-
-void ParameterStore::begin_micro_batch(Gradients::MicroBatch micro_batch) {
-  gradients_->begin_micro_batch(micro_batch);
+void ParameterStore::begin_step(std::span<const nn::Visit> visits) {
+  values_->begin_step(visits);
+  gradients_->begin_step(visits);
 }
 
 void ParameterStore::finish_gradients() {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,9 @@ enum class WithGradients : std::uint8_t { kNo, kYes };
 
 struct StoreOptions {
   int stage = 0;
-  int shard_size = 0;  // 0: all ranks of the data, at stage 0 one
-  int prefetch = 1;    // units, at stage 3
+  int shard_size = 0;                // 0: all ranks of the data, at stage 0 one
+  int prefetch = 1;                  // readings ahead, at stage 3
+  Gather gather = Gather::kEachUse;  // at stage 3
   double bucket_bytes = 25 << 20;
   double first_bucket_bytes = 1 << 20;
   Gradients::Order order = Gradients::Order::kFast;
@@ -57,11 +59,11 @@ class ParameterStore final : public nn::ParameterHome {
   void begin(int unit, nn::Uses uses, const nn::Context& ctx) override;
   void end(int unit, nn::Uses uses, const nn::Context& ctx) override;
 
-  // A step: begin_step, then for each micro-batch begin_micro_batch, forward,
-  // backward; then finish_gradients, and the kept gradients are sums over all
-  // ranks and micro-batches.
-  void begin_step();
-  void begin_micro_batch(Gradients::MicroBatch micro_batch);
+  // A step: begin_step with all of its visits, in this rank's order; then these
+  // visits, each of the micro-batch that its Context says; then
+  // finish_gradients, and the kept gradients are sums over all ranks and
+  // micro-batches.
+  void begin_step(std::span<const nn::Visit> visits);
   void finish_gradients();
 
   // After first values were put into what is kept: those of the first shard

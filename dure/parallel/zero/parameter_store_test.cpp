@@ -2,18 +2,20 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
+#include "dure/parallel/zero/step_plan.h"
 
 namespace dure::parallel {
 namespace {
 
-using MicroBatch = Gradients::MicroBatch;
 using nn::Phase;
 using nn::Uses;
 
@@ -71,33 +73,29 @@ class Step {
     store_->share();
   }
 
-  void train() {
-    store_->begin_step();
-    for (int m = 0; m < kMicroBatches; ++m) {
-      sample_ = m * world_.size() + world_.rank();
-      store_->begin_micro_batch(m + 1 < kMicroBatches ? MicroBatch::kMore
-                                                      : MicroBatch::kLast);
-      for (int unit = 0; unit + 1 < kUnits; ++unit) {
-        run(unit, Uses::kValues);
-      }
-      run(kUnits - 1, Uses::kBoth);
-      for (int unit = kUnits - 2; unit > 0; --unit) {
-        run(unit, Uses::kBoth);
-      }
-      run(0, Uses::kGradients);
+  void train() { train(visits(kUnits, kMicroBatches)); }
+
+  void train(std::span<const nn::Visit> of_step) { train(of_step, of_step); }
+
+  void train(std::span<const nn::Visit> told, std::span<const nn::Visit> done) {
+    store_->begin_step(told);
+    for (const nn::Visit& visit : done) {
+      run(visit);
     }
     store_->finish_gradients();
   }
 
   void evaluate() {
+    const nn::Context ctx = context(Phase::kEvaluate);
     for (int unit = 0; unit < kUnits; ++unit) {
-      store_->begin(unit, Uses::kValues, Phase::kEvaluate);
+      store_->begin(unit, Uses::kValues, ctx);
       read(unit);
-      store_->end(unit, Uses::kValues, Phase::kEvaluate);
+      store_->end(unit, Uses::kValues, ctx);
     }
   }
 
-  void expect_sums() const {
+  // `times`: how often a unit writes in a micro-batch, where not once.
+  void expect_sums(const std::map<int, int>& times = {}) const {
     const std::int64_t samples = kMicroBatches * world_.size();
     for (const Kept& kept : store_->kept()) {
       const auto weight = static_cast<std::size_t>(kept.weight);
@@ -107,10 +105,7 @@ class Step {
         for (std::int64_t sample = 0; sample < samples; ++sample) {
           sum += gradient_of(weight, kept.offset + i, sample);
         }
-        // Each of its units adds one.
-        sum *= parameter.name == "idle"
-                   ? 0
-                   : static_cast<float>(parameter.units.size());
+        sum *= writes_of(parameter, times);
         ASSERT_EQ(kept.gradient.data()[i], sum) << parameter.name << " " << i;
       }
     }
@@ -125,15 +120,34 @@ class Step {
   }
 
  private:
-  void run(int unit, Uses uses) {
-    store_->begin(unit, uses, Phase::kTrain);
-    if (nn::reads_values(uses)) {
-      read(unit);
+  static float writes_of(const nn::Parameter& parameter,
+                         const std::map<int, int>& times) {
+    int writes = 0;
+    for (const int unit : parameter.units) {
+      const auto found = times.find(unit);
+      writes += found == times.end() ? 1 : found->second;
     }
-    if (nn::writes_gradients(uses)) {
-      write(unit);
+    return parameter.name == "idle" ? 0 : static_cast<float>(writes);
+  }
+
+  nn::Context context(Phase phase) {
+    return {.stream = stream_,
+            .arena = arena_,
+            .tensor = {.stream = &stream_, .arena = &arena_},
+            .phase = phase};
+  }
+
+  void run(const nn::Visit& visit) {
+    nn::Context ctx = context(Phase::kTrain);
+    ctx.micro_batch = visit.micro_batch;
+    store_->begin(visit.unit, visit.uses, ctx);
+    if (nn::reads_values(visit.uses)) {
+      read(visit.unit);
     }
-    store_->end(unit, uses, Phase::kTrain);
+    if (nn::writes_gradients(visit.uses)) {
+      write(visit.unit, visit.micro_batch * world_.size() + world_.rank());
+    }
+    store_->end(visit.unit, visit.uses, ctx);
   }
 
   bool uses(const nn::Parameter& parameter, int unit) const {
@@ -153,7 +167,7 @@ class Step {
     }
   }
 
-  void write(int unit) {
+  void write(int unit, std::int64_t sample) {
     for (std::size_t w = 0; w < parameters_.all().size(); ++w) {
       nn::Parameter& parameter = parameters_.all()[w];
       if (!uses(parameter, unit) || parameter.name == "idle") {
@@ -162,7 +176,7 @@ class Step {
       const bool adds = parameter.take_write() == kernels::Write::kAdd;
       for (std::int64_t i = 0; i < parameter.gradient.elements(); ++i) {
         float& gradient = parameter.gradient.data()[i];
-        gradient = (adds ? gradient : 0) + gradient_of(w, i, sample_);
+        gradient = (adds ? gradient : 0) + gradient_of(w, i, sample);
       }
     }
   }
@@ -172,7 +186,6 @@ class Step {
   Arena arena_{{.limit_bytes = std::size_t{1} << 30}};
   nn::ParameterSet parameters_;
   std::optional<ParameterStore> store_;
-  std::int64_t sample_ = 0;
 };
 
 StoreOptions options_of(int stage, Gradients::Order order) {
@@ -205,6 +218,91 @@ TEST_P(Stages, SumGradientsAndHandOutValues) {
       });
     }
   }
+}
+
+// All forward, then backward of the upper units, then of the lower ones: three
+// micro-batches of every bucket are open at once.
+std::vector<nn::Visit> all_forward_then_backward() {
+  std::vector<nn::Visit> order;
+  for (int m = 0; m < kMicroBatches; ++m) {
+    for (int unit = 0; unit + 1 < kUnits; ++unit) {
+      order.push_back({unit, Uses::kValues, m});
+    }
+    order.push_back({kUnits - 1, Uses::kBoth, m});
+  }
+  for (const std::vector<int>& chunk :
+       {std::vector<int>{3, 2}, std::vector<int>{1, 0}}) {
+    for (int m = 0; m < kMicroBatches; ++m) {
+      for (const int unit : chunk) {
+        order.push_back({unit, unit == 0 ? Uses::kGradients : Uses::kBoth, m});
+      }
+    }
+  }
+  return order;
+}
+
+TEST_P(Stages, SumGradientsInAnyOrderOfVisits) {
+  for (const int ranks : {1, 3}) {
+    for (const auto order :
+         {Gradients::Order::kFast, Gradients::Order::kRanked}) {
+      for (const Gather gather : {Gather::kEachUse, Gather::kOnceAStep}) {
+        launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
+          StoreOptions options = options_of(GetParam(), order);
+          options.gather = gather;
+          Step step(world, options);
+          step.publish();
+          for (int i = 0; i < 2; ++i) {
+            step.train(all_forward_then_backward());
+            step.expect_sums();
+            step.evaluate();
+            step.train();
+            step.expect_sums();
+          }
+        });
+      }
+    }
+  }
+}
+
+// A unit whose gradients come in two halves, each of its own weights or of all:
+// the second adds to what the first has left.
+TEST_P(Stages, SumGradientsOfSplitBackwards) {
+  std::vector<nn::Visit> order;
+  for (const nn::Visit& visit : visits(kUnits, kMicroBatches)) {
+    order.push_back(visit);
+  }
+  for (int m = 0; m < kMicroBatches; ++m) {
+    order.push_back({2, Uses::kGradients, m});
+  }
+  for (const auto sums : {Gradients::Order::kFast, Gradients::Order::kRanked}) {
+    launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
+      Step step(world, options_of(GetParam(), sums));
+      step.publish();
+      step.train(order);
+      step.expect_sums({{2, 2}});
+    });
+  }
+}
+
+TEST(ParameterStore, RefusesVisitsThatTheStepDoesNotHave) {
+  launch::run_ranks({.ranks = 1}, [](comm::Communicator& world) {
+    const auto run = [&](std::vector<nn::Visit> told,
+                         std::vector<nn::Visit> done) {
+      Step step(world, options_of(3, Gradients::Order::kFast));
+      step.publish();
+      step.train(told, done);
+    };
+    const std::vector<nn::Visit> all = visits(kUnits, 1);
+    std::vector<nn::Visit> other = all;
+    std::swap(other[1], other[2]);
+    EXPECT_THROW(run(all, other), Error);
+    std::vector<nn::Visit> more = all;
+    more.push_back(all.back());
+    EXPECT_THROW(run(all, more), Error);
+    // Nothing writes the embedding's gradient.
+    const std::vector<nn::Visit> none = {{1, Uses::kBoth, 0}};
+    EXPECT_THROW(run(none, none), Error);
+  });
 }
 
 TEST_P(Stages, WorkInGroups) {
@@ -250,13 +348,6 @@ TEST(ParameterStore, GathersAnewAfterAPassThatBrokeOff) {
     step.evaluate();
     step.expect_sums();
   });
-}
-
-TEST(ReadingOrder, GoesForwardAndInTrainingBack) {
-  EXPECT_EQ(reading_order(5, Phase::kEvaluate),
-            (std::vector<int>{0, 1, 2, 3, 4}));
-  EXPECT_EQ(reading_order(5, Phase::kTrain),
-            (std::vector<int>{0, 1, 2, 3, 4, 3, 2, 1}));
 }
 
 TEST(ReplicaGroups, NeedGroupsThatDivide) {

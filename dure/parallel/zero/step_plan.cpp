@@ -3,43 +3,39 @@
 #include <algorithm>
 #include <deque>
 #include <set>
+#include <utility>
 
 #include "dure/base/check.h"
-#include "dure/parallel/zero/values.h"
+#include "dure/parallel/replica/countdown.h"
 
 namespace dure::parallel {
 namespace {
 
-using nn::Phase;
 using nn::Uses;
 
 constexpr std::size_t kMostPending = 2;  // gradients.cpp's
 
-int units_of(const BucketPlan& plan) {
-  int last = 0;
-  for (const Bucket& bucket : plan.buckets) {
-    last = std::max(last, bucket.units.back());
-  }
-  return last + 1;
-}
-
 // Goes through a step as Values and Gradients do, and counts.
 class Replay {
  public:
-  Replay(const BucketPlan& plan, const StepOf& step)
+  Replay(const BucketPlan& plan,
+         const StepOf& step,
+         std::span<const nn::Visit> visits)
       : plan_(plan),
         step_(step),
+        visits_(visits),
         ranked_(step.order == Gradients::Order::kRanked),
         parts_(step.stage >= 2 || ranked_),
-        order_(reading_order(units_of(plan), Phase::kTrain)) {
-    for (int unit = 0; unit < units_of(plan); ++unit) {
-      buckets_.push_back(buckets_of_unit(plan, unit));
-    }
-  }
+        buckets_(plan),
+        order_(reading_order(visits)),
+        last_reading_(last_readings(plan, order_)),
+        countdown_(plan,
+                   visits,
+                   parts_ ? ReduceEvery::kMicroBatch : ReduceEvery::kStep) {}
 
   StepPlan run() {
-    for (micro_batch_ = 0; micro_batch_ < step_.micro_batches; ++micro_batch_) {
-      micro_batch();
+    for (const nn::Visit& visit : visits_) {
+      run(visit);
     }
     settle(0);
     if (step_.stage < 3 && step_.shard_size > 1) {
@@ -49,53 +45,60 @@ class Replay {
   }
 
  private:
-  bool is_last() const { return micro_batch_ + 1 == step_.micro_batches; }
-  const std::vector<int>& of_unit(int unit) const {
-    return buckets_[static_cast<std::size_t>(unit)];
-  }
   std::int64_t elements(int bucket) const {
     return plan_.buckets[static_cast<std::size_t>(bucket)].elements;
   }
 
-  void micro_batch() {
-    unready_.clear();
-    for (const Bucket& bucket : plan_.buckets) {
-      unready_.push_back(bucket.units.size());
+  void run(const nn::Visit& visit) {
+    const bool reads = nn::reads_values(visit.uses) && step_.stage == 3;
+    if (reads) {
+      gather();
     }
-    std::size_t read = 0;  // in order_
-    for (const Visit& visit : visits(units_of(plan_))) {
-      const bool reads = nn::reads_values(visit.uses);
-      if (reads) {
-        keep_gathered(read,
-                      read + 1 + static_cast<std::size_t>(step_.prefetch));
-      }
-      if (nn::writes_gradients(visit.uses)) {
-        open(visit.unit);
-      }
-      if (reads) {
-        drop_gathered(read + 1,
-                      read + 1 + static_cast<std::size_t>(step_.prefetch));
-        ++read;
-      }
-      if (nn::writes_gradients(visit.uses)) {
-        close(visit.unit);
-      }
+    if (nn::writes_gradients(visit.uses)) {
+      open(visit);
+    }
+    if (reads) {
+      ++at_;
+      drop_gathered();
+    }
+    if (nn::writes_gradients(visit.uses)) {
+      close(visit);
     }
   }
 
-  // Buckets of the units from `first` to `last` in the order of reading.
-  std::set<int> wanted(std::size_t first, std::size_t last) const {
+  // Buckets of the reading at hand and of those that are gathered ahead.
+  std::set<int> window(std::size_t readings) const {
     std::set<int> buckets;
-    for (std::size_t i = first; i < std::min(last, order_.size()); ++i) {
-      buckets.insert(of_unit(order_[i]).begin(), of_unit(order_[i]).end());
+    const std::size_t last = std::min(at_ + readings, order_.size());
+    for (std::size_t i = at_; i < last; ++i) {
+      const std::vector<int>& read = buckets_.of(order_[i]);
+      buckets.insert(read.begin(), read.end());
     }
     return buckets;
   }
 
-  void drop_gathered(std::size_t first, std::size_t last) {
-    const std::set<int> keep = wanted(first, last);
+  void gather() {
+    for (const int bucket :
+         window(1 + static_cast<std::size_t>(step_.prefetch))) {
+      if (gathered_.insert(bucket).second) {
+        hold(elements(bucket));
+        result_.elements.all_gather += elements(bucket);
+      }
+    }
+  }
+
+  bool is_read_again(int bucket) const {
+    return last_reading_[static_cast<std::size_t>(bucket)] >=
+           static_cast<std::ptrdiff_t>(at_);
+  }
+
+  // Of the readings so far, what none to come wants.
+  void drop_gathered() {
+    const std::set<int> ahead =
+        window(static_cast<std::size_t>(step_.prefetch));
     for (auto it = gathered_.begin(); it != gathered_.end();) {
-      if (keep.count(*it) > 0) {
+      if (ahead.count(*it) > 0 ||
+          (step_.gather == Gather::kOnceAStep && is_read_again(*it))) {
         ++it;
       } else {
         hold(-elements(*it));
@@ -104,59 +107,46 @@ class Replay {
     }
   }
 
-  void keep_gathered(std::size_t first, std::size_t last) {
-    if (step_.stage < 3) {
-      return;
-    }
-    drop_gathered(first, last);
-    for (const int bucket : wanted(first, last)) {
-      if (gathered_.insert(bucket).second) {
-        hold(elements(bucket));
-        result_.elements.all_gather += elements(bucket);
-      }
-    }
-  }
-
-  void open(int unit) {
-    for (const int bucket : of_unit(unit)) {
-      if (parts_ && open_.insert(bucket).second) {
+  void open(const nn::Visit& visit) {
+    for (const int bucket : buckets_.of(visit.unit)) {
+      if (parts_ && open_.insert({bucket, visit.micro_batch}).second) {
         hold(elements(bucket));
       }
     }
   }
 
-  void close(int unit) {
-    const std::vector<int>& buckets = of_unit(unit);
+  void close(const nn::Visit& visit) {
+    const std::vector<int>& buckets = buckets_.of(visit.unit);
     for (auto it = buckets.rbegin(); it != buckets.rend(); ++it) {
-      if (--unready_[static_cast<std::size_t>(*it)] == 0 &&
-          (parts_ || is_last())) {
-        reduce(*it);
+      const Countdown::Left left = countdown_.end(*it, visit.micro_batch);
+      if (left.visits == 0) {
+        open_.erase({*it, visit.micro_batch});
+        reduce(*it, left.reductions);
       }
     }
   }
 
-  void reduce(int bucket) {
+  void reduce(int bucket, int reductions_left) {
     settle(kMostPending - 1);
     const std::int64_t whole = elements(bucket);
     const std::int64_t part = whole / step_.shard_size;
     StepElements& count = result_.elements;
+    const bool is_first = summed_.insert(bucket).second;
     std::int64_t received = 0;
     if (ranked_) {
       received = whole;
       count.all_to_all += whole;
     } else {
-      received = parts_ && micro_batch_ > 0 ? part : 0;
+      received = is_first ? 0 : part;
       count.reduce_scatter += parts_ || step_.shard_size > 1 ? whole : 0;
     }
     hold(received);
-    open_.erase(bucket);
     pending_.push_back(received + (parts_ ? whole : 0));
-    if (is_last() && step_.shard_size < plan_.parts) {
+    if (reductions_left == 0 && step_.shard_size < plan_.parts) {
       (ranked_ ? count.all_gather_sums : count.all_reduce) += part;
     }
   }
 
-  // Until so many are pending.
   void settle(std::size_t most) {
     while (pending_.size() > most) {
       hold(-pending_.front());
@@ -172,41 +162,48 @@ class Replay {
 
   const BucketPlan& plan_;
   StepOf step_;
+  std::span<const nn::Visit> visits_;
   bool ranked_;
-  bool parts_;              // whether only parts of gradients are kept
+  bool parts_;  // whether only parts of gradients are kept
+  UnitBuckets buckets_;
   std::vector<int> order_;  // of units, as they read
-  std::vector<std::vector<int>> buckets_;  // of each unit
-  int micro_batch_ = 0;
-  std::vector<std::size_t> unready_;  // units that are to write to each bucket
+  std::vector<std::ptrdiff_t> last_reading_;
+  Countdown countdown_;
+  std::size_t at_ = 0;  // in order_: the reading at hand
   std::set<int> gathered_;
-  std::set<int> open_;                // gradients that are being written
-  std::deque<std::int64_t> pending_;  // elements of buckets on their way
+  std::set<std::pair<int, int>> open_;  // gradients that are being written
+  std::set<int> summed_;                // buckets that were reduced before
+  std::deque<std::int64_t> pending_;    // elements of buckets on their way
   std::int64_t held_ = 0;
   StepPlan result_;
 };
 
 }  // namespace
 
-std::vector<Visit> visits(int units) {
-  std::vector<Visit> result;
-  for (int unit = 0; unit + 1 < units; ++unit) {
-    result.push_back({unit, Uses::kValues});
+std::vector<nn::Visit> visits(int units, int micro_batches) {
+  std::vector<nn::Visit> result;
+  for (int m = 0; m < micro_batches; ++m) {
+    for (int unit = 0; unit + 1 < units; ++unit) {
+      result.push_back({unit, Uses::kValues, m});
+    }
+    result.push_back({units - 1, Uses::kBoth, m});
+    for (int unit = units - 2; unit > 0; --unit) {
+      result.push_back({unit, Uses::kBoth, m});
+    }
+    result.push_back({0, Uses::kGradients, m});
   }
-  result.push_back({units - 1, Uses::kBoth});
-  for (int unit = units - 2; unit > 0; --unit) {
-    result.push_back({unit, Uses::kBoth});
-  }
-  result.push_back({0, Uses::kGradients});
   return result;
 }
 
-StepPlan plan_step(const BucketPlan& plan, const StepOf& step) {
+StepPlan plan_step(const BucketPlan& plan,
+                   const StepOf& step,
+                   std::span<const nn::Visit> visits) {
   DURE_CHECK(step.shard_size >= 1 && plan.parts % step.shard_size == 0,
              "wanted a divisor of ",
              plan.parts,
              " parts, got ",
              step.shard_size);
-  return Replay(plan, step).run();
+  return Replay(plan, step, visits).run();
 }
 
 }  // namespace dure::parallel

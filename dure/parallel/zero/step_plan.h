@@ -6,43 +6,42 @@
 //   gradients   at stages 2 and 3, or with ranked sums: the buckets that are
 //               being written, and at most two on their way, each with what it
 //               is received into
-//   values      at stage 3: the buckets of the unit that runs, and of the
-//               `prefetch` units after it
+//   values      at stage 3: the buckets of the visit that reads them now, and
+//   of
+//               the `prefetch` ones after it that do; once a step: of all that
+//               have been read and will be again
 //
 // A step of n elements, padding included, moves n in a reduce_scatter and n in
 // an all_gather at stages 1 and 2; the all_reduce of stage 0 is both in one.
-// Stage 3 gathers twice, for the forward and for the backward: 3 n [1, section
-// 7], less what need not be gathered again, as a bucket is still there when the
-// backward begins, or the backward reads no values.
+// Stage 3 gathers twice a micro-batch, for the forward and for the backward: 3
+// n of one [1, section 7], less what need not be gathered again, as a bucket is
+// still there when it is read next, or the backward reads no values; or once a
+// step (Gather).
 //
 // [1] Rajbhandari et al. 2020, arXiv:1910.02054.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "dure/nn/parameter.h"
 #include "dure/parallel/replica/bucket_plan.h"
 #include "dure/parallel/replica/gradients.h"
+#include "dure/parallel/zero/values.h"
 
 namespace dure::parallel {
 
-// A unit begins, uses its parameters, and ends.
-struct Visit {
-  int unit = 0;
-  nn::Uses uses = nn::Uses::kValues;
-};
-
-// Those of a micro-batch's forward and backward, in order; reading_order()
-// (values.h) has those that read values. `units`: of the model, 2 or more.
-std::vector<Visit> visits(int units);
+// All visits of a step of a rank that has the whole model: of each micro-batch,
+// forward and then backward. `units`: of the model, 2 or more.
+std::vector<nn::Visit> visits(int units, int micro_batches);
 
 struct StepOf {
   int stage = 0;
   int shard_size = 1;  // P
   int prefetch = 1;
+  Gather gather = Gather::kEachUse;
   Gradients::Order order = Gradients::Order::kFast;
-  int micro_batches = 1;
 };
 
 // Elements that each rank gives or gets in collectives of the kind, the larger
@@ -68,7 +67,10 @@ struct StepPlan {
   StepElements elements;
 };
 
-// The plan's parts are the ranks; shard_size divides them.
-StepPlan plan_step(const BucketPlan& plan, const StepOf& step);
+// Of what ParameterStore::begin_step is told. The plan's parts are the ranks;
+// shard_size divides them.
+StepPlan plan_step(const BucketPlan& plan,
+                   const StepOf& step,
+                   std::span<const nn::Visit> visits);
 
 }  // namespace dure::parallel

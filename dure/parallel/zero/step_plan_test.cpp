@@ -24,29 +24,33 @@ BucketPlan planned(int ranks, BucketCut cut) {
       tied(), {.first_bytes = 1280, .bytes = 2000, .parts = ranks, .cut = cut});
 }
 
-TEST(StepPlan, ReadsInTheOrderOfReading) {
-  for (int units = 2; units < 9; ++units) {
-    std::vector<int> read;
-    std::vector<int> written;
-    for (const Visit& visit : visits(units)) {
-      if (nn::reads_values(visit.uses)) {
-        read.push_back(visit.unit);
-      }
-      if (nn::writes_gradients(visit.uses)) {
-        written.push_back(visit.unit);
-      }
+constexpr int kUnits = 5;
+
+StepPlan plan_of(const BucketPlan& plan,
+                 const StepOf& step,
+                 int micro_batches = 1) {
+  return plan_step(plan, step, visits(kUnits, micro_batches));
+}
+
+TEST(StepPlan, VisitsGoForwardAndBack) {
+  const std::vector<nn::Visit> two = visits(kUnits, 2);
+  EXPECT_EQ(reading_order(two),
+            (std::vector<int>{0, 1, 2, 3, 4, 3, 2, 1, 0, 1, 2, 3, 4, 3, 2, 1}));
+  std::vector<int> written;
+  for (const nn::Visit& visit : two) {
+    if (nn::writes_gradients(visit.uses) && visit.micro_batch == 1) {
+      written.push_back(visit.unit);
     }
-    EXPECT_EQ(read, reading_order(units, nn::Phase::kTrain));
-    EXPECT_EQ(written.size(), static_cast<std::size_t>(units));
   }
+  EXPECT_EQ(written, (std::vector<int>{4, 3, 2, 1, 0}));
 }
 
 TEST(StepPlan, StagesZeroToTwoMoveTwiceTheElements) {
   for (const int ranks : {2, 4, 8}) {
     const BucketPlan plan = planned(ranks, BucketCut::kBySize);
     for (const int stage : {0, 1, 2}) {
-      const StepPlan step = plan_step(
-          plan, {.stage = stage, .shard_size = stage == 0 ? 1 : ranks});
+      const StepPlan step =
+          plan_of(plan, {.stage = stage, .shard_size = stage == 0 ? 1 : ranks});
       EXPECT_EQ(step.elements.moved(), 2 * plan.elements) << stage;
     }
   }
@@ -58,7 +62,7 @@ TEST(StepPlan, StageThreeGathersTwiceLessWhatIsStillThere) {
   const BucketPlan plan = planned(2, BucketCut::kByUnits);
   ASSERT_EQ(plan.elements, 640 + 256 + 256 + 64);
   const auto gathered = [&](int prefetch) {
-    return plan_step(plan, {.stage = 3, .shard_size = 2, .prefetch = prefetch})
+    return plan_of(plan, {.stage = 3, .shard_size = 2, .prefetch = prefetch})
         .elements.all_gather;
   };
   constexpr std::int64_t kForward = 640 + 256 + 256 + 64 + 640;
@@ -70,6 +74,48 @@ TEST(StepPlan, StageThreeGathersTwiceLessWhatIsStillThere) {
   EXPECT_EQ(gathered(8), 640 + 256 + 256 + 64);
 }
 
+// A second micro-batch's forward is in sight of the first one's backward: block
+// 1 is dropped as its backward ends with none ahead; with one ahead, the
+// embedding is gathered while it runs; with two, block 1 stays for the forward.
+TEST(StepPlan, PrefetchReachesIntoTheNextMicroBatch) {
+  const BucketPlan plan = planned(2, BucketCut::kByUnits);
+  const auto gathered = [&](int prefetch, int micro_batches) {
+    return plan_of(plan,
+                   {.stage = 3, .shard_size = 2, .prefetch = prefetch},
+                   micro_batches)
+        .elements.all_gather;
+  };
+  EXPECT_EQ(gathered(0, 2), 2 * gathered(0, 1));
+  EXPECT_EQ(gathered(1, 2), 2 * gathered(1, 1));
+  EXPECT_EQ(gathered(2, 2), 2 * gathered(2, 1) - 256);
+  // With eight ahead each is in sight all the time.
+  EXPECT_EQ(gathered(8, 2), gathered(8, 1));
+}
+
+// Every bucket once, whatever the micro-batches; all are there as the head
+// runs, beside its gradient. Each use: the largest two that follow one another
+// in reading are embedding and head (one bucket, 640) beside the norm (64) or
+// block 1 (256), with the gradients that are written or on their way.
+TEST(StepPlan, StageThreeGathersOnceAStepWhereAskedTo) {
+  const BucketPlan plan = planned(2, BucketCut::kByUnits);
+  StepOf step = {.stage = 3, .shard_size = 2, .gather = Gather::kOnceAStep};
+  for (const int micro_batches : {1, 2, 5}) {
+    const StepPlan once = plan_of(plan, step, micro_batches);
+    EXPECT_EQ(once.elements.all_gather, plan.elements);
+    EXPECT_EQ(once.elements.reduce_scatter, micro_batches * plan.elements);
+  }
+  // One micro-batch: the embedding's values are dropped with the head, whose
+  // gradient (640) stays; block 1's backward then has the gradients of norm
+  // and block 2 on their way, block 1's values and gradient. The head's own
+  // visit has all values and its gradient.
+  EXPECT_EQ(plan_of(plan, step, 1).peak_bytes, 4 * (plan.elements + 640));
+  step.gather = Gather::kEachUse;
+  step.prefetch = 0;
+  // The head: 640 of values, 640 of gradients.
+  EXPECT_EQ(plan_of(plan, step, 1).peak_bytes,
+            4 * (640 + 64 + 256 + 256 + 256));
+}
+
 // Stage 2, one micro-batch: the buckets are, from the last, norm with block 2
 // (320) and block 1 (256), then the embedding (640) alone, which the head
 // writes to first. All three are there when block 1 ends.
@@ -77,18 +123,15 @@ TEST(StepPlan, HoldsBucketsThatAreWrittenAndTwoOnTheirWay) {
   const BucketPlan plan = planned(2, BucketCut::kBySize);
   ASSERT_EQ(plan.buckets.size(), 3);
   const StepOf step = {.stage = 2, .shard_size = 2};
-  EXPECT_EQ(plan_step(plan, step).peak_bytes, 4 * (640 + 256 + 320));
+  EXPECT_EQ(plan_of(plan, step).peak_bytes, 4 * (640 + 256 + 320));
   // A second micro-batch finds the embedding's (640) on its way, until block 1
   // ends; its own are received into parts (the 320 into 160).
-  StepOf more = step;
-  more.micro_batches = 2;
-  EXPECT_EQ(plan_step(plan, more).peak_bytes,
+  EXPECT_EQ(plan_of(plan, step, 2).peak_bytes,
             4 * (640 + 640 + (320 + 160) + 256));
-  EXPECT_EQ(plan_step(plan, more).elements.reduce_scatter, 2 * plan.elements);
+  EXPECT_EQ(plan_of(plan, step, 2).elements.reduce_scatter, 2 * plan.elements);
   // From the third on, what is on its way has such a part too.
   for (const int micro_batches : {3, 4, 7}) {
-    more.micro_batches = micro_batches;
-    EXPECT_EQ(plan_step(plan, more).peak_bytes,
+    EXPECT_EQ(plan_of(plan, step, micro_batches).peak_bytes,
               4 * ((640 + 320) + 640 + (320 + 160) + 256));
   }
 }
@@ -96,12 +139,10 @@ TEST(StepPlan, HoldsBucketsThatAreWrittenAndTwoOnTheirWay) {
 TEST(StepPlan, PlainSumsTakeNoMemory) {
   const BucketPlan plan = planned(4, BucketCut::kBySize);
   for (const int stage : {0, 1}) {
-    EXPECT_EQ(plan_step(plan,
-                        {.stage = stage,
-                         .shard_size = stage == 0 ? 1 : 4,
-                         .micro_batches = 4})
-                  .peak_bytes,
-              0);
+    EXPECT_EQ(
+        plan_of(plan, {.stage = stage, .shard_size = stage == 0 ? 1 : 4}, 4)
+            .peak_bytes,
+        0);
   }
 }
 
@@ -109,16 +150,13 @@ TEST(StepPlan, PlainSumsTakeNoMemory) {
 TEST(StepPlan, ShardGroupsSumAcross) {
   const BucketPlan plan = planned(4, BucketCut::kBySize);
   const StepElements fast =
-      plan_step(plan, {.stage = 2, .shard_size = 2}).elements;
+      plan_of(plan, {.stage = 2, .shard_size = 2}).elements;
   EXPECT_EQ(fast.reduce_scatter, plan.elements);
   EXPECT_EQ(fast.all_reduce, plan.elements / 2);
   EXPECT_EQ(fast.all_gather, plan.elements);
-  const StepElements ranked = plan_step(plan,
-                                        {.stage = 2,
-                                         .shard_size = 2,
-                                         .order = Order::kRanked,
-                                         .micro_batches = 3})
-                                  .elements;
+  const StepElements ranked =
+      plan_of(plan, {.stage = 2, .shard_size = 2, .order = Order::kRanked}, 3)
+          .elements;
   EXPECT_EQ(ranked.all_to_all, 3 * plan.elements);
   EXPECT_EQ(ranked.all_gather_sums, plan.elements / 2);
   EXPECT_EQ(ranked.reduce_scatter, 0);

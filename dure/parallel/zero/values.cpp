@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "dure/base/check.h"
+
 namespace dure::parallel {
 namespace {
 
@@ -29,24 +31,12 @@ void point(const Place& place, int bucket, Tensor memory) {
   }
 }
 
-std::vector<std::vector<int>> buckets_by_unit(const BucketPlan& plan) {
-  int last = 0;
-  for (const Bucket& bucket : plan.buckets) {
-    last = std::max(last, bucket.units.back());
-  }
-  std::vector<std::vector<int>> buckets;
-  for (int unit = 0; unit <= last; ++unit) {
-    buckets.push_back(buckets_of_unit(plan, unit));
-  }
-  return buckets;
-}
-
 class WholeValues final : public Values {
  public:
   explicit WholeValues(const Place& place)
       : place_(place),
         flat_(place.arena.tensor({place.plan.elements}, Category::kParameters)),
-        buckets_(buckets_by_unit(place.plan)),
+        buckets_(place.plan),
         gathers_(place.plan.buckets.size()) {
     for (std::size_t b = 0; b < gathers_.size(); ++b) {
       const int bucket = static_cast<int>(b);
@@ -54,8 +44,10 @@ class WholeValues final : public Values {
     }
   }
 
+  void begin_step(std::span<const nn::Visit> /*visits*/) override {}
+
   void begin(int unit, nn::Phase /*phase*/) override {
-    for (const int bucket : buckets_[static_cast<std::size_t>(unit)]) {
+    for (const int bucket : buckets_.of(unit)) {
       wait(bucket);
     }
   }
@@ -97,29 +89,43 @@ class WholeValues final : public Values {
 
   Place place_;
   OwnedTensor flat_;
-  std::vector<std::vector<int>> buckets_;  // of each unit
+  UnitBuckets buckets_;
   std::vector<comm::TracedWork> gathers_;  // on their way, by bucket
 };
 
 class ShardedValues final : public Values {
  public:
-  ShardedValues(const Place& place, int prefetch)
-      : place_(place), prefetch_(static_cast<std::size_t>(prefetch)) {
+  ShardedValues(const Place& place, int prefetch, Gather gather)
+      : place_(place),
+        prefetch_(static_cast<std::size_t>(prefetch)),
+        gather_(gather),
+        buckets_(place.plan),
+        units_(buckets_.units()) {
     flat_ =
         place.arena.tensor({place.plan.elements / place.groups.part().count},
                            Category::kParameters);
-    buckets_ = buckets_by_unit(place.plan);
+  }
+
+  void begin_step(std::span<const nn::Visit> visits) override {
+    settle();
+    order_ = reading_order(visits);
+    last_reading_ = last_readings(place_.plan, order_);
+    at_ = 0;
   }
 
   void begin(int unit, nn::Phase phase) override {
-    move_to(unit, phase);
+    if (phase == nn::Phase::kTrain) {
+      move_in_step(unit);
+    } else {
+      move_in_pass(unit);
+    }
     drop_unwanted();
     for (const int wanted : window_) {
-      for (const int bucket : of_unit(wanted)) {
+      for (const int bucket : buckets_.of(wanted)) {
         start(bucket);
       }
     }
-    for (const int bucket : of_unit(unit)) {
+    for (const int bucket : buckets_.of(unit)) {
       Gathered& gathered = gathered_.at(bucket);
       gathered.work.wait();
       point(place_, bucket, gathered.memory);
@@ -127,8 +133,10 @@ class ShardedValues final : public Values {
   }
 
   void end(int unit) override {
-    window_.erase(window_.begin());
-    for (const int bucket : of_unit(unit)) {
+    if (!window_.empty()) {
+      window_.erase(window_.begin());
+    }
+    for (const int bucket : buckets_.of(unit)) {
       point(place_, bucket, Tensor());
     }
     drop_unwanted();
@@ -144,8 +152,8 @@ class ShardedValues final : public Values {
 
   void settle() override {
     window_.clear();
+    last_reading_.clear();
     drop_unwanted();
-    at_ = 0;
   }
 
  private:
@@ -154,29 +162,41 @@ class ShardedValues final : public Values {
     comm::TracedWork work;
   };
 
-  const std::vector<int>& of_unit(int unit) const {
-    return buckets_[static_cast<std::size_t>(unit)];
+  void move_in_step(int unit) {
+    DURE_CHECK(at_ < order_.size() && order_[at_] == unit,
+               "unit ",
+               unit,
+               " reads its weights as the ",
+               at_ + 1,
+               ". of ",
+               order_.size(),
+               " readings, which is not what the step's visits say");
+    const std::size_t last = std::min(at_ + 1 + prefetch_, order_.size());
+    window_.assign(order_.begin() + static_cast<std::ptrdiff_t>(at_),
+                   order_.begin() + static_cast<std::ptrdiff_t>(last));
+    ++at_;
   }
 
-  // Finds the unit in the order, from where the pass stands, and what follows
-  // it there. A pass that is left in the middle begins anew.
-  void move_to(int unit, nn::Phase phase) {
-    const std::vector<int> order =
-        reading_order(static_cast<int>(buckets_.size()), phase);
-    const auto begin = order.begin();
-    const auto size = static_cast<std::size_t>(std::ssize(order));
-    auto found = std::find(begin + std::min(at_, size), order.end(), unit);
-    if (found == order.end()) {
-      found = std::find(begin, order.end(), unit);
+  void move_in_pass(int unit) {
+    const auto found = std::lower_bound(units_.begin(), units_.end(), unit);
+    const auto first = static_cast<std::size_t>(found - units_.begin());
+    const std::size_t count = std::min(1 + prefetch_, units_.size());
+    window_.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      window_.push_back(units_[(first + i) % units_.size()]);
     }
-    at_ = static_cast<std::size_t>(found - begin) + 1;
-    const std::size_t last = std::min(at_ + prefetch_, size);
-    window_.assign(found, begin + static_cast<std::ptrdiff_t>(last));
   }
 
+  // Whether a visit of the window reads it, or, where it is to stay, a later
+  // one.
   bool is_wanted(int bucket) const {
+    const auto b = static_cast<std::size_t>(bucket);
+    if (gather_ == Gather::kOnceAStep && b < last_reading_.size() &&
+        last_reading_[b] >= static_cast<std::ptrdiff_t>(at_)) {
+      return true;
+    }
     return std::any_of(window_.begin(), window_.end(), [&](int unit) {
-      const std::vector<int>& all = of_unit(unit);
+      const std::vector<int>& all = buckets_.of(unit);
       return std::find(all.begin(), all.end(), bucket) != all.end();
     });
   }
@@ -208,9 +228,13 @@ class ShardedValues final : public Values {
 
   Place place_;
   std::size_t prefetch_;
-  OwnedTensor flat_;                       // this rank's parts
-  std::vector<std::vector<int>> buckets_;  // of each unit
+  Gather gather_;
+  UnitBuckets buckets_;
+  std::vector<int> units_;  // that have weights here
+  OwnedTensor flat_;        // this rank's parts
   std::map<int, Gathered> gathered_;
+  std::vector<int> order_;  // of the step
+  std::vector<std::ptrdiff_t> last_reading_;
   std::vector<int> window_;  // the unit that runs, and those after it
   std::size_t at_ = 0;       // in the order: the place after it
 };
@@ -221,21 +245,32 @@ std::unique_ptr<Values> make_whole_values(const Place& place) {
   return std::make_unique<WholeValues>(place);
 }
 
-std::unique_ptr<Values> make_sharded_values(const Place& place, int prefetch) {
-  return std::make_unique<ShardedValues>(place, prefetch);
+std::unique_ptr<Values> make_sharded_values(const Place& place,
+                                            int prefetch,
+                                            Gather gather) {
+  return std::make_unique<ShardedValues>(place, prefetch, gather);
 }
 
-std::vector<int> reading_order(int units, nn::Phase phase) {
+std::vector<int> reading_order(std::span<const nn::Visit> visits) {
   std::vector<int> order;
-  for (int unit = 0; unit < units; ++unit) {
-    order.push_back(unit);
-  }
-  if (phase == nn::Phase::kTrain) {
-    for (int unit = units - 2; unit > 0; --unit) {
-      order.push_back(unit);
+  for (const nn::Visit& visit : visits) {
+    if (nn::reads_values(visit.uses)) {
+      order.push_back(visit.unit);
     }
   }
   return order;
+}
+
+std::vector<std::ptrdiff_t> last_readings(const BucketPlan& plan,
+                                          std::span<const int> order) {
+  const UnitBuckets buckets(plan);
+  std::vector<std::ptrdiff_t> last(plan.buckets.size(), -1);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    for (const int bucket : buckets.of(order[i])) {
+      last[static_cast<std::size_t>(bucket)] = static_cast<std::ptrdiff_t>(i);
+    }
+  }
+  return last;
 }
 
 }  // namespace dure::parallel

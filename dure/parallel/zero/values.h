@@ -2,11 +2,14 @@
 //
 // WholeValues: every rank has all of them; each keeps, and after an update
 // hands out, its part of every bucket. ShardedValues (ZeRO 3): a rank has its
-// parts alone; a bucket is gathered before a unit that uses it begins and
-// dropped when it has ended, the next units' ahead of time.
+// parts alone; a bucket is gathered before a visit that reads it, those of the
+// next visits ahead of time, and dropped when none of them wants it.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "dure/nn/parameter.h"
@@ -15,6 +18,11 @@
 
 namespace dure::parallel {
 
+// How long what stage 3 has gathered stays in training: kEachUse, as long as
+// the visits ahead want it; kOnceAStep, from its first reading in a step to its
+// last.
+enum class Gather : std::uint8_t { kEachUse, kOnceAStep };
+
 class Values {
  public:
   Values() = default;
@@ -22,7 +30,11 @@ class Values {
   Values& operator=(const Values&) = delete;
   virtual ~Values() = default;
 
-  // Around a unit that reads them.
+  // `visits`: all of the step of training that is to come, in order.
+  virtual void begin_step(std::span<const nn::Visit> visits) = 0;
+
+  // Around a unit that reads them: in training as the step's visits say; else
+  // this rank's units ascending, again and again.
   virtual void begin(int unit, nn::Phase phase) = 0;
   virtual void end(int unit) = 0;
 
@@ -37,14 +49,19 @@ class Values {
   virtual void settle() = 0;
 };
 
-// `units` of the model; `prefetch`: how many ahead.
 std::unique_ptr<Values> make_whole_values(const Gradients::Place& place);
-std::unique_ptr<Values> make_sharded_values(const Gradients::Place& place,
-                                            int prefetch);
 
-// The order in which units read their values: forward, and in training the
-// backward after it. The head's backward is part of its forward and the
-// embedding's reads none (model/decoder.h). `units`: of the model.
-std::vector<int> reading_order(int units, nn::Phase phase);
+// `prefetch`: visits that read, ahead.
+std::unique_ptr<Values> make_sharded_values(const Gradients::Place& place,
+                                            int prefetch,
+                                            Gather gather);
+
+// The units that read values in a step, in order.
+std::vector<int> reading_order(std::span<const nn::Visit> visits);
+
+// By bucket: the last place in such an order that reads it, and -1 where none
+// does.
+std::vector<std::ptrdiff_t> last_readings(const BucketPlan& plan,
+                                          std::span<const int> order);
 
 }  // namespace dure::parallel
