@@ -121,7 +121,7 @@ void eval(const Options& options, comm::Communicator& world) {
   }
   const double loss =
       train::evaluate(rank,
-                      replica.decoder(),
+                      replica,
                       *dataset,
                       {.samples = samples,
                        .micro_batch = options.batch,

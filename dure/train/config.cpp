@@ -7,6 +7,7 @@
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
 #include "dure/base/files.h"
+#include "dure/train/pipeline.h"
 #include "dure/train/ramp_up.h"
 
 namespace dure::train {
@@ -36,6 +37,17 @@ constexpr Choice<model::Recompute> kRecomputes[] = {
     {"selective", model::Recompute::kSelective},
     {"full", model::Recompute::kFull},
 };
+
+const std::vector<Choice<parallel::ScheduleKind>>& schedule_choices() {
+  static const auto choices = [] {
+    std::vector<Choice<parallel::ScheduleKind>> all;
+    for (const auto& [name, kind] : parallel::schedules()) {
+      all.push_back({name, kind});
+    }
+    return all;
+  }();
+  return choices;
+}
 
 // Keeps samples and tokens of a run within 64 bits.
 constexpr std::int64_t kMostSteps = std::int64_t{1} << 31;
@@ -96,7 +108,20 @@ void visit(Fields& fields, ParallelConfig& c) {
               c.sequence,
               "Whether these cut norms, dropout and sums around the matrices "
               "by rows, too (Megatron's sequence parallelism).");
-  fields.whole("pipeline", c.pipeline, "Ranks that share the blocks.", size);
+  fields.whole("pipeline",
+               c.pipeline,
+               "Ranks that have a stage of the layers each.",
+               size);
+  fields.choice(
+      "schedule",
+      c.schedule,
+      "In which order these go forward and backward.",
+      std::span<const Choice<parallel::ScheduleKind>>(schedule_choices()));
+  fields.whole("virtual_stages",
+               c.virtual_stages,
+               "Stages that each of them has; auto: 2 where the schedule is of "
+               "several, else 1.",
+               {.least = 1, .most = 1024, .automatic = 0});
   fields.whole("context", c.context, "Ranks that share a sequence.", size);
   fields.whole("expert",
                c.expert,
@@ -193,6 +218,13 @@ void visit(Fields& fields, LogConfig& c) {
   fields.flag("trace", c.trace, "Whether to write trace.json, of every step.");
 }
 
+std::int64_t default_chunks(parallel::ScheduleKind kind) {
+  return kind == parallel::ScheduleKind::kInterleaved ||
+                 kind == parallel::ScheduleKind::kZbV
+             ? 2
+             : 1;
+}
+
 void check_one_rank(const char* key, std::int64_t ranks) {
   if (ranks != 1) {
     throw UsageError(concat("parallel.",
@@ -213,7 +245,6 @@ mesh::Order order_of(const ParallelConfig& parallel) {
 }
 
 void validate(const ParallelConfig& parallel) {
-  check_one_rank("pipeline", parallel.pipeline);
   check_one_rank("context", parallel.context);
   check_one_rank("expert", parallel.expert);
   order_of(parallel);
@@ -234,6 +265,22 @@ void validate_tensor(const Config& config) {
                " and ",
                (config.data.sequence / tensor + 1) * tensor,
                " would do"));
+  }
+}
+
+void validate_pipelined(const Config& config) {
+  pipeline_of(config);
+  if (!parallel::is_synchronous(config.parallel.schedule)) {
+    throw UsageError(concat("parallel.schedule: ",
+                            parallel::name_of(config.parallel.schedule),
+                            " can be planned, but not run by this version; "
+                            "1f1b and zb-h1 hold as few activations, and "
+                            "change no result"));
+  }
+  if (config.parallel.pipeline > 1 && config.model.tie_embeddings) {
+    throw UsageError(
+        "parallel.pipeline: wanted model.tie_embeddings = false beside it: "
+        "this version does not add up the gradients of both ends");
   }
 }
 
@@ -285,7 +332,11 @@ Config resolve(Config config) {
     config.data.sequence = config.model.max_sequence;
   }
   if (config.train.micro_batch == 0) {
-    config.train.micro_batch = default_micro_batch(config.train, 1);
+    config.train.micro_batch =
+        default_micro_batch(config.train, 1, config.parallel.pipeline);
+  }
+  if (config.parallel.virtual_stages == 0) {
+    config.parallel.virtual_stages = default_chunks(config.parallel.schedule);
   }
   if (config.optimizer.decay_steps == 0) {
     config.optimizer.decay_steps = config.train.steps;
@@ -307,11 +358,14 @@ void validate(const Config& config) {
   validate(config.parallel);
   validate_tensor(config);
   validate(config.memory);
+  validate_pipelined(config);
   validate_batches(config.train, 1);
   validate_data(config);
 }
 
-std::int64_t default_micro_batch(const TrainConfig& train, std::int64_t ranks) {
+std::int64_t default_micro_batch(const TrainConfig& train,
+                                 std::int64_t ranks,
+                                 std::int64_t stages) {
   std::int64_t common = train.global_batch;
   if (train.batch_rampup.size() == 3) {
     common = std::gcd(common, train.batch_rampup[0]);
@@ -321,8 +375,9 @@ std::int64_t default_micro_batch(const TrainConfig& train, std::int64_t ranks) {
     return 1;  // what is refused names every batch that would do
   }
   const std::int64_t of_rank = common / ranks;
-  std::int64_t micro_batch = std::clamp<std::int64_t>(of_rank, 1, 8);
-  while (of_rank % micro_batch != 0) {
+  std::int64_t micro_batch = std::clamp<std::int64_t>(of_rank / stages, 1, 8);
+  while (of_rank % micro_batch != 0 ||
+         (micro_batch > 1 && of_rank / micro_batch % stages != 0)) {
     --micro_batch;
   }
   return micro_batch;
@@ -349,7 +404,8 @@ model::Keeping keeping(const Config& config) {
 }
 
 std::int64_t ranks_of(const ParallelConfig& parallel) {
-  return std::max<std::int64_t>(parallel.data, 1) * parallel.tensor;
+  return std::max<std::int64_t>(parallel.data, 1) * parallel.tensor *
+         parallel.pipeline;
 }
 
 RankOptions rank_options(const Config& config) {

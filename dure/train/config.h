@@ -11,6 +11,7 @@
 #include "dure/model/config.h"
 #include "dure/model/keeping.h"
 #include "dure/optim/config.h"
+#include "dure/parallel/pipeline/schedule.h"
 #include "dure/parallel/zero/parameter_store.h"
 #include "dure/tensor/device.h"
 #include "dure/train/rank.h"
@@ -41,6 +42,8 @@ struct ParallelConfig {
   std::int64_t tensor = 1;
   bool sequence = false;  // the residual stream is cut over tensor's ranks
   std::int64_t pipeline = 1;
+  parallel::ScheduleKind schedule = parallel::ScheduleKind::k1F1B;
+  std::int64_t virtual_stages = 0;  // of a rank; 0: what the schedule needs
   std::int64_t context = 1;
   std::int64_t expert = 1;
   std::int64_t data = mesh::kAuto;  // what is left of the ranks
@@ -119,8 +122,11 @@ Config resolve(Config config);
 // config must be resolved.
 void validate(const Config& config);
 
-// The most, up to 8, that so many ranks can share every global batch by.
-std::int64_t default_micro_batch(const TrainConfig& train, std::int64_t ranks);
+// The most, up to 8, that so many ranks can share every global batch by, in a
+// multiple of `stages` micro-batches where there are enough samples.
+std::int64_t default_micro_batch(const TrainConfig& train,
+                                 std::int64_t ranks,
+                                 std::int64_t stages);
 
 // How weights and gradients are kept and summed.
 parallel::StoreOptions store_options(const ParallelConfig& config);

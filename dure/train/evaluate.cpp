@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
+#include "dure/parallel/pipeline/executor.h"
 #include "dure/train/combine.h"
 #include "dure/train/micro_batch.h"
 
@@ -24,65 +26,106 @@ Stretch batch_of(const EvaluateOptions& options, std::int64_t number) {
               options.samples - first, 0, options.micro_batch)};
 }
 
-// Evaluates batches on one rank. The memory of a batch serves for all that are
-// as large.
-class Evaluation {
+// This rank's chunks: micro-batch m is that of round first_round + m.
+class EvaluationStages final : public parallel::StageWork {
  public:
-  Evaluation(Rank& rank,
-             const model::Decoder& decoder,
-             const data::Dataset& dataset,
-             std::int64_t sequence)
-      : rank_(rank), decoder_(decoder), dataset_(dataset), sequence_(sequence) {
+  EvaluationStages(Rank& rank,
+                   const Replica& replica,
+                   const data::Dataset& dataset,
+                   const EvaluateOptions& options)
+      : rank_(rank), replica_(replica), dataset_(dataset), options_(options) {
     ctx_.phase = nn::Phase::kEvaluate;
   }
 
-  void run(const Stretch& stretch) {
-    const std::int64_t samples = std::max<std::int64_t>(stretch.count, 1);
-    if (!batch_ || batch_->samples() != samples) {
-      batch_.emplace(rank_, samples, sequence_);
+  void begin(std::int64_t first_round) { first_round_ = first_round; }
+
+  std::int64_t rows(int micro_batch) const override {
+    return samples(stretch_of(micro_batch)) * options_.sequence;
+  }
+
+  OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) override {
+    const model::Decoder& decoder =
+        replica_.chunks()[static_cast<std::size_t>(chunk)];
+    const Stretch stretch = stretch_of(micro_batch);
+    // The memory of a batch serves for all that are as large.
+    if (!batch_ || batch_->samples() != samples(stretch)) {
+      batch_.emplace(rank_, samples(stretch), options_.sequence);
     }
-    batch_->load(dataset_, stretch.count > 0 ? stretch.first : 0);
-    decoder_.evaluate(ctx_, {}, batch_->loss(), batch_->batch());
-    if (stretch.count > 0) {
+    if (decoder.has_embedding() || decoder.has_head()) {
+      batch_->load(dataset_, stretch.count > 0 ? stretch.first : 0);
+    }
+    OwnedTensor y =
+        decoder.evaluate(ctx_, std::move(x), batch_->loss(), batch_->batch());
+    if (decoder.has_head() && stretch.count > 0) {
       sum_.add(batch_->loss_sum());
     }
+    return y;
   }
 
   const ExactSum& sum() const { return sum_; }
 
  private:
+  Stretch stretch_of(int micro_batch) const {
+    const std::int64_t round = first_round_ + micro_batch;
+    return batch_of(options_,
+                    round * rank_.data().size() + rank_.data().rank());
+  }
+  static std::int64_t samples(const Stretch& stretch) {
+    return std::max<std::int64_t>(stretch.count, 1);
+  }
+
   Rank& rank_;
-  const model::Decoder& decoder_;
+  const Replica& replica_;
   const data::Dataset& dataset_;
-  std::int64_t sequence_;
+  const EvaluateOptions& options_;
+  std::int64_t first_round_ = 0;
   nn::Context ctx_ = rank_.context(0);  // nothing is drawn
   std::optional<MicroBatch> batch_;
   ExactSum sum_;
 };
 
+// Rounds that go through the pipeline without a pause: of p ranks, p - 1 in
+// every 5 p - 4 slots are idle.
+int rounds_at_once(const Pipeline& pipeline) {
+  return 4 * (pipeline.schedule.stages - 1) + 1;
+}
+
 }  // namespace
 
 double evaluate(Rank& rank,
-                const model::Decoder& decoder,
+                const Replica& replica,
                 const data::Dataset& dataset,
                 const EvaluateOptions& options) {
-  comm::Communicator& data = rank.data();
-  const std::int64_t N = data.size();
-  const auto mean = [&](const ExactSum& sum, std::int64_t samples) {
+  const Pipeline& pipeline = replica.pipeline();
+  const std::int64_t N = rank.data().size();
+  const auto mean = [&](const ExactSum& here, std::int64_t samples) {
+    const ExactSum sum = sum_over(rank.pipe(), sum_over(rank.data(), here));
     return sum.value() / static_cast<double>(samples * options.sequence);
   };
-  Evaluation evaluation(rank, decoder, dataset, options.sequence);
-  for (std::int64_t batch = 0; batch * options.micro_batch < options.samples;
-       batch += N) {
-    evaluation.run(batch_of(options, batch + data.rank()));
+  EvaluationStages stages(rank, replica, dataset, options);
+  parallel::Executor executor({.stream = &rank.stream,
+                               .arena = &rank.arena,
+                               .ranks = &rank.pipe(),
+                               .tensor = rank.tensor()},
+                              pipeline.schedule,
+                              replica.config().hidden);
+  const std::int64_t batches =
+      (options.samples + options.micro_batch - 1) / options.micro_batch;
+  const std::int64_t rounds = (batches + N - 1) / N;
+  for (std::int64_t first = 0; first < rounds;) {
+    const std::int64_t last =
+        std::min(first + rounds_at_once(pipeline), rounds);
+    stages.begin(first);
+    executor.run(forward_program(pipeline, static_cast<int>(last - first)),
+                 stages);
+    first = last;
     if (options.on_progress) {
-      const Stretch last = batch_of(options, batch + N - 1);
       const std::int64_t done =
-          std::min(options.samples, last.first + options.micro_batch);
-      options.on_progress(done, mean(sum_over(data, evaluation.sum()), done));
+          std::min(options.samples, last * N * options.micro_batch);
+      options.on_progress(done, mean(stages.sum(), done));
     }
   }
-  return mean(sum_over(data, evaluation.sum()), options.samples);
+  return mean(stages.sum(), options.samples);
 }
 
 }  // namespace dure::train

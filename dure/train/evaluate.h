@@ -5,8 +5,7 @@
 #include <functional>
 
 #include "dure/data/dataset.h"
-#include "dure/model/decoder.h"
-#include "dure/train/rank.h"
+#include "dure/train/replica.h"
 
 namespace dure::train {
 
@@ -22,7 +21,7 @@ struct EvaluateOptions {
 // The mean loss over all target tokens, without dropout. Perplexity is its
 // exponential.
 double evaluate(Rank& rank,
-                const model::Decoder& decoder,
+                const Replica& replica,
                 const data::Dataset& dataset,
                 const EvaluateOptions& options);
 

@@ -5,6 +5,7 @@
 
 #include "dure/base/check.h"
 #include "dure/model/presets.h"
+#include "dure/train/pipeline.h"
 #include "dure/train/ramp_up.h"
 
 namespace dure::train {
@@ -125,9 +126,11 @@ void take_ranks(LoadedConfig& loaded, int ranks) {
   }
   TrainConfig& train = loaded.config.train;
   if (loaded.origins["train.micro_batch"] == "auto") {
-    train.micro_batch = default_micro_batch(train, parallel.data);
+    train.micro_batch =
+        default_micro_batch(train, parallel.data, parallel.pipeline);
   }
   validate_batches(train, parallel.data);
+  validate_pipeline(loaded.config);
   if (parallel.zero_group > 0 && parallel.data % parallel.zero_group != 0) {
     throw UsageError(concat("parallel.zero_group: wanted a divisor of the ",
                             parallel.data,

@@ -25,11 +25,12 @@ std::vector<WeightPart> parts_of(const Replica& replica) {
 
 void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {
   const mesh::Part part = rank.tensor().part();
-  const auto specs = model::weights(replica.config(), part.count);
+  const WeightCuts cuts(replica.config(), part);
   for (const Kept& kept : replica.store().kept()) {
+    const auto weight = static_cast<std::size_t>(kept.weight);
     model::initialize(
         rank.stream,
-        specs[static_cast<std::size_t>(kept.weight)],
+        cuts.weight(replica.parameters().all()[weight].name),
         seed,
         {.value = kept.value, .part = part, .offset = kept.offset});
   }

@@ -67,6 +67,16 @@ std::int64_t global_batch_after(std::int64_t consumed,
   return ramp.start + static_cast<std::int64_t>(done) * ramp.increment;
 }
 
+std::vector<std::int64_t> global_batches(const TrainConfig& train) {
+  const RampUp ramp = ramp_up(train);
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t size = ramp.start; size <= train.global_batch;
+       size += ramp.increment) {
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
 void validate_batches(const TrainConfig& train, std::int64_t ranks) {
   check_whole_micro_batches(
       "train.global_batch", train.global_batch, train, ranks);

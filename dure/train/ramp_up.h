@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "dure/train/config.h"
 
@@ -16,6 +17,9 @@ namespace dure::train {
 // The size of the batch that follows `consumed` samples.
 std::int64_t global_batch_after(std::int64_t consumed,
                                 const TrainConfig& train);
+
+// The sizes that a run's batches have, ascending.
+std::vector<std::int64_t> global_batches(const TrainConfig& train);
 
 // Throws UsageError unless so many data-parallel ranks can share every global
 // batch in whole micro-batches, and the ramp-up ends at global_batch.

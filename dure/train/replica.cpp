@@ -1,16 +1,12 @@
 #include "dure/train/replica.h"
 
+#include <utility>
+
 #include "dure/base/check.h"
+#include "dure/model/weights.h"
 
 namespace dure::train {
 namespace {
-
-parallel::StoreOptions with_purpose(parallel::StoreOptions options,
-                                    Purpose purpose) {
-  options.gradients = purpose == Purpose::kTrain ? parallel::WithGradients::kYes
-                                                 : parallel::WithGradients::kNo;
-  return options;
-}
 
 std::vector<model::Decoder> make_chunks(
     const model::ModelConfig& config,
@@ -26,7 +22,32 @@ std::vector<model::Decoder> make_chunks(
   return chunks;
 }
 
+parallel::StoreOptions options_of(parallel::StoreOptions options,
+                                  Purpose purpose) {
+  options.gradients = purpose == Purpose::kTrain ? parallel::WithGradients::kYes
+                                                 : parallel::WithGradients::kNo;
+  return options;
+}
+
 }  // namespace
+
+Replica::Replica(Rank& rank,
+                 const model::ModelConfig& config,
+                 std::uint64_t seed,
+                 Purpose purpose,
+                 parallel::StoreOptions store,
+                 Pipeline pipeline)
+    : pipeline_(std::move(pipeline)),
+      chunks_(make_chunks(config,
+                          seed,
+                          parameters_,
+                          rank.tensor().part(),
+                          pipeline_.chunks(rank.pipe().rank()))),
+      store_(rank.stream,
+             rank.arena,
+             parameters_,
+             rank.data(),
+             options_of(store, purpose)) {}
 
 Replica::Replica(Rank& rank,
                  const model::ModelConfig& config,
@@ -38,27 +59,23 @@ Replica::Replica(Rank& rank,
               seed,
               purpose,
               store,
-              std::vector{model::all_units(config.layers)}) {}
-
-Replica::Replica(Rank& rank,
-                 const model::ModelConfig& config,
-                 std::uint64_t seed,
-                 Purpose purpose,
-                 parallel::StoreOptions store,
-                 std::span<const model::UnitRange> chunks)
-    : chunks_(
-          make_chunks(config, seed, parameters_, rank.tensor().part(), chunks)),
-      store_(rank.stream,
-             rank.arena,
-             parameters_,
-             rank.data(),
-             with_purpose(store, purpose)) {}
+              forward_pipeline(config, rank.pipe().size())) {}
 
 const model::Decoder& Replica::decoder() const {
   DURE_CHECK(chunks_.size() == 1 &&
                  chunks_[0].units() == model::all_units(config().layers),
              "wanted a whole model on one rank, got a stage of one");
   return chunks_[0];
+}
+
+// The first unit that uses a weight is what counts it.
+bool Replica::is_copy(const nn::Parameter& parameter) const {
+  for (const model::WeightSpec& spec : model::weights(config())) {
+    if (spec.name == parameter.name) {
+      return spec.units.front() != parameter.units.front();
+    }
+  }
+  return false;
 }
 
 }  // namespace dure::train

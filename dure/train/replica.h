@@ -8,6 +8,7 @@
 #include "dure/model/decoder.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/zero/parameter_store.h"
+#include "dure/train/pipeline.h"
 #include "dure/train/rank.h"
 
 namespace dure::train {
@@ -19,34 +20,39 @@ enum class Purpose : std::uint8_t { kTrain, kEvaluate };
 class Replica {
  public:
   // `config` must be resolved. Collective over the rank's world: all ranks hold
-  // replicas, or parts of them as the mesh and `store` say; its `gradients` are
-  // set by the purpose.
+  // replicas, or parts of them as the mesh, the pipeline and `store` say; its
+  // `gradients` and what is tied are filled in here.
+  Replica(Rank& rank,
+          const model::ModelConfig& config,
+          std::uint64_t seed,
+          Purpose purpose,
+          parallel::StoreOptions store,
+          Pipeline pipeline);
+
+  // With even stages, one a rank of the pipe axis.
   Replica(Rank& rank,
           const model::ModelConfig& config,
           std::uint64_t seed,
           Purpose purpose,
           parallel::StoreOptions store = {});
 
-  // The same of the stretches of a model that the rank has, in the order of the
-  // forward pass.
-  Replica(Rank& rank,
-          const model::ModelConfig& config,
-          std::uint64_t seed,
-          Purpose purpose,
-          parallel::StoreOptions store,
-          std::span<const model::UnitRange> chunks);
-
   // Of a whole model.
   const model::Decoder& decoder() const;
 
+  // The stretches that this rank has, in the order of the forward pass.
   std::span<const model::Decoder> chunks() const { return chunks_; }
+  const Pipeline& pipeline() const { return pipeline_; }
   const model::ModelConfig& config() const { return chunks_[0].config(); }
+
+  // Whether another rank of the pipe axis has the weight, too, and counts it.
+  bool is_copy(const nn::Parameter& parameter) const;
   nn::ParameterSet& parameters() { return parameters_; }
   const nn::ParameterSet& parameters() const { return parameters_; }
   parallel::ParameterStore& store() { return store_; }
   const parallel::ParameterStore& store() const { return store_; }
 
  private:
+  Pipeline pipeline_;
   nn::ParameterSet parameters_;
   std::vector<model::Decoder> chunks_;
   parallel::ParameterStore store_;

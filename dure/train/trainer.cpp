@@ -1,5 +1,6 @@
 #include "dure/train/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "dure/base/check.h"
@@ -34,6 +35,28 @@ std::vector<optim::Target> targets_of(const Replica& replica,
   return targets;
 }
 
+// Of what a rank keeps, what it counts in a sum over all ranks. A tied weight
+// is counted by its embedding's stage.
+std::vector<parallel::Kept> counted_once(const Replica& replica,
+                                         std::span<const parallel::Alike> alike,
+                                         mesh::Part part) {
+  std::vector<parallel::Kept> kept =
+      counted(replica.store().kept(), alike, part);
+  std::erase_if(kept, [&](const parallel::Kept& one) {
+    return replica.is_copy(
+        replica.parameters().all()[static_cast<std::size_t>(one.weight)]);
+  });
+  return kept;
+}
+
+std::vector<std::string> weight_names(const model::ModelConfig& config) {
+  std::vector<std::string> names;
+  for (const model::WeightSpec& spec : model::weights(config)) {
+    names.push_back(spec.name);
+  }
+  return names;
+}
+
 }  // namespace
 
 Trainer::Trainer(Rank& rank, const Config& config)
@@ -43,7 +66,8 @@ Trainer::Trainer(Rank& rank, const Config& config)
                config.model,
                seed_of(config),
                Purpose::kTrain,
-               store_options(config.parallel)),
+               store_options(config.parallel),
+               pipeline_of(config)),
       targets_(targets_of(replica_, replica_.store().kept())),
       optimizer_(optim::make_optimizer(
           config.optimizer, targets_, rank.arena, rank.stream)),
@@ -52,16 +76,35 @@ Trainer::Trainer(Rank& rank, const Config& config)
                         rank.tensor().ranks->size(),
                         rank.tensor().rows)),
       alike_sums_(rank.tensor(), replica_.store().kept(), alike_),
-      counted_(counted(replica_.store().kept(), alike_, rank.tensor().part())),
+      counted_(counted_once(replica_, alike_, rank.tensor().part())),
       gradient_norm_(targets_of(replica_, counted_)),
-      micro_batch_(rank, config.train.micro_batch, config.data.sequence),
-      saved_(keeping(config)) {
+      stages_(rank, replica_, config),
+      executor_({.stream = &rank.stream,
+                 .arena = &rank.arena,
+                 .ranks = &rank.pipe(),
+                 .tensor = rank.tensor()},
+                replica_.pipeline().schedule,
+                config.model.hidden) {
   draw_weights(rank, replica_, seed_of(config));
 }
 
 void Trainer::set_position(const Position& position) {
   position_ = position;
   optimizer_->set_updates(position.updates);
+}
+
+const Trainer::StepPlan& Trainer::plan_of(std::int64_t micro_batches) {
+  if (plan_.micro_batches != micro_batches) {
+    const int rank = rank_.pipe().rank();
+    const Pipeline& pipeline = replica_.pipeline();
+    plan_ = {.micro_batches = micro_batches,
+             .program = program_of(
+                 schedule_of(pipeline, static_cast<int>(micro_batches)), rank),
+             .visits = {}};
+    plan_.visits =
+        visits_of(plan_.program, pipeline.chunks(rank), config_.model.layers);
+  }
+  return plan_;
 }
 
 double Trainer::accumulate(const data::Dataset& dataset,
@@ -73,28 +116,20 @@ double Trainer::accumulate(const data::Dataset& dataset,
   layout.check();
   const double tokens =
       static_cast<double>(global_batch * config_.data.sequence);
-  nn::Context ctx = rank_.context(seed_of(config_));
-  ExactSum loss_sum;
+  const StepPlan& plan = plan_of(layout.micro_steps());
   parallel::ParameterStore& store = replica_.store();
-  store.begin_step(
-      parallel::visits(model::head_unit(replica_.config().layers) + 1,
-                       static_cast<int>(layout.micro_steps())));
-  for (std::int64_t m = 0; m < layout.micro_steps(); ++m) {
-    ctx.micro_batch = static_cast<int>(m);
-    const std::int64_t first = layout.sample(position_.consumed, m, 0);
-    ctx.first_sample = static_cast<std::uint64_t>(first);
-    micro_batch_.load(dataset, first);
-    replica_.decoder().forward(ctx,
-                               micro_batch_.loss(),
-                               micro_batch_.batch(),
-                               static_cast<float>(1 / tokens),
-                               saved_);
-    loss_sum.add(micro_batch_.loss_sum());
-    replica_.decoder().backward(ctx, micro_batch_.batch(), saved_);
-  }
+  store.begin_step(plan.visits);
+  stages_.begin({.dataset = &dataset,
+                 .first_sample =
+                     [&](int micro_batch) {
+                       return layout.sample(position_.consumed, micro_batch, 0);
+                     },
+                 .d_loss = static_cast<float>(1 / tokens)});
+  executor_.run(plan.program, stages_);
   store.finish_gradients();
   alike_sums_.run();
-  return sum_over(rank_.data(), loss_sum).value() / tokens;
+  const ExactSum here = sum_over(rank_.data(), stages_.loss_sum());
+  return sum_over(rank_.pipe(), here).value() / tokens;
 }
 
 double Trainer::global_norm() {
@@ -102,23 +137,34 @@ double Trainer::global_norm() {
   // Ranks of other shard groups keep the same.
   const ExactSum shard =
       sum_over(*replica_.store().groups().shard, gradient_norm_.total());
-  return optim::norm_of(sum_over(*rank_.tensor().ranks, shard));
+  return optim::norm_of(
+      sum_over(rank_.pipe(), sum_over(*rank_.tensor().ranks, shard)));
 }
 
 std::optional<std::string> Trainer::find_nonfinite(double loss) const {
   const std::optional<std::size_t> target = gradient_norm_.first_nonfinite();
+  const std::vector<std::string> names = weight_names(config_.model);
   const std::optional<std::int64_t> weight =
       least_over(rank_.world(),
-                 target ? std::optional<std::int64_t>(counted_[*target].weight)
+                 target ? std::optional<std::int64_t>(
+                              std::find(names.begin(),
+                                        names.end(),
+                                        gradient_name(counted_[*target])) -
+                              names.begin())
                         : std::nullopt);
   if (weight) {
-    return "the gradient of " +
-           replica_.parameters().all()[static_cast<std::size_t>(*weight)].name;
+    return "the gradient of " + names[static_cast<std::size_t>(*weight)];
   }
   if (!std::isfinite(loss)) {
     return "the loss";
   }
   return std::nullopt;
+}
+
+const std::string& Trainer::gradient_name(const parallel::Kept& kept) const {
+  return replica_.parameters()
+      .all()[static_cast<std::size_t>(kept.weight)]
+      .name;
 }
 
 void Trainer::stop_or_skip(StepResult& result) {
@@ -161,7 +207,7 @@ StepResult Trainer::step(const data::Dataset& dataset) {
 
 double Trainer::evaluate(const data::Dataset& dataset, std::int64_t samples) {
   return train::evaluate(rank_,
-                         replica_.decoder(),
+                         replica_,
                          dataset,
                          {.samples = samples,
                           .micro_batch = config_.train.micro_batch,

@@ -10,10 +10,11 @@
 #include "dure/data/dataset.h"
 #include "dure/optim/gradient_norm.h"
 #include "dure/optim/optimizer.h"
+#include "dure/parallel/pipeline/executor.h"
 #include "dure/parallel/zero/alike.h"
 #include "dure/train/config.h"
-#include "dure/train/micro_batch.h"
 #include "dure/train/replica.h"
+#include "dure/train/training_stages.h"
 
 namespace dure::train {
 
@@ -63,9 +64,18 @@ class Trainer {
   const std::vector<optim::Target>& targets() const { return targets_; }
 
  private:
+  // What this rank does in a step of so many micro-batches.
+  struct StepPlan {
+    std::int64_t micro_batches = 0;
+    parallel::Program program;
+    std::vector<nn::Visit> visits;
+  };
+
+  const StepPlan& plan_of(std::int64_t micro_batches);
   double accumulate(const data::Dataset& dataset, std::int64_t global_batch);
   double global_norm();
   std::optional<std::string> find_nonfinite(double loss) const;
+  const std::string& gradient_name(const parallel::Kept& kept) const;
   void stop_or_skip(StepResult& result);
 
   Rank& rank_;
@@ -77,8 +87,9 @@ class Trainer {
   parallel::AlikeSums alike_sums_;
   std::vector<parallel::Kept> counted_;
   optim::GradientNorm gradient_norm_;
-  MicroBatch micro_batch_;
-  model::Decoder::Saved saved_;
+  TrainingStages stages_;
+  parallel::Executor executor_;
+  StepPlan plan_;
   Position position_;
 };
 

@@ -34,9 +34,8 @@ void wait_quietly(const comm::Work& work) {
 
 Executor::Executor(const PipeAxis& axis,
                    const ScheduleOptions& options,
-                   std::int64_t rows,
                    std::int64_t columns)
-    : axis_(axis), options_(options), rows_(rows), columns_(columns) {
+    : axis_(axis), options_(options), columns_(columns) {
   DURE_CHECK(axis.ranks->size() == options.stages,
              "a schedule of ",
              options.stages,
@@ -83,34 +82,25 @@ bool Executor::is_local(const Edge& edge) const {
   return peer_of(edge.from) == peer_of(edge.to);
 }
 
-// The rows that a message is of, and which tensor ranks then gather.
-comm::Counts Executor::parts() const {
-  comm::Counts counts = comm::even_counts(rows_, axis_.tensor.ranks->size());
-  for (std::int64_t& count : counts) {
-    count *= columns_;
-  }
-  return counts;
-}
-
 Tensor Executor::own_part(Tensor stream) const {
   if (axis_.tensor.rows == Rows::kCut) {
     return stream;
   }
   const int rank = axis_.tensor.ranks->rank();
   const comm::Counts rows =
-      comm::even_counts(rows_, axis_.tensor.ranks->size());
+      comm::even_counts(stream.shape()[0], axis_.tensor.ranks->size());
   return stream.rows(comm::offset_of(rows, rank),
                      rows[static_cast<std::size_t>(rank)]);
 }
 
-void Executor::post(const Action& action) {
+void Executor::post(const Action& action, std::int64_t rows) {
   const std::optional<Edge> edge = input_of(action);
   if (!edge || is_local(*edge)) {
     return;
   }
   Incoming incoming;
   incoming.whole = axis_.arena->tensor(
-      {axis_.tensor.stream_rows(rows_), columns_}, Category::kActivations);
+      {axis_.tensor.stream_rows(rows), columns_}, Category::kActivations);
   incoming.start_seconds = comm::trace_seconds(*axis_.stream);
   incoming.work = axis_.ranks->start(comm::Recv{.y = own_part(incoming.whole),
                                                 .from = peer_of(edge->from),
@@ -123,31 +113,41 @@ OwnedTensor Executor::take(const Action& action) {
   if (!edge) {
     return {};
   }
-  if (is_local(*edge)) {
-    std::deque<OwnedTensor>& streams = handed_over_[*edge];
-    DURE_CHECK(!streams.empty(),
-               "a pipeline's program takes what no action before it made: ",
-               text_of(action, options_.chunks));
-    OwnedTensor stream = std::move(streams.front());
-    streams.pop_front();
-    return stream;
+  if (!is_local(*edge)) {
+    return receive();
   }
+  std::deque<OwnedTensor>& streams = handed_over_[*edge];
+  DURE_CHECK(!streams.empty(),
+             "a pipeline's program takes what no action before it made: ",
+             text_of(action, options_.chunks));
+  OwnedTensor stream = std::move(streams.front());
+  streams.pop_front();
+  return stream;
+}
+
+// What the action at hand posted first.
+OwnedTensor Executor::receive() {
   Incoming& incoming = incoming_.front();
   incoming.work.wait();
-  const Tensor part = own_part(incoming.whole);
+  OwnedTensor stream = std::move(incoming.whole);
+  const Tensor part = own_part(stream);
   comm::record_communication(*axis_.stream,
                              kRecv,
                              incoming.start_seconds,
                              incoming.work.elapsed_seconds(),
                              part.size_bytes());
-  OwnedTensor stream = std::move(incoming.whole);
   incoming_.pop_front();
-  if (axis_.tensor.rows == Rows::kWhole && axis_.tensor.ranks->size() > 1) {
+  if (axis_.tensor.rows == Rows::kWhole) {
+    comm::Counts counts =
+        comm::even_counts(stream.shape()[0], axis_.tensor.ranks->size());
+    for (std::int64_t& count : counts) {
+      count *= columns_;
+    }
     comm::run_traced(
         *axis_.stream,
         *axis_.tensor.ranks,
         "all_gather stream",
-        comm::AllGather{.y = stream, .x = part, .counts = parts()});
+        comm::AllGather{.y = stream, .x = part, .counts = std::move(counts)});
   }
   return stream;
 }
@@ -193,10 +193,10 @@ void Executor::settle(std::deque<Sent>& sent, std::size_t most) {
 void Executor::run(std::span<const Action> program, StageWork& work) {
   for (std::size_t i = 0; i < program.size(); ++i) {
     if (i == 0) {
-      post(program[0]);
+      post(program[0], work.rows(program[0].micro_batch));
     }
     if (i + 1 < program.size()) {
-      post(program[i + 1]);
+      post(program[i + 1], work.rows(program[i + 1].micro_batch));
     }
     run_action(program[i], work);
   }

@@ -23,6 +23,7 @@
 #include <span>
 
 #include "dure/comm/communicator.h"
+#include "dure/parallel/pipeline/replay.h"
 #include "dure/parallel/pipeline/schedule.h"
 #include "dure/parallel/pipeline/stage_work.h"
 #include "dure/parallel/tensor/tensor_axis.h"
@@ -41,11 +42,9 @@ struct PipeAxis {
 
 class Executor {
  public:
-  // `options` say how stages lie on the ranks. `rows`, N, and `columns`, C, are
-  // those of all of a micro-batch's stream.
+  // `options` say how stages lie on the ranks; `columns`: C of a stream.
   Executor(const PipeAxis& axis,
            const ScheduleOptions& options,
-           std::int64_t rows,
            std::int64_t columns);
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
@@ -82,11 +81,12 @@ class Executor {
   int peer_of(int stage) const { return place_of(options_, stage).rank; }
   bool is_local(const Edge& edge) const;
 
-  comm::Counts parts() const;
+  // This tensor rank's part of what the tensor ranks have alike.
   Tensor own_part(Tensor stream) const;
 
-  void post(const Action& action);
+  void post(const Action& action, std::int64_t rows);
   OwnedTensor take(const Action& action);
+  OwnedTensor receive();
   void give(const Action& action, OwnedTensor stream);
   void send(const Edge& edge, OwnedTensor stream);
   void settle(std::deque<Sent>& sent, std::size_t most);
@@ -95,7 +95,6 @@ class Executor {
 
   PipeAxis axis_;
   ScheduleOptions options_;
-  std::int64_t rows_;
   std::int64_t columns_;
   std::map<Edge, std::deque<Sent>> sent_;
   std::map<Edge, std::deque<OwnedTensor>> handed_over_;  // local edges

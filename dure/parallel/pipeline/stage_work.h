@@ -2,13 +2,15 @@
 // side of the executor (executor.h).
 #pragma once
 
+#include <cstdint>
+
 #include "dure/tensor/arena.h"
 
 namespace dure::parallel {
 
 // Streams are (n, C), the residual stream of a micro-batch on this tensor rank;
 // empty where a chunk begins or ends the model. All is asked in the order of
-// the program.
+// the program; what a program does not ask for need not be there.
 class StageWork {
  public:
   StageWork() = default;
@@ -16,19 +18,21 @@ class StageWork {
   StageWork& operator=(const StageWork&) = delete;
   virtual ~StageWork() = default;
 
+  // N of a micro-batch: the rows of its stream on all tensor ranks.
+  virtual std::int64_t rows(int micro_batch) const = 0;
+
   virtual OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) = 0;
 
-  // Given the gradient of what forward() returned, that of what it took.
-  virtual OwnedTensor backward(int chunk, int micro_batch, OwnedTensor d_y) = 0;
-
-  // The same in two halves.
+  // Given the gradient of what forward() returned, that of what it took; whole,
+  // or in two halves.
+  virtual OwnedTensor backward(int chunk, int micro_batch, OwnedTensor d_y);
   virtual OwnedTensor backward_input(int chunk,
                                      int micro_batch,
-                                     OwnedTensor d_y) = 0;
-  virtual void backward_weights(int chunk, int micro_batch) = 0;
+                                     OwnedTensor d_y);
+  virtual void backward_weights(int chunk, int micro_batch);
 
   // The optimizer, from the gradients of the micro-batches up to this one.
-  virtual void update(int micro_batch) = 0;
+  virtual void update(int micro_batch);
 };
 
 }  // namespace dure::parallel

@@ -1,0 +1,160 @@
+#include "dure/train/pipeline.h"
+
+#include <algorithm>
+
+#include "dure/base/check.h"
+#include "dure/model/stage_split.h"
+#include "dure/train/ramp_up.h"
+
+namespace dure::train {
+namespace {
+
+using model::UnitRange;
+using nn::Uses;
+using nn::Visit;
+using parallel::Action;
+using parallel::Pass;
+using parallel::Program;
+using parallel::ScheduleKind;
+
+// The visits of one action, which model/decoder.h makes.
+class Visits {
+ public:
+  Visits(std::int64_t layers, std::vector<Visit>& all)
+      : norm_(model::norm_unit(layers)), all_(all) {}
+
+  void add(const Action& action, const UnitRange& chunk) {
+    switch (action.pass) {
+      case Pass::kForward:
+        forward(action.micro_batch, chunk);
+        break;
+      case Pass::kBackward:
+      case Pass::kInput:
+        backward(action.micro_batch, chunk);
+        break;
+      case Pass::kWeight:
+        weights(action.micro_batch, chunk);
+        break;
+      case Pass::kUpdate:
+        break;
+    }
+  }
+
+ private:
+  bool is_block(int unit) const {
+    return unit > model::kEmbeddingUnit && unit < norm_;
+  }
+
+  // The head makes its gradients at once.
+  void forward(int micro_batch, const UnitRange& chunk) {
+    for (int unit = chunk.first; unit < chunk.last; ++unit) {
+      all_.push_back(
+          {unit, unit > norm_ ? Uses::kBoth : Uses::kValues, micro_batch});
+    }
+  }
+
+  // The embedding's reads nothing.
+  void backward(int micro_batch, const UnitRange& chunk) {
+    for (int unit = std::min(chunk.last - 1, norm_); unit >= chunk.first;
+         --unit) {
+      all_.push_back(
+          {unit,
+           unit == model::kEmbeddingUnit ? Uses::kGradients : Uses::kBoth,
+           micro_batch});
+    }
+  }
+
+  void weights(int micro_batch, const UnitRange& chunk) {
+    for (int unit = chunk.last - 1; unit >= chunk.first; --unit) {
+      if (is_block(unit)) {
+        all_.push_back({unit, Uses::kGradients, micro_batch});
+      }
+    }
+  }
+
+  int norm_;
+  std::vector<Visit>& all_;
+};
+
+}  // namespace
+
+std::vector<UnitRange> Pipeline::chunks(int rank) const {
+  std::vector<UnitRange> ranges;
+  for (int c = 0; c < schedule.chunks; ++c) {
+    ranges.push_back(
+        stages[static_cast<std::size_t>(stage_of(schedule, rank, c))]);
+  }
+  return ranges;
+}
+
+int Pipeline::rank_of(int unit) const {
+  const auto stage =
+      std::find_if(stages.begin(), stages.end(), [&](const UnitRange& range) {
+        return range.has(unit);
+      });
+  return place_of(schedule, static_cast<int>(stage - stages.begin())).rank;
+}
+
+Pipeline pipeline_of(const Config& config) {
+  const ParallelConfig& parallel = config.parallel;
+  Pipeline pipeline{
+      .schedule = {.kind = parallel.schedule,
+                   .stages = static_cast<int>(parallel.pipeline),
+                   .chunks = static_cast<int>(parallel.virtual_stages)},
+      .stages = {}};
+  pipeline.stages = model::split_units(
+      config.model, {}, pipeline.schedule.stages * pipeline.schedule.chunks);
+  return pipeline;
+}
+
+Pipeline forward_pipeline(const model::ModelConfig& config, int ranks) {
+  return {.schedule = {.kind = ScheduleKind::kGpipe, .stages = ranks},
+          .stages = model::split_units(config, {}, ranks)};
+}
+
+void validate_pipeline(const Config& config) {
+  const Pipeline pipeline = pipeline_of(config);
+  const std::int64_t samples = config.train.micro_batch * config.parallel.data;
+  for (const std::int64_t batch : global_batches(config.train)) {
+    parallel::validate(
+        schedule_of(pipeline, static_cast<int>(batch / samples)));
+  }
+}
+
+parallel::ScheduleOptions schedule_of(const Pipeline& pipeline,
+                                      int micro_batches) {
+  parallel::ScheduleOptions options = pipeline.schedule;
+  options.micro_batches = micro_batches;
+  options.per_update =
+      options.kind == ScheduleKind::kPipedream ? 1 : micro_batches;
+  return options;
+}
+
+// As many at a time through every chunk as there are ranks: so a rank that has
+// the next stage, too, is back at it when they come.
+Program forward_program(const Pipeline& pipeline, int micro_batches) {
+  Program program;
+  const int group = pipeline.schedule.stages;
+  for (int first = 0; first < micro_batches; first += group) {
+    const int last = std::min(first + group, micro_batches);
+    for (int chunk = 0; chunk < pipeline.schedule.chunks; ++chunk) {
+      for (int m = first; m < last; ++m) {
+        program.push_back({Pass::kForward, chunk, m});
+      }
+    }
+  }
+  return program;
+}
+
+std::vector<Visit> visits_of(std::span<const Action> program,
+                             std::span<const UnitRange> chunks,
+                             std::int64_t layers) {
+  std::vector<Visit> all;
+  Visits visits(layers, all);
+  for (const Action& action : program) {
+    visits.add(action, chunks[static_cast<std::size_t>(action.chunk)]);
+  }
+  return all;
+}
+
+}  // namespace dure::train

@@ -1,0 +1,50 @@
+// A run's pipeline: who has which stretch of the model, and who does what when.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "dure/model/weights.h"
+#include "dure/nn/parameter.h"
+#include "dure/parallel/pipeline/schedule.h"
+#include "dure/train/config.h"
+
+namespace dure::train {
+
+struct Pipeline {
+  // How stages lie on ranks, and the schedule; micro-batches are each step's.
+  parallel::ScheduleOptions schedule;
+  std::vector<model::UnitRange> stages;  // in the order of the forward pass
+
+  // The stretches of a rank of the pipe axis, in that order.
+  std::vector<model::UnitRange> chunks(int rank) const;
+
+  // The rank of the pipe axis that has a unit.
+  int rank_of(int unit) const;
+};
+
+// As parallel.pipeline, virtual_stages, schedule and split say. Throws
+// UsageError where the layers can't be split so.
+Pipeline pipeline_of(const Config& config);
+
+// One that only goes forward, over so many ranks: even stages, one a rank.
+Pipeline forward_pipeline(const model::ModelConfig& config, int ranks);
+
+// Throws UsageError where the schedule can't be of the micro-batches that a
+// step of the run has on a rank. parallel.data must be known.
+void validate_pipeline(const Config& config);
+
+// The schedule of one step, of so many micro-batches.
+parallel::ScheduleOptions schedule_of(const Pipeline& pipeline,
+                                      int micro_batches);
+
+// Only forward: what evaluation and generation run.
+parallel::Program forward_program(const Pipeline& pipeline, int micro_batches);
+
+// The units that a rank visits in a program, in order, as its decoders do
+// (model/decoder.h). `layers` of the model.
+std::vector<nn::Visit> visits_of(std::span<const parallel::Action> program,
+                                 std::span<const model::UnitRange> chunks,
+                                 std::int64_t layers);
+
+}  // namespace dure::train

@@ -1,0 +1,95 @@
+#include "dure/train/training_stages.h"
+
+#include "dure/base/check.h"
+
+namespace dure::train {
+
+TrainingStages::TrainingStages(Rank& rank,
+                               Replica& replica,
+                               const Config& config)
+    : rank_(rank), replica_(replica), config_(config) {}
+
+void TrainingStages::begin(Batch batch) {
+  batch_ = std::move(batch);
+  loss_sum_ = {};
+}
+
+nn::Context TrainingStages::context(int micro_batch) {
+  nn::Context ctx =
+      rank_.context(static_cast<std::uint64_t>(config_.train.seed));
+  ctx.first_sample =
+      static_cast<std::uint64_t>(batch_.first_sample(micro_batch));
+  ctx.micro_batch = micro_batch;
+  return ctx;
+}
+
+TrainingStages::Flight& TrainingStages::take_off(int chunk, int micro_batch) {
+  std::unique_ptr<Flight>& flight = flying_[{chunk, micro_batch}];
+  if (landed_.empty()) {
+    flight = std::make_unique<Flight>(rank_, config_);
+  } else {
+    flight = std::move(landed_.back());
+    landed_.pop_back();
+  }
+  return *flight;
+}
+
+TrainingStages::Flight& TrainingStages::in_flight(int chunk, int micro_batch) {
+  return *flying_.at({chunk, micro_batch});
+}
+
+void TrainingStages::land(int chunk, int micro_batch) {
+  auto flight = flying_.extract({chunk, micro_batch});
+  landed_.push_back(std::move(flight.mapped()));
+}
+
+std::int64_t TrainingStages::rows(int /*micro_batch*/) const {
+  return config_.train.micro_batch * config_.data.sequence;
+}
+
+OwnedTensor TrainingStages::forward(int chunk, int micro_batch, OwnedTensor x) {
+  Flight& flight = take_off(chunk, micro_batch);
+  const model::Decoder& here = decoder(chunk);
+  if (here.has_embedding() || here.has_head()) {
+    flight.inputs.load(*batch_.dataset, batch_.first_sample(micro_batch));
+  }
+  nn::Context ctx = context(micro_batch);
+  OwnedTensor y = here.forward(ctx,
+                               std::move(x),
+                               flight.inputs.loss(),
+                               flight.inputs.batch(),
+                               batch_.d_loss,
+                               flight.saved);
+  if (here.has_head()) {
+    loss_sum_.add(flight.inputs.loss_sum());
+  }
+  return y;
+}
+
+OwnedTensor TrainingStages::backward(int chunk,
+                                     int micro_batch,
+                                     OwnedTensor d_y) {
+  Flight& flight = in_flight(chunk, micro_batch);
+  nn::Context ctx = context(micro_batch);
+  OwnedTensor d_x = decoder(chunk).backward(
+      ctx, std::move(d_y), flight.inputs.batch(), flight.saved);
+  land(chunk, micro_batch);
+  return d_x;
+}
+
+OwnedTensor TrainingStages::backward_input(int chunk,
+                                           int micro_batch,
+                                           OwnedTensor d_y) {
+  Flight& flight = in_flight(chunk, micro_batch);
+  nn::Context ctx = context(micro_batch);
+  return decoder(chunk).backward_input(
+      ctx, std::move(d_y), flight.inputs.batch(), flight.saved);
+}
+
+void TrainingStages::backward_weights(int chunk, int micro_batch) {
+  nn::Context ctx = context(micro_batch);
+  decoder(chunk).backward_weights(ctx, in_flight(chunk, micro_batch).saved);
+  land(chunk, micro_batch);
+}
+
+}  // namespace dure::train

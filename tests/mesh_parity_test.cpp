@@ -1,0 +1,94 @@
+// Every mesh against one rank: the flagship. Where pipe, data and ZeRO vary,
+// and sums are ranked, every bit is the same, whatever the schedule; where
+// tensor ranks share matrices, those of as many tensor ranks alone.
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/parity_run.h"
+
+namespace dure {
+namespace {
+
+using parallel::ScheduleKind;
+using train::Config;
+
+constexpr int kSteps = 6;
+
+struct Model {
+  const char* name;
+  Config (*config)();
+};
+
+// Fourteen blocks of nothing much: enough for eight stages of two chunks.
+Config deep(Config config) {
+  config.model.layers = 14;
+  return config;
+}
+
+Config deep_gpt() {
+  Config config = deep(small_gpt());
+  config.model.dropout = 0.1;
+  return config;
+}
+
+Config deep_untied_gpt() {
+  Config config = deep(small_gpt());
+  config.model.tie_embeddings = false;
+  return config;
+}
+
+Config deep_llama() {
+  return deep(small_llama());
+}
+
+constexpr Model kModels[] = {
+    {"Gpt", deep_gpt}, {"UntiedGpt", deep_untied_gpt}, {"Llama", deep_llama}};
+
+class MeshParity : public testing::TestWithParam<Model> {};
+
+INSTANTIATE_TEST_SUITE_P(Models,
+                         MeshParity,
+                         testing::ValuesIn(kModels),
+                         [](const auto& model) {
+                           return std::string(model.param.name);
+                         });
+
+TEST_P(MeshParity, SchedulesChangeNoBit) {
+  const Config config = GetParam().config();
+  const ParityOutcome one = run_layout(config, {.micro_batches = 4}, kSteps);
+  EXPECT_LT(one.losses.back(), one.losses.front());
+  for (const auto& [name, kind] : parallel::schedules()) {
+    if (!parallel::is_synchronous(kind)) {
+      continue;
+    }
+    for (const int pipe : {1, 2, 4}) {
+      const Layout layout = {
+          .pipe = pipe, .schedule = kind, .micro_batches = 4};
+      SCOPED_TRACE(text(layout));
+      expect_same(run_layout(config, layout, kSteps), one);
+    }
+  }
+}
+
+TEST_P(MeshParity, PipelinesOfDataAndZeroChangeNoBit) {
+  const Config config = GetParam().config();
+  const ParityOutcome one = run_layout(config, {.micro_batches = 8}, kSteps);
+  for (const ScheduleKind kind :
+       {ScheduleKind::k1F1B, ScheduleKind::kInterleaved, ScheduleKind::kZbV}) {
+    for (const int zero : {0, 1, 2, 3}) {
+      const Layout layout = {.pipe = 2,
+                             .data = 2,
+                             .zero = zero,
+                             .schedule = kind,
+                             .micro_batches = 4};
+      SCOPED_TRACE(text(layout));
+      expect_same(run_layout(config, layout, kSteps), one);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dure

@@ -1,0 +1,175 @@
+#include "tests/parity_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/model/weights.h"
+
+namespace dure {
+namespace {
+
+using train::Config;
+using train::Rank;
+using train::Trainer;
+
+Config configured(Config config, const Layout& layout) {
+  config.train.micro_batch = 1;
+  config.train.global_batch = layout.data * layout.micro_batches;
+  config.parallel.pipeline = layout.pipe;
+  config.parallel.data = layout.data;
+  config.parallel.tensor = layout.tensor;
+  config.parallel.sequence = layout.sequence;
+  config.parallel.zero = layout.zero;
+  config.parallel.zero_group = layout.zero_group;
+  config.parallel.schedule = layout.schedule;
+  config.parallel.virtual_stages = layout.chunks;
+  config.parallel.sums = layout.sums;
+  // Several buckets of several weights, some cut across ranks.
+  config.parallel.bucket_mb = 0.02;
+  config.parallel.first_bucket_mb = 0.004;
+  config.memory.recompute = layout.recompute;
+  config.optimizer.clip_gradient = 0.5;  // so that the norm counts
+  return train::resolve(config);
+}
+
+// Puts elements of a rank's part where they are in the whole weight.
+void put(const model::WeightSpec& spec,
+         mesh::Part part,
+         std::int64_t offset,
+         ConstTensor piece,
+         std::vector<float>& whole) {
+  whole.resize(static_cast<std::size_t>(mesh::elements(spec.logical)));
+  const mesh::LocalPart local(spec.shape, spec.sharding, part);
+  for (const mesh::Stretch& stretch :
+       local.stretches(offset, piece.elements())) {
+    for (std::int64_t i = 0; i < stretch.length; ++i) {
+      const std::int64_t global = stretch.global + i;
+      if (global < std::ssize(whole)) {
+        whole[static_cast<std::size_t>(global)] =
+            piece.data()[stretch.local + i - offset];
+      }
+    }
+  }
+}
+
+void collect(Rank& rank, Trainer& trainer, ParityOutcome& outcome) {
+  train::Replica& replica = trainer.replica();
+  replica.store().settle();
+  const mesh::Part part = rank.tensor().part();
+  const auto specs = model::weights(replica.config(), part.count);
+  outcome.weights.resize(specs.size());
+  outcome.gradients.resize(specs.size());
+  for (const parallel::Kept& kept : replica.store().kept()) {
+    const std::string& name =
+        replica.parameters().all()[static_cast<std::size_t>(kept.weight)].name;
+    const auto spec =
+        std::find_if(specs.begin(), specs.end(), [&](const auto& candidate) {
+          return candidate.name == name;
+        });
+    const auto w = static_cast<std::size_t>(spec - specs.begin());
+    put(*spec, part, kept.offset, kept.value, outcome.weights[w]);
+    put(*spec, part, kept.offset, kept.gradient, outcome.gradients[w]);
+  }
+}
+
+double relative(double a, double b) {
+  return std::fabs(a - b) / std::fabs(b);
+}
+
+}  // namespace
+
+std::string text(const Layout& layout) {
+  return concat("pipe ",
+                layout.pipe,
+                " x data ",
+                layout.data,
+                " x tensor ",
+                layout.tensor,
+                layout.sequence ? ", rows cut" : "",
+                ", zero ",
+                layout.zero,
+                layout.zero_group > 0 ? concat(" of ", layout.zero_group) : "",
+                ", ",
+                parallel::name_of(layout.schedule),
+                ", ",
+                layout.micro_batches,
+                " micro-batches");
+}
+
+ParityOutcome run_layout(train::Config config,
+                         const Layout& layout,
+                         int steps) {
+  ParityOutcome outcome;
+  std::mutex mutex;
+  const Config resolved = configured(std::move(config), layout);
+  train::validate(resolved);
+  train::validate_pipeline(resolved);
+  launch::run_ranks({.ranks = layout.ranks()}, [&](comm::Communicator& world) {
+    train::RankOptions options = train::rank_options(resolved);
+    options.world = &world;
+    Rank rank(options);
+    Trainer trainer(rank, resolved);
+    const Walks data = small_data();
+    ParityOutcome mine;
+    for (int i = 0; i < steps; ++i) {
+      const train::StepResult step = trainer.step(data);
+      mine.losses.push_back(step.loss);
+      mine.norms.push_back(step.grad_norm);
+    }
+    mine.validation = trainer.evaluate(data, 11);
+    const std::lock_guard lock(mutex);
+    if (!outcome.losses.empty()) {  // every rank says the same
+      EXPECT_EQ(mine.losses, outcome.losses);
+      EXPECT_EQ(mine.norms, outcome.norms);
+      EXPECT_EQ(mine.validation, outcome.validation);
+    }
+    outcome.losses = mine.losses;
+    outcome.norms = mine.norms;
+    outcome.validation = mine.validation;
+    collect(rank, trainer, outcome);
+  });
+  return outcome;
+}
+
+Layout alone(const Layout& layout) {
+  return {.micro_batches = layout.data * layout.micro_batches};
+}
+
+void expect_same(const ParityOutcome& a, const ParityOutcome& b) {
+  EXPECT_EQ(a.losses, b.losses);
+  EXPECT_EQ(a.norms, b.norms);
+  EXPECT_EQ(a.validation, b.validation);
+  EXPECT_TRUE(a.gradients == b.gradients);
+  EXPECT_TRUE(a.weights == b.weights);
+}
+
+double worst(const Arrays& a, const Arrays& b) {
+  double result = 0;
+  for (std::size_t w = 0; w < a.size(); ++w) {
+    EXPECT_EQ(a[w].size(), b[w].size());
+    double largest = 0;
+    double difference = 0;
+    for (std::size_t i = 0; i < a[w].size(); ++i) {
+      largest = std::max(largest, std::fabs(static_cast<double>(b[w][i])));
+      difference = std::max(difference,
+                            std::fabs(static_cast<double>(a[w][i]) - b[w][i]));
+    }
+    result = std::max(result, difference / largest);
+  }
+  return result;
+}
+
+double worst(const std::vector<double>& a, const std::vector<double>& b) {
+  double result = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    result = std::max(result, relative(a[i], b[i]));
+  }
+  return result;
+}
+
+}  // namespace dure
