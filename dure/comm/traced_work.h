@@ -1,4 +1,4 @@
-// Collectives that the trace learns of when they are over.
+// Collectives and messages that the trace learns of when they are over.
 #pragma once
 
 #include <cstddef>
@@ -56,7 +56,7 @@ class TracedWork {
       : stream_(&stream),
         name_(name),
         start_(trace_seconds(stream)),
-        bytes_(op.y.size_bytes()),
+        bytes_(bytes_of(op)),
         work_(ranks.start(op)) {}
 
   bool done() const { return work_.done(); }
@@ -65,6 +65,15 @@ class TracedWork {
   void wait();
 
  private:
+  template <typename Op>
+  static std::size_t bytes_of(const Op& op) {
+    if constexpr (requires { op.y; }) {
+      return op.y.size_bytes();
+    } else {
+      return op.x.size_bytes();  // a message that is sent
+    }
+  }
+
   void swap(TracedWork& other) noexcept {
     std::swap(stream_, other.stream_);
     std::swap(name_, other.name_);

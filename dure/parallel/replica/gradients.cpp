@@ -14,13 +14,20 @@ constexpr std::size_t kMostPending = 2;
 
 }  // namespace
 
-Gradients::Gradients(const Place& place, Storage storage, Order order)
+Gradients::Gradients(const Place& place,
+                     Storage storage,
+                     Order order,
+                     const std::optional<Tied>& tied)
     : place_(place),
       storage_(storage),
       order_(order),
       buckets_(place.plan),
       is_summed_(place.plan.buckets.size()) {
   const BucketPlan& plan = place_.plan;
+  if (tied) {
+    tied_.emplace(place.stream, *tied->ranks);
+    tied_bucket_ = bucket_of(plan, *tied);
+  }
   const std::int64_t keepers =
       storage == Storage::kWhole ? 1 : place_.groups.part().count;
   flat_ = place_.arena.tensor({plan.elements / keepers}, Category::kGradients);
@@ -33,6 +40,17 @@ Gradients::Gradients(const Place& place, Storage storage, Order order)
 }
 
 Gradients::~Gradients() = default;
+
+// With ranked sums: what the last stage writes to the tied bucket goes to the
+// first, which adds to it.
+bool Gradients::is_given(int bucket) const {
+  return bucket == tied_bucket_ && order_ == Order::kRanked &&
+         !tied_->is_first();
+}
+bool Gradients::is_taken(int bucket) const {
+  return bucket == tied_bucket_ && order_ == Order::kRanked &&
+         tied_->is_first();
+}
 
 // The gradients of a bucket's weights are in `memory` from now on; nowhere,
 // where that is empty.
@@ -84,8 +102,12 @@ void Gradients::open(const Key& key) {
   if (!open.memory) {
     open.memory =
         place_.arena.tensor({planned.elements}, Category::kCommunication);
+    if (is_taken(key.first)) {
+      tied_->take(open.memory);
+    }
     open.writes.assign(static_cast<std::size_t>(planned.last - planned.first),
-                       kernels::Write::kOverwrite);
+                       is_taken(key.first) ? kernels::Write::kAdd
+                                           : kernels::Write::kOverwrite);
   }
   point(key.first, open.memory);
   for (int w = planned.first; w < planned.last; ++w) {
@@ -142,6 +164,10 @@ void Gradients::clear_unwritten(int bucket) {
 
 void Gradients::ready(const Key& key, int reductions_left) {
   clear_unwritten(key.first);
+  if (is_given(key.first)) {
+    tied_->give(std::move(take(key).given));
+    return;
+  }
   // Never earlier, though it may be done: so memory does not depend on timing.
   if (pending_.size() == kMostPending) {
     settle_front();
@@ -263,6 +289,18 @@ void Gradients::finish() {
     work.wait();
   }
   across_.clear();
+  finish_tied();
+}
+
+void Gradients::finish_tied() {
+  if (!tied_) {
+    return;
+  }
+  if (order_ == Order::kRanked) {
+    tied_->copy_to_last(part(tied_bucket_));
+  } else {
+    tied_->add_up(part(tied_bucket_));
+  }
 }
 
 Tensor Gradients::part(int bucket) const {

@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -32,6 +33,7 @@
 #include "dure/parallel/replica/bucket_plan.h"
 #include "dure/parallel/replica/countdown.h"
 #include "dure/parallel/replica/replica_groups.h"
+#include "dure/parallel/replica/tied.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/stream.h"
 
@@ -51,7 +53,11 @@ class Gradients {
     nn::ParameterSet& parameters;
   };
 
-  Gradients(const Place& place, Storage storage, Order order);
+  // `tied`: of what this rank and another stage hold both (tied.h).
+  Gradients(const Place& place,
+            Storage storage,
+            Order order,
+            const std::optional<Tied>& tied = std::nullopt);
   ~Gradients();
   Gradients(const Gradients&) = delete;
   Gradients& operator=(const Gradients&) = delete;
@@ -87,6 +93,8 @@ class Gradients {
     comm::TracedWork work;
   };
 
+  bool is_given(int bucket) const;
+  bool is_taken(int bucket) const;
   void point(int bucket, Tensor memory);
   void open(const Key& key);
   void put_away(const Key& key);
@@ -98,11 +106,14 @@ class Gradients {
   void settle_front();
   void add_ranked(const Pending& pending);
   void across_groups(int bucket);
+  void finish_tied();
   Tensor keeper_part(int bucket) const;
 
   Place place_;
   Storage storage_;
   Order order_;
+  std::optional<TiedRanks> tied_;
+  int tied_bucket_ = -1;
   UnitBuckets buckets_;
   OwnedTensor flat_;  // kWhole: of all buckets; kParts: this rank's parts
   Countdown countdown_;

@@ -52,7 +52,7 @@ ParameterStore::ParameterStore(Stream& stream,
                 : make_whole_values(place());
   if (options.gradients == WithGradients::kYes) {
     gradients_ = std::make_unique<Gradients>(
-        place(), storage_of(options), options.order);
+        place(), storage_of(options), options.order, options.tied);
   }
   kept_ = find_kept();
   parameters.set_home(*this);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ struct StoreOptions {
   double first_bucket_bytes = 1 << 20;
   Gradients::Order order = Gradients::Order::kFast;
   WithGradients gradients = WithGradients::kYes;
+  std::optional<Tied> tied = std::nullopt;  // with another stage
 };
 
 // Elements that this rank keeps: it updates them, and saves them.

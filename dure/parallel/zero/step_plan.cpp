@@ -38,6 +38,7 @@ class Replay {
       run(visit);
     }
     settle(0);
+    finish_tied();
     if (step_.stage < 3 && step_.shard_size > 1) {
       result_.elements.all_gather += plan_.elements;
     }
@@ -111,6 +112,9 @@ class Replay {
     for (const int bucket : buckets_.of(visit.unit)) {
       if (parts_ && open_.insert({bucket, visit.micro_batch}).second) {
         hold(elements(bucket));
+        if (is_exchanged(bucket, TiedStage::kFirst)) {
+          result_.elements.tied_messages += elements(bucket);
+        }
       }
     }
   }
@@ -121,8 +125,27 @@ class Replay {
       const Countdown::Left left = countdown_.end(*it, visit.micro_batch);
       if (left.visits == 0) {
         open_.erase({*it, visit.micro_batch});
-        reduce(*it, left.reductions);
+        if (is_exchanged(*it, TiedStage::kLast)) {
+          // Held to the end of the step.
+          result_.elements.tied_messages += elements(*it);
+        } else {
+          reduce(*it, left.reductions);
+        }
       }
+    }
+  }
+
+  // Whether what is written to it on the last stage goes to the first.
+  bool is_exchanged(int bucket, TiedStage stage) const {
+    return ranked_ && step_.tied && step_.tied->bucket == bucket &&
+           step_.tied->stage == stage;
+  }
+
+  void finish_tied() {
+    if (step_.tied) {
+      const std::int64_t part = elements(step_.tied->bucket) / step_.shard_size;
+      StepElements& count = result_.elements;
+      (ranked_ ? count.tied_messages : count.all_reduce_tied) += part;
     }
   }
 

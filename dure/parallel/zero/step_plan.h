@@ -6,6 +6,8 @@
 //   gradients   at stages 2 and 3, or with ranked sums: the buckets that are
 //               being written, and at most two on their way, each with what it
 //               is received into
+//   tied        with ranked sums, on the last stage of a pipeline: what it has
+//               given the first of a tied weight's gradient (tied.h)
 //   values      at stage 3: the buckets of the visit that reads them now, and
 //   of
 //               the `prefetch` ones after it that do; once a step: of all that
@@ -22,6 +24,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,12 +39,20 @@ namespace dure::parallel {
 // forward and then backward. `units`: of the model, 2 or more.
 std::vector<nn::Visit> visits(int units, int micro_batches);
 
+// A bucket that the first stage of a pipeline and the last both have (tied.h).
+enum class TiedStage : std::uint8_t { kFirst, kLast };
+struct TiedBucket {
+  int bucket = 0;
+  TiedStage stage = TiedStage::kFirst;
+};
+
 struct StepOf {
   int stage = 0;
   int shard_size = 1;  // P
   int prefetch = 1;
   Gather gather = Gather::kEachUse;
   Gradients::Order order = Gradients::Order::kFast;
+  std::optional<TiedBucket> tied = std::nullopt;
 };
 
 // Elements that each rank gives or gets in collectives of the kind, the larger
@@ -52,11 +63,13 @@ struct StepElements {
   std::int64_t all_reduce = 0;       // across groups
   std::int64_t all_to_all = 0;       // ranked: of all ranks
   std::int64_t all_gather_sums = 0;  // ranked: across groups
+  std::int64_t all_reduce_tied = 0;  // of the two stages
+  std::int64_t tied_messages = 0;    // ranked: between the two stages
 
   // As published: an all_reduce is a reduce_scatter and an all_gather.
   std::int64_t moved() const {
-    return reduce_scatter + all_gather + 2 * all_reduce + all_to_all +
-           all_gather_sums;
+    return reduce_scatter + all_gather + 2 * (all_reduce + all_reduce_tied) +
+           all_to_all + all_gather_sums + tied_messages;
   }
 };
 

@@ -74,9 +74,9 @@ TEST(StepPlan, StageThreeGathersTwiceLessWhatIsStillThere) {
   EXPECT_EQ(gathered(8), 640 + 256 + 256 + 64);
 }
 
-// A second micro-batch's forward is in sight of the first one's backward: block
-// 1 is dropped as its backward ends with none ahead; with one ahead, the
-// embedding is gathered while it runs; with two, block 1 stays for the forward.
+// The backward ends with block 1's, and the next micro-batch begins with the
+// embedding's forward and block 1's. Two ahead, block 1 is still in sight when
+// its backward ends, and not gathered again.
 TEST(StepPlan, PrefetchReachesIntoTheNextMicroBatch) {
   const BucketPlan plan = planned(2, BucketCut::kByUnits);
   const auto gathered = [&](int prefetch, int micro_batches) {
@@ -92,10 +92,7 @@ TEST(StepPlan, PrefetchReachesIntoTheNextMicroBatch) {
   EXPECT_EQ(gathered(8, 2), gathered(8, 1));
 }
 
-// Every bucket once, whatever the micro-batches; all are there as the head
-// runs, beside its gradient. Each use: the largest two that follow one another
-// in reading are embedding and head (one bucket, 640) beside the norm (64) or
-// block 1 (256), with the gradients that are written or on their way.
+// Every bucket once, whatever the micro-batches.
 TEST(StepPlan, StageThreeGathersOnceAStepWhereAskedTo) {
   const BucketPlan plan = planned(2, BucketCut::kByUnits);
   StepOf step = {.stage = 3, .shard_size = 2, .gather = Gather::kOnceAStep};
@@ -104,16 +101,49 @@ TEST(StepPlan, StageThreeGathersOnceAStepWhereAskedTo) {
     EXPECT_EQ(once.elements.all_gather, plan.elements);
     EXPECT_EQ(once.elements.reduce_scatter, micro_batches * plan.elements);
   }
-  // One micro-batch: the embedding's values are dropped with the head, whose
-  // gradient (640) stays; block 1's backward then has the gradients of norm
-  // and block 2 on their way, block 1's values and gradient. The head's own
-  // visit has all values and its gradient.
+  // The head runs with all values there, and its gradient (640).
   EXPECT_EQ(plan_of(plan, step, 1).peak_bytes, 4 * (plan.elements + 640));
+  // Each use: block 1 goes backward with its own values (256) and gradient
+  // (256), the embedding's gradient (640), which the head has begun, and those
+  // of the norm (64) and block 2 (256) on their way.
   step.gather = Gather::kEachUse;
   step.prefetch = 0;
-  // The head: 640 of values, 640 of gradients.
   EXPECT_EQ(plan_of(plan, step, 1).peak_bytes,
             4 * (640 + 64 + 256 + 256 + 256));
+}
+
+// Stages of a pipeline, bucket 0 tied. Ranked: the last stage gives the 640 of
+// each micro-batch, and holds both to the end of the step; the first
+// takes them. Both move the part that they keep.
+TEST(StepPlan, TiedStagesExchangeASummandAMicroBatch) {
+  const std::vector<PlannedWeight> weights = {
+      {.elements = 640, .units = {4}, .group = 1},
+      {.elements = 64, .units = {3}}};
+  const BucketPlan plan = plan_buckets(weights, {.parts = 2});
+  const std::vector<nn::Visit> last = {{3, nn::Uses::kValues, 0},
+                                       {4, nn::Uses::kBoth, 0},
+                                       {3, nn::Uses::kValues, 1},
+                                       {4, nn::Uses::kBoth, 1},
+                                       {3, nn::Uses::kBoth, 0},
+                                       {3, nn::Uses::kBoth, 1}};
+  StepOf step = {.stage = 2,
+                 .shard_size = 2,
+                 .order = Order::kRanked,
+                 .tied = TiedBucket{.bucket = 0, .stage = TiedStage::kLast}};
+  const StepPlan ranked = plan_step(plan, step, last);
+  EXPECT_EQ(ranked.elements.tied_messages, 2 * 640 + 320);
+  EXPECT_EQ(ranked.elements.all_to_all, 2 * 64);
+  // 64 given and received of each micro-batch.
+  EXPECT_EQ(ranked.peak_bytes, 4 * (2 * 640 + 2 * (64 + 64)));
+  step.tied->stage = TiedStage::kFirst;
+  const StepElements first = plan_step(plan, step, last).elements;
+  EXPECT_EQ(first.tied_messages, 2 * 640 + 320);
+  EXPECT_EQ(first.all_to_all, 2 * (640 + 64));
+  step.order = Order::kFast;
+  const StepElements fast = plan_step(plan, step, last).elements;
+  EXPECT_EQ(fast.tied_messages, 0);
+  EXPECT_EQ(fast.all_reduce_tied, 320);
+  EXPECT_EQ(fast.reduce_scatter, 2 * (640 + 64));
 }
 
 // Stage 2, one micro-batch: the buckets are, from the last, norm with block 2
