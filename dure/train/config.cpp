@@ -27,6 +27,11 @@ constexpr Choice<Compute> kComputes[] = {
     {"fp32", Compute::kFp32},
 };
 
+constexpr Choice<parallel::Gather> kGathers[] = {
+    {"each_use", parallel::Gather::kEachUse},
+    {"once_a_step", parallel::Gather::kOnceAStep},
+};
+
 constexpr Choice<Sums> kSums[] = {
     {"fast", Sums::kFast},
     {"ranked", Sums::kRanked},
@@ -149,6 +154,12 @@ void visit(Fields& fields, ParallelConfig& c) {
                c.prefetch_layers,
                "Layers whose weights are gathered ahead, at stage 3.",
                {.most = 1024});
+  fields.choice("gather",
+                c.gather,
+                "How long stage 3 keeps gathered weights: each_use, until the "
+                "layer has run; once_a_step, until the last micro-batch that "
+                "reads them.",
+                kGathers);
   fields.number("bucket_mb",
                 c.bucket_mb,
                 "MiB of gradients that are reduced at a time.",
@@ -388,6 +399,7 @@ parallel::StoreOptions store_options(const ParallelConfig& config) {
   return {.stage = static_cast<int>(config.zero),
           .shard_size = static_cast<int>(config.zero_group),
           .prefetch = static_cast<int>(config.prefetch_layers),
+          .gather = config.gather,
           .bucket_bytes = config.bucket_mb * kMib,
           .first_bucket_bytes = config.first_bucket_mb * kMib,
           .order = config.sums == Sums::kRanked

@@ -51,6 +51,7 @@ struct ParallelConfig {
   std::int64_t zero = 0;
   std::int64_t zero_group = 0;  // 0: all ranks that share a batch
   std::int64_t prefetch_layers = 1;
+  parallel::Gather gather = parallel::Gather::kEachUse;  // at stage 3
   double bucket_mb = 25;
   double first_bucket_mb = 1;
   Sums sums = Sums::kFast;

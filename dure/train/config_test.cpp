@@ -97,6 +97,7 @@ TEST(Config, HasTheseKeys) {
       "parallel.zero",
       "parallel.zero_group",
       "parallel.prefetch_layers",
+      "parallel.gather",
       "parallel.bucket_mb",
       "parallel.first_bucket_mb",
       "parallel.sums",
