@@ -77,6 +77,10 @@ std::int64_t kept_bytes(const ModelConfig& config, const StepShape& step) {
   return kept_stream_bytes(config, step);
 }
 
+std::int64_t deferred_bytes(const ModelConfig& config, const StepShape& step) {
+  return block_activations(config, step).deferred();
+}
+
 namespace {
 
 // Ids, targets, positions and losses.

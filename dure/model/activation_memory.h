@@ -30,7 +30,23 @@
 // for a heads. Ours has no 5 a s / h, since the (S, S) matrices of attention
 // are never in memory, and 32 for 34, since dropout keeps no masks.
 //
+// Where the gradients of a block's matrices are put off (nn/weight_queue.h),
+// both factors of each product stay until they are made: in elements, whatever
+// was kept before,
+//
+//   norms        2 n C                   the inputs of qkv and up
+//   branches     2 n C                   the gradients of what projection and
+//                                        down put onto the stream
+//   qkv          N (H + 2 G) D / T       its gradient
+//   attended     N H D / T
+//   up           N U / T                 its gradient, in its place
+//   active       N F / T
+//
+// which is all of "none" but statistics and log sums, the branches being as
+// large as input and mid: 16 N C for GPT, the 32 s b h bytes of [2, table 1].
+//
 // [1] Korthikanti et al. 2022, arXiv:2205.05198.
+// [2] Qi et al. 2024, arXiv:2401.10241.
 #pragma once
 
 #include <cstdint>
@@ -68,6 +84,10 @@ struct BlockActivations {
     return input + qkv + attended + log_sums + mid + up;
   }
   std::int64_t cheap() const { return norms + statistics + active; }
+  // What gradients that are put off hold. A branch's is as large as the input.
+  std::int64_t deferred() const {
+    return norms + 2 * input + qkv + attended + up + active;
+  }
 };
 
 // Bytes of all that its backward reads. `config` must be resolved.
@@ -77,6 +97,10 @@ BlockActivations block_activations(const ModelConfig& config,
 // Bytes from a block's forward to its backward: on the first rank, which keeps
 // no less than any other.
 std::int64_t kept_bytes(const ModelConfig& config, const StepShape& step);
+
+// Bytes that a block's WeightQueue holds (Category::kActivations) from the
+// block's backward, with nn::Context::deferred, until it is run.
+std::int64_t deferred_bytes(const ModelConfig& config, const StepShape& step);
 
 // The most at any one time of a step (Category::kActivations), with the
 // micro-batch itself, what stands around the blocks, and the block that runs.

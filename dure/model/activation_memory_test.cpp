@@ -56,11 +56,19 @@ TEST(ActivationMemory, HasThePublishedFormulas) {
                    844.0 * (1 << 20));
 }
 
+// Qi et al.'s 32 s b h of a pass that makes weights' gradients
+// [activation_memory.h].
+TEST(ActivationMemory, OfGradientsPutOffIsThePublished) {
+  const StepShape step = {.rows = 8192, .element_bytes = 2};
+  EXPECT_EQ(deferred_bytes(of_22b(), step), 32LL * 8192 * 6144);
+}
+
 // Those of docs/activation_memory.md.
 TEST(ActivationMemory, OfGpt2) {
   StepShape step = {.rows = 1024};
   EXPECT_EQ(kept_bytes(gpt2(), step), 50'397'184);
   EXPECT_EQ(peak_activation_bytes(gpt2(), step), 614'227'968);
+  EXPECT_EQ(deferred_bytes(gpt2(), step), 16 * 1024 * 768 * 4);
   step.keeping.recompute = Recompute::kSelective;
   EXPECT_EQ(kept_bytes(gpt2(), step), 31'506'432);
   step.keeping.recompute = Recompute::kFull;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "dure/model/parts.h"
+#include "dure/nn/weight_queue.h"
 
 namespace dure::model {
 namespace {
@@ -129,6 +131,8 @@ void Block::backward(nn::Context& ctx,
   saved.mlp = {};
   attention_.backward(ctx, d_branch, d_nC, samples, saved.attention);
   norm1_.backward(ctx, d_nC, d_branch, saved.norm1, d_nC);
+  nn::release(ctx, std::move(saved.norm2_nC));
+  nn::release(ctx, std::move(saved.norm1_nC));
   saved = {};
 }
 

@@ -60,7 +60,8 @@ class Block {
   static void drop_cheap(Saved& saved);
   void remake_cheap(nn::Context& ctx, ConstTensor x, Saved& saved) const;
 
-  // d_nC holds the gradient of y, and then that of x. Frees `saved`.
+  // d_nC holds the gradient of y, and then that of x. Frees `saved`, but for
+  // what ctx.deferred has taken of it: deferred_bytes() (activation_memory.h).
   void backward(nn::Context& ctx,
                 Tensor d_nC,
                 std::int64_t samples,

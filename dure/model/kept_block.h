@@ -29,7 +29,8 @@ class KeptBlock {
   // The backward will come soon: begins to bring back what it needs.
   virtual void prepare(nn::Context& ctx) = 0;
 
-  // As the block's. `positions` again; ctx may be of another micro-batch.
+  // As the block's. `positions` again; ctx may be of another micro-batch. After
+  // it the next forward may come, whatever ctx.deferred has yet to run.
   virtual void backward(nn::Context& ctx,
                         const Block& block,
                         Tensor d_nC,

@@ -1,6 +1,9 @@
 #include "dure/nn/all_to_sharded.h"
 
+#include <utility>
+
 #include "dure/kernels/matmul.h"
+#include "dure/nn/weight_queue.h"
 #include "dure/parallel/tensor/regions.h"
 
 namespace dure::nn {
@@ -29,11 +32,16 @@ void AllToSharded::backward(Context& ctx,
                             ConstTensor d_y,
                             const Saved& saved) const {
   AllRows x(ctx.tensor, saved.x);
-  x.start();
+  if (ctx.deferred == nullptr) {
+    x.start();
+  }
   PartialSum sum(ctx.tensor, d_x);
   launch(ctx.stream, MatMul{.y = sum.summand(), .a = d_y, .b = weight_.value});
   sum.start();
-  backward_parameters(ctx, d_y, x.get());
+  now_or_later(
+      ctx, std::move(x), [this, d_y](Context& now, ConstTensor x_rows) {
+        backward_parameters(now, d_y, x_rows);
+      });
   sum.wait();
 }
 

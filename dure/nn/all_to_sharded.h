@@ -33,7 +33,8 @@ class AllToSharded {
   void forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const;
 
   // d_x (n, in), a stream, overwritten; d_y (N, out / T). The parameters'
-  // gradients by Parameter::take_write.
+  // gradients by Parameter::take_write, now or later (weight_queue.h): until
+  // then d_y and saved.x must live.
   void backward(Context& ctx,
                 Tensor d_x,
                 ConstTensor d_y,

@@ -2,6 +2,9 @@
 
 #include <cmath>
 #include <omp.h>
+#include <utility>
+
+#include "dure/nn/weight_queue.h"
 
 namespace dure::nn {
 
@@ -72,12 +75,12 @@ void Attention::backward(Context& ctx,
                          Tensor d_x,
                          ConstTensor d_y,
                          std::int64_t samples,
-                         const Saved& saved) const {
+                         Saved& saved) const {
   const kernels::AttentionShape shape =
       shape_of(ctx, ctx.tensor.all_rows(d_y.shape()[0]), samples);
   const OwnedTensor d_attention = ctx.workspace(saved.y_NC.shape());
   projection_.backward(ctx, d_attention, d_y, saved.projection);
-  const OwnedTensor d_qkv = ctx.workspace(saved.qkv_NC.shape());
+  OwnedTensor d_qkv = room_for_weights(ctx, saved.qkv_NC.shape());
   {
     const OwnedTensor scratch = ctx.workspace(
         {kernels::attention_scratch(shape, ::omp_get_max_threads())});
@@ -94,6 +97,8 @@ void Attention::backward(Context& ctx,
   }
   rope(ctx, d_qkv, saved.positions, kernels::Turn::kBackward);
   qkv_.backward(ctx, d_x, d_qkv, saved.qkv);
+  release(ctx, std::move(saved.y_NC));
+  release(ctx, std::move(d_qkv));
 }
 
 void Attention::forward_cached(Context& ctx,

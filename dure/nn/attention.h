@@ -62,12 +62,13 @@ class Attention {
                std::int64_t samples,
                Saved& saved) const;
 
-  // d_x, d_y (n, C); d_x may not be d_y.
+  // d_x, d_y (n, C); d_x may not be d_y. Takes y_NC of `saved`; saved.qkv.x is
+  // the caller's to release (weight_queue.h).
   void backward(Context& ctx,
                 Tensor d_x,
                 ConstTensor d_y,
                 std::int64_t samples,
-                const Saved& saved) const;
+                Saved& saved) const;
 
   // The next rows of each sequence, lengths[b] of which are in the cache.
   // Streams are whole.

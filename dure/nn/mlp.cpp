@@ -1,6 +1,9 @@
 #include "dure/nn/mlp.h"
 
+#include <utility>
+
 #include "dure/kernels/activation.h"
+#include "dure/nn/weight_queue.h"
 
 namespace dure::nn {
 
@@ -53,7 +56,7 @@ void Mlp::backward(Context& ctx,
                    Saved& saved) const {
   const OwnedTensor d_active = ctx.workspace(saved.active_NF.shape());
   down_.backward(ctx, d_active, d_y, saved.down);
-  saved.active_NF = OwnedTensor();
+  release(ctx, std::move(saved.active_NF));
   if (kind_ == MlpKind::kSwiglu) {  // in the place of what it is made from
     launch(
         ctx.stream,
@@ -65,6 +68,7 @@ void Mlp::backward(Context& ctx,
                .d_x = saved.up_NU, .d_y = d_active, .x = saved.up_NU});
   }
   up_.backward(ctx, d_x, saved.up_NU, saved.up);
+  release(ctx, std::move(saved.up_NU));
 }
 
 }  // namespace dure::nn

@@ -45,7 +45,8 @@ class Mlp {
   static void drop_cheap(Saved& saved) { saved.active_NF = OwnedTensor(); }
   void remake_cheap(Context& ctx, ConstTensor x, Saved& saved) const;
 
-  // Frees what it no longer needs of `saved` on the way.
+  // Frees what it no longer needs of `saved` on the way, or gives it to the
+  // queue; saved.up.x is the caller's to release (weight_queue.h).
   void backward(Context& ctx, Tensor d_x, ConstTensor d_y, Saved& saved) const;
 
  private:

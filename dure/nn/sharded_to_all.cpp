@@ -1,6 +1,9 @@
 #include "dure/nn/sharded_to_all.h"
 
+#include <utility>
+
 #include "dure/kernels/matmul.h"
+#include "dure/nn/weight_queue.h"
 #include "dure/parallel/tensor/regions.h"
 
 namespace dure::nn {
@@ -61,14 +64,15 @@ void ShardedToAll::backward(Context& ctx,
                             Tensor d_x,
                             ConstTensor d_y,
                             const Saved& saved) const {
-  if (saved.mask.rate == 0) {
+  if (saved.mask.rate == 0 && ctx.deferred == nullptr) {
     backward_sum(ctx, d_x, d_y, saved);
     return;
   }
-  const OwnedTensor d_branch = ctx.workspace(d_y.shape());
+  OwnedTensor d_branch = room_for_weights(ctx, d_y.shape());
   launch(ctx.stream,
          kernels::Dropout{.y = d_branch, .x = d_y, .mask = saved.mask});
   backward_sum(ctx, d_x, d_branch, saved);
+  release(ctx, std::move(d_branch));
 }
 
 void ShardedToAll::backward_sum(Context& ctx,
@@ -77,17 +81,33 @@ void ShardedToAll::backward_sum(Context& ctx,
                                 const Saved& saved) const {
   AllRows rows(ctx.tensor, d_y);
   rows.start();
+  now_or_later(ctx, [this, d_y](Context& now) { backward_bias(now, d_y); });
+  launch(ctx.stream, MatMul{.y = d_x, .a = rows.get(), .b = weight_.value});
+  if (ctx.deferred != nullptr) {
+    rows.drop();
+  }
+  now_or_later(ctx,
+               std::move(rows),
+               [this, x = saved.x](Context& now, ConstTensor d_rows) {
+                 backward_weight(now, d_rows, x);
+               });
+}
+
+void ShardedToAll::backward_bias(Context& ctx, ConstTensor d_y) const {
   if (bias_ != nullptr) {
     launch(ctx.stream,
            kernels::ColumnSum{
                .y = bias_->gradient, .x = d_y, .write = bias_->take_write()});
   }
-  const ConstTensor d_rows = rows.get();
-  launch(ctx.stream, MatMul{.y = d_x, .a = d_rows, .b = weight_.value});
+}
+
+void ShardedToAll::backward_weight(Context& ctx,
+                                   ConstTensor d_rows,
+                                   ConstTensor x) const {
   launch(ctx.stream,
          MatMul{.y = weight_.gradient,
                 .a = d_rows,
-                .b = saved.x,
+                .b = x,
                 .transpose_a = Transpose::kYes,
                 .write = weight_.take_write()});
 }

@@ -46,7 +46,11 @@ class ShardedToAll {
             Saved& saved) const;
 
   // d_x (N, in / T) overwritten; d_y (n, out), a stream. The residual's
-  // gradient is d_y itself.
+  // gradient is d_y itself. The parameters' gradients by Parameter::take_write,
+  // now or later (weight_queue.h): until then saved.x must live. d_y need not,
+  // being the stream's, which other layers add to in place: what is put off
+  // reads the branch's gradient, which dropout makes, or, without dropout, a
+  // copy of d_y.
   void backward(Context& ctx,
                 Tensor d_x,
                 ConstTensor d_y,
@@ -61,6 +65,8 @@ class ShardedToAll {
                     Tensor d_x,
                     ConstTensor d_y,
                     const Saved& saved) const;
+  void backward_bias(Context& ctx, ConstTensor d_y) const;
+  void backward_weight(Context& ctx, ConstTensor d_rows, ConstTensor x) const;
 
   Parameter& weight_;
   Parameter* bias_;

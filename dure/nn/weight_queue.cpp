@@ -3,10 +3,33 @@
 namespace dure::nn {
 
 void WeightQueue::run(Context& ctx) {
-  for (std::unique_ptr<Task>& task : tasks_) {
-    task->run(ctx);
+  start_next_rows();
+  while (!tasks_.empty()) {
+    Entry entry = std::move(tasks_.front());
+    tasks_.pop_front();
+    const ConstTensor rows = entry.rows ? entry.rows->get() : ConstTensor();
+    start_next_rows();
+    entry.task->run(ctx, rows);
   }
-  tasks_.clear();  // a task may read what another owns
+}
+
+void WeightQueue::start_next_rows() {
+  for (Entry& entry : tasks_) {
+    if (entry.rows) {
+      entry.rows->start();
+      return;
+    }
+  }
+}
+
+OwnedTensor room_for_weights(const Context& ctx, const Shape& shape) {
+  return ctx.deferred != nullptr ? ctx.activation(shape) : ctx.workspace(shape);
+}
+
+void release(Context& ctx, OwnedTensor tensor) {
+  if (ctx.deferred != nullptr) {
+    ctx.deferred->keep(std::move(tensor));
+  }
 }
 
 }  // namespace dure::nn

@@ -6,28 +6,59 @@
 // and push the second, with all that it reads, onto the queue. Run later, it
 // comes to the same bits.
 //
+//                       input half            weight half
+//   matrices, biases    d_x = d_y W           d_W += d_y^T x, d_b += 1^T d_y
+//   norms               all of it: their gradients are small, and come with d_x
+//   embedding, head     all of it: the one has no d_x, and the other's d_y is
+//                       too large to keep (head_loss.h)
+//
+// Both factors, d_y and x, stay in memory in between: allocated as, or left in,
+// Category::kActivations, and owned by the queue. Where a stream is cut by rows
+// (parallel/tensor) its own rows stay, and are gathered in the weight half: x,
+// which a backward at once would gather too, and d_y a second time. That is two
+// all_gathers a block for a part of the memory, each one product ahead of its
+// use.
+//
 // [1] Qi et al. 2024, arXiv:2401.10241, section 2.
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <optional>
 #include <utility>
-#include <vector>
 
 #include "dure/nn/context.h"
+#include "dure/parallel/tensor/regions.h"
 
 namespace dure::nn {
 
+// Move-only.
 class WeightQueue {
  public:
-  // function(Context&) makes a gradient; what it reads must live as long as the
-  // queue has it: captured, or kept (keep()).
+  WeightQueue() = default;
+  WeightQueue(WeightQueue&&) = default;
+  WeightQueue& operator=(WeightQueue&&) = default;
+  WeightQueue(const WeightQueue&) = delete;
+  WeightQueue& operator=(const WeightQueue&) = delete;
+  ~WeightQueue() = default;
+
+  // function(Context&) makes a gradient. What it reads must live until then:
+  // captured, or kept.
   template <typename Function>
   void push(Function&& function) {
-    tasks_.push_back(std::make_unique<TaskOf<std::decay_t<Function>>>(
-        std::forward<Function>(function)));
+    add([call = std::forward<Function>(function)](
+            Context& ctx, ConstTensor /*none*/) mutable { call(ctx); },
+        std::nullopt);
   }
 
-  // Owns `thing` until the queue is run.
+  // function(Context&, ConstTensor) of all rows, which come while the gradient
+  // before is made.
+  template <typename Function>
+  void push(parallel::AllRows rows, Function&& function) {
+    add(std::forward<Function>(function), std::move(rows));
+  }
+
+  // Owns `thing` until all that was pushed before has run.
   template <typename Thing>
   void keep(Thing&& thing) {
     push([kept = std::forward<Thing>(thing)](Context& /*ctx*/) {});
@@ -35,8 +66,8 @@ class WeightQueue {
 
   bool empty() const { return tasks_.empty(); }
 
-  // Runs all, in the order in which they came, and drops them with what they
-  // own.
+  // Runs all, in the order in which they came, and drops each, with what it
+  // owns, as soon as it has run. Collective over the tensor ranks.
   void run(Context& ctx);
 
  private:
@@ -46,19 +77,58 @@ class WeightQueue {
     Task(const Task&) = delete;
     Task& operator=(const Task&) = delete;
     virtual ~Task() = default;
-    virtual void run(Context& ctx) = 0;
+    virtual void run(Context& ctx, ConstTensor rows) = 0;
   };
   template <typename Function>
   class TaskOf final : public Task {
    public:
     explicit TaskOf(Function function) : function_(std::move(function)) {}
-    void run(Context& ctx) override { function_(ctx); }
+    void run(Context& ctx, ConstTensor rows) override { function_(ctx, rows); }
 
    private:
     Function function_;
   };
+  struct Entry {
+    std::unique_ptr<Task> task;
+    std::optional<parallel::AllRows> rows;
+  };
 
-  std::vector<std::unique_ptr<Task>> tasks_;
+  template <typename Function>
+  void add(Function&& function, std::optional<parallel::AllRows> rows) {
+    tasks_.push_back({.task = std::make_unique<TaskOf<std::decay_t<Function>>>(
+                          std::forward<Function>(function)),
+                      .rows = std::move(rows)});
+  }
+  void start_next_rows();
+
+  std::deque<Entry> tasks_;
 };
+
+// function(ctx), or function(ctx, all rows), which makes gradients of weights:
+// now, or when ctx.deferred is run.
+template <typename Function>
+void now_or_later(Context& ctx, Function&& function) {
+  if (ctx.deferred != nullptr) {
+    ctx.deferred->push(std::forward<Function>(function));
+  } else {
+    function(ctx);
+  }
+}
+template <typename Function>
+void now_or_later(Context& ctx, parallel::AllRows rows, Function&& function) {
+  if (ctx.deferred != nullptr) {
+    ctx.deferred->push(std::move(rows), std::forward<Function>(function));
+  } else {
+    function(ctx, rows.get());
+  }
+}
+
+// Memory for a gradient that those of weights are made from: workspace, or what
+// the queue will hold.
+OwnedTensor room_for_weights(const Context& ctx, const Shape& shape);
+
+// A backward needs it no more: frees it, or lets the queue have it, for what
+// was put off so far.
+void release(Context& ctx, OwnedTensor tensor);
 
 }  // namespace dure::nn

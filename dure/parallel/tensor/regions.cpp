@@ -14,11 +14,21 @@ constexpr const char* kGatherRows = "all_gather rows";
 
 AllRows::AllRows(const TensorAxis& axis, ConstTensor stream)
     : axis_(axis), stream_(stream), rows_(stream) {
-  if (axis.rows == Rows::kCut) {
-    memory_ = room(axis, stream.shape());
-    rows_ = memory_;
+  drop();
+}
+
+void AllRows::drop() {
+  if (axis_.rows == Rows::kCut) {
+    work_.wait();
+    memory_ = OwnedTensor();
     state_ = State::kToBring;
   }
+}
+
+comm::AllGather AllRows::gathering() {
+  memory_ = room(axis_, stream_.shape());
+  rows_ = memory_;
+  return {.y = memory_, .x = stream_};
 }
 
 void AllRows::start() {

@@ -27,7 +27,8 @@
 
 namespace dure::parallel {
 
-// Gathered rows are in the arena, under Category::kWorkspace, as long as this.
+// Gathered rows are in the arena, under Category::kWorkspace, from start() or
+// get() on, as long as this. Move-only.
 class AllRows {
  public:
   // `stream` must not change until this has gone.
@@ -38,10 +39,14 @@ class AllRows {
 
   ConstTensor get();
 
+  // Gathered rows go; start() or get() brings them again.
+  void drop();
+
  private:
   enum class State : std::uint8_t { kThere, kToBring, kOnTheWay };
 
-  comm::AllGather gathering() const { return {.y = memory_, .x = stream_}; }
+  // Into room that this makes.
+  comm::AllGather gathering();
 
   TensorAxis axis_;
   ConstTensor stream_;

@@ -1,5 +1,6 @@
 #include "dure/parallel/tensor/regions.h"
 
+#include <algorithm>
 #include <functional>
 #include <gmock/gmock.h>
 #include <string>
@@ -72,6 +73,26 @@ TEST_P(Regions, AllRowsAreThoseOfEveryRank) {
     for (std::int64_t i = 0; i < kN * kC; ++i) {
       ASSERT_EQ(all.get().data()[i], value_of(i)) << i;
     }
+  });
+}
+
+TEST_P(Regions, RowsThatAreDroppedComeAgain) {
+  run([](const TensorAxis& axis) {
+    const OwnedTensor stream = fresh(axis, own_rows());
+    std::fill_n(stream.data(), stream.elements(), 1.F);
+    const auto gathered = [&] {
+      return axis.arena->ledger().current(Category::kWorkspace);
+    };
+    AllRows first(axis, stream);
+    EXPECT_EQ(gathered(), 0U);
+    first.start();
+    AllRows all = std::move(first);  // on the way
+    ASSERT_EQ(all.get().data()[0], 1);
+    all.drop();
+    EXPECT_EQ(gathered(), 0U);
+    axis.ranks->run(comm::Barrier{});  // all have read the stream
+    std::fill_n(stream.data(), stream.elements(), 2.F);
+    EXPECT_EQ(all.get().data()[kN * kC - 1], 2);
   });
 }
 

@@ -1,0 +1,352 @@
+// A block whose gradients of matrices are put off: the same bits, and memory to
+// the byte.
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "dure/kernels/testing.h"
+#include "dure/model/activation_memory.h"
+#include "dure/model/kept_block.h"
+#include "dure/model/weights.h"
+#include "dure/nn/rank_testing.h"
+#include "dure/nn/weight_queue.h"
+
+namespace dure::model {
+namespace {
+
+using kernels::random_values;
+using kernels::Values;
+using nn::Context;
+using nn::WeightQueue;
+using parallel::Rows;
+
+constexpr std::int64_t kSamples = 2;
+constexpr std::int64_t kSequence = 6;
+constexpr std::int64_t kN = kSamples * kSequence;
+constexpr std::int64_t kC = 32;
+constexpr int kMicroBatches = 3;
+constexpr float kUntouched = 1e30F;
+
+// 100 columns are not whole blocks of memory on any number of ranks.
+ModelConfig gpt() {
+  return resolve({.layers = 1,
+                  .hidden = kC,
+                  .heads = 4,
+                  .ffn_hidden = 100,
+                  .vocabulary = 61,
+                  .max_sequence = kSequence});
+}
+ModelConfig gpt_with_dropout() {
+  ModelConfig config = gpt();
+  config.dropout = 0.1;
+  return config;
+}
+ModelConfig llama() {
+  ModelConfig config = gpt();
+  config.norm = Norm::kRmsNorm;
+  config.position = Position::kRope;
+  config.activation = Activation::kSwiglu;
+  config.bias = false;
+  config.kv_heads = 2;
+  return config;
+}
+
+// A block on one rank, with its parameters.
+class OneBlock {
+ public:
+  OneBlock(const ModelConfig& config, mesh::Part part) {
+    for (const WeightSpec& spec : weights(config, part.count)) {
+      if (spec.block == 0) {
+        add(spec, part);
+      }
+    }
+    block_.emplace(config, 1234, 0, parameters_, part);
+    for (std::int64_t i = 0; i < kN; ++i) {
+      positions_.push_back(static_cast<std::int32_t>(i % kSequence));
+    }
+  }
+
+  const Block& block() const { return *block_; }
+  ConstTensor positions() const { return {positions_.data(), Shape{kN}}; }
+
+  // The gradients of norms, and those of matrices and their biases.
+  std::vector<Values> of_norms() const { return gradients_where(true); }
+  std::vector<Values> of_matrices() const { return gradients_where(false); }
+
+ private:
+  void add(const WeightSpec& spec, mesh::Part part) {
+    const mesh::Dims dims = local_shape(spec.shape, spec.sharding, part.count);
+    const Shape shape =
+        dims.size() == 1 ? Shape{dims[0]} : Shape{dims[0], dims[1]};
+    nn::Parameter& parameter = parameters_.add(
+        spec.name, shape, spec.sharding, spec.decay == Decay::kYes, spec.units);
+    memory_.push_back(random_values(shape.elements(), spec.name.c_str(), 0.2));
+    parameter.value = kernels::tensor(memory_.back(), shape);
+    memory_.emplace_back(shape.elements(), kUntouched);
+    parameter.gradient = kernels::tensor(memory_.back(), shape);
+  }
+
+  std::vector<Values> gradients_where(bool of_norm) const {
+    std::vector<Values> result;
+    for (const nn::Parameter& parameter : parameters_.all()) {
+      if ((parameter.name.find(".norm") != std::string::npos) == of_norm) {
+        const float* const data = parameter.gradient.data();
+        result.emplace_back(data, data + parameter.gradient.elements());
+      }
+    }
+    return result;
+  }
+
+  nn::ParameterSet parameters_;
+  std::deque<Values> memory_;
+  std::optional<Block> block_;
+  std::vector<std::int32_t> positions_;
+};
+
+void fill(Tensor y, float value) {
+  std::fill_n(y.data(), y.elements(), value);
+}
+
+// A micro-batch of one block.
+class MicroBatch {
+ public:
+  MicroBatch(const Context& ctx, const Keeping& keeping, int index)
+      : index_(index),
+        kept_(make_kept_block(keeping)),
+        d_nC_(ctx.workspace(shape(ctx))) {}
+
+  void forward(Context& ctx, const OneBlock& one) {
+    ctx.first_sample = static_cast<std::uint64_t>(index_ * kSamples);
+    OwnedTensor x = ctx.activation(shape(ctx));
+    set(ctx, x, "x");
+    const OwnedTensor y = ctx.activation(shape(ctx));
+    kept_->forward(
+        ctx, one.block(), y, std::move(x), one.positions(), kSamples);
+  }
+
+  // The gradient of x.
+  Values backward(Context& ctx, const OneBlock& one) {
+    set(ctx, d_nC_, "d_y");
+    kept_->prepare(ctx);
+    kept_->backward(ctx, one.block(), d_nC_, one.positions(), kSamples);
+    Values d_x(d_nC_.data(), d_nC_.data() + d_nC_.elements());
+    fill(d_nC_, kUntouched);  // as the layer before would
+    return d_x;
+  }
+
+ private:
+  static Shape shape(const Context& ctx) {
+    return {ctx.tensor.stream_rows(kN), kC};
+  }
+  void set(const Context& ctx, Tensor y, const std::string& name) const {
+    const Values own =
+        nn::rows_of(random_values(kN * kC, concat(name, index_).c_str()),
+                    ctx.tensor.own(kN),
+                    kC);
+    std::copy(own.begin(), own.end(), y.data());
+  }
+
+  int index_;
+  std::unique_ptr<KeptBlock> kept_;
+  OwnedTensor d_nC_;
+};
+
+std::vector<MicroBatch> micro_batches(const Context& ctx,
+                                      const Keeping& keeping) {
+  std::vector<MicroBatch> result;
+  for (int m = 0; m < kMicroBatches; ++m) {
+    result.emplace_back(ctx, keeping, m);
+  }
+  return result;
+}
+
+struct Model {
+  const char* name;
+  ModelConfig (*config)();
+};
+struct Kept {
+  const char* name;
+  Keeping keeping;
+};
+
+class DeferredGradients
+    : public testing::TestWithParam<std::tuple<Model, Kept, int, Rows>> {
+ protected:
+  static ModelConfig config() { return std::get<0>(GetParam()).config(); }
+  static Keeping keeping() { return std::get<1>(GetParam()).keeping; }
+  static StepShape step() {
+    return {.rows = kN,
+            .tensor = std::get<2>(GetParam()),
+            .cut = std::get<3>(GetParam()),
+            .keeping = keeping()};
+  }
+
+  // body(ctx, one) on every rank.
+  static void run(const std::function<void(Context&, OneBlock&)>& body) {
+    nn::on_ranks(
+        std::get<2>(GetParam()), std::get<3>(GetParam()), [&](Context& ctx) {
+          OneBlock one(config(), ctx.tensor.part());
+          body(ctx, one);
+        });
+  }
+
+  // What a backward at once makes of all micro-batches: d_x of each, and the
+  // gradients.
+  static std::vector<Values> at_once(Context& ctx) {
+    OneBlock one(config(), ctx.tensor.part());
+    std::vector<Values> result;
+    for (MicroBatch& batch : micro_batches(ctx, keeping())) {
+      batch.forward(ctx, one);
+      result.push_back(batch.backward(ctx, one));
+    }
+    return with_gradients(std::move(result), one);
+  }
+
+  static std::vector<Values> with_gradients(std::vector<Values> d_x,
+                                            const OneBlock& one) {
+    for (const std::vector<Values>& gradients :
+         {one.of_norms(), one.of_matrices()}) {
+      d_x.insert(d_x.end(), gradients.begin(), gradients.end());
+    }
+    return d_x;
+  }
+};
+
+std::string name_of(
+    const testing::TestParamInfo<std::tuple<Model, Kept, int, Rows>>& info) {
+  const auto& [model, kept, ranks, rows] = info.param;
+  return concat(
+      model.name, kept.name, rows == Rows::kCut ? "Cut" : "Whole", ranks);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Blocks,
+    DeferredGradients,
+    testing::Combine(
+        testing::Values(Model{"Gpt", gpt},
+                        Model{"GptWithDropout", gpt_with_dropout},
+                        Model{"Llama", llama}),
+        testing::Values(Kept{"None", {}},
+                        Kept{"Selective", {.recompute = Recompute::kSelective}},
+                        Kept{"Full", {.recompute = Recompute::kFull}}),
+        testing::Values(1, 2, 4),
+        testing::Values(Rows::kWhole, Rows::kCut)),
+    name_of);
+
+INSTANTIATE_TEST_SUITE_P(
+    BlocksOfParts,
+    DeferredGradients,
+    testing::Combine(testing::Values(Model{"GptWithDropout", gpt_with_dropout},
+                                     Model{"Llama", llama}),
+                     testing::Values(Kept{
+                         "FullInParts",
+                         {.recompute = Recompute::kFull,
+                          .checkpoints = Checkpoints::kParts}}),
+                     testing::Values(2, 4),
+                     testing::Values(Rows::kWhole)),
+    name_of);
+
+TEST_P(DeferredGradients, AreTheSameBits) {
+  run([](Context& ctx, OneBlock& one) {
+    const std::vector<Values> want = at_once(ctx);
+    std::vector<MicroBatch> batches = micro_batches(ctx, keeping());
+    for (MicroBatch& batch : batches) {
+      batch.forward(ctx, one);
+    }
+    std::vector<Values> d_x;
+    std::vector<WeightQueue> queues(kMicroBatches);
+    for (std::size_t m = 0; m < batches.size(); ++m) {
+      ctx.deferred = &queues[m];
+      d_x.push_back(batches[m].backward(ctx, one));
+    }
+    ctx.deferred = nullptr;
+    for (WeightQueue& queue : queues) {
+      queue.run(ctx);
+    }
+    EXPECT_EQ(with_gradients(std::move(d_x), one), want);
+  });
+}
+
+// The queues hold the formula's bytes, and nothing else is held.
+TEST_P(DeferredGradients, TakeTheFormulasBytes) {
+  run([](Context& ctx, OneBlock& one) {
+    const auto held = [&] {
+      return static_cast<std::int64_t>(
+          ctx.arena.ledger().current(Category::kActivations));
+    };
+    std::vector<MicroBatch> batches = micro_batches(ctx, keeping());
+    const std::size_t workspace =
+        ctx.arena.ledger().current(Category::kWorkspace);
+    const std::int64_t bytes = deferred_bytes(config(), step());
+    std::deque<WeightQueue> queues;
+    for (MicroBatch& batch : batches) {
+      batch.forward(ctx, one);
+      ctx.deferred = &queues.emplace_back();
+      batch.backward(ctx, one);
+      EXPECT_EQ(held(), static_cast<std::int64_t>(queues.size()) * bytes);
+    }
+    for (; !queues.empty(); queues.pop_front()) {
+      queues.front().run(ctx);
+      EXPECT_EQ(held(), static_cast<std::int64_t>(queues.size() - 1) * bytes);
+      EXPECT_EQ(ctx.arena.ledger().current(Category::kWorkspace), workspace);
+    }
+  });
+}
+
+TEST_P(DeferredGradients, OfNormsAreNotPutOff) {
+  run([](Context& ctx, OneBlock& one) {
+    MicroBatch batch(ctx, keeping(), 0);
+    const std::vector<Values> untouched = one.of_matrices();
+    batch.forward(ctx, one);
+    WeightQueue queue;
+    ctx.deferred = &queue;
+    batch.backward(ctx, one);
+    EXPECT_EQ(one.of_matrices(), untouched);
+    const std::vector<Values> norms = one.of_norms();
+    queue.run(ctx);
+    EXPECT_EQ(one.of_norms(), norms);
+    for (const std::vector<Values>& gradients :
+         {one.of_norms(), one.of_matrices()}) {
+      for (const Values& gradient : gradients) {
+        EXPECT_EQ(std::count(gradient.begin(), gradient.end(), kUntouched), 0);
+      }
+    }
+  });
+}
+
+// Where rows are cut, those of the branches' gradients are gathered twice.
+TEST_P(DeferredGradients, GatherTwiceMoreABlock) {
+  run([](Context& ctx, OneBlock& one) {
+    comm::Communicator& ranks = *ctx.tensor.ranks;
+    const auto backward_calls = [&](comm::Kind kind, WeightQueue* queue) {
+      MicroBatch batch(ctx, keeping(), 0);
+      batch.forward(ctx, one);
+      const auto before = ranks.traffic().of(ranks.axis(), kind).calls;
+      ctx.deferred = queue;
+      batch.backward(ctx, one);
+      if (queue != nullptr) {
+        queue->run(ctx);
+      }
+      ctx.deferred = nullptr;
+      return ranks.traffic().of(ranks.axis(), kind).calls - before;
+    };
+    WeightQueue queue;
+    const auto more = [&](comm::Kind kind) {
+      const auto at_once = backward_calls(kind, nullptr);
+      return backward_calls(kind, &queue) - at_once;
+    };
+    EXPECT_EQ(more(comm::Kind::kAllGather),
+              ctx.tensor.rows == Rows::kCut ? 2U : 0U);
+    EXPECT_EQ(more(comm::Kind::kReduceScatter), 0U);
+    EXPECT_EQ(more(comm::Kind::kAllReduce), 0U);
+  });
+}
+
+}  // namespace
+}  // namespace dure::model
