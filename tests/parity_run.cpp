@@ -148,7 +148,7 @@ void expect_same(const ParityOutcome& a, const ParityOutcome& b) {
   EXPECT_TRUE(a.weights == b.weights);
 }
 
-double worst(const Arrays& a, const Arrays& b) {
+double worst_element(const Arrays& a, const Arrays& b) {
   double result = 0;
   for (std::size_t w = 0; w < a.size(); ++w) {
     EXPECT_EQ(a[w].size(), b[w].size());

@@ -54,6 +54,6 @@ void expect_same(const ParityOutcome& a, const ParityOutcome& b);
 // The largest difference: of values relative to those of b, of arrays to the
 // largest element of each.
 double worst(const std::vector<double>& a, const std::vector<double>& b);
-double worst(const Arrays& a, const Arrays& b);
+double worst_element(const Arrays& a, const Arrays& b);
 
 }  // namespace dure

@@ -158,8 +158,14 @@ class Run {
   Metrics step() {
     const double start = monotonic_seconds();
     const StepResult result = trainer_.step(*data_.train);
-    const double rate =
-        static_cast<double>(result.tokens) / (monotonic_seconds() - start);
+    const double seconds = monotonic_seconds() - start;
+    const double rate = static_cast<double>(result.tokens) / seconds;
+    if (config_.log.trace) {
+      trace_.record({.name = trace_.keep(concat("step ", result.step)),
+                     .start_seconds = start,
+                     .seconds = seconds,
+                     .row = TraceRow::kStep});
+    }
     if (result.skipped && rank_.is_first()) {
       log_.warning(concat("step ",
                           result.step,
