@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/parity_run.h"
+#include "tests/mesh_grid.h"
 
 namespace dure {
 namespace {
@@ -87,6 +87,20 @@ TEST_P(MeshParity, PipelinesOfDataAndZeroChangeNoBit) {
       SCOPED_TRACE(text(layout));
       expect_same(run_layout(config, layout, kSteps), one);
     }
+  }
+}
+
+// A few of all: make parity runs them all.
+TEST(MeshGrid, ASampleAgreesWithOneRank) {
+  constexpr std::size_t kEvery = 211;  // a prime: every axis is met
+  const std::vector<GridPoint> grid = mesh_grid(8);
+  GridRunner runner(3);
+  for (std::size_t i = 0; i < grid.size(); i += kEvery) {
+    SCOPED_TRACE(text(grid[i]));
+    const Distance distance = runner.run(grid[i]);
+    EXPECT_TRUE(distance.same_bits);
+    EXPECT_LE(distance.losses, kLossBound);
+    EXPECT_LE(distance.weights, kWeightBound);
   }
 }
 

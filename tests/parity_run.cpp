@@ -96,9 +96,10 @@ std::string text(const Layout& layout) {
                 layout.zero_group > 0 ? concat(" of ", layout.zero_group) : "",
                 ", ",
                 parallel::name_of(layout.schedule),
-                ", ",
+                layout.chunks > 1 ? " of 2 chunks, " : ", ",
                 layout.micro_batches,
-                " micro-batches");
+                " micro-batches, recompute ",
+                static_cast<int>(layout.recompute));
 }
 
 ParityOutcome run_layout(train::Config config,
@@ -123,11 +124,11 @@ ParityOutcome run_layout(train::Config config,
     }
     mine.validation = trainer.evaluate(data, 11);
     const std::lock_guard lock(mutex);
-    if (!outcome.losses.empty()) {  // every rank says the same
-      EXPECT_EQ(mine.losses, outcome.losses);
-      EXPECT_EQ(mine.norms, outcome.norms);
-      EXPECT_EQ(mine.validation, outcome.validation);
-    }
+    DURE_CHECK(outcome.losses.empty() ||
+                   (mine.losses == outcome.losses &&
+                    mine.norms == outcome.norms &&
+                    mine.validation == outcome.validation),
+               "ranks say different losses");
     outcome.losses = mine.losses;
     outcome.norms = mine.norms;
     outcome.validation = mine.validation;

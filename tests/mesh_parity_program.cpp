@@ -1,0 +1,99 @@
+// Runs every layout of up to eight ranks against one rank, and prints a table
+// (make parity). Exits with 1 where any is not where it should be.
+//
+//   mesh_parity [RANKS [PART OF]]
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <map>
+#include <string>
+
+#include "dure/base/check.h"
+#include "dure/base/progress.h"
+#include "tests/mesh_grid.h"
+
+namespace dure {
+namespace {
+
+constexpr int kSteps = 10;
+
+// Of all layouts of a mesh.
+struct Row {
+  int layouts = 0;
+  int same_bits = 0;
+  double losses = 0;
+  double weights = 0;
+};
+
+std::string mesh_of(const GridPoint& point) {
+  const Layout& layout = point.layout;
+  return concat(name_of(point.model),
+                " | ",
+                layout.pipe,
+                " | ",
+                layout.data,
+                " | ",
+                layout.tensor,
+                layout.sequence ? " | cut" : " | whole");
+}
+
+bool passes(const Distance& distance) {
+  return distance.same_bits && distance.losses <= kLossBound &&
+         distance.weights <= kWeightBound;
+}
+
+int run(int ranks, std::size_t part, std::size_t parts) {
+  const std::vector<GridPoint> grid = mesh_grid(ranks);
+  GridRunner runner(kSteps);
+  std::map<std::string, Row> rows;
+  int failures = 0;
+  Progress progress("parity", grid.size() / parts);
+  std::uint64_t done = 0;
+  for (std::size_t i = part; i < grid.size(); i += parts) {
+    const Distance distance = runner.run(grid[i]);
+    Row& row = rows[mesh_of(grid[i])];
+    ++row.layouts;
+    row.same_bits += distance.same_bits ? 1 : 0;
+    row.losses = std::max(row.losses, distance.losses);
+    row.weights = std::max(row.weights, distance.weights);
+    if (!passes(distance)) {
+      ++failures;
+      std::fprintf(stderr, "\ndiffers: %s\n", text(grid[i]).c_str());
+    }
+    progress.update(++done, concat(failures, " differ"));
+  }
+  progress.finish(concat(failures, " differ"));
+  std::printf(
+      "| model | pipe | data | tensor | rows | layouts | same bits | losses | "
+      "weights |\n|---|---|---|---|---|---|---|---|---|\n");
+  for (const auto& [mesh, row] : rows) {
+    std::printf("| %s | %d | %d | %.1e | %.1e |\n",
+                mesh.c_str(),
+                row.layouts,
+                row.same_bits,
+                row.losses,
+                row.weights);
+  }
+  std::printf(
+      "\n%zu layouts, %d differ\n", static_cast<std::size_t>(done), failures);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace dure
+
+int main(int argc, char** argv) {
+  const auto argument = [&](int i, int otherwise) {
+    return argc > i ? std::atoi(argv[i]) : otherwise;
+  };
+  try {
+    return dure::run(argument(1, 8),
+                     static_cast<std::size_t>(argument(2, 0)),
+                     static_cast<std::size_t>(argument(3, 1)));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+}
