@@ -76,6 +76,11 @@ test: configure ## Builds everything and runs every test
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@tools/run_tests $(BUILD) --label-exclude smoke
 
+.PHONY: parity
+parity: configure ## Trains every layout of up to 8 ranks against one, for hours
+	@cmake --build $(BUILD) --parallel $(JOBS) --target mesh_parity
+	@$(BUILD)/tests/mesh_parity
+
 .PHONY: format
 format: ## Formats every C++ and CUDA file of ours
 	@tools/format

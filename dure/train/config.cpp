@@ -288,11 +288,6 @@ void validate_pipelined(const Config& config) {
                             "1f1b and zb-h1 hold as few activations, and "
                             "change no result"));
   }
-  if (config.parallel.pipeline > 1 && config.model.tie_embeddings) {
-    throw UsageError(
-        "parallel.pipeline: wanted model.tie_embeddings = false beside it: "
-        "this version does not add up the gradients of both ends");
-  }
 }
 
 void validate_data(const Config& config) {

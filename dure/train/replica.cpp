@@ -22,10 +22,31 @@ std::vector<model::Decoder> make_chunks(
   return chunks;
 }
 
+// A tied embedding whose units are on two ranks: both hold it.
+std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
+                                          const nn::ParameterSet& parameters,
+                                          const Rank& rank) {
+  if (rank.ends() == nullptr) {
+    return std::nullopt;
+  }
+  for (const model::WeightSpec& spec : model::weights(config)) {
+    for (std::size_t w = 0; w < parameters.all().size(); ++w) {
+      const nn::Parameter& here = parameters.all()[w];
+      if (here.name == spec.name && here.units.size() < spec.units.size()) {
+        return parallel::Tied{.weight = static_cast<int>(w),
+                              .ranks = rank.ends()};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 parallel::StoreOptions options_of(parallel::StoreOptions options,
-                                  Purpose purpose) {
+                                  Purpose purpose,
+                                  std::optional<parallel::Tied> tied) {
   options.gradients = purpose == Purpose::kTrain ? parallel::WithGradients::kYes
                                                  : parallel::WithGradients::kNo;
+  options.tied = tied;
   return options;
 }
 
@@ -43,11 +64,12 @@ Replica::Replica(Rank& rank,
                           parameters_,
                           rank.tensor().part(),
                           pipeline_.chunks(rank.pipe().rank()))),
-      store_(rank.stream,
-             rank.arena,
-             parameters_,
-             rank.data(),
-             options_of(store, purpose)) {}
+      store_(
+          rank.stream,
+          rank.arena,
+          parameters_,
+          rank.data(),
+          options_of(store, purpose, tied_weight(config, parameters_, rank))) {}
 
 Replica::Replica(Rank& rank,
                  const model::ModelConfig& config,
