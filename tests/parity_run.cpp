@@ -124,11 +124,11 @@ ParityOutcome run_layout(train::Config config,
     }
     mine.validation = trainer.evaluate(data, 11);
     const std::lock_guard lock(mutex);
-    DURE_CHECK(outcome.losses.empty() ||
-                   (mine.losses == outcome.losses &&
-                    mine.norms == outcome.norms &&
-                    mine.validation == outcome.validation),
-               "ranks say different losses");
+    DURE_CHECK(
+        outcome.losses.empty() ||
+            (mine.losses == outcome.losses && mine.norms == outcome.norms &&
+             mine.validation == outcome.validation),
+        "ranks say different losses");
     outcome.losses = mine.losses;
     outcome.norms = mine.norms;
     outcome.validation = mine.validation;
