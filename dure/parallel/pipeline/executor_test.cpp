@@ -1,0 +1,212 @@
+#include "dure/parallel/pipeline/executor.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/comm/groups.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/parallel/pipeline/replay.h"
+
+namespace dure::parallel {
+namespace {
+
+constexpr std::int64_t kRows = 5;  // not a multiple of the tensor ranks
+constexpr std::int64_t kColumns = 3;
+
+// A model whose stage s makes 2 x + s of x, from micro-batch m's own number;
+// the gradient is doubled by each stage on its way back.
+class Doubling final : public StageWork {
+ public:
+  Doubling(Arena& arena, const ScheduleOptions& options, int rank)
+      : arena_(arena), options_(options), rank_(rank) {}
+
+  std::int64_t rows(int /*micro_batch*/) const override { return kRows; }
+
+  OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) override {
+    const int stage = stage_of(options_, rank_, chunk);
+    if (stage == 0) {
+      x = filled(static_cast<float>(micro_batch));
+    }
+    record(Pass::kForward, chunk, micro_batch);
+    for_each(
+        x, [&](float value) { return 2 * value + static_cast<float>(stage); });
+    ++held_;
+    most_held_ = std::max(most_held_, held_);
+    if (stage == stages() - 1) {
+      results.push_back(x.data()[0]);
+      check_alike(x);
+      return {};
+    }
+    return x;
+  }
+
+  OwnedTensor backward(int chunk, int micro_batch, OwnedTensor d) override {
+    record(Pass::kBackward, chunk, micro_batch);
+    --held_;
+    return pass_back(chunk, micro_batch, std::move(d));
+  }
+  OwnedTensor backward_input(int chunk,
+                             int micro_batch,
+                             OwnedTensor d) override {
+    record(Pass::kInput, chunk, micro_batch);
+    return pass_back(chunk, micro_batch, std::move(d));
+  }
+  void backward_weights(int chunk, int micro_batch) override {
+    record(Pass::kWeight, chunk, micro_batch);
+    --held_;
+  }
+
+  int most_held() const { return most_held_; }
+
+  std::vector<float> results;    // of the last stage
+  std::vector<float> gradients;  // of the first
+  Program done;
+
+ private:
+  int stages() const { return options_.stages * options_.chunks; }
+
+  void record(Pass pass, int chunk, int micro_batch) {
+    done.push_back({pass, chunk, micro_batch});
+  }
+
+  OwnedTensor filled(float value) {
+    OwnedTensor x = arena_.tensor({kRows, kColumns}, Category::kActivations);
+    for_each(x, [&](float /*old*/) { return value; });
+    return x;
+  }
+
+  template <typename Function>
+  void for_each(Tensor x, const Function& function) {
+    for (std::int64_t i = 0; i < x.elements(); ++i) {
+      x.data()[i] = function(x.data()[i]);
+    }
+  }
+
+  // All rows have come, whichever tensor rank sent them.
+  void check_alike(ConstTensor x) {
+    for (std::int64_t i = 0; i < x.elements(); ++i) {
+      EXPECT_EQ(x.data()[i], x.data()[0]);
+    }
+  }
+
+  OwnedTensor pass_back(int chunk, int micro_batch, OwnedTensor d) {
+    const int stage = stage_of(options_, rank_, chunk);
+    if (stage == stages() - 1) {
+      d = filled(static_cast<float>(1 + micro_batch));
+    }
+    for_each(d, [&](float value) { return 2 * value; });
+    if (stage == 0) {
+      gradients.push_back(d.data()[0]);
+      check_alike(d);
+      return {};
+    }
+    return d;
+  }
+
+  Arena& arena_;
+  ScheduleOptions options_;
+  int rank_;
+  int held_ = 0;
+  int most_held_ = 0;
+};
+
+// What the last stage makes of a micro-batch.
+float expected(int stages, int micro_batch) {
+  auto value = static_cast<float>(micro_batch);
+  for (int stage = 0; stage < stages; ++stage) {
+    value = 2 * value + static_cast<float>(stage);
+  }
+  return value;
+}
+
+void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
+  const int ranks = options.stages * tensor_ranks;
+  const Replay replayed = replay(options);
+  launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
+    std::vector<std::vector<int>> pipes(tensor_ranks);
+    std::vector<std::vector<int>> tensors(options.stages);
+    for (int r = 0; r < ranks; ++r) {
+      pipes[r % tensor_ranks].push_back(r);
+      tensors[r / tensor_ranks].push_back(r);
+    }
+    const auto pipe = my_group(world, pipes, "pipe");
+    const auto tensor = my_group(world, tensors, "tensor");
+    Stream stream(Device::kCpu);
+    Arena arena;
+    Executor executor(
+        {.stream = &stream,
+         .arena = &arena,
+         .ranks = pipe.get(),
+         .tensor = {.stream = &stream, .arena = &arena, .ranks = tensor.get()}},
+        options,
+        kColumns);
+    Doubling work(arena, options, pipe->rank());
+    const Program program = program_of(options, pipe->rank());
+    executor.run(program, work);
+    EXPECT_EQ(work.done, program);
+    EXPECT_EQ(work.most_held(), replayed.peak_in_flight[pipe->rank()]);
+    const int stages = options.stages * options.chunks;
+    if (place_of(options, stages - 1).rank == pipe->rank()) {
+      ASSERT_EQ(work.results.size(), options.micro_batches);
+      for (int m = 0; m < options.micro_batches; ++m) {
+        EXPECT_EQ(work.results[m], expected(stages, m));
+      }
+    }
+    if (pipe->rank() == 0) {
+      ASSERT_EQ(work.gradients.size(), options.micro_batches);
+      for (int m = 0; m < options.micro_batches; ++m) {
+        EXPECT_EQ(work.gradients[m],
+                  std::ldexp(static_cast<float>(1 + m), stages));
+      }
+    }
+    EXPECT_EQ(arena.ledger().current(), 0);
+  });
+}
+
+TEST(Executor, RunsEveryScheduleThatFlushes) {
+  for (const auto& [name, kind] : schedules()) {
+    if (!is_synchronous(kind)) {
+      continue;
+    }
+    const int chunks =
+        kind == ScheduleKind::kInterleaved || kind == ScheduleKind::kZbV ? 2
+                                                                         : 1;
+    for (const int stages : {1, 2, 4}) {
+      for (const int rounds : {1, 2}) {
+        const ScheduleOptions options = {.kind = kind,
+                                         .stages = stages,
+                                         .micro_batches = rounds * stages,
+                                         .chunks = chunks};
+        SCOPED_TRACE(concat(name, " ", stages, " x ", rounds));
+        run_and_check(options, 1);
+      }
+    }
+  }
+}
+
+TEST(Executor, TensorRanksSendAPartOfTheRowsEach) {
+  const ScheduleOptions options = {.stages = 2, .micro_batches = 4};
+  run_and_check(options, 2);
+  run_and_check({.kind = ScheduleKind::kZbV,
+                 .stages = 2,
+                 .micro_batches = 4,
+                 .chunks = 2},
+                4);
+}
+
+TEST(Executor, RefusesAnAxisOfOtherRanks) {
+  launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
+    Stream stream(Device::kCpu);
+    Arena arena;
+    const PipeAxis axis = {
+        .stream = &stream, .arena = &arena, .ranks = &world, .tensor = {}};
+    EXPECT_THROW(Executor(axis, {.stages = 3}, kColumns), Error);
+  });
+}
+
+}  // namespace
+}  // namespace dure::parallel
