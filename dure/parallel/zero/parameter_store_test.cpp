@@ -111,6 +111,24 @@ class Step {
     }
   }
 
+  // Against what is planned for the same visits, of the steps so far.
+  void expect_planned(const StepOf& step,
+                      std::span<const nn::Visit> visits,
+                      int steps) const {
+    const StepPlan planned = plan_step(store_->plan(), step, visits);
+    EXPECT_EQ(static_cast<std::int64_t>(
+                  arena_.ledger().peak(Category::kCommunication)),
+              planned.peak_bytes);
+    const auto elements = [&](comm::Kind kind) {
+      return static_cast<std::int64_t>(
+          world_.traffic().of("data shard", kind).bytes / sizeof(float));
+    };
+    EXPECT_EQ(elements(comm::Kind::kAllGather),
+              steps * planned.elements.all_gather);
+    EXPECT_EQ(elements(comm::Kind::kReduceScatter),
+              steps * planned.elements.reduce_scatter);
+  }
+
   std::int64_t kept_elements() const {
     std::int64_t sum = 0;
     for (const Kept& kept : store_->kept()) {
@@ -258,6 +276,32 @@ TEST_P(Stages, SumGradientsInAnyOrderOfVisits) {
             step.train();
             step.expect_sums();
           }
+        });
+      }
+    }
+  }
+}
+
+// Stage 3, in both orders; no run holds or moves anything else.
+TEST(ParameterStore, GathersAndReducesAsPlanned) {
+  for (const Gather gather : {Gather::kEachUse, Gather::kOnceAStep}) {
+    for (const int prefetch : {0, 1, 3}) {
+      for (const std::vector<nn::Visit>& order :
+           {visits(kUnits, kMicroBatches), all_forward_then_backward()}) {
+        launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
+          StoreOptions options = options_of(3, Gradients::Order::kFast);
+          options.gather = gather;
+          options.prefetch = prefetch;
+          Step step(world, options);
+          step.publish();
+          step.train(order);
+          step.train(order);
+          step.expect_planned({.stage = 3,
+                               .shard_size = 2,
+                               .prefetch = prefetch,
+                               .gather = gather},
+                              order,
+                              2);
         });
       }
     }
