@@ -156,9 +156,9 @@ UnitBuckets::UnitBuckets(const BucketPlan& plan) {
 }
 
 const std::vector<int>& UnitBuckets::of(int unit) const {
-  static const std::vector<int> kNone;
+  static const std::vector<int> none;
   const auto found = buckets_.find(unit);
-  return found == buckets_.end() ? kNone : found->second;
+  return found == buckets_.end() ? none : found->second;
 }
 
 std::vector<int> UnitBuckets::units() const {
