@@ -14,6 +14,13 @@ DURE := $(BUILD)/bin/dure
 OUT ?= out/train
 TRAIN_ARGS ?=
 RUN := $(OUT)/run
+# The ranks of make train: threads on a mesh of 2 x 2 x 2, or 4 stages of 2 x 2,
+# where the machine has a core for each; else one rank that has all cores.
+CORES := $(shell nproc)
+MESH ?= $(shell if [ $(CORES) -ge 16 ]; then \
+    echo --ranks 16 --set parallel.pipeline=4 --set parallel.tensor=2; \
+  elif [ $(CORES) -ge 8 ]; then \
+    echo --ranks 8 --set parallel.pipeline=2 --set parallel.tensor=2; fi)
 ifneq ($(OUT),out/train)
 PATHS = --set 'data.train=["$(OUT)/text"]' \
   --set 'data.tokenizer="$(OUT)/tokenizer.json"' --set 'log.directory="$(RUN)"'
@@ -56,7 +63,8 @@ $(OUT)/text.idx: $(OUT)/text.jsonl $(OUT)/tokenizer.json | build
 
 .PHONY: train
 train: build $(OUT)/text.idx ## From a bare machine to a small trained GPT
-	@$(DURE) train examples/first_run.toml --resume $(PATHS) $(TRAIN_ARGS)
+	@$(DURE) train examples/first_run.toml --resume $(PATHS) \
+	  $(MESH) $(TRAIN_ARGS)
 	@echo "== the held-out chapters"
 	@$(DURE) eval --checkpoint $(RUN)/checkpoints --data $(OUT)/text \
 	  --split 95,5,0 --part validation
