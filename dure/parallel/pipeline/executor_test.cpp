@@ -123,6 +123,38 @@ float expected(int stages, int micro_batch) {
   return value;
 }
 
+std::uint64_t bytes_sent(const comm::Communicator& world) {
+  const auto axes = world.traffic().by_axis();
+  const auto pipe = axes.find("pipe");
+  return pipe == axes.end()
+             ? 0
+             : pipe->second[static_cast<std::size_t>(comm::Kind::kSend)].bytes;
+}
+
+// Streams that leave the rank.
+std::uint64_t messages_of(const ScheduleOptions& options,
+                          const Program& program,
+                          int rank) {
+  const int last = options.stages * options.chunks - 1;
+  std::uint64_t count = 0;
+  for (const Action& action : program) {
+    const int stage = stage_of(options, rank, action.chunk);
+    const bool forward = action.pass == Pass::kForward;
+    const int next = forward ? stage + 1 : stage - 1;
+    if (action.pass != Pass::kWeight && next >= 0 && next <= last &&
+        place_of(options, next).rank != rank) {
+      ++count;
+    }
+  }
+  return count;
+}
+
+// Of kRows, those that this tensor rank sends.
+std::uint64_t own_rows(const comm::Communicator& tensor) {
+  return static_cast<std::uint64_t>(comm::even_counts(
+      kRows, tensor.size())[static_cast<std::size_t>(tensor.rank())]);
+}
+
 void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
   const int ranks = options.stages * tensor_ranks;
   const Replay replayed = replay(options);
@@ -164,6 +196,9 @@ void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
       }
     }
     EXPECT_EQ(arena.ledger().current(), 0);
+    EXPECT_EQ(bytes_sent(world),
+              messages_of(options, program, pipe->rank()) * own_rows(*tensor) *
+                  kColumns * sizeof(float));
   });
 }
 
