@@ -29,6 +29,7 @@ struct Layout {
   std::int64_t zero_group = 0;
   std::int64_t prefetch = 1;
   train::Sums sums = train::Sums::kFast;
+  parallel::Gather gather = parallel::Gather::kEachUse;
 
   int shard_size() const {
     return zero == 0        ? 1
@@ -47,7 +48,10 @@ std::string text(const Layout& layout) {
                 layout.accumulation,
                 " micro-batches, ",
                 layout.prefetch,
-                " ahead");
+                " ahead",
+                layout.gather == parallel::Gather::kOnceAStep
+                    ? ", gathered once a step"
+                    : "");
 }
 
 // 0.8 million parameters, in buckets of which the largest is 0.26 MiB.
@@ -66,6 +70,7 @@ Config configured(Config config, const Layout& layout) {
   config.parallel.zero_group = layout.zero_group;
   config.parallel.prefetch_layers = layout.prefetch;
   config.parallel.sums = layout.sums;
+  config.parallel.gather = layout.gather;
   config.parallel.bucket_mb = 0.05;
   config.parallel.first_bucket_mb = 0.01;
   return train::resolve(config);
@@ -148,6 +153,7 @@ parallel::StepPlan planned(const parallel::BucketPlan& plan,
       {.stage = static_cast<int>(layout.zero),
        .shard_size = layout.shard_size(),
        .prefetch = static_cast<int>(layout.prefetch),
+       .gather = layout.gather,
        .order = layout.sums == train::Sums::kRanked
                     ? parallel::Gradients::Order::kRanked
                     : parallel::Gradients::Order::kFast},
@@ -250,6 +256,17 @@ TEST_P(Zero, CommunicatesWhatIsPlanned) {
                      layout);
     }
   }
+}
+
+TEST_P(Zero, GathersOnceAStepWhereAskedTo) {
+  const Layout layout = {.ranks = 4,
+                         .zero = 3,
+                         .accumulation = 3,
+                         .gather = parallel::Gather::kOnceAStep};
+  const std::vector<Measured> ranks =
+      measure(configured(GetParam().config(), layout), 0);
+  expect_planned(ranks, layout);
+  EXPECT_EQ(ranks[0].step.all_gather, ranks[0].plan.elements);
 }
 
 // 2 n elements a step, and 3 n at stage 3, padding included.
