@@ -274,8 +274,12 @@ void add_plan(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "plan", "What a configuration will take, before anything runs");
   command->require_subcommand(1);
-  command->footer("Example:\n  dure plan model --preset gpt2-124m");
+  command->footer(
+      "Examples:\n"
+      "  dure plan model --preset gpt2-124m\n"
+      "  dure plan schedule --stages 4 --micro-batches 8");
   add_plan_model(*command);
+  add_plan_schedule(*command);
 }
 
 }  // namespace dure::cli

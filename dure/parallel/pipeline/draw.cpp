@@ -42,12 +42,13 @@ bool is_made_of(const Replay& replay, double slot) {
 
 double slot_of(const Replay& replay) {
   const double shortest = shortest_span(replay);
-  for (int parts = 1; parts <= 8; ++parts) {
+  const double least = replay.makespan / kMostCells;
+  for (int parts = 1; parts <= 8 && shortest / parts >= least; ++parts) {
     if (is_made_of(replay, shortest / parts)) {
       return shortest / parts;
     }
   }
-  return std::max(shortest, replay.makespan / kMostCells);
+  return std::max(shortest, least);
 }
 
 // Those whose middle is in the span.

@@ -142,7 +142,9 @@ class Drawing {
   }
 
   std::string svg() const {
-    const double width = kLeft + std::max(pixels_, kLeastPixels) + kRight;
+    const double title = 9 * static_cast<double>(draw_.title.size());
+    const double width =
+        kLeft + std::max({pixels_, title, kLeastPixels}) + kRight;
     const double height = kHead + rows() * kRow + kAxis;
     std::string text = concat("<svg xmlns=\"http://www.w3.org/2000/svg\" ",
                               "width=\"",
