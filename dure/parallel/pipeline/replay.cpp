@@ -56,7 +56,7 @@ class Replayer {
     const std::vector<Moment> never(options.micro_batches);
     const std::vector<bool> none(options.micro_batches);
     const Edge edge = {.sent = never, .posted = never, .order = {}};
-    stages_.assign(options.stages * options.chunks,
+    stages_.assign(static_cast<std::size_t>(options.stages) * options.chunks,
                    {.forward = none, .input = none, .down = edge, .up = edge});
   }
 

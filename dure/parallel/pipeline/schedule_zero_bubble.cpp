@@ -51,7 +51,7 @@ class ListScheduler {
       : options_(options),
         most_(most),
         prefer_(prefer),
-        done_(options.stages * options.chunks),
+        done_(static_cast<std::size_t>(options.stages) * options.chunks),
         programs_(options.stages) {}
 
   Slots run() && {
