@@ -39,6 +39,7 @@ void add_plan(CLI::App& app);
 void add_plan_schedule(CLI::App& plan);  // add_plan adds it
 void add_tokenizer(CLI::App& app);
 void add_preprocess(CLI::App& app);
+void add_report(CLI::App& app);
 void add_train(CLI::App& app);
 
 }  // namespace dure::cli

@@ -26,6 +26,7 @@ constexpr AddCommand* kCommands[] = {
     &add_preprocess,
     &add_convert,
     &add_checkpoint,
+    &add_report,
     &add_bench,
     &add_doctor,
     &add_docs,

@@ -9,6 +9,7 @@
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
 #include "dure/cli/rank_options.h"
+#include "dure/cli/version.h"
 #include "dure/launch/placement.h"
 #include "dure/plan/check_memory.h"
 #include "dure/train/load_config.h"
@@ -56,7 +57,8 @@ void train_on(comm::Communicator& world,
   train::run_training(
       loaded.config,
       {.resume = options.resume ? train::Resume::kYes : train::Resume::kNo,
-       .config_text = train::to_toml(loaded),
+       .config_text = concat(
+           "# Written by ", version_line(), "\n", train::to_toml(loaded)),
        .log = log,
        .stop = stop,
        .world = &placed});

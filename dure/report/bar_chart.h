@@ -1,0 +1,25 @@
+// Stacked bars, one below the other, as SVG.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace dure::report {
+
+struct Bar {
+  std::string name = {};
+  std::vector<double> parts = {};  // 0 or more, one for each of BarChart::parts
+  double mark = -1;                // a line across the bar; below 0: none
+};
+
+struct BarChart {
+  std::string title = {};  // what a reader who can't see it is told
+  std::vector<std::string> parts = {};
+  std::vector<Bar> bars = {};
+  std::string mark_name = {};
+};
+
+// Bytes. With a title, which a browser shows under the mouse, on every part.
+std::string to_svg(const BarChart& chart);
+
+}  // namespace dure::report

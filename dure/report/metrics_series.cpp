@@ -1,0 +1,128 @@
+#include "dure/report/metrics_series.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "dure/base/check.h"
+
+namespace dure::report {
+namespace {
+
+using nlohmann::json;
+
+// One line, and where it is from.
+class Line {
+ public:
+  Line(json object, std::string where)
+      : object_(std::move(object)), where_(std::move(where)) {}
+
+  [[noreturn]] void refuse(const std::string& what) const {
+    throw Error(concat(where_, ": ", what));
+  }
+
+  std::int64_t whole(const char* key) const {
+    const auto found = object_.find(key);
+    if (found == object_.end() || !found->is_number_integer() ||
+        found->get<std::int64_t>() < 0) {
+      refuse(concat("wanted a whole number \"", key, "\""));
+    }
+    return found->get<std::int64_t>();
+  }
+
+  bool has(const char* key) const { return object_.contains(key); }
+
+  double number(const char* key) const {
+    const auto found = object_.find(key);
+    if (found == object_.end() || !(found->is_number() || found->is_null())) {
+      refuse(concat("wanted a number \"", key, "\""));
+    }
+    return found->is_null() ? std::numeric_limits<double>::quiet_NaN()
+                            : found->get<double>();
+  }
+
+  std::string text(const char* key) const {
+    if (!object_.at(key).is_string()) {
+      refuse(concat("wanted a text \"", key, "\""));
+    }
+    return object_.at(key).get<std::string>();
+  }
+
+  void add_traffic(Traffic& sum) const {
+    const auto found = object_.find("communicated");
+    if (found == object_.end()) {
+      return;
+    }
+    for (const auto& [axis, kinds] : items(*found)) {
+      for (const auto& [kind, bytes] : items(kinds)) {
+        if (!bytes.is_number_unsigned()) {
+          refuse(concat("wanted bytes of \"", axis, "\" as a whole number"));
+        }
+        sum[axis][kind] += bytes.get<std::uint64_t>();
+      }
+    }
+  }
+
+ private:
+  const json::object_t& items(const json& value) const {
+    if (!value.is_object()) {
+      refuse("wanted \"communicated\" as bytes by axis and kind");
+    }
+    return value.get_ref<const json::object_t&>();
+  }
+
+  json object_;
+  std::string where_;
+};
+
+train::Metrics metrics_of(const Line& line) {
+  train::Metrics metrics = {
+      .step = line.whole("step"),
+      .loss = line.number("loss"),
+      .learning_rate = line.number("learning_rate"),
+      .grad_norm = line.number("grad_norm"),
+      .tokens = line.whole("tokens"),
+      .tokens_per_second = line.number("tokens_per_second"),
+      .model_flops_utilization = line.number("model_flops_utilization")};
+  if (line.has("validation_loss")) {
+    metrics.validation_loss = line.number("validation_loss");
+  }
+  if (line.has("skipped")) {
+    metrics.skipped = line.text("skipped");
+  }
+  return metrics;
+}
+
+void add(MetricsSeries& series, const Line& line) {
+  train::Metrics metrics = metrics_of(line);
+  if (!series.lines.empty() && metrics.step <= series.lines.back().step) {
+    line.refuse(concat(
+        "step ", metrics.step, " follows step ", series.lines.back().step));
+  }
+  line.add_traffic(series.communicated);
+  series.lines.push_back(std::move(metrics));
+}
+
+}  // namespace
+
+MetricsSeries read_metrics(std::string_view text, const std::string& source) {
+  MetricsSeries series;
+  std::int64_t number = 1;
+  for (std::size_t start = 0; start < text.size(); ++number) {
+    const std::size_t end = text.find('\n', start);
+    const std::string_view content = text.substr(start, end - start);
+    json object = json::parse(content, nullptr, false);
+    const std::string where = concat(source, ":", number);
+    if (!object.is_object()) {
+      if (end == std::string_view::npos) {
+        break;
+      }
+      throw Error(concat(where, ": wanted a JSON object, found ", content));
+    }
+    add(series, Line(std::move(object), where));
+    start = end == std::string_view::npos ? text.size() : end + 1;
+  }
+  return series;
+}
+
+}  // namespace dure::report

@@ -1,0 +1,16 @@
+// A report as one HTML page that needs nothing else.
+#pragma once
+
+#include <string>
+
+#include "dure/report/report.h"
+
+namespace dure::report {
+
+// Style and pictures are within; there are no scripts. Well-formed as XML is.
+std::string to_html(const Report& report);
+
+// The facts of the page without its pictures, as a JSON object.
+std::string to_json(const Report& report);
+
+}  // namespace dure::report

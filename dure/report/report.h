@@ -1,0 +1,44 @@
+// What is known of a training run, from the files it wrote.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dure/base/files.h"
+#include "dure/mesh/mesh.h"
+#include "dure/report/memory_peaks.h"
+#include "dure/report/metrics_series.h"
+#include "dure/report/pipeline_step.h"
+#include "dure/report/trace_events.h"
+#include "dure/train/config.h"
+
+namespace dure::report {
+
+struct Report {
+  std::string name = {};        // of the run: its directory
+  std::string written_by = {};  // "dure 0.1.0 (11b18689c1)"; empty: not known
+  train::Config config = {};
+  std::int64_t parameters = 0;
+  MetricsSeries metrics = {};
+  std::vector<RankMemory> memory = {};  // none before the run ended
+  TraceEvents trace = {};               // without the actions and steps
+  std::optional<PipelineStep> pipeline = {};
+  // What is not there, and why: sentences.
+  std::vector<std::string> notes = {};
+};
+
+// Reads a run's directory; of the pipeline the last complete step, or `step`.
+// Only config.toml must be there. Throws Error, which
+// names the file and where it can the line, for a file that can't be read.
+Report read_report(const Path& run,
+                   std::optional<std::int64_t> step = std::nullopt);
+
+mesh::Mesh mesh_of(const Report& report);
+
+// From the first to the last line, as the rates tell it: without evaluation,
+// checkpoints and pauses.
+double training_seconds(const MetricsSeries& metrics);
+
+}  // namespace dure::report

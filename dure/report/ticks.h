@@ -1,0 +1,34 @@
+// Where an axis has its marks, and what numbers look like on a page.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dure::report {
+
+// Multiples of 1, 2 or 5 times a power of ten within low to high, ascending, at
+// most `most` (2 or more). low < high, both within 1e300 of 0.
+std::vector<double> ticks(double low, double high, int most);
+
+// Powers of ten within low to high, at most `most`; where there are fewer than
+// two, as above. 0 < low < high.
+std::vector<double> log_ticks(double low, double high, int most);
+
+// "0.0005", "12.5", "3.2 k", "1.25 M": short, for the eye. "none" for what is
+// not a number.
+std::string short_text(double value);
+
+// "1,234,567".
+std::string grouped(std::uint64_t value);
+
+// "512 B", "1.50 MiB".
+std::string bytes_text(double bytes);
+
+// "1.50 ms", "12.3 s", "3 min 20 s".
+std::string seconds_text(double seconds);
+
+// "12.5 %".
+std::string percent_text(double share);
+
+}  // namespace dure::report
