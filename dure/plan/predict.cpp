@@ -1,52 +1,29 @@
 #include "dure/plan/predict.h"
 
 #include <algorithm>
-#include <limits>
 #include <omp.h>
 
-#include "dure/train/trainer.h"
+#include "dure/parallel/pipeline/replay.h"
+#include "dure/plan/simulated.h"
+#include "dure/train/pipeline.h"
 
 namespace dure::plan {
 namespace {
-
-// Samples of a model that nobody will see: every token is 0.
-class NoData final : public data::Dataset {
- public:
-  explicit NoData(std::int64_t sequence) : sequence_(sequence) {}
-  std::int64_t size() const override {
-    return std::numeric_limits<std::int64_t>::max();
-  }
-  std::int64_t sample_tokens() const override { return sequence_ + 1; }
-  void sample(std::int64_t /*index*/,
-              std::span<std::int32_t> tokens) const override {
-    std::fill(tokens.begin(), tokens.end(), 0);
-  }
-
- private:
-  std::int64_t sequence_;
-};
-
-train::RankOptions simulated(const train::Config& config,
-                             DeviceRates rates = {}) {
-  train::RankOptions options = train::rank_options(config);
-  options.device = Device::kSim;
-  options.rates = rates;
-  return options;
-}
 
 std::int64_t replicas_of(const train::Config& config) {
   return std::max<std::int64_t>(config.parallel.data, 1);
 }
 
-// As many micro-batches as it takes until each is as the one before: the first
-// finds nothing to add to, the second has the first one's buckets on their way.
-train::Config few_micro_batches(train::Config config) {
-  constexpr std::int64_t kMicroBatches = 3;
-  train::TrainConfig& train = config.train;
-  train.batch_rampup.clear();
-  train.global_batch =
-      std::min(train.global_batch,
-               kMicroBatches * train.micro_batch * replicas_of(config));
+std::vector<int> peak_in_flight(const train::Pipeline& pipeline,
+                                std::int64_t micro_batches) {
+  return replay(schedule_of(pipeline, static_cast<int>(micro_batches)))
+      .peak_in_flight;
+}
+
+train::Config with_micro_batches(train::Config config, std::int64_t count) {
+  config.train.batch_rampup.clear();
+  config.train.global_batch =
+      count * config.train.micro_batch * replicas_of(config);
   return config;
 }
 
@@ -79,19 +56,67 @@ MemoryPrediction memory_of(const Arena& arena) {
 
 }  // namespace
 
-MemoryPrediction predict_memory(const train::Config& config) {
+std::vector<int> first_ranks(const train::Config& config) {
+  return simulated_rank(config, 0).mesh->group(0, {mesh::Axis::kPipe});
+}
+
+std::int64_t all_micro_batches(const train::Config& config) {
+  return config.train.global_batch /
+         (config.train.micro_batch * replicas_of(config));
+}
+
+// Until each is as the one before: the first finds nothing to add to, the
+// second has the first one's buckets on their way. A pipeline fills within two
+// rounds of p micro-batches, takes as long to become steady and to drain, and
+// goes on in rounds; where it holds more than those have, as GPipe does, all.
+std::int64_t enough_micro_batches(const train::Config& config) {
+  const train::Pipeline pipeline = pipeline_of(config);
+  const std::int64_t all = all_micro_batches(config);
+  const std::int64_t few =
+      std::max<std::int64_t>(3, 6 * config.parallel.pipeline);
+  const bool enough = few < all && peak_in_flight(pipeline, few) ==
+                                       peak_in_flight(pipeline, all);
+  return enough ? few : all;
+}
+
+MemoryPrediction predict_rank_memory(const train::Config& config,
+                                     int rank,
+                                     MicroBatches micro_batches) {
   const Threads threads(config.train.threads);
-  const train::Config few = few_micro_batches(config);
-  train::Rank rank(simulated(config));
-  train::Trainer trainer(rank, few);
-  const NoData data(config.data.sequence);
-  trainer.step(data);
-  trainer.step(data);
-  return memory_of(rank.arena);
+  const std::int64_t count = micro_batches == MicroBatches::kAll
+                                 ? all_micro_batches(config)
+                                 : enough_micro_batches(config);
+  Simulated run(simulated_rank(config, rank),
+                with_micro_batches(config, count));
+  run.step();
+  run.step();
+  return memory_of(run.rank().arena);
+}
+
+std::vector<MemoryPrediction> predict_stage_memory(const train::Config& config,
+                                                   MicroBatches micro_batches) {
+  std::vector<MemoryPrediction> stages;
+  for (const int rank : first_ranks(config)) {
+    stages.push_back(predict_rank_memory(config, rank, micro_batches));
+  }
+  return stages;
+}
+
+int largest_stage(std::span<const MemoryPrediction> stages) {
+  const auto largest = std::max_element(
+      stages.begin(), stages.end(), [](const auto& a, const auto& b) {
+        return a.high_water < b.high_water;
+      });
+  return static_cast<int>(largest - stages.begin());
+}
+
+MemoryPrediction predict_memory(const train::Config& config) {
+  const std::vector<MemoryPrediction> stages = predict_stage_memory(config);
+  return stages[static_cast<std::size_t>(largest_stage(stages))];
 }
 
 std::vector<std::int64_t> weights_by_rank(const train::Config& config) {
-  train::Rank rank(simulated(config));
+  train::Rank rank(simulated_rank(config, 0));
   train::Trainer trainer(rank, config);
   const parallel::BucketPlan& plan = trainer.replica().store().plan();
   const bool shared = config.parallel.zero == 3;
@@ -107,19 +132,6 @@ std::vector<std::int64_t> weights_by_rank(const train::Config& config) {
     }
   }
   return elements;
-}
-
-Prediction predict(const train::Config& config, DeviceRates rates) {
-  train::Rank rank(simulated(config, rates));
-  train::Trainer trainer(rank, config);
-  const NoData data(config.data.sequence);
-  trainer.step(data);
-  const double start = rank.stream.seconds();
-  const train::StepResult step = trainer.step(data);
-  const double seconds = rank.stream.seconds() - start;
-  return {.memory = predict_memory(config),
-          .step_seconds = seconds,
-          .tokens_per_second = static_cast<double>(step.tokens) / seconds};
 }
 
 }  // namespace dure::plan

@@ -19,15 +19,15 @@ train::Config gpt2(std::int64_t batch, std::int64_t sequence) {
   return train::resolve(config);
 }
 
-double of(const Prediction& prediction, Category category) {
+double of(const MemoryPrediction& memory, Category category) {
   return static_cast<double>(
-      prediction.memory.peak_bytes[static_cast<std::size_t>(category)]);
+      memory.peak_bytes[static_cast<std::size_t>(category)]);
 }
 
 // 4 bytes each of weight and gradient, 8 of AdamW's states; padding of the
 // vocabulary (47 rows of 768) and alignment come on top.
 TEST(Predict, GivesSixteenBytesAParameter) {
-  const Prediction prediction = predict(gpt2(1, 64), {});
+  const MemoryPrediction prediction = predict_memory(gpt2(1, 64));
   constexpr double kParameters = 124439808 + 47 * 768;
   EXPECT_NEAR(of(prediction, Category::kParameters), 4 * kParameters, 1e4);
   EXPECT_NEAR(of(prediction, Category::kGradients), 4 * kParameters, 1e4);
@@ -45,18 +45,9 @@ TEST(Predict, CountsTheActivationsOfATrainingStep) {
   constexpr double kHidden = 768;
   constexpr double kBlock = 16 * kHidden + 12 + 4;
   constexpr double kAround = 3 * kHidden + 2 + 4;
-  const Prediction prediction = predict(gpt2(4, 256), {});
+  const MemoryPrediction prediction = predict_memory(gpt2(4, 256));
   EXPECT_EQ(of(prediction, Category::kActivations),
             4 * kRows * (12 * kBlock + kAround));
-}
-
-TEST(Predict, TimeFollowsTheDevice) {
-  const train::Config config = gpt2(1, 64);
-  const DeviceRates slow = {.flops_per_second = 1e11, .bytes_per_second = 1e10};
-  const DeviceRates fast = {.flops_per_second = 1e12, .bytes_per_second = 1e11};
-  EXPECT_NEAR(predict(config, slow).step_seconds,
-              10 * predict(config, fast).step_seconds,
-              1e-6);
 }
 
 // 36 blocks of 4096: 7,499,767,808 elements, none of them padding.

@@ -1,0 +1,35 @@
+// One rank of a run, on a simulated device, with samples that nobody will see.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "dure/data/dataset.h"
+#include "dure/tensor/device.h"
+#include "dure/train/config.h"
+#include "dure/train/trainer.h"
+
+namespace dure::plan {
+
+// `config` must be resolved; where its parallel.data is auto, it is 1.
+train::RankOptions simulated_rank(const train::Config& config,
+                                  int rank,
+                                  DeviceRates rates = {},
+                                  const comm::SimNetwork& network = {});
+
+class Simulated {
+ public:
+  Simulated(const train::RankOptions& options, const train::Config& config);
+
+  train::StepResult step() { return trainer_.step(*data_); }
+
+  train::Rank& rank() { return rank_; }
+  train::Trainer& trainer() { return trainer_; }
+
+ private:
+  train::Rank rank_;
+  train::Trainer trainer_;
+  std::unique_ptr<data::Dataset> data_;
+};
+
+}  // namespace dure::plan

@@ -1,0 +1,198 @@
+// Memory of pipelines: what every rank of a run holds is what was predicted,
+// category by category, to the byte.
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/plan/predict.h"
+#include "dure/train/trainer.h"
+#include "tests/small_run.h"
+
+namespace dure {
+namespace {
+
+using model::Recompute;
+using parallel::ScheduleKind;
+using train::Config;
+
+struct Layout {
+  int pipe = 2;
+  ScheduleKind schedule = ScheduleKind::k1F1B;
+  int micro_batches = 8;  // on each rank, in a step
+  int data = 1;
+  std::int64_t zero = 0;
+  int tensor = 1;
+  bool sequence = false;
+  Recompute recompute = Recompute::kNone;
+
+  int ranks() const { return pipe * data * tensor; }
+};
+
+std::string text(const Layout& layout) {
+  return concat("pipe ",
+                layout.pipe,
+                " x data ",
+                layout.data,
+                " x tensor ",
+                layout.tensor,
+                layout.sequence ? ", rows cut" : "",
+                ", zero ",
+                layout.zero,
+                ", ",
+                parallel::name_of(layout.schedule),
+                ", ",
+                layout.micro_batches,
+                " micro-batches, recompute ",
+                static_cast<int>(layout.recompute));
+}
+
+Config configured(Config config, const Layout& layout) {
+  config.model.layers = 8;
+  config.train.micro_batch = 1;
+  config.train.global_batch = layout.data * layout.micro_batches;
+  config.parallel.pipeline = layout.pipe;
+  config.parallel.schedule = layout.schedule;
+  config.parallel.data = layout.data;
+  config.parallel.zero = layout.zero;
+  config.parallel.tensor = layout.tensor;
+  config.parallel.sequence = layout.sequence;
+  config.parallel.bucket_mb = 0.02;
+  config.parallel.first_bucket_mb = 0.004;
+  config.memory.recompute = layout.recompute;
+  return train::resolve(config);
+}
+
+struct Measured {
+  BytesByCategory peak_bytes{};
+  std::size_t high_water = 0;
+  plan::MemoryPrediction predicted;
+  std::size_t predicted_high_water = 0;  // of a whole step
+};
+
+// By rank. Each predicts for itself, with as many threads as it has.
+std::vector<Measured> measure(const Config& config) {
+  std::vector<Measured> measured(
+      static_cast<std::size_t>(train::ranks_of(config.parallel)));
+  launch::run_ranks(
+      {.ranks = static_cast<int>(measured.size())},
+      [&](comm::Communicator& world) {
+        Measured& here = measured[static_cast<std::size_t>(world.rank())];
+        here.predicted = plan::predict_rank_memory(config, world.rank());
+        here.predicted_high_water =
+            plan::predict_rank_memory(
+                config, world.rank(), plan::MicroBatches::kAll)
+                .high_water;
+        train::RankOptions options = train::rank_options(config);
+        options.world = &world;
+        train::Rank rank(options);
+        train::Trainer trainer(rank, config);
+        const Walks data = small_data();
+        for (int step = 0; step < 3; ++step) {
+          trainer.step(data);
+        }
+        for (std::size_t c = 0; c < kCategories; ++c) {
+          here.peak_bytes[c] =
+              rank.arena.ledger().peak(static_cast<Category>(c));
+        }
+        here.high_water = rank.arena.high_water();
+      });
+  return measured;
+}
+
+void expect_predicted(const Config& base, const Layout& layout) {
+  SCOPED_TRACE(text(layout));
+  const Config config = configured(base, layout);
+  const std::vector<Measured> measured = measure(config);
+  const mesh::Mesh mesh = train::mesh_of(config.parallel, layout.ranks());
+  const std::vector<int> first = plan::first_ranks(config);
+  for (std::size_t r = 0; r < measured.size(); ++r) {
+    const Measured& rank = measured[r];
+    const int stage = mesh.coordinate(static_cast<int>(r), mesh::Axis::kPipe);
+    const Measured& of_stage = measured[static_cast<std::size_t>(
+        first[static_cast<std::size_t>(stage)])];
+    for (std::size_t c = 0; c < kCategories; ++c) {
+      const char* const name = name_of(static_cast<Category>(c));
+      EXPECT_EQ(rank.peak_bytes[c], rank.predicted.peak_bytes[c])
+          << "rank " << r << ", " << name;
+      EXPECT_LE(rank.peak_bytes[c], of_stage.peak_bytes[c])
+          << "rank " << r << ", " << name;
+    }
+    EXPECT_EQ(rank.high_water, rank.predicted_high_water) << "rank " << r;
+    EXPECT_NEAR(static_cast<double>(rank.high_water),
+                static_cast<double>(rank.predicted.high_water),
+                0.05 * static_cast<double>(rank.high_water))
+        << "rank " << r;
+  }
+}
+
+constexpr ScheduleKind kSchedules[] = {ScheduleKind::kNaive,
+                                       ScheduleKind::kGpipe,
+                                       ScheduleKind::k1F1B,
+                                       ScheduleKind::kInterleaved,
+                                       ScheduleKind::kZbH1,
+                                       ScheduleKind::kZb2p,
+                                       ScheduleKind::kZbV};
+
+Config untied(Config config) {
+  config.model.tie_embeddings = false;
+  return config;
+}
+
+TEST(PipelineMemory, IsPredictedForEverySchedule) {
+  for (const ScheduleKind schedule : kSchedules) {
+    for (const int pipe : {2, 4}) {
+      expect_predicted(
+          untied(small_gpt()),
+          {.pipe = pipe, .schedule = schedule, .micro_batches = 8});
+      expect_predicted(
+          small_llama(),
+          {.pipe = pipe, .schedule = schedule, .micro_batches = 28});
+    }
+  }
+}
+
+TEST(PipelineMemory, IsPredictedWithDataAndZero) {
+  for (const ScheduleKind schedule : kSchedules) {
+    for (const int zero : {0, 1, 2, 3}) {
+      expect_predicted(untied(small_gpt()),
+                       {.pipe = 2,
+                        .schedule = schedule,
+                        .micro_batches = 14,
+                        .data = 2,
+                        .zero = zero});
+    }
+  }
+}
+
+TEST(PipelineMemory, IsPredictedWithTensorRanks) {
+  for (const ScheduleKind schedule : kSchedules) {
+    for (const bool sequence : {false, true}) {
+      expect_predicted(untied(small_gpt()),
+                       {.pipe = 2,
+                        .schedule = schedule,
+                        .micro_batches = 14,
+                        .tensor = 2,
+                        .sequence = sequence});
+    }
+  }
+}
+
+TEST(PipelineMemory, IsPredictedWithRecomputation) {
+  for (const ScheduleKind schedule : kSchedules) {
+    for (const Recompute recompute :
+         {Recompute::kSelective, Recompute::kFull}) {
+      expect_predicted(untied(small_gpt()),
+                       {.pipe = 2,
+                        .schedule = schedule,
+                        .micro_batches = 14,
+                        .recompute = recompute});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dure
