@@ -1,12 +1,14 @@
 #include "dure/plan/check_memory.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "dure/base/check.h"
 #include "dure/plan/predict.h"
+#include "dure/train/pipeline.h"
 #include "dure/train/tensor_gatherer.h"
 
 namespace dure::plan {
@@ -49,8 +51,51 @@ std::size_t needed(const train::Config& config,
                   memory.between_steps + to_save(config, memory));
 }
 
+// The stage of a pipeline that needs the most, and what it does.
+struct Largest {
+  int stage = 0;
+  MemoryPrediction memory;
+};
+
+Largest largest_of(const train::Config& config, MicroBatches micro_batches) {
+  Largest largest;
+  std::size_t most = 0;
+  const auto stages = predict_stage_memory(config, micro_batches);
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    if (needed(config, stages[s]) > most) {
+      most = needed(config, stages[s]);
+      largest = {.stage = static_cast<int>(s), .memory = stages[s]};
+    }
+  }
+  return largest;
+}
+
+// A step is run in full only where the holes between an arena's blocks, which
+// depend on how many micro-batches there were, could decide.
+Largest largest_of(const train::Config& config) {
+  constexpr double kHoles = 0.1;
+  const Largest largest = largest_of(config, MicroBatches::kEnough);
+  const auto bytes = static_cast<double>(needed(config, largest.memory));
+  const auto limit = static_cast<double>(limit_of(config));
+  const bool is_near = std::fabs(bytes - limit) <= kHoles * limit;
+  return is_near && enough_micro_batches(config) < all_micro_batches(config)
+             ? largest_of(config, MicroBatches::kAll)
+             : largest;
+}
+
 bool fits(const train::Config& config) {
-  return needed(config, predict_memory(config)) <= limit_of(config);
+  return needed(config, largest_of(config).memory) <= limit_of(config);
+}
+
+// As fits(), where the configuration is one.
+bool is_valid_and_fits(const train::Config& config) {
+  try {
+    train::validate(config);
+    train::validate_pipeline(config);
+  } catch (const UsageError&) {
+    return false;
+  }
+  return fits(config);
 }
 
 // The first of ZeRO's stages above this one that fits.
@@ -105,7 +150,41 @@ std::optional<std::string> by_ranks(train::Config config) {
   while (samples % (2 * config.parallel.data) == 0) {
     config.parallel.data *= 2;
     if (fits(config)) {
-      return concat(config.parallel.data, " ranks");
+      return concat(train::ranks_of(config.parallel), " ranks");
+    }
+  }
+  return std::nullopt;
+}
+
+// The first that fits of the schedules that hold less.
+std::optional<std::string> by_schedule(train::Config config) {
+  using parallel::ScheduleKind;
+  const ScheduleKind now = config.parallel.schedule;
+  for (const ScheduleKind kind : {ScheduleKind::k1F1B, ScheduleKind::kZbV}) {
+    config.parallel.schedule = kind;
+    config.parallel.virtual_stages = 0;
+    config = train::resolve(config);
+    if (config.parallel.pipeline > 1 && kind != now &&
+        is_valid_and_fits(config)) {
+      return concat("parallel.schedule = \"", parallel::name_of(kind), "\"");
+    }
+  }
+  return std::nullopt;
+}
+
+// The fewest stages, doubled and doubled again, that fit and that the layers
+// and micro-batches have room for.
+std::optional<std::string> by_stages(train::Config config) {
+  const std::int64_t units = config.model.layers + 2;
+  while (2 * config.parallel.pipeline * config.parallel.virtual_stages <=
+         units) {
+    config.parallel.pipeline *= 2;
+    if (is_valid_and_fits(config)) {
+      return concat("parallel.pipeline = ",
+                    config.parallel.pipeline,
+                    " on ",
+                    train::ranks_of(config.parallel),
+                    " ranks");
     }
   }
   return std::nullopt;
@@ -115,6 +194,8 @@ std::string what_would_fit(const train::Config& config) {
   std::string text;
   for (const auto& way : {by_stage(config),
                           by_ranks(config),
+                          by_schedule(config),
+                          by_stages(config),
                           by_micro_batch(config),
                           by_recompute(config)}) {
     if (way) {
@@ -122,10 +203,10 @@ std::string what_would_fit(const train::Config& config) {
           concat(text.empty() ? "any of these alone would fit: " : ", ", *way);
     }
   }
-  return text.empty() ? "no higher parallel.zero, more ranks, smaller "
-                        "train.micro_batch or memory.recompute alone would "
-                        "fit: choose a smaller model, or a higher "
-                        "memory.limit_gib"
+  return text.empty() ? "no higher parallel.zero, more ranks or stages, other "
+                        "parallel.schedule, smaller train.micro_batch or "
+                        "memory.recompute alone would fit: choose a smaller "
+                        "model, or a higher memory.limit_gib"
                       : text;
 }
 
@@ -147,24 +228,40 @@ std::string describe(const train::Config& config,
   return text + line("allowed", limit_of(config));
 }
 
+// "a rank of 8", "a rank of stage 0 of 4 (1f1b), of 8,".
+std::string whose(const train::Config& config, int stage) {
+  const std::int64_t ranks = train::ranks_of(config.parallel);
+  return config.parallel.pipeline == 1
+             ? concat("a rank of ", ranks)
+             : concat("a rank of stage ",
+                      stage,
+                      " of ",
+                      config.parallel.pipeline,
+                      " (",
+                      parallel::name_of(config.parallel.schedule),
+                      "), of ",
+                      ranks,
+                      ",");
+}
+
 }  // namespace
 
 void check_memory(const train::Config& config) {
   if (config.memory.limit_gib == 0) {
     return;
   }
-  const MemoryPrediction memory = predict_memory(config);
-  if (needed(config, memory) <= limit_of(config)) {
+  const Largest largest = largest_of(config);
+  if (needed(config, largest.memory) <= limit_of(config)) {
     return;
   }
   throw UsageError(concat("memory.limit_gib = ",
                           config.memory.limit_gib,
-                          ": too little for a rank of ",
-                          std::max<std::int64_t>(config.parallel.data, 1),
+                          ": too little for ",
+                          whose(config, largest.stage),
                           " with parallel.zero = ",
                           config.parallel.zero,
                           "; predicted peaks, in bytes:",
-                          describe(config, memory),
+                          describe(config, largest.memory),
                           "\n",
                           what_would_fit(config)));
 }
