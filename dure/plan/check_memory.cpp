@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/checkpoint/checkpoint.h"
 #include "dure/plan/predict.h"
 #include "dure/train/pipeline.h"
 #include "dure/train/tensor_gatherer.h"
@@ -23,11 +24,18 @@ std::size_t of(const MemoryPrediction& memory, Category category) {
   return memory.peak_bytes[static_cast<std::size_t>(category)];
 }
 
+using Stages = std::vector<MemoryPrediction>;
+
 // To save, the first rank gets the other ranks' values and states in pieces.
 // Where matrices are cut, too, a piece has elements of its own among theirs,
-// which come packed.
+// which come packed. What ranks of other stages send, they pack.
 std::size_t to_save(const train::Config& config,
-                    const MemoryPrediction& memory) {
+                    const Stages& stages,
+                    std::size_t stage) {
+  if (stage > 0) {
+    return std::min<std::size_t>(checkpoint::kPieceBytes,
+                                 of(stages[stage], Category::kOptimizer));
+  }
   const std::int64_t shards =
       config.parallel.zero_group > 0
           ? config.parallel.zero_group
@@ -37,34 +45,35 @@ std::size_t to_save(const train::Config& config,
   const auto add = [&](Category category, int cut_from_stage) {
     const std::int64_t parts =
         tensor * (config.parallel.zero >= cut_from_stage ? shards : 1);
-    const std::int64_t copies = tensor > 1 ? 2 * parts - 1 : parts - 1;
-    bytes += static_cast<std::size_t>(copies) * of(memory, category);
+    const std::int64_t copies = tensor > 1 ? 2 * parts : parts;
+    for (const MemoryPrediction& memory : stages) {
+      bytes += static_cast<std::size_t>(copies) * of(memory, category);
+    }
+    bytes -= of(stages[0], category);  // its own
   };
   add(Category::kOptimizer, 1);
   add(Category::kParameters, 3);
   return std::min<std::size_t>(train::kGatherBytes, bytes);
 }
 
-std::size_t needed(const train::Config& config,
-                   const MemoryPrediction& memory) {
-  return std::max(memory.high_water,
-                  memory.between_steps + to_save(config, memory));
-}
-
-// The stage of a pipeline that needs the most, and what it does.
+// The stage of a pipeline that needs the most.
 struct Largest {
   int stage = 0;
   MemoryPrediction memory;
+  std::size_t saving = 0;  // at once, while it saves
+  std::size_t needed() const { return std::max(memory.high_water, saving); }
 };
 
 Largest largest_of(const train::Config& config, MicroBatches micro_batches) {
+  const Stages stages = predict_stage_memory(config, micro_batches);
   Largest largest;
-  std::size_t most = 0;
-  const auto stages = predict_stage_memory(config, micro_batches);
   for (std::size_t s = 0; s < stages.size(); ++s) {
-    if (needed(config, stages[s]) > most) {
-      most = needed(config, stages[s]);
-      largest = {.stage = static_cast<int>(s), .memory = stages[s]};
+    const Largest here = {
+        .stage = static_cast<int>(s),
+        .memory = stages[s],
+        .saving = stages[s].between_steps + to_save(config, stages, s)};
+    if (here.needed() > largest.needed()) {
+      largest = here;
     }
   }
   return largest;
@@ -75,7 +84,7 @@ Largest largest_of(const train::Config& config, MicroBatches micro_batches) {
 Largest largest_of(const train::Config& config) {
   constexpr double kHoles = 0.1;
   const Largest largest = largest_of(config, MicroBatches::kEnough);
-  const auto bytes = static_cast<double>(needed(config, largest.memory));
+  const auto bytes = static_cast<double>(largest.needed());
   const auto limit = static_cast<double>(limit_of(config));
   const bool is_near = std::fabs(bytes - limit) <= kHoles * limit;
   return is_near && enough_micro_batches(config) < all_micro_batches(config)
@@ -84,7 +93,7 @@ Largest largest_of(const train::Config& config) {
 }
 
 bool fits(const train::Config& config) {
-  return needed(config, largest_of(config).memory) <= limit_of(config);
+  return largest_of(config).needed() <= limit_of(config);
 }
 
 // As fits(), where the configuration is one.
@@ -214,16 +223,15 @@ std::string line(const std::string& name, std::size_t bytes) {
   return concat("\n  ", name, std::string(24 - name.size(), ' '), bytes);
 }
 
-std::string describe(const train::Config& config,
-                     const MemoryPrediction& memory) {
+std::string describe(const train::Config& config, const Largest& largest) {
+  const MemoryPrediction& memory = largest.memory;
   std::string text;
   for (std::size_t c = 0; c < kCategories; ++c) {
     text += line(name_of(static_cast<Category>(c)), memory.peak_bytes[c]);
   }
   text += line("at once, in a step", memory.high_water);
-  const std::size_t saving = memory.between_steps + to_save(config, memory);
-  if (saving > memory.high_water) {
-    text += line("at once, saving", saving);
+  if (largest.saving > memory.high_water) {
+    text += line("at once, saving", largest.saving);
   }
   return text + line("allowed", limit_of(config));
 }
@@ -251,7 +259,7 @@ void check_memory(const train::Config& config) {
     return;
   }
   const Largest largest = largest_of(config);
-  if (needed(config, largest.memory) <= limit_of(config)) {
+  if (largest.needed() <= limit_of(config)) {
     return;
   }
   throw UsageError(concat("memory.limit_gib = ",
@@ -261,7 +269,7 @@ void check_memory(const train::Config& config) {
                           " with parallel.zero = ",
                           config.parallel.zero,
                           "; predicted peaks, in bytes:",
-                          describe(config, largest.memory),
+                          describe(config, largest),
                           "\n",
                           what_would_fit(config)));
 }

@@ -1,5 +1,6 @@
 #include "dure/plan/check_memory.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <string>
 
@@ -82,12 +83,13 @@ TEST(CheckMemory, NamesOnlyWhatWouldFit) {
   train::Config eight = config;
   eight.parallel.data = 8;
   const std::string by_either = refusal(limited(config, step_bytes(eight)));
-  EXPECT_THAT(by_either, HasSubstr("8 ranks, train.micro_batch = 2"));
+  EXPECT_THAT(by_either, HasSubstr("any of these alone would fit: 8 ranks, "));
+  EXPECT_THAT(by_either, HasSubstr(", train.micro_batch = 2"));
   EXPECT_THAT(by_either, Not(HasSubstr("parallel.zero = 3,")));
   EXPECT_LT(step_bytes(half), step_bytes(eight));
   const std::string by_half = refusal(limited(config, step_bytes(half)));
-  EXPECT_THAT(by_half, HasSubstr("would fit: train.micro_batch = 2"));
-  EXPECT_THAT(by_half, Not(HasSubstr("ranks,")));
+  EXPECT_THAT(by_half, HasSubstr(", train.micro_batch = 2"));
+  EXPECT_THAT(by_half, Not(HasSubstr("fit: 8 ranks,")));
   EXPECT_THAT(refusal(limited(config, 1'000'000)),
               HasSubstr("choose a smaller model"));
 }
@@ -103,6 +105,62 @@ TEST(CheckMemory, NamesTheLeastRecomputationThatFits) {
               HasSubstr("memory.recompute = \"selective\""));
   EXPECT_THAT(refusal(limited(on_four_ranks(0), full)),
               HasSubstr("memory.recompute = \"full\""));
+}
+
+train::Config on_two_stages(parallel::ScheduleKind schedule) {
+  train::Config config = on_four_ranks(0);
+  config.model.tie_embeddings = false;
+  config.train.global_batch = 128;
+  config.parallel.data = 1;
+  config.parallel.pipeline = 2;
+  config.parallel.schedule = schedule;
+  config.parallel.virtual_stages = 0;
+  return train::resolve(config);
+}
+
+// Stage 0 of 1F1B has a micro-batch more in flight than the last one, of GPipe
+// as many; there the last one's head decides.
+TEST(CheckMemory, NamesTheStageThatDoesNotFit) {
+  const auto text = [](parallel::ScheduleKind schedule) {
+    return refusal(limited(on_two_stages(schedule), 1'000'000));
+  };
+  EXPECT_THAT(text(parallel::ScheduleKind::k1F1B),
+              HasSubstr("a rank of stage 0 of 2 (1f1b), of 2, with"));
+  EXPECT_THAT(text(parallel::ScheduleKind::kGpipe),
+              HasSubstr("a rank of stage 1 of 2 (gpipe), of 2, with"));
+}
+
+TEST(CheckMemory, NamesTheScheduleThatFits) {
+  using parallel::ScheduleKind;
+  const train::Config gpipe = on_two_stages(ScheduleKind::kGpipe);
+  const train::Config config =
+      limited(gpipe, step_bytes(on_two_stages(ScheduleKind::k1F1B)) + 500'000);
+  EXPECT_THAT(refusal(config), HasSubstr("parallel.schedule = \"1f1b\""));
+}
+
+TEST(CheckMemory, NamesTheStagesThatFit) {
+  const train::Config two = on_two_stages(parallel::ScheduleKind::k1F1B);
+  train::Config four = two;
+  four.parallel.pipeline = 4;
+  const std::size_t bytes = step_bytes(four);
+  ASSERT_LT(bytes + 500'000, step_bytes(two));
+  EXPECT_THAT(refusal(limited(two, bytes + 500'000)),
+              HasSubstr("parallel.pipeline = 4 on 4 ranks"));
+}
+
+// 32 micro-batches, of which 12 have the peaks of all: the holes of the rest
+// decide, to the byte.
+TEST(CheckMemory, RunsTheWholeStepWhereItDecides) {
+  const train::Config config =
+      on_two_stages(parallel::ScheduleKind::kInterleaved);
+  EXPECT_LT(enough_micro_batches(config), all_micro_batches(config));
+  std::size_t most = 0;
+  for (const MemoryPrediction& stage :
+       predict_stage_memory(config, MicroBatches::kAll)) {
+    most = std::max(most, stage.high_water);
+  }
+  EXPECT_EQ(refusal(limited(config, most)), "fits");
+  EXPECT_THAT(refusal(limited(config, most - 64)), HasSubstr("stage"));
 }
 
 std::size_t kept(const MemoryPrediction& memory) {

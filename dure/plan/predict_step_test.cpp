@@ -1,12 +1,11 @@
 #include "dure/plan/predict_step.h"
 
+#include <algorithm>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "dure/model/presets.h"
-#include "dure/parallel/pipeline/replay.h"
-#include "dure/train/pipeline.h"
 
 namespace dure::plan {
 namespace {
@@ -32,6 +31,96 @@ TEST(PredictTime, FollowsTheDevice) {
   EXPECT_NEAR(predict_time(config, slow).step_seconds,
               10 * predict_time(config, fast).step_seconds,
               1e-6);
+}
+
+// Pipelines whose messages take no time.
+Machines without_messages() {
+  Machines machines;
+  machines.network.between = {.latency_seconds = 0, .bytes_per_second = 1e30};
+  return machines;
+}
+
+train::Config of_stages(std::int64_t stages,
+                        std::int64_t micro_batches,
+                        ScheduleKind schedule) {
+  train::Config config = of_micro_batches(micro_batches);
+  config.parallel.pipeline = stages;
+  config.parallel.schedule = schedule;
+  return train::resolve(config);
+}
+
+// One rank's step is the sum of its parts.
+TEST(PredictTime, OfOneStageHasNoBubble) {
+  const Prediction one =
+      predict_time(of_stages(1, 4, ScheduleKind::k1F1B), without_messages());
+  ASSERT_EQ(one.stages.size(), 1U);
+  EXPECT_NEAR(one.bubble(), 0, 1e-9);
+  EXPECT_NEAR(one.step_seconds,
+              one.stages[0].busy_seconds + one.stages[0].after_seconds,
+              1e-9 * one.step_seconds);
+}
+
+// Work is the same, however it is cut: the stages' actions are those of one.
+TEST(PredictTime, StagesShareTheWork) {
+  const double one =
+      predict_time(of_stages(1, 8, ScheduleKind::k1F1B), without_messages())
+          .stages[0]
+          .busy_seconds;
+  for (const ScheduleKind schedule : {ScheduleKind::kGpipe,
+                                      ScheduleKind::k1F1B,
+                                      ScheduleKind::kInterleaved}) {
+    double sum = 0;
+    for (const StageTime& stage :
+         predict_time(of_stages(4, 8, schedule), without_messages()).stages) {
+      sum += stage.busy_seconds;
+    }
+    EXPECT_NEAR(sum, one, 1e-6 * one);
+  }
+}
+
+// All micro-batches through the slowest stage, and one through the others; with
+// 1F1B and GPipe alike. To 1 %, as the first one's gradients overwrite and the
+// others' add.
+TEST(PredictTime, OfAPipelineIsThatOfItsSlowestStage) {
+  for (const ScheduleKind schedule :
+       {ScheduleKind::kGpipe, ScheduleKind::k1F1B}) {
+    const Prediction prediction =
+        predict_time(of_stages(4, 8, schedule), without_messages());
+    double slowest = 0;
+    double all = 0;
+    for (const StageTime& stage : prediction.stages) {
+      slowest = std::max(slowest, stage.busy_seconds);
+      all += stage.busy_seconds;
+    }
+    const double expected = slowest + (all - slowest) / 8;
+    for (const StageTime& stage : prediction.stages) {
+      EXPECT_NEAR(
+          stage.busy_seconds + stage.idle_seconds, expected, 0.01 * expected);
+    }
+  }
+}
+
+// (p - 1) / m of the work, and a v-th of it interleaved; half of the backward
+// put off fills a part: published orders.
+TEST(PredictTime, OrdersSchedulesAsPublished) {
+  const auto seconds = [](ScheduleKind schedule) {
+    return predict_time(of_stages(4, 8, schedule), without_messages())
+        .step_seconds;
+  };
+  const double flush = seconds(ScheduleKind::k1F1B);
+  EXPECT_GT(seconds(ScheduleKind::kNaive), 1.5 * flush);
+  EXPECT_LT(seconds(ScheduleKind::kInterleaved), flush);
+  EXPECT_LT(seconds(ScheduleKind::kZbH1), flush);
+}
+
+TEST(PredictTime, CountsMessages) {
+  Machines slow = without_messages();
+  slow.network.between.latency_seconds = 1e-3;
+  const train::Config config = of_stages(4, 8, ScheduleKind::k1F1B);
+  const Prediction free = predict_time(config, without_messages());
+  const Prediction late = predict_time(config, slow);
+  EXPECT_NEAR(late.message_seconds, 1e-3, 1e-6);
+  EXPECT_GT(late.step_seconds, free.step_seconds + 6 * 1e-3 - 1e-6);
 }
 
 }  // namespace
