@@ -7,6 +7,7 @@
 #include <memory>
 #include <omp.h>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -205,16 +206,36 @@ class Run {
     return validation_loss_;
   }
 
+  // Axes on which there is another rank to talk to.
+  std::set<std::string> shared_axes() {
+    const parallel::ReplicaGroups& groups = trainer_.replica().store().groups();
+    std::set<std::string> axes;
+    using Ranks = const comm::Communicator*;
+    for (Ranks ranks : {Ranks(&rank_.world()),
+                        Ranks(&rank_.data()),
+                        Ranks(&rank_.pipe()),
+                        Ranks(rank_.tensor().ranks),
+                        Ranks(rank_.ends()),
+                        Ranks(groups.shard.get()),
+                        Ranks(groups.replicate.get())}) {
+      if (ranks != nullptr && ranks->size() > 1) {
+        axes.insert(ranks->axis());
+      }
+    }
+    return axes;
+  }
+
   // Since the last time.
   std::map<std::string, std::map<std::string, std::uint64_t>> communicated() {
     std::map<std::string, std::map<std::string, std::uint64_t>> bytes;
+    const std::set<std::string> shared = shared_axes();
     for (const auto& [axis, counts] : rank_.world().traffic().by_axis()) {
       for (int k = 0; k < comm::kKinds; ++k) {
         const auto kind = static_cast<comm::Kind>(k);
         const std::uint64_t now = counts[static_cast<std::size_t>(k)].bytes;
         const std::uint64_t before =
             std::exchange(communicated_[{axis, kind}], now);
-        if (now > before && rank_.world().size() > 1) {
+        if (now > before && shared.contains(axis)) {
           bytes[axis][comm::name_of(kind)] = now - before;
         }
       }
