@@ -47,7 +47,7 @@ inline std::vector<ScheduleOptions> every_schedule(
       for (const int m : micro_batches) {
         for (const int v : chunks) {
           const ScheduleOptions options = options_for(schedule.value, p, m, v);
-          if (is_valid(options) && (options.chunks == v || v == 1)) {
+          if (is_valid(options) && options.chunks == v) {
             every.push_back(options);
           }
         }
