@@ -80,14 +80,13 @@ ListRules best_rules(const ScheduleOptions& options) {
 
 }  // namespace
 
-// The memory of 1F1B's p micro-batches, of two chunks each. What is best is
-// found with few micro-batches, after which the order repeats.
+// The memory of 1F1B's p micro-batches, of two chunks each. Of long programs
+// what is best is found in a part, as the order repeats.
 std::vector<Program> zb_v_programs(const ScheduleOptions& options) {
-  ScheduleOptions few = options;
-  few.micro_batches =
-      std::min(options.micro_batches,
-               4 * options.stages + options.micro_batches % options.stages);
-  return list_schedule(options, best_rules(few));
+  ScheduleOptions part = options;
+  part.micro_batches = std::min(options.micro_batches,
+                                128 + options.micro_batches % options.stages);
+  return list_schedule(options, best_rules(part));
 }
 
 }  // namespace dure::parallel
