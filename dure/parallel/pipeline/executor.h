@@ -21,6 +21,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <tuple>
 
 #include "dure/comm/communicator.h"
 #include "dure/parallel/pipeline/replay.h"
@@ -59,7 +60,9 @@ class Executor {
   struct Edge {
     int from = 0;
     int to = 0;
-    auto operator<=>(const Edge&) const = default;
+    bool operator<(const Edge& other) const {
+      return std::tie(from, to) < std::tie(other.from, other.to);
+    }
     // Messages of different edges between two ranks do not wait for one
     // another.
     int tag() const { return 2 * from + (to > from ? 0 : 1); }
