@@ -43,17 +43,6 @@ constexpr Choice<model::Recompute> kRecomputes[] = {
     {"full", model::Recompute::kFull},
 };
 
-const std::vector<Choice<parallel::ScheduleKind>>& schedule_choices() {
-  static const auto choices = [] {
-    std::vector<Choice<parallel::ScheduleKind>> all;
-    for (const auto& [name, kind] : parallel::schedules()) {
-      all.push_back({name, kind});
-    }
-    return all;
-  }();
-  return choices;
-}
-
 // Keeps samples and tokens of a run within 64 bits.
 constexpr std::int64_t kMostSteps = std::int64_t{1} << 31;
 constexpr std::int64_t kMostBatch = std::int64_t{1} << 24;
@@ -117,11 +106,10 @@ void visit(Fields& fields, ParallelConfig& c) {
                c.pipeline,
                "Ranks that have a stage of the layers each.",
                size);
-  fields.choice(
-      "schedule",
-      c.schedule,
-      "In which order these go forward and backward.",
-      std::span<const Choice<parallel::ScheduleKind>>(schedule_choices()));
+  fields.choice("schedule",
+                c.schedule,
+                "In which order these go forward and backward.",
+                parallel::schedules());
   fields.whole("virtual_stages",
                c.virtual_stages,
                "Stages that each of them has; auto: 2 where the schedule is of "
