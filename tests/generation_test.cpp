@@ -84,6 +84,55 @@ TEST_P(Generation, IsTheSameFromMatricesThatRanksShare) {
   }
 }
 
+// Whatever the stages and the groups that go through them, texts that end at
+// different times among them.
+TEST_P(Generation, IsTheSameFromStages) {
+  const std::vector<Tokens> prompts = {
+      {1}, {5, 6, 7, 8, 9}, {200, 3, 17}, {42, 42}, Tokens(31, 4)};
+  train::GenerateOptions options;
+  options.tokens = 12;
+  const Tokens long_one = generate({prompts[1]}, options)[0];
+  options.end = long_one[3];
+  const auto whole = generate(prompts, options);
+  for (const mesh::Mesh::Sizes sizes :
+       {mesh::Mesh::Sizes{.pipe = 2}, {.pipe = 3}, {.pipe = 2, .tensor = 2}}) {
+    for (const KvCache cache : {KvCache::kOn, KvCache::kOff}) {
+      options.cache = cache;
+      launch::run_ranks(
+          {.ranks = mesh::Mesh(sizes).size()}, [&](comm::Communicator& world) {
+            train::Rank one({.world = &world, .mesh = mesh::Mesh(sizes)});
+            train::Replica stage(
+                one, weights.config(), 0, train::Purpose::kEvaluate);
+            train::load_weights(one, stage, weights);
+            std::vector<Tokens> told(prompts.size());
+            EXPECT_EQ(Generator(one, stage, options)
+                          .run(prompts,
+                               [&](std::size_t prompt, std::int32_t token) {
+                                 told[prompt].push_back(token);
+                               }),
+                      whole);
+            EXPECT_EQ(told, whole);
+          });
+    }
+  }
+}
+
+TEST_P(Generation, IsTheSameFromStagesOfWeightsInParts) {
+  train::GenerateOptions options;
+  options.tokens = 6;
+  const auto whole = generate(kPrompts, options);
+  launch::run_ranks({.ranks = 4}, [&](comm::Communicator& world) {
+    train::Rank one(
+        {.world = &world, .mesh = mesh::Mesh({.pipe = 2, .data = 2})});
+    train::Replica parts(
+        one, weights.config(), 0, train::Purpose::kEvaluate, {.stage = 3});
+    train::load_weights(one, parts, weights);
+    EXPECT_EQ(Generator(one, parts, options)
+                  .run(kPrompts, [](std::size_t, std::int32_t) {}),
+              whole);
+  });
+}
+
 TEST_P(Generation, OfAPromptDoesNotDependOnItsNeighbours) {
   train::GenerateOptions options;
   options.tokens = 12;

@@ -35,6 +35,7 @@ struct Options {
   bool json = false;
   int zero = 0;
   int tensor = 1;
+  int pipeline = 1;
   launch::RankOptions ranks;
 };
 
@@ -86,8 +87,9 @@ void print(const Options& options,
 }
 
 mesh::Mesh mesh_of(const Options& options, int ranks) {
-  return mesh::Mesh(
-      mesh::fit({.data = mesh::kAuto, .tensor = options.tensor}, ranks));
+  return mesh::Mesh(mesh::fit(
+      {.pipe = options.pipeline, .data = mesh::kAuto, .tensor = options.tensor},
+      ranks));
 }
 
 void eval(const Options& options, comm::Communicator& world) {
@@ -185,11 +187,21 @@ void add_eval(CLI::App& app) {
                    "Ranks that share each matrix; the others share the samples")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  command
+      ->add_option("--pipeline",
+                   options->pipeline,
+                   "Stages that the layers are cut into; --ranks is a multiple "
+                   "of --tensor times this")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Print an object");
   command->footer(
       "Example:\n"
       "  dure eval --checkpoint out/run/checkpoints --data out/text "
-      "--split 969,30,1 --part validation --ranks 2");
+      "--split 969,30,1 --part validation --ranks 2\n"
+      "Stages of two ranks that share each matrix, twice:\n"
+      "  dure eval --checkpoint out/run/checkpoints --data out/text "
+      "--ranks 8 --tensor 2 --pipeline 2");
   command->callback([options] {
     on_ranks(options->ranks,
              [&](comm::Communicator& world) { eval(*options, world); });

@@ -31,6 +31,7 @@ struct Options {
   bool json = false;
   launch::RankOptions ranks;
   int zero = 0;
+  int pipeline = 1;
 };
 
 std::vector<std::string> prompts_of(const Options& options) {
@@ -129,16 +130,26 @@ std::vector<train::Tokens> encode(const data::Tokenizer& tokenizer,
   return tokens;
 }
 
-// Ranks share every matrix; or, as ZeRO 3 does, keep a part each of all
-// weights.
+// The ranks of a stage share every matrix; or, as ZeRO 3 does, keep a part each
+// of all weights.
 mesh::Mesh mesh_of(const Options& options,
                    const model::ModelConfig& config,
                    int ranks) {
-  if (options.zero == 3) {
-    return mesh::Mesh({.data = ranks});
+  if (ranks % options.pipeline != 0) {
+    throw UsageError(concat(ranks,
+                            " ranks do not make --pipeline ",
+                            options.pipeline,
+                            " stages of as many ranks each: wanted a multiple "
+                            "of it for --ranks, such as ",
+                            (ranks / options.pipeline + 1) * options.pipeline));
   }
-  model::validate_tensor(config, ranks, "--ranks");
-  return mesh::Mesh({.tensor = ranks});
+  const int each = ranks / options.pipeline;
+  if (options.zero == 3) {
+    return mesh::Mesh({.pipe = options.pipeline, .data = each});
+  }
+  model::validate_tensor(
+      config, each, options.pipeline > 1 ? "--ranks / --pipeline" : "--ranks");
+  return mesh::Mesh({.pipe = options.pipeline, .tensor = each});
 }
 
 // All ranks see the same tokens.
@@ -245,6 +256,13 @@ void add_generate(CLI::App& app) {
                    "layer's when it needs them")
       ->check(CLI::IsMember({0, 3}))
       ->capture_default_str();
+  command
+      ->add_option("--pipeline",
+                   options->pipeline,
+                   "Stages that the layers are cut into, each of as many of "
+                   "the ranks; several prompts keep them all busy")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Print an object at the end");
   command->footer(
       "Example:\n"
@@ -252,7 +270,10 @@ void add_generate(CLI::App& app) {
       "beginning' --top-p 0.9\n"
       "Several ranks share every matrix of the model, and so its memory:\n"
       "  dure generate --checkpoint out/run/checkpoints --ranks 2 --prompt "
-      "'In the beginning'");
+      "'In the beginning'\n"
+      "or have a stage of its layers each:\n"
+      "  dure generate --checkpoint out/run/checkpoints --ranks 2 --pipeline 2 "
+      "--prompt 'In the beginning'");
   command->callback([options] {
     on_ranks(options->ranks,
              [&](comm::Communicator& world) { generate(*options, world); });

@@ -1,10 +1,13 @@
 #include "dure/train/generator.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/comm/traced_work.h"
 #include "dure/kernels/transfer.h"
+#include "dure/parallel/pipeline/executor.h"
 
 namespace dure::train {
 namespace {
@@ -13,39 +16,256 @@ namespace {
 // full speed, few enough to need little memory.
 constexpr std::size_t kReadTokens = 256;
 
-OwnedTensor upload(Rank& rank, std::span<const std::int32_t> values) {
-  OwnedTensor tensor =
-      rank.arena.tensor({static_cast<std::int64_t>(values.size())},
-                        Category::kWorkspace,
-                        DType::kI32);
-  launch(rank.stream,
-         kernels::Upload{.y = tensor, .host = std::as_bytes(values)});
-  return tensor;
+parallel::PipeAxis axis_of(Rank& rank) {
+  parallel::PipeAxis axis = {.stream = &rank.stream,
+                             .arena = &rank.arena,
+                             .ranks = &rank.pipe(),
+                             .tensor = rank.tensor()};
+  axis.tensor.rows = parallel::Rows::kWhole;
+  return axis;
 }
 
-void download(Rank& rank, ConstTensor x, std::span<float> values) {
-  launch(rank.stream,
-         kernels::Download{.host = std::as_writable_bytes(values), .x = x});
+struct Text {
+  Tokens tokens;           // prompt and continuation
+  std::size_t prompt = 0;  // tokens of the prompt
+  bool done = false;
+};
+
+std::vector<Text> texts_of(const std::vector<Tokens>& prompts) {
+  std::vector<Text> texts;
+  for (const Tokens& prompt : prompts) {
+    texts.push_back({.tokens = prompt, .prompt = prompt.size()});
+  }
+  return texts;
 }
 
-// Row b of T columns counts on from start[b].
-Tokens positions_from(std::span<const std::int32_t> start, std::size_t T) {
-  Tokens positions;
-  for (const std::int32_t first : start) {
-    for (std::size_t t = 0; t < T; ++t) {
-      positions.push_back(first + static_cast<std::int32_t>(t));
+// One run of a generator. Group after group, a token of each text is read and
+// its logits are sent on their way from the head's rank to all; before a group
+// is read again they are waited for, and every rank makes the same draw.
+class Writing {
+ public:
+  Writing(Rank& rank,
+          const Replica& replica,
+          const GenerateOptions& options,
+          const std::vector<Tokens>& prompts)
+      : rank_(rank),
+        replica_(replica),
+        options_(options),
+        sampler_(options.sampling),
+        texts_(texts_of(prompts)),
+        stages_(rank,
+                replica,
+                options.cache,
+                {.texts = std::ssize(texts_), .positions = positions()}),
+        executor_(axis_of(rank),
+                  replica.pipeline().schedule,
+                  replica.config().hidden) {
+    const comm::Counts counts =
+        comm::even_counts(std::ssize(texts_), rank.pipe().size());
+    for (const std::int64_t count : counts) {
+      const std::int64_t first = groups_.empty() ? 0 : groups_.back().last();
+      if (count > 0) {
+        groups_.push_back({.first = first, .count = count});
+      }
     }
   }
-  return positions;
-}
+
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+
+  // What is on its way must not be written to any more.
+  ~Writing() {
+    for (const Group& group : groups_) {
+      try {
+        group.logits.wait();
+      } catch (const std::exception&) {
+        continue;
+      }
+    }
+  }
+
+  std::vector<Tokens> run(const Generator::OnToken& on_token) {
+    for (std::int64_t t = 0; t < options_.tokens; ++t) {
+      for (Group& group : groups_) {
+        extend(group, on_token);
+        read(group);
+      }
+    }
+    std::vector<Tokens> continuations;
+    for (Group& group : groups_) {
+      extend(group, on_token);
+    }
+    for (const Text& text : texts_) {
+      continuations.emplace_back(
+          text.tokens.begin() + static_cast<std::ptrdiff_t>(text.prompt),
+          text.tokens.end());
+    }
+    return continuations;
+  }
+
+ private:
+  // Neighbours among the texts that are read together.
+  struct Group {
+    std::int64_t first = 0;
+    std::int64_t count = 0;
+    comm::Work logits;  // on their way
+    double start_seconds = 0;
+    bool read = false;  // since it was extended
+    bool prompts_read = false;
+
+    std::int64_t last() const { return first + count; }
+  };
+
+  // That a text may come to.
+  std::int64_t positions() const {
+    std::size_t longest = 0;
+    for (const Text& text : texts_) {
+      longest = std::max(longest, text.tokens.size());
+    }
+    return std::min(static_cast<std::int64_t>(longest) + options_.tokens,
+                    replica_.config().max_sequence);
+  }
+
+  std::span<Text> texts(const Group& group) {
+    return std::span(texts_).subspan(static_cast<std::size_t>(group.first),
+                                     static_cast<std::size_t>(group.count));
+  }
+
+  void read(Group& group) {
+    const std::span<Text> all = texts(group);
+    if (std::all_of(all.begin(), all.end(), [](const Text& text) {
+          return text.done;
+        })) {
+      return;
+    }
+    std::vector<Reading> readings = readings_of(group);
+    const auto program =
+        forward_program(replica_.pipeline(), static_cast<int>(readings.size()));
+    stages_.begin(std::move(readings));
+    executor_.run(program, stages_);
+    comm::Communicator& pipe = rank_.pipe();
+    group.start_seconds = comm::trace_seconds(rank_.stream);
+    group.logits = pipe.start(
+        comm::Broadcast{.x = logits(group), .root = pipe.size() - 1});
+    group.read = true;
+  }
+
+  std::vector<Reading> readings_of(Group& group) {
+    if (options_.cache == KvCache::kOff) {
+      return everything(group);
+    }
+    return std::exchange(group.prompts_read, true)
+               ? std::vector<Reading>{last_tokens(group)}
+               : prompts(group);
+  }
+
+  // Each by itself, as they may differ in length, and in pieces.
+  std::vector<Reading> prompts(const Group& group) {
+    std::vector<Reading> readings;
+    for (std::int64_t b = group.first; b < group.last(); ++b) {
+      const Tokens& prompt = texts_[static_cast<std::size_t>(b)].tokens;
+      for (std::size_t first = 0; first < prompt.size(); first += kReadTokens) {
+        const std::span piece = std::span(prompt).subspan(
+            first, std::min(kReadTokens, prompt.size() - first));
+        readings.push_back({.first = b,
+                            .ids = Tokens(piece.begin(), piece.end()),
+                            .lengths = {static_cast<std::int32_t>(first)}});
+      }
+    }
+    return readings;
+  }
+
+  // A text that is done reads its last again, into a place that nobody looks
+  // at: the group keeps its shape.
+  Reading last_tokens(const Group& group) {
+    Reading reading{.first = group.first, .ids = {}, .lengths = {}};
+    for (const Text& text : texts(group)) {
+      reading.ids.push_back(text.tokens.back());
+      reading.lengths.push_back(static_cast<std::int32_t>(text.tokens.size()) -
+                                1);
+    }
+    return reading;
+  }
+
+  std::vector<Reading> everything(const Group& group) {
+    std::vector<Reading> readings;
+    for (const Text& text : texts(group)) {
+      readings.push_back({.first = group.first + std::ssize(readings),
+                          .ids = text.tokens,
+                          .lengths = {0}});
+    }
+    return readings;
+  }
+
+  // By the token that follows each text, if the group was read.
+  void extend(Group& group, const Generator::OnToken& on_token) {
+    if (!std::exchange(group.read, false)) {
+      return;
+    }
+    group.logits.wait();
+    const ConstTensor x = logits(group);
+    comm::record_communication(rank_.stream,
+                               "broadcast logits",
+                               group.start_seconds,
+                               group.logits.elapsed_seconds(),
+                               x.size_bytes());
+    host_.resize(static_cast<std::size_t>(x.elements()));
+    launch(rank_.stream,
+           kernels::Download{.host = std::as_writable_bytes(std::span(host_)),
+                             .x = x});
+    const auto columns = static_cast<std::size_t>(x.shape()[1]);
+    std::size_t row = 0;
+    for (Text& text : texts(group)) {
+      extend(text,
+             static_cast<std::size_t>(group.first) + row,
+             std::span(host_).subspan(row * columns, columns),
+             on_token);
+      ++row;
+    }
+  }
+
+  void extend(Text& text,
+              std::size_t number,
+              std::span<const float> logits,
+              const Generator::OnToken& on_token) {
+    if (text.done) {
+      return;
+    }
+    const model::ModelConfig& config = replica_.config();
+    const std::int32_t token =
+        sampler_.pick(logits.first(static_cast<std::size_t>(config.vocabulary)),
+                      number,
+                      text.tokens.size());
+    if (options_.end == token) {
+      text.done = true;
+      return;
+    }
+    text.tokens.push_back(token);
+    on_token(number, token);
+    text.done = std::ssize(text.tokens) >= config.max_sequence;
+  }
+
+  Tensor logits(const Group& group) const {
+    return stages_.logits().rows(group.first, group.count);
+  }
+
+  Rank& rank_;
+  const Replica& replica_;
+  const GenerateOptions& options_;
+  Sampler sampler_;
+  std::vector<Text> texts_;
+  ReadingStages stages_;
+  parallel::Executor executor_;
+  std::vector<float> host_;
+  std::vector<Group> groups_;
+};
 
 }  // namespace
 
-Generator::Generator(Rank& rank, Replica& replica, GenerateOptions options)
-    : rank_(rank),
-      replica_(replica),
-      options_(options),
-      sampler_(options_.sampling) {}
+Generator::Generator(Rank& rank,
+                     const Replica& replica,
+                     GenerateOptions options)
+    : rank_(rank), replica_(replica), options_(options) {}
 
 void Generator::check_prompt(const Tokens& prompt) const {
   const model::ModelConfig& config = replica_.config();
@@ -72,143 +292,10 @@ void Generator::check_prompt(const Tokens& prompt) const {
 
 std::vector<Tokens> Generator::run(const std::vector<Tokens>& prompts,
                                    const OnToken& on_token) {
-  texts_.clear();
-  std::size_t longest = 0;
   for (const Tokens& prompt : prompts) {
     check_prompt(prompt);
-    texts_.push_back({.tokens = prompt, .prompt = prompt.size()});
-    longest = std::max(longest, prompt.size());
   }
-  const auto B = static_cast<std::int64_t>(prompts.size());
-  const model::Decoder& decoder = replica_.decoder();
-  logits_.resize(prompts.size() *
-                 static_cast<std::size_t>(decoder.padded_vocabulary()));
-  const std::int64_t room =
-      std::min(static_cast<std::int64_t>(longest) + options_.tokens,
-               replica_.config().max_sequence);
-  const bool cached = options_.cache == KvCache::kOn;
-  const OwnedTensor memory = rank_.arena.tensor(
-      decoder.cache_shape(B, cached ? room : 1), Category::kActivations);
-  const model::Decoder::Cache cache = decoder.make_cache(memory);
-  if (cached) {
-    read_prompts(cache);
-  }
-  for (std::int64_t t = 0; t < options_.tokens; ++t) {
-    if (!cached) {
-      for (std::size_t b = 0; b < texts_.size(); ++b) {
-        read_everything(b);
-      }
-    } else if (t > 0) {
-      read_last(cache);
-    }
-    extend(on_token);
-    if (std::all_of(texts_.begin(), texts_.end(), [](const Text& text) {
-          return text.done;
-        })) {
-      break;
-    }
-  }
-  std::vector<Tokens> continuations;
-  for (const Text& text : texts_) {
-    continuations.emplace_back(
-        text.tokens.begin() + static_cast<std::ptrdiff_t>(text.prompt),
-        text.tokens.end());
-  }
-  return continuations;
-}
-
-// Each by itself: they may differ in length.
-void Generator::read_prompts(const model::Decoder::Cache& cache) {
-  for (std::size_t b = 0; b < texts_.size(); ++b) {
-    const std::span<const std::int32_t> prompt = texts_[b].tokens;
-    const model::Decoder::Cache one =
-        cache.of_samples(static_cast<std::int64_t>(b), 1);
-    for (std::size_t first = 0; first < prompt.size(); first += kReadTokens) {
-      const std::size_t T = std::min(kReadTokens, prompt.size() - first);
-      const auto length = static_cast<std::int32_t>(first);
-      read(one, prompt.subspan(first, T), {&length, 1}, logits_of(b));
-    }
-  }
-}
-
-void Generator::read(const model::Decoder::Cache& cache,
-                     std::span<const std::int32_t> ids,
-                     std::span<const std::int32_t> lengths,
-                     std::span<float> logits) {
-  const Tokens positions = positions_from(lengths, ids.size() / lengths.size());
-  const OwnedTensor device_ids = upload(rank_, ids);
-  const OwnedTensor device_positions = upload(rank_, positions);
-  const OwnedTensor device_lengths = upload(rank_, lengths);
-  nn::Context ctx = rank_.context(options_.sampling.seed);
-  ctx.phase = nn::Phase::kEvaluate;
-  ctx.tensor.rows = parallel::Rows::kWhole;  // T tokens need not divide
-  const OwnedTensor device_logits =
-      ctx.workspace({cache.samples, replica_.decoder().padded_vocabulary()});
-  replica_.decoder().forward_cached(ctx,
-                                    {},
-                                    device_logits,
-                                    {.ids = device_ids,
-                                     .positions = device_positions,
-                                     .lengths = device_lengths},
-                                    cache);
-  download(rank_, device_logits, logits);
-}
-
-// One more token of every text. A text that is done reads its last again, into
-// a place that nobody looks at: the batch keeps its shape.
-void Generator::read_last(const model::Decoder::Cache& cache) {
-  Tokens ids;
-  Tokens lengths;
-  for (const Text& text : texts_) {
-    ids.push_back(text.tokens.back());
-    lengths.push_back(static_cast<std::int32_t>(text.tokens.size()) - 1);
-  }
-  read(cache, ids, lengths, logits_);
-}
-
-void Generator::read_everything(std::size_t prompt) {
-  const Tokens& tokens = texts_[prompt].tokens;
-  const auto N = static_cast<std::int64_t>(tokens.size());
-  const std::int32_t start = 0;
-  const OwnedTensor ids = upload(rank_, tokens);
-  const OwnedTensor positions =
-      upload(rank_, positions_from({&start, 1}, tokens.size()));
-  nn::Context ctx = rank_.context(options_.sampling.seed);
-  ctx.tensor.rows = parallel::Rows::kWhole;
-  const OwnedTensor logits =
-      ctx.workspace({N, replica_.decoder().padded_vocabulary()});
-  replica_.decoder().logits(
-      ctx,
-      {},
-      logits,
-      {.ids = ids, .targets = {}, .positions = positions, .samples = 1});
-  download(rank_, logits.rows(N - 1, 1), logits_of(prompt));
-}
-
-void Generator::extend(const OnToken& on_token) {
-  const auto vocabulary =
-      static_cast<std::size_t>(replica_.config().vocabulary);
-  for (std::size_t b = 0; b < texts_.size(); ++b) {
-    Text& text = texts_[b];
-    if (text.done) {
-      continue;
-    }
-    const std::int32_t token =
-        sampler_.pick(logits_of(b).first(vocabulary), b, text.tokens.size());
-    if (options_.end == token) {
-      text.done = true;
-      continue;
-    }
-    text.tokens.push_back(token);
-    on_token(b, token);
-    text.done = std::ssize(text.tokens) >= replica_.config().max_sequence;
-  }
-}
-
-std::span<float> Generator::logits_of(std::size_t prompt) {
-  const auto columns =
-      static_cast<std::size_t>(replica_.decoder().padded_vocabulary());
-  return std::span(logits_).subspan(prompt * columns, columns);
+  return Writing(rank_, replica_, options_, prompts).run(on_token);
 }
 
 }  // namespace dure::train

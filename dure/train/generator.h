@@ -1,20 +1,20 @@
 // Text from a model: the next token, again and again.
+//
+// Where the ranks of a pipe axis have a stage each, the texts of a batch go
+// through them in as many groups, so that all stages work at once: while the
+// last one has the first group's next token, the first has the second's.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
 #include <vector>
 
+#include "dure/train/reading_stages.h"
 #include "dure/train/replica.h"
 #include "dure/train/sampler.h"
 
 namespace dure::train {
-
-// Whether keys and values of what was read are kept, or all of it is read again
-// for every token: slow, and for comparison only.
-enum class KvCache : std::uint8_t { kOn, kOff };
 
 struct GenerateOptions {
   std::int64_t tokens = 100;  // at most, for each prompt
@@ -23,46 +23,28 @@ struct GenerateOptions {
   std::optional<std::int32_t> end;  // the token that ends a text
 };
 
-using Tokens = std::vector<std::int32_t>;
-
 class Generator {
  public:
   // Called for every new token, prompt after prompt within a position.
   using OnToken = std::function<void(std::size_t prompt, std::int32_t token)>;
 
-  Generator(Rank& rank, Replica& replica, GenerateOptions options);
+  // The replica has one stretch of the model a rank.
+  Generator(Rank& rank, const Replica& replica, GenerateOptions options);
 
-  // The continuations, without the prompts. A text ends after options.tokens,
-  // with the end token (which is not returned), or where the model's positions
-  // end. Throws UsageError for an empty prompt, one that fills the model's
-  // positions, or a token beyond the vocabulary.
+  // The continuations, without the prompts: the same on all ranks, which all
+  // call this. A text ends after options.tokens, with the end token (which is
+  // not returned), or where the model's positions end. Throws UsageError for an
+  // empty prompt, one that fills the model's positions, or a token beyond the
+  // vocabulary.
   std::vector<Tokens> run(const std::vector<Tokens>& prompts,
                           const OnToken& on_token);
 
  private:
-  struct Text {
-    Tokens tokens;           // prompt and continuation
-    std::size_t prompt = 0;  // tokens of the prompt
-    bool done = false;
-  };
-
   void check_prompt(const Tokens& prompt) const;
-  void read_prompts(const model::Decoder::Cache& cache);
-  void read(const model::Decoder::Cache& cache,
-            std::span<const std::int32_t> ids,
-            std::span<const std::int32_t> lengths,
-            std::span<float> logits);
-  void read_last(const model::Decoder::Cache& cache);
-  void read_everything(std::size_t prompt);
-  void extend(const OnToken& on_token);
-  std::span<float> logits_of(std::size_t prompt);
 
   Rank& rank_;
-  Replica& replica_;
+  const Replica& replica_;
   GenerateOptions options_;
-  Sampler sampler_;
-  std::vector<Text> texts_;
-  std::vector<float> logits_;  // (B, Vp), of each text's next token
 };
 
 }  // namespace dure::train

@@ -1,0 +1,103 @@
+#include "dure/train/reading_stages.h"
+
+#include <utility>
+
+#include "dure/base/check.h"
+#include "dure/kernels/transfer.h"
+#include "dure/model/config.h"
+
+namespace dure::train {
+namespace {
+
+// Row b of T columns counts on from lengths[b].
+Tokens positions_of(const Reading& reading) {
+  const std::int64_t T = std::ssize(reading.ids) / reading.count();
+  Tokens positions;
+  positions.reserve(reading.ids.size());
+  for (const std::int32_t length : reading.lengths) {
+    for (std::int64_t t = 0; t < T; ++t) {
+      positions.push_back(length + static_cast<std::int32_t>(t));
+    }
+  }
+  return positions;
+}
+
+nn::Context context_of(Rank& rank) {
+  nn::Context ctx = rank.context(0);  // nothing is drawn
+  ctx.phase = nn::Phase::kEvaluate;
+  ctx.tensor.rows = parallel::Rows::kWhole;  // T tokens need not divide
+  return ctx;
+}
+
+}  // namespace
+
+ReadingStages::ReadingStages(Rank& rank,
+                             const Replica& replica,
+                             KvCache cache,
+                             Sizes sizes)
+    : rank_(rank), replica_(replica), cache_(cache), ctx_(context_of(rank)) {
+  DURE_CHECK(replica.chunks().size() == 1,
+             "wanted one stretch of the model a rank, got ",
+             replica.chunks().size());
+  if (cache == KvCache::kOn) {
+    memory_ =
+        rank.arena.tensor(decoder().cache_shape(sizes.texts, sizes.positions),
+                          Category::kActivations);
+    kept_ = decoder().make_cache(memory_);
+  }
+  logits_ = ctx_.workspace({sizes.texts, decoder().padded_vocabulary()});
+}
+
+std::int64_t ReadingStages::rows(int micro_batch) const {
+  return std::ssize(readings_[static_cast<std::size_t>(micro_batch)].ids);
+}
+
+OwnedTensor ReadingStages::forward(int /*chunk*/,
+                                   int micro_batch,
+                                   OwnedTensor x) {
+  const Reading& reading = readings_[static_cast<std::size_t>(micro_batch)];
+  return cache_ == KvCache::kOn ? read(reading, std::move(x))
+                                : read_everything(reading, std::move(x));
+}
+
+OwnedTensor ReadingStages::upload(const Tokens& values) {
+  OwnedTensor tensor = rank_.arena.tensor(
+      {std::ssize(values)}, Category::kWorkspace, DType::kI32);
+  launch(
+      rank_.stream,
+      kernels::Upload{.y = tensor, .host = std::as_bytes(std::span(values))});
+  return tensor;
+}
+
+OwnedTensor ReadingStages::read(const Reading& reading, OwnedTensor x) {
+  const OwnedTensor ids = upload(reading.ids);
+  const OwnedTensor positions = upload(positions_of(reading));
+  const OwnedTensor lengths = upload(reading.lengths);
+  return decoder().forward_cached(
+      ctx_,
+      std::move(x),
+      logits_.rows(reading.first, reading.count()),
+      {.ids = ids, .positions = positions, .lengths = lengths},
+      kept_.of_samples(reading.first, reading.count()));
+}
+
+OwnedTensor ReadingStages::read_everything(const Reading& reading,
+                                           OwnedTensor x) {
+  const OwnedTensor ids = upload(reading.ids);
+  const OwnedTensor positions = upload(positions_of(reading));
+  const std::int64_t N = ids.elements();
+  const OwnedTensor logits = ctx_.workspace({N, logits_.shape()[1]});
+  x = decoder().logits(
+      ctx_,
+      std::move(x),
+      logits,
+      {.ids = ids, .targets = {}, .positions = positions, .samples = 1});
+  if (decoder().has_head()) {
+    launch(ctx_.stream,
+           kernels::EveryNthRow{
+               .y = logits_.rows(reading.first, 1), .x = logits, .n = N});
+  }
+  return x;
+}
+
+}  // namespace dure::train

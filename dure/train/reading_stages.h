@@ -1,0 +1,64 @@
+// A rank's stage of a model that reads texts: what generation's programs ask.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dure/parallel/pipeline/stage_work.h"
+#include "dure/train/replica.h"
+
+namespace dure::train {
+
+using Tokens = std::vector<std::int32_t>;
+
+// Whether keys and values of what was read are kept, or all of it is read again
+// for every token: slow, and for comparison only.
+enum class KvCache : std::uint8_t { kOn, kOff };
+
+// The next T tokens of each of some neighbours among B texts: a micro-batch.
+struct Reading {
+  std::int64_t first = 0;  // of the texts
+  Tokens ids;              // T of each
+  Tokens lengths;          // what was read of each before
+
+  std::int64_t count() const { return std::ssize(lengths); }
+};
+
+class ReadingStages final : public parallel::StageWork {
+ public:
+  struct Sizes {
+    std::int64_t texts = 0;      // B
+    std::int64_t positions = 0;  // room for so many of each
+  };
+
+  // References outlive this.
+  ReadingStages(Rank& rank, const Replica& replica, KvCache cache, Sizes sizes);
+
+  // The micro-batches of the next program. Without the cache, each has all of
+  // one text.
+  void begin(std::vector<Reading> readings) { readings_ = std::move(readings); }
+
+  // (B, Vp): of each text, those after the last token that was read. The head's
+  // rank writes them.
+  Tensor logits() const { return logits_; }
+
+  std::int64_t rows(int micro_batch) const override;
+  OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) override;
+
+ private:
+  const model::Decoder& decoder() const { return replica_.chunks()[0]; }
+  OwnedTensor upload(const Tokens& values);
+  OwnedTensor read(const Reading& reading, OwnedTensor x);
+  OwnedTensor read_everything(const Reading& reading, OwnedTensor x);
+
+  Rank& rank_;
+  const Replica& replica_;
+  KvCache cache_;
+  OwnedTensor memory_;
+  model::Decoder::Cache kept_;
+  OwnedTensor logits_;
+  nn::Context ctx_;
+  std::vector<Reading> readings_;
+};
+
+}  // namespace dure::train
