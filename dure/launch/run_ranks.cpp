@@ -11,16 +11,19 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/comm/error.h"
 #include "dure/comm/threads/threads_communicator.h"
 #include "dure/launch/cores.h"
 
 namespace dure::launch {
 namespace {
 
+enum class Fault : std::uint8_t { kItsOwn, kUsage, kOfAnother };
+
 struct Failure {
   int rank;
   std::string message;
-  bool usage;
+  Fault fault;
 };
 
 // Who is back, and who failed first.
@@ -30,7 +33,9 @@ class Finish {
 
   void fail(const Failure& failure) {
     const std::lock_guard lock(mutex_);
-    if (!first_.has_value()) {
+    // Those that hear of a failure may be back before the one that fails.
+    if (!first_.has_value() || (first_->fault == Fault::kOfAnother &&
+                                failure.fault != Fault::kOfAnother)) {
       first_ = failure;
     }
     changed_.notify_all();
@@ -67,7 +72,7 @@ class Finish {
     }
     const std::string text =
         concat("rank ", first_->rank, ": ", first_->message);
-    if (first_->usage) {
+    if (first_->fault == Fault::kUsage) {
       throw UsageError(text);
     }
     throw Error(text);
@@ -90,8 +95,8 @@ void run_rank(int rank,
               const std::vector<int>& cores,
               const std::function<void(comm::Communicator&)>& body,
               Finish& finish) {
-  const auto fail = [&](const char* message, bool usage) {
-    finish.fail({rank, message, usage});
+  const auto fail = [&](const char* message, Fault fault) {
+    finish.fail({rank, message, fault});
     world.abort(rank, message);
   };
   keep_to(cores);
@@ -99,9 +104,11 @@ void run_rank(int rank,
   try {
     body(*world.communicators()[static_cast<std::size_t>(rank)]);
   } catch (const UsageError& error) {
-    fail(error.what(), true);
+    fail(error.what(), Fault::kUsage);
+  } catch (const comm::Aborted& error) {
+    fail(error.what(), Fault::kOfAnother);
   } catch (const std::exception& error) {
-    fail(error.what(), false);
+    fail(error.what(), Fault::kItsOwn);
   }
   finish.arrive(rank);
 }

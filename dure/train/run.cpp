@@ -15,6 +15,7 @@
 #include "dure/base/check.h"
 #include "dure/base/progress.h"
 #include "dure/checkpoint/checkpoint.h"
+#include "dure/comm/abandon.h"
 #include "dure/data/build_datasets.h"
 #include "dure/model/flops.h"
 #include "dure/train/check_replicas.h"
@@ -81,6 +82,8 @@ class Run {
       rank_.stream.set_trace(&trace_);
     }
   }
+
+  comm::Communicator& world() const { return rank_.world(); }
 
   void train() {
     const std::int64_t first = trainer_.position().step;
@@ -312,7 +315,7 @@ void run_training(const Config& config, const RunOptions& options) {
     ::omp_set_num_threads(static_cast<int>(config.train.threads));
   }
   Run run(config, options);
-  run.train();
+  comm::or_abandon(run.world(), [&] { run.train(); });
 }
 
 }  // namespace dure::train

@@ -57,6 +57,10 @@ class MpiEngine {
   void finish();
   // Stops driving MPI, and leaves it as it is.
   void leave();
+
+  // Tells the others that this rank has failed, once; abort() does so, too, and
+  // then ends the run.
+  void abandon(const std::string& message);
   [[noreturn]] void abort(const std::string& message, int exit_code);
 
  private:
@@ -87,6 +91,7 @@ class MpiEngine {
   void free_released();
   void hear(const Notice& notice);
   Notice answer_to(const Notice& question) const;
+  void tell_of_failure(const std::string& message);
   void send_to_others(const Notice& notice);
   void end_if_aborted(double now);
 
@@ -109,6 +114,7 @@ class MpiEngine {
   Fate fate_;              // of the run
   std::set<int> told_by_;  // ranks that have failed
   std::set<int> gone_;     // ranks that have heard of this one's failure
+  bool told_ = false;      // the others, of this one's failure
   bool first_ = false;     // this one failed before it was told of others
   std::optional<Abort> abort_;
 

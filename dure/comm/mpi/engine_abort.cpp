@@ -5,6 +5,8 @@
 // first one calls MPI_Abort. Who computes on and on, or is stuck elsewhere, is
 // ended by it as well, a little later.
 #include <cstdlib>
+#include <exception>
+#include <utility>
 
 #include "dure/base/trace.h"
 #include "dure/comm/mpi/engine.h"
@@ -19,15 +21,33 @@ constexpr double kLongGraceSeconds = 4;
 
 }  // namespace
 
+void MpiEngine::abandon(const std::string& message) {
+  {
+    const std::lock_guard lock(mutex_);
+    try {
+      tell_of_failure(message);
+    } catch (const std::exception&) {  // abort() is still to come
+    }
+  }
+  wake_.notify_one();
+}
+
+void MpiEngine::tell_of_failure(const std::string& message) {
+  if (std::exchange(told_, true)) {
+    return;
+  }
+  first_ = told_by_.empty();
+  fate_.fail(facts().rank, message);
+  if (first_) {
+    send_to_others({.kind = Notice::Kind::kAbort, .text = message});
+  }
+}
+
 void MpiEngine::abort(const std::string& message, int exit_code) {
   {
     const std::lock_guard lock(mutex_);
-    first_ = told_by_.empty();
-    fate_.fail(facts().rank, message);
     try {
-      if (first_) {
-        send_to_others({.kind = Notice::Kind::kAbort, .text = message});
-      }
+      tell_of_failure(message);
       for (const int rank : told_by_) {
         control_->send(rank, {.kind = Notice::Kind::kGone});
       }

@@ -4,11 +4,12 @@
 #include <memory>
 #include <span>
 
+#include "dure/comm/abandon.h"
 #include "dure/comm/mpi/engine.h"
 
 namespace dure::comm {
 
-class MpiCommunicator final : public Communicator {
+class MpiCommunicator final : public Communicator, public Abandonable {
  public:
   // Collective: a communicator of all ranks.
   static std::unique_ptr<Communicator> make_world(
@@ -20,6 +21,9 @@ class MpiCommunicator final : public Communicator {
   ~MpiCommunicator() override;
 
   const char* back_end() const override { return "mpi"; }
+  void abandon(const std::string& message) override {
+    engine_->abandon(message);
+  }
 
  protected:
   bool supports_request(const Request& request) const override;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dure/base/files.h"
+#include "dure/comm/abandon.h"
 #include "dure/comm/error.h"
 #include "dure/comm/mpi/world.h"
 
@@ -70,6 +71,22 @@ const std::map<std::string, Body>& cases() {
          }
          comm.rank() == 1 ? sleep_long() : all_reduce(comm, 8);
        }},
+      // One that has a message on its way from who waits for this rank.
+      {"abandons",
+       [](Communicator& comm) {
+         float x = 0;
+         if (comm.rank() == 2) {
+           const Work work =
+               comm.start(Recv{.y = Tensor(&x, {1}), .from = 1, .tag = 7});
+           abandon(comm, "the disk of rank 2 is full");
+           try {
+             work.wait();
+           } catch (const Aborted&) {
+             throw Error("the disk of rank 2 is full");
+           }
+         }
+         comm.run(Recv{.y = Tensor(&x, {1}), .from = 2, .tag = 7});
+       }},
       {"killed",
        [](Communicator& comm) {
          all_reduce(comm, 3);
@@ -81,6 +98,11 @@ const std::map<std::string, Body>& cases() {
       {"fine", [](Communicator& comm) { all_reduce(comm, 8); }},
   };
   return all;
+}
+
+// No timeout is what ends it.
+bool waits_long(const std::string& name) {
+  return name == "throws" || name == "abandons";
 }
 
 // What the rank that timed out has written about rank 2.
@@ -98,7 +120,7 @@ int run(const std::string& name, const std::string& flight_directory) {
   }
   try {
     const auto comm =
-        world.communicator({.timeout_seconds = name == "throws" ? 100.0 : 1.0,
+        world.communicator({.timeout_seconds = waits_long(name) ? 100.0 : 1.0,
                             .check = Check::kOn,
                             .flight_directory = flight_directory});
     cases().at(name)(*comm);

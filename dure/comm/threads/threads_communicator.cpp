@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "dure/comm/abandon.h"
 #include "dure/comm/agreement.h"
 #include "dure/comm/error.h"
 #include "dure/comm/progress_thread.h"
@@ -29,6 +30,8 @@ class Room {
   Team team;
   Mailbox mailbox;
   Mailbox plan_mailbox;  // of collectives by plan
+
+  Fate& fate() { return *fate_; }
 
   // A room for some of the ranks: the same one for all who name the same
   // members in their split-th call.
@@ -70,11 +73,14 @@ bool is_direct(const Request& request) {
          request.kind == Kind::kSend || request.kind == Kind::kRecv;
 }
 
-class ThreadsCommunicator final : public Communicator {
+class ThreadsCommunicator final : public Communicator, public Abandonable {
  public:
-  ThreadsCommunicator(std::shared_ptr<Room> room, Identity identity)
+  ThreadsCommunicator(std::shared_ptr<Room> room,
+                      int world_rank,
+                      Identity identity)
       : Communicator(std::move(identity)),
         room_(std::move(room)),
+        world_rank_(world_rank),
         headers_(static_cast<std::size_t>(size())),
         requests_(static_cast<std::size_t>(size())) {
     room_->team.introduce(rank(), shared_recorder());
@@ -86,10 +92,15 @@ class ThreadsCommunicator final : public Communicator {
     const int size = room->team.size();
     return std::make_unique<ThreadsCommunicator>(
         std::move(room),
+        rank,
         Identity{.rank = rank, .size = size, .options = options});
   }
 
   const char* back_end() const override { return "threads"; }
+
+  void abandon(const std::string& message) override {
+    room_->fate().fail(world_rank_, message);
+  }
 
  protected:
   // Directly, sums are always in the order of the ranks.
@@ -126,10 +137,11 @@ class ThreadsCommunicator final : public Communicator {
   std::unique_ptr<Communicator> make_subgroup(std::span<const int> members,
                                               Identity identity) override {
     ++splits_;
-    return members.size() == 1
-               ? make_alone(std::move(identity))
-               : std::make_unique<ThreadsCommunicator>(
-                     room_->part(splits_, members), std::move(identity));
+    return members.size() == 1 ? make_alone(std::move(identity))
+                               : std::make_unique<ThreadsCommunicator>(
+                                     room_->part(splits_, members),
+                                     world_rank_,
+                                     std::move(identity));
   }
 
  private:
@@ -138,6 +150,7 @@ class ThreadsCommunicator final : public Communicator {
   void run_large();
 
   std::shared_ptr<Room> room_;
+  int world_rank_;
   std::uint64_t count_ = 0;   // collectives so far
   std::uint64_t splits_ = 0;  // subgroups so far
   std::vector<Header> headers_;

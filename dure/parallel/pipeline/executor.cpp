@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/comm/abandon.h"
 #include "dure/comm/traced_work.h"
 #include "dure/parallel/pipeline/replay.h"
 
@@ -191,6 +192,10 @@ void Executor::settle(std::deque<Sent>& sent, std::size_t most) {
 }
 
 void Executor::run(std::span<const Action> program, StageWork& work) {
+  comm::or_abandon(*axis_.ranks, [&] { run_all(program, work); });
+}
+
+void Executor::run_all(std::span<const Action> program, StageWork& work) {
   for (std::size_t i = 0; i < program.size(); ++i) {
     if (i == 0) {
       post(program[0], work.rows(program[0].micro_batch));

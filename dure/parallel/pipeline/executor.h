@@ -52,7 +52,7 @@ class Executor {
   ~Executor();
 
   // All actions, in order. Collective over the pipe and tensor axes. When it
-  // returns nothing is on its way.
+  // returns nothing is on its way; if it throws, all ranks do.
   void run(std::span<const Action> program, StageWork& work);
 
  private:
@@ -83,6 +83,8 @@ class Executor {
   std::optional<Edge> output_of(const Action& action) const;
   int peer_of(int stage) const { return place_of(options_, stage).rank; }
   bool is_local(const Edge& edge) const;
+
+  void run_all(std::span<const Action> program, StageWork& work);
 
   // This tensor rank's part of what the tensor ranks have alike.
   Tensor own_part(Tensor stream) const;

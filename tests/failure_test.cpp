@@ -1,0 +1,108 @@
+// A rank that fails in the middle of a pipeline's program takes the others down
+// at once, with its own words, though each has messages under way that the
+// others will not answer any more.
+#include <chrono>
+#include <gmock/gmock.h>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/parallel/pipeline/executor.h"
+#include "dure/train/rank.h"
+
+namespace dure {
+namespace {
+
+using parallel::ScheduleKind;
+using parallel::ScheduleOptions;
+using testing::HasSubstr;
+
+constexpr std::int64_t kRows = 6;
+constexpr std::int64_t kColumns = 4;
+
+// Hands on what it gets; one rank has enough in the middle of its work.
+class Failing final : public parallel::StageWork {
+ public:
+  Failing(train::Rank& rank, int failing_rank)
+      : rank_(rank), fails_(rank.world().rank() == failing_rank) {}
+
+  std::int64_t rows(int /*micro_batch*/) const override { return kRows; }
+
+  OwnedTensor forward(int /*chunk*/, int micro_batch, OwnedTensor x) override {
+    if (fails_ && micro_batch == 5) {
+      throw UsageError("sample 5 is beyond reading");
+    }
+    return on(std::move(x));
+  }
+
+  OwnedTensor backward(int /*chunk*/, int, OwnedTensor d_y) override {
+    return on(std::move(d_y));
+  }
+
+ private:
+  OwnedTensor on(OwnedTensor x) {
+    return x.elements() > 0
+               ? std::move(x)
+               : rank_.arena.tensor({kRows, kColumns}, Category::kActivations);
+  }
+
+  train::Rank& rank_;
+  bool fails_;
+};
+
+struct Case {
+  std::string name;
+  ScheduleKind schedule;
+  mesh::Mesh::Sizes sizes;
+  int rank;  // the one that fails
+};
+
+struct Failure : testing::TestWithParam<Case> {};
+
+TEST_P(Failure, EndsAllRanksAtOnceWithItsOwnWords) {
+  const Case& c = GetParam();
+  const mesh::Mesh mesh(c.sizes);
+  const ScheduleOptions options = {
+      .kind = c.schedule, .stages = c.sizes.pipe, .micro_batches = 12};
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    launch::run_ranks({.ranks = mesh.size()}, [&](comm::Communicator& world) {
+      train::Rank rank({.world = &world, .mesh = mesh});
+      Failing work(rank, c.rank);
+      parallel::Executor executor({.stream = &rank.stream,
+                                   .arena = &rank.arena,
+                                   .ranks = &rank.pipe(),
+                                   .tensor = rank.tensor()},
+                                  options,
+                                  kColumns);
+      executor.run(program_of(options, rank.pipe().rank()), work);
+    });
+    FAIL() << "nothing thrown";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr(concat("rank ", c.rank, ": sample 5 is beyond")));
+  }
+  // Of a timeout of 600; a busy machine takes a second for the threads.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Pipelines,
+    Failure,
+    testing::Values(Case{"FirstOf1F1B", ScheduleKind::k1F1B, {.pipe = 4}, 0},
+                    Case{"MiddleOf1F1B", ScheduleKind::k1F1B, {.pipe = 4}, 2},
+                    Case{"LastOf1F1B", ScheduleKind::k1F1B, {.pipe = 4}, 3},
+                    Case{"MiddleOfGpipe", ScheduleKind::kGpipe, {.pipe = 4}, 1},
+                    Case{"LastOfGpipe", ScheduleKind::kGpipe, {.pipe = 4}, 3},
+                    Case{"WithTensorRanks",
+                         ScheduleKind::k1F1B,
+                         {.pipe = 2, .data = 2, .tensor = 2},
+                         5}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace dure
