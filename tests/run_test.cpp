@@ -406,5 +406,41 @@ TEST_F(Run, NamesATensorRankThatDrifted) {
   }
 }
 
+// The rows that the head and the embedding share stand on both ends.
+TEST_F(Run, NamesAnEndOfThePipelineThatDrifted) {
+  Config staged = layout_free(config("drift"));
+  staged.model.tie_embeddings = true;
+  staged.parallel.data = 1;
+  staged.parallel.pipeline = 3;
+  for (const std::int64_t zero : {0, 3}) {
+    staged.parallel.zero = zero;
+    try {
+      launch::run_ranks({.ranks = 3}, [&](comm::Communicator& world) {
+        train::RankOptions options = train::rank_options(staged);
+        options.world = &world;
+        train::Rank rank(options);
+        train::Trainer trainer(rank, staged);
+        train::check_replicas(rank, trainer);
+        for (const parallel::Kept& kept : trainer.replica().store().kept()) {
+          const auto& all = trainer.replica().parameters().all();
+          if (world.rank() == 2 &&
+              all[static_cast<std::size_t>(kept.weight)].name ==
+                  "embedding.token.weight") {
+            kept.value.data()[5] += 1e-3F;
+          }
+        }
+        train::check_replicas(rank, trainer);
+      });
+      FAIL() << "nobody noticed";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(),
+                  testing::AllOf(testing::HasSubstr("embedding.token.weight"),
+                                 testing::HasSubstr("the tied axis"),
+                                 testing::HasSubstr("rank 0 differs from rank "
+                                                    "2")));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace dure

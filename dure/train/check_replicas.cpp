@@ -7,6 +7,7 @@
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/parallel_io.h"
+#include "dure/model/weights.h"
 #include "dure/parallel/zero/alike.h"
 
 namespace dure::train {
@@ -53,6 +54,23 @@ std::vector<Held> on_tensor_ranks(std::span<const parallel::Kept> values,
                     value.value.reshaped({value.value.elements()})
                         .rows(alike.first, alike.count),
                     alike.ranks});
+  }
+  return held;
+}
+
+// A tied embedding, of which the first stage of a pipeline and the last keep
+// the same parts: the one looks tokens up, the other makes logits.
+std::vector<Held> on_both_ends(std::span<const parallel::Kept> values,
+                               const Replica& replica) {
+  std::vector<Held> held;
+  for (const model::WeightSpec& spec : model::weights(replica.config())) {
+    for (const parallel::Kept& value : values) {
+      const nn::Parameter& here =
+          replica.parameters().all()[static_cast<std::size_t>(value.weight)];
+      if (here.name == spec.name && here.units.size() < spec.units.size()) {
+        held.push_back({value.weight, value.value, 2});
+      }
+    }
   }
   return held;
 }
@@ -201,6 +219,10 @@ void check_replicas(Rank& rank, Trainer& trainer) {
   const parallel::TensorAxis axis = rank.tensor();
   compare(
       rank, trainer, on_tensor_ranks(values, parameters, axis), *axis.ranks);
+  if (rank.ends() != nullptr) {
+    compare(
+        rank, trainer, on_both_ends(values, trainer.replica()), *rank.ends());
+  }
 }
 
 }  // namespace dure::train
