@@ -1,71 +1,18 @@
 // `dure train` on threads and on MPI's processes: the same numbers.
-#include <algorithm>
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <string>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 
-#include "dure/base/files.h"
-#include "dure/data/indexed_writer.h"
-#include "tests/program.h"
-#include "tests/small_run.h"
+#include "tests/layout_run.h"
 
 namespace dure {
 namespace {
 
 using testing::HasSubstr;
 
-// What stands behind the progress lines.
-std::string json_of(const std::string& text) {
-  return text.substr(std::min(text.find('{'), text.size()));
-}
-
-struct Layouts : testing::Test {
-  Path folder = std::filesystem::temp_directory_path() /
-                ("dure_layouts_" + std::to_string(::getpid()));
-
-  void SetUp() override {
-    make_directories(folder);
-    data::IndexedDatasetWriter writer((folder / "text").string(),
-                                      data::TokenType::kU16);
-    const Walks walks(400, 39, 61);
-    std::vector<std::int32_t> tokens(40);
-    for (std::int64_t i = 0; i < walks.size(); ++i) {
-      walks.sample(i, tokens);
-      writer.add_sequence(tokens);
-      writer.end_document();
-    }
-    writer.commit();
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
-  // Trains a small GPT for 8 steps into folder/NAME.
-  Outcome train(const std::string& before,
-                const std::string& name,
-                const std::string& more) const {
-    const Path config = folder / "run.toml";
-    write_file_atomically(config,
-                          "[model]\nlayers = 2\nhidden = 32\nheads = 4\n"
-                          "vocabulary = 61\nmax_sequence = 16\n"
-                          "[data]\ntrain = [\"" +
-                              (folder / "text").string() +
-                              "\"]\ntokenizer = \"bytes\"\n"
-                              "[train]\nsteps = 8\nglobal_batch = 8\n"
-                              "micro_batch = 1\n"
-                              "[optimizer]\nwarmup_steps = 2\n"
-                              "[parallel]\nsums = \"ranked\"\n");
-    return run(before,
-               "train " + config.string() + " --set log.directory=" +
-                   (folder / name).string() + " " + more);
-  }
-
-  std::string weights(const std::string& name) const {
-    return read_file(folder / name / "checkpoints" / "step_00000008" /
-                     "model.safetensors");
-  }
-};
+struct Layouts : LayoutRun {};
 
 TEST_F(Layouts, ThreadsTrainWhatOneRankTrains) {
   EXPECT_EQ(train("", "one", "").exit_code, 0);
