@@ -8,9 +8,9 @@ namespace dure::train {
 // Compares a hash of every weight, or of the part that is kept of it, over all
 // ranks that should hold the same: along the data axis; along the tensor
 // axis, where not all weights are cut (parallel/zero/alike.h); and on the first
-// and the last stage of a pipeline, which both have a tied embedding. Throws Error that
-// names the weight and the ranks of the world that hold something else than
-// most. Collective.
+// and the last stage of a pipeline, which both have a tied embedding. Throws
+// Error that names the weight and the ranks of the world that hold something
+// else than most. Collective.
 void check_replicas(Rank& rank, Trainer& trainer);
 
 }  // namespace dure::train
