@@ -73,6 +73,19 @@ TEST_P(MeshParity, SchedulesChangeNoBit) {
   }
 }
 
+// Stages of an embedding or a head alone are among them.
+TEST_P(MeshParity, SplitsChangeNoBit) {
+  Config config = GetParam().config();
+  const Layout layout = {.pipe = 4, .micro_batches = 4};
+  const ParityOutcome one = run_layout(config, {.micro_batches = 4}, kSteps);
+  for (const char* split :
+       {"1,9,5,1", "2,1,12,1", "parameters", "type:head|embedding"}) {
+    SCOPED_TRACE(split);
+    config.parallel.split = split;
+    expect_same(run_layout(config, layout, kSteps), one);
+  }
+}
+
 TEST_P(MeshParity, PipelinesOfDataAndZeroChangeNoBit) {
   const Config config = GetParam().config();
   const ParityOutcome one = run_layout(config, {.micro_batches = 8}, kSteps);

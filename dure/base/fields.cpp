@@ -66,12 +66,20 @@ std::string describe(const Real& range) {
 }
 
 template <typename Items, typename Text>
-std::string list_text(const Items& items, Text text) {
-  std::string joined = "[";
+std::string joined(const Items& items, Text text, const char* between) {
+  std::string all;
   for (const auto& item : items) {
-    joined += (joined.size() > 1 ? ", " : "") + text(item);
+    all += all.empty() ? "" : between;
+    all += text(item);
   }
-  return joined + "]";
+  return all;
+}
+
+template <typename Items, typename Text>
+std::string list_text(const Items& items, Text text) {
+  std::string all = "[";
+  all += joined(items, text, ", ");
+  return all + "]";
 }
 
 // The elements of a list as T, where all are.
@@ -209,6 +217,24 @@ void Fields::text(std::string name, std::string& value, std::string meaning) {
   field.valid = [] { return true; };
   field.set = [&value](const Setting& setting) {
     const auto text = text_of(setting);
+    value = text.value_or(value);
+    return text.has_value();
+  };
+}
+
+void Fields::text_or_wholes(std::string name,
+                            std::string& value,
+                            std::string meaning) {
+  Field& field = add(std::move(name),
+                     std::move(meaning),
+                     "a string or a list of whole numbers");
+  field.text = [&value] { return quote(value); };
+  field.valid = [] { return true; };
+  field.set = [&value](const Setting& setting) {
+    auto text = text_of(setting);
+    if (const auto items = list_of<std::int64_t>(setting)) {
+      text = joined(*items, digits<std::int64_t>, ",");
+    }
     value = text.value_or(value);
     return text.has_value();
   };

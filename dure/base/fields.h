@@ -89,6 +89,10 @@ class Fields {
               std::string meaning,
               Real range = {});
   void text(std::string name, std::string& value, std::string meaning);
+  // A text that may be a list of whole numbers: [4, 3] is "4,3", too.
+  void text_or_wholes(std::string name,
+                      std::string& value,
+                      std::string meaning);
   // A list; one string alone is a list of one.
   void texts(std::string name,
              std::vector<std::string>& value,

@@ -23,6 +23,7 @@ struct Paint {
   std::string name = "plain";
   std::vector<std::string> files = {};
   std::vector<std::int64_t> ramp = {};
+  std::string cut = "even";
   bool operator==(const Paint&) const = default;
 };
 
@@ -42,6 +43,7 @@ void visit(Fields& fields, Paint& paint) {
   fields.text("name", paint.name, "What it is called.");
   fields.texts("files", paint.files, "Where from.");
   fields.wholes("ramp", paint.ramp, "By how much.", {.least = 1});
+  fields.text_or_wholes("cut", paint.cut, "Where.");
 }
 
 Paint read(const std::string& toml) {
@@ -89,6 +91,19 @@ ramp = [1, 2]
                        .files = {"a", "b"},
                        .ramp = {1, 2}};
   EXPECT_EQ(paint, expected);
+}
+
+TEST(Fields, TakeAListOfWholeNumbersAsText) {
+  EXPECT_EQ(read("[store]\ncut = [4, 3]").cut, "4,3");
+  EXPECT_EQ(read("[store]\ncut = '4,3'").cut, "4,3");
+  EXPECT_EQ(read("[store]\ncut = []").cut, "");
+  EXPECT_EQ(with("store.cut=[4, 3]").cut, "4,3");
+  EXPECT_EQ(with("store.cut=4,3").cut, "4,3");
+  EXPECT_EQ(with("store.cut=type:b.*").cut, "type:b.*");
+  EXPECT_EQ(error_of("[store]\ncut = [4, 'x']"),
+            "p.toml:2: store.cut: wanted a string or a list of whole numbers, "
+            "got [ 4, 'x' ]");
+  EXPECT_NE(error_of("[store]\ncut = 4"), "no error");
 }
 
 TEST(Fields, TakeAWholeNumberAsANumber) {
@@ -187,7 +202,8 @@ TEST(Fields, PrintTomlThatReadsBackTheSame) {
               .share = 0.1,
               .name = "a \"b\"\n",
               .files = {"x", "# y"},
-              .ramp = {4, 5}};
+              .ramp = {4, 5},
+              .cut = "1,2"};
   Fields fields;
   visit(fields, paint);
   set_origins(fields, {{"paint.coats", "a\nb = 1"}});

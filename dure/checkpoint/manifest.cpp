@@ -98,6 +98,10 @@ std::string model_to_json(const ModelConfig& config) {
   return model_object(config).dump();
 }
 
+ModelConfig model_from_json(std::string_view text, const std::string& source) {
+  return model_from(parse_object(text, source), source);
+}
+
 std::string to_json(const Manifest& manifest) {
   json files = json::array();
   for (const FileRecord& file : manifest.files) {

@@ -39,6 +39,10 @@ Manifest manifest_from_json(std::string_view json, const std::string& source);
 // The model alone, as a JSON object of the keys of [model].
 std::string model_to_json(const model::ModelConfig& config);
 
+// And back; Error for what is none. `source` is what it is called there.
+model::ModelConfig model_from_json(std::string_view json,
+                                   const std::string& source);
+
 // What differs between two models, as "model.hidden is 64 there, wanted 32";
 // empty where a checkpoint of one loads into the other. Names of presets,
 // dropout and the scale of first weights may differ.

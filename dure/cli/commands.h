@@ -36,6 +36,7 @@ void add_eval(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_mesh(CLI::App& app);
 void add_plan(CLI::App& app);
+void add_plan_profile(CLI::App& plan);   // add_plan adds it
 void add_plan_schedule(CLI::App& plan);  // add_plan adds it
 void add_tokenizer(CLI::App& app);
 void add_preprocess(CLI::App& app);

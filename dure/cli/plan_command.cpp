@@ -14,6 +14,7 @@
 #include "dure/model/count.h"
 #include "dure/model/flops.h"
 #include "dure/plan/predict.h"
+#include "dure/plan/stage_plan.h"
 #include "dure/train/load_config.h"
 
 namespace dure::cli {
@@ -37,9 +38,10 @@ struct ModelPlan {
   std::string name;
   model::Count count;
   std::vector<std::int64_t> weights;  // elements held, by rank
-  std::int64_t replicas = 1;          // ranks that share a batch
-  StagePlan step;                     // as configured
-  std::vector<StagePlan> stages;      // 0 to 3, where ranks share a batch
+  std::vector<plan::PipelineStage> pipeline;
+  std::int64_t replicas = 1;      // ranks that share a batch
+  StagePlan step;                 // as configured
+  std::vector<StagePlan> stages;  // 0 to 3, where ranks share a batch
   double flops_per_token = 0;
   std::int64_t micro_batch = 0;
   std::int64_t sequence = 0;
@@ -55,6 +57,7 @@ ModelPlan plan_model(const train::Config& config) {
   plan.name = config.model.preset;
   plan.count = model::count(config.model, config.parallel.tensor);
   plan.weights = plan::weights_by_rank(config);
+  plan.pipeline = plan::plan_stages(config);
   plan.replicas = std::max<std::int64_t>(config.parallel.data, 1);
   plan.step = plan_stage(config, config.parallel.zero);
   for (std::int64_t zero = 0; plan.replicas > 1 && zero <= 3; ++zero) {
@@ -103,6 +106,19 @@ ordered_json peak_json(const plan::MemoryPrediction& memory) {
   return peak;
 }
 
+ordered_json pipeline_json(const ModelPlan& plan) {
+  ordered_json stages = ordered_json::array();
+  for (const plan::PipelineStage& stage : plan.pipeline) {
+    stages.push_back({{"rank", stage.rank},
+                      {"chunk", stage.chunk},
+                      {"layers", {stage.layers.first, stage.layers.last}},
+                      {"units", {stage.units.first, stage.units.last}},
+                      {"parameters", stage.parameters},
+                      {"flops_share", stage.flops_share}});
+  }
+  return stages;
+}
+
 void print_json(const ModelPlan& plan) {
   ordered_json by_part;
   for (const auto& [name, parameters] : parts(plan.count)) {
@@ -118,6 +134,7 @@ void print_json(const ModelPlan& plan) {
       {"parameters", plan.count.published},
       {"parameters_padded", plan.count.padded},
       {"parameters_per_rank", plan.weights},
+      {"pipeline", pipeline_json(plan)},
       {"parameters_per_block", plan.count.block},
       {"parameters_by_part", by_part},
       {"ranks", plan.weights.size()},
@@ -190,6 +207,34 @@ void print_stages(const ModelPlan& plan) {
   fmt::print("\n");
 }
 
+// "4 to 6", or "13".
+std::string range_text(std::int64_t first, std::int64_t last) {
+  return last - first == 1 ? std::to_string(first)
+                           : fmt::format("{} to {}", first, last - 1);
+}
+
+void print_pipeline(const ModelPlan& plan) {
+  fmt::print("\n{:<8}{:>6}{:>8}{:>12}{:>12}{:>20}{:>10}\n",
+             "stage",
+             "rank",
+             "chunk",
+             "layers",
+             "units",
+             "parameters",
+             "flops");
+  std::size_t number = 0;
+  for (const plan::PipelineStage& stage : plan.pipeline) {
+    fmt::print("{:<8}{:>6}{:>8}{:>12}{:>12}{:>20}{:>9.1f}%\n",
+               number++,
+               stage.rank,
+               stage.chunk,
+               range_text(stage.layers.first, stage.layers.last),
+               range_text(stage.units.first, stage.units.last),
+               grouped(stage.parameters),
+               100 * stage.flops_share);
+  }
+}
+
 void print_table(const ModelPlan& plan) {
   print_count("parameters", plan.count.published);
   for (const auto& [name, parameters] : parts(plan.count)) {
@@ -199,6 +244,9 @@ void print_table(const ModelPlan& plan) {
   print_count("parameters, padded", plan.count.padded);
   print_count("parameters per rank",
               *std::max_element(plan.weights.begin(), plan.weights.end()));
+  if (plan.pipeline.size() > 1) {
+    print_pipeline(plan);
+  }
   fmt::print("\n");
   fmt::print("peak bytes of a training step, {} x {} at once, zero {}\n",
              plan.micro_batch,
@@ -252,9 +300,17 @@ void add_plan_model(CLI::App& plan) {
       "Flops of a token, forward and backward, in a sequence of S:\n"
       "6 P + 6 L H D (S + 1), with P the weights of matrix products, L layers\n"
       "and H heads of D.\n"
+      "Of a pipeline, what parallel.split gives each stage: layers count the\n"
+      "embedding, the blocks and the head with the final norm before it; "
+      "units\n"
+      "count that norm on its own; parameters are of all tensor ranks, "
+      "without\n"
+      "padding, a tied embedding's on both ends.\n"
       "\n"
       "--json prints preset, parameters, parameters_padded,\n"
-      "parameters_per_rank (a list, by rank: held between steps),\n"
+      "parameters_per_rank (a list, by rank: held between steps), pipeline (a\n"
+      "list of rank, chunk, layers, units, both [first, behind the last],\n"
+      "parameters and flops_share, in the order of the forward pass),\n"
       "parameters_per_block, parameters_by_part (embedding, attention, mlp,\n"
       "norm, head), ranks, replicas (of them, that share a batch), zero,\n"
       "peak_bytes_per_rank (a list of one, the first rank's: the ledger's\n"
@@ -279,6 +335,7 @@ void add_plan(CLI::App& app) {
       "  dure plan model --preset gpt2-124m\n"
       "  dure plan schedule --stages 4 --micro-batches 8");
   add_plan_model(*command);
+  add_plan_profile(*command);
   add_plan_schedule(*command);
 }
 

@@ -37,30 +37,36 @@ class Stretches {
   std::vector<double> sums_;
 };
 
-// The least cost of dividing all items into so many stretches, which joined()
-// makes of those in front and of the last; and where the cuts are.
+// The least cost of dividing all items into so many stretches, and where its
+// cuts are.
 template <typename Cost>
 class Programme {
  public:
-  // The cost of stretches that end where one begins, and of that one.
-  using Joined =
-      std::function<Cost(const Cost& front, std::size_t first, std::size_t j)>;
+  struct Rule {
+    Cost none;   // of no stretch
+    Cost never;  // more than any
+    // Of those that end where a stretch begins, and of that one.
+    std::function<Cost(const Cost& front, std::size_t first, std::size_t last)>
+        joined;
+    // What joined() never is below, from this load on.
+    std::function<Cost(double load)> least;
+  };
 
-  Programme(std::size_t items, int parts, Cost none, Cost never, Joined joined)
-      : items_(items), never_(never), joined_(std::move(joined)) {
-    best_.assign(items + 1, never);
-    best_[0] = none;
-    for (int m = 0; m < parts; ++m) {
+  Programme(const Stretches& all, int parts, Rule rule)
+      : all_(all), parts_(static_cast<std::size_t>(parts)), rule_(rule) {
+    best_.assign(all.size() + 1, rule_.never);
+    best_[0] = rule_.none;
+    while (begins_.size() < parts_) {
       add_part();
     }
   }
 
-  Cost cost() const { return best_[items_]; }
+  Cost cost() const { return best_[all_.size()]; }
 
   std::vector<std::int64_t> counts() const {
-    std::vector<std::int64_t> counts(begins_.size());
-    std::size_t last = items_;
-    for (std::size_t m = begins_.size(); m-- > 0;) {
+    std::vector<std::int64_t> counts(parts_);
+    std::size_t last = all_.size();
+    for (std::size_t m = parts_; m-- > 0;) {
       const std::size_t first = begins_[m][last];
       counts[m] = static_cast<std::int64_t>(last - first);
       last = first;
@@ -70,11 +76,16 @@ class Programme {
 
  private:
   void add_part() {
-    std::vector<Cost> next(items_ + 1, never_);
-    std::vector<std::size_t> begins(items_ + 1, 0);
-    for (std::size_t last = begins_.size() + 1; last <= items_; ++last) {
-      for (std::size_t first = last; first-- > begins_.size();) {
-        const Cost cost = joined_(best_[first], first, last);
+    const std::size_t before = begins_.size();
+    const std::size_t most = all_.size() - (parts_ - before - 1);
+    std::vector<Cost> next(all_.size() + 1, rule_.never);
+    std::vector<std::size_t> begins(all_.size() + 1, before);
+    for (std::size_t last = before + 1; last <= most; ++last) {
+      for (std::size_t first = last; first-- > before;) {
+        if (!(rule_.least(all_.load(first, last)) < next[last])) {
+          break;  // longer ones only cost more
+        }
+        const Cost cost = rule_.joined(best_[first], first, last);
         if (cost < next[last]) {
           next[last] = cost;
           begins[last] = first;
@@ -85,9 +96,9 @@ class Programme {
     begins_.push_back(std::move(begins));
   }
 
-  std::size_t items_;
-  Cost never_;
-  Joined joined_;
+  const Stretches& all_;
+  std::size_t parts_;
+  Rule rule_;
   std::vector<Cost> best_;                        // by items, of the last m
   std::vector<std::vector<std::size_t>> begins_;  // by part, of its items' end
 };
@@ -95,34 +106,45 @@ class Programme {
 // Squares of loads, then of counts.
 using Spread = std::pair<double, double>;
 
+double slowest_of_best(const Stretches& all, int parts) {
+  return Programme<double>(
+             all,
+             parts,
+             {.none = 0,
+              .never = kNever,
+              .joined =
+                  [&](double front, std::size_t first, std::size_t last) {
+                    return std::max(front, all.slowest(first, last));
+                  },
+              .least = [](double load) { return load; }})
+      .cost();
+}
+
 }  // namespace
 
 std::vector<std::int64_t> balance(const BalanceProblem& problem, int parts) {
   const Stretches all(problem);
   assert(parts >= 1 && static_cast<std::size_t>(parts) <= all.size());
-  const double slowest =
-      Programme<double>(all.size(),
-                        parts,
-                        0.0,
-                        kNever,
-                        [&](double front, std::size_t first, std::size_t last) {
-                          return std::max(front, all.slowest(first, last));
-                        })
-          .cost();
+  const double slowest = slowest_of_best(all, parts);
   const Spread never{kNever, kNever};
-  return Programme<Spread>(
-             all.size(),
-             parts,
-             Spread{0, 0},
-             never,
-             [&](const Spread& front, std::size_t first, std::size_t last) {
-               const double load = all.load(first, last);
-               const auto count = static_cast<double>(last - first);
-               return all.slowest(first, last) <= slowest
-                          ? Spread{front.first + load * load,
-                                   front.second + count * count}
-                          : never;
-             })
+  const auto joined = [&](const Spread& front,
+                          std::size_t first,
+                          std::size_t last) {
+    const double load = all.load(first, last);
+    const auto count = static_cast<double>(last - first);
+    return all.slowest(first, last) <= slowest
+               ? Spread{front.first + load * load, front.second + count * count}
+               : never;
+  };
+  return Programme<Spread>(all,
+                           parts,
+                           {.none = {0, 0},
+                            .never = never,
+                            .joined = joined,
+                            .least =
+                                [](double load) {
+                                  return Spread{load * load, 0};
+                                }})
       .counts();
 }
 

@@ -68,6 +68,12 @@ TEST(Balance, DividesEvenlyWhatCostsNothing) {
             (Counts{2, 2, 2, 2}));
 }
 
+TEST(Balance, OfManyIsQuick) {
+  const std::vector<std::int64_t> counts =
+      balance({.loads = std::vector<double>(2000, 1.0)}, 500);
+  EXPECT_EQ(counts, Counts(500, 4));
+}
+
 // Whole numbers, so that sums in any order are the same.
 TEST(Balance, IsTheBestOfAllDivisions) {
   std::mt19937 random(7);

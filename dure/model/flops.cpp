@@ -1,21 +1,33 @@
 #include "dure/model/flops.h"
 
+#include <numeric>
+
 #include "dure/mesh/sharding.h"
 #include "dure/model/weights.h"
 
 namespace dure::model {
 
-double flops_per_token(const ModelConfig& config, std::int64_t sequence) {
+std::vector<double> flops_by_layer(const ModelConfig& config,
+                                   std::int64_t sequence) {
   const ModelConfig c = resolve(config);
-  double products = static_cast<double>(c.vocabulary * c.hidden);
+  const double attention =
+      static_cast<double>(c.heads * c.head_dim() * (sequence + 1));
+  std::vector<double> layers(static_cast<std::size_t>(c.layers) + 2,
+                             6 * attention);
+  layers.front() = 0;
+  layers.back() = 6 * static_cast<double>(c.vocabulary * c.hidden);
   for (const WeightSpec& spec : weights(c)) {
     if (spec.block >= 0 && spec.shape.size() == 2) {
-      products += static_cast<double>(mesh::elements(spec.shape));
+      layers[static_cast<std::size_t>(spec.block) + 1] +=
+          6 * static_cast<double>(mesh::elements(spec.shape));
     }
   }
-  const double attention =
-      static_cast<double>(c.layers * c.heads * c.head_dim() * (sequence + 1));
-  return 6 * products + 6 * attention;
+  return layers;
+}
+
+double flops_per_token(const ModelConfig& config, std::int64_t sequence) {
+  const std::vector<double> layers = flops_by_layer(config, sequence);
+  return std::accumulate(layers.begin(), layers.end(), 0.0);
 }
 
 }  // namespace dure::model

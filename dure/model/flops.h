@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "dure/model/config.h"
 
@@ -22,5 +23,10 @@ namespace dure::model {
 //
 // [1] Chowdhery et al. 2022, arXiv:2204.02311.
 double flops_per_token(const ModelConfig& config, std::int64_t sequence);
+
+// The same by layer, as stages count them (stage_split.h): the embedding, which
+// has none, the blocks, the head.
+std::vector<double> flops_by_layer(const ModelConfig& config,
+                                   std::int64_t sequence);
 
 }  // namespace dure::model

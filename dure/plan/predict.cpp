@@ -1,10 +1,11 @@
 #include "dure/plan/predict.h"
 
 #include <algorithm>
-#include <omp.h>
+#include <map>
 
 #include "dure/parallel/pipeline/replay.h"
 #include "dure/plan/simulated.h"
+#include "dure/plan/threads.h"
 #include "dure/train/pipeline.h"
 
 namespace dure::plan {
@@ -27,21 +28,34 @@ train::Config with_micro_batches(train::Config config, std::int64_t count) {
   return config;
 }
 
-// The threads of a rank that the configuration wants: scratch is by thread.
-class Threads {
- public:
-  explicit Threads(std::int64_t wanted) : before_(::omp_get_max_threads()) {
-    if (wanted > 0) {
-      ::omp_set_num_threads(static_cast<int>(wanted));
-    }
-  }
-  ~Threads() { ::omp_set_num_threads(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
+// What the ranks of a stage hold together of a part of the tensor axis.
+struct StageWeights {
+  parallel::BucketPlan plan;
+  int parts = 1;  // that it is held in
 
- private:
-  int before_;
+  std::int64_t held_by(int replica) const {
+    std::int64_t elements = 0;
+    for (const parallel::Slice& slice :
+         slices_of(plan, {.index = replica % parts, .count = parts})) {
+      elements += slice.elements;
+    }
+    return elements;
+  }
 };
+
+// Of the stage that a rank is of.
+StageWeights weights_of(const train::Config& config, int rank) {
+  train::Rank on(simulated_rank(config, rank));
+  train::Replica replica(on,
+                         config.model,
+                         0,
+                         train::Purpose::kEvaluate,
+                         store_options(config.parallel),
+                         pipeline_of(config));
+  const bool shared = config.parallel.zero == 3;
+  return {.plan = replica.store().plan(),
+          .parts = shared ? replica.store().groups().part().count : 1};
+}
 
 MemoryPrediction memory_of(const Arena& arena) {
   MemoryPrediction memory;
@@ -116,20 +130,16 @@ MemoryPrediction predict_memory(const train::Config& config) {
 }
 
 std::vector<std::int64_t> weights_by_rank(const train::Config& config) {
-  train::Rank rank(simulated_rank(config, 0));
-  train::Trainer trainer(rank, config);
-  const parallel::BucketPlan& plan = trainer.replica().store().plan();
-  const bool shared = config.parallel.zero == 3;
-  const int parts =
-      shared ? trainer.replica().store().groups().part().count : 1;
+  const mesh::Mesh mesh = *simulated_rank(config, 0).mesh;
+  std::map<int, StageWeights> stages;
   std::vector<std::int64_t> elements;
-  for (int r = 0; r < rank.mesh().size(); ++r) {
-    const int replica = rank.mesh().index(r, mesh::kReplicas);
-    elements.push_back(0);
-    for (const parallel::Slice& slice :
-         slices_of(plan, {.index = replica % parts, .count = parts})) {
-      elements.back() += slice.elements;
+  for (int rank = 0; rank < mesh.size(); ++rank) {
+    const int stage = mesh.index(rank, {mesh::Axis::kPipe});
+    if (!stages.contains(stage)) {
+      stages.emplace(stage, weights_of(config, rank));
     }
+    elements.push_back(
+        stages.at(stage).held_by(mesh.index(rank, mesh::kReplicas)));
   }
   return elements;
 }

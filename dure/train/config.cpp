@@ -115,6 +115,16 @@ void visit(Fields& fields, ParallelConfig& c) {
                "Stages that each of them has; auto: 2 where the schedule is of "
                "several, else 1.",
                {.least = 1, .most = 1024, .automatic = 0});
+  fields.text_or_wholes(
+      "split",
+      c.split,
+      "How the embedding, the blocks and the head are cut into stages: even; "
+      "parameters or profile (measured times), where the largest or slowest "
+      "stage is as small as can be; type:PATTERN, where that of matching "
+      "layers is; or so many of them each, as [4, 3, 3, 4].");
+  fields.text("profile",
+              c.profile,
+              "What `dure plan profile` measured, for split = profile.");
   fields.whole("context", c.context, "Ranks that share a sequence.", size);
   fields.whole("expert",
                c.expert,

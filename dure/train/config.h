@@ -44,6 +44,8 @@ struct ParallelConfig {
   std::int64_t pipeline = 1;
   parallel::ScheduleKind schedule = parallel::ScheduleKind::k1F1B;
   std::int64_t virtual_stages = 0;  // of a rank; 0: what the schedule needs
+  std::string split = "even";       // see model/stage_split.h
+  std::string profile = {};         // a file, for split = "profile"
   std::int64_t context = 1;
   std::int64_t expert = 1;
   std::int64_t data = mesh::kAuto;  // what is left of the ranks

@@ -90,6 +90,8 @@ TEST(Config, HasTheseKeys) {
       "parallel.pipeline",
       "parallel.schedule",
       "parallel.virtual_stages",
+      "parallel.split",
+      "parallel.profile",
       "parallel.context",
       "parallel.expert",
       "parallel.data",
@@ -184,6 +186,22 @@ TEST(LoadConfig, PrintsWhatLoadsToTheSame) {
   EXPECT_THAT(toml, HasSubstr("learning_rate = 0.00012345678901234567"));
 }
 
+// As a list, in words, and as --print-config shows it.
+TEST(LoadConfig, TakesSplitsInEveryForm) {
+  const auto split = [](const std::string& toml) {
+    const LoadedConfig loaded =
+        parse("[parallel]\npipeline = 4\nsplit = " + toml);
+    const Config again =
+        parse_config(to_toml(loaded), "config.toml", {}).config;
+    EXPECT_EQ(again, loaded.config);
+    return again.parallel.split;
+  };
+  EXPECT_EQ(split("[4, 3, 3, 4]"), "4,3,3,4");
+  EXPECT_EQ(split("'4,3,3,4'"), "4,3,3,4");
+  EXPECT_EQ(split("'type:\\bblock'"), "type:\\bblock");
+  EXPECT_EQ(split("'parameters'"), "parameters");
+}
+
 TEST(LoadConfig, NamesTheNearestKeyWithItsLine) {
   EXPECT_EQ(error_of("[model]\n\nhiden = 3"),
             "run.toml:3: unknown key model.hiden; did you mean model.hidden?");
@@ -216,6 +234,10 @@ TEST(LoadConfig, RefusesWhatDoesNotGoTogether) {
            Case{"parallel.tensor=5", "ranks can't share model.heads"},
            Case{"parallel.pipeline=200", "layers"},
            Case{"parallel.schedule=2f2b", "parallel.schedule: wanted one of"},
+           Case{"parallel.split=evenly", "parallel.split: wanted \"even\","},
+           Case{"parallel.split=type:(", "parallel.split: type:(: wanted a"},
+           Case{"parallel.split=[4, 0]", "parallel.split: wanted \"even\","},
+           Case{"parallel.split=profile", "wanted a file in parallel.profile"},
            Case{"parallel.zero=4", "parallel.zero: wanted"},
            Case{"parallel.bucket_mb=0", "parallel.bucket_mb: wanted"},
            Case{"parallel.expert=2", "parallel.expert: wanted 1, got 2: this"},

@@ -5,6 +5,7 @@
 #include "dure/base/check.h"
 #include "dure/model/stage_split.h"
 #include "dure/train/ramp_up.h"
+#include "dure/train/stages.h"
 
 namespace dure::train {
 namespace {
@@ -102,8 +103,8 @@ Pipeline pipeline_of(const Config& config) {
                    .stages = static_cast<int>(parallel.pipeline),
                    .chunks = static_cast<int>(parallel.virtual_stages)},
       .stages = {}};
-  pipeline.stages = model::split_units(
-      config.model, {}, pipeline.schedule.stages * pipeline.schedule.chunks);
+  pipeline.stages =
+      stages_of(config, pipeline.schedule.stages * pipeline.schedule.chunks);
   return pipeline;
 }
 

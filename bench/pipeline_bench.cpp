@@ -1,0 +1,329 @@
+// Pipeline schedules on two ranks that share the machine's cores, beside one
+// rank that has them all: what a step takes, how idle ranks are, and how idle
+// the schedule says they are.
+//
+//   pipeline_bench [--preset NAME] [--stages P] [--micro-batches M]
+//                  [--micro-batch B] [--sequence S] [--rounds N]
+//                  [--split COUNTS] [--chunk-split COUNTS] [--smoke]
+//
+// COUNTS are parallel.split's, of P stages and of 2 P. A round takes a step of
+// one rank and of every schedule, there and back in turn; medians are shown,
+// and ratios are to the one rank of the same round. Bubbles are of the last
+// round's traced step, the mean over ranks of the share of the time from the
+// first action to the last end in which a rank does nothing: measured; as the
+// schedule replays with the means of the measured times of each rank's actions;
+// and by the formula, of forward 1 and backward 2 (1 and 1 in halves). One
+// rank's gaps between actions are what the executor takes.
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "bench/random_tokens.h"
+#include "bench/spread.h"
+#include "dure/base/trace.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/model/presets.h"
+#include "dure/parallel/pipeline/replay.h"
+#include "dure/train/trainer.h"
+
+namespace dure::bench {
+namespace {
+
+using parallel::Action;
+using parallel::Pass;
+using parallel::Program;
+using parallel::Replay;
+using parallel::ScheduleKind;
+using parallel::ScheduleOptions;
+
+struct Options {
+  model::ModelConfig model = model::preset("gpt2-124m");
+  int stages = 2;
+  int micro_batches = 8;
+  std::int64_t micro_batch = 1;
+  std::int64_t sequence = 256;
+  int rounds = 3;
+  // Of GPT-2 124M: the head, forward and backward, is worth some five blocks.
+  std::string split = "10,4";
+  std::string chunk_split = "5,4,4,1";
+};
+
+struct Case {
+  std::string name;
+  ScheduleKind kind = ScheduleKind::k1F1B;
+  int stages = 1;
+  int chunks = 1;
+};
+
+using Traces = std::vector<std::vector<TraceEvent>>;  // by rank: actions
+
+struct Measured {
+  std::vector<double> seconds;  // of a step, by round
+  Traces actions;
+  double traced_seconds = 0;  // of the step that they are of
+};
+
+std::vector<Case> cases_of(const Options& options) {
+  std::vector<Case> cases = {{.name = "1 rank"}};
+  for (const auto& [name, kind] : parallel::schedules()) {
+    if (parallel::is_synchronous(kind)) {
+      const bool two =
+          kind == ScheduleKind::kInterleaved || kind == ScheduleKind::kZbV;
+      cases.push_back({.name = name,
+                       .kind = kind,
+                       .stages = options.stages,
+                       .chunks = two ? 2 : 1});
+    }
+  }
+  return cases;
+}
+
+train::Config config_of(const Options& options, const Case& one) {
+  train::Config config;
+  config.model = options.model;
+  config.data.sequence = options.sequence;
+  config.train.micro_batch = options.micro_batch;
+  config.train.global_batch = options.micro_batch * options.micro_batches;
+  config.parallel.data = 1;
+  config.parallel.pipeline = one.stages;
+  config.parallel.schedule = one.kind;
+  config.parallel.virtual_stages = one.chunks;
+  if (one.stages > 1) {
+    config.parallel.split =
+        one.chunks > 1 ? options.chunk_split : options.split;
+  }
+  return train::resolve(config);
+}
+
+void measure(const Options& options,
+             const Case& one,
+             bool with_trace,
+             Measured& into) {
+  const train::Config config = config_of(options, one);
+  std::mutex mutex;
+  into.actions.resize(static_cast<std::size_t>(one.stages));
+  const auto body = [&](comm::Communicator& world) {
+    train::RankOptions rank_options = train::rank_options(config);
+    rank_options.world = &world;
+    train::Rank rank(rank_options);
+    train::Trainer trainer(rank, config);
+    const RandomTokens data(options.sequence, config.model.vocabulary);
+    trainer.step(data);  // warms up
+    const auto step = [&] {
+      world.run(comm::Barrier{});
+      const double start = monotonic_seconds();
+      trainer.step(data);
+      return monotonic_seconds() - start;
+    };
+    const double seconds = step();
+    Trace trace;
+    double traced_seconds = 0;
+    if (with_trace) {
+      rank.stream.set_trace(&trace);
+      traced_seconds = step();
+      rank.stream.set_trace(nullptr);
+    }
+    const std::lock_guard lock(mutex);
+    if (rank.is_first()) {
+      into.seconds.push_back(seconds);
+      into.traced_seconds = traced_seconds;
+    }
+    auto& actions = into.actions[static_cast<std::size_t>(world.rank())];
+    for (const TraceEvent& event : trace.events()) {
+      if (event.row == TraceRow::kPipeline) {
+        actions.push_back(event);
+      }
+    }
+  };
+  launch::run_ranks({.ranks = one.stages}, body);
+}
+
+double end_of(const TraceEvent& event) {
+  return event.start_seconds + event.seconds;
+}
+
+double busy(const std::vector<TraceEvent>& actions) {
+  double sum = 0;
+  for (const TraceEvent& event : actions) {
+    sum += event.seconds;
+  }
+  return sum;
+}
+
+// The share of the whole that ranks are idle, in the mean.
+double measured_bubble(const Traces& traces) {
+  double first = traces[0].front().start_seconds;
+  double last = 0;
+  double sum = 0;
+  for (const auto& actions : traces) {
+    first = std::min(first, actions.front().start_seconds);
+    last = std::max(last, end_of(actions.back()));
+    sum += busy(actions);
+  }
+  return 1 - sum / (static_cast<double>(traces.size()) * (last - first));
+}
+
+// Of the makespan: a step ends for all ranks together.
+double bubble_of(const Replay& replay) {
+  double sum = 0;
+  for (const auto& spans : replay.spans) {
+    for (const parallel::Span& span : spans) {
+      sum += span.end - span.start;
+    }
+  }
+  return 1 - sum / (static_cast<double>(replay.spans.size()) * replay.makespan);
+}
+
+ScheduleOptions schedule_of(const Options& options, const Case& one) {
+  return {.kind = one.kind,
+          .stages = one.stages,
+          .micro_batches = options.micro_batches,
+          .chunks = one.chunks};
+}
+
+// With the mean of each rank's actions of a kind.
+double replayed_bubble(const Options& options,
+                       const Case& one,
+                       const Traces& traces) {
+  const ScheduleOptions schedule = schedule_of(options, one);
+  using Kind = std::tuple<int, Pass, int>;  // rank, pass, chunk
+  std::map<Kind, std::pair<double, int>> sums;
+  std::vector<Program> programs;
+  for (int rank = 0; rank < one.stages; ++rank) {
+    programs.push_back(program_of(schedule, rank));
+    const auto& actions = traces[static_cast<std::size_t>(rank)];
+    for (std::size_t i = 0; i < programs.back().size(); ++i) {
+      const Action& action = programs.back()[i];
+      auto& [sum, count] = sums[{rank, action.pass, action.chunk}];
+      sum += actions[i].seconds;
+      ++count;
+    }
+  }
+  const auto time_of = [&](int rank, const Action& action) {
+    const auto& [sum, count] = sums.at({rank, action.pass, action.chunk});
+    return sum / count;
+  };
+  return bubble_of(replay(schedule, programs, time_of, 0));
+}
+
+std::string ratio_cell(const Measured& measured, const Measured& one) {
+  std::vector<double> ratios;
+  for (std::size_t round = 0; round < measured.seconds.size(); ++round) {
+    ratios.push_back(measured.seconds[round] / one.seconds[round]);
+  }
+  const Spread spread = spread_of(std::move(ratios));
+  char text[64];
+  std::snprintf(text,
+                sizeof text,
+                "%.3f (%.3f to %.3f)",
+                spread.median,
+                spread.least,
+                spread.most);
+  return text;
+}
+
+void print(const Options& options,
+           const std::vector<Case>& cases,
+           const std::map<std::string, Measured>& results) {
+  const Measured& one = results.at("1 rank");
+  std::printf(
+      "\n%s, %d micro-batches of %lld x %lld, %d ranks, fp32\n\n"
+      "| schedule | step, s | / 1 rank | bubble | replayed | formula |\n"
+      "| --- | --- | --- | --- | --- | --- |\n",
+      options.model.preset.c_str(),
+      options.micro_batches,
+      static_cast<long long>(options.micro_batch),
+      static_cast<long long>(options.sequence),
+      options.stages);
+  for (const Case& each : cases) {
+    const Measured& measured = results.at(each.name);
+    std::printf("| %s | %.2f | %s | %.1f %% | %.1f %% | %.1f %% |\n",
+                each.name.c_str(),
+                spread_of(measured.seconds).median,
+                ratio_cell(measured, one).c_str(),
+                100 * measured_bubble(measured.actions),
+                100 * replayed_bubble(options, each, measured.actions),
+                100 * bubble_of(replay(schedule_of(options, each))));
+  }
+  const auto& actions = one.actions[0];
+  const double from = actions.front().start_seconds;
+  const double gaps = end_of(actions.back()) - from - busy(actions);
+  std::printf("\nBetween one rank's actions: %.3f %% of its step\n",
+              100 * gaps / one.traced_seconds);
+}
+
+void run(const Options& options) {
+  std::vector<Case> cases = cases_of(options);
+  const std::vector<Case> as_printed = cases;
+  std::map<std::string, Measured> results;
+  for (int round = 0; round < options.rounds; ++round) {
+    for (const Case& one : cases) {
+      std::fprintf(stderr,
+                   "round %d of %d: %s\n",
+                   round + 1,
+                   options.rounds,
+                   one.name.c_str());
+      measure(options, one, round + 1 == options.rounds, results[one.name]);
+    }
+    std::reverse(cases.begin(), cases.end());
+  }
+  print(options, as_printed, results);
+}
+
+Options smoke() {
+  Options options;
+  options.model = {};
+  options.model.preset = "tiny";
+  options.model.layers = 4;
+  options.model.hidden = 32;
+  options.model.heads = 2;
+  options.model.vocabulary = 100;
+  options.model.max_sequence = 16;
+  options.sequence = 16;
+  options.micro_batches = 4;
+  options.rounds = 1;
+  options.split = "even";
+  options.chunk_split = "even";
+  return options;
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string arg = argv[i];
+    const auto next = [&] { return i + 1 < argc ? argv[++i] : ""; };
+    if (arg == "--preset") {
+      options.model = model::preset(next());
+    } else if (arg == "--stages") {
+      options.stages = std::atoi(next());
+    } else if (arg == "--micro-batches") {
+      options.micro_batches = std::atoi(next());
+    } else if (arg == "--micro-batch") {
+      options.micro_batch = std::atoll(next());
+    } else if (arg == "--sequence") {
+      options.sequence = std::atoll(next());
+    } else if (arg == "--rounds") {
+      options.rounds = std::atoi(next());
+    } else if (arg == "--split") {
+      options.split = next();
+    } else if (arg == "--chunk-split") {
+      options.chunk_split = next();
+    } else if (arg == "--smoke") {
+      options = smoke();
+    }
+  }
+  return options;
+}
+
+}  // namespace
+}  // namespace dure::bench
+
+int main(int argc, char** argv) {
+  dure::bench::run(dure::bench::parse(argc, argv));
+}

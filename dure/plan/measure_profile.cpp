@@ -1,0 +1,193 @@
+#include "dure/plan/measure_profile.h"
+
+#include <algorithm>
+#include <functional>
+#include <omp.h>
+#include <utility>
+#include <vector>
+
+#include "dure/base/trace.h"
+#include "dure/comm/measure.h"
+#include "dure/kernels/elementwise.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/model/decoder.h"
+#include "dure/model/initialize.h"
+#include "dure/model/stage_split.h"
+#include "dure/plan/threads.h"
+#include "dure/train/micro_batch.h"
+
+namespace dure::plan {
+namespace {
+
+// Weights that stay in place, as of ZeRO 0 with nobody to share them.
+class InPlace final : public nn::ParameterHome {
+ public:
+  void begin(int, nn::Uses, const nn::Context&) override {}
+  void end(int, nn::Uses, const nn::Context&) override {}
+};
+
+// One layer with its weights, and a micro-batch to put through it.
+class Layer {
+ public:
+  Layer(train::Rank& rank, const train::Config& config, std::int64_t layer)
+      : rank_(rank),
+        config_(config),
+        units_(units_of_layers(config.model, layer, layer + 1)),
+        saved_(train::keeping(config)),
+        batch_(rank, config.train.micro_batch, config.data.sequence) {
+    const std::vector<model::UnitRange> stretches{units_};
+    model::add_weights(config.model, parameters_, 1, stretches);
+    parameters_.set_home(home_);
+    fill_weights();
+    decoder_.emplace(config.model, 0, parameters_, mesh::Part{}, units_);
+    const auto tokens =
+        static_cast<std::size_t>(batch_.samples() * (config.data.sequence + 1));
+    std::vector<std::int32_t> ids(tokens);
+    for (std::size_t i = 0; i < tokens; ++i) {
+      // Spread over the table, as those of a text are.
+      ids[i] = static_cast<std::int32_t>(
+          i * 7919 % static_cast<std::size_t>(config.model.vocabulary));
+    }
+    batch_.load(ids);
+  }
+
+  double output_bytes() const {
+    const bool last = units_.has(model::head_unit(config_.model.layers));
+    return last ? 0 : 4.0 * static_cast<double>(stream_shape().elements());
+  }
+  double weight_bytes() const {
+    return 4.0 * static_cast<double>(parameters_.elements());
+  }
+
+  // Seconds of a forward, and of its backward.
+  std::pair<double, double> run() {
+    nn::Context ctx = rank_.context(0);
+    const bool first = units_.has(model::kEmbeddingUnit);
+    OwnedTensor x_nC = first ? OwnedTensor() : stream();
+    OwnedTensor d_nC = output_bytes() > 0 ? stream() : OwnedTensor();
+    const double start = now();
+    const OwnedTensor y_nC = decoder_->forward(ctx,
+                                               std::move(x_nC),
+                                               batch_.loss(),
+                                               batch_.batch(),
+                                               1.0F / kLossScale,
+                                               saved_);
+    const double middle = now();
+    decoder_->backward(ctx, std::move(d_nC), batch_.batch(), saved_);
+    return {middle - start, now() - middle};
+  }
+
+ private:
+  static constexpr float kLossScale = 1024;
+
+  Shape stream_shape() const { return {batch_.rows(), config_.model.hidden}; }
+  OwnedTensor stream() {
+    OwnedTensor x_nC =
+        rank_.arena.tensor(stream_shape(), Category::kActivations);
+    kernels::launch(rank_.stream,
+                    kernels::FillNormal{.y = x_nC,
+                                        .stream = RandomStream(0, "profile"),
+                                        .deviation = 1,
+                                        .columns = config_.model.hidden,
+                                        .filled_rows = batch_.rows()});
+    return x_nC;
+  }
+
+  void fill_weights() {
+    for (const model::WeightSpec& spec : model::weights(config_.model)) {
+      const auto found = std::find_if(
+          parameters_.all().begin(),
+          parameters_.all().end(),
+          [&](const nn::Parameter& p) { return p.name == spec.name; });
+      if (found != parameters_.all().end()) {
+        fill(*found, spec);
+      }
+    }
+  }
+  void fill(nn::Parameter& parameter, const model::WeightSpec& spec) {
+    for (const auto& [tensor, category] :
+         {std::pair{&parameter.value, Category::kParameters},
+          std::pair{&parameter.gradient, Category::kGradients}}) {
+      memory_.push_back(rank_.arena.tensor(parameter.value.shape(), category));
+      *tensor = memory_.back();
+    }
+    initialize(rank_.stream, spec, 0, {.value = parameter.value});
+  }
+
+  double now() const {
+    return rank_.stream.device() == Device::kSim ? rank_.stream.seconds()
+                                                 : monotonic_seconds();
+  }
+
+  train::Rank& rank_;
+  const train::Config& config_;
+  model::UnitRange units_;
+  InPlace home_;
+  nn::ParameterSet parameters_;
+  std::vector<OwnedTensor> memory_;
+  std::optional<model::Decoder> decoder_;
+  model::Decoder::Saved saved_;
+  train::MicroBatch batch_;
+};
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + (values.size() - 1) / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+model::LayerProfile measure(const train::Config& config,
+                            const MeasureProfile& options,
+                            std::int64_t index) {
+  train::Rank rank({.device = config.train.device, .rates = options.rates});
+  Layer layer(rank, config, index);
+  layer.run();  // fills caches, and memory that is kept
+  std::vector<double> forward;
+  std::vector<double> backward;
+  for (int i = 0; i < options.rounds; ++i) {
+    const auto [there, back] = layer.run();
+    forward.push_back(there);
+    backward.push_back(back);
+  }
+  return {.forward_seconds = median(forward),
+          .backward_seconds = median(backward),
+          .output_bytes = layer.output_bytes(),
+          .weight_bytes = layer.weight_bytes()};
+}
+
+}  // namespace
+
+double measure_link(std::int64_t bytes) {
+  double rate = 0;
+  launch::run_ranks({.ranks = 2}, [&](comm::Communicator& comm) {
+    const auto rows =
+        comm::measure(comm,
+                      {.kinds = {comm::Kind::kSend}, .sizes = {bytes}},
+                      comm::Limit::kNo);
+    if (comm.rank() == 0) {
+      rate = rows.at(0).algorithm_bandwidth();
+    }
+  });
+  return rate;
+}
+
+train::ProfileFile measure_profile(const train::Config& config,
+                                   const MeasureProfile& options) {
+  const Threads threads(config.train.threads);
+  train::ProfileFile file{.model = config.model,
+                          .micro_batch = config.train.micro_batch,
+                          .sequence = config.data.sequence,
+                          .threads = ::omp_get_max_threads()};
+  std::vector<model::LayerProfile>& layers = file.profile.layers;
+  const std::int64_t head = config.model.layers + 1;
+  layers.push_back(measure(config, options, 0));
+  layers.resize(static_cast<std::size_t>(head), measure(config, options, 1));
+  layers.push_back(measure(config, options, head));
+  file.profile.link_bytes_per_second =
+      options.link_bytes_per_second > 0
+          ? options.link_bytes_per_second
+          : measure_link(static_cast<std::int64_t>(layers[0].output_bytes));
+  return file;
+}
+
+}  // namespace dure::plan

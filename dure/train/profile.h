@@ -1,0 +1,38 @@
+// A profile's file: what each layer of a model took (model/profile.h), with
+// what it was measured of. docs/formats/profile.md.
+//
+//   {"format": "dure-profile", "version": 1, "model": {...}, "micro_batch": 8,
+//    "sequence": 1024, "threads": 2, "link_bytes_per_second": 9e9,
+//    "layers": [{"type": "embedding", "forward_seconds": 0.01,
+//                "backward_seconds": 0.02, "output_bytes": 25165824,
+//                "weight_bytes": 157535232}, ...]}
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "dure/model/config.h"
+#include "dure/model/profile.h"
+
+namespace dure::train {
+
+inline constexpr int kProfileVersion = 1;
+
+struct ProfileFile {
+  model::ModelConfig model = {};
+  std::int64_t micro_batch = 1;
+  std::int64_t sequence = 1;
+  std::int64_t threads = 1;
+  model::Profile profile = {};
+
+  bool operator==(const ProfileFile&) const = default;
+};
+
+std::string to_json(const ProfileFile& file);
+
+// Error for what is no profile, or one of a version that this program does not
+// know; `source` is what it is called there.
+ProfileFile profile_from_json(std::string_view json, const std::string& source);
+
+}  // namespace dure::train

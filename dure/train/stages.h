@@ -1,0 +1,17 @@
+// The stages of a run's pipeline, as parallel.split says.
+#pragma once
+
+#include <vector>
+
+#include "dure/model/weights.h"
+#include "dure/train/config.h"
+
+namespace dure::train {
+
+// The units of each of so many stages, ranks x chunks of each, in the order in
+// which a micro-batch goes through them (model/stage_split.h). Reads
+// parallel.profile where the split asks it. Throws UsageError where the layers
+// cannot be cut so, and where the profile is of another model.
+std::vector<model::UnitRange> stages_of(const Config& config, int stages);
+
+}  // namespace dure::train

@@ -1,0 +1,36 @@
+// Bytes that claim to be a profile: what is read is written and read again to
+// the same, and any number of its layers' stages can be made of it.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "dure/base/check.h"
+#include "dure/model/stage_split.h"
+#include "dure/train/profile.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
+                                      std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  try {
+    const auto file = dure::train::profile_from_json(text, "fuzz");
+    if (dure::train::profile_from_json(dure::train::to_json(file), "again") !=
+        file) {
+      __builtin_trap();
+    }
+    const dure::model::StageSplit split{
+        .way = dure::model::StageSplit::Way::kProfile, .profile = file.profile};
+    const auto most = static_cast<int>(dure::model::split_layers(file.model));
+    for (int stages = 1; stages <= most && stages <= 8; ++stages) {
+      for (const auto& units :
+           dure::model::split_units(file.model, split, stages)) {
+        if (units.first >= units.last) {
+          __builtin_trap();
+        }
+      }
+    }
+  } catch (const dure::Error&) {
+    return 0;
+  }
+  return 0;
+}
