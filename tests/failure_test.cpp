@@ -102,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
                          ScheduleKind::k1F1B,
                          {.pipe = 2, .data = 2, .tensor = 2},
                          5}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& failing) { return failing.param.name; });
 
 }  // namespace
 }  // namespace dure

@@ -108,7 +108,7 @@ class Writing {
   struct Group {
     std::int64_t first = 0;
     std::int64_t count = 0;
-    comm::Work logits;  // on their way
+    comm::Work logits = {};  // on their way
     double start_seconds = 0;
     bool read = false;  // since it was extended
     bool prompts_read = false;
