@@ -1,8 +1,10 @@
 // `dure train` on pipe x data x tensor: what stands on disk does not show on
 // which mesh it was made, and any mesh goes on from it.
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "dure/base/check.h"
@@ -161,6 +163,31 @@ TEST_F(MeshRun, SixteenThreadsTrainTheFirstRun) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
   EXPECT_TRUE(std::filesystem::exists(folder / "first" / "checkpoints" /
                                       "step_00000002"));
+}
+
+// They fit on so many GPUs of 80 GB, as docs/mesh.md says to a tenth of a GiB.
+TEST(MeshExamples, ArePlannedAsThePageSays) {
+  const std::string page = read_file("docs/mesh.md");
+  for (const std::string gpus : {"1", "4", "8", "64", "1024"}) {
+    const std::string file =
+        "examples/mesh/" + gpus + (gpus == "1" ? "_gpu.toml" : "_gpus.toml");
+    SCOPED_TRACE(file);
+    EXPECT_EQ(run("", "train " + file + " --print-config").exit_code, 0);
+    const Outcome plan = run("", "plan model " + file + " --json");
+    ASSERT_EQ(plan.exit_code, 0) << plan.text;
+    const auto facts = nlohmann::json::parse(plan.text);
+    EXPECT_EQ(facts.at("ranks"), std::stoi(gpus));
+    const double peak =
+        facts.at("peak_bytes_per_rank").at(0).at("total").get<double>();
+    EXPECT_LT(peak, 80e9);
+    char gib[16];
+    std::snprintf(gib, sizeof gib, "%.1f", peak / (1 << 30));
+    const std::size_t at =
+        page.find(concat("\n| ", gpus == "1024" ? "1,024" : gpus, " |"));
+    ASSERT_NE(at, std::string::npos);
+    EXPECT_THAT(page.substr(at, page.find('\n', at + 1) - at),
+                testing::EndsWith(concat(" ", gib, " |")));
+  }
 }
 
 #ifdef DURE_MPIRUN
