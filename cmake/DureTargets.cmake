@@ -41,6 +41,10 @@ function(dure_test name)
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
+  # Slow tests prove numbers, not memory: sanitizers do not run them.
+  if(DURE_SANITIZE AND ARG_LABEL STREQUAL slow)
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
   # Tests run side by side: an OpenMP thread that waits must leave the core.
   set_tests_properties(${test_name} PROPERTIES
     TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}"
