@@ -1,6 +1,6 @@
 // Memory of pipelines: what every rank of a run holds is what was predicted,
 // category by category, to the byte.
-#include <mutex>
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -8,7 +8,10 @@
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
+#include "dure/model/stage_activations.h"
+#include "dure/parallel/pipeline/replay.h"
 #include "dure/plan/predict.h"
+#include "dure/train/pipeline.h"
 #include "dure/train/trainer.h"
 #include "tests/small_run.h"
 
@@ -193,6 +196,101 @@ TEST(PipelineMemory, IsPredictedWithRecomputation) {
                         .schedule = schedule,
                         .micro_batches = 14,
                         .recompute = recompute});
+    }
+  }
+}
+
+// The formula along the program (model/stage_activations.h), where backwards
+// are whole.
+void expect_formula(const Config& base, const Layout& layout) {
+  SCOPED_TRACE(text(layout));
+  const Config config = configured(base, layout);
+  const train::Pipeline pipeline = pipeline_of(config);
+  const model::StepShape shape = {
+      .rows = config.train.micro_batch * config.data.sequence,
+      .tensor = config.parallel.tensor,
+      .cut = train::rank_options(config).rows,
+      .keeping = train::keeping(config)};
+  const auto predicted = plan::predict_stage_memory(config);
+  for (int stage = 0; stage < layout.pipe; ++stage) {
+    const auto s = static_cast<std::size_t>(stage);
+    EXPECT_EQ(predicted[s]
+                  .peak_bytes[static_cast<std::size_t>(Category::kActivations)],
+              static_cast<std::size_t>(model::stage_activation_bytes(
+                  config.model,
+                  shape,
+                  pipeline.chunks(stage),
+                  schedule_of(pipeline, layout.micro_batches),
+                  stage)))
+        << "stage " << stage;
+  }
+}
+
+TEST(PipelineMemory, OfActivationsIsTheFormulas) {
+  for (const ScheduleKind schedule : {ScheduleKind::kNaive,
+                                      ScheduleKind::kGpipe,
+                                      ScheduleKind::k1F1B,
+                                      ScheduleKind::kInterleaved}) {
+    for (const int pipe : {1, 2, 4}) {
+      for (const Recompute recompute :
+           {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
+        Layout layout = {.pipe = pipe,
+                         .schedule = schedule,
+                         .micro_batches = 8,
+                         .recompute = recompute};
+        expect_formula(small_gpt(), layout);
+        expect_formula(small_llama(), layout);
+        layout.micro_batches = 28;
+        layout.tensor = 2;
+        expect_formula(small_gpt(), layout);
+        layout.sequence = true;
+        expect_formula(small_llama(), layout);
+      }
+    }
+  }
+}
+
+// The table of docs/activation_memory.md.
+int in_flight(const parallel::ScheduleOptions& o, int rank) {
+  const int p = o.stages;
+  const int m = o.micro_batches;
+  switch (o.kind) {
+    case ScheduleKind::kGpipe:
+      return m;
+    case ScheduleKind::k1F1B:
+      return std::min(m, p - rank);
+    case ScheduleKind::kInterleaved:
+      return std::min(m * o.chunks, (o.chunks - 1) * p + 2 * (p - rank) - 1);
+    case ScheduleKind::kZbH1:
+      return std::min(m, p);
+    case ScheduleKind::kZb2p:
+      return std::min(m, 2 * p - 1);
+    case ScheduleKind::kZbV:
+      return std::min(2 * m, 2 * p);
+    default:
+      return 1;
+  }
+}
+
+TEST(PipelineMemory, HasTheDocumentedMicroBatchesInFlight) {
+  for (const ScheduleKind kind : kSchedules) {
+    const bool chunks =
+        kind == ScheduleKind::kInterleaved || kind == ScheduleKind::kZbV;
+    for (const int p : {2, 3, 4, 8}) {
+      for (const int m : {p, 2 * p, 5 * p}) {
+        const parallel::ScheduleOptions options = {.kind = kind,
+                                                   .stages = p,
+                                                   .micro_batches = m,
+                                                   .chunks = chunks ? 2 : 1,
+                                                   .per_update = m};
+        const parallel::Replay replay = parallel::replay(options);
+        for (int rank = 0; rank < p; ++rank) {
+          EXPECT_EQ(replay.peak_in_flight[static_cast<std::size_t>(rank)],
+                    in_flight(options, rank))
+              << parallel::name_of(kind) << " " << p << " x " << m << ", rank "
+              << rank;
+        }
+      }
     }
   }
 }

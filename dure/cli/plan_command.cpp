@@ -335,6 +335,7 @@ void add_plan(CLI::App& app) {
       "  dure plan model --preset gpt2-124m\n"
       "  dure plan schedule --stages 4 --micro-batches 8");
   add_plan_model(*command);
+  add_plan_layout(*command);
   add_plan_profile(*command);
   add_plan_schedule(*command);
 }

@@ -110,6 +110,17 @@ std::int64_t running_bytes(const ModelConfig& config, const StepShape& step) {
 
 }  // namespace
 
+ActivationSizes activation_sizes(const ModelConfig& config,
+                                 const StepShape& step) {
+  const std::int64_t stream = stream_bytes(config, step);
+  return {.stream = stream,
+          .statistics = statistics_bytes(config, step),
+          .micro_batch = micro_batch_bytes(step),
+          .block = block_activations(config, step).total(),
+          .kept = kept_bytes(config, step),
+          .running = running_bytes(config, step) - stream};
+}
+
 std::int64_t peak_activation_bytes(const ModelConfig& config,
                                    const StepShape& step) {
   // The blocks' output, that normed, and its gradient.

@@ -102,6 +102,18 @@ std::int64_t kept_bytes(const ModelConfig& config, const StepShape& step);
 // block's backward, with nn::Context::deferred, until it is run.
 std::int64_t deferred_bytes(const ModelConfig& config, const StepShape& step);
 
+// What the sums over a step or a schedule are made of.
+struct ActivationSizes {
+  std::int64_t stream = 0;      // (n, C)
+  std::int64_t statistics = 0;  // of one norm
+  std::int64_t micro_batch = 0;
+  std::int64_t block = 0;    // all that a block's forward writes
+  std::int64_t kept = 0;     // of that, kept_bytes()
+  std::int64_t running = 0;  // what its backward makes again
+};
+ActivationSizes activation_sizes(const ModelConfig& config,
+                                 const StepShape& step);
+
 // The most at any one time of a step (Category::kActivations), with the
 // micro-batch itself, what stands around the blocks, and the block that runs.
 std::int64_t peak_activation_bytes(const ModelConfig& config,

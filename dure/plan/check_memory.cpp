@@ -92,11 +92,11 @@ Largest largest_of(const train::Config& config) {
              : largest;
 }
 
-bool fits(const train::Config& config) {
+bool is_within_limit(const train::Config& config) {
   return largest_of(config).needed() <= limit_of(config);
 }
 
-// As fits(), where the configuration is one.
+// As is_within_limit(), where the configuration is one.
 bool is_valid_and_fits(const train::Config& config) {
   try {
     train::validate(config);
@@ -104,14 +104,14 @@ bool is_valid_and_fits(const train::Config& config) {
   } catch (const UsageError&) {
     return false;
   }
-  return fits(config);
+  return is_within_limit(config);
 }
 
 // The first of ZeRO's stages above this one that fits.
 std::optional<std::string> by_stage(train::Config config) {
   while (config.parallel.data > 1 && config.parallel.zero < 3) {
     ++config.parallel.zero;
-    if (fits(config)) {
+    if (is_within_limit(config)) {
       return concat("parallel.zero = ", config.parallel.zero);
     }
   }
@@ -123,7 +123,7 @@ std::optional<std::string> by_micro_batch(train::Config config) {
   const std::int64_t now = config.train.micro_batch;
   for (std::int64_t less = now - 1; less >= 1; --less) {
     config.train.micro_batch = less;
-    if (now % less == 0 && fits(config)) {
+    if (now % less == 0 && is_within_limit(config)) {
       return concat("train.micro_batch = ", less);
     }
   }
@@ -141,7 +141,7 @@ std::optional<std::string> by_recompute(train::Config config) {
                                         Way{Recompute::kFull, "full"}}) {
     if (config.memory.recompute < recompute) {
       config.memory.recompute = recompute;
-      if (fits(config)) {
+      if (is_within_limit(config)) {
         return concat("memory.recompute = \"", name, "\"");
       }
     }
@@ -158,7 +158,7 @@ std::optional<std::string> by_ranks(train::Config config) {
       config.train.global_batch / config.train.micro_batch;
   while (samples % (2 * config.parallel.data) == 0) {
     config.parallel.data *= 2;
-    if (fits(config)) {
+    if (is_within_limit(config)) {
       return concat(train::ranks_of(config.parallel), " ranks");
     }
   }
@@ -272,6 +272,10 @@ void check_memory(const train::Config& config) {
                           describe(config, largest),
                           "\n",
                           what_would_fit(config)));
+}
+
+bool fits(const train::Config& config) {
+  return config.memory.limit_gib == 0 || is_within_limit(config);
 }
 
 }  // namespace dure::plan

@@ -11,4 +11,7 @@ namespace dure::plan {
 // fit. Without a limit, returns at once.
 void check_memory(const train::Config& config);
 
+// Whether it would not throw.
+bool fits(const train::Config& config);
+
 }  // namespace dure::plan

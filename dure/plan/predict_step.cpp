@@ -18,6 +18,7 @@ struct StageRun {
   std::vector<double> actions;  // seconds, in the program's order
   double message = 0;           // the longest that it received
   double after = 0;             // from the last action to the step's end
+  std::size_t gathered_bytes = 0;
   std::int64_t tokens = 0;
 };
 
@@ -41,6 +42,10 @@ StageRun read(const Trace& trace, double end_seconds) {
   return run;
 }
 
+std::size_t gathered_so_far(const train::Rank& rank) {
+  return rank.world().traffic().of("data shard", comm::Kind::kAllGather).bytes;
+}
+
 StageRun run_stage(const train::Config& config,
                    int rank,
                    const Machines& machines) {
@@ -48,12 +53,14 @@ StageRun run_stage(const train::Config& config,
       simulated_rank(config, rank, machines.rates, machines.network), config);
   simulated.step();
   Trace trace;
+  const std::size_t before = gathered_so_far(simulated.rank());
   Stream& stream = simulated.rank().stream;
   stream.set_trace(&trace);
   const train::StepResult step = simulated.step();
   stream.set_trace(nullptr);
   StageRun run = read(trace, stream.seconds());
   run.tokens = step.tokens;
+  run.gathered_bytes = gathered_so_far(simulated.rank()) - before;
   return run;
 }
 
@@ -128,7 +135,8 @@ Prediction predict_time(const train::Config& config, const Machines& machines) {
     }
     prediction.stages.push_back({.busy_seconds = busy,
                                  .idle_seconds = replay.makespan - busy,
-                                 .after_seconds = runs[r].after});
+                                 .after_seconds = runs[r].after,
+                                 .gathered_bytes = runs[r].gathered_bytes});
     prediction.step_seconds = std::max(
         prediction.step_seconds, replay.spans[r].back().end + runs[r].after);
   }
@@ -141,6 +149,28 @@ Prediction predict(const train::Config& config, const Machines& machines) {
   Prediction prediction = predict_time(config, machines);
   prediction.memory = predict_stage_memory(config);
   return prediction;
+}
+
+std::vector<GatherCost> gather_costs(const train::Config& config,
+                                     const Machines& machines) {
+  using parallel::Gather;
+  std::vector<GatherCost> costs;
+  for (const auto& [gather, name] : {std::pair{Gather::kEachUse, "each_use"},
+                                     {Gather::kOnceAStep, "once_a_step"}}) {
+    train::Config variant = config;
+    variant.parallel.zero = 3;
+    variant.parallel.gather = gather;
+    const Prediction prediction = predict(variant, machines);
+    GatherCost cost = {.name = name, .step_seconds = prediction.step_seconds};
+    for (std::size_t s = 0; s < prediction.stages.size(); ++s) {
+      cost.gathered_bytes =
+          std::max(cost.gathered_bytes, prediction.stages[s].gathered_bytes);
+      cost.high_water =
+          std::max(cost.high_water, prediction.memory[s].high_water);
+    }
+    costs.push_back(cost);
+  }
+  return costs;
 }
 
 }  // namespace dure::plan

@@ -6,6 +6,7 @@
 // at the device's best, and all ranks of a stage alike.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "dure/plan/predict.h"
@@ -23,6 +24,7 @@ struct StageTime {
   double busy_seconds = 0;   // in its actions
   double idle_seconds = 0;   // between them, while the pipeline runs
   double after_seconds = 0;  // gradients left to sum, the norm, the optimizer
+  std::size_t gathered_bytes = 0;  // of weights, from the ranks that share them
 
   // Idle, of all that the pipeline runs.
   double bubble() const { return idle_seconds / (busy_seconds + idle_seconds); }
@@ -44,5 +46,16 @@ Prediction predict_time(const train::Config& config,
 
 // Both.
 Prediction predict(const train::Config& config, const Machines& machines = {});
+
+// What it costs at ZeRO's stage 3 to gather weights for every use, or once a
+// step and keep them: of the worst stage each.
+struct GatherCost {
+  const char* name = "";  // of parallel.gather
+  std::size_t gathered_bytes = 0;
+  std::size_t high_water = 0;
+  double step_seconds = 0;
+};
+std::vector<GatherCost> gather_costs(const train::Config& config,
+                                     const Machines& machines = {});
 
 }  // namespace dure::plan

@@ -123,5 +123,22 @@ TEST(PredictTime, CountsMessages) {
   EXPECT_GT(late.step_seconds, free.step_seconds + 6 * 1e-3 - 1e-6);
 }
 
+// Each use: twice a micro-batch but for what the backward finds still there;
+// once a step: all of a stage's weights once, which stay meanwhile.
+TEST(GatherCosts, TradeMemoryForBytes) {
+  train::Config config = of_micro_batches(8);
+  config.parallel.pipeline = 2;
+  config.parallel.data = 2;
+  config.parallel.zero = 3;
+  config.parallel.bucket_mb = 1;
+  const std::vector<GatherCost> costs = gather_costs(train::resolve(config));
+  ASSERT_EQ(costs.size(), 2U);
+  EXPECT_STREQ(costs[0].name, "each_use");
+  EXPECT_STREQ(costs[1].name, "once_a_step");
+  EXPECT_GT(costs[0].gathered_bytes, 4 * costs[1].gathered_bytes);
+  EXPECT_LE(costs[0].gathered_bytes, 8 * costs[1].gathered_bytes);
+  EXPECT_GT(costs[1].high_water, costs[0].high_water);
+}
+
 }  // namespace
 }  // namespace dure::plan
