@@ -174,6 +174,22 @@ TEST(PipelineMemory, IsPredictedWithDataAndZero) {
   }
 }
 
+TEST(PipelineMemory, IsPredictedWithRankedSumsAndWeightsThatStay) {
+  for (const ScheduleKind schedule : kSchedules) {
+    Config config = small_gpt();
+    config.parallel.sums = train::Sums::kRanked;
+    config.parallel.gather = parallel::Gather::kOnceAStep;
+    for (const int zero : {0, 2, 3}) {
+      expect_predicted(config,
+                       {.pipe = 2,
+                        .schedule = schedule,
+                        .micro_batches = 14,
+                        .data = 2,
+                        .zero = zero});
+    }
+  }
+}
+
 TEST(PipelineMemory, IsPredictedWithTensorRanks) {
   for (const ScheduleKind schedule : kSchedules) {
     for (const bool sequence : {false, true}) {
