@@ -21,6 +21,11 @@ std::vector<int> peak_in_flight(const train::Pipeline& pipeline,
       .peak_in_flight;
 }
 
+bool is_searched(parallel::ScheduleKind schedule) {
+  return schedule == parallel::ScheduleKind::kZb2p ||
+         schedule == parallel::ScheduleKind::kZbV;
+}
+
 train::Config with_micro_batches(train::Config config, std::int64_t count) {
   config.train.batch_rampup.clear();
   config.train.global_batch =
@@ -82,15 +87,18 @@ std::int64_t all_micro_batches(const train::Config& config) {
 // Until each is as the one before: the first finds nothing to add to, the
 // second has the first one's buckets on their way. A pipeline fills within two
 // rounds of p micro-batches, takes as long to become steady and to drain, and
-// goes on in rounds; where it holds more than those have, as GPipe does, all.
+// goes on in rounds; where it holds more than those have, as GPipe does, all;
+// and where the order of a whole program is searched for, which has no rounds.
 std::int64_t enough_micro_batches(const train::Config& config) {
   const train::Pipeline pipeline = pipeline_of(config);
   const std::int64_t all = all_micro_batches(config);
   const std::int64_t few =
       std::max<std::int64_t>(3, 6 * config.parallel.pipeline);
-  const bool enough = few < all && peak_in_flight(pipeline, few) ==
-                                       peak_in_flight(pipeline, all);
-  return enough ? few : all;
+  if (few >= all || is_searched(config.parallel.schedule)) {
+    return all;
+  }
+  return peak_in_flight(pipeline, few) == peak_in_flight(pipeline, all) ? few
+                                                                        : all;
 }
 
 MemoryPrediction predict_rank_memory(const train::Config& config,
