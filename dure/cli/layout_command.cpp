@@ -237,11 +237,11 @@ void add_plan_layout(CLI::App& plan) {
         options->config.sets.empty()) {
       throw UsageError("wanted CONFIG, --preset or --set, got none of them");
     }
-    const LayoutPlan plan = plan_layout(*options);
+    const LayoutPlan planned = plan_layout(*options);
     if (options->json) {
-      print_json(plan);
+      print_json(planned);
     } else {
-      print_table(plan);
+      print_table(planned);
     }
   });
 }
