@@ -301,8 +301,13 @@ TEST(PipelineMemory, HasTheDocumentedMicroBatchesInFlight) {
                                                    .per_update = m};
         const parallel::Replay replay = parallel::replay(options);
         for (int rank = 0; rank < p; ++rank) {
-          EXPECT_EQ(replay.peak_in_flight[static_cast<std::size_t>(rank)],
-                    in_flight(options, rank))
+          const int held =
+              replay.peak_in_flight[static_cast<std::size_t>(rank)];
+          const int documented = in_flight(options, rank);
+          // zb-v's programs are searched for, within a limit.
+          EXPECT_TRUE(kind == ScheduleKind::kZbV ? held <= documented
+                                                 : held == documented)
+              << held << ", documented: " << documented << ", "
               << parallel::name_of(kind) << " " << p << " x " << m << ", rank "
               << rank;
         }

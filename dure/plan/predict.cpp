@@ -89,12 +89,27 @@ std::int64_t all_micro_batches(const train::Config& config) {
 // rounds of p micro-batches, takes as long to become steady and to drain, and
 // goes on in rounds; where it holds more than those have, as GPipe does, all;
 // and where the order of a whole program is searched for, which has no rounds.
+namespace {
+
+// Ranked sums hold what a tied head has written of every micro-batch until the
+// end of the step (parallel/replica/tied.h).
+bool holds_every_summand(const train::Config& config,
+                         const train::Pipeline& pipeline) {
+  return config.model.tie_embeddings &&
+         config.parallel.sums == train::Sums::kRanked &&
+         pipeline.rank_of(model::kEmbeddingUnit) !=
+             pipeline.rank_of(model::head_unit(config.model.layers));
+}
+
+}  // namespace
+
 std::int64_t enough_micro_batches(const train::Config& config) {
   const train::Pipeline pipeline = pipeline_of(config);
   const std::int64_t all = all_micro_batches(config);
   const std::int64_t few =
       std::max<std::int64_t>(3, 6 * config.parallel.pipeline);
-  if (few >= all || is_searched(config.parallel.schedule)) {
+  if (few >= all || is_searched(config.parallel.schedule) ||
+      holds_every_summand(config, pipeline)) {
     return all;
   }
   return peak_in_flight(pipeline, few) == peak_in_flight(pipeline, all) ? few
