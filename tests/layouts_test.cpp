@@ -2,6 +2,8 @@
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <string>
+#include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -118,6 +120,68 @@ TEST_F(Layouts, StageThreeTrainsAModelThatOthersRefuse) {
   EXPECT_FALSE(std::filesystem::exists(folder / "limited"));
   const Outcome trained = train("", "limited", limited + "3");
   EXPECT_EQ(trained.exit_code, 0) << trained.text;
+}
+
+// Of metrics.jsonl, by line.
+std::vector<double> losses_in(const std::string& metrics) {
+  std::vector<double> losses;
+  const std::string key = "\"loss\": ";
+  for (std::size_t at = metrics.find(key); at != std::string::npos;
+       at = metrics.find(key, at + 1)) {
+    losses.push_back(std::stod(metrics.substr(at + key.size())));
+  }
+  return losses;
+}
+
+TEST_F(Layouts, PipelinesWithoutAFlushLearn) {
+  const std::string sets =
+      "--ranks 4 --set parallel.pipeline=2 --set model.tie_embeddings=false "
+      "--set optimizer.clip_gradient=0 --set train.steps=60 "
+      "--set optimizer.learning_rate=0.003 --set parallel.drain_every=16 "
+      "--set train.check_replicas_every=25 --set checkpoint.every=20 "
+      "--set parallel.schedule=";
+  for (const std::string schedule :
+       {"pipedream --set train.global_batch=2", "pipedream-2bw"}) {
+    const Outcome trained = train("", "flowing", sets + schedule);
+    ASSERT_EQ(trained.exit_code, 0) << trained.text;
+    const std::vector<double> losses =
+        losses_in(read_file(folder / "flowing" / "metrics.jsonl"));
+    ASSERT_EQ(losses.size(), 60U);
+    EXPECT_LT(losses.back(), 0.8 * losses.front()) << schedule;
+    // Goes on from step 20 bit for bit: its segments are the same.
+    const Path checkpoints = folder / "flowing" / "checkpoints";
+    const auto last = [&] {
+      return read_file(checkpoints / "step_00000060" / "model.safetensors");
+    };
+    const std::string weights = last();
+    std::filesystem::remove_all(checkpoints / "step_00000060");
+    std::filesystem::remove_all(checkpoints / "step_00000040");
+    EXPECT_EQ(train("", "flowing", "--resume " + sets + schedule).exit_code, 0);
+    EXPECT_EQ(last(), weights);
+    std::filesystem::remove_all(folder / "flowing");
+  }
+}
+
+TEST_F(Layouts, SaysWhatAScheduleWithoutAFlushTakes) {
+  const auto refused = [&](const std::string& sets) {
+    const Outcome outcome =
+        train("",
+              "none",
+              "--ranks 4 --set parallel.pipeline=4 "
+              "--set model.tie_embeddings=false --set model.layers=4 "
+              "--set optimizer.clip_gradient=0 --set parallel.schedule=" +
+                  sets);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.text;
+    return outcome.text;
+  };
+  EXPECT_THAT(refused("pipedream"),
+              HasSubstr("wanted train.global_batch to be train.micro_batch "
+                        "times the ranks that share it, 1 x 1 = 1, got 8; "
+                        "parallel.schedule \"pipedream-2bw\" takes "
+                        "parallel.pipeline = 4 micro-batches or more"));
+  EXPECT_THAT(refused("pipedream-2bw --set train.global_batch=3"),
+              HasSubstr("as many micro-batches as there are stages: wanted 4 "
+                        "or more, got 3"));
 }
 
 #ifdef DURE_MPIRUN

@@ -17,26 +17,6 @@ using train::Config;
 using train::Rank;
 using train::Trainer;
 
-Config configured(Config config, const Layout& layout) {
-  config.train.micro_batch = 1;
-  config.train.global_batch = layout.data * layout.micro_batches;
-  config.parallel.pipeline = layout.pipe;
-  config.parallel.data = layout.data;
-  config.parallel.tensor = layout.tensor;
-  config.parallel.sequence = layout.sequence;
-  config.parallel.zero = layout.zero;
-  config.parallel.zero_group = layout.zero_group;
-  config.parallel.schedule = layout.schedule;
-  config.parallel.virtual_stages = layout.chunks;
-  config.parallel.sums = layout.sums;
-  // Several buckets of several weights, some cut across ranks.
-  config.parallel.bucket_mb = 0.02;
-  config.parallel.first_bucket_mb = 0.004;
-  config.memory.recompute = layout.recompute;
-  config.optimizer.clip_gradient = 0.5;  // so that the norm counts
-  return train::resolve(config);
-}
-
 // Puts elements of a rank's part where they are in the whole weight.
 void put(const model::WeightSpec& spec,
          mesh::Part part,
@@ -57,8 +37,33 @@ void put(const model::WeightSpec& spec,
   }
 }
 
-void collect(Rank& rank, Trainer& trainer, ParityOutcome& outcome) {
-  train::Replica& replica = trainer.replica();
+double relative(double a, double b) {
+  return std::fabs(a - b) / std::fabs(b);
+}
+
+}  // namespace
+
+Config configured(Config config, const Layout& layout) {
+  config.train.micro_batch = 1;
+  config.train.global_batch = layout.data * layout.micro_batches;
+  config.parallel.pipeline = layout.pipe;
+  config.parallel.data = layout.data;
+  config.parallel.tensor = layout.tensor;
+  config.parallel.sequence = layout.sequence;
+  config.parallel.zero = layout.zero;
+  config.parallel.zero_group = layout.zero_group;
+  config.parallel.schedule = layout.schedule;
+  config.parallel.virtual_stages = layout.chunks;
+  config.parallel.sums = layout.sums;
+  // Several buckets of several weights, some cut across ranks.
+  config.parallel.bucket_mb = 0.02;
+  config.parallel.first_bucket_mb = 0.004;
+  config.memory.recompute = layout.recompute;
+  config.optimizer.clip_gradient = 0.5;  // so that the norm counts
+  return train::resolve(config);
+}
+
+void collect(Rank& rank, train::Replica& replica, ParityOutcome& outcome) {
   replica.store().settle();
   const mesh::Part part = rank.tensor().part();
   const auto specs = model::weights(replica.config(), part.count);
@@ -76,12 +81,6 @@ void collect(Rank& rank, Trainer& trainer, ParityOutcome& outcome) {
     put(*spec, part, kept.offset, kept.gradient, outcome.gradients[w]);
   }
 }
-
-double relative(double a, double b) {
-  return std::fabs(a - b) / std::fabs(b);
-}
-
-}  // namespace
 
 std::string text(const Layout& layout) {
   return concat("pipe ",
@@ -132,7 +131,7 @@ ParityOutcome run_layout(train::Config config,
     outcome.losses = mine.losses;
     outcome.norms = mine.norms;
     outcome.validation = mine.validation;
-    collect(rank, trainer, outcome);
+    collect(rank, trainer.replica(), outcome);
   });
   return outcome;
 }

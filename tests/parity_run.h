@@ -41,6 +41,14 @@ struct ParityOutcome {
   Arrays gradients;
 };
 
+// As the layout says, resolved. Gradients are clipped, so that the norm counts.
+train::Config configured(train::Config config, const Layout& layout);
+
+// What this rank keeps, into its place in the outcome.
+void collect(train::Rank& rank,
+             train::Replica& replica,
+             ParityOutcome& outcome);
+
 // Samples of a micro-batch are one; a global batch is what the layout's ranks
 // read. Ranks are threads; all must say the same losses.
 ParityOutcome run_layout(train::Config config, const Layout& layout, int steps);

@@ -7,6 +7,7 @@
 #include "dure/plan/simulated.h"
 #include "dure/plan/threads.h"
 #include "dure/train/pipeline.h"
+#include "dure/train/segment.h"
 
 namespace dure::plan {
 namespace {
@@ -73,6 +74,16 @@ MemoryPrediction memory_of(const Arena& arena) {
   return memory;
 }
 
+// Until a schedule without a flush holds all versions of its weights: the first
+// stage of those with a delay of d updates does after d + 1 of them, if as many
+// micro-batches follow.
+int steps_of_run(const train::Config& config) {
+  const int delay =
+      parallel::weight_delay(pipeline_of(config).schedule, /*rank=*/0);
+  return static_cast<int>(
+      std::min<std::int64_t>(2 * (delay + 1), steps_of_segment(config, 0)));
+}
+
 }  // namespace
 
 std::vector<int> first_ranks(const train::Config& config) {
@@ -125,8 +136,8 @@ MemoryPrediction predict_rank_memory(const train::Config& config,
                                  : enough_micro_batches(config);
   Simulated run(simulated_rank(config, rank),
                 with_micro_batches(config, count));
-  run.step();
-  run.step();
+  run.steps(steps_of_run(config));
+  run.steps(steps_of_run(config));
   return memory_of(run.rank().arena);
 }
 

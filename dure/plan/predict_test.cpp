@@ -124,5 +124,32 @@ TEST(Predict, SharesGpt2AsPublished) {
             std::vector<std::int64_t>(4, 31109952 + 47 * 768 / 4));
 }
 
+TEST(Predict, CountsTheVersionsOfWeightsWithoutAFlush) {
+  train::Config config;
+  config.model = {.layers = 6,
+                  .hidden = 32,
+                  .heads = 4,
+                  .vocabulary = 64,
+                  .max_sequence = 16,
+                  .tie_embeddings = false};
+  config.train.global_batch = 8;
+  config.train.micro_batch = 1;
+  config.optimizer.clip_gradient = 0;
+  config.parallel.pipeline = 4;
+  const auto bytes = [&](parallel::ScheduleKind kind, std::size_t stage) {
+    config.parallel.schedule = kind;
+    config.train.global_batch =
+        kind == parallel::ScheduleKind::kPipedream ? 1 : 8;
+    return of(predict_stage_memory(train::resolve(config))[stage],
+              Category::kParameters);
+  };
+  for (std::size_t stage = 0; stage < 4; ++stage) {
+    const double once = bytes(parallel::ScheduleKind::k1F1B, stage);
+    EXPECT_EQ(bytes(parallel::ScheduleKind::kPipedream, stage),
+              static_cast<double>(4 - stage) * once);
+    EXPECT_EQ(bytes(parallel::ScheduleKind::kPipedream2bw, stage), 2 * once);
+  }
+}
+
 }  // namespace
 }  // namespace dure::plan

@@ -22,6 +22,7 @@ class Simulated {
   Simulated(const train::RankOptions& options, const train::Config& config);
 
   train::StepResult step() { return trainer_.step(*data_); }
+  void steps(int count) { trainer_.steps(*data_, count); }
 
   train::Rank& rank() { return rank_; }
   train::Trainer& trainer() { return trainer_; }

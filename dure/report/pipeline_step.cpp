@@ -75,6 +75,13 @@ int micro_batches_of(std::span<const ActionEvent> events, Pass backward) {
   return most;
 }
 
+int updates_of(std::span<const ActionEvent> events) {
+  return static_cast<int>(
+      std::count_if(events.begin(), events.end(), [](const ActionEvent& event) {
+        return event.action.pass == Pass::kUpdate;
+      }));
+}
+
 // The program's actions, which the events must begin with.
 std::optional<Spans> spans_of(std::span<const ActionEvent> events,
                               const Program& program) {
@@ -223,8 +230,7 @@ std::optional<PipelineStep> step_of(const Rows& rows,
   }
   step.options.micro_batches = micro_batches;
   step.options.per_update =
-      step.options.kind == parallel::ScheduleKind::kPipedream ? 1
-                                                              : micro_batches;
+      micro_batches / std::max(1, updates_of(within(rows[0], steps[0])));
   if (!is_valid(step.options)) {
     return std::nullopt;
   }

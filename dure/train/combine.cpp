@@ -1,5 +1,6 @@
 #include "dure/train/combine.h"
 
+#include <algorithm>
 #include <limits>
 #include <numeric>
 #include <string_view>
@@ -11,6 +12,22 @@ ExactSum sum_over(comm::Communicator& ranks, ExactSum sum) {
   const Tensor x(digits.data(), Shape{std::ssize(digits)});
   ranks.run(comm::AllReduce{.y = x, .x = x});
   return sum;
+}
+
+void sum_over(comm::Communicator& ranks, std::span<ExactSum> sums) {
+  std::vector<std::int64_t> all;
+  for (ExactSum& sum : sums) {
+    const auto digits = sum.digits();
+    all.insert(all.end(), digits.begin(), digits.end());
+  }
+  const Tensor x(all.data(), Shape{std::ssize(all)});
+  ranks.run(comm::AllReduce{.y = x, .x = x});
+  auto from = all.begin();
+  for (ExactSum& sum : sums) {
+    const auto digits = sum.digits();
+    std::copy_n(from, digits.size(), digits.begin());
+    from += std::ssize(digits);
+  }
 }
 
 std::optional<std::int64_t> least_over(comm::Communicator& ranks,

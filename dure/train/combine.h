@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@ namespace dure::train {
 
 // The sum of all ranks' sums.
 ExactSum sum_over(comm::Communicator& ranks, ExactSum sum);
+
+// Of several at once.
+void sum_over(comm::Communicator& ranks, std::span<ExactSum> sums);
 
 // The least that any rank has, or nothing where none has any. Not negative.
 std::optional<std::int64_t> least_over(comm::Communicator& ranks,

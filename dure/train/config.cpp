@@ -125,6 +125,11 @@ void visit(Fields& fields, ParallelConfig& c) {
   fields.text("profile",
               c.profile,
               "What `dure plan profile` measured, for split = profile.");
+  fields.whole("drain_every",
+               c.drain_every,
+               "Steps after which a schedule without a flush runs empty: then "
+               "losses are written and signals heard.",
+               {.least = 1, .most = 1 << 20});
   fields.whole("context", c.context, "Ranks that share a sequence.", size);
   fields.whole("expert",
                c.expert,
@@ -277,14 +282,47 @@ void validate_tensor(const Config& config) {
   }
 }
 
+// What takes all stages at once can't be had while they are at different steps.
+void validate_without_flush(const Config& config) {
+  const auto refuse = [&](const char* key, const auto&... words) {
+    throw UsageError(concat(
+        key,
+        " beside parallel.schedule \"",
+        parallel::name_of(config.parallel.schedule),
+        "\", whose stages are at different steps at any time: ",
+        words...,
+        "; parallel.schedule \"1f1b\" and \"zb-h1\" have no such limit"));
+  };
+  if (config.optimizer.clip_gradient > 0) {
+    refuse("optimizer.clip_gradient",
+           "the norm is that of all stages' gradients, wanted 0, got ",
+           config.optimizer.clip_gradient);
+  }
+  if (config.train.on_nonfinite != OnNonfinite::kStop) {
+    refuse("train.on_nonfinite",
+           "one can't take back the update that another has left out, wanted "
+           "\"stop\"");
+  }
+  if (config.parallel.pipeline > 1 && config.model.tie_embeddings) {
+    refuse("model.tie_embeddings",
+           "the first and the last would have to wait for one another with "
+           "every update, wanted false");
+  }
+  if (config.parallel.zero == 3) {
+    refuse("parallel.zero",
+           "every rank keeps older versions of its weights, which are whole; "
+           "wanted 0, 1 or 2, got 3");
+  }
+  if (!config.train.batch_rampup.empty()) {
+    refuse("train.batch_rampup",
+           "updates are from equally many micro-batches, wanted []");
+  }
+}
+
 void validate_pipelined(const Config& config) {
   pipeline_of(config);
   if (!parallel::is_synchronous(config.parallel.schedule)) {
-    throw UsageError(concat("parallel.schedule: ",
-                            parallel::name_of(config.parallel.schedule),
-                            " can be planned, but not run by this version; "
-                            "1f1b and zb-h1 hold as few activations, and "
-                            "change no result"));
+    validate_without_flush(config);
   }
 }
 
@@ -336,8 +374,7 @@ Config resolve(Config config) {
     config.data.sequence = config.model.max_sequence;
   }
   if (config.train.micro_batch == 0) {
-    config.train.micro_batch =
-        default_micro_batch(config.train, 1, config.parallel.pipeline);
+    config.train.micro_batch = default_micro_batch(config, 1);
   }
   if (config.parallel.virtual_stages == 0) {
     config.parallel.virtual_stages = default_chunks(config.parallel.schedule);
@@ -367,9 +404,9 @@ void validate(const Config& config) {
   validate_data(config);
 }
 
-std::int64_t default_micro_batch(const TrainConfig& train,
-                                 std::int64_t ranks,
-                                 std::int64_t stages) {
+std::int64_t default_micro_batch(const Config& config, std::int64_t ranks) {
+  const TrainConfig& train = config.train;
+  const std::int64_t stages = config.parallel.pipeline;
   std::int64_t common = train.global_batch;
   if (train.batch_rampup.size() == 3) {
     common = std::gcd(common, train.batch_rampup[0]);
@@ -379,6 +416,9 @@ std::int64_t default_micro_batch(const TrainConfig& train,
     return 1;  // what is refused names every batch that would do
   }
   const std::int64_t of_rank = common / ranks;
+  if (config.parallel.schedule == parallel::ScheduleKind::kPipedream) {
+    return of_rank;  // an update each
+  }
   std::int64_t micro_batch = std::clamp<std::int64_t>(of_rank / stages, 1, 8);
   while (of_rank % micro_batch != 0 ||
          (micro_batch > 1 && of_rank / micro_batch % stages != 0)) {

@@ -46,6 +46,7 @@ struct ParallelConfig {
   std::int64_t virtual_stages = 0;  // of a rank; 0: what the schedule needs
   std::string split = "even";       // see model/stage_split.h
   std::string profile = {};         // a file, for split = "profile"
+  std::int64_t drain_every = 50;    // steps, of schedules without a flush
   std::int64_t context = 1;
   std::int64_t expert = 1;
   std::int64_t data = mesh::kAuto;  // what is left of the ranks
@@ -126,10 +127,9 @@ Config resolve(Config config);
 void validate(const Config& config);
 
 // The most, up to 8, that so many ranks can share every global batch by, in a
-// multiple of `stages` micro-batches where there are enough samples.
-std::int64_t default_micro_batch(const TrainConfig& train,
-                                 std::int64_t ranks,
-                                 std::int64_t stages);
+// multiple of parallel.pipeline micro-batches where there are enough samples;
+// all of a rank's where every micro-batch is an update.
+std::int64_t default_micro_batch(const Config& config, std::int64_t ranks);
 
 // How weights and gradients are kept and summed.
 parallel::StoreOptions store_options(const ParallelConfig& config);

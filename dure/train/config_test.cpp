@@ -92,6 +92,7 @@ TEST(Config, HasTheseKeys) {
       "parallel.virtual_stages",
       "parallel.split",
       "parallel.profile",
+      "parallel.drain_every",
       "parallel.context",
       "parallel.expert",
       "parallel.data",
@@ -245,11 +246,32 @@ TEST(LoadConfig, RefusesWhatDoesNotGoTogether) {
            Case{"parallel.order=tp-pp", "parallel.order: wanted an order of"},
            Case{"memory.partition_checkpoints=true",
                 "wanted memory.recompute = \"full\" beside it"},
+           Case{"parallel.schedule=pipedream",
+                "optimizer.clip_gradient beside parallel.schedule "
+                "\"pipedream\""},
            Case{"precision.compute=bf16", "wanted \"fp32\", got \"bf16\""},
            Case{"train.device=cuda", "wanted one of \"cpu\", \"sim\", got"},
        }) {
     EXPECT_THAT(error_of("", {set}), HasSubstr(message)) << set;
   }
+}
+
+TEST(LoadConfig, RefusesWhatSchedulesWithoutAFlushCannotDo) {
+  const auto error = [](const std::string& set) {
+    return error_of("",
+                    {"parallel.schedule=pipedream-2bw",
+                     "parallel.pipeline=2",
+                     "optimizer.clip_gradient=0",
+                     "model.tie_embeddings=false",
+                     set});
+  };
+  EXPECT_EQ(error("parallel.zero=2"), "no error");
+  EXPECT_THAT(error("parallel.zero=3"), HasSubstr("wanted 0, 1 or 2, got 3"));
+  EXPECT_THAT(error("train.on_nonfinite=skip"), HasSubstr("wanted \"stop\""));
+  EXPECT_THAT(error("model.tie_embeddings=true"), HasSubstr("wanted false"));
+  EXPECT_THAT(error("optimizer.clip_gradient=1"),
+              HasSubstr("wanted 0, got 1; parallel.schedule \"1f1b\""));
+  EXPECT_THAT(error("train.batch_rampup=[4, 4, 100]"), HasSubstr("wanted []"));
 }
 
 TEST(LoadConfig, ChoosesMicroBatchesThatDivideEveryBatch) {
@@ -262,6 +284,10 @@ TEST(LoadConfig, ChoosesMicroBatchesThatDivideEveryBatch) {
   EXPECT_EQ(
       micro_batch({"train.global_batch=16", "train.batch_rampup=[12, 2, 100]"}),
       2);
+  EXPECT_EQ(micro_batch({"train.global_batch=36",
+                         "parallel.schedule=pipedream",
+                         "optimizer.clip_gradient=0"}),
+            36);
 }
 
 TEST(LoadConfig, LeavesDataOpenUntilTheRanksAreKnown) {

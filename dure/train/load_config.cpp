@@ -126,8 +126,7 @@ void take_ranks(LoadedConfig& loaded, int ranks) {
   }
   TrainConfig& train = loaded.config.train;
   if (loaded.origins["train.micro_batch"] == "auto") {
-    train.micro_batch =
-        default_micro_batch(train, parallel.data, parallel.pipeline);
+    train.micro_batch = default_micro_batch(loaded.config, parallel.data);
   }
   validate_batches(train, parallel.data);
   validate_pipeline(loaded.config);

@@ -113,9 +113,36 @@ Pipeline forward_pipeline(const model::ModelConfig& config, int ranks) {
           .stages = model::split_units(config, {}, ranks)};
 }
 
+namespace {
+
+void validate_one_micro_batch(const Config& config) {
+  const std::int64_t samples = config.train.micro_batch * config.parallel.data;
+  if (config.train.global_batch != samples) {
+    throw UsageError(concat(
+        "parallel.schedule \"pipedream\" updates after every micro-batch: "
+        "wanted train.global_batch to be train.micro_batch times the ranks "
+        "that share it, ",
+        config.train.micro_batch,
+        " x ",
+        config.parallel.data,
+        " = ",
+        samples,
+        ", got ",
+        config.train.global_batch,
+        "; parallel.schedule \"pipedream-2bw\" takes parallel.pipeline = ",
+        config.parallel.pipeline,
+        " micro-batches or more an update"));
+  }
+}
+
+}  // namespace
+
 void validate_pipeline(const Config& config) {
   const Pipeline pipeline = pipeline_of(config);
   const std::int64_t samples = config.train.micro_batch * config.parallel.data;
+  if (pipeline.schedule.kind == ScheduleKind::kPipedream) {
+    validate_one_micro_batch(config);
+  }
   for (const std::int64_t batch : global_batches(config.train)) {
     parallel::validate(
         schedule_of(pipeline, static_cast<int>(batch / samples)));
@@ -126,8 +153,7 @@ parallel::ScheduleOptions schedule_of(const Pipeline& pipeline,
                                       int micro_batches) {
   parallel::ScheduleOptions options = pipeline.schedule;
   options.micro_batches = micro_batches;
-  options.per_update =
-      options.kind == ScheduleKind::kPipedream ? 1 : micro_batches;
+  options.per_update = micro_batches;
   return options;
 }
 

@@ -11,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "dure/base/check.h"
 #include "dure/base/progress.h"
@@ -25,6 +26,7 @@
 #include "dure/train/peak.h"
 #include "dure/train/ramp_up.h"
 #include "dure/train/run_checkpoint.h"
+#include "dure/train/segment.h"
 #include "dure/train/trainer.h"
 
 namespace dure::train {
@@ -98,10 +100,10 @@ class Run {
                        static_cast<std::uint64_t>(config_.train.steps - first));
     }
     while (!finished() && !stop_asked()) {
-      const Metrics metrics = step();
+      advance();
       if (progress) {
-        progress->update(static_cast<std::uint64_t>(metrics.step - first),
-                         progress_detail(metrics));
+        progress->update(static_cast<std::uint64_t>(last_.step - first),
+                         progress_detail(last_));
       }
       if (due(config_.checkpoint.every) && !finished()) {
         save_trainer(rank_, trainer_);
@@ -129,7 +131,10 @@ class Run {
   }
 
   bool due(std::int64_t every) const {
-    return every > 0 && trainer_.position().step % every == 0;
+    return due(every, trainer_.position().step);
+  }
+  static bool due(std::int64_t every, std::int64_t step) {
+    return every > 0 && step % every == 0;
   }
 
   void open_files() {
@@ -159,17 +164,40 @@ class Run {
     log_.info(concat("going on from ", latest->string()));
   }
 
-  Metrics step() {
+  // To the next step at which the weights are all of that step.
+  void advance() {
+    const std::int64_t tokens =
+        trainer_.position().consumed * config_.data.sequence;
+    const std::int64_t count =
+        steps_of_segment(config_, trainer_.position().step);
     const double start = monotonic_seconds();
-    const StepResult result = trainer_.step(*data_.train);
+    const std::vector<StepResult> results =
+        trainer_.steps(*data_.train, static_cast<int>(count));
     const double seconds = monotonic_seconds() - start;
-    const double rate = static_cast<double>(result.tokens) / seconds;
+    record_step(results.back().step, start, seconds);
+    tokens_ = tokens;
+    for (const StepResult& result : results) {
+      take(result, seconds / static_cast<double>(count));
+    }
+    last_.validation_loss = validate();
+    if (due(config_.train.check_replicas_every)) {
+      check_replicas(rank_, trainer_);
+    }
+    write(last_);
+  }
+
+  // Steps that overlap are one event, by the name of the last.
+  void record_step(std::int64_t step, double start, double seconds) {
     if (config_.log.trace) {
-      trace_.record({.name = trace_.keep(concat("step ", result.step)),
+      trace_.record({.name = trace_.keep(concat("step ", step)),
                      .start_seconds = start,
                      .seconds = seconds,
                      .row = TraceRow::kStep});
     }
+  }
+
+  // All but the last one are written: that one may get a validation loss.
+  void take(const StepResult& result, double seconds) {
     if (result.skipped && rank_.is_first()) {
       log_.warning(concat("step ",
                           result.step,
@@ -177,7 +205,8 @@ class Run {
                           *result.skipped,
                           " is not finite; update left out"));
     }
-    tokens_ = trainer_.position().consumed * config_.data.sequence;
+    tokens_ += result.tokens;
+    const double rate = static_cast<double>(result.tokens) / seconds;
     last_ = {.step = result.step,
              .loss = result.loss,
              .learning_rate = result.learning_rate,
@@ -185,18 +214,22 @@ class Run {
              .tokens = tokens_,
              .tokens_per_second = rate,
              .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
-             .validation_loss = validate(),
+             .validation_loss = {},
              .skipped = result.skipped};
-    if (due(config_.train.check_replicas_every)) {
-      check_replicas(rank_, trainer_);
+    if (result.step < trainer_.position().step) {
+      write(last_);
     }
+  }
+
+  void write(Metrics& metrics) {
     if (metrics_ != nullptr &&
-        (due(config_.log.every) || last_.validation_loss || last_.skipped ||
-         finished())) {
-      last_.communicated = communicated();
-      metrics_->append(last_);
+        (due(config_.log.every, metrics.step) || metrics.validation_loss ||
+         metrics.skipped || metrics.step >= config_.train.steps)) {
+      if (metrics.step == trainer_.position().step) {
+        metrics.communicated = communicated();
+      }
+      metrics_->append(metrics);
     }
-    return last_;
   }
 
   std::optional<double> validate() {

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "dure/base/check.h"
-#include "dure/data/batch_position.h"
 #include "dure/model/weights.h"
 #include "dure/optim/schedule.h"
 #include "dure/parallel/zero/step_plan.h"
@@ -107,29 +106,40 @@ const Trainer::StepPlan& Trainer::plan_of(std::int64_t micro_batches) {
   return plan_;
 }
 
-double Trainer::accumulate(const data::Dataset& dataset,
-                           std::int64_t global_batch) {
+data::BatchLayout Trainer::layout_of(std::int64_t global_batch) const {
   const data::BatchLayout layout = {.global_batch = global_batch,
                                     .micro_batch = config_.train.micro_batch,
                                     .ranks = rank_.data().size(),
                                     .rank = rank_.data().rank()};
   layout.check();
-  const double tokens =
-      static_cast<double>(global_batch * config_.data.sequence);
+  return layout;
+}
+
+// Micro-batches go on into the global batches that follow.
+TrainingStages::Batch Trainer::batch_of(const data::Dataset& dataset,
+                                        const data::BatchLayout& layout) const {
+  const std::int64_t tokens = layout.global_batch * config_.data.sequence;
+  return {.dataset = &dataset,
+          .first_sample =
+              [layout, consumed = position_.consumed](int micro_batch) {
+                return layout.sample(consumed, micro_batch, 0);
+              },
+          .d_loss = static_cast<float>(1 / static_cast<double>(tokens))};
+}
+
+double Trainer::accumulate(const data::Dataset& dataset,
+                           std::int64_t global_batch) {
+  const data::BatchLayout layout = layout_of(global_batch);
   const StepPlan& plan = plan_of(layout.micro_steps());
   parallel::ParameterStore& store = replica_.store();
   store.begin_step(plan.visits);
-  stages_.begin({.dataset = &dataset,
-                 .first_sample =
-                     [&](int micro_batch) {
-                       return layout.sample(position_.consumed, micro_batch, 0);
-                     },
-                 .d_loss = static_cast<float>(1 / tokens)});
+  stages_.begin(batch_of(dataset, layout));
   executor_.run(plan.program, stages_);
   store.finish_gradients();
   alike_sums_.run();
   const ExactSum here = sum_over(rank_.data(), stages_.loss_sum());
-  return sum_over(rank_.pipe(), here).value() / tokens;
+  return sum_over(rank_.pipe(), here).value() /
+         static_cast<double>(global_batch * config_.data.sequence);
 }
 
 double Trainer::global_norm() {
@@ -181,6 +191,9 @@ void Trainer::stop_or_skip(StepResult& result) {
 }
 
 StepResult Trainer::step(const data::Dataset& dataset) {
+  if (!parallel::is_synchronous(config_.parallel.schedule)) {
+    return steps(dataset, 1).front();
+  }
   const std::int64_t global_batch =
       global_batch_after(position_.consumed, config_.train);
   StepResult result = {.step = position_.step + 1,

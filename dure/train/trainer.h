@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/data/batch_position.h"
 #include "dure/data/dataset.h"
 #include "dure/optim/gradient_norm.h"
 #include "dure/optim/optimizer.h"
@@ -52,6 +53,12 @@ class Trainer {
   // configuration says.
   StepResult step(const data::Dataset& dataset);
 
+  // So many of these steps. Of a schedule without a flush they are one segment
+  // (segment.h): they overlap, the pipeline is empty before and after them
+  // alone, and what is not finite throws Error on the stage that finds it,
+  // whatever the configuration says.
+  std::vector<StepResult> steps(const data::Dataset& dataset, int count);
+
   // The mean loss of the first `samples` of a data set.
   double evaluate(const data::Dataset& dataset, std::int64_t samples);
 
@@ -71,12 +78,25 @@ class Trainer {
     std::vector<nn::Visit> visits;
   };
 
+  // What one of a segment's steps has come to on this rank.
+  struct StepSums {
+    ExactSum loss;
+    ExactSum squares;  // of gradients
+  };
+
   const StepPlan& plan_of(std::int64_t micro_batches);
+  data::BatchLayout layout_of(std::int64_t global_batch) const;
+  TrainingStages::Batch batch_of(const data::Dataset& dataset,
+                                 const data::BatchLayout& layout) const;
   double accumulate(const data::Dataset& dataset, std::int64_t global_batch);
   double global_norm();
   std::optional<std::string> find_nonfinite(double loss) const;
   const std::string& gradient_name(const parallel::Kept& kept) const;
   void stop_or_skip(StepResult& result);
+  std::vector<StepSums> run_segment(const data::Dataset& dataset, int count);
+  StepSums update(std::int64_t step, int last_micro_batch);
+  void check_finite(std::int64_t step, const StepSums& sums) const;
+  std::vector<StepResult> results_of(std::vector<StepSums> here);
 
   Rank& rank_;
   Config config_;

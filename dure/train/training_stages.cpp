@@ -92,4 +92,9 @@ void TrainingStages::backward_weights(int chunk, int micro_batch) {
   land(chunk, micro_batch);
 }
 
+void TrainingStages::update(int micro_batch) {
+  batch_.update(micro_batch);
+  loss_sum_ = {};
+}
+
 }  // namespace dure::train

@@ -28,10 +28,13 @@ class TrainingStages final : public parallel::StageWork {
     const data::Dataset* dataset = nullptr;
     std::function<std::int64_t(int micro_batch)> first_sample;
     float d_loss = 0;
+    // What updates the weights, where the program does.
+    std::function<void(int micro_batch)> update = {};
   };
   void begin(Batch batch);
 
-  // Of the tokens that this rank's head has seen since begin().
+  // Of the tokens that this rank's head has seen since begin(), or the last
+  // update.
   const ExactSum& loss_sum() const { return loss_sum_; }
 
   std::int64_t rows(int micro_batch) const override;
@@ -41,6 +44,7 @@ class TrainingStages final : public parallel::StageWork {
                              int micro_batch,
                              OwnedTensor d_y) override;
   void backward_weights(int chunk, int micro_batch) override;
+  void update(int micro_batch) override;
 
  private:
   // A micro-batch in a chunk, from its forward to the end of its backward.

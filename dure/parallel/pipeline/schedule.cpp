@@ -1,5 +1,6 @@
 #include "dure/parallel/pipeline/schedule.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "dure/base/check.h"
@@ -114,6 +115,16 @@ int weight_delay(const ScheduleOptions& options, int rank) {
     default:
       return 0;
   }
+}
+
+std::vector<int> weights_read(const ScheduleOptions& options, int rank) {
+  std::vector<int> versions;
+  for (int n = 0; n < options.micro_batches; ++n) {
+    const int update =
+        is_synchronous(options.kind) ? 0 : n / options.per_update;
+    versions.push_back(std::max(update - weight_delay(options, rank), 0));
+  }
+  return versions;
 }
 
 int stage_of(const ScheduleOptions& options, int rank, int chunk) {

@@ -108,6 +108,10 @@ inline constexpr int kPendingSends = 2;
 // pipedream-2bw.
 int weight_delay(const ScheduleOptions& options, int rank);
 
+// By micro-batch of the program, ascending: the weights that a rank takes it
+// forward and backward with, by the program's updates that have made them.
+std::vector<int> weights_read(const ScheduleOptions& options, int rank);
+
 // Stages, in the order in which a micro-batch goes through them, are 0 to
 // p v - 1. Chunk c of rank r is stage c p + r; where they go there and back
 // (zb-v), chunk 1 of rank r is stage 2 p - 1 - r.

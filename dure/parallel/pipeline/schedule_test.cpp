@@ -180,6 +180,32 @@ TEST(Validate, NamesTheChunksThatAScheduleHas) {
               HasSubstr("parallel.virtual_stages = 2, got 1"));
 }
 
+// A forward finds the weights it reads made, and no older ones than pipedream's
+// newest, or 2BW's of one update less than those of its own.
+TEST(WeightsRead, AreThereWhenAMicroBatchGoesForward) {
+  for (const ScheduleOptions& options :
+       every_schedule(numbers(1, 6), numbers(1, 24), {1})) {
+    for (int rank = 0; rank < options.stages; ++rank) {
+      const std::vector<int> versions = weights_read(options, rank);
+      ASSERT_EQ(versions.size(),
+                static_cast<std::size_t>(options.micro_batches));
+      int updates = 0;
+      for (const Action& action : program_of(options, rank)) {
+        const auto n = static_cast<std::size_t>(action.micro_batch);
+        if (action.pass == Pass::kUpdate) {
+          ++updates;
+        } else if (options.kind == ScheduleKind::kPipedream &&
+                   action.pass == Pass::kForward) {
+          EXPECT_EQ(versions[n], updates);
+        } else {
+          EXPECT_LE(versions[n], updates);
+          EXPECT_GE(versions[n], updates - weight_delay(options, rank));
+        }
+      }
+    }
+  }
+}
+
 TEST(Validate, NamesMicroBatchesOfAnUpdate) {
   ScheduleOptions options = options_for(ScheduleKind::kPipedream2bw, 4, 8);
   options.per_update = 3;

@@ -1,5 +1,9 @@
 #include "dure/parallel/zero/parameter_store.h"
 
+#include <utility>
+
+#include "dure/base/check.h"
+
 namespace dure::parallel {
 namespace {
 
@@ -46,7 +50,8 @@ ParameterStore::ParameterStore(Stream& stream,
       arena_(arena),
       parameters_(parameters),
       groups_(make_replica_groups(data, shard_size(options, data))),
-      plan_(plan_of(parameters, options, data.size())) {
+      plan_(plan_of(parameters, options, data.size())),
+      stage_(options.stage) {
   values_ = options.stage == 3
                 ? make_sharded_values(place(), options.prefetch, options.gather)
                 : make_whole_values(place());
@@ -95,6 +100,9 @@ void ParameterStore::share() {
 void ParameterStore::begin(int unit, nn::Uses uses, const nn::Context& ctx) {
   if (nn::reads_values(uses)) {
     values_->begin(unit, ctx.phase);
+    if (versions_ && ctx.phase == nn::Phase::kTrain) {
+      versions_->begin(unit, ctx.micro_batch);
+    }
   }
   if (nn::writes_gradients(uses)) {
     gradients_->begin(unit, ctx.micro_batch);
@@ -103,6 +111,9 @@ void ParameterStore::begin(int unit, nn::Uses uses, const nn::Context& ctx) {
 
 void ParameterStore::end(int unit, nn::Uses uses, const nn::Context& ctx) {
   if (nn::reads_values(uses)) {
+    if (versions_ && ctx.phase == nn::Phase::kTrain) {
+      versions_->end(unit, ctx.micro_batch);
+    }
     values_->end(unit);
   }
   if (nn::writes_gradients(uses)) {
@@ -117,6 +128,22 @@ void ParameterStore::begin_step(std::span<const nn::Visit> visits) {
 
 void ParameterStore::finish_gradients() {
   gradients_->finish();
+}
+
+void ParameterStore::begin_overlap(std::vector<int> versions) {
+  DURE_CHECK(stage_ < 3,
+             "steps overlap at ZeRO's stages 0 to 2, whose ranks have all "
+             "values; wanted one of these, got ",
+             stage_);
+  if (!versions_) {
+    versions_.emplace(place());
+  }
+  versions_->begin_overlap(std::move(versions));
+}
+
+void ParameterStore::before_update(int last_micro_batch) {
+  settle();
+  versions_->before_update(last_micro_batch);
 }
 
 }  // namespace dure::parallel

@@ -21,6 +21,7 @@
 #include "dure/parallel/replica/gradients.h"
 #include "dure/parallel/replica/replica_groups.h"
 #include "dure/parallel/zero/values.h"
+#include "dure/parallel/zero/weight_versions.h"
 
 namespace dure::parallel {
 
@@ -68,6 +69,12 @@ class ParameterStore final : public nn::ParameterHome {
   void begin_step(std::span<const nn::Visit> visits);
   void finish_gradients();
 
+  // Steps whose micro-batches overlap (weight_versions.h), of stages 0 to 2:
+  // begin_overlap before the first of them, before_update in each between
+  // finish_gradients and the update.
+  void begin_overlap(std::vector<int> versions);
+  void before_update(int last_micro_batch);
+
   // After first values were put into what is kept: those of the first shard
   // group become everybody's.
   void share();
@@ -91,7 +98,9 @@ class ParameterStore final : public nn::ParameterHome {
   nn::ParameterSet& parameters_;
   ReplicaGroups groups_;
   BucketPlan plan_;
+  int stage_;
   std::unique_ptr<Values> values_;
+  std::optional<WeightVersions> versions_;  // where steps overlap
   std::unique_ptr<Gradients> gradients_;
   std::vector<Kept> kept_;
 };
