@@ -84,6 +84,12 @@ Trainer::Trainer(Rank& rank, const Config& config)
                  .tensor = rank.tensor()},
                 replica_.pipeline().schedule,
                 config.model.hidden) {
+  const std::vector<std::string> names = weight_names(config.model);
+  for (const parallel::Kept& kept : counted_) {
+    weight_places_.push_back(
+        std::find(names.begin(), names.end(), gradient_name(kept)) -
+        names.begin());
+  }
   draw_weights(rank, replica_, seed_of(config));
 }
 
@@ -115,15 +121,12 @@ data::BatchLayout Trainer::layout_of(std::int64_t global_batch) const {
   return layout;
 }
 
-// Micro-batches go on into the global batches that follow.
 TrainingStages::Batch Trainer::batch_of(const data::Dataset& dataset,
                                         const data::BatchLayout& layout) const {
   const std::int64_t tokens = layout.global_batch * config_.data.sequence;
   return {.dataset = &dataset,
-          .first_sample =
-              [layout, consumed = position_.consumed](int micro_batch) {
-                return layout.sample(consumed, micro_batch, 0);
-              },
+          .layout = layout,
+          .consumed = position_.consumed,
           .d_loss = static_cast<float>(1 / static_cast<double>(tokens))};
 }
 
@@ -153,17 +156,12 @@ double Trainer::global_norm() {
 
 std::optional<std::string> Trainer::find_nonfinite(double loss) const {
   const std::optional<std::size_t> target = gradient_norm_.first_nonfinite();
-  const std::vector<std::string> names = weight_names(config_.model);
-  const std::optional<std::int64_t> weight =
-      least_over(rank_.world(),
-                 target ? std::optional<std::int64_t>(
-                              std::find(names.begin(),
-                                        names.end(),
-                                        gradient_name(counted_[*target])) -
-                              names.begin())
-                        : std::nullopt);
+  const std::optional<std::int64_t> weight = least_over(
+      rank_.world(),
+      target ? std::optional(weight_places_[*target]) : std::nullopt);
   if (weight) {
-    return "the gradient of " + names[static_cast<std::size_t>(*weight)];
+    return "the gradient of " +
+           weight_names(config_.model)[static_cast<std::size_t>(*weight)];
   }
   if (!std::isfinite(loss)) {
     return "the loss";

@@ -106,6 +106,7 @@ class Trainer {
   std::vector<parallel::Alike> alike_;
   parallel::AlikeSums alike_sums_;
   std::vector<parallel::Kept> counted_;
+  std::vector<std::int64_t> weight_places_;  // of these in the model's table
   optim::GradientNorm gradient_norm_;
   TrainingStages stages_;
   parallel::Executor executor_;

@@ -1,5 +1,8 @@
 #include "dure/train/training_stages.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "dure/base/check.h"
 
 namespace dure::train {
@@ -7,7 +10,10 @@ namespace dure::train {
 TrainingStages::TrainingStages(Rank& rank,
                                Replica& replica,
                                const Config& config)
-    : rank_(rank), replica_(replica), config_(config) {}
+    : rank_(rank), replica_(replica), config_(config) {
+  // The first one's inputs, so that a step of one flight takes no memory anew.
+  landed_.push_back(std::make_unique<Flight>(rank, config));
+}
 
 void TrainingStages::begin(Batch batch) {
   batch_ = std::move(batch);
@@ -17,30 +23,41 @@ void TrainingStages::begin(Batch batch) {
 nn::Context TrainingStages::context(int micro_batch) {
   nn::Context ctx =
       rank_.context(static_cast<std::uint64_t>(config_.train.seed));
-  ctx.first_sample =
-      static_cast<std::uint64_t>(batch_.first_sample(micro_batch));
+  ctx.first_sample = static_cast<std::uint64_t>(first_sample(micro_batch));
   ctx.micro_batch = micro_batch;
   return ctx;
 }
 
 TrainingStages::Flight& TrainingStages::take_off(int chunk, int micro_batch) {
-  std::unique_ptr<Flight>& flight = flying_[{chunk, micro_batch}];
   if (landed_.empty()) {
-    flight = std::make_unique<Flight>(rank_, config_);
-  } else {
-    flight = std::move(landed_.back());
-    landed_.pop_back();
+    landed_.push_back(std::make_unique<Flight>(rank_, config_));
   }
-  return *flight;
+  flying_.push_back({chunk, micro_batch, std::move(landed_.back())});
+  landed_.pop_back();
+  return *flying_.back().flight;
+}
+
+std::vector<TrainingStages::Flying>::iterator TrainingStages::find(
+    int chunk, int micro_batch) {
+  const auto found =
+      std::find_if(flying_.begin(), flying_.end(), [&](const Flying& flying) {
+        return flying.chunk == chunk && flying.micro_batch == micro_batch;
+      });
+  DURE_CHECK(found != flying_.end(),
+             "a backward of micro-batch ",
+             micro_batch,
+             " without its forward");
+  return found;
 }
 
 TrainingStages::Flight& TrainingStages::in_flight(int chunk, int micro_batch) {
-  return *flying_.at({chunk, micro_batch});
+  return *find(chunk, micro_batch)->flight;
 }
 
 void TrainingStages::land(int chunk, int micro_batch) {
-  auto flight = flying_.extract({chunk, micro_batch});
-  landed_.push_back(std::move(flight.mapped()));
+  const auto landing = find(chunk, micro_batch);
+  landed_.push_back(std::move(landing->flight));
+  flying_.erase(landing);
 }
 
 std::int64_t TrainingStages::rows(int /*micro_batch*/) const {
@@ -51,7 +68,7 @@ OwnedTensor TrainingStages::forward(int chunk, int micro_batch, OwnedTensor x) {
   Flight& flight = take_off(chunk, micro_batch);
   const model::Decoder& here = decoder(chunk);
   if (here.has_embedding() || here.has_head()) {
-    flight.inputs.load(*batch_.dataset, batch_.first_sample(micro_batch));
+    flight.inputs.load(*batch_.dataset, first_sample(micro_batch));
   }
   nn::Context ctx = context(micro_batch);
   OwnedTensor y = here.forward(ctx,

@@ -3,12 +3,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "dure/base/exact_sum.h"
+#include "dure/data/batch_position.h"
 #include "dure/data/dataset.h"
 #include "dure/parallel/pipeline/stage_work.h"
 #include "dure/train/config.h"
@@ -22,11 +21,13 @@ class TrainingStages final : public parallel::StageWork {
   // References outlive this. `config` as the trainer's.
   TrainingStages(Rank& rank, Replica& replica, const Config& config);
 
-  // What a step reads: the first sample of each of its micro-batches on this
-  // rank, and the derivative of what is minimised by a token's loss.
+  // What a step reads, after so many samples of the data, and the derivative of
+  // what is minimised by a token's loss. Micro-batches may go on into the
+  // global batches that follow.
   struct Batch {
     const data::Dataset* dataset = nullptr;
-    std::function<std::int64_t(int micro_batch)> first_sample;
+    data::BatchLayout layout;
+    std::int64_t consumed = 0;
     float d_loss = 0;
     // What updates the weights, where the program does.
     std::function<void(int micro_batch)> update = {};
@@ -55,13 +56,21 @@ class TrainingStages final : public parallel::StageWork {
     MicroBatch inputs;
     model::Decoder::Saved saved;
   };
-  using Key = std::pair<int, int>;  // chunk, micro-batch
+  struct Flying {
+    int chunk = 0;
+    int micro_batch = 0;
+    std::unique_ptr<Flight> flight;
+  };
 
   const model::Decoder& decoder(int chunk) const {
     return replica_.chunks()[static_cast<std::size_t>(chunk)];
   }
   nn::Context context(int micro_batch);
+  std::int64_t first_sample(int micro_batch) const {
+    return batch_.layout.sample(batch_.consumed, micro_batch, 0);
+  }
   Flight& take_off(int chunk, int micro_batch);
+  std::vector<Flying>::iterator find(int chunk, int micro_batch);
   Flight& in_flight(int chunk, int micro_batch);
   void land(int chunk, int micro_batch);
 
@@ -70,7 +79,7 @@ class TrainingStages final : public parallel::StageWork {
   Config config_;
   Batch batch_;
   ExactSum loss_sum_;
-  std::map<Key, std::unique_ptr<Flight>> flying_;
+  std::vector<Flying> flying_;
   std::vector<std::unique_ptr<Flight>> landed_;  // to be used again
 };
 

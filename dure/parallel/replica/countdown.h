@@ -1,8 +1,8 @@
 // When a sum of gradients is complete: arithmetic on the visits of a step.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <span>
 #include <vector>
 
@@ -28,6 +28,9 @@ class Countdown {
             std::span<const nn::Visit> visits,
             ReduceEvery every);
 
+  // From the beginning, as for the next step of the same visits.
+  void restart();
+
   // One that writes to the bucket has ended. Throws Error where the step was
   // to have no more of them.
   Left end(int bucket, int micro_batch);
@@ -36,13 +39,22 @@ class Countdown {
   std::vector<int> unvisited() const;
 
  private:
-  // The micro-batch, or 0 where all are added up before.
-  int key(int micro_batch) const {
-    return every_ == ReduceEvery::kStep ? 0 : micro_batch;
+  // Visits that write to a bucket, by micro-batch; of all of them at 0 where
+  // they are added up before.
+  struct Bucket {
+    std::vector<int> visits;
+    std::size_t first = 0;  // micro-batch that is not complete
+    int reductions = 0;     // micro-batches that are not
+  };
+
+  std::size_t place_of(int micro_batch) const {
+    return every_ == ReduceEvery::kStep ? 0
+                                        : static_cast<std::size_t>(micro_batch);
   }
 
   ReduceEvery every_ = ReduceEvery::kStep;
-  std::vector<std::map<int, int>> visits_;  // by bucket and key
+  std::vector<Bucket> all_;  // of the step
+  std::vector<Bucket> left_;
 };
 
 }  // namespace dure::parallel

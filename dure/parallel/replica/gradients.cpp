@@ -71,7 +71,15 @@ void Gradients::point(int bucket, Tensor memory) {
   }
 }
 
-void Gradients::begin_step(std::span<const nn::Visit> visits) {
+// Steps mostly have the visits of the one before.
+void Gradients::count(std::span<const nn::Visit> visits) {
+  if (!visits_.empty() &&
+      std::equal(
+          visits.begin(), visits.end(), visits_.begin(), visits_.end())) {
+    countdown_.restart();
+    return;
+  }
+  visits_.assign(visits.begin(), visits.end());
   countdown_ =
       Countdown(place_.plan,
                 visits,
@@ -80,11 +88,16 @@ void Gradients::begin_step(std::span<const nn::Visit> visits) {
   for (const int bucket : countdown_.unvisited()) {
     const Bucket& planned =
         place_.plan.buckets[static_cast<std::size_t>(bucket)];
+    visits_.clear();  // never begun
     DURE_CHECK(
         false,
         "no visit of the step writes the gradient of ",
         place_.parameters.all()[static_cast<std::size_t>(planned.first)].name);
   }
+}
+
+void Gradients::begin_step(std::span<const nn::Visit> visits) {
+  count(visits);
   std::fill(is_summed_.begin(), is_summed_.end(), 0);
   for (nn::Parameter& parameter : place_.parameters.all()) {
     parameter.next_write = kernels::Write::kOverwrite;

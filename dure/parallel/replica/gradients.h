@@ -93,6 +93,7 @@ class Gradients {
     comm::TracedWork work;
   };
 
+  void count(std::span<const nn::Visit> visits);
   bool is_given(int bucket) const;
   bool is_taken(int bucket) const;
   void point(int bucket, Tensor memory);
@@ -116,7 +117,8 @@ class Gradients {
   int tied_bucket_ = -1;
   UnitBuckets buckets_;
   OwnedTensor flat_;  // kWhole: of all buckets; kParts: this rank's parts
-  Countdown countdown_;
+  std::vector<nn::Visit> visits_;  // of the step
+  Countdown countdown_;            // of them
   std::map<Key, Open> open_;
   std::vector<char> is_summed_;   // whether a bucket's parts hold a sum
   std::vector<Pending> pending_;  // the oldest first
