@@ -80,8 +80,8 @@ MemoryPrediction memory_of(const Arena& arena) {
 int steps_of_run(const train::Config& config) {
   const int delay =
       parallel::weight_delay(pipeline_of(config).schedule, /*rank=*/0);
-  return static_cast<int>(
-      std::min<std::int64_t>(2 * (delay + 1), steps_of_segment(config, 0)));
+  return static_cast<int>(std::min<std::int64_t>(std::int64_t{2} * (delay + 1),
+                                                 steps_of_segment(config, 0)));
 }
 
 }  // namespace

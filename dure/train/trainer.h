@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -96,7 +97,7 @@ class Trainer {
   std::vector<StepSums> run_segment(const data::Dataset& dataset, int count);
   StepSums update(std::int64_t step, int last_micro_batch);
   void check_finite(std::int64_t step, const StepSums& sums) const;
-  std::vector<StepResult> results_of(std::vector<StepSums> here);
+  std::vector<StepResult> results_of(std::span<const StepSums> here);
 
   Rank& rank_;
   Config config_;

@@ -85,7 +85,7 @@ void Trainer::check_finite(std::int64_t step, const StepSums& sums) const {
 }
 
 // What all ranks know when the pipeline is empty.
-std::vector<StepResult> Trainer::results_of(std::vector<StepSums> here) {
+std::vector<StepResult> Trainer::results_of(std::span<const StepSums> here) {
   std::vector<ExactSum> losses;
   std::vector<ExactSum> squares;
   for (const StepSums& sums : here) {
