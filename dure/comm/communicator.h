@@ -72,6 +72,11 @@ class Communicator {
     return supports_request(request_of(op, rank_, size_));
   }
 
+  // This rank has failed: on all ranks of the run whatever waits, now or later,
+  // throws Aborted with this message, or that of a rank that failed before.
+  // Nothing, where no other rank could wait for this one: alone, or simulated.
+  virtual void abandon(const std::string& /*message*/) {}
+
   // Collective: the ranks of one color, ordered by key, then by rank, form a
   // communicator each. Null for a negative color. `axis` names what it is, for
   // the traffic ("tensor").

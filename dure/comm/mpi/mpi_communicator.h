@@ -4,12 +4,12 @@
 #include <memory>
 #include <span>
 
-#include "dure/comm/abandon.h"
+#include "dure/comm/communicator.h"
 #include "dure/comm/mpi/engine.h"
 
 namespace dure::comm {
 
-class MpiCommunicator final : public Communicator, public Abandonable {
+class MpiCommunicator final : public Communicator {
  public:
   // Collective: a communicator of all ranks.
   static std::unique_ptr<Communicator> make_world(

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "dure/base/files.h"
-#include "dure/comm/abandon.h"
 #include "dure/comm/error.h"
 #include "dure/comm/mpi/world.h"
 
@@ -78,7 +77,7 @@ const std::map<std::string, Body>& cases() {
          if (comm.rank() == 2) {
            const Work work =
                comm.start(Recv{.y = Tensor(&x, {1}), .from = 1, .tag = 7});
-           abandon(comm, "the disk of rank 2 is full");
+           comm.abandon("the disk of rank 2 is full");
            try {
              work.wait();
            } catch (const Aborted&) {

@@ -4,7 +4,6 @@
 #include <mutex>
 #include <utility>
 
-#include "dure/comm/abandon.h"
 #include "dure/comm/agreement.h"
 #include "dure/comm/error.h"
 #include "dure/comm/progress_thread.h"
@@ -73,7 +72,7 @@ bool is_direct(const Request& request) {
          request.kind == Kind::kSend || request.kind == Kind::kRecv;
 }
 
-class ThreadsCommunicator final : public Communicator, public Abandonable {
+class ThreadsCommunicator final : public Communicator {
  public:
   ThreadsCommunicator(std::shared_ptr<Room> room,
                       int world_rank,
