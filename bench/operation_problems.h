@@ -139,6 +139,7 @@ class Problem {
         {"column_sum", products},
         {"fill", elements},
         {"add", elements},
+        {"copy", elements},
         {"dropout", elements},
         {"fill_normal", elements},
         {"attention", attentions},
@@ -307,6 +308,8 @@ inline void Problem::elements(Problem& p, const Line& line) {
     p.set(kernels::Fill{.y = y, .value = 1});
   } else if (line.operation == "fill_normal") {
     p.set(kernels::FillNormal{.y = y, .columns = C, .filled_rows = N});
+  } else if (line.operation == "copy") {
+    p.set(kernels::Copy{.y = y, .x = p.normal({N, C})});
   } else if (line.operation == "add") {
     p.set(kernels::Add{.y = y, .a = p.normal({N, C}), .b = p.normal({N, C})});
   } else {

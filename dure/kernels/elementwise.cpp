@@ -10,6 +10,15 @@ Cost cost(const Fill& op) {
   return {.bytes = static_cast<double>(op.y.size_bytes())};
 }
 
+void check(const Copy& op) {
+  op.y.expect("y", op.y.shape());
+  op.x.expect("x", op.y.shape());
+}
+
+Cost cost(const Copy& op) {
+  return {.bytes = 2 * static_cast<double>(op.y.size_bytes())};
+}
+
 void check(const Add& op) {
   op.y.expect("y", op.y.shape());
   op.a.expect("a", op.y.shape());

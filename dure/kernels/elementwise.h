@@ -1,4 +1,4 @@
-// The plain ones: fill, scale, add, and initial values.
+// The plain ones: fill, copy, add, and initial values.
 #pragma once
 
 #include "dure/base/random.h"
@@ -17,6 +17,18 @@ void check(const Fill& op);
 Cost cost(const Fill& op);
 void run(OnCpu, Stream& stream, const Fill& op);
 void run(OnCuda, Stream& stream, const Fill& op);
+
+// y = x
+struct Copy {
+  static constexpr const char* kName = "copy";
+  Tensor y;       // any shape, f32   overwritten
+  ConstTensor x;  // as y
+};
+
+void check(const Copy& op);
+Cost cost(const Copy& op);
+void run(OnCpu, Stream& stream, const Copy& op);
+void run(OnCuda, Stream& stream, const Copy& op);
 
 // y = a + b
 struct Add {

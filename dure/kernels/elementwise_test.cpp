@@ -13,6 +13,15 @@ TEST(Fill, FillsEverySize) {
   }
 }
 
+TEST(Copy, CopiesEverySize) {
+  for (const std::int64_t n : {1, 17, 100003}) {
+    Values x = random_values(static_cast<std::size_t>(n), "x");
+    Values y(x.size(), 1.0F);
+    launch_on_cpu(Copy{.y = tensor(y, {n}), .x = tensor(x, {n})});
+    EXPECT_EQ(y, x);
+  }
+}
+
 TEST(Add, AddsAndMayWriteOverAnOperand) {
   Values a = random_values(100003, "a");
   const Values b = random_values(100003, "b");

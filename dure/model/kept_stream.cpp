@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "dure/comm/traced_work.h"
-#include "dure/kernels/transfer.h"
+#include "dure/kernels/elementwise.h"
 
 namespace dure::model {
 namespace {
@@ -31,7 +31,7 @@ class PartOfStream final : public KeptStream {
     const std::int64_t own = rows[static_cast<std::size_t>(ranks.rank())];
     part_ = ctx.activation({own, C});
     launch(ctx.stream,
-           kernels::EveryNthRow{.y = part_, .x = stream.rows(first, own)});
+           kernels::Copy{.y = part_, .x = stream.rows(first, own)});
     for (std::int64_t& count : rows) {
       count *= C;
     }

@@ -32,6 +32,15 @@ void run(OnCpu, Stream&, const Fill& op) {
       });
 }
 
+void run(OnCpu, Stream&, const Copy& op) {
+  const float* const x = op.x.data();
+  float* const y = op.y.data();
+  parallel_ranges(
+      op.y.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
+        std::copy(x + first, x + last, y + first);
+      });
+}
+
 // Plain loops: the compiler's vectors keep up with memory.
 void run(OnCpu, Stream&, const Add& op) {
   float* const y = op.y.data();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "dure/kernels/transfer.h"
+#include "dure/kernels/elementwise.h"
 
 namespace dure::parallel {
 
@@ -81,14 +81,11 @@ void WeightVersions::keep_newest() {
   OwnedTensor& copy = kept_[updates_];
   copy = place_.arena.tensor({place_.plan.elements}, Category::kParameters);
   for (std::size_t i = 0; i < newest_.size(); ++i) {
-    const std::int64_t length = place_.plan.lengths[i];
-    // One block of columns, one row.
     launch(
         place_.stream,
-        kernels::JoinColumns{
-            .y =
-                copy.rows(place_.plan.offsets[i], length).reshaped({1, length}),
-            .x = newest_[i].reshaped({1, 1, length})});
+        kernels::Copy{
+            .y = copy.rows(place_.plan.offsets[i], place_.plan.lengths[i]),
+            .x = newest_[i].reshaped({place_.plan.lengths[i]})});
   }
 }
 
