@@ -140,8 +140,7 @@ void print_json(const ModelPlan& plan) {
       {"ranks", plan.weights.size()},
       {"replicas", plan.replicas},
       {"zero", plan.step.zero},
-      {"peak_bytes_per_rank",
-       ordered_json::array({peak_json(plan.step.memory)})},
+      {"peak_bytes", peak_json(plan.step.memory)},
       {"peak_bytes_by_zero", by_stage},
       {"micro_batch", plan.micro_batch},
       {"sequence", plan.sequence},
@@ -287,16 +286,16 @@ void add_plan_model(CLI::App& plan) {
   command
       ->add_option("--world",
                    options->world,
-                   "Ranks in all; else as many as parallel.data says, or one")
+                   "Ranks in all; else as many as the configuration says")
       ->check(CLI::Range(1, mesh::kMostRanks).description("POSITIVE"));
   command->add_flag("--json", options->json, "Print the facts as JSON");
   command->footer(
       "parameters counts tied weights once and no padding; a rank holds the\n"
       "padded vocabulary. Peak bytes are those of the training step itself,\n"
       "run on a simulated device: 4 a parameter for its value, 4 for its\n"
-      "gradient, 8 for AdamW's two means, and what the passes need. Where\n"
-      "ranks share a batch, those of each of ZeRO's stages are shown; they\n"
-      "are the first rank's, which keeps no less than the others.\n"
+      "gradient, 8 for AdamW's two means, and what the passes need. They\n"
+      "are those of the rank that needs the most, of a pipeline too. Where\n"
+      "ranks share a batch, those of each of ZeRO's stages are shown.\n"
       "Flops of a token, forward and backward, in a sequence of S:\n"
       "6 P + 6 L H D (S + 1), with P the weights of matrix products, L layers\n"
       "and H heads of D.\n"
@@ -313,10 +312,10 @@ void add_plan_model(CLI::App& plan) {
       "parameters and flops_share, in the order of the forward pass),\n"
       "parameters_per_block, parameters_by_part (embedding, attention, mlp,\n"
       "norm, head), ranks, replicas (of them, that share a batch), zero,\n"
-      "peak_bytes_per_rank (a list of one, the first rank's: the ledger's\n"
-      "categories and total), peak_bytes_by_zero (a list of zero and\n"
-      "peak_bytes, for stages 0 to 3; empty for one replica), micro_batch,\n"
-      "sequence and flops_per_token.\n"
+      "peak_bytes (the ledger's categories and total), peak_bytes_by_zero (a\n"
+      "list of zero and peak_bytes, for stages 0 to 3; empty for one "
+      "replica),\n"
+      "micro_batch, sequence and flops_per_token.\n"
       "\n"
       "Examples:\n"
       "  dure plan model run.toml --world 4\n"
