@@ -2,6 +2,7 @@
 // and sums are ranked, every bit is the same, whatever the schedule; where
 // tensor ranks share matrices, those of as many tensor ranks alone.
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,46 @@ TEST_P(MeshParity, PipelinesOfDataAndZeroChangeNoBit) {
                              .zero = zero,
                              .schedule = kind,
                              .micro_batches = 4};
+      SCOPED_TRACE(text(layout));
+      expect_same(run_layout(config, layout, kSteps), one);
+    }
+  }
+}
+
+// The head's gradients come with its backward, or, untied, with the gradients
+// of weights that a schedule puts off.
+TEST_P(MeshParity, KeptLogitsChangeNoBit) {
+  Config config = GetParam().config();
+  const ParityOutcome one = run_layout(config, {.micro_batches = 4}, kSteps);
+  config.memory.logits = train::LogitsKept::kWhole;
+  for (const auto& [name, kind] : parallel::schedules()) {
+    if (!parallel::is_synchronous(kind)) {
+      continue;
+    }
+    for (const auto& [pipe, data, zero] :
+         {std::array{1, 1, 0}, {2, 1, 0}, {4, 1, 0}, {2, 2, 3}}) {
+      const Layout layout = {.pipe = pipe,
+                             .data = data,
+                             .zero = zero,
+                             .schedule = kind,
+                             .micro_batches = 4 / data};
+      SCOPED_TRACE(text(layout));
+      expect_same(run_layout(config, layout, kSteps), one);
+    }
+  }
+}
+
+TEST_P(MeshParity, KeptLogitsChangeNoBitOfTensorRanks) {
+  Config config = GetParam().config();
+  for (const bool sequence : {false, true}) {
+    Layout layout = {.tensor = 2, .sequence = sequence, .micro_batches = 4};
+    config.memory.logits = train::LogitsKept::kBlocks;
+    const ParityOutcome one = run_layout(config, layout, kSteps);
+    config.memory.logits = train::LogitsKept::kWhole;
+    layout.pipe = 2;
+    layout.recompute = model::Recompute::kFull;
+    for (const ScheduleKind kind : {ScheduleKind::k1F1B, ScheduleKind::kZbV}) {
+      layout.schedule = kind;
       SCOPED_TRACE(text(layout));
       expect_same(run_layout(config, layout, kSteps), one);
     }

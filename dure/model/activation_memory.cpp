@@ -33,6 +33,15 @@ std::int64_t kept_stream_bytes(const ModelConfig& config,
   return block_of_memory(rows * config.hidden * step.element_bytes);
 }
 
+std::int64_t logits_bytes(const ModelConfig& config, const StepShape& step) {
+  if (step.keeping.logits == Logits::kBlocks) {
+    return 0;
+  }
+  const std::int64_t columns =
+      padded_vocabulary(config.vocabulary, step.tensor) / step.tensor;
+  return block_of_memory(step.rows * columns * step.element_bytes);
+}
+
 std::int64_t statistics_bytes(const ModelConfig& config,
                               const StepShape& step) {
   const std::int64_t count = config.norm == Norm::kLayerNorm ? 2 : 1;
@@ -115,6 +124,7 @@ ActivationSizes activation_sizes(const ModelConfig& config,
   const std::int64_t stream = stream_bytes(config, step);
   return {.stream = stream,
           .statistics = statistics_bytes(config, step),
+          .logits = logits_bytes(config, step),
           .micro_batch = micro_batch_bytes(step),
           .block = block_activations(config, step).total(),
           .kept = kept_bytes(config, step),
@@ -124,8 +134,9 @@ ActivationSizes activation_sizes(const ModelConfig& config,
 std::int64_t peak_activation_bytes(const ModelConfig& config,
                                    const StepShape& step) {
   // The blocks' output, that normed, and its gradient.
-  const std::int64_t at_head =
-      3 * stream_bytes(config, step) + statistics_bytes(config, step);
+  const std::int64_t at_head = 3 * stream_bytes(config, step) +
+                               statistics_bytes(config, step) +
+                               logits_bytes(config, step);
   return micro_batch_bytes(step) + config.layers * kept_bytes(config, step) +
          std::max(at_head, running_bytes(config, step));
 }

@@ -20,6 +20,9 @@
 // sums are. Where T exceeds the key-value heads, each rank has one. Every
 // tensor takes whole blocks of 64 bytes (tensor/arena.h).
 //
+// Of the head, where the logits are kept (Logits): N Vp / T, of Vp the padded
+// vocabulary.
+//
 // For GPT, of C = H D, G = H and F = 4 C, none is 16 N C elements and little
 // more. In [1, section 4.1], in 2 bytes each, a block of s b rows of h takes
 //
@@ -106,6 +109,7 @@ std::int64_t deferred_bytes(const ModelConfig& config, const StepShape& step);
 struct ActivationSizes {
   std::int64_t stream = 0;      // (n, C)
   std::int64_t statistics = 0;  // of one norm
+  std::int64_t logits = 0;      // kept
   std::int64_t micro_batch = 0;
   std::int64_t block = 0;    // all that a block's forward writes
   std::int64_t kept = 0;     // of that, kept_bytes()

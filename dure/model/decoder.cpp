@@ -166,23 +166,56 @@ OwnedTensor Decoder::forward(nn::Context& ctx,
                              float d_loss,
                              Saved& saved) const {
   x_nC = forward_normed(ctx, std::move(x_nC), batch, saved);
-  if (head_) {
+  if (head_ && saved.keeping.logits == Logits::kBlocks) {
     in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
       head_->forward(
+          ctx, loss, saved.normed_nC, batch.targets, d_loss, saved.head);
+    });
+  } else if (head_) {
+    in_unit(ctx, head_unit(config_.layers), Uses::kValues, [&] {
+      head_->forward_keeping(
           ctx, loss, saved.normed_nC, batch.targets, d_loss, saved.head);
     });
   }
   return x_nC;
 }
 
-template <typename ContextOf>
-OwnedTensor Decoder::backward_with(nn::Context& ctx,
-                                   OwnedTensor d_nC,
-                                   const Batch& batch,
-                                   Saved& saved,
-                                   const ContextOf& ctx_of) const {
-  if (final_norm_) {
+namespace {
+
+// A context whose gradients of weights go into the queue.
+nn::Context deferring(const nn::Context& ctx, nn::WeightQueue& queue) {
+  nn::Context result = ctx;
+  result.deferred = &queue;
+  return result;
+}
+
+}  // namespace
+
+void Decoder::backward_head(nn::Context& ctx, Saved& saved, Half half) const {
+  const Logits logits = saved.keeping.logits;
+  if (logits == Logits::kBlocks) {
     saved.normed_nC = OwnedTensor();
+    return;
+  }
+  const bool defers = half == Half::kInput && logits == Logits::kDeferred;
+  in_unit(ctx,
+          head_unit(config_.layers),
+          defers ? Uses::kValues : Uses::kBoth,
+          [&] {
+            nn::Context head_ctx =
+                defers ? deferring(ctx, saved.deferred_head) : ctx;
+            head_->backward_kept(
+                head_ctx, std::move(saved.normed_nC), saved.head);
+          });
+}
+
+OwnedTensor Decoder::backward_of(nn::Context& ctx,
+                                 OwnedTensor d_nC,
+                                 const Batch& batch,
+                                 Saved& saved,
+                                 Half half) const {
+  if (final_norm_) {
+    backward_head(ctx, saved, half);
     d_nC = std::move(saved.head.d_x);
     in_unit(ctx, norm_unit(config_.layers), Uses::kBoth, [&] {
       final_norm_->backward(ctx, d_nC, d_nC, saved.final_norm);
@@ -198,7 +231,8 @@ OwnedTensor Decoder::backward_with(nn::Context& ctx,
       saved.blocks[i - 1]->prepare(ctx);
     }
     in_unit(ctx, unit_of_block(i), Uses::kBoth, [&] {
-      nn::Context block_ctx = ctx_of(i);
+      nn::Context block_ctx =
+          half == Half::kInput ? deferring(ctx, saved.deferred[i]) : ctx;
       saved.blocks[i]->backward(
           block_ctx, blocks_[i], d_nC, batch.positions, batch.samples);
     });
@@ -216,10 +250,7 @@ OwnedTensor Decoder::backward(nn::Context& ctx,
                               OwnedTensor d_nC,
                               const Batch& batch,
                               Saved& saved) const {
-  return backward_with(
-      ctx, std::move(d_nC), batch, saved, [&](std::size_t /*block*/) {
-        return ctx;
-      });
+  return backward_of(ctx, std::move(d_nC), batch, saved, Half::kBoth);
 }
 
 OwnedTensor Decoder::backward_input(nn::Context& ctx,
@@ -227,15 +258,15 @@ OwnedTensor Decoder::backward_input(nn::Context& ctx,
                                     const Batch& batch,
                                     Saved& saved) const {
   saved.deferred.resize(blocks_.size());
-  return backward_with(
-      ctx, std::move(d_nC), batch, saved, [&](std::size_t block) {
-        nn::Context deferring = ctx;
-        deferring.deferred = &saved.deferred[block];
-        return deferring;
-      });
+  return backward_of(ctx, std::move(d_nC), batch, saved, Half::kInput);
 }
 
 void Decoder::backward_weights(nn::Context& ctx, Saved& saved) const {
+  if (head_ && saved.keeping.logits == Logits::kDeferred) {
+    in_unit(ctx, head_unit(config_.layers), Uses::kGradients, [&] {
+      saved.deferred_head.run(ctx);
+    });
+  }
   for (std::size_t i = blocks_.size(); i-- > 0;) {
     in_unit(ctx, unit_of_block(i), Uses::kGradients, [&] {
       saved.deferred[i].run(ctx);
@@ -260,7 +291,7 @@ void Decoder::backward_logits(nn::Context& ctx,
   in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
     head_->backward_logits(ctx, d_logits, saved.normed_nC, saved.head);
   });
-  backward(ctx, batch, saved);
+  backward(ctx, batch, saved);  // of Logits::kBlocks: the rest
 }
 
 OwnedTensor Decoder::run_without_saving(nn::Context& ctx,

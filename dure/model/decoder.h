@@ -47,13 +47,14 @@ class Decoder {
  public:
   // What a training forward leaves for its backward. Reusable.
   struct Saved {
-    explicit Saved(const Keeping& of_blocks = {}) : keeping(of_blocks) {}
+    explicit Saved(const Keeping& what = {}) : keeping(what) {}
 
-    Keeping keeping;  // of the blocks
+    Keeping keeping;
     nn::Embedding::Saved embedding;
     std::vector<std::unique_ptr<KeptBlock>> blocks;
     std::vector<nn::WeightQueue> deferred;  // by block
-    OwnedTensor output_nC;                  // of the last block
+    nn::WeightQueue deferred_head;
+    OwnedTensor output_nC;  // of the last block
     nn::Norm::Saved final_norm;
     OwnedTensor normed_nC;
     nn::HeadLoss::Saved head;
@@ -76,9 +77,9 @@ class Decoder {
           mesh::Part part,
           UnitRange units);
 
-  // A training pass. With the head, loss (N) is overwritten, one a row, and the
-  // gradients of the head are made already (nn/head_loss.h); d_loss is the
-  // derivative of what is minimised by each of them, such as 1 / N.
+  // A training pass. With the head, loss (N) is overwritten, one a row, and
+  // with Logits::kBlocks the gradients of the head are made already; d_loss is
+  // the derivative of what is minimised by each of them, such as 1 / N.
   OwnedTensor forward(nn::Context& ctx,
                       OwnedTensor x_nC,
                       Tensor loss,
@@ -195,13 +196,16 @@ class Decoder {
                              const Batch& batch,
                              Saved& saved) const;
 
-  // With the blocks' contexts as `ctx_of(block)` says.
-  template <typename ContextOf>
-  OwnedTensor backward_with(nn::Context& ctx,
-                            OwnedTensor d_nC,
-                            const Batch& batch,
-                            Saved& saved,
-                            const ContextOf& ctx_of) const;
+  // With gradients of weights put off into queues of `saved`, or not.
+  enum class Half : std::uint8_t { kBoth, kInput };
+  OwnedTensor backward_of(nn::Context& ctx,
+                          OwnedTensor d_nC,
+                          const Batch& batch,
+                          Saved& saved,
+                          Half half) const;
+
+  // What the head's forward left to do.
+  void backward_head(nn::Context& ctx, Saved& saved, Half half) const;
 
   // The forward, nothing kept: the stream, normed where the norm is here.
   OwnedTensor run_without_saving(nn::Context& ctx,

@@ -1,4 +1,4 @@
-// What of a block's forward is kept for its backward: memory against work.
+// What of a forward is kept for its backward: memory against work.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,21 @@ enum class Recompute : std::uint8_t { kNone, kSelective, kFull };
 // [3] Rajbhandari et al. 2020, arXiv:1910.02054.
 enum class Checkpoints : std::uint8_t { kWhole, kParts };
 
+// What becomes of the logits, (N, V), in a training pass (nn/head_loss.h).
+//
+//   kBlocks      used up a block of rows at a time: the head makes its
+//   gradients
+//                within its forward
+//   kKept        their gradient is kept, and the head's are made in its
+//   backward kDeferred    the same; where the backward is in halves, that of
+//   its weight
+//                is made in the second (nn/weight_queue.h)
+enum class Logits : std::uint8_t { kBlocks, kKept, kDeferred };
+
 struct Keeping {
-  Recompute recompute = Recompute::kNone;
+  Recompute recompute = Recompute::kNone;         // of blocks
   Checkpoints checkpoints = Checkpoints::kWhole;  // of Recompute::kFull
+  Logits logits = Logits::kBlocks;
   bool operator==(const Keeping&) const = default;
 };
 

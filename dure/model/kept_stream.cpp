@@ -30,8 +30,7 @@ class PartOfStream final : public KeptStream {
     const std::int64_t first = comm::offset_of(rows, ranks.rank());
     const std::int64_t own = rows[static_cast<std::size_t>(ranks.rank())];
     part_ = ctx.activation({own, C});
-    launch(ctx.stream,
-           kernels::Copy{.y = part_, .x = stream.rows(first, own)});
+    launch(ctx.stream, kernels::Copy{.y = part_, .x = stream.rows(first, own)});
     for (std::int64_t& count : rows) {
       count *= C;
     }

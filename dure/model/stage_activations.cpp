@@ -105,6 +105,8 @@ class Walk {
     give(action);
   }
 
+  bool keeps_logits() const { return sizes_.logits > 0; }
+
   // What comes in is the first block's input; what goes out stays.
   void forward(const Chunk& chunk) {
     if (++in_flight_ > most_in_flight_) {
@@ -119,15 +121,17 @@ class Walk {
       take(sizes_.block - sizes_.stream);
       free(sizes_.block - sizes_.kept);
     }
-    if (chunk.has_head) {  // the norm's output, and the gradient of it
-      take(2 * sizes_.stream + sizes_.statistics);
+    if (chunk.has_head) {  // the norm's output; its gradient, or the logits
+      take(sizes_.stream + sizes_.statistics);
+      take(keeps_logits() ? sizes_.logits : sizes_.stream);
     }
   }
 
   // In place, from what comes in, or what the head made.
   void backward(const Chunk& chunk) {
     if (chunk.has_head) {
-      free(2 * sizes_.stream + sizes_.statistics);
+      take(keeps_logits() ? sizes_.stream : 0);
+      free(2 * sizes_.stream + sizes_.statistics + sizes_.logits);
     }
     for (std::int64_t i = 0; i < chunk.blocks; ++i) {
       take(sizes_.running);

@@ -1,10 +1,12 @@
 #include "dure/nn/head_loss.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "dure/base/check.h"
 #include "dure/kernels/matmul.h"
 #include "dure/kernels/transfer.h"
+#include "dure/nn/weight_queue.h"
 
 namespace dure::nn {
 
@@ -67,17 +69,17 @@ void HeadLoss::forward(Context& ctx,
                                     logits_NV,
                                     targets.rows(block.first, block.rows),
                                     d_loss);
-    use_gradient(ctx, logits_NV, x_NC, block.first, d_x);
+    backward_input(ctx, logits_NV, block.first, d_x);
+    backward_weight(ctx, logits_NV, x_NC);
   });
   d_x.wait();
 }
 
-void HeadLoss::use_gradient(Context& ctx,
-                            ConstTensor d_logits,
-                            ConstTensor x,
-                            std::int64_t first,
-                            PartialSum& d_x) const {
-  const std::int64_t rows = x.shape()[0];
+void HeadLoss::backward_input(Context& ctx,
+                              ConstTensor d_logits,
+                              std::int64_t first,
+                              PartialSum& d_x) const {
+  const std::int64_t rows = d_logits.shape()[0];
   launch(ctx.stream,
          MatMul{.y = d_x.summand().rows(first, rows),
                 .a = d_logits,
@@ -85,12 +87,44 @@ void HeadLoss::use_gradient(Context& ctx,
   if (first + rows == d_x.summand().shape()[0]) {
     d_x.start();
   }
+}
+
+void HeadLoss::backward_weight(Context& ctx,
+                               ConstTensor d_logits,
+                               ConstTensor x) const {
   launch(ctx.stream,
          MatMul{.y = weight_.gradient,
                 .a = d_logits,
                 .b = x,
                 .transpose_a = Transpose::kYes,
                 .write = weight_.take_write()});
+}
+
+void HeadLoss::forward_keeping(Context& ctx,
+                               Tensor loss,
+                               ConstTensor x,
+                               ConstTensor targets,
+                               float d_loss,
+                               Saved& saved) const {
+  AllRows all_x(ctx.tensor, x);
+  const std::int64_t N = targets.elements();
+  saved.d_logits = ctx.activation({N, weight_.value.shape()[0]});
+  const CrossEntropy cross_entropy(vocabulary_, part_);
+  for_each_block(N, [&](Block block) {
+    const Tensor logits_NV = saved.d_logits.rows(block.first, block.rows);
+    own_logits(ctx, logits_NV, all_x.get().rows(block.first, block.rows));
+    cross_entropy.loss_and_gradient(ctx,
+                                    loss.rows(block.first, block.rows),
+                                    logits_NV,
+                                    targets.rows(block.first, block.rows),
+                                    d_loss);
+  });
+}
+
+void HeadLoss::backward_kept(Context& ctx, OwnedTensor x, Saved& saved) const {
+  backward_logits(ctx, saved.d_logits, x, saved);
+  release(ctx, std::move(saved.d_logits));
+  release(ctx, std::move(x));
 }
 
 // In blocks of the same rows as forward(), so that sums are cut alike.
@@ -100,14 +134,24 @@ void HeadLoss::backward_logits(Context& ctx,
                                Saved& saved) const {
   saved.d_x = ctx.activation(x.shape());
   AllRows all_x(ctx.tensor, x);
+  if (ctx.deferred == nullptr) {
+    all_x.start();
+  }
   PartialSum d_x(ctx.tensor, saved.d_x);
-  for_each_block(d_logits.shape()[0], [&](Block block) {
-    use_gradient(ctx,
-                 d_logits.rows(block.first, block.rows),
-                 all_x.get().rows(block.first, block.rows),
-                 block.first,
-                 d_x);
+  const std::int64_t N = d_logits.shape()[0];
+  for_each_block(N, [&](Block block) {
+    backward_input(
+        ctx, d_logits.rows(block.first, block.rows), block.first, d_x);
   });
+  now_or_later(ctx,
+               std::move(all_x),
+               [this, N, d_logits](Context& now, ConstTensor x_NC) {
+                 for_each_block(N, [&](Block block) {
+                   backward_weight(now,
+                                   d_logits.rows(block.first, block.rows),
+                                   x_NC.rows(block.first, block.rows));
+                 });
+               });
   d_x.wait();
 }
 

@@ -6,7 +6,10 @@
 // are made, turned into their own gradient and used up a block of rows at a
 // time. So the forward of a training pass already computes d_x and the weight's
 // gradient, for the d_loss that the caller knows beforehand (the idea of
-// Liger-Kernel, arXiv:2410.10989, section 3.2); the backward hands d_x over.
+// Liger-Kernel, arXiv:2410.10989, section 3.2); the backward hands d_x over. A
+// pipeline's last stage is then long forward and short backward;
+// forward_keeping and backward_kept() leave each its part, as other layers do,
+// for the memory of the logits. All come to the same bits.
 //
 // Tensor ranks have a part of the vocabulary each: all rows come in, each rank
 // makes its columns of the logits, and d_x is a sum over the ranks (parallel/
@@ -23,7 +26,8 @@ namespace dure::nn {
 class HeadLoss {
  public:
   struct Saved {
-    OwnedTensor d_x;  // as x, a stream
+    OwnedTensor d_x;       // as x, a stream
+    OwnedTensor d_logits;  // (N, Vp / T), of forward_keeping()
   };
 
   // weight (Vp / T, C): part `part` of Vp rows, of which the first `vocabulary`
@@ -40,9 +44,19 @@ class HeadLoss {
                float d_loss,
                Saved& saved) const;
 
+  // The same, but for the gradients of x and of the weight: those are
+  // backward_kept()'s, of which the weight's can be put off (weight_queue.h).
+  void forward_keeping(Context& ctx,
+                       Tensor loss,
+                       ConstTensor x,
+                       ConstTensor targets,
+                       float d_loss,
+                       Saved& saved) const;
+  void backward_kept(Context& ctx, OwnedTensor x, Saved& saved) const;
+
   // For whoever takes the loss elsewhere: given the gradient of this rank's
   // logits (N, Vp / T), adds to, or overwrites, the weight's, and makes
-  // saved.d_x. The same numbers, to the bit, as forward() makes of its own.
+  // saved.d_x.
   void backward_logits(Context& ctx,
                        ConstTensor d_logits,
                        ConstTensor x,
@@ -63,13 +77,14 @@ class HeadLoss {
   // This rank's columns of the logits.
   void own_logits(Context& ctx, Tensor logits, ConstTensor x) const;
 
-  // What the gradient of a block of logits, from row `first` on, comes to. When
-  // the last rows of d_x are there, they all begin their way.
-  void use_gradient(Context& ctx,
-                    ConstTensor d_logits,
-                    ConstTensor x,
-                    std::int64_t first,
-                    parallel::PartialSum& d_x) const;
+  // What the gradient of a block of logits comes to: rows of d_x, from `first`
+  // on, which all begin their way when the last are there; and a summand of the
+  // weight's.
+  void backward_input(Context& ctx,
+                      ConstTensor d_logits,
+                      std::int64_t first,
+                      parallel::PartialSum& d_x) const;
+  void backward_weight(Context& ctx, ConstTensor d_logits, ConstTensor x) const;
 
   Parameter& weight_;
   std::int64_t vocabulary_;

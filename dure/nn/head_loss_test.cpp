@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "dure/kernels/cross_entropy.h"
 #include "dure/nn/rank_testing.h"
+#include "dure/nn/weight_queue.h"
 
 namespace dure::nn {
 namespace {
@@ -218,6 +220,39 @@ TEST_P(HeadLosses, GoOnFromTheLogitsGradientToTheBit) {
     EXPECT_EQ(outside.loss, inside.loss);
     EXPECT_EQ(outside.d_x(), inside.d_x());
     EXPECT_EQ(outside.weight.gradient, inside.weight.gradient);
+  });
+}
+
+// Its passes apart, and the weight's gradient later still.
+TEST_P(HeadLosses, MakeTheSameBitsInTheirBackward) {
+  run([](Context& ctx) {
+    Pass at_once(ctx);
+    at_once.forward(ctx);
+    for (const bool defers : {false, true}) {
+      Pass kept(ctx);
+      kept.layer.forward_keeping(ctx,
+                                 tensor(kept.loss, {kN}),
+                                 kept.x_NC(),
+                                 problem().targets_N(),
+                                 kDLoss,
+                                 kept.saved);
+      EXPECT_EQ(kept.loss, at_once.loss);
+      EXPECT_EQ(kept.saved.d_x.elements(), 0);
+      const Values untouched = kept.weight.gradient;
+      WeightQueue queue;
+      Context backward_ctx = ctx;
+      backward_ctx.deferred = defers ? &queue : nullptr;
+      OwnedTensor x = ctx.activation({kept.own.count, kC});
+      std::copy(kept.x.begin(), kept.x.end(), x.data());
+      kept.layer.backward_kept(backward_ctx, std::move(x), kept.saved);
+      EXPECT_EQ(kept.d_x(), at_once.d_x());
+      EXPECT_EQ(kept.weight.gradient == untouched, defers);
+      kept.saved.d_x = OwnedTensor();
+      queue.run(ctx);
+      EXPECT_EQ(kept.weight.gradient, at_once.weight.gradient);
+    }
+    at_once.saved = {};
+    EXPECT_EQ(ctx.arena.ledger().current(Category::kActivations), 0U);
   });
 }
 

@@ -9,8 +9,9 @@
 //                       input half            weight half
 //   matrices, biases    d_x = d_y W           d_W += d_y^T x, d_b += 1^T d_y
 //   norms               all of it: their gradients are small, and come with d_x
-//   embedding, head     all of it: the one has no d_x, and the other's d_y is
-//                       too large to keep (head_loss.h)
+//   embedding           all of it: it has no d_x
+//   head                as matrices, where its d_y, the logits' gradient, is
+//                       kept; else its forward made all of it (head_loss.h)
 //
 // Both factors, d_y and x, stay in memory in between: allocated as, or left in,
 // Category::kActivations, and owned by the queue. Where a stream is cut by rows

@@ -149,6 +149,16 @@ std::optional<std::string> by_recompute(train::Config config) {
   return std::nullopt;
 }
 
+std::optional<std::string> by_logits(train::Config config) {
+  if (config.memory.logits == train::LogitsKept::kBlocks) {
+    return std::nullopt;
+  }
+  config.memory.logits = train::LogitsKept::kBlocks;
+  return is_within_limit(config)
+             ? std::optional<std::string>("memory.logits = \"blocks\"")
+             : std::nullopt;
+}
+
 // The fewest ranks, doubled and doubled again, that fit and divide the batch.
 std::optional<std::string> by_ranks(train::Config config) {
   if (config.parallel.zero == 0 || config.parallel.zero_group > 0) {
@@ -206,6 +216,7 @@ std::string what_would_fit(const train::Config& config) {
                           by_schedule(config),
                           by_stages(config),
                           by_micro_batch(config),
+                          by_logits(config),
                           by_recompute(config)}) {
     if (way) {
       text +=

@@ -107,6 +107,17 @@ TEST(CheckMemory, NamesTheLeastRecomputationThatFits) {
               HasSubstr("memory.recompute = \"full\""));
 }
 
+TEST(CheckMemory, NamesTheLogitsThatNeedNotBeKept) {
+  const train::Config blocks = on_four_ranks(0);
+  train::Config whole = blocks;
+  whole.memory.logits = train::LogitsKept::kWhole;
+  EXPECT_LT(step_bytes(blocks), step_bytes(whole));
+  EXPECT_THAT(refusal(limited(whole, step_bytes(blocks))),
+              HasSubstr("memory.logits = \"blocks\""));
+  EXPECT_THAT(refusal(limited(blocks, step_bytes(blocks) - 64)),
+              Not(HasSubstr("memory.logits")));
+}
+
 train::Config on_two_stages(parallel::ScheduleKind schedule) {
   train::Config config = on_four_ranks(0);
   config.model.tie_embeddings = false;

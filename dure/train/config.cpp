@@ -37,6 +37,10 @@ constexpr Choice<Sums> kSums[] = {
     {"ranked", Sums::kRanked},
 };
 
+constexpr Choice<LogitsKept> kLogits[] = {
+    {"blocks", LogitsKept::kBlocks},
+    {"whole", LogitsKept::kWhole},
+};
 constexpr Choice<model::Recompute> kRecomputes[] = {
     {"none", model::Recompute::kNone},
     {"selective", model::Recompute::kSelective},
@@ -208,6 +212,13 @@ void visit(Fields& fields, MemoryConfig& c) {
               c.partition_checkpoints,
               "Whether parallel.tensor's ranks keep a part each of a block's "
               "input, with recompute = \"full\" (ZeRO-R).");
+  fields.choice("logits",
+                c.logits,
+                "What a training pass keeps of the logits: blocks: the head "
+                "makes its gradients in its forward, a block of rows at a "
+                "time; whole: all of a micro-batch's until its backward, "
+                "which evens out the passes of a pipeline's last stage.",
+                kLogits);
   fields.number("limit_gib",
                 c.limit_gib,
                 "GiB for all tensors of a rank; 0: no limit.",
@@ -440,12 +451,28 @@ parallel::StoreOptions store_options(const ParallelConfig& config) {
                        : parallel::Gradients::Order::kFast};
 }
 
+namespace {
+
+// With ranked sums the rows of a tied embedding are added to what the head has
+// written of a micro-batch (parallel/replica/tied.h), which can't come later.
+model::Logits logits_of(const Config& config) {
+  if (config.memory.logits == LogitsKept::kBlocks) {
+    return model::Logits::kBlocks;
+  }
+  const bool head_first =
+      config.model.tie_embeddings && config.parallel.sums == Sums::kRanked;
+  return head_first ? model::Logits::kKept : model::Logits::kDeferred;
+}
+
+}  // namespace
+
 model::Keeping keeping(const Config& config) {
   const bool parts =
       config.memory.partition_checkpoints && !config.parallel.sequence;
   return {.recompute = config.memory.recompute,
           .checkpoints =
-              parts ? model::Checkpoints::kParts : model::Checkpoints::kWhole};
+              parts ? model::Checkpoints::kParts : model::Checkpoints::kWhole,
+          .logits = logits_of(config)};
 }
 
 std::int64_t ranks_of(const ParallelConfig& parallel) {

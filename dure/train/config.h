@@ -70,10 +70,14 @@ struct PrecisionConfig {
   bool operator==(const PrecisionConfig&) const = default;
 };
 
+// What the head's forward leaves of its logits (model::Logits).
+enum class LogitsKept : std::uint8_t { kBlocks, kWhole };
+
 struct MemoryConfig {
   model::Recompute recompute = model::Recompute::kNone;
   bool partition_checkpoints = false;  // over parallel.tensor's ranks
-  double limit_gib = 0;                // 0: no limit
+  LogitsKept logits = LogitsKept::kBlocks;
+  double limit_gib = 0;  // 0: no limit
 
   bool operator==(const MemoryConfig&) const = default;
 };

@@ -109,6 +109,7 @@ TEST(Config, HasTheseKeys) {
       "precision.compute",
       "memory.recompute",
       "memory.partition_checkpoints",
+      "memory.logits",
       "memory.limit_gib",
       "checkpoint.directory",
       "checkpoint.every",

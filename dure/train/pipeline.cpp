@@ -10,6 +10,7 @@
 namespace dure::train {
 namespace {
 
+using model::Logits;
 using model::UnitRange;
 using nn::Uses;
 using nn::Visit;
@@ -21,8 +22,8 @@ using parallel::ScheduleKind;
 // The visits of one action, which model/decoder.h makes.
 class Visits {
  public:
-  Visits(std::int64_t layers, std::vector<Visit>& all)
-      : norm_(model::norm_unit(layers)), all_(all) {}
+  Visits(int head, Logits logits, std::vector<Visit>& all)
+      : head_(head), logits_(logits), all_(all) {}
 
   void add(const Action& action, const UnitRange& chunk) {
     switch (action.pass) {
@@ -31,7 +32,7 @@ class Visits {
         break;
       case Pass::kBackward:
       case Pass::kInput:
-        backward(action.micro_batch, chunk);
+        backward(action.pass, action.micro_batch, chunk);
         break;
       case Pass::kWeight:
         weights(action.micro_batch, chunk);
@@ -42,38 +43,47 @@ class Visits {
   }
 
  private:
-  bool is_block(int unit) const {
-    return unit > model::kEmbeddingUnit && unit < norm_;
+  bool has_matrices_to_defer(int unit) const {
+    const int norm = head_ - 1;
+    return unit == head_ ? logits_ == Logits::kDeferred
+                         : unit > model::kEmbeddingUnit && unit < norm;
   }
 
-  // The head makes its gradients at once.
   void forward(int micro_batch, const UnitRange& chunk) {
     for (int unit = chunk.first; unit < chunk.last; ++unit) {
-      all_.push_back(
-          {unit, unit > norm_ ? Uses::kBoth : Uses::kValues, micro_batch});
+      const bool all = unit == head_ && logits_ == Logits::kBlocks;
+      all_.push_back({unit, all ? Uses::kBoth : Uses::kValues, micro_batch});
     }
   }
 
-  // The embedding's reads nothing.
-  void backward(int micro_batch, const UnitRange& chunk) {
-    for (int unit = std::min(chunk.last - 1, norm_); unit >= chunk.first;
-         --unit) {
-      all_.push_back(
-          {unit,
-           unit == model::kEmbeddingUnit ? Uses::kGradients : Uses::kBoth,
-           micro_batch});
+  // The embedding's reads nothing; a head's that is put off writes nothing yet.
+  Uses backward_uses(Pass pass, int unit) const {
+    if (unit == model::kEmbeddingUnit) {
+      return Uses::kGradients;
+    }
+    const bool later =
+        unit == head_ && pass == Pass::kInput && logits_ == Logits::kDeferred;
+    return later ? Uses::kValues : Uses::kBoth;
+  }
+
+  void backward(Pass pass, int micro_batch, const UnitRange& chunk) {
+    for (int unit = chunk.last - 1; unit >= chunk.first; --unit) {
+      if (unit != head_ || logits_ != Logits::kBlocks) {
+        all_.push_back({unit, backward_uses(pass, unit), micro_batch});
+      }
     }
   }
 
   void weights(int micro_batch, const UnitRange& chunk) {
     for (int unit = chunk.last - 1; unit >= chunk.first; --unit) {
-      if (is_block(unit)) {
+      if (has_matrices_to_defer(unit)) {
         all_.push_back({unit, Uses::kGradients, micro_batch});
       }
     }
   }
 
-  int norm_;
+  int head_;
+  Logits logits_;
   std::vector<Visit>& all_;
 };
 
@@ -102,7 +112,8 @@ Pipeline pipeline_of(const Config& config) {
       .schedule = {.kind = parallel.schedule,
                    .stages = static_cast<int>(parallel.pipeline),
                    .chunks = static_cast<int>(parallel.virtual_stages)},
-      .stages = {}};
+      .stages = {},
+      .logits = keeping(config).logits};
   pipeline.stages =
       stages_of(config, pipeline.schedule.stages * pipeline.schedule.chunks);
   return pipeline;
@@ -110,7 +121,8 @@ Pipeline pipeline_of(const Config& config) {
 
 Pipeline forward_pipeline(const model::ModelConfig& config, int ranks) {
   return {.schedule = {.kind = ScheduleKind::kGpipe, .stages = ranks},
-          .stages = model::split_units(config, {}, ranks)};
+          .stages = model::split_units(config, {}, ranks),
+          .logits = Logits::kBlocks};
 }
 
 namespace {
@@ -174,10 +186,11 @@ Program forward_program(const Pipeline& pipeline, int micro_batches) {
 }
 
 std::vector<Visit> visits_of(std::span<const Action> program,
-                             std::span<const UnitRange> chunks,
-                             std::int64_t layers) {
+                             const Pipeline& pipeline,
+                             int rank) {
+  const std::vector<UnitRange> chunks = pipeline.chunks(rank);
   std::vector<Visit> all;
-  Visits visits(layers, all);
+  Visits visits(pipeline.stages.back().last - 1, pipeline.logits, all);
   for (const Action& action : program) {
     visits.add(action, chunks[static_cast<std::size_t>(action.chunk)]);
   }

@@ -15,6 +15,7 @@ struct Pipeline {
   // How stages lie on ranks, and the schedule; micro-batches are each step's.
   parallel::ScheduleOptions schedule;
   std::vector<model::UnitRange> stages;  // in the order of the forward pass
+  model::Logits logits = model::Logits::kBlocks;
 
   // The stretches of a rank of the pipe axis, in that order.
   std::vector<model::UnitRange> chunks(int rank) const;
@@ -42,9 +43,9 @@ parallel::ScheduleOptions schedule_of(const Pipeline& pipeline,
 parallel::Program forward_program(const Pipeline& pipeline, int micro_batches);
 
 // The units that a rank visits in a program, in order, as its decoders do
-// (model/decoder.h). `layers` of the model.
+// (model/decoder.h).
 std::vector<nn::Visit> visits_of(std::span<const parallel::Action> program,
-                                 std::span<const model::UnitRange> chunks,
-                                 std::int64_t layers);
+                                 const Pipeline& pipeline,
+                                 int rank);
 
 }  // namespace dure::train

@@ -10,8 +10,7 @@ using parallel::Program;
 Segment plan_segment(const Pipeline& pipeline,
                      int rank,
                      int micro_batches,
-                     int steps,
-                     std::int64_t layers) {
+                     int steps) {
   parallel::ScheduleOptions options = schedule_of(pipeline, micro_batches);
   options.micro_batches *= steps;
   Segment segment{.program = program_of(options, rank),
@@ -23,8 +22,7 @@ Segment plan_segment(const Pipeline& pipeline,
       return action.pass == Pass::kUpdate;
     });
     ++last;  // a program ends with an update
-    segment.visits.push_back(
-        visits_of({first, last}, pipeline.chunks(rank), layers));
+    segment.visits.push_back(visits_of({first, last}, pipeline, rank));
     first = last;
   }
   return segment;

@@ -24,12 +24,11 @@ struct Segment {
 };
 
 // What a rank of the pipe axis does in so many steps, of so many micro-batches
-// each, of a schedule that is not synchronous. `layers` of the model.
+// each, of a schedule that is not synchronous.
 Segment plan_segment(const Pipeline& pipeline,
                      int rank,
                      int micro_batches,
-                     int steps,
-                     std::int64_t layers);
+                     int steps);
 
 // How many steps a run takes from here, after so many, before something needs
 // the weights of one step: evaluation, a checkpoint, a comparison of replicas,

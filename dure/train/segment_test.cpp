@@ -20,7 +20,7 @@ Pipeline pipeline(ScheduleKind kind) {
 
 TEST(Segment, HasTheVisitsOfEachStepUpToItsUpdate) {
   const Segment first =
-      plan_segment(pipeline(ScheduleKind::kPipedream), 0, 1, 6, 4);
+      plan_segment(pipeline(ScheduleKind::kPipedream), 0, 1, 6);
   EXPECT_EQ(first.versions, (std::vector<int>{0, 0, 0, 0, 1, 2}));
   ASSERT_EQ(first.visits.size(), 6U);
   for (std::size_t step = 0; step < 6; ++step) {
@@ -47,7 +47,7 @@ TEST(Segment, HasTheVisitsOfEachStepUpToItsUpdate) {
 TEST(Segment, Of2bwReadsTheWeightsBeforeTheLastUpdateOnEveryStage) {
   for (int rank = 0; rank < 4; ++rank) {
     const Segment segment =
-        plan_segment(pipeline(ScheduleKind::kPipedream2bw), rank, 4, 3, 4);
+        plan_segment(pipeline(ScheduleKind::kPipedream2bw), rank, 4, 3);
     EXPECT_EQ(segment.versions,
               (std::vector<int>{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1}));
     EXPECT_EQ(segment.visits.size(), 3U);

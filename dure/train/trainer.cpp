@@ -106,8 +106,7 @@ const Trainer::StepPlan& Trainer::plan_of(std::int64_t micro_batches) {
              .program = program_of(
                  schedule_of(pipeline, static_cast<int>(micro_batches)), rank),
              .visits = {}};
-    plan_.visits =
-        visits_of(plan_.program, pipeline.chunks(rank), config_.model.layers);
+    plan_.visits = visits_of(plan_.program, pipeline, rank);
   }
   return plan_;
 }

@@ -28,8 +28,7 @@ std::vector<Trainer::StepSums> Trainer::run_segment(
   const Segment segment = plan_segment(replica_.pipeline(),
                                        rank_.pipe().rank(),
                                        static_cast<int>(layout.micro_steps()),
-                                       count,
-                                       config_.model.layers);
+                                       count);
   parallel::ParameterStore& store = replica_.store();
   std::vector<StepSums> sums;
   TrainingStages::Batch batch = batch_of(dataset, layout);
