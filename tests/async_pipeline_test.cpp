@@ -60,6 +60,7 @@ Config llama() {
 
 Config without_clipping(Config config, const Layout& layout) {
   config = configured(std::move(config), layout);
+  config.parallel.sums = train::Sums::kRanked;
   config.optimizer.clip_gradient = 0;
   config.optimizer.warmup_steps = 3;  // so that rates differ
   return config;

@@ -43,26 +43,6 @@ double relative(double a, double b) {
 
 }  // namespace
 
-Config configured(Config config, const Layout& layout) {
-  config.train.micro_batch = 1;
-  config.train.global_batch = layout.data * layout.micro_batches;
-  config.parallel.pipeline = layout.pipe;
-  config.parallel.data = layout.data;
-  config.parallel.tensor = layout.tensor;
-  config.parallel.sequence = layout.sequence;
-  config.parallel.zero = layout.zero;
-  config.parallel.zero_group = layout.zero_group;
-  config.parallel.schedule = layout.schedule;
-  config.parallel.virtual_stages = layout.chunks;
-  config.parallel.sums = layout.sums;
-  // Several buckets of several weights, some cut across ranks.
-  config.parallel.bucket_mb = 0.02;
-  config.parallel.first_bucket_mb = 0.004;
-  config.memory.recompute = layout.recompute;
-  config.optimizer.clip_gradient = 0.5;  // so that the norm counts
-  return train::resolve(config);
-}
-
 void collect(Rank& rank, train::Replica& replica, ParityOutcome& outcome) {
   replica.store().settle();
   const mesh::Part part = rank.tensor().part();
@@ -82,30 +62,14 @@ void collect(Rank& rank, train::Replica& replica, ParityOutcome& outcome) {
   }
 }
 
-std::string text(const Layout& layout) {
-  return concat("pipe ",
-                layout.pipe,
-                " x data ",
-                layout.data,
-                " x tensor ",
-                layout.tensor,
-                layout.sequence ? ", rows cut" : "",
-                ", zero ",
-                layout.zero,
-                layout.zero_group > 0 ? concat(" of ", layout.zero_group) : "",
-                ", ",
-                parallel::name_of(layout.schedule),
-                layout.chunks > 1 ? " of 2 chunks, " : ", ",
-                layout.micro_batches,
-                " micro-batches, recompute ",
-                static_cast<int>(layout.recompute));
-}
-
 ParityOutcome run_layout(train::Config config,
                          const Layout& layout,
-                         int steps) {
+                         int steps,
+                         train::Sums sums) {
   ParityOutcome outcome;
   std::mutex mutex;
+  config.parallel.sums = sums;
+  config.optimizer.clip_gradient = 0.5;
   const Config resolved = configured(std::move(config), layout);
   train::validate(resolved);
   train::validate_pipeline(resolved);

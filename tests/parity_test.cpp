@@ -84,12 +84,12 @@ TEST_P(Parity, FastSumsAgreeWithinRounding) {
   const Config config = GetParam().config();
   Layout layout = {.data = 4, .micro_batches = 4};
   const ParityOutcome one = run_layout(config, alone(layout), kSteps);
-  layout.sums = train::Sums::kFast;
   for (const int zero : {0, 1, 2, 3}) {
     layout.zero = zero;
     SCOPED_TRACE(text(layout));
-    EXPECT_LT(worst(run_layout(config, layout, kSteps).losses, one.losses),
-              1e-6);
+    const ParityOutcome fast =
+        run_layout(config, layout, kSteps, train::Sums::kFast);
+    EXPECT_LT(worst(fast.losses, one.losses), 1e-6);
   }
 }
 

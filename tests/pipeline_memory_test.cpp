@@ -1,18 +1,18 @@
 // Memory of pipelines: what every rank of a run holds is what was predicted,
 // category by category, to the byte.
 #include <algorithm>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/stage_activations.h"
 #include "dure/parallel/pipeline/replay.h"
 #include "dure/plan/predict.h"
 #include "dure/train/pipeline.h"
 #include "dure/train/trainer.h"
+#include "tests/layout.h"
 #include "tests/small_run.h"
 
 namespace dure {
@@ -22,51 +22,9 @@ using model::Recompute;
 using parallel::ScheduleKind;
 using train::Config;
 
-struct Layout {
-  int pipe = 2;
-  ScheduleKind schedule = ScheduleKind::k1F1B;
-  int micro_batches = 8;  // on each rank, in a step
-  int data = 1;
-  std::int64_t zero = 0;
-  int tensor = 1;
-  bool sequence = false;
-  Recompute recompute = Recompute::kNone;
-
-  int ranks() const { return pipe * data * tensor; }
-};
-
-std::string text(const Layout& layout) {
-  return concat("pipe ",
-                layout.pipe,
-                " x data ",
-                layout.data,
-                " x tensor ",
-                layout.tensor,
-                layout.sequence ? ", rows cut" : "",
-                ", zero ",
-                layout.zero,
-                ", ",
-                parallel::name_of(layout.schedule),
-                ", ",
-                layout.micro_batches,
-                " micro-batches, recompute ",
-                static_cast<int>(layout.recompute));
-}
-
-Config configured(Config config, const Layout& layout) {
+Config of_eight_blocks(Config config, const Layout& layout) {
   config.model.layers = 8;
-  config.train.micro_batch = 1;
-  config.train.global_batch = layout.data * layout.micro_batches;
-  config.parallel.pipeline = layout.pipe;
-  config.parallel.schedule = layout.schedule;
-  config.parallel.data = layout.data;
-  config.parallel.zero = layout.zero;
-  config.parallel.tensor = layout.tensor;
-  config.parallel.sequence = layout.sequence;
-  config.parallel.bucket_mb = 0.02;
-  config.parallel.first_bucket_mb = 0.004;
-  config.memory.recompute = layout.recompute;
-  return train::resolve(config);
+  return configured(std::move(config), layout);
 }
 
 struct Measured {
@@ -108,7 +66,7 @@ std::vector<Measured> measure(const Config& config) {
 
 void expect_predicted(const Config& base, const Layout& layout) {
   SCOPED_TRACE(text(layout));
-  const Config config = configured(base, layout);
+  const Config config = of_eight_blocks(base, layout);
   const std::vector<Measured> measured = measure(config);
   const mesh::Mesh mesh = train::mesh_of(config.parallel, layout.ranks());
   const std::vector<int> first = plan::first_ranks(config);
@@ -166,10 +124,10 @@ TEST(PipelineMemory, IsPredictedWithDataAndZero) {
     for (const int zero : {0, 1, 2, 3}) {
       expect_predicted(untied(small_gpt()),
                        {.pipe = 2,
-                        .schedule = schedule,
-                        .micro_batches = 14,
                         .data = 2,
-                        .zero = zero});
+                        .zero = zero,
+                        .schedule = schedule,
+                        .micro_batches = 14});
     }
   }
 }
@@ -182,10 +140,10 @@ TEST(PipelineMemory, IsPredictedWithRankedSumsAndWeightsThatStay) {
     for (const int zero : {0, 2, 3}) {
       expect_predicted(config,
                        {.pipe = 2,
-                        .schedule = schedule,
-                        .micro_batches = 14,
                         .data = 2,
-                        .zero = zero});
+                        .zero = zero,
+                        .schedule = schedule,
+                        .micro_batches = 14});
     }
   }
 }
@@ -195,10 +153,10 @@ TEST(PipelineMemory, IsPredictedWithTensorRanks) {
     for (const bool sequence : {false, true}) {
       expect_predicted(untied(small_gpt()),
                        {.pipe = 2,
-                        .schedule = schedule,
-                        .micro_batches = 14,
                         .tensor = 2,
-                        .sequence = sequence});
+                        .sequence = sequence,
+                        .schedule = schedule,
+                        .micro_batches = 14});
     }
   }
 }
@@ -220,7 +178,7 @@ TEST(PipelineMemory, IsPredictedWithRecomputation) {
 // are whole.
 void expect_formula(const Config& base, const Layout& layout) {
   SCOPED_TRACE(text(layout));
-  const Config config = configured(base, layout);
+  const Config config = of_eight_blocks(base, layout);
   const train::Pipeline pipeline = pipeline_of(config);
   const model::StepShape shape = {
       .rows = config.train.micro_batch * config.data.sequence,

@@ -10,6 +10,7 @@
 #include "dure/model/activation_memory.h"
 #include "dure/plan/predict.h"
 #include "dure/train/trainer.h"
+#include "tests/layout.h"
 #include "tests/small_run.h"
 
 namespace dure {
@@ -23,39 +24,11 @@ using train::Trainer;
 
 constexpr int kSteps = 20;
 
-struct Layout {
-  std::int64_t tensor = 1;
-  std::int64_t data = 1;
-  std::int64_t zero = 0;
-  bool sequence = false;
-  bool parts = false;  // memory.partition_checkpoints
-};
-
-std::string text(const Layout& layout) {
-  return concat("tensor ",
-                layout.tensor,
-                layout.sequence ? " with sequence" : "",
-                ", data ",
-                layout.data,
-                ", zero ",
-                layout.zero,
-                layout.parts ? ", partitioned checkpoints" : "");
-}
-
 // Two micro-batches a step.
-Config configured(Config config, const Layout& layout, Recompute recompute) {
-  config.train.micro_batch = 1;
-  config.train.global_batch = 2 * layout.data;
-  config.parallel.tensor = layout.tensor;
-  config.parallel.sequence = layout.sequence;
-  config.parallel.data = layout.data;
-  config.parallel.zero = layout.zero;
-  config.parallel.bucket_mb = 0.02;
-  config.parallel.first_bucket_mb = 0.004;
-  config.memory.recompute = recompute;
-  config.memory.partition_checkpoints =
-      layout.parts && recompute == Recompute::kFull;
-  return train::resolve(config);
+Layout with(Recompute recompute, Layout layout) {
+  layout.micro_batches = 2;
+  layout.recompute = recompute;
+  return layout;
 }
 
 Config gpt_with_dropout() {
@@ -140,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(Models,
 void expect_no_difference(const Config& config, const Layout& layout) {
   SCOPED_TRACE(text(layout));
   const auto outcome = [&](Recompute recompute) {
-    return run(configured(config, layout, recompute), kSteps);
+    return run(configured(config, with(recompute, layout)), kSteps);
   };
   const std::vector<Outcome> none = outcome(Recompute::kNone);
   EXPECT_LT(none[0].losses.back(), none[0].losses.front());
@@ -182,7 +155,7 @@ TEST_P(RecomputeParity, TrainsTheSameBitsOnTensorRanks) {
   Config config = GetParam().config();
   for (const Layout& layout :
        {Layout{.tensor = 2, .sequence = true},
-        Layout{.tensor = 2, .data = 2, .zero = 3, .parts = true}}) {
+        Layout{.data = 2, .tensor = 2, .zero = 3, .parts = true}}) {
     expect_no_difference(config, layout);
   }
   config.data.sequence = 15;
@@ -199,10 +172,9 @@ TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytesOnTensorRanks) {
          {Layout{.tensor = 2},
           Layout{.tensor = 2, .parts = true},
           Layout{.tensor = 2, .sequence = true, .parts = true},
-          Layout{.tensor = 4, .data = 1, .parts = true}}) {
-      SCOPED_TRACE(
-          concat(text(layout), ", recompute ", static_cast<int>(recompute)));
-      expect_formula(configured(GetParam().config(), layout, recompute));
+          Layout{.tensor = 4, .parts = true}}) {
+      SCOPED_TRACE(text(with(recompute, layout)));
+      expect_formula(configured(GetParam().config(), with(recompute, layout)));
     }
   }
 }
@@ -215,7 +187,7 @@ TEST_P(RecomputeParity, CommunicatesALittleMore) {
   const auto blocks =
       static_cast<std::size_t>(kMicroBatches * config.model.layers);
   const auto outcome = [&](const Layout& layout, Recompute recompute) {
-    return run(configured(config, layout, recompute), 1)[0];
+    return run(configured(config, with(recompute, layout)), 1)[0];
   };
   Layout layout = {.tensor = 2};
   const Outcome none = outcome(layout, Recompute::kNone);
@@ -236,15 +208,11 @@ TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytes) {
   for (const std::int64_t sequence : {16, 15}) {
     for (const Recompute recompute : kRecomputes) {
       for (const Layout& layout : {Layout{}, Layout{.parts = true}}) {
-        SCOPED_TRACE(concat(text(layout),
-                            ", recompute ",
-                            static_cast<int>(recompute),
-                            ", ",
-                            sequence,
-                            " tokens"));
+        SCOPED_TRACE(
+            concat(text(with(recompute, layout)), ", ", sequence, " tokens"));
         Config config = GetParam().config();
         config.data.sequence = sequence;
-        expect_formula(configured(config, layout, recompute));
+        expect_formula(configured(config, with(recompute, layout)));
       }
     }
   }
@@ -271,7 +239,7 @@ TEST(Recompute, PredictionsSeeIt) {
   std::size_t before = std::numeric_limits<std::size_t>::max();
   for (const Recompute recompute : kRecomputes) {
     const plan::MemoryPrediction predicted =
-        plan::predict_memory(configured(config, {}, recompute));
+        plan::predict_memory(configured(config, with(recompute, {})));
     EXPECT_LT(predicted.peak_total, before);
     before = predicted.peak_total;
   }
