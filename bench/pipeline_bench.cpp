@@ -4,22 +4,23 @@
 //
 //   pipeline_bench [--preset NAME] [--stages P] [--micro-batches M]
 //                  [--micro-batch B] [--sequence S] [--rounds N]
-//                  [--split COUNTS] [--chunk-split COUNTS] [--smoke]
+//                  [--split COUNTS] [--chunk-split COUNTS]
+//                  [--steps N] [--whole-logits] [--smoke]
 //
-// COUNTS are parallel.split's, of P stages and of 2 P. A round takes a step of
-// one rank and of every schedule, there and back in turn; medians are shown,
-// and ratios are to the one rank of the same round. Bubbles are of the last
-// round's traced step, the mean over ranks of the share of the time from the
-// first action to the last end in which a rank does nothing: measured; as the
-// schedule replays with the means of the measured times of each rank's actions;
-// and by the formula, of forward 1 and backward 2 (1 and 1 in halves). One
-// rank's gaps between actions are what the executor takes.
+// COUNTS are parallel.split's, of P stages and of 2 P; --whole-logits is
+// memory.logits. A round takes N steps of one rank and of every schedule, there
+// and back in turn; medians of all steps are shown, and ratios are to the one
+// rank's step of the same number in the same round. A bubble is the mean over
+// ranks of the share of the time from the first action to the last end in which
+// a rank does nothing: measured; as the schedule replays with the means of the
+// step's measured times of each rank's actions; and by the formula, of forward
+// 1 and backward 2 (1 and 1 in halves). One rank's gaps between actions are
+// what the executor takes.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
-#include <mutex>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -49,9 +50,11 @@ struct Options {
   std::int64_t micro_batch = 1;
   std::int64_t sequence = 256;
   int rounds = 3;
+  int steps = 3;
   // Of GPT-2 124M: the head, forward and backward, is worth some five blocks.
   std::string split = "10,4";
   std::string chunk_split = "5,4,4,1";
+  train::LogitsKept logits = train::LogitsKept::kBlocks;
 };
 
 struct Case {
@@ -63,10 +66,9 @@ struct Case {
 
 using Traces = std::vector<std::vector<TraceEvent>>;  // by rank: actions
 
-struct Measured {
-  std::vector<double> seconds;  // of a step, by round
-  Traces actions;
-  double traced_seconds = 0;  // of the step that they are of
+struct Measured {  // by step
+  std::vector<double> seconds;
+  std::vector<Traces> traces;
 };
 
 std::vector<Case> cases_of(const Options& options) {
@@ -94,6 +96,7 @@ train::Config config_of(const Options& options, const Case& one) {
   config.parallel.pipeline = one.stages;
   config.parallel.schedule = one.kind;
   config.parallel.virtual_stages = one.chunks;
+  config.memory.logits = options.logits;
   if (one.stages > 1) {
     config.parallel.split =
         one.chunks > 1 ? options.chunk_split : options.split;
@@ -101,13 +104,21 @@ train::Config config_of(const Options& options, const Case& one) {
   return train::resolve(config);
 }
 
-void measure(const Options& options,
-             const Case& one,
-             bool with_trace,
-             Measured& into) {
+std::vector<TraceEvent> actions_of(const Trace& trace) {
+  std::vector<TraceEvent> actions;
+  for (const TraceEvent& event : trace.events()) {
+    if (event.row == TraceRow::kPipeline) {
+      actions.push_back(event);
+    }
+  }
+  return actions;
+}
+
+void measure(const Options& options, const Case& one, Measured& into) {
   const train::Config config = config_of(options, one);
-  std::mutex mutex;
-  into.actions.resize(static_cast<std::size_t>(one.stages));
+  const std::size_t before = into.traces.size();
+  into.traces.resize(before + static_cast<std::size_t>(options.steps),
+                     Traces(static_cast<std::size_t>(one.stages)));
   const auto body = [&](comm::Communicator& world) {
     train::RankOptions rank_options = train::rank_options(config);
     rank_options.world = &world;
@@ -115,30 +126,18 @@ void measure(const Options& options,
     train::Trainer trainer(rank, config);
     const RandomTokens data(options.sequence, config.model.vocabulary);
     trainer.step(data);  // warms up
-    const auto step = [&] {
+    for (std::size_t step = before; step < into.traces.size(); ++step) {
+      Trace trace;
+      rank.stream.set_trace(&trace);
       world.run(comm::Barrier{});
       const double start = monotonic_seconds();
       trainer.step(data);
-      return monotonic_seconds() - start;
-    };
-    const double seconds = step();
-    Trace trace;
-    double traced_seconds = 0;
-    if (with_trace) {
-      rank.stream.set_trace(&trace);
-      traced_seconds = step();
-      rank.stream.set_trace(nullptr);
-    }
-    const std::lock_guard lock(mutex);
-    if (rank.is_first()) {
-      into.seconds.push_back(seconds);
-      into.traced_seconds = traced_seconds;
-    }
-    auto& actions = into.actions[static_cast<std::size_t>(world.rank())];
-    for (const TraceEvent& event : trace.events()) {
-      if (event.row == TraceRow::kPipeline) {
-        actions.push_back(event);
+      if (rank.is_first()) {
+        into.seconds.push_back(monotonic_seconds() - start);
       }
+      rank.stream.set_trace(nullptr);
+      into.traces[step][static_cast<std::size_t>(world.rank())] =
+          actions_of(trace);
     }
   };
   launch::run_ranks({.ranks = one.stages}, body);
@@ -214,8 +213,8 @@ double replayed_bubble(const Options& options,
 
 std::string ratio_cell(const Measured& measured, const Measured& one) {
   std::vector<double> ratios;
-  for (std::size_t round = 0; round < measured.seconds.size(); ++round) {
-    ratios.push_back(measured.seconds[round] / one.seconds[round]);
+  for (std::size_t step = 0; step < measured.seconds.size(); ++step) {
+    ratios.push_back(measured.seconds[step] / one.seconds[step]);
   }
   const Spread spread = spread_of(std::move(ratios));
   char text[64];
@@ -228,34 +227,45 @@ std::string ratio_cell(const Measured& measured, const Measured& one) {
   return text;
 }
 
+template <typename Share>
+double median_of(const Measured& measured, const Share& share) {
+  std::vector<double> shares;
+  for (const Traces& traces : measured.traces) {
+    shares.push_back(share(traces));
+  }
+  return spread_of(std::move(shares)).median;
+}
+
 void print(const Options& options,
            const std::vector<Case>& cases,
            const std::map<std::string, Measured>& results) {
   const Measured& one = results.at("1 rank");
   std::printf(
-      "\n%s, %d micro-batches of %lld x %lld, %d ranks, fp32\n\n"
+      "\n%s, %d micro-batches of %lld x %lld, %d ranks, fp32, logits %s\n\n"
       "| schedule | step, s | / 1 rank | bubble | replayed | formula |\n"
       "| --- | --- | --- | --- | --- | --- |\n",
       options.model.preset.c_str(),
       options.micro_batches,
       static_cast<long long>(options.micro_batch),
       static_cast<long long>(options.sequence),
-      options.stages);
+      options.stages,
+      options.logits == train::LogitsKept::kWhole ? "whole" : "in blocks");
   for (const Case& each : cases) {
     const Measured& measured = results.at(each.name);
     std::printf("| %s | %.2f | %s | %.1f %% | %.1f %% | %.1f %% |\n",
                 each.name.c_str(),
                 spread_of(measured.seconds).median,
                 ratio_cell(measured, one).c_str(),
-                100 * measured_bubble(measured.actions),
-                100 * replayed_bubble(options, each, measured.actions),
+                100 * median_of(measured, measured_bubble),
+                100 * median_of(measured,
+                                [&](const Traces& traces) {
+                                  return replayed_bubble(options, each, traces);
+                                }),
                 100 * bubble_of(replay(schedule_of(options, each))));
   }
-  const auto& actions = one.actions[0];
-  const double from = actions.front().start_seconds;
-  const double gaps = end_of(actions.back()) - from - busy(actions);
+  // Of one rank: what is between its actions.
   std::printf("\nBetween one rank's actions: %.3f %% of its step\n",
-              100 * gaps / one.traced_seconds);
+              100 * median_of(one, measured_bubble));
 }
 
 void run(const Options& options) {
@@ -269,7 +279,7 @@ void run(const Options& options) {
                    round + 1,
                    options.rounds,
                    one.name.c_str());
-      measure(options, one, round + 1 == options.rounds, results[one.name]);
+      measure(options, one, results[one.name]);
     }
     std::reverse(cases.begin(), cases.end());
   }
@@ -288,6 +298,7 @@ Options smoke() {
   options.sequence = 16;
   options.micro_batches = 4;
   options.rounds = 1;
+  options.steps = 1;
   options.split = "even";
   options.chunk_split = "even";
   return options;
@@ -314,6 +325,10 @@ Options parse(int argc, char** argv) {
       options.split = next();
     } else if (arg == "--chunk-split") {
       options.chunk_split = next();
+    } else if (arg == "--steps") {
+      options.steps = std::atoi(next());
+    } else if (arg == "--whole-logits") {
+      options.logits = train::LogitsKept::kWhole;
     } else if (arg == "--smoke") {
       options = smoke();
     }

@@ -174,6 +174,36 @@ TEST(PipelineMemory, IsPredictedWithRecomputation) {
   }
 }
 
+Config with_whole_logits(Config config) {
+  config.memory.logits = train::LogitsKept::kWhole;
+  return config;
+}
+
+// The head's passes are as those of blocks; a tied one's sums, ranked, are made
+// at once.
+TEST(PipelineMemory, IsPredictedWithWholeLogits) {
+  for (const ScheduleKind schedule : kSchedules) {
+    Config config = with_whole_logits(small_gpt());
+    expect_predicted(config,
+                     {.pipe = 2, .schedule = schedule, .micro_batches = 14});
+    expect_predicted(untied(config),
+                     {.pipe = 4, .schedule = schedule, .micro_batches = 8});
+    config.parallel.sums = train::Sums::kRanked;
+    expect_predicted(config,
+                     {.pipe = 2,
+                      .tensor = 2,
+                      .sequence = true,
+                      .schedule = schedule,
+                      .micro_batches = 8});
+    expect_predicted(untied(config),
+                     {.pipe = 2,
+                      .data = 2,
+                      .zero = 3,
+                      .schedule = schedule,
+                      .micro_batches = 14});
+  }
+}
+
 // The formula along the program (model/stage_activations.h), where backwards
 // are whole.
 void expect_formula(const Config& base, const Layout& layout) {
@@ -214,11 +244,13 @@ TEST(PipelineMemory, OfActivationsIsTheFormulas) {
                          .recompute = recompute};
         expect_formula(small_gpt(), layout);
         expect_formula(small_llama(), layout);
+        expect_formula(with_whole_logits(small_gpt()), layout);
         layout.micro_batches = 28;
         layout.tensor = 2;
         expect_formula(small_gpt(), layout);
         layout.sequence = true;
         expect_formula(small_llama(), layout);
+        expect_formula(with_whole_logits(small_llama()), layout);
       }
     }
   }

@@ -212,7 +212,10 @@ TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytes) {
             concat(text(with(recompute, layout)), ", ", sequence, " tokens"));
         Config config = GetParam().config();
         config.data.sequence = sequence;
-        expect_formula(configured(config, with(recompute, layout)));
+        config = configured(config, with(recompute, layout));
+        expect_formula(config);
+        config.memory.logits = train::LogitsKept::kWhole;
+        expect_formula(config);
       }
     }
   }
