@@ -304,7 +304,10 @@ TEST_P(AsyncPipeline, ZeroAndRecomputationFollowTheRule) {
       expect_the_rule(without_clipping(GetParam().config(), layout), {6, 3});
       layout.schedule = ScheduleKind::kPipedream2bw;
       layout.micro_batches = 4;
-      expect_the_rule(without_clipping(GetParam().config(), layout), {3, 2});
+      Config config = without_clipping(GetParam().config(), layout);
+      expect_the_rule(config, {3, 2});
+      config.memory.logits = train::LogitsKept::kWhole;
+      expect_the_rule(config, {3, 2});
     }
   }
 }
