@@ -5,12 +5,10 @@
 #include <filesystem>
 #include <string>
 #include <unistd.h>
-#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "dure/base/files.h"
-#include "dure/data/indexed_writer.h"
 #include "tests/program.h"
 #include "tests/small_run.h"
 
@@ -27,16 +25,7 @@ struct LayoutRun : testing::Test {
 
   void SetUp() override {
     make_directories(folder);
-    data::IndexedDatasetWriter writer((folder / "text").string(),
-                                      data::TokenType::kU16);
-    const Walks walks(400, 39, 61);
-    std::vector<std::int32_t> tokens(40);
-    for (std::int64_t i = 0; i < walks.size(); ++i) {
-      walks.sample(i, tokens);
-      writer.add_sequence(tokens);
-      writer.end_document();
-    }
-    writer.commit();
+    write_small_text((folder / "text").string());
   }
   void TearDown() override { std::filesystem::remove_all(folder); }
 

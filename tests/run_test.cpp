@@ -20,7 +20,6 @@
 #include "dure/base/files.h"
 #include "dure/base/interrupt.h"
 #include "dure/checkpoint/checkpoint.h"
-#include "dure/data/indexed_writer.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/train/check_replicas.h"
 #include "dure/train/run_checkpoint.h"
@@ -49,23 +48,9 @@ struct Run : testing::Test {
   void SetUp() override {
     std::filesystem::remove_all(folder);
     make_directories(folder);
-    write_data();
+    write_small_text((folder / "text").string());
   }
   void TearDown() override { std::filesystem::remove_all(folder); }
-
-  // 400 documents of 40 tokens.
-  void write_data() const {
-    data::IndexedDatasetWriter writer((folder / "text").string(),
-                                      data::TokenType::kU16);
-    const Walks walks(400, 39, 61);
-    std::vector<std::int32_t> tokens(40);
-    for (std::int64_t i = 0; i < walks.size(); ++i) {
-      walks.sample(i, tokens);
-      writer.add_sequence(tokens);
-      writer.end_document();
-    }
-    writer.commit();
-  }
 
   Config config(const std::string& name) const {
     Config config = small_gpt();

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "dure/base/random.h"
 #include "dure/data/dataset.h"
+#include "dure/data/indexed_writer.h"
 #include "dure/train/config.h"
 
 namespace dure {
@@ -68,6 +71,19 @@ inline train::Config small_llama() {
 
 inline Walks small_data() {
   return {4096, 16, 61};
+}
+
+// 400 documents of 40 tokens, as PREFIX.bin and PREFIX.idx.
+inline void write_small_text(const std::string& prefix) {
+  data::IndexedDatasetWriter writer(prefix, data::TokenType::kU16);
+  const Walks walks(400, 39, 61);
+  std::vector<std::int32_t> tokens(40);
+  for (std::int64_t i = 0; i < walks.size(); ++i) {
+    walks.sample(i, tokens);
+    writer.add_sequence(tokens);
+    writer.end_document();
+  }
+  writer.commit();
 }
 
 }  // namespace dure
