@@ -19,7 +19,7 @@
 #include "dure/launch/run_ranks.h"
 #include "dure/optim/gradient_norm.h"
 #include "dure/optim/schedule.h"
-#include "dure/parallel/zero/step_plan.h"
+#include "dure/parallel/zero/visits_testing.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/micro_batch.h"
 #include "tests/parity_run.h"

@@ -14,7 +14,7 @@
 #include "dure/kernels/transfer.h"
 #include "dure/mesh/sharding.h"
 #include "dure/model/weights.h"
-#include "dure/parallel/zero/step_plan.h"
+#include "dure/parallel/zero/visits_testing.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/micro_batch.h"
 

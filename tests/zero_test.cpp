@@ -10,6 +10,7 @@
 #include "dure/launch/run_ranks.h"
 #include "dure/parallel/zero/memory.h"
 #include "dure/parallel/zero/step_plan.h"
+#include "dure/parallel/zero/visits_testing.h"
 #include "dure/plan/predict.h"
 #include "dure/train/trainer.h"
 #include "tests/small_run.h"

@@ -6,7 +6,6 @@
 #include "dure/base/check.h"
 #include "dure/model/weights.h"
 #include "dure/optim/schedule.h"
-#include "dure/parallel/zero/step_plan.h"
 #include "dure/train/combine.h"
 #include "dure/train/evaluate.h"
 #include "dure/train/load_weights.h"

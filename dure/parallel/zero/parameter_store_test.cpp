@@ -12,6 +12,7 @@
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/parallel/zero/step_plan.h"
+#include "dure/parallel/zero/visits_testing.h"
 
 namespace dure::parallel {
 namespace {

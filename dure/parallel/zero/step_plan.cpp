@@ -4,14 +4,13 @@
 #include <deque>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "dure/base/check.h"
 #include "dure/parallel/replica/countdown.h"
 
 namespace dure::parallel {
 namespace {
-
-using nn::Uses;
 
 constexpr std::size_t kMostPending = 2;  // gradients.cpp's
 
@@ -202,21 +201,6 @@ class Replay {
 };
 
 }  // namespace
-
-std::vector<nn::Visit> visits(int units, int micro_batches) {
-  std::vector<nn::Visit> result;
-  for (int m = 0; m < micro_batches; ++m) {
-    for (int unit = 0; unit + 1 < units; ++unit) {
-      result.push_back({unit, Uses::kValues, m});
-    }
-    result.push_back({units - 1, Uses::kBoth, m});
-    for (int unit = units - 2; unit > 0; --unit) {
-      result.push_back({unit, Uses::kBoth, m});
-    }
-    result.push_back({0, Uses::kGradients, m});
-  }
-  return result;
-}
 
 StepPlan plan_step(const BucketPlan& plan,
                    const StepOf& step,

@@ -9,9 +9,8 @@
 //   tied        with ranked sums, on the last stage of a pipeline: what it has
 //               given the first of a tied weight's gradient (tied.h)
 //   values      at stage 3: the buckets of the visit that reads them now, and
-//   of
-//               the `prefetch` ones after it that do; once a step: of all that
-//               have been read and will be again
+//               of the `prefetch` ones after it that do; once a step: of all
+//               that have been read and will be again
 //
 // A step of n elements, padding included, moves n in a reduce_scatter and n in
 // an all_gather at stages 1 and 2; the all_reduce of stage 0 is both in one.
@@ -26,7 +25,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "dure/nn/parameter.h"
 #include "dure/parallel/replica/bucket_plan.h"
@@ -34,10 +32,6 @@
 #include "dure/parallel/zero/values.h"
 
 namespace dure::parallel {
-
-// All visits of a step of a rank that has the whole model: of each micro-batch,
-// forward and then backward. `units`: of the model, 2 or more.
-std::vector<nn::Visit> visits(int units, int micro_batches);
 
 // A bucket that the first stage of a pipeline and the last both have (tied.h).
 enum class TiedStage : std::uint8_t { kFirst, kLast };

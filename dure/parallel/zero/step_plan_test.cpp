@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/parallel/zero/values.h"
+#include "dure/parallel/zero/visits_testing.h"
 
 namespace dure::parallel {
 namespace {

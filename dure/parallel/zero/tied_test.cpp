@@ -14,6 +14,7 @@
 #include "dure/launch/run_ranks.h"
 #include "dure/parallel/zero/parameter_store.h"
 #include "dure/parallel/zero/step_plan.h"
+#include "dure/parallel/zero/visits_testing.h"
 
 namespace dure::parallel {
 namespace {

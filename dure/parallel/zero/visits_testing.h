@@ -1,0 +1,28 @@
+// The visits of a rank that has the whole model, for tests.
+#pragma once
+
+#include <vector>
+
+#include "dure/nn/parameter.h"
+
+namespace dure::parallel {
+
+// All of a step: of each micro-batch, forward and then backward. `units`: of
+// the model, 2 or more.
+inline std::vector<nn::Visit> visits(int units, int micro_batches) {
+  using nn::Uses;
+  std::vector<nn::Visit> result;
+  for (int m = 0; m < micro_batches; ++m) {
+    for (int unit = 0; unit + 1 < units; ++unit) {
+      result.push_back({unit, Uses::kValues, m});
+    }
+    result.push_back({units - 1, Uses::kBoth, m});
+    for (int unit = units - 2; unit > 0; --unit) {
+      result.push_back({unit, Uses::kBoth, m});
+    }
+    result.push_back({0, Uses::kGradients, m});
+  }
+  return result;
+}
+
+}  // namespace dure::parallel
