@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "bench/spread.h"
+#include "bench/tiny_model.h"
 #include "dure/base/check.h"
 #include "dure/base/files.h"
 #include "dure/checkpoint/checkpoint.h"
@@ -223,21 +224,12 @@ class Bench {
   Path root_;
 };
 
-model::ModelConfig smoke_model() {
-  model::ModelConfig config;
-  config.layers = 2;
-  config.hidden = 64;
-  config.heads = 4;
-  config.vocabulary = 1000;
-  return model::resolve(config);
-}
-
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
     if (name == "--smoke") {
-      options.model = smoke_model();
+      options.model = model::resolve(tiny_model());
       options.repeats = 2;
       continue;
     }

@@ -21,6 +21,7 @@
 
 #include "bench/random_tokens.h"
 #include "bench/spread.h"
+#include "bench/tiny_model.h"
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/presets.h"
@@ -178,24 +179,14 @@ void run(const Options& options) {
   }
 }
 
-Options smoke() {
-  return {.model = {.layers = 2,
-                    .hidden = 64,
-                    .heads = 4,
-                    .vocabulary = 512,
-                    .max_sequence = 64},
-          .batch = 4,
-          .sequence = 64,
-          .rounds = 1};
-}
-
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
     const auto value = [&] { return i + 1 < argc ? argv[++i] : ""; };
     if (name == "--smoke") {
-      options = smoke();
+      options = {
+          .model = tiny_model(), .batch = 4, .sequence = 16, .rounds = 1};
     } else if (name == "--simulate") {
       options.simulate = true;
     } else if (name == "--gigabits") {

@@ -28,6 +28,7 @@
 #include "bench/operations_table.h"
 #include "bench/random_tokens.h"
 #include "bench/spread.h"
+#include "bench/tiny_model.h"
 #include "dure/base/trace.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/presets.h"
@@ -175,23 +176,9 @@ void measure(const Options& options,
 
 std::string ratio_cell(const Results& results, const std::string& name) {
   const auto one = results.rates.find("1 rank");
-  if (one == results.rates.end()) {
-    return "-";
-  }
-  const std::vector<double>& rates = results.rates.at(name);
-  std::vector<double> ratios;
-  for (std::size_t round = 0; round < rates.size(); ++round) {
-    ratios.push_back(rates[round] / one->second[round]);
-  }
-  const Spread spread = spread_of(std::move(ratios));
-  char text[64];
-  std::snprintf(text,
-                sizeof text,
-                "%.3f (%.3f to %.3f)",
-                spread.median,
-                spread.least,
-                spread.most);
-  return text;
+  return one == results.rates.end()
+             ? "-"
+             : ratio_text(results.rates.at(name), one->second);
 }
 
 std::string hidden_cell(const Trace::Overlap& overlap) {
@@ -274,17 +261,6 @@ void run(const Options& options) {
   print_memory(as_printed, results);
 }
 
-model::ModelConfig tiny() {
-  model::ModelConfig model;
-  model.preset = "tiny";
-  model.layers = 2;
-  model.hidden = 32;
-  model.heads = 2;
-  model.vocabulary = 100;
-  model.max_sequence = 16;
-  return model;
-}
-
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -307,7 +283,7 @@ Options parse(int argc, char** argv) {
     } else if (arg == "--operations") {
       options.operations = true;
     } else if (arg == "--smoke") {
-      options = {.model = tiny(),
+      options = {.model = tiny_model(),
                  .batch = 4,
                  .sequence = 16,
                  .micro_batch = 1,

@@ -27,6 +27,7 @@
 
 #include "bench/random_tokens.h"
 #include "bench/spread.h"
+#include "bench/tiny_model.h"
 #include "dure/base/trace.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/presets.h"
@@ -211,22 +212,6 @@ double replayed_bubble(const Options& options,
   return bubble_of(replay(schedule, programs, time_of, 0));
 }
 
-std::string ratio_cell(const Measured& measured, const Measured& one) {
-  std::vector<double> ratios;
-  for (std::size_t step = 0; step < measured.seconds.size(); ++step) {
-    ratios.push_back(measured.seconds[step] / one.seconds[step]);
-  }
-  const Spread spread = spread_of(std::move(ratios));
-  char text[64];
-  std::snprintf(text,
-                sizeof text,
-                "%.3f (%.3f to %.3f)",
-                spread.median,
-                spread.least,
-                spread.most);
-  return text;
-}
-
 template <typename Share>
 double median_of(const Measured& measured, const Share& share) {
   std::vector<double> shares;
@@ -255,7 +240,7 @@ void print(const Options& options,
     std::printf("| %s | %.2f | %s | %.1f %% | %.1f %% | %.1f %% |\n",
                 each.name.c_str(),
                 spread_of(measured.seconds).median,
-                ratio_cell(measured, one).c_str(),
+                ratio_text(measured.seconds, one.seconds).c_str(),
                 100 * median_of(measured, measured_bubble),
                 100 * median_of(measured,
                                 [&](const Traces& traces) {
@@ -286,24 +271,6 @@ void run(const Options& options) {
   print(options, as_printed, results);
 }
 
-Options smoke() {
-  Options options;
-  options.model = {};
-  options.model.preset = "tiny";
-  options.model.layers = 4;
-  options.model.hidden = 32;
-  options.model.heads = 2;
-  options.model.vocabulary = 100;
-  options.model.max_sequence = 16;
-  options.sequence = 16;
-  options.micro_batches = 4;
-  options.rounds = 1;
-  options.steps = 1;
-  options.split = "even";
-  options.chunk_split = "even";
-  return options;
-}
-
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -330,7 +297,13 @@ Options parse(int argc, char** argv) {
     } else if (arg == "--whole-logits") {
       options.logits = train::LogitsKept::kWhole;
     } else if (arg == "--smoke") {
-      options = smoke();
+      options = {.model = tiny_model(),
+                 .micro_batches = 4,
+                 .sequence = 16,
+                 .rounds = 1,
+                 .steps = 1,
+                 .split = "even",
+                 .chunk_split = "even"};
     }
   }
   return options;

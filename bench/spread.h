@@ -3,6 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace dure::bench {
@@ -16,6 +21,26 @@ struct Spread {
 inline Spread spread_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return {values[values.size() / 2], values.front(), values.back()};
+}
+
+// Of each measurement to the other of its round: "0.981 (0.970 to 1.012)".
+inline std::string ratio_text(const std::vector<double>& rounds,
+                              const std::vector<double>& others) {
+  std::vector<double> ratios;
+  std::transform(rounds.begin(),
+                 rounds.end(),
+                 others.begin(),
+                 std::back_inserter(ratios),
+                 std::divides());
+  const Spread spread = spread_of(std::move(ratios));
+  char text[64];
+  std::snprintf(text,
+                sizeof text,
+                "%.3f (%.3f to %.3f)",
+                spread.median,
+                spread.least,
+                spread.most);
+  return text;
 }
 
 // Seconds that the call takes, `repeats` times.
