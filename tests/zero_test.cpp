@@ -13,6 +13,7 @@
 #include "dure/parallel/zero/visits_testing.h"
 #include "dure/plan/predict.h"
 #include "dure/train/trainer.h"
+#include "tests/layout.h"
 #include "tests/small_run.h"
 
 namespace dure {
@@ -23,36 +24,11 @@ using train::Config;
 using train::Rank;
 using train::Trainer;
 
-struct Layout {
-  int ranks = 2;
-  std::int64_t zero = 0;
-  std::int64_t accumulation = 1;
-  std::int64_t zero_group = 0;
-  std::int64_t prefetch = 1;
-  train::Sums sums = train::Sums::kFast;
-  parallel::Gather gather = parallel::Gather::kEachUse;
-
-  int shard_size() const {
-    return zero == 0        ? 1
-           : zero_group > 0 ? static_cast<int>(zero_group)
-                            : ranks;
-  }
-};
-
-std::string text(const Layout& layout) {
-  return concat(layout.ranks,
-                " ranks, zero ",
-                layout.zero,
-                ", groups of ",
-                layout.shard_size(),
-                ", ",
-                layout.accumulation,
-                " micro-batches, ",
-                layout.prefetch,
-                " ahead",
-                layout.gather == parallel::Gather::kOnceAStep
-                    ? ", gathered once a step"
-                    : "");
+// Ranks that keep one copy of the model's state.
+int shard_size(const train::ParallelConfig& parallel) {
+  return static_cast<int>(parallel.zero == 0        ? 1
+                          : parallel.zero_group > 0 ? parallel.zero_group
+                                                    : parallel.data);
 }
 
 // 0.8 million parameters, in buckets of which the largest is 0.26 MiB.
@@ -61,20 +37,6 @@ Config larger_gpt() {
   config.model.layers = 4;
   config.model.hidden = 128;
   return config;
-}
-
-Config configured(Config config, const Layout& layout) {
-  config.train.micro_batch = 1;
-  config.train.global_batch = layout.ranks * layout.accumulation;
-  config.parallel.data = layout.ranks;
-  config.parallel.zero = layout.zero;
-  config.parallel.zero_group = layout.zero_group;
-  config.parallel.prefetch_layers = layout.prefetch;
-  config.parallel.sums = layout.sums;
-  config.parallel.gather = layout.gather;
-  config.parallel.bucket_mb = 0.05;
-  config.parallel.first_bucket_mb = 0.01;
-  return train::resolve(config);
 }
 
 // Of one rank, after steps.
@@ -148,18 +110,19 @@ std::vector<Measured> measure(const Config& config, std::size_t limit_bytes) {
 }
 
 parallel::StepPlan planned(const parallel::BucketPlan& plan,
-                           const Layout& layout) {
+                           const Config& config) {
+  const train::ParallelConfig& p = config.parallel;
   return plan_step(
       plan,
-      {.stage = static_cast<int>(layout.zero),
-       .shard_size = layout.shard_size(),
-       .prefetch = static_cast<int>(layout.prefetch),
-       .gather = layout.gather,
-       .order = layout.sums == train::Sums::kRanked
+      {.stage = static_cast<int>(p.zero),
+       .shard_size = shard_size(p),
+       .prefetch = static_cast<int>(p.prefetch_layers),
+       .gather = p.gather,
+       .order = p.sums == train::Sums::kRanked
                     ? parallel::Gradients::Order::kRanked
                     : parallel::Gradients::Order::kFast},
       parallel::visits(parallel::UnitBuckets(plan).units().back() + 1,
-                       static_cast<int>(layout.accumulation)));
+                       static_cast<int>(config.train.global_batch / p.data)));
 }
 
 struct Model {
@@ -182,11 +145,15 @@ std::size_t optimizer_bytes(std::int64_t kept) {
   return static_cast<std::size_t>(2 * ((kElement * kept + 63) / 64 * 64));
 }
 
-void expect_formula(const std::vector<Measured>& ranks, const Layout& layout) {
-  const int shards = layout.shard_size();
+void expect_formula(const Config& config) {
+  const std::vector<Measured> ranks = measure(config, 0);
+  const int shards = shard_size(config.parallel);
   const auto all = static_cast<double>(ranks[0].plan.elements);
-  const parallel::StateBytes formula = parallel::bytes_per_rank(
-      static_cast<int>(layout.zero), all, shards, parallel::kSinglePrecision);
+  const parallel::StateBytes formula =
+      parallel::bytes_per_rank(static_cast<int>(config.parallel.zero),
+                               all,
+                               shards,
+                               parallel::kSinglePrecision);
   std::int64_t kept = 0;
   for (const Measured& rank : ranks) {
     EXPECT_EQ(rank.of(Category::kParameters), formula.values);
@@ -198,33 +165,33 @@ void expect_formula(const std::vector<Measured>& ranks, const Layout& layout) {
   }
   // Nothing is kept twice in a group, and nothing is lost.
   const parallel::BucketPlan& plan = ranks[0].plan;
-  EXPECT_EQ(kept, (plan.elements - plan.padding()) * layout.ranks / shards);
+  EXPECT_EQ(kept,
+            (plan.elements - plan.padding()) * std::ssize(ranks) / shards);
 }
 
 TEST_P(Zero, TheLedgerHasTheFormulasBytes) {
   for (const int ranks : {2, 4}) {
     for (const int zero : {0, 1, 2, 3}) {
-      const Layout layout = {.ranks = ranks, .zero = zero};
+      const Layout layout = {.data = ranks, .zero = zero};
       SCOPED_TRACE(text(layout));
-      expect_formula(measure(configured(GetParam().config(), layout), 0),
-                     layout);
+      expect_formula(configured(GetParam().config(), layout));
     }
   }
-  const Layout groups = {.ranks = 4, .zero = 3, .zero_group = 2};
-  expect_formula(measure(configured(GetParam().config(), groups), 0), groups);
+  expect_formula(
+      configured(GetParam().config(), {.data = 4, .zero = 3, .zero_group = 2}));
 }
 
 // Of a model that is not tiny, padding is far below the 2 % that are allowed.
 TEST(ZeroPadding, IsSmall) {
   for (const int zero : {0, 3}) {
-    const Config config = configured(larger_gpt(), {.ranks = 4, .zero = zero});
+    const Config config = configured(larger_gpt(), {.data = 4, .zero = zero});
     const parallel::BucketPlan plan = measure(config, 0)[0].plan;
     EXPECT_LT(plan.padding(), plan.elements / 500);
   }
 }
 
-void expect_planned(const std::vector<Measured>& ranks, const Layout& layout) {
-  const parallel::StepPlan step = planned(ranks[0].plan, layout);
+void expect_planned(const std::vector<Measured>& ranks, const Config& config) {
+  const parallel::StepPlan step = planned(ranks[0].plan, config);
   for (const Measured& rank : ranks) {
     EXPECT_EQ(rank.of(Category::kCommunication), step.peak_bytes);
     EXPECT_EQ(rank.step.reduce_scatter, step.elements.reduce_scatter);
@@ -246,27 +213,25 @@ TEST_P(Zero, CommunicatesWhatIsPlanned) {
                          Way{train::Sums::kRanked, 2, 1}}) {
     for (const auto& [zero, group] :
          {std::pair(0, 0), {1, 4}, {2, 1}, {2, 2}, {3, 2}, {3, 4}}) {
-      const Layout layout = {.ranks = 4,
+      const Layout layout = {.data = 4,
                              .zero = zero,
-                             .accumulation = way.accumulation,
                              .zero_group = group,
-                             .prefetch = way.prefetch,
-                             .sums = way.sums};
-      SCOPED_TRACE(text(layout));
-      expect_planned(measure(configured(GetParam().config(), layout), 0),
-                     layout);
+                             .micro_batches = way.accumulation};
+      SCOPED_TRACE(concat(text(layout), ", ", way.prefetch, " ahead"));
+      Config config = configured(GetParam().config(), layout);
+      config.parallel.prefetch_layers = way.prefetch;
+      config.parallel.sums = way.sums;
+      expect_planned(measure(config, 0), config);
     }
   }
 }
 
 TEST_P(Zero, GathersOnceAStepWhereAskedTo) {
-  const Layout layout = {.ranks = 4,
-                         .zero = 3,
-                         .accumulation = 3,
-                         .gather = parallel::Gather::kOnceAStep};
-  const std::vector<Measured> ranks =
-      measure(configured(GetParam().config(), layout), 0);
-  expect_planned(ranks, layout);
+  Config config = configured(GetParam().config(),
+                             {.data = 4, .zero = 3, .micro_batches = 3});
+  config.parallel.gather = parallel::Gather::kOnceAStep;
+  const std::vector<Measured> ranks = measure(config, 0);
+  expect_planned(ranks, config);
   EXPECT_EQ(ranks[0].step.all_gather, ranks[0].plan.elements);
 }
 
@@ -274,7 +239,7 @@ TEST_P(Zero, GathersOnceAStepWhereAskedTo) {
 TEST_P(Zero, MovesThePublishedElements) {
   for (const int ranks : {2, 4}) {
     for (const int zero : {0, 1, 2, 3}) {
-      const Layout layout = {.ranks = ranks, .zero = zero};
+      const Layout layout = {.data = ranks, .zero = zero};
       SCOPED_TRACE(text(layout));
       const Measured rank =
           measure(configured(GetParam().config(), layout), 0)[0];
@@ -319,12 +284,13 @@ void expect_predicted(const Config& config) {
 TEST_P(Zero, TheSimulatorPredictsEveryCategory) {
   for (const int ranks : {2, 4}) {
     for (const int zero : {0, 1, 2, 3}) {
-      Layout layout = {.ranks = ranks, .zero = zero};
+      Layout layout = {.data = ranks, .zero = zero};
       SCOPED_TRACE(text(layout));
       expect_predicted(configured(GetParam().config(), layout));
-      layout.accumulation = 2;
-      layout.sums = train::Sums::kRanked;
-      expect_predicted(configured(GetParam().config(), layout));
+      layout.micro_batches = 2;
+      Config config = configured(GetParam().config(), layout);
+      config.parallel.sums = train::Sums::kRanked;
+      expect_predicted(config);
     }
   }
 }
@@ -335,13 +301,13 @@ TEST(ZeroLimit, StageThreeTrainsWhereOthersDoNotFit) {
   Config deep = larger_gpt();
   deep.model.layers = 16;
   const std::size_t limit =
-      predict(configured(deep, {.ranks = 4, .zero = 3})).high_water;
+      predict(configured(deep, {.data = 4, .zero = 3})).high_water;
   for (const int zero : {0, 1, 2}) {
-    const Config config = configured(deep, {.ranks = 4, .zero = zero});
+    const Config config = configured(deep, {.data = 4, .zero = zero});
     EXPECT_GT(predict(config).high_water, limit) << zero;
     EXPECT_THROW(measure(config, limit), Error) << zero;
   }
-  const Config config = configured(deep, {.ranks = 4, .zero = 3});
+  const Config config = configured(deep, {.data = 4, .zero = 3});
   for (const Measured& rank : measure(config, limit)) {
     EXPECT_LE(rank.high_water, limit);
   }
@@ -353,7 +319,7 @@ TEST(ZeroArena, StaysFlatOverALongRun) {
   for (const int zero : {0, 1, 2, 3}) {
     SCOPED_TRACE(zero);
     const Config config =
-        configured(small_gpt(), {.ranks = 2, .zero = zero, .accumulation = 2});
+        configured(small_gpt(), {.data = 2, .zero = zero, .micro_batches = 2});
     launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
       Rank rank({.world = &world});
       Trainer trainer(rank, config);
