@@ -8,14 +8,16 @@
 //                  [--steps N] [--whole-logits] [--smoke]
 //
 // COUNTS are parallel.split's, of P stages and of 2 P; --whole-logits is
-// memory.logits. A round takes N steps of one rank and of every schedule, there
-// and back in turn; medians of all steps are shown, and ratios are to the one
-// rank's step of the same number in the same round. A bubble is the mean over
-// ranks of the share of the time from the first action to the last end in which
-// a rank does nothing: measured; as the schedule replays with the means of the
-// step's measured times of each rank's actions; and by the formula, of forward
-// 1 and backward 2 (1 and 1 in halves). One rank's gaps between actions are
-// what the executor takes.
+// memory.logits. The head has a weight of its own, as schedules without a flush
+// ask. Their step here is a fourth of a segment of 4 M micro-batches, which
+// fills and drains once. A round takes N steps of one rank and of every
+// schedule, there and back in turn; medians of all steps are shown, and ratios
+// are to the one rank's step of the same number in the same round. A bubble is
+// the mean over ranks of the share of the time from the first action to the
+// last end in which a rank does nothing: measured; as the schedule replays with
+// the means of the step's measured times of each rank's actions; and by the
+// formula, of forward 1 and backward 2 (1 and 1 in halves). One rank's gaps
+// between actions are what the executor takes.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -75,24 +77,42 @@ struct Measured {  // by step
 std::vector<Case> cases_of(const Options& options) {
   std::vector<Case> cases = {{.name = "1 rank"}};
   for (const auto& [name, kind] : parallel::schedules()) {
-    if (parallel::is_synchronous(kind)) {
-      const bool two =
-          kind == ScheduleKind::kInterleaved || kind == ScheduleKind::kZbV;
-      cases.push_back({.name = name,
-                       .kind = kind,
-                       .stages = options.stages,
-                       .chunks = two ? 2 : 1});
-    }
+    const bool two =
+        kind == ScheduleKind::kInterleaved || kind == ScheduleKind::kZbV;
+    cases.push_back({.name = name,
+                     .kind = kind,
+                     .stages = options.stages,
+                     .chunks = two ? 2 : 1});
   }
   return cases;
+}
+
+// Steps of M micro-batches that are timed together.
+int steps_at_once(const Case& one) {
+  return parallel::is_synchronous(one.kind) ? 1 : 4;
+}
+
+// Micro-batches of an update.
+int per_update(const Options& options, const Case& one) {
+  return one.kind == ScheduleKind::kPipedream ? 1 : options.micro_batches;
+}
+
+ScheduleOptions schedule_of(const Options& options, const Case& one) {
+  return {.kind = one.kind,
+          .stages = one.stages,
+          .micro_batches = options.micro_batches * steps_at_once(one),
+          .chunks = one.chunks,
+          .per_update = per_update(options, one)};
 }
 
 train::Config config_of(const Options& options, const Case& one) {
   train::Config config;
   config.model = options.model;
+  config.model.tie_embeddings = false;
+  config.optimizer.clip_gradient = 0;
   config.data.sequence = options.sequence;
   config.train.micro_batch = options.micro_batch;
-  config.train.global_batch = options.micro_batch * options.micro_batches;
+  config.train.global_batch = options.micro_batch * per_update(options, one);
   config.parallel.data = 1;
   config.parallel.pipeline = one.stages;
   config.parallel.schedule = one.kind;
@@ -126,15 +146,18 @@ void measure(const Options& options, const Case& one, Measured& into) {
     train::Rank rank(rank_options);
     train::Trainer trainer(rank, config);
     const RandomTokens data(options.sequence, config.model.vocabulary);
-    trainer.step(data);  // warms up
+    const ScheduleOptions schedule = schedule_of(options, one);
+    const int updates = schedule.micro_batches / schedule.per_update;
+    trainer.steps(data, 1);  // warms up
     for (std::size_t step = before; step < into.traces.size(); ++step) {
       Trace trace;
       rank.stream.set_trace(&trace);
       world.run(comm::Barrier{});
       const double start = monotonic_seconds();
-      trainer.step(data);
+      trainer.steps(data, updates);
       if (rank.is_first()) {
-        into.seconds.push_back(monotonic_seconds() - start);
+        into.seconds.push_back((monotonic_seconds() - start) /
+                               steps_at_once(one));
       }
       rank.stream.set_trace(nullptr);
       into.traces[step][static_cast<std::size_t>(world.rank())] =
@@ -178,13 +201,6 @@ double bubble_of(const Replay& replay) {
     }
   }
   return 1 - sum / (static_cast<double>(replay.spans.size()) * replay.makespan);
-}
-
-ScheduleOptions schedule_of(const Options& options, const Case& one) {
-  return {.kind = one.kind,
-          .stages = one.stages,
-          .micro_batches = options.micro_batches,
-          .chunks = one.chunks};
 }
 
 // With the mean of each rank's actions of a kind.
