@@ -26,7 +26,7 @@ std::string text(const Layout& layout) {
 
 train::Config configured(train::Config config, const Layout& layout) {
   config.train.micro_batch = 1;
-  config.train.global_batch = layout.data * layout.micro_batches;
+  config.train.global_batch = std::int64_t{layout.data} * layout.micro_batches;
   config.parallel.pipeline = layout.pipe;
   config.parallel.data = layout.data;
   config.parallel.tensor = layout.tensor;
