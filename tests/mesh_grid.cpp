@@ -20,7 +20,8 @@ std::int64_t blocks_for(int pipe) {
 Config config_of(const GridPoint& point) {
   Config config = point.model == GridModel::kGpt ? small_gpt() : small_llama();
   config.model.layers = blocks_for(point.layout.pipe);
-  config.model.heads = 8;  // for eight tensor ranks
+  config.model.heads = 8;          // for eight tensor ranks,
+  config.model.vocabulary = 1000;  // each of which has tokens of its own
   config.model.kv_heads = point.model == GridModel::kGpt ? 0 : 2;
   config.model.dropout = point.model == GridModel::kGpt ? 0.1 : 0;
   config.optimizer.name = optim::OptimizerKind::kSgd;

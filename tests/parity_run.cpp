@@ -78,7 +78,7 @@ ParityOutcome run_layout(train::Config config,
     options.world = &world;
     Rank rank(options);
     Trainer trainer(rank, resolved);
-    const Walks data = small_data();
+    const Walks data = small_data(resolved.model.vocabulary);
     ParityOutcome mine;
     for (int i = 0; i < steps; ++i) {
       const train::StepResult step = trainer.step(data);

@@ -13,12 +13,13 @@
 
 namespace dure {
 
-// Samples that can be learned: each is a walk of fixed stride, start and stride
-// by the sample's index.
+// Samples that can be learned: each is a walk of fixed stride over 61 tokens,
+// start and stride by the sample's index.
 class Walks final : public data::Dataset {
  public:
+  // The tokens are spread evenly over the vocabulary, of 61 or more.
   Walks(std::int64_t samples, std::int64_t sequence, std::int64_t vocabulary)
-      : samples_(samples), sequence_(sequence), vocabulary_(vocabulary) {}
+      : samples_(samples), sequence_(sequence), gap_(vocabulary / kTokens) {}
 
   std::int64_t size() const override { return samples_; }
   std::int64_t sample_tokens() const override { return sequence_ + 1; }
@@ -31,14 +32,16 @@ class Walks final : public data::Dataset {
         static_cast<std::int64_t>(1 + random.below(3, 2 * i + 1));
     for (std::size_t t = 0; t < tokens.size(); ++t) {
       tokens[t] = static_cast<std::int32_t>(
-          (start + stride * static_cast<std::int64_t>(t)) % vocabulary_);
+          (start + stride * static_cast<std::int64_t>(t)) % kTokens * gap_);
     }
   }
 
  private:
+  static constexpr std::int64_t kTokens = 61;
+
   std::int64_t samples_;
   std::int64_t sequence_;
-  std::int64_t vocabulary_;
+  std::int64_t gap_;
 };
 
 inline train::Config small_gpt() {
@@ -69,8 +72,8 @@ inline train::Config small_llama() {
   return config;
 }
 
-inline Walks small_data() {
-  return {4096, 16, 61};
+inline Walks small_data(std::int64_t vocabulary = 61) {
+  return {4096, 16, vocabulary};
 }
 
 // 400 documents of 40 tokens, as PREFIX.bin and PREFIX.idx.

@@ -21,12 +21,17 @@ struct Model {
   Config (*config)();
 };
 
-// Eight heads, so that eight ranks can share them.
-Config wide_gpt() {
-  Config config = small_gpt();
+// Eight heads, so that eight ranks can share them, and tokens for each of them:
+// a part of the vocabulary is 128 at least.
+Config wide(Config config) {
   config.model.hidden = 64;
   config.model.heads = 8;
+  config.model.vocabulary = 1000;
   return config;
+}
+
+Config wide_gpt() {
+  return wide(small_gpt());
 }
 
 Config untied_gpt() {
@@ -38,10 +43,7 @@ Config untied_gpt() {
 
 // Two key-value heads: four tensor ranks hold each of them twice.
 Config wide_llama() {
-  Config config = small_llama();
-  config.model.hidden = 64;
-  config.model.heads = 8;
-  return config;
+  return wide(small_llama());
 }
 
 Config tied_llama() {
