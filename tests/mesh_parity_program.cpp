@@ -1,7 +1,9 @@
 // Runs every layout of up to eight ranks against one rank, and prints a table
 // (make parity). Exits with 1 where any is not where it should be.
 //
-//   mesh_parity [RANKS [PART OF]]
+//   mesh_parity [RANKS [FIRST LAST OF]]
+//
+// FIRST to LAST of so many parts, from 0; each is of all meshes.
 
 #include <algorithm>
 #include <cstdio>
@@ -9,6 +11,7 @@
 #include <exception>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "dure/base/check.h"
 #include "dure/base/progress.h"
@@ -44,23 +47,40 @@ bool passes(const Distance& distance) {
          distance.weights <= kWeightBound;
 }
 
-int run(int ranks, std::size_t part, std::size_t parts) {
+struct Parts {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  std::size_t of = 1;
+};
+
+std::vector<GridPoint> points_of(int ranks, const Parts& parts) {
   const std::vector<GridPoint> grid = mesh_grid(ranks);
+  std::vector<GridPoint> points;
+  for (std::size_t i = 0; i < grid.size(); ++i) {
+    if (i % parts.of >= parts.first && i % parts.of <= parts.last) {
+      points.push_back(grid[i]);
+    }
+  }
+  return points;
+}
+
+int run(int ranks, const Parts& parts) {
+  const std::vector<GridPoint> points = points_of(ranks, parts);
   GridRunner runner(kSteps);
   std::map<std::string, Row> rows;
   int failures = 0;
-  Progress progress("parity", grid.size() / parts);
+  Progress progress("parity", points.size());
   std::uint64_t done = 0;
-  for (std::size_t i = part; i < grid.size(); i += parts) {
-    const Distance distance = runner.run(grid[i]);
-    Row& row = rows[mesh_of(grid[i])];
+  for (const GridPoint& point : points) {
+    const Distance distance = runner.run(point);
+    Row& row = rows[mesh_of(point)];
     ++row.layouts;
     row.same_bits += distance.same_bits ? 1 : 0;
     row.losses = std::max(row.losses, distance.losses);
     row.weights = std::max(row.weights, distance.weights);
     if (!passes(distance)) {
       ++failures;
-      std::fprintf(stderr, "\ndiffers: %s\n", text(grid[i]).c_str());
+      std::fprintf(stderr, "\ndiffers: %s\n", text(point).c_str());
     }
     progress.update(++done, concat(failures, " differ"));
   }
@@ -90,8 +110,9 @@ int main(int argc, char** argv) {
   };
   try {
     return dure::run(argument(1, 8),
-                     static_cast<std::size_t>(argument(2, 0)),
-                     static_cast<std::size_t>(argument(3, 1)));
+                     {.first = static_cast<std::size_t>(argument(2, 0)),
+                      .last = static_cast<std::size_t>(argument(3, 0)),
+                      .of = static_cast<std::size_t>(argument(4, 1))});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 1;
