@@ -23,6 +23,13 @@ nn::Context quiet(const nn::Context& ctx) {
   return result;
 }
 
+// The same, with gradients of weights put off into the queue.
+nn::Context deferring(const nn::Context& ctx, nn::WeightQueue& queue) {
+  nn::Context result = ctx;
+  result.deferred = &queue;
+  return result;
+}
+
 // The stretch that alone uses the weight; the number of stretches, where it is
 // not one, or a rank elsewhere uses it too.
 std::size_t group_of(const std::vector<int>& units,
@@ -179,17 +186,6 @@ OwnedTensor Decoder::forward(nn::Context& ctx,
   }
   return x_nC;
 }
-
-namespace {
-
-// A context whose gradients of weights go into the queue.
-nn::Context deferring(const nn::Context& ctx, nn::WeightQueue& queue) {
-  nn::Context result = ctx;
-  result.deferred = &queue;
-  return result;
-}
-
-}  // namespace
 
 void Decoder::backward_head(nn::Context& ctx, Saved& saved, Half half) const {
   const Logits logits = saved.keeping.logits;
