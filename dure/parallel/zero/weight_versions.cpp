@@ -81,11 +81,10 @@ void WeightVersions::keep_newest() {
   OwnedTensor& copy = kept_[updates_];
   copy = place_.arena.tensor({place_.plan.elements}, Category::kParameters);
   for (std::size_t i = 0; i < newest_.size(); ++i) {
-    launch(
-        place_.stream,
-        kernels::Copy{
-            .y = copy.rows(place_.plan.offsets[i], place_.plan.lengths[i]),
-            .x = newest_[i].reshaped({place_.plan.lengths[i]})});
+    launch(place_.stream,
+           kernels::Copy{
+               .y = copy.rows(place_.plan.offsets[i], place_.plan.lengths[i]),
+               .x = newest_[i].reshaped({place_.plan.lengths[i]})});
   }
 }
 
