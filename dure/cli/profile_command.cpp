@@ -91,12 +91,11 @@ void add_plan_profile(CLI::App& plan) {
   command->add_flag("--json", options->json, "Print what was written");
   command->footer(
       "The embedding, a block and the head run forward and backward on a\n"
-      "micro-batch, with train.threads, dropout and memory.recompute as the\n"
-      "configuration has them and whole matrices. What is written is "
-      "described\n"
-      "in docs/formats/profile.md; --json prints it. parallel.split =\n"
-      "\"profile\" with parallel.profile = FILE cuts the model so that the\n"
-      "slowest stage is as fast as can be.\n"
+      "micro-batch, with train.threads, dropout, memory.recompute and\n"
+      "memory.logits as the configuration has them and whole matrices.\n"
+      "docs/formats/profile.md describes what is written; --json prints it.\n"
+      "parallel.split = \"profile\" with parallel.profile = FILE cuts the\n"
+      "model so that the slowest stage is as fast as can be.\n"
       "\n"
       "Example:\n"
       "  dure plan profile run.toml --out profile.json");

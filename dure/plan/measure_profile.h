@@ -16,10 +16,10 @@ struct MeasureProfile {
 
 // Runs the embedding, one of the blocks, which are all alike, and the head each
 // as a stage of its own would, forward and backward, on a micro-batch of the
-// configuration, with train.threads of them, dropout and memory.recompute as
-// they are, and with whole matrices (parallel.tensor 1). The head's forward
-// makes most of its gradients, so its time is mainly there. `config` must be
-// resolved.
+// configuration, with train.threads of them, dropout, memory.recompute and
+// memory.logits as they are, and with whole matrices (parallel.tensor 1). Of
+// logits in blocks the head's gradients are in its forward's time. `config`
+// must be resolved.
 train::ProfileFile measure_profile(const train::Config& config,
                                    const MeasureProfile& options);
 

@@ -1,0 +1,62 @@
+// What a configuration says to the parts below the trainer.
+#include <algorithm>
+
+#include "dure/train/config.h"
+
+namespace dure::train {
+
+parallel::StoreOptions store_options(const ParallelConfig& config) {
+  constexpr double kMib = 1 << 20;
+  return {.stage = static_cast<int>(config.zero),
+          .shard_size = static_cast<int>(config.zero_group),
+          .prefetch = static_cast<int>(config.prefetch_layers),
+          .gather = config.gather,
+          .bucket_bytes = config.bucket_mb * kMib,
+          .first_bucket_bytes = config.first_bucket_mb * kMib,
+          .order = config.sums == Sums::kRanked
+                       ? parallel::Gradients::Order::kRanked
+                       : parallel::Gradients::Order::kFast};
+}
+
+namespace {
+
+// With ranked sums the rows of a tied embedding are added to what the head has
+// written of a micro-batch (parallel/replica/tied.h), which can't come later.
+model::Logits logits_of(const Config& config) {
+  if (config.memory.logits == LogitsKept::kBlocks) {
+    return model::Logits::kBlocks;
+  }
+  const bool head_first =
+      config.model.tie_embeddings && config.parallel.sums == Sums::kRanked;
+  return head_first ? model::Logits::kKept : model::Logits::kDeferred;
+}
+
+}  // namespace
+
+model::Keeping keeping(const Config& config) {
+  const bool parts =
+      config.memory.partition_checkpoints && !config.parallel.sequence;
+  return {.recompute = config.memory.recompute,
+          .checkpoints =
+              parts ? model::Checkpoints::kParts : model::Checkpoints::kWhole,
+          .logits = logits_of(config)};
+}
+
+std::int64_t ranks_of(const ParallelConfig& parallel) {
+  return std::max<std::int64_t>(parallel.data, 1) * parallel.tensor *
+         parallel.pipeline;
+}
+
+RankOptions rank_options(const Config& config) {
+  const auto ranks = static_cast<int>(ranks_of(config.parallel));
+  return {.device = config.train.device,
+          .simulated = {.ranks = ranks},
+          .mesh = mesh_of(config.parallel, ranks),
+          .rows = config.parallel.sequence ? parallel::Rows::kCut
+                                           : parallel::Rows::kWhole,
+          .sums = config.parallel.sums == Sums::kRanked
+                      ? comm::SumOrder::kRanked
+                      : comm::SumOrder::kFast};
+}
+
+}  // namespace dure::train
