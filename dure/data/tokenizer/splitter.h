@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "dure/base/utf8.h"
 #include "dure/data/tokenizer/split_pattern.h"
-#include "dure/data/tokenizer/utf8.h"
 
 namespace dure::data {
 

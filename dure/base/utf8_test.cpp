@@ -1,10 +1,10 @@
-#include "dure/data/tokenizer/utf8.h"
+#include "dure/base/utf8.h"
 
 #include <gtest/gtest.h>
 
-#include "dure/data/tokenizer/test_text.h"
+#include "dure/base/random.h"
 
-namespace dure::data {
+namespace dure {
 namespace {
 
 // What Python's bytes.decode("utf-8", "replace") gives.
@@ -44,10 +44,16 @@ TEST(Utf8, OffsetsComeBackToTheOriginal) {
 
 TEST(Utf8, TheRepairedTextIsValid) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    const RepairedText repaired(random_text(seed, 40));
+    const RandomStream random(seed, "text");
+    std::string text;
+    for (std::size_t i = 0; i < 40; ++i) {
+      // Bytes of every kind: plain, leading and following ones.
+      text += "ab\x80\xbf\xc3\xe2\xed\xf0\xf4\xff"[random.below(10, i)];
+    }
+    const RepairedText repaired(text);
     EXPECT_EQ(valid_utf8_prefix(repaired.text()), repaired.text().size());
   }
 }
 
 }  // namespace
-}  // namespace dure::data
+}  // namespace dure

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace dure::data {
+namespace dure {
 
 // The bytes before the first that is not UTF-8; the size where all are.
 std::size_t valid_utf8_prefix(std::string_view text);
@@ -41,4 +41,4 @@ class RepairedText {
   std::vector<Repair> repairs_;
 };
 
-}  // namespace dure::data
+}  // namespace dure

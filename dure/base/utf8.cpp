@@ -1,9 +1,9 @@
-#include "dure/data/tokenizer/utf8.h"
+#include "dure/base/utf8.h"
 
 #include <cstdint>
 #include <cstring>
 
-namespace dure::data {
+namespace dure {
 namespace {
 
 // How a character must go on after its first byte: Unicode, table 3-7.
@@ -106,4 +106,4 @@ std::size_t RepairedText::Cursor::original(std::size_t offset) {
   return offset - added_;
 }
 
-}  // namespace dure::data
+}  // namespace dure
