@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "dure/base/files.h"
+#include "dure/base/log.h"
 #include "dure/checkpoint/manifest.h"
 #include "dure/checkpoint/safetensors.h"
 #include "dure/checkpoint/safetensors_writer.h"
@@ -102,7 +103,8 @@ struct TensorTarget {
 };
 
 // A checkpoint, opened: manifest read, files of the right sizes, tensors of the
-// right shapes. Threads: any number may read.
+// right shapes. Error, with what is damaged, where they are not. Threads: any
+// number may read.
 class CheckpointReader {
  public:
   explicit CheckpointReader(const Path& folder);
@@ -122,6 +124,8 @@ class CheckpointReader {
   void expect_model(const model::ModelConfig& wanted) const;
 
   // Reads everything and compares sums; Error for the first that differs.
+  // Whoever opens what find_newest() or resolve_checkpoint() has not looked at
+  // calls it before using anything.
   void verify() const;
 
  private:
@@ -146,6 +150,7 @@ void read_stretches(const SafetensorsFile& file,
 // A checkpoint as a source of weights.
 class CheckpointWeights : public WeightSource {
  public:
+  // What resolve_checkpoint() returned.
   explicit CheckpointWeights(const Path& folder) : reader_(folder) {}
 
   using WeightSource::read;
@@ -169,20 +174,48 @@ class CheckpointWeights : public WeightSource {
 
 Path step_folder(const Path& root, std::int64_t step);
 
-// The complete checkpoints of `root`, by step, ascending. A folder that lacks
-// its manifest or a file is not complete and is passed over.
-std::vector<Path> list_checkpoints(const Path& root);
+// What is named so in `root`, whole or not, by step, ascending; none where
+// there is no such folder. Error where it can't be read.
+struct StepFolder {
+  std::int64_t step = 0;
+  Path path;
+};
+std::vector<StepFolder> step_folders(const Path& root);
 
-// The newest of them; nothing where there is none, or no such folder.
-std::optional<Path> find_latest(const Path& root);
+// How closely a checkpoint is looked at, to say that it is whole.
+enum class Look : std::uint8_t {
+  kSizes,  // its manifest, and the sizes, names and shapes of its files
+  kSums,   // every byte, too: before anything of it is used
+};
 
-// Removes all but the newest `keep` (1 or more), and what killed processes left
-// behind. Returns what it removed.
+// The newest whole checkpoint of `root`, and what was passed over to find it.
+// OtherVersion and, where this user may not read one, Error: what is not
+// damaged is not passed over.
+struct Newest {
+  struct Damaged {
+    Path path;
+    std::string why;
+  };
+  std::optional<Path> whole;
+  std::vector<Damaged> damaged;  // newer than it, the newest first
+};
+Newest find_newest(const Path& root, Look look);
+
+// "damaged checkpoints are passed over: PATH (WHY), ...".
+std::string describe(const std::vector<Newest::Damaged>& damaged);
+
+// Removes all but the newest `keep` (1 or more) that have all their files,
+// damaged ones among them, and what killed processes left behind. Returns what
+// it removed.
 std::vector<Path> prune(const Path& root, std::int64_t keep);
 
-// `path` itself where it is a checkpoint, else the newest in it, or in its
-// folder "checkpoints": a run's. Error:
-// neither.
-Path resolve_checkpoint(const Path& path);
+// `path` itself where it is a checkpoint, else the newest whole one in it, or
+// in its folder "checkpoints": a run's. `log` hears of damaged ones that are
+// passed over. Error: neither, or `path` itself is damaged.
+Path resolve_checkpoint(const Path& path, Look look, const Log& log);
+
+// As above, where none is passed over: `path` itself, or the newest by name.
+// Every byte is compared; Error for what is damaged.
+Path verify_checkpoint(const Path& path);
 
 }  // namespace dure::checkpoint

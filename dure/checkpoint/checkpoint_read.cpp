@@ -42,7 +42,7 @@ Path complete(const Path& folder, const Manifest& manifest) {
                bytes,
                " bytes, the manifest says ",
                file.bytes,
-               "; it is damaged: take another checkpoint");
+               "; it is damaged");
   }
   DURE_CHECK(record_of(manifest, kModelFile) != nullptr,
              (folder / kManifestFile).string(),
@@ -68,7 +68,7 @@ void check_sum(const Path& path, const FileRecord& file) {
              sum,
              ", the manifest says ",
              file.xxh64,
-             "); take another checkpoint");
+             ")");
 }
 
 }  // namespace

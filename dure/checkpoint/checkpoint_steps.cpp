@@ -1,6 +1,10 @@
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
+#include <ranges>
+#include <unistd.h>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -24,23 +28,45 @@ std::optional<std::int64_t> step_of(const std::string& name) {
   return whole ? std::optional(step) : std::nullopt;
 }
 
-// Whether the manifest can be read and every file it names has its size.
-bool is_complete(const Path& folder) {
-  try {
-    const Path path = folder / kManifestFile;
-    const Manifest manifest =
-        manifest_from_json(read_file(path), path.string());
-    return std::all_of(manifest.files.begin(),
-                       manifest.files.end(),
-                       [&](const FileRecord& file) {
-                         std::error_code error;
-                         const auto bytes = std::filesystem::file_size(
-                             folder / file.name, error);
-                         return !error && bytes == file.bytes;
-                       });
-  } catch (const Error&) {
-    return false;
+// Of what this user may not read nothing can be said.
+void expect_readable(const Path& folder) {
+  for (const Path& path : {folder, folder / kManifestFile}) {
+    DURE_CHECK(::access(path.c_str(), R_OK) == 0 || errno != EACCES,
+               "can't read ",
+               path.string(),
+               ": ",
+               std::strerror(EACCES),
+               "; it may be a whole checkpoint: let this user read it, or "
+               "choose another checkpoint.directory");
   }
+}
+
+// What is damaged; nothing where all is whole.
+std::optional<std::string> damage_of(const StepFolder& folder, Look look) {
+  expect_readable(folder.path);
+  try {
+    const CheckpointReader reader(folder.path);
+    DURE_CHECK(reader.manifest().step == folder.step,
+               "it holds step ",
+               reader.manifest().step);
+    if (look == Look::kSums) {
+      reader.verify();
+    }
+    return std::nullopt;
+  } catch (const OtherVersion&) {
+    throw;
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+bool is_checkpoint(const Path& path) {
+  return std::filesystem::exists(path / kManifestFile);
+}
+
+// Where the step_N folders of `path` are: in it, or a run's in "checkpoints".
+Path root_in(const Path& path) {
+  return step_folders(path).empty() ? path / "checkpoints" : path;
 }
 
 }  // namespace
@@ -51,55 +77,104 @@ Path step_folder(const Path& root, std::int64_t step) {
   return root / name;
 }
 
-std::vector<Path> list_checkpoints(const Path& root) {
-  std::vector<std::pair<std::int64_t, Path>> found;
-  std::error_code error;  // no such folder: no checkpoints
-  for (const auto& entry : std::filesystem::directory_iterator(root, error)) {
-    const auto step = step_of(entry.path().filename().string());
-    if (step && is_complete(entry.path())) {
-      found.emplace_back(*step, entry.path());
+std::vector<StepFolder> step_folders(const Path& root) {
+  std::vector<StepFolder> folders;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(root, error);
+  while (!error && entry != std::filesystem::directory_iterator()) {
+    if (const auto step = step_of(entry->path().filename().string())) {
+      folders.push_back({*step, entry->path()});
     }
+    entry.increment(error);
   }
-  std::sort(found.begin(), found.end());
-  std::vector<Path> folders;
-  folders.reserve(found.size());
-  for (auto& [step, folder] : found) {
-    folders.push_back(std::move(folder));
-  }
+  DURE_CHECK(!error || error == std::errc::no_such_file_or_directory,
+             "can't read the directory ",
+             root.string(),
+             ": ",
+             error.message());
+  std::sort(folders.begin(), folders.end(), [](const auto& a, const auto& b) {
+    return a.step < b.step;
+  });
   return folders;
 }
 
-std::optional<Path> find_latest(const Path& root) {
-  const std::vector<Path> folders = list_checkpoints(root);
-  return folders.empty() ? std::nullopt : std::optional(folders.back());
+Newest find_newest(const Path& root, Look look) {
+  Newest newest;
+  const std::vector<StepFolder> folders = step_folders(root);
+  for (const StepFolder& folder : std::views::reverse(folders)) {
+    const auto damage = damage_of(folder, look);
+    if (!damage) {
+      newest.whole = folder.path;
+      return newest;
+    }
+    newest.damaged.push_back({folder.path, *damage});
+  }
+  return newest;
+}
+
+std::string describe(const std::vector<Newest::Damaged>& damaged) {
+  std::string text;
+  for (const Newest::Damaged& one : damaged) {
+    text +=
+        concat(text.empty() ? "" : "; ", one.path.string(), " (", one.why, ")");
+  }
+  return (damaged.size() == 1 ? "a damaged checkpoint is passed over: "
+                              : "damaged checkpoints are passed over: ") +
+         text;
 }
 
 std::vector<Path> prune(const Path& root, std::int64_t keep) {
   DURE_CHECK(keep >= 1, "wanted to keep 1 checkpoint or more, not ", keep);
-  std::vector<Path> folders = list_checkpoints(root);
-  const auto kept = static_cast<std::size_t>(keep);
-  folders.resize(folders.size() - std::min(folders.size(), kept));
-  for (const Path& folder : folders) {
-    remove_folder(folder);
+  std::vector<Path> removed;
+  std::int64_t kept = 0;
+  const std::vector<StepFolder> folders = step_folders(root);
+  for (const StepFolder& folder : std::views::reverse(folders)) {
+    if (kept == keep) {
+      remove_folder(folder.path);
+      removed.push_back(folder.path);
+    } else if (!damage_of(folder, Look::kSizes)) {
+      ++kept;
+    }
   }
+  std::reverse(removed.begin(), removed.end());
   remove_leftovers(root, std::string(kPrefix));
-  return folders;
+  return removed;
 }
 
-Path resolve_checkpoint(const Path& path) {
-  if (std::filesystem::exists(path / kManifestFile)) {
+Path resolve_checkpoint(const Path& path, Look look, const Log& log) {
+  if (is_checkpoint(path)) {
+    const CheckpointReader reader(path);
+    if (look == Look::kSums) {
+      reader.verify();
+    }
     return path;
   }
-  std::optional<Path> latest = find_latest(path);
-  if (!latest) {
-    latest = find_latest(path / "checkpoints");
-  }
-  DURE_CHECK(latest,
+  const Newest newest = find_newest(root_in(path), look);
+  DURE_CHECK(newest.whole || newest.damaged.empty(),
+             path.string(),
+             " holds no whole checkpoint; ",
+             describe(newest.damaged));
+  DURE_CHECK(newest.whole,
              path.string(),
              " is no checkpoint (it has no ",
              kManifestFile,
-             ") and holds no complete step_N folder");
-  return *latest;
+             ") and holds none");
+  if (!newest.damaged.empty()) {
+    log.warning(concat(
+        describe(newest.damaged), "; ", newest.whole->string(), " is taken"));
+  }
+  return *newest.whole;
+}
+
+Path verify_checkpoint(const Path& path) {
+  Path one = path;
+  if (!is_checkpoint(path)) {
+    const auto folders = step_folders(root_in(path));
+    DURE_CHECK(!folders.empty(), path.string(), " holds no checkpoint");
+    one = folders.back().path;
+  }
+  CheckpointReader(one).verify();
+  return one;
 }
 
 }  // namespace dure::checkpoint

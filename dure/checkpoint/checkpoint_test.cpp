@@ -146,7 +146,7 @@ TEST_F(Checkpoint, ReadsTensorsIntoMemoryOnSeveralThreads) {
 
 TEST_F(Checkpoint, IsASourceOfWeights) {
   const Content content(1);
-  const auto source = open_weights(save(1));
+  const auto source = open_weights(save(1), Log());
   EXPECT_EQ(source->config(), small_model());
   std::vector<float> values(11 * 8);
   source->read("embedding.token.weight", values);
@@ -162,37 +162,120 @@ TEST_F(Checkpoint, IsASourceOfWeights) {
 }
 
 TEST_F(Checkpoint, TheNewestIsFoundInARunsFolder) {
-  EXPECT_EQ(find_latest(folder() / "absent"), std::nullopt);
-  EXPECT_EQ(find_latest(folder()), std::nullopt);
+  EXPECT_EQ(find_newest(folder() / "absent", Look::kSums).whole, std::nullopt);
+  EXPECT_EQ(find_newest(folder(), Look::kSums).whole, std::nullopt);
   save(9);
   const Path newest = save(123456789);
   save(10);
-  EXPECT_EQ(find_latest(folder()), newest);
-  EXPECT_EQ(resolve_checkpoint(folder()), newest);
-  EXPECT_EQ(resolve_checkpoint(newest), newest);
+  EXPECT_EQ(find_newest(folder(), Look::kSums).whole, newest);
+  EXPECT_EQ(resolve_checkpoint(folder(), Look::kSums, Log()), newest);
+  EXPECT_EQ(resolve_checkpoint(newest, Look::kSums, Log()), newest);
+  EXPECT_EQ(verify_checkpoint(folder()), newest);
 }
 
-TEST_F(Checkpoint, AnIncompleteOneIsPassedOver) {
+TEST_F(Checkpoint, DamagedOnesArePassedOverAndSaid) {
   const Path good = save(1);
   const Path no_manifest = save(2);
   const Path short_file = save(3);
   const Path no_file = save(4);
+  const Path renamed = step_folder(folder(), 6);
+  std::filesystem::rename(save(5), renamed);
+  const Path empty = step_folder(folder(), 7);
+  make_directories(empty);
+  write_file_atomically(step_folder(folder(), 8), "a file");
   std::filesystem::remove(no_manifest / kManifestFile);
   std::filesystem::resize_file(short_file / kOptimizerFile, 100);
   std::filesystem::remove(no_file / kModelFile);
   make_directories(folder() / "step_x");
-  EXPECT_THAT(list_checkpoints(folder()), ElementsAre(good));
+  const Newest newest = find_newest(folder(), Look::kSizes);
+  EXPECT_EQ(newest.whole, good);
+  std::vector<std::string> whys;
+  for (const Newest::Damaged& damaged : newest.damaged) {
+    whys.push_back(damaged.why);
+  }
+  EXPECT_THAT(whys,
+              ElementsAre(HasSubstr("step_00000008 is no checkpoint"),
+                          HasSubstr("step_00000007 is no checkpoint"),
+                          HasSubstr("it holds step 5"),
+                          HasSubstr("model.safetensors is missing"),
+                          HasSubstr("has 100 bytes"),
+                          HasSubstr("step_00000002 is no checkpoint")));
+  EXPECT_THAT(describe(newest.damaged), HasSubstr(short_file.string()));
+  EXPECT_THAT(error_of([&] { verify_checkpoint(folder()); }),
+              HasSubstr("step_00000008"));
 }
 
-TEST_F(Checkpoint, PruningKeepsTheNewest) {
+TEST_F(Checkpoint, WhereAllAreDamagedThereIsNone) {
+  const Path only = save(1);
+  std::filesystem::remove(only / kModelFile);
+  EXPECT_EQ(find_newest(folder(), Look::kSizes).whole, std::nullopt);
+  EXPECT_THAT(
+      error_of([&] { resolve_checkpoint(folder(), Look::kSums, Log()); }),
+      HasSubstr("holds no whole checkpoint"));
+  EXPECT_THAT(error_of([&] {
+                resolve_checkpoint(folder() / "absent", Look::kSums, Log());
+              }),
+              HasSubstr("is no checkpoint"));
+}
+
+// One bit anywhere: in a weight, a state, a document, a number or a name of the
+// manifest.
+TEST_F(Checkpoint, AFlippedBitInAnyFileIsFound) {
+  const Path good = save(1);
+  const Path damaged = save(2);
+  for (const char* name :
+       {kManifestFile, kModelFile, kOptimizerFile, kTrainerFile}) {
+    const std::string text = read_file(damaged / name);
+    const std::size_t stride = name == kManifestFile ? 1 : text.size() / 16;
+    for (std::size_t at = 0; at < text.size(); at += stride) {
+      SCOPED_TRACE(concat(name, " byte ", at));
+      std::string flipped = text;
+      flipped[at] = static_cast<char>(flipped[at] ^ (1 << at % 8));
+      write_file_atomically(damaged / name, flipped);
+      EXPECT_EQ(find_newest(folder(), Look::kSums).whole, good);
+    }
+    write_file_atomically(damaged / name, text);
+  }
+  EXPECT_EQ(find_newest(folder(), Look::kSums).whole, damaged);
+}
+
+// As versions before it had a sum of itself wrote a manifest.
+std::string without_sum(std::string text) {
+  const std::size_t first = text.find(",\n  \"xxh64\"");
+  return text.erase(first, text.find('\n', first + 2) - first);
+}
+
+TEST_F(Checkpoint, AManifestWithoutASumIsOfAnEarlierVersion) {
+  const Path path = save(1) / kManifestFile;
+  write_file_atomically(path, without_sum(read_file(path)));
+  EXPECT_TRUE(find_newest(folder(), Look::kSums).whole);
+}
+
+// Not damaged, and not to be replaced by what this program knows.
+TEST_F(Checkpoint, OneOfAnotherVersionIsNotPassedOver) {
+  save(1);
+  const Path newer = save(2) / kManifestFile;
+  std::string text = without_sum(read_file(newer));
+  text.replace(text.find("\"version\": 1"), 12, "\"version\": 2");
+  write_file_atomically(newer, text);
+  EXPECT_THROW(find_newest(folder(), Look::kSizes), OtherVersion);
+}
+
+TEST_F(Checkpoint, PruningKeepsTheNewestThatHaveAllFiles) {
   const Path a = save(1);
   const Path b = save(2);
   const Path c = save(3);
   EXPECT_THAT(prune(folder(), 2), ElementsAre(a));
-  EXPECT_THAT(list_checkpoints(folder()), ElementsAre(b, c));
   EXPECT_THAT(prune(folder(), 2), IsEmpty());
   EXPECT_THAT(error_of([&] { prune(folder(), 0); }), HasSubstr("not 0"));
   EXPECT_EQ(entries(), 2U);
+  // A damaged one counts for nothing, and goes when two newer ones stand.
+  std::filesystem::remove(c / kModelFile);
+  const Path d = save(4);
+  EXPECT_THAT(prune(folder(), 2), IsEmpty());
+  save(5);
+  EXPECT_THAT(prune(folder(), 2), ElementsAre(b, c));
+  EXPECT_EQ(find_newest(folder(), Look::kSums).whole, step_folder(folder(), 5));
 }
 
 TEST_F(Checkpoint, WhatAKilledProcessLeftIsNeverSeenAndIsRemoved) {
@@ -206,7 +289,7 @@ TEST_F(Checkpoint, WhatAKilledProcessLeftIsNeverSeenAndIsRemoved) {
   const Path alive = folder() / (std::string(".step_00000002.tmp.") + host +
                                  "." + std::to_string(::getppid()));
   make_directories(alive);
-  EXPECT_THAT(list_checkpoints(folder()), IsEmpty());
+  EXPECT_THAT(step_folders(folder()), IsEmpty());
   save(2);
   EXPECT_FALSE(std::filesystem::exists(left));
   EXPECT_TRUE(std::filesystem::exists(alive));

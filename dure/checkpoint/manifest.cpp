@@ -5,7 +5,9 @@
 
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
+#include "dure/base/quote.h"
 #include "dure/checkpoint/json.h"
+#include "dure/checkpoint/parallel_io.h"
 
 namespace dure::checkpoint {
 namespace {
@@ -14,6 +16,17 @@ using model::ModelConfig;
 using nlohmann::json;
 
 constexpr const char* kFormat = "dure-checkpoint";
+constexpr const char* kSum = "xxh64";  // of all the rest
+constexpr std::string_view kKeys[] = {"format",
+                                      "version",
+                                      "step",
+                                      "consumed_samples",
+                                      "seed",
+                                      "config_hash",
+                                      "commit",
+                                      "model",
+                                      "files",
+                                      kSum};
 constexpr std::string_view kFree[] = {"preset", "dropout", "init_std"};
 
 std::string hex(std::uint64_t value) {
@@ -80,13 +93,55 @@ ModelConfig model_from(const json& object, const std::string& source) {
   return config;
 }
 
+// Of the object without its sum, as it is written.
+std::string sum_of(json object) {
+  object.erase(kSum);
+  const std::string text = object.dump(2);
+  return hex(xxh64(std::as_bytes(std::span(text))));
+}
+
+// Manifests of versions before it had one are taken without.
+void check_sum(const json& object, const std::string& source) {
+  if (object.contains(kSum)) {
+    DURE_CHECK(object[kSum] == sum_of(object),
+               source,
+               " is damaged: its sum is ",
+               sum_of(object),
+               ", and it says ",
+               quoted(object[kSum].dump()));
+  }
+}
+
+// A key that is not known is one whose name was damaged: another version would
+// say that it is one.
+void check_keys(const json& object, const std::string& source) {
+  for (const auto& [key, value] : object.items()) {
+    const bool known =
+        std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
+    DURE_CHECK(known, source, ": no manifest has a key ", quoted(key));
+  }
+}
+
+void check_version(const JsonFields& fields) {
+  const std::int64_t version = fields.integer("version");
+  if (version != kManifestVersion) {
+    throw OtherVersion(concat(fields.source(),
+                              ": has version ",
+                              version,
+                              " of the format; this program reads version ",
+                              kManifestVersion,
+                              ": take the one that wrote it"));
+  }
+}
+
 FileRecord file_from(const json& value, const std::string& source) {
   DURE_CHECK(value.is_object(), source, ": files: wanted objects");
   const JsonFields fields(value, source + ": files");
   const std::string name = fields.text("name");
   const bool beside = !name.empty() && name.front() != '.' &&
                       name.find('/') == std::string::npos;
-  DURE_CHECK(beside, source, ": files: wanted a plain name, found ", name);
+  DURE_CHECK(
+      beside, source, ": files: wanted a plain name, found ", quoted(name));
   return {.name = name,
           .bytes = static_cast<std::uint64_t>(fields.whole("bytes")),
           .xxh64 = from_hex(fields.text("xxh64"), fields.source())};
@@ -109,15 +164,16 @@ std::string to_json(const Manifest& manifest) {
                      {"bytes", file.bytes},
                      {"xxh64", hex(file.xxh64)}});
   }
-  const json object = {{"format", kFormat},
-                       {"version", kManifestVersion},
-                       {"step", manifest.step},
-                       {"consumed_samples", manifest.consumed_samples},
-                       {"seed", manifest.seed},
-                       {"config_hash", manifest.config_hash},
-                       {"commit", manifest.commit},
-                       {"model", model_object(manifest.model)},
-                       {"files", files}};
+  json object = {{"format", kFormat},
+                 {"version", kManifestVersion},
+                 {"step", manifest.step},
+                 {"consumed_samples", manifest.consumed_samples},
+                 {"seed", manifest.seed},
+                 {"config_hash", manifest.config_hash},
+                 {"commit", manifest.commit},
+                 {"model", model_object(manifest.model)},
+                 {"files", files}};
+  object[kSum] = sum_of(object);
   return object.dump(2) + "\n";
 }
 
@@ -129,13 +185,9 @@ Manifest manifest_from_json(std::string_view text, const std::string& source) {
              ": not a checkpoint of Dure's (format is not ",
              kFormat,
              ")");
-  const std::int64_t version = fields.integer("version");
-  DURE_CHECK(version == kManifestVersion,
-             source,
-             ": has version ",
-             version,
-             " of the format; this program reads version ",
-             kManifestVersion);
+  check_sum(object, source);
+  check_version(fields);
+  check_keys(object, source);
   Manifest manifest{.model = model_from(fields.object("model"), source),
                     .step = fields.whole("step"),
                     .consumed_samples = fields.whole("consumed_samples"),

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dure/base/check.h"
 #include "dure/model/config.h"
 
 namespace dure::checkpoint {
@@ -30,10 +31,17 @@ struct Manifest {
   std::vector<FileRecord> files = {};  // set when it is saved
 };
 
+// What another version of Dure wrote: not damaged, and not to be replaced.
+class OtherVersion : public Error {
+ public:
+  using Error::Error;
+};
+
+// With a sum of itself, so that a changed digit is found.
 std::string to_json(const Manifest& manifest);
 
-// Error for what is no manifest of a version that this program knows; `source`
-// is what it is called there.
+// Error for what is no manifest, or a damaged one; OtherVersion for one of a
+// version that this program does not read. `source` is what it is called there.
 Manifest manifest_from_json(std::string_view json, const std::string& source);
 
 // The model alone, as a JSON object of the keys of [model].

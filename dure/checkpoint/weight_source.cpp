@@ -7,15 +7,32 @@
 
 namespace dure::checkpoint {
 
-std::unique_ptr<WeightSource> open_weights(const Path& path) {
+namespace {
+
+bool is_huggingface(const Path& folder) {
+  return std::filesystem::exists(folder / "config.json");
+}
+
+}  // namespace
+
+Path find_weights(const Path& path, const Log& log) {
   DURE_CHECK(std::filesystem::is_directory(path),
              path.string(),
              " is no folder; wanted a checkpoint of Dure's or a Hugging Face "
              "model");
-  if (std::filesystem::exists(path / "config.json")) {
-    return std::make_unique<HuggingFaceWeights>(path);
+  return is_huggingface(path) ? path
+                              : resolve_checkpoint(path, Look::kSums, log);
+}
+
+std::unique_ptr<WeightSource> open_found_weights(const Path& folder) {
+  if (is_huggingface(folder)) {
+    return std::make_unique<HuggingFaceWeights>(folder);
   }
-  return std::make_unique<CheckpointWeights>(resolve_checkpoint(path));
+  return std::make_unique<CheckpointWeights>(folder);
+}
+
+std::unique_ptr<WeightSource> open_weights(const Path& path, const Log& log) {
+  return open_found_weights(find_weights(path, log));
 }
 
 void expect_tensor(const TensorEntry& entry,

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "dure/base/files.h"
+#include "dure/base/log.h"
 #include "dure/checkpoint/safetensors.h"
 #include "dure/mesh/sharding.h"
 #include "dure/model/config.h"
@@ -44,9 +45,18 @@ class WeightSource {
 };
 
 // The weights of `path`: a checkpoint of ours (a folder with manifest.json), a
-// folder of such (the latest), or a Hugging Face folder (with config.json).
-// Error where it is neither, or where its tensors are not the model's.
-std::unique_ptr<WeightSource> open_weights(const Path& path);
+// folder of such (the newest whole one; `log` hears of damaged ones that are
+// passed over), or a Hugging Face folder (with config.json). Error where it is
+// neither, where its tensors are not the model's, or where a checkpoint's bytes
+// are not those that were saved.
+std::unique_ptr<WeightSource> open_weights(const Path& path, const Log& log);
+
+// The first half of it: the folder, looked for and compared with its sums.
+// Where several ranks open it, one does this, and the others take the folder.
+Path find_weights(const Path& path, const Log& log);
+
+// The second half, of a folder that find_weights() returned.
+std::unique_ptr<WeightSource> open_found_weights(const Path& folder);
 
 // What a WeightSource checks when it opens: that `entry` is of the shape and
 // holds floats. `file` is for the message.

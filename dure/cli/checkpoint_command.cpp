@@ -32,8 +32,8 @@ struct Options {
   bool json = false;
 };
 
-CheckpointReader open(const std::string& path) {
-  return CheckpointReader(checkpoint::resolve_checkpoint(path));
+CheckpointReader open(const std::string& path, checkpoint::Look look) {
+  return CheckpointReader(checkpoint::resolve_checkpoint(path, look, Log()));
 }
 
 void print_json(const ordered_json& value) {
@@ -80,7 +80,7 @@ ordered_json show_json(const CheckpointReader& reader) {
 }
 
 void show(const Options& options) {
-  const CheckpointReader reader = open(options.path);
+  const CheckpointReader reader = open(options.path, checkpoint::Look::kSizes);
   const ordered_json facts = show_json(reader);
   if (options.json) {
     return print_json(facts);
@@ -110,8 +110,7 @@ void show(const Options& options) {
 }
 
 void verify(const Options& options) {
-  const CheckpointReader reader = open(options.path);
-  reader.verify();
+  const CheckpointReader reader(checkpoint::verify_checkpoint(options.path));
   const std::size_t files = reader.manifest().files.size();
   if (options.json) {
     return print_json({{"path", reader.folder().string()},
@@ -204,8 +203,8 @@ std::vector<Difference> differences_of(const CheckpointReader& a,
 }
 
 void diff(const Options& options) {
-  const CheckpointReader a = open(options.path);
-  const CheckpointReader b = open(options.other);
+  const CheckpointReader a = open(options.path, checkpoint::Look::kSums);
+  const CheckpointReader b = open(options.other, checkpoint::Look::kSums);
   const std::vector<Difference> differences = differences_of(a, b);
   ordered_json rows = ordered_json::array();
   for (const Difference& row : differences) {

@@ -51,7 +51,7 @@ std::unique_ptr<WeightSource> open(const Options& options) {
   }
   if (kind == "dure") {
     return std::make_unique<checkpoint::CheckpointWeights>(
-        checkpoint::resolve_checkpoint(path));
+        checkpoint::resolve_checkpoint(path, checkpoint::Look::kSums, Log()));
   }
   unknown_kind("--from", kind);
 }
