@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <gmock/gmock.h>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -19,6 +20,7 @@
 #include "dure/base/check.h"
 #include "dure/base/files.h"
 #include "dure/base/interrupt.h"
+#include "dure/base/lock.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/train/check_replicas.h"
@@ -29,7 +31,7 @@ namespace dure {
 namespace {
 
 using train::Config;
-using train::Resume;
+using train::Start;
 
 // Before any thread, so that no thread of OpenMP or of a test takes the signals
 // that are for the run's own watch.
@@ -57,7 +59,6 @@ struct Run : testing::Test {
     config.model.dropout = 0.1;
     config.data.train = {(folder / "text").string()};
     config.data.split = "90,10,0";
-    config.data.tokenizer = "bytes";
     config.train.steps = 12;
     config.train.evaluate_every = 5;
     config.train.evaluate_steps = 2;
@@ -67,21 +68,44 @@ struct Run : testing::Test {
     return train::resolve(config);
   }
 
-  void train(const Config& config, Resume resume = Resume::kNo) const {
+  void train(const Config& config, Start start = Start::kNew) const {
     const InterruptWatch interrupts;
-    train::run_training(config, {.resume = resume, .stop = interrupts.token()});
+    train::run_training(config, {.start = start, .stop = interrupts.token()});
   }
 
   // On so many ranks, as threads.
-  void train_on(int ranks, Config config, Resume resume = Resume::kNo) const {
+  void train_on(int ranks, Config config, Start start = Start::kNew) const {
     config.parallel.data = ranks;
     launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
-      train::run_training(config, {.resume = resume, .world = &world});
+      train::run_training(config, {.start = start, .world = &world});
     });
   }
 
   Path checkpoint(const std::string& name, const std::string& step) const {
     return folder / name / "checkpoints" / ("step_000000" + step);
+  }
+
+  static std::optional<Path> newest(const Config& config) {
+    return checkpoint::find_newest(config.checkpoint.directory,
+                                   checkpoint::Look::kSums)
+        .whole;
+  }
+
+  // The Error of a run, or nothing.
+  std::string error_of(const Config& config, Start start = Start::kNew) const {
+    try {
+      train(config, start);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  // One bit of a weight.
+  static void damage(const Path& checkpoint) {
+    std::string text = read_file(checkpoint / "model.safetensors");
+    text[text.size() - 100] = static_cast<char>(text[text.size() - 100] ^ 64);
+    write_file_atomically(checkpoint / "model.safetensors", text);
   }
 
   // metrics.jsonl without what the clock decides.
@@ -129,7 +153,7 @@ TEST_F(Run, GoesOnBitForBitAsIfItHadNeverStopped) {
   train(config("whole"));
   train(config("cut"));
   std::filesystem::remove_all(checkpoint("cut", "12"));
-  train(config("cut"), Resume::kYes);
+  train(config("cut"), Start::kResume);
   expect_same_end("whole", "cut");
 }
 
@@ -150,8 +174,7 @@ TEST_F(Run, FinishesTheStepAndSavesOnASignal) {
       ::kill(::getpid(), signal);
     });
     train(slow);
-    const auto latest =
-        checkpoint::find_latest(train::checkpoint_directory(slow));
+    const auto latest = newest(slow);
     ASSERT_TRUE(latest);
     const std::int64_t step =
         checkpoint::CheckpointReader(*latest).manifest().step;
@@ -166,31 +189,182 @@ TEST_F(Run, StartsOverOnlyWhereNothingIsLost) {
   train(config("a"));
   EXPECT_THROW(train(config("a")), UsageError);
   const std::string before = losses("a");
-  train(config("a"), Resume::kYes);  // finished already
+  train(config("a"), Start::kResume);  // finished already
   EXPECT_EQ(losses("a"), before);
 }
 
 TEST_F(Run, RefusesACheckpointOfAnotherRun) {
   train(config("a"));
   const auto refuses = [&](const Config& other, const std::string& what) {
-    try {
-      train(train::resolve(other), Resume::kYes);
-      FAIL() << what;
-    } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find(what), std::string::npos)
-          << error.what();
-    }
+    EXPECT_THAT(error_of(train::resolve(other), Start::kResume),
+                testing::HasSubstr(what));
   };
   Config other = config("a");
   other.model.hidden = 64;
   other.model.ffn_hidden = 0;
   refuses(other, "hidden");
   other = config("a");
-  other.train.seed = 4;
-  refuses(other, "train.seed");
-  other = config("a");
   other.optimizer.name = optim::OptimizerKind::kSgd;
   refuses(other, "optimizer.name");
+}
+
+// Whatever gives "samples read" its meaning is the same, or is said to be
+// meant.
+TEST_F(Run, RefusesToReadOtherSamplesUnlessThatIsMeant) {
+  train(config("a"));
+  write_small_text((folder / "other").string(), 401);
+  struct Case {
+    std::function<void(Config&)> change;
+    const char* said;
+    const char* accept;
+  };
+  const std::vector<Case> cases = {
+      {[](Config& c) { c.train.seed = 4; },
+       "train.seed was 1234, is 4",
+       "seed"},
+      {[](Config& c) { c.train.global_batch = 8; },
+       "train.global_batch was 4, is 8",
+       "batch"},
+      {[](Config& c) {
+         c.train.batch_rampup = {2, 2, 8};
+       },
+       "train.batch_rampup was [], is [2, 2, 8]",
+       "batch"},
+      {[](Config& c) { c.data.sequence = 8; },
+       "data.sequence was 16, is 8",
+       "sequence"},
+      {[](Config& c) { c.data.split = "80,20,0"; }, "split", "data"},
+      {[&](Config& c) { c.data.train = {(folder / "other").string()}; },
+       "contents",
+       "data"},
+      {[&](Config& c) { c.data.train.push_back((folder / "other").string()); },
+       "contents",
+       "data"},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.said);
+    Config other = config("a");
+    one.change(other);
+    other.train.steps = 13;
+    other.optimizer.decay_steps = 12;
+    const std::string error = error_of(other, Start::kResume);
+    EXPECT_THAT(error, testing::HasSubstr(one.said));
+    EXPECT_THAT(error,
+                testing::HasSubstr(std::string("checkpoint.accept_changed = "
+                                               "[\"") +
+                                   one.accept + "\"]"));
+    other.checkpoint.accept_changed = {one.accept};
+    EXPECT_EQ(error_of(other, Start::kResume), "");
+    std::filesystem::remove_all(checkpoint("a", "13"));
+  }
+}
+
+TEST_F(Run, GoesOnFromTheLastWholeCheckpointAndReplacesWhatIsDamaged) {
+  train(config("whole"));
+  train(config("cut"));
+  damage(checkpoint("cut", "12"));
+  train(config("cut"), Start::kResume);
+  expect_same_end("whole", "cut");
+  checkpoint::CheckpointReader(checkpoint("cut", "12")).verify();
+}
+
+TEST_F(Run, WhereAllCheckpointsAreDamagedItStopsOrBeginsAnewAsAsked) {
+  train(config("whole"));
+  train(config("a"));
+  damage(checkpoint("a", "08"));
+  damage(checkpoint("a", "12"));
+  const std::string before = losses("a");
+  EXPECT_THAT(error_of(config("a"), Start::kResume),
+              testing::AllOf(testing::HasSubstr("holds no whole checkpoint"),
+                             testing::HasSubstr("step_00000012"),
+                             testing::HasSubstr("step_00000008"),
+                             testing::HasSubstr("--restart")));
+  EXPECT_THAT(error_of(config("a")), testing::HasSubstr("already holds"));
+  EXPECT_EQ(losses("a"), before);
+  train(config("a"), Start::kRestart);
+  expect_same_end("whole", "a");
+  const Path aside = folder / "a" / "checkpoints" / "before_restart_1";
+  EXPECT_TRUE(std::filesystem::exists(aside / "step_00000012"));
+  EXPECT_TRUE(std::filesystem::exists(aside / "metrics.jsonl"));
+}
+
+TEST_F(Run, BeginsWhereThereIsNothingToGoOnFrom) {
+  train(config("new"));
+  train(config("a"), Start::kResume);
+  expect_same_end("new", "a");
+}
+
+TEST_F(Run, RefusesADirectoryThatIsNotForItsCheckpoints) {
+  train(config("a"));
+  Config other = config("b");
+  other.checkpoint.directory = checkpoint("a", "12").string();
+  for (const Start start : {Start::kNew, Start::kResume, Start::kRestart}) {
+    EXPECT_THAT(error_of(other, start),
+                testing::HasSubstr("is itself a checkpoint"));
+  }
+  // Another model's, even where it is not the newest.
+  other = config("a");
+  other.model.layers = 3;
+  std::filesystem::remove(checkpoint("a", "12") / "manifest.json");
+  for (const Start start : {Start::kResume, Start::kRestart}) {
+    EXPECT_THAT(error_of(other, start),
+                testing::HasSubstr("is of another model: model.layers is 2"));
+  }
+}
+
+TEST_F(Run, FindsBeforeItsFirstStepThatItCouldNotSave) {
+  write_file_atomically(folder / "file", "");
+  Config other = config("a");
+  other.checkpoint.directory = (folder / "file").string();
+  EXPECT_THAT(error_of(other), testing::HasSubstr("can't create"));
+  other.checkpoint.directory = (folder / "file" / "below").string();
+  EXPECT_THAT(error_of(other), testing::HasSubstr("can't create"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "a" / "metrics.jsonl"));
+  make_directories(folder / "b" / "memory.json");
+  EXPECT_THAT(error_of(config("b")),
+              testing::HasSubstr("memory.json is a directory"));
+}
+
+TEST_F(Run, HasItsDirectoriesToItself) {
+  make_directories(folder / "a" / "checkpoints");
+  {
+    const DirectoryLock other(folder / "a");
+    EXPECT_THAT(error_of(config("a")), testing::HasSubstr("is in use by"));
+  }
+  {
+    const DirectoryLock other(folder / "a" / "checkpoints");
+    EXPECT_THAT(error_of(config("a")), testing::HasSubstr("is in use by"));
+  }
+  EXPECT_EQ(error_of(config("a")), "");
+}
+
+// What ends it came after some steps: those are not lost.
+TEST_F(Run, SavesTheLastWholeStepWhenTheLossIsNoNumber) {
+  for (const int ranks : {1, 3}) {
+    SCOPED_TRACE(ranks);
+    Config diverges = config(concat("nan", ranks));
+    diverges.train.global_batch = 6;
+    diverges.train.micro_batch = 1;
+    diverges.checkpoint.every = 0;
+    diverges.optimizer.learning_rate = 1e30;
+    EXPECT_THROW(train_on(ranks, diverges), Error);
+    const auto latest = newest(diverges);
+    ASSERT_TRUE(latest);
+    const std::string metrics =
+        read_file(Path(diverges.log.directory) / "metrics.jsonl");
+    EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'),
+              checkpoint::CheckpointReader(*latest).manifest().step);
+  }
+}
+
+TEST_F(Run, EvaluatesTheTestPartAtItsEnd) {
+  Config tested = config("a");
+  tested.data.split = "80,10,10";
+  train(tested);
+  const std::string metrics = losses("a");
+  const std::string file = read_file(folder / "a" / "metrics.jsonl");
+  EXPECT_EQ(file.find("test_loss"), file.rfind("test_loss"));
+  EXPECT_GT(file.find("test_loss"), file.find("\"step\": 12"));
 }
 
 TEST_F(Run, OnTheSimulatorSavesNoWeights) {
@@ -236,7 +410,7 @@ TEST_F(Run, GoesOnWithOtherRanksAndAnotherStage) {
     steps += 3;
     next.train.steps = steps;
     next.train.evaluate_every = 0;
-    train_on(leg.ranks, next, steps > 3 ? Resume::kYes : Resume::kNo);
+    train_on(leg.ranks, next, steps > 3 ? Start::kResume : Start::kNew);
   }
   for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
     EXPECT_EQ(read_file(checkpoint("straight", "12") / file),

@@ -76,10 +76,11 @@ inline Walks small_data(std::int64_t vocabulary = 61) {
   return {4096, 16, vocabulary};
 }
 
-// 400 documents of 40 tokens, as PREFIX.bin and PREFIX.idx.
-inline void write_small_text(const std::string& prefix) {
+// Documents of 40 tokens, as PREFIX.bin and PREFIX.idx.
+inline void write_small_text(const std::string& prefix,
+                             std::int64_t documents = 400) {
   data::IndexedDatasetWriter writer(prefix, data::TokenType::kU16);
-  const Walks walks(400, 39, 61);
+  const Walks walks(documents, 39, 61);
   std::vector<std::int32_t> tokens(40);
   for (std::int64_t i = 0; i < walks.size(); ++i) {
     walks.sample(i, tokens);

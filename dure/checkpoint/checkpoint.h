@@ -102,6 +102,9 @@ struct TensorTarget {
   std::span<std::byte> bytes;
 };
 
+// Error for a folder without one, or with a damaged one; OtherVersion.
+Manifest read_manifest(const Path& folder);
+
 // A checkpoint, opened: manifest read, files of the right sizes, tensors of the
 // right shapes. Error, with what is damaged, where they are not. Threads: any
 // number may read.
@@ -118,6 +121,7 @@ class CheckpointReader {
   bool has_optimizer() const { return optimizer_.has_value(); }
 
   bool has_document(const std::string& name) const;
+  std::vector<std::string> documents() const;           // their names
   std::string document(const std::string& name) const;  // Error: none
 
   // Error where a checkpoint of `wanted` would be another, naming what differs.
@@ -205,8 +209,8 @@ Newest find_newest(const Path& root, Look look);
 std::string describe(const std::vector<Newest::Damaged>& damaged);
 
 // Removes all but the newest `keep` (1 or more) that have all their files,
-// damaged ones among them, and what killed processes left behind. Returns what
-// it removed.
+// damaged ones among them, and what killed processes left behind. Weights
+// alone, which no run saved, stay. Returns what it removed.
 std::vector<Path> prune(const Path& root, std::int64_t keep);
 
 // `path` itself where it is a checkpoint, else the newest whole one in it, or

@@ -9,15 +9,6 @@
 namespace dure::checkpoint {
 namespace {
 
-Manifest read_manifest(const Path& folder) {
-  const Path path = folder / kManifestFile;
-  DURE_CHECK(std::filesystem::exists(path),
-             folder.string(),
-             " is no checkpoint: it has no ",
-             kManifestFile);
-  return manifest_from_json(read_file(path), path.string());
-}
-
 const FileRecord* record_of(const Manifest& manifest, const std::string& name) {
   for (const FileRecord& file : manifest.files) {
     if (file.name == name) {
@@ -73,6 +64,15 @@ void check_sum(const Path& path, const FileRecord& file) {
 
 }  // namespace
 
+Manifest read_manifest(const Path& folder) {
+  const Path path = folder / kManifestFile;
+  DURE_CHECK(std::filesystem::exists(path),
+             folder.string(),
+             " is no checkpoint: it has no ",
+             kManifestFile);
+  return manifest_from_json(read_file(path), path.string());
+}
+
 CheckpointReader::CheckpointReader(const Path& folder)
     : folder_(folder),
       manifest_(read_manifest(folder)),
@@ -101,6 +101,16 @@ const SafetensorsFile& CheckpointReader::optimizer() const {
 
 bool CheckpointReader::has_document(const std::string& name) const {
   return record_of(manifest_, name) != nullptr;
+}
+
+std::vector<std::string> CheckpointReader::documents() const {
+  std::vector<std::string> names;
+  for (const FileRecord& file : manifest_.files) {
+    if (file.name != kModelFile && file.name != kOptimizerFile) {
+      names.push_back(file.name);
+    }
+  }
+  return names;
 }
 
 std::string CheckpointReader::document(const std::string& name) const {

@@ -123,16 +123,29 @@ std::string describe(const std::vector<Newest::Damaged>& damaged) {
          text;
 }
 
+namespace {
+
+// What `dure convert` makes: a run can start from it, but none saved it.
+bool is_weights_alone(const Path& whole) {
+  return !CheckpointReader(whole).has_document(kTrainerFile);
+}
+
+}  // namespace
+
 std::vector<Path> prune(const Path& root, std::int64_t keep) {
   DURE_CHECK(keep >= 1, "wanted to keep 1 checkpoint or more, not ", keep);
   std::vector<Path> removed;
   std::int64_t kept = 0;
   const std::vector<StepFolder> folders = step_folders(root);
   for (const StepFolder& folder : std::views::reverse(folders)) {
+    const bool whole = !damage_of(folder, Look::kSizes);
+    if (whole && is_weights_alone(folder.path)) {
+      continue;
+    }
     if (kept == keep) {
       remove_folder(folder.path);
       removed.push_back(folder.path);
-    } else if (!damage_of(folder, Look::kSizes)) {
+    } else if (whole) {
       ++kept;
     }
   }

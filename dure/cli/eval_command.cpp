@@ -94,7 +94,8 @@ mesh::Mesh mesh_of(const Options& options, int ranks) {
 
 void eval(const Options& options, comm::Communicator& world) {
   const Log log;
-  const auto source = checkpoint::open_weights(options.checkpoint);
+  const Path folder = train::find_weights(world, options.checkpoint, log);
+  const auto source = checkpoint::open_found_weights(folder);
   const model::ModelConfig& config = source->config();
   const std::int64_t sequence =
       options.sequence > 0 ? options.sequence : config.max_sequence;

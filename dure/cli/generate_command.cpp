@@ -154,10 +154,11 @@ mesh::Mesh mesh_of(const Options& options,
 
 // All ranks see the same tokens.
 void generate(const Options& options, comm::Communicator& world) {
-  const auto source = checkpoint::open_weights(options.checkpoint);
-  const auto tokenizer = data::load_tokenizer(
-      options.tokenizer.empty() ? train::tokenizer_of(options.checkpoint)
-                                : options.tokenizer);
+  const Path folder = train::find_weights(world, options.checkpoint, Log());
+  const auto source = checkpoint::open_found_weights(folder);
+  const auto tokenizer = data::load_tokenizer(options.tokenizer.empty()
+                                                  ? train::tokenizer_of(folder)
+                                                  : options.tokenizer);
   const std::vector<std::string> prompts = prompts_of(options);
   train::GenerateOptions settings = options.generate;
   settings.sampling.seed = static_cast<std::uint64_t>(options.seed);

@@ -22,7 +22,7 @@ struct Options {
   ConfigOptions config;
   launch::RankOptions ranks;
   std::string log_all_ranks;
-  bool resume = false;
+  train::Start start = train::Start::kNew;
   bool print_config = false;
 };
 
@@ -56,7 +56,7 @@ void train_on(comm::Communicator& world,
   }
   train::run_training(
       loaded.config,
-      {.resume = options.resume ? train::Resume::kYes : train::Resume::kNo,
+      {.start = options.start,
        .config_text = concat(
            "# Written by ", version_line(), "\n", train::to_toml(loaded)),
        .log = log,
@@ -102,9 +102,17 @@ void add_train(CLI::App& app) {
                       options->log_all_ranks,
                       "A directory that gets what each rank has to say, as "
                       "rank_R.log");
-  command->add_flag("--resume",
-                    options->resume,
-                    "Go on from the newest checkpoint, where there is one");
+  CLI::Option* resume = command->add_flag_callback(
+      "--resume",
+      [options] { options->start = train::Start::kResume; },
+      "Go on from the newest whole checkpoint, or begin where there is none");
+  command
+      ->add_flag_callback(
+          "--restart",
+          [options] { options->start = train::Start::kRestart; },
+          "Begin anew; checkpoints that are there are put aside, in a "
+          "folder beside the new ones")
+      ->excludes(resume);
   command->add_flag("--print-config",
                     options->print_config,
                     "Print every key with its value, its meaning and where it "

@@ -81,4 +81,19 @@ std::vector<std::string> gather_texts(comm::Communicator& ranks,
   return texts;
 }
 
+std::string broadcast_text(comm::Communicator& ranks, std::string text) {
+  if (ranks.back_end() == std::string_view("sim")) {
+    return text;
+  }
+  std::int64_t size = std::ssize(text);
+  ranks.run(comm::Broadcast{.x = Tensor(&size, Shape{1})});
+  text.resize(static_cast<std::size_t>(size));
+  ranks.run(comm::Broadcast{.x = Tensor(text.data(), Shape{size}, DType::kU8)});
+  return text;
+}
+
+bool all_same(comm::Communicator& ranks, std::int64_t value) {
+  return !any_of(ranks, least_over(ranks, value) != value);
+}
+
 }  // namespace dure::train

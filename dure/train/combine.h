@@ -33,6 +33,19 @@ double sum_over(comm::Communicator& ranks, double value);
 std::vector<std::string> gather_texts(comm::Communicator& ranks,
                                       const std::string& text);
 
+// A text that the first rank has, on all of them. What the others give counts
+// for nothing; but of simulated ranks there is one alone.
+std::string broadcast_text(comm::Communicator& ranks, std::string text);
+
+// Whether all ranks have the same.
+bool all_same(comm::Communicator& ranks, std::int64_t value);
+
+// What function() returns on the first rank, a text, on all of them.
+template <typename Function>
+std::string first_rank_says(comm::Communicator& ranks, Function&& function) {
+  return broadcast_text(ranks, ranks.rank() == 0 ? function() : std::string());
+}
+
 // function() on the first rank, then on the others: what it leaves on disk they
 // find there.
 template <typename Function>

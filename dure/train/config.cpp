@@ -7,6 +7,7 @@
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
 #include "dure/base/files.h"
+#include "dure/base/quote.h"
 #include "dure/train/pipeline.h"
 #include "dure/train/ramp_up.h"
 
@@ -233,6 +234,10 @@ void visit(Fields& fields, CheckpointConfig& c) {
   fields.whole(
       "every", c.every, "Steps between checkpoints; 0: only at the end.");
   fields.whole("keep", c.keep, "The latest so many are kept; 0: all.");
+  fields.texts("accept_changed",
+               c.accept_changed,
+               "What --resume may find changed since the checkpoint, of batch, "
+               "data, seed, sequence and tokenizer.");
 }
 
 void visit(Fields& fields, LogConfig& c) {
@@ -364,6 +369,20 @@ void validate(const MemoryConfig& memory) {
   }
 }
 
+void validate(const CheckpointConfig& checkpoint) {
+  for (const std::string& name : checkpoint.accept_changed) {
+    const bool known = std::find(std::begin(kAcceptableChanges),
+                                 std::end(kAcceptableChanges),
+                                 name) != std::end(kAcceptableChanges);
+    if (!known) {
+      throw UsageError(
+          concat("checkpoint.accept_changed: wanted some of \"batch\", "
+                 "\"data\", \"seed\", \"sequence\" and \"tokenizer\", got ",
+                 quoted(name)));
+    }
+  }
+}
+
 }  // namespace
 
 void visit(Fields& fields, Config& config) {
@@ -410,6 +429,7 @@ void validate(const Config& config) {
   validate(config.parallel);
   validate_tensor(config);
   validate(config.memory);
+  validate(config.checkpoint);
   validate_pipelined(config);
   validate_batches(config.train, 1);
   validate_data(config);

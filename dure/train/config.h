@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dure/data/config.h"
@@ -82,10 +83,16 @@ struct MemoryConfig {
   bool operator==(const MemoryConfig&) const = default;
 };
 
+// What a run that goes on may read otherwise than the one before, where that is
+// meant (trainer_file.h).
+inline constexpr std::string_view kAcceptableChanges[] = {
+    "batch", "data", "seed", "sequence", "tokenizer"};
+
 struct CheckpointConfig {
   std::string directory = {};  // empty: "checkpoints" in log.directory
-  std::int64_t every = 0;      // 0: only at the end
+  std::int64_t every = 1000;   // 0: only at the end
   std::int64_t keep = 3;       // 0: all
+  std::vector<std::string> accept_changed = {};  // kAcceptableChanges
 
   bool operator==(const CheckpointConfig&) const = default;
 };

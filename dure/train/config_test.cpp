@@ -114,6 +114,7 @@ TEST(Config, HasTheseKeys) {
       "checkpoint.directory",
       "checkpoint.every",
       "checkpoint.keep",
+      "checkpoint.accept_changed",
       "log.directory",
       "log.every",
       "log.trace",

@@ -4,6 +4,7 @@
 
 #include "dure/model/initialize.h"
 #include "dure/model/weights.h"
+#include "dure/train/combine.h"
 #include "dure/train/weight_parts.h"
 
 namespace dure::train {
@@ -22,6 +23,11 @@ std::vector<WeightPart> parts_of(const Replica& replica) {
 }
 
 }  // namespace
+
+Path find_weights(comm::Communicator& world, const Path& path, const Log& log) {
+  return first_rank_says(
+      world, [&] { return checkpoint::find_weights(path, log).string(); });
+}
 
 void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {
   const mesh::Part part = rank.tensor().part();

@@ -3,10 +3,15 @@
 
 #include <cstdint>
 
+#include "dure/base/files.h"
+#include "dure/base/log.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/train/replica.h"
 
 namespace dure::train {
+
+// checkpoint::find_weights() on the first rank: all open what it has found.
+Path find_weights(comm::Communicator& world, const Path& path, const Log& log);
 
 // Both fill what this rank keeps and hand it to the others, the first of those
 // that keep the same to the rest: collective. The rows that pad the vocabulary

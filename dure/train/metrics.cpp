@@ -64,6 +64,9 @@ std::string to_json(const Metrics& metrics) {
   if (metrics.validation_loss) {
     text += ", \"validation_loss\": " + number(*metrics.validation_loss);
   }
+  if (metrics.test_loss) {
+    text += ", \"test_loss\": " + number(*metrics.test_loss);
+  }
   if (metrics.skipped) {
     text += ", \"skipped\": " + nlohmann::json(*metrics.skipped).dump();
   }

@@ -19,6 +19,7 @@ struct Metrics {
   double tokens_per_second = 0;
   double model_flops_utilization = 0;
   std::optional<double> validation_loss = {};
+  std::optional<double> test_loss = {};
   std::optional<std::string> skipped = {};
   // Bytes that this rank's collectives were of since the last line, by mesh
   // axis and kind (comm/traffic.h).

@@ -15,9 +15,9 @@
 
 #include "dure/base/check.h"
 #include "dure/base/progress.h"
-#include "dure/checkpoint/checkpoint.h"
 #include "dure/comm/abandon.h"
 #include "dure/data/build_datasets.h"
+#include "dure/data/tokenizer/tokenizer.h"
 #include "dure/model/flops.h"
 #include "dure/train/check_replicas.h"
 #include "dure/train/combine.h"
@@ -26,23 +26,25 @@
 #include "dure/train/peak.h"
 #include "dure/train/ramp_up.h"
 #include "dure/train/run_checkpoint.h"
+#include "dure/train/run_directories.h"
 #include "dure/train/segment.h"
 #include "dure/train/trainer.h"
 
 namespace dure::train {
 namespace {
 
-std::int64_t validation_samples(const TrainConfig& train) {
-  return train.evaluate_every > 0 ? train.evaluate_steps * train.global_batch
-                                  : 0;
+std::int64_t evaluation_samples(const TrainConfig& train) {
+  return train.evaluate_steps * train.global_batch;
 }
 
 data::Datasets open_data(const Config& config, const Log& log) {
   return data::build_datasets(
       config.data,
       {.samples = {.train = samples_of_run(config.train),
-                   .validation = validation_samples(config.train),
-                   .test = 0},
+                   .validation = config.train.evaluate_every > 0
+                                     ? evaluation_samples(config.train)
+                                     : 0,
+                   .test = evaluation_samples(config.train)},
        .seed = static_cast<std::uint64_t>(config.train.seed),
        .vocabulary = config.model.vocabulary,
        .log = &log});
@@ -61,6 +63,15 @@ RankOptions options_of(const Config& config, comm::Communicator* world) {
   return options;
 }
 
+std::optional<RunDirectories> directories_of(const Config& config,
+                                             const Rank& rank) {
+  if (!rank.is_first()) {
+    return std::nullopt;
+  }
+  return std::optional<RunDirectories>(
+      std::in_place, config, plan_of(config, {}, {}));
+}
+
 // The run itself: a trainer, its data and its files.
 class Run {
  public:
@@ -70,6 +81,9 @@ class Run {
         log_(options.log),
         stop_(options.stop),
         rank_(options_of(config, options.world)),
+        twin_(options.twin),
+        directories_(directories_of(config, rank_)),
+        start_(starting_point(options.start)),
         data_(first_rank_first(rank_.world(),
                                [&] { return open_data(config, log_); })),
         trainer_(rank_, config),
@@ -79,7 +93,11 @@ class Run {
     DURE_CHECK(data_.train != nullptr,
                "no training data: set data.train to a prefix that `dure "
                "preprocess` wrote");
-    start_or_resume(options.resume);
+    documents_ = documents_of();
+    if (!start_.empty()) {
+      load_trainer(rank_, trainer_, start_, documents_, log_);
+      saved_step_ = trainer_.position().step;
+    }
     if (config.log.trace) {
       rank_.stream.set_trace(&trace_);
     }
@@ -94,6 +112,46 @@ class Run {
       return;
     }
     open_files();
+    try {
+      run_steps();
+      finish();
+    } catch (const NotFinite&) {
+      save_last_whole(rank_.world());
+      throw;
+    } catch (const std::exception& error) {
+      save_over_twin(error);
+      throw;
+    }
+  }
+
+ private:
+  Path file(const char* name) const {
+    return Path(config_.log.directory) / name;
+  }
+
+  std::string starting_point(Start start) {
+    if (config_.train.device == Device::kSim) {
+      return "";  // nothing is saved
+    }
+    return first_rank_says(rank_.world(), [&] {
+      return find_starting_point(config_, start, log_)
+          .value_or(Path())
+          .string();
+    });
+  }
+
+  RunDocuments documents_of() const {
+    RunDocuments documents;
+    if (rank_.is_first()) {
+      // TOK documents.tokenizer =
+      // data::tokenizer_documents(config_.data.tokenizer, TOK
+      // config_.model.vocabulary); DATA documents.data = data_.fingerprint;
+    }
+    return documents;
+  }
+
+  void run_steps() {
+    const std::int64_t first = trainer_.position().step;
     std::optional<Progress> progress;
     if (rank_.is_first()) {
       progress.emplace("train",
@@ -106,18 +164,52 @@ class Run {
                          progress_detail(last_));
       }
       if (due(config_.checkpoint.every) && !finished()) {
-        save_trainer(rank_, trainer_);
+        save(rank_.world());
       }
     }
     if (progress) {
       progress->finish(progress_detail(last_));
     }
-    finish();
   }
 
- private:
-  Path file(const char* name) const {
-    return Path(config_.log.directory) / name;
+  // Once a step: what is saved, or was read, is not written again.
+  void save(comm::Communicator& ranks) {
+    const std::int64_t step = trainer_.position().step;
+    if (saved_step_ != step) {
+      saving_ = true;
+      save_trainer(rank_, trainer_, documents_, ranks);
+      saving_ = false;
+      saved_step_ = step;
+    }
+  }
+
+  // After an error: where all ranks of `ranks` come here with weights and
+  // states of one step, that step is saved.
+  void save_last_whole(comm::Communicator& ranks) {
+    try {
+      const std::int64_t step = trainer_.position().step;
+      const bool none = saving_ || !trainer_.is_whole();
+      if (any_of(ranks, none) || !all_same(ranks, step) ||
+          saved_step_ == step) {
+        return;
+      }
+      save(ranks);
+      log_.warning(concat("the run ends by an error; step ",
+                          step,
+                          ", the last one, is saved: add --resume to go on"));
+    } catch (const std::exception& error) {
+      log_.warning(concat("the last step could not be saved: ", error.what()));
+    }
+  }
+
+  // The world fails first, so that no rank waits there for this one.
+  void save_over_twin(const std::exception& error) {
+    rank_.world().abandon(error.what());
+    if (twin_ != nullptr) {
+      save_last_whole(*twin_);
+    } else if (rank_.world().size() == 1) {
+      save_last_whole(rank_.world());
+    }
   }
 
   bool finished() const {
@@ -147,23 +239,6 @@ class Run {
                                              trainer_.position().step);
   }
 
-  void start_or_resume(Resume resume) {
-    const Path directory = checkpoint_directory(config_);
-    const auto latest = checkpoint::find_latest(directory);
-    if (!latest) {
-      return;
-    }
-    if (resume == Resume::kNo) {
-      throw UsageError(concat(directory.string(),
-                              " already holds checkpoints, the newest being ",
-                              latest->filename().string(),
-                              "; add --resume to go on from it, or choose "
-                              "another checkpoint.directory"));
-    }
-    load_trainer(rank_, trainer_, *latest);
-    log_.info(concat("going on from ", latest->string()));
-  }
-
   // To the next step at which the weights are all of that step.
   void advance() {
     const std::int64_t tokens =
@@ -180,6 +255,7 @@ class Run {
       take(result, seconds / static_cast<double>(count));
     }
     last_.validation_loss = validate();
+    last_.test_loss = test();
     if (due(config_.train.check_replicas_every)) {
       check_replicas(rank_, trainer_);
     }
@@ -215,6 +291,7 @@ class Run {
              .tokens_per_second = rate,
              .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
              .validation_loss = {},
+             .test_loss = {},
              .skipped = result.skipped};
     if (result.step < trainer_.position().step) {
       write(last_);
@@ -238,8 +315,20 @@ class Run {
       return std::nullopt;
     }
     validation_loss_ =
-        trainer_.evaluate(*data_.validation, validation_samples(config_.train));
+        trainer_.evaluate(*data_.validation, evaluation_samples(config_.train));
     return validation_loss_;
+  }
+
+  // Of a run that has made all its steps.
+  std::optional<double> test() {
+    if (data_.test == nullptr || !finished()) {
+      return std::nullopt;
+    }
+    const double loss =
+        trainer_.evaluate(*data_.test, evaluation_samples(config_.train));
+    log_.info(fmt::format(
+        "test loss {:.4f} (perplexity {:.2f})", loss, std::exp(loss)));
+    return loss;
   }
 
   // Axes on which there is another rank to talk to.
@@ -296,7 +385,7 @@ class Run {
   }
 
   void finish() {
-    save_trainer(rank_, trainer_);
+    save(rank_.world());
     comm::Communicator& world = rank_.world();
     const auto memory =
         gather_texts(world, memory_json(world.rank(), rank_.arena.ledger()));
@@ -321,10 +410,16 @@ class Run {
   std::stop_token stop_;
   bool stopped_ = false;
   Rank rank_;
+  comm::Communicator* twin_;
+  std::optional<RunDirectories> directories_;  // the first rank's
+  std::string start_;                          // a checkpoint; empty: none
   data::Datasets data_;
   Trainer trainer_;
   double flops_per_token_;
   double peak_flops_;
+  RunDocuments documents_;  // the first rank's
+  std::optional<std::int64_t> saved_step_;
+  bool saving_ = false;
   std::unique_ptr<MetricsFile> metrics_;
   Trace trace_;
   Metrics last_;

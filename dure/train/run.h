@@ -8,26 +8,27 @@
 #include "dure/base/log.h"
 #include "dure/comm/communicator.h"
 #include "dure/train/config.h"
+#include "dure/train/starting_point.h"
 
 namespace dure::train {
 
-// Whether to go on from the newest checkpoint in checkpoint.directory, or from
-// the start where there is none. Without it, a directory that holds checkpoints
-// is refused, so that nothing is lost or mixed.
-enum class Resume : std::uint8_t { kNo, kYes };
-
 struct RunOptions {
-  Resume resume = Resume::kNo;
+  Start start = Start::kNew;
   std::string config_text = {};  // the resolved configuration, for config.toml
   Log log = {};
   std::stop_token stop = {};            // asks to finish the step and save
   comm::Communicator* world = nullptr;  // the ranks; null: this one alone
+  // The same ranks, with failures of their own: over it they save what is whole
+  // when `world` has failed. Null: they do not, or there is one alone.
+  comm::Communicator* twin = nullptr;
 };
 
 // Trains, evaluates, writes metrics.jsonl, memory.json, config.toml and, where
 // asked for, trace.json into log.directory, and checkpoints. `config` must be
 // resolved and valid. Collective over the ranks: all read the same, the first
-// one writes.
+// one writes. What would keep it from saving is an Error before the first step.
+// Where a rank throws outside an update and all still answer, the weights and
+// states of the last step are saved first, and the Error goes on.
 void run_training(const Config& config, const RunOptions& options);
 
 // Samples that a run of train.steps reads.

@@ -1,78 +1,39 @@
 #include "dure/train/run_checkpoint.h"
 
+#include <algorithm>
 #include <array>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "dure/base/check.h"
-#include "dure/checkpoint/checkpoint.h"
+#include "dure/base/quote.h"
 #include "dure/comm/communicator.h"
 #include "dure/model/weights.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/tensor_gatherer.h"
+#include "dure/train/trainer_file.h"
 #include "dure/train/weight_parts.h"
 
 namespace dure::train {
 namespace {
 
 using checkpoint::FileDtype;
-using Json = nlohmann::json;
 
 constexpr std::array kTokenizerFiles = {
     "tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model"};
 
-const char* name_of(optim::OptimizerKind kind) {
-  return kind == optim::OptimizerKind::kSgd ? "sgd" : "adamw";
-}
-
-// The tokenizer's files under the names that load_tokenizer() looks for, so
-// that a checkpoint can be used by itself.
-std::map<std::string, std::string> tokenizer_files(const std::string& spec) {
-  std::map<std::string, std::string> files;
-  const Path path = spec;
-  if (std::filesystem::is_directory(path)) {
-    for (const char* name : kTokenizerFiles) {
-      if (std::filesystem::exists(path / name)) {
-        files.emplace(name, read_file(path / name));
-      }
-    }
-  } else if (path.filename() == "vocab.json") {
-    files.emplace("vocab.json", read_file(path));
-    files.emplace("merges.txt", read_file(path.parent_path() / "merges.txt"));
-  } else if (path.extension() == ".json" || path.extension() == ".model") {
-    files.emplace("tokenizer" + path.extension().string(), read_file(path));
-  }
-  return files;
-}
-
-std::string trainer_json(const Trainer& trainer) {
-  const Config& config = trainer.config();
-  const Position& position = trainer.position();
-  return Json{{"step", position.step},
-              {"updates", position.updates},
-              {"consumed_samples", position.consumed},
-              {"optimizer", name_of(config.optimizer.name)},
-              {"sequence", config.data.sequence},
-              {"tokenizer", config.data.tokenizer}}
-      .dump(2);
-}
-
-std::map<std::string, std::string> documents_of(const Trainer& trainer) {
-  auto documents = tokenizer_files(trainer.config().data.tokenizer);
-  documents[checkpoint::kTrainerFile] = trainer_json(trainer);
-  return documents;
-}
-
-// All but the documents, which only the rank that writes needs.
-checkpoint::CheckpointContent content_of(const Trainer& trainer) {
-  const Config& config = trainer.config();
+// Its tensors and its manifest.
+checkpoint::CheckpointContent content_of(const Config& config,
+                                         const Position& position) {
   checkpoint::CheckpointContent content;
   content.manifest.model = config.model;
-  content.manifest.step = trainer.position().step;
-  content.manifest.consumed_samples = trainer.position().consumed;
+  content.manifest.step = position.step;
+  content.manifest.consumed_samples = position.consumed;
   content.manifest.seed = config.train.seed;
   for (const model::WeightSpec& spec : model::weights(config.model)) {
     content.model.push_back({spec.name, FileDtype::kF32, spec.logical});
@@ -92,59 +53,127 @@ std::vector<WeightPart> parts_of(Trainer& trainer) {
   return parts;
 }
 
-// Whether the folder is there, as the first rank sees it.
-bool stands(const Path& folder, comm::Communicator& world) {
-  std::int32_t answer = 0;
-  if (world.rank() == 0) {
-    answer = std::filesystem::exists(folder) ? 1 : 0;
+using Texts = std::map<std::string, std::string>;
+
+// The tokenizer's files in a checkpoint.
+Texts tokenizer_in(const checkpoint::CheckpointReader& reader) {
+  Texts files;
+  for (const std::string& name : reader.documents()) {
+    if (name != checkpoint::kTrainerFile) {
+      files.emplace(name, reader.document(name));
+    }
   }
-  world.run(comm::Broadcast{.x = Tensor(&answer, {1})});
-  return answer != 0;
+  return files;
 }
 
-Position position_from(const Json& json, const Path& checkpoint) {
-  try {
-    return {.step = json.at("step").get<std::int64_t>(),
-            .updates = json.at("updates").get<std::int64_t>(),
-            .consumed = json.at("consumed_samples").get<std::int64_t>()};
-  } catch (const Json::exception& error) {
-    throw Error(concat(checkpoint.string(),
-                       "/",
-                       checkpoint::kTrainerFile,
-                       " lacks a number of the position: ",
-                       error.what()));
+// The files that both have must be the same: earlier versions saved fewer.
+bool same_tokenizer(const Texts& before,
+                    const Texts& now,
+                    const TrainerFile& file,
+                    const Config& config) {
+  if (before.empty() && now.empty()) {
+    return file.tokenizer == config.data.tokenizer;
   }
+  std::size_t common = 0;
+  for (const auto& [name, text] : before) {
+    const auto other = now.find(name);
+    if (other != now.end() && other->second != text) {
+      return false;
+    }
+    common += other != now.end() ? 1 : 0;
+  }
+  return common > 0;
 }
 
-Json parse(const std::string& text, const Path& checkpoint) {
-  Json json = Json::parse(text, nullptr, false);
-  DURE_CHECK(json.is_object(),
-             (checkpoint / checkpoint::kTrainerFile).string(),
-             " is not a JSON object; the checkpoint is damaged: `dure "
-             "checkpoint verify` tells how, an older one may be whole");
-  return json;
+std::vector<Change> changes_since(const checkpoint::CheckpointReader& reader,
+                                  const TrainerFile& before,
+                                  const Config& config,
+                                  const RunDocuments& documents) {
+  std::vector<Change> all =
+      changes(before, trainer_file(config, before.position, documents.data));
+  if (!same_tokenizer(
+          tokenizer_in(reader), documents.tokenizer, before, config)) {
+    all.push_back({"tokenizer",
+                   concat("data.tokenizer was ",
+                          quoted(before.tokenizer),
+                          ", is ",
+                          quoted(config.data.tokenizer),
+                          ", with other files")});
+  }
+  return all;
 }
 
-void expect_same_run(const Trainer& trainer,
-                     const checkpoint::CheckpointReader& reader,
-                     const Json& json) {
-  const Config& config = trainer.config();
-  reader.expect_model(config.model);
-  const std::string optimizer = json.value("optimizer", "");
-  DURE_CHECK(optimizer == name_of(config.optimizer.name),
-             reader.folder().string(),
+// Some change would give the samples that were read, and those that follow,
+// another meaning.
+void expect_same_samples(std::vector<Change> found,
+                         const Config& config,
+                         const std::string& checkpoint) {
+  const std::vector<std::string>& accepted = config.checkpoint.accept_changed;
+  std::erase_if(found, [&](const Change& change) {
+    return std::find(accepted.begin(), accepted.end(), change.accept) !=
+           accepted.end();
+  });
+  if (found.empty()) {
+    return;
+  }
+  std::string text;
+  std::set<std::string> names(accepted.begin(), accepted.end());
+  for (const Change& change : found) {
+    text += concat("\n  ", change.what);
+    names.insert(quoted(change.accept));
+  }
+  throw Error(concat(checkpoint,
+                     " is of a run that read other samples:",
+                     text,
+                     "\nset it as it was, or, if it is meant, "
+                     "checkpoint.accept_changed = [",
+                     fmt::to_string(fmt::join(names, ", ")),
+                     "], and the run goes on at its sample number in the new "
+                     "order"));
+}
+
+void expect_optimizer(const TrainerFile& before,
+                      const Config& config,
+                      const std::string& checkpoint) {
+  const std::string wanted = trainer_file(config, {}, {}).optimizer;
+  DURE_CHECK(before.optimizer == wanted,
+             checkpoint,
              " has the states of ",
-             optimizer,
-             ", wanted those of optimizer.name = \"",
-             name_of(config.optimizer.name),
-             "\"");
-  DURE_CHECK(reader.manifest().seed == config.train.seed,
-             reader.folder().string(),
-             " is of a run with train.seed = ",
-             reader.manifest().seed,
-             ", wanted ",
-             config.train.seed,
-             ": another seed reads other samples");
+             quoted(before.optimizer),
+             ", wanted those of optimizer.name = ",
+             quoted(wanted));
+}
+
+TrainerFile trainer_file_in(const checkpoint::CheckpointReader& reader) {
+  const std::string source =
+      (reader.folder() / checkpoint::kTrainerFile).string();
+  const TrainerFile file =
+      trainer_file_from(reader.document(checkpoint::kTrainerFile), source);
+  DURE_CHECK(file.position.step == reader.manifest().step,
+             source,
+             " is of step ",
+             file.position.step,
+             ", and its manifest of step ",
+             reader.manifest().step);
+  return file;
+}
+
+// On the first rank: what it throws ends the others.
+void expect_same_run(const checkpoint::CheckpointReader& reader,
+                     TrainerFile before,
+                     const Config& config,
+                     const RunDocuments& documents,
+                     const Log& log) {
+  const std::string checkpoint = reader.folder().string();
+  // Earlier versions have it in the manifest alone.
+  before.settings.emplace("train.seed", std::to_string(reader.manifest().seed));
+  expect_optimizer(before, config, checkpoint);
+  expect_same_samples(
+      changes_since(reader, before, config, documents), config, checkpoint);
+  const std::string moved = moved_schedule(before, config);
+  if (!moved.empty()) {
+    log.warning(moved);
+  }
 }
 
 void load_states(Rank& rank,
@@ -166,63 +195,69 @@ void load_states(Rank& rank,
 
 }  // namespace
 
-Path checkpoint_directory(const Config& config) {
-  return config.checkpoint.directory.empty()
-             ? Path(config.log.directory) / "checkpoints"
-             : Path(config.checkpoint.directory);
+checkpoint::CheckpointPlan plan_of(const Config& config,
+                                   const Position& position,
+                                   const RunDocuments& documents) {
+  checkpoint::CheckpointContent content = content_of(config, position);
+  content.documents = documents.tokenizer;
+  content.documents[checkpoint::kTrainerFile] =
+      to_json(trainer_file(config, position, documents.data));
+  return checkpoint::plan_checkpoint(std::move(content));
 }
 
-void save_trainer(Rank& rank, Trainer& trainer) {
+void save_trainer(Rank& rank,
+                  Trainer& trainer,
+                  const RunDocuments& documents,
+                  comm::Communicator& ranks) {
   const Config& config = trainer.config();
-  const Path root = checkpoint_directory(config);
-  const Path folder = checkpoint::step_folder(root, trainer.position().step);
-  comm::Communicator& world = rank.world();
-  if (config.train.device == Device::kSim || stands(folder, world)) {
+  if (config.train.device == Device::kSim) {
     return;
   }
-  checkpoint::CheckpointContent content = content_of(trainer);
-  if (world.rank() == 0) {
-    content.documents = documents_of(trainer);
-    make_directories(root);
-  }
+  const Path root = config.checkpoint.directory;
   const WeightCuts cuts(config.model, rank.tensor().part());
   const std::vector<WeightPart> parts = parts_of(trainer);
-  save_parts(folder,
-             checkpoint::plan_checkpoint(std::move(content)),
+  save_parts(checkpoint::step_folder(root, trainer.position().step),
+             plan_of(config, trainer.position(), documents),
              {.cuts = cuts, .parts = parts},
-             world,
+             ranks,
              rank.arena);
-  if (world.rank() == 0 && config.checkpoint.keep > 0) {
+  if (ranks.rank() == 0 && config.checkpoint.keep > 0) {
     checkpoint::prune(root, config.checkpoint.keep);
   }
 }
 
-void load_trainer(Rank& rank, Trainer& trainer, const Path& checkpoint) {
+void load_trainer(Rank& rank,
+                  Trainer& trainer,
+                  const Path& checkpoint,
+                  const RunDocuments& documents,
+                  const Log& log) {
   const checkpoint::CheckpointWeights weights(checkpoint);
   const checkpoint::CheckpointReader& reader = weights.reader();
-  const Json json =
-      parse(reader.document(checkpoint::kTrainerFile), checkpoint);
-  expect_same_run(trainer, reader, json);
-  const Position position = position_from(json, checkpoint);
+  reader.expect_model(trainer.config().model);
+  if (!reader.has_document(checkpoint::kTrainerFile)) {
+    log.info(concat("starting from the weights of ", checkpoint.string()));
+    return load_weights(rank, trainer.replica(), weights);
+  }
+  const TrainerFile before = trainer_file_in(reader);
+  if (rank.is_first()) {
+    expect_same_run(reader, before, trainer.config(), documents, log);
+  }
+  log.info(concat("going on from ", checkpoint.string()));
   load_weights(rank, trainer.replica(), weights);
   load_states(rank, trainer, reader.optimizer());
-  trainer.set_position(position);
+  trainer.set_position(before.position);
 }
 
-std::string tokenizer_of(const Path& checkpoint) {
-  Path folder = checkpoint;
-  if (!std::filesystem::exists(folder / "config.json")) {
-    folder = checkpoint::resolve_checkpoint(checkpoint);
-  }
+std::string tokenizer_of(const Path& folder) {
   for (const char* name : kTokenizerFiles) {
     if (std::filesystem::exists(folder / name)) {
       return folder.string();
     }
   }
-  const Path document = folder / checkpoint::kTrainerFile;
+  const Path file = folder / checkpoint::kTrainerFile;
   const std::string spec =
-      std::filesystem::exists(document)
-          ? parse(read_file(document), folder).value("tokenizer", "")
+      std::filesystem::exists(file)
+          ? trainer_file_from(read_file(file), file.string()).tokenizer
           : "";
   if (spec.empty()) {
     throw UsageError(concat(folder.string(),

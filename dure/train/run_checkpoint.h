@@ -1,28 +1,52 @@
 // A trainer to disk and back.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "dure/base/files.h"
+#include "dure/base/log.h"
+#include "dure/checkpoint/checkpoint.h"
 #include "dure/train/trainer.h"
 
 namespace dure::train {
 
-// checkpoint.directory, or its default in log.directory.
-Path checkpoint_directory(const Config& config);
+// What a checkpoint holds beside weights and states, and what these belong to.
+struct RunDocuments {
+  std::map<std::string, std::string> tokenizer = {};  // its files
+  std::map<std::string, std::string> data = {};       // TrainerFile::data
+};
 
-// Writes DIRECTORY/step_N, with the tokenizer's files in it, and then removes
-// all but the newest checkpoint.keep. Nothing stands under that name until all
-// of it does. Nothing is done where it stands already. Collective: the first
-// rank writes, the others send it what they alone hold, and go on.
-void save_trainer(Rank& rank, Trainer& trainer);
+// The files and tensors of a run's checkpoints, at a step.
+checkpoint::CheckpointPlan plan_of(const Config& config,
+                                   const Position& position,
+                                   const RunDocuments& documents);
+
+// Writes DIRECTORY/step_N over what is there, and then removes all but the
+// newest checkpoint.keep. Nothing stands under that name until all of it does.
+// On the simulator nothing is done. Collective over `ranks`, the rank's world
+// or a twin of it: the first writes, the others send it what they alone hold,
+// and go on; only the first one's documents count.
+void save_trainer(Rank& rank,
+                  Trainer& trainer,
+                  const RunDocuments& documents,
+                  comm::Communicator& ranks);
 
 // Weights, optimizer states and position, so that the next step is what it
-// would have been. Collective: every rank reads what it holds, whatever ranks
-// wrote the checkpoint. Throws Error for a checkpoint of another model,
-// optimizer or seed, naming what differs.
-void load_trainer(Rank& rank, Trainer& trainer, const Path& checkpoint);
+// would have been; of weights alone, those, and the first step is the next.
+// Collective: every rank reads what it holds, whatever ranks wrote the
+// checkpoint. Throws Error for a checkpoint of another model or optimizer, or
+// of a run that read other samples, unless checkpoint.accept_changed has it,
+// naming what differs. `checkpoint` has been looked at
+// (checkpoint::find_newest).
+void load_trainer(Rank& rank,
+                  Trainer& trainer,
+                  const Path& checkpoint,
+                  const RunDocuments& documents,
+                  const Log& log);
 
-// What load_tokenizer() takes, for the tokenizer that a checkpoint (or a folder
-// of them, or a Hugging Face model) was trained with.
-std::string tokenizer_of(const Path& checkpoint);
+// What load_tokenizer() takes, for the tokenizer that a checkpoint or a Hugging
+// Face model, as find_weights() returned it, was trained with.
+std::string tokenizer_of(const Path& folder);
 
 }  // namespace dure::train

@@ -174,16 +174,18 @@ const std::string& Trainer::gradient_name(const parallel::Kept& kept) const {
 }
 
 void Trainer::stop_or_skip(StepResult& result) {
-  DURE_CHECK(config_.train.on_nonfinite == OnNonfinite::kSkip,
-             "step ",
-             result.step,
-             ": ",
-             *result.skipped,
-             " is not finite (loss ",
-             result.loss,
-             "), and the weights were left as they were before it; lower "
-             "optimizer.learning_rate, lengthen optimizer.warmup_steps, or set "
-             "train.on_nonfinite = \"skip\" to leave such batches out");
+  if (config_.train.on_nonfinite == OnNonfinite::kStop) {
+    throw NotFinite(
+        concat("step ",
+               result.step,
+               ": ",
+               *result.skipped,
+               " is not finite (loss ",
+               result.loss,
+               "), and the weights were left as they were before it; lower "
+               "optimizer.learning_rate, lengthen optimizer.warmup_steps, or "
+               "set train.on_nonfinite = \"skip\" to leave such batches out"));
+  }
 }
 
 StepResult Trainer::step(const data::Dataset& dataset) {
@@ -202,11 +204,13 @@ StepResult Trainer::step(const data::Dataset& dataset) {
   if (result.skipped) {
     stop_or_skip(result);
   } else {
+    updating_ = true;
     optimizer_->step(
         rank_.stream,
         result.learning_rate,
         optim::clip_scale(result.grad_norm, config_.optimizer.clip_gradient));
     replica_.store().publish();
+    updating_ = false;
   }
   position_ = {.step = result.step,
                .updates = optimizer_->updates(),

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/base/check.h"
 #include "dure/data/batch_position.h"
 #include "dure/data/dataset.h"
 #include "dure/optim/gradient_norm.h"
@@ -40,6 +41,13 @@ struct StepResult {
   std::optional<std::string> skipped = {};
 };
 
+// A loss or gradient is not finite, and the weights were left as they were. All
+// ranks throw it at the same place: none waits for another.
+class NotFinite : public Error {
+ public:
+  using Error::Error;
+};
+
 class Trainer {
  public:
   // `config` must be resolved and valid. Weights start at their first values.
@@ -50,8 +58,8 @@ class Trainer {
   // Reads the next global batch, every rank its micro-batches of it
   // (data/batch_position.h), accumulates its gradients over micro-batches
   // and updates the weights. A loss or gradient that is not finite leaves the
-  // weights as they are, and either throws Error or skips the update, as the
-  // configuration says.
+  // weights as they are, and either throws NotFinite or skips the update, as
+  // the configuration says.
   StepResult step(const data::Dataset& dataset);
 
   // So many of these steps. Of a schedule without a flush they are one segment
@@ -64,6 +72,10 @@ class Trainer {
   double evaluate(const data::Dataset& dataset, std::int64_t samples);
 
   const Position& position() const { return position_; }
+
+  // Whether this rank's weights and states are all of position(): not so where
+  // an update, or a segment, was thrown out of.
+  bool is_whole() const { return !updating_; }
   void set_position(const Position& position);
 
   Replica& replica() { return replica_; }
@@ -113,6 +125,7 @@ class Trainer {
   parallel::Executor executor_;
   StepPlan plan_;
   Position position_;
+  bool updating_ = false;
 };
 
 }  // namespace dure::train

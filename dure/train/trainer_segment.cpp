@@ -13,7 +13,10 @@ namespace dure::train {
 std::vector<StepResult> Trainer::steps(const data::Dataset& dataset,
                                        int count) {
   if (!parallel::is_synchronous(config_.parallel.schedule)) {
-    return results_of(run_segment(dataset, count));
+    updating_ = true;
+    std::vector<StepResult> results = results_of(run_segment(dataset, count));
+    updating_ = false;
+    return results;
   }
   std::vector<StepResult> results;
   for (int i = 0; i < count; ++i) {

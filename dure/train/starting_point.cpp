@@ -1,0 +1,121 @@
+#include "dure/train/starting_point.h"
+
+#include <string>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/checkpoint/checkpoint.h"
+
+namespace dure::train {
+namespace {
+
+using checkpoint::StepFolder;
+
+constexpr const char* kOtherDirectory = "choose another checkpoint.directory";
+
+// How its model is another; empty where it is not, or where nothing can be
+// said.
+std::string other_model(const Path& folder, const model::ModelConfig& model) {
+  try {
+    return checkpoint::model_difference(checkpoint::read_manifest(folder).model,
+                                        model);
+  } catch (const checkpoint::OtherVersion&) {
+    throw;
+  } catch (const Error&) {
+    return "";  // damaged: whoever looks for a whole one says so
+  }
+}
+
+void expect_own(const Path& root,
+                const std::vector<StepFolder>& folders,
+                const model::ModelConfig& model) {
+  DURE_CHECK(!std::filesystem::exists(root / checkpoint::kManifestFile),
+             root.string(),
+             " is itself a checkpoint, wanted a directory of them: ",
+             kOtherDirectory);
+  for (const StepFolder& folder : folders) {
+    const std::string difference = other_model(folder.path, model);
+    DURE_CHECK(difference.empty(),
+               folder.path.string(),
+               " is of another model: ",
+               difference,
+               "; ",
+               kOtherDirectory);
+  }
+}
+
+std::optional<Path> find_to_resume(const Path& root, const Log& log) {
+  const checkpoint::Newest newest =
+      checkpoint::find_newest(root, checkpoint::Look::kSums);
+  DURE_CHECK(newest.whole || newest.damaged.empty(),
+             root.string(),
+             " holds no whole checkpoint: ",
+             describe(newest.damaged),
+             "; --restart begins anew");
+  if (!newest.damaged.empty()) {
+    log.warning(describe(newest.damaged));
+  }
+  if (!newest.whole) {
+    log.info(
+        concat("no checkpoint in ", root.string(), ": beginning at step 1"));
+  }
+  return newest.whole;
+}
+
+// The first of before_restart_1, before_restart_2 ... that is not there.
+Path folder_aside(const Path& root) {
+  int number = 1;
+  Path aside;
+  do {
+    aside = root / concat("before_restart_", number++);
+  } while (std::filesystem::exists(aside));
+  return aside;
+}
+
+// Nothing is lost: not even what is damaged, which may be mended.
+void put_aside(const Config& config,
+               const std::vector<StepFolder>& folders,
+               const Log& log) {
+  const Path root = config.checkpoint.directory;
+  const Path aside = folder_aside(root);
+  make_directories(aside);
+  for (const StepFolder& folder : folders) {
+    std::filesystem::rename(folder.path, aside / folder.path.filename());
+  }
+  const Path metrics = Path(config.log.directory) / "metrics.jsonl";
+  if (std::filesystem::exists(metrics)) {
+    std::filesystem::copy_file(metrics, aside / metrics.filename());
+  }
+  sync_directory(root);
+  log.info(
+      concat("beginning anew at step 1; the checkpoints and the metrics of "
+             "before are in ",
+             aside.string()));
+}
+
+}  // namespace
+
+std::optional<Path> find_starting_point(const Config& config,
+                                        Start start,
+                                        const Log& log) {
+  const Path root = config.checkpoint.directory;
+  const std::vector<StepFolder> folders = checkpoint::step_folders(root);
+  expect_own(root, folders, config.model);
+  if (start == Start::kResume) {
+    return find_to_resume(root, log);
+  }
+  if (start == Start::kNew && !folders.empty()) {
+    throw UsageError(concat(root.string(),
+                            " already holds checkpoints, the newest being ",
+                            folders.back().path.filename().string(),
+                            "; add --resume to go on from it or --restart to "
+                            "begin anew, or ",
+                            kOtherDirectory));
+  }
+  if (!folders.empty()) {
+    put_aside(config, folders, log);
+  }
+  return std::nullopt;
+}
+
+}  // namespace dure::train

@@ -1,0 +1,29 @@
+// Where a run begins: at its first step, or at a checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "dure/base/files.h"
+#include "dure/base/log.h"
+#include "dure/train/config.h"
+
+namespace dure::train {
+
+// What to do where checkpoint.directory holds checkpoints already.
+enum class Start : std::uint8_t {
+  kNew,      // refuse, so that nothing is lost or mixed
+  kResume,   // go on from the newest whole one
+  kRestart,  // begin anew, with the old ones put aside
+};
+
+// The checkpoint to go on from; none: the first step. `log` hears which, what
+// is damaged and passed over, and what is put aside. UsageError for kNew where
+// there are checkpoints. Error for kResume where all are damaged, and for a
+// directory that is itself a checkpoint or holds another model's. On one rank
+// of a run.
+std::optional<Path> find_starting_point(const Config& config,
+                                        Start start,
+                                        const Log& log);
+
+}  // namespace dure::train

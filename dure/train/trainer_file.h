@@ -1,0 +1,47 @@
+// trainer.json: where a run stands, and what gives that its meaning.
+// docs/formats/checkpoint.md.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/train/config.h"
+#include "dure/train/trainer.h"
+
+namespace dure::train {
+
+struct TrainerFile {
+  Position position;
+  std::string optimizer = {};  // its name
+  std::string tokenizer = {};  // data.tokenizer of the run
+  // Keys of the configuration that samples and updates depend on, as TOML:
+  // "train.global_batch" -> "8". Empty in files of versions before it.
+  std::map<std::string, std::string> settings = {};
+  // What the training samples are, by name: data/fingerprint.h. Empty likewise.
+  std::map<std::string, std::string> data = {};
+};
+
+TrainerFile trainer_file(const Config& config,
+                         const Position& position,
+                         std::map<std::string, std::string> data);
+
+std::string to_json(const TrainerFile& file);
+
+// Error for what is none, beginning with `source`.
+TrainerFile trainer_file_from(std::string_view json, const std::string& source);
+
+// What a run that goes on reads or sets otherwise than the one before.
+struct Change {
+  std::string accept;  // one of kAcceptableChanges
+  std::string what;    // "train.seed was 3, is 4"
+};
+std::vector<Change> changes(const TrainerFile& before, const TrainerFile& now);
+
+// Says where the learning rate is another because of train.steps alone: the
+// next update's before and now, and what keeps it; empty where it is not.
+std::string moved_schedule(const TrainerFile& before, const Config& config);
+
+}  // namespace dure::train
