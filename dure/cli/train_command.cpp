@@ -1,5 +1,6 @@
 // `dure train`: a training run from a configuration.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -54,6 +55,10 @@ void train_on(comm::Communicator& world,
   if (!placement.warning.empty() && placed.rank() == 0) {
     log.warning(placement.warning);
   }
+  // Who does not answer within some seconds then does not answer any more.
+  comm::Options last_words = placed.options();
+  last_words.timeout_seconds = std::min(last_words.timeout_seconds, 30.0);
+  const auto twin = placed.twin(last_words);
   train::run_training(
       loaded.config,
       {.start = options.start,
@@ -61,7 +66,8 @@ void train_on(comm::Communicator& world,
            "# Written by ", version_line(), "\n", train::to_toml(loaded)),
        .log = log,
        .stop = stop,
-       .world = &placed});
+       .world = &placed,
+       .twin = twin.get()});
 }
 
 // The configuration's, where the options do not say.

@@ -89,6 +89,13 @@ class Communicator {
   virtual std::unique_ptr<Communicator> subgroup(std::span<const int> ranks,
                                                  const std::string& axis);
 
+  // Collective: the same ranks, with failures of their own: where this
+  // communicator has failed, those that still run can talk over its twin. Null
+  // where the back end has none.
+  virtual std::unique_ptr<Communicator> twin(const Options& /*options*/) {
+    return nullptr;
+  }
+
   const std::string& axis() const { return axis_; }
 
   // Calls and bytes so far, of all communicators split from one world.

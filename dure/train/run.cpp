@@ -194,9 +194,11 @@ class Run {
         return;
       }
       save(ranks);
-      log_.warning(concat("the run ends by an error; step ",
-                          step,
-                          ", the last one, is saved: add --resume to go on"));
+      if (rank_.is_first()) {
+        log_.warning(concat("the run ends by an error; step ",
+                            step,
+                            ", the last one, is saved: add --resume to go on"));
+      }
     } catch (const std::exception& error) {
       log_.warning(concat("the last step could not be saved: ", error.what()));
     }

@@ -34,9 +34,22 @@ class Room {
 
   // A room for some of the ranks: the same one for all who name the same
   // members in their split-th call.
-  std::shared_ptr<Room> part(std::uint64_t split, std::span<const int> members);
+  std::shared_ptr<Room> part(std::uint64_t split, std::span<const int> members) {
+    return part(split, members, fate_, options_);
+  }
+
+  // One for all of them, who live and die apart from this one's.
+  std::shared_ptr<Room> twin(std::uint64_t split, const Options& options) {
+    return part(split, {}, std::make_shared<Fate>(), options);
+  }
 
  private:
+  // No members: all.
+  std::shared_ptr<Room> part(std::uint64_t split,
+                             std::span<const int> members,
+                             std::shared_ptr<Fate> fate,
+                             const Options& options);
+
   struct Part {
     std::shared_ptr<Room> room;
     std::size_t wanted = 0;
@@ -49,14 +62,17 @@ class Room {
 };
 
 std::shared_ptr<Room> Room::part(std::uint64_t split,
-                                 std::span<const int> members) {
+                                 std::span<const int> members,
+                                 std::shared_ptr<Fate> fate,
+                                 const Options& options) {
   const std::lock_guard lock(mutex_);
   const std::pair key(split, std::vector<int>(members.begin(), members.end()));
   Part& part = parts_[key];
   if (part.room == nullptr) {
-    part.room = std::make_shared<Room>(
-        static_cast<int>(members.size()), fate_, options_);
-    part.wanted = members.size();
+    const int ranks =
+        members.empty() ? team.size() : static_cast<int>(members.size());
+    part.room = std::make_shared<Room>(ranks, std::move(fate), options);
+    part.wanted = static_cast<std::size_t>(ranks);
   }
   std::shared_ptr<Room> room = part.room;
   if (--part.wanted == 0) {
@@ -99,6 +115,14 @@ class ThreadsCommunicator final : public Communicator {
 
   void abandon(const std::string& message) override {
     room_->fate().fail(world_rank_, message);
+  }
+
+  std::unique_ptr<Communicator> twin(const Options& options) override {
+    ++splits_;
+    Identity identity = identity_of(rank(), size(), axis());
+    identity.options = options;
+    return std::make_unique<ThreadsCommunicator>(
+        room_->twin(splits_, options), world_rank_, std::move(identity));
   }
 
  protected:
