@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,31 +40,24 @@ struct Options {
   launch::RankOptions ranks;
 };
 
-// All of the data, or one part of a split of it, once.
-std::unique_ptr<data::Dataset> open_data(const Options& options,
-                                         std::int64_t sequence,
-                                         std::int64_t vocabulary,
-                                         const Log& log) {
-  constexpr std::int64_t kAll = data::SampleCounts::kOneEpoch;
+data::Part part_of(const Options& options) {
+  if (options.split.empty() || options.part == "train") {
+    return data::Part::kTrain;  // without a split all is there
+  }
+  return options.part == "validation" ? data::Part::kValidation
+                                      : data::Part::kTest;
+}
+
+data::Mixture open_data(const Options& options,
+                        std::int64_t sequence,
+                        std::int64_t vocabulary,
+                        const Log& log) {
   data::DataConfig config;
   config.train = options.data;
   config.split = options.split;
   config.sequence = sequence;
-  data::BuildOptions build = {.vocabulary = vocabulary, .log = &log};
-  if (options.split.empty()) {
-    build.samples = {.train = kAll};
-    return std::move(data::build_datasets(config, build).train);
-  }
-  if (options.part == "train") {
-    build.samples = {.train = kAll};
-    return std::move(data::build_datasets(config, build).train);
-  }
-  if (options.part == "validation") {
-    build.samples = {.validation = kAll};
-    return std::move(data::build_datasets(config, build).validation);
-  }
-  build.samples = {.test = kAll};
-  return std::move(data::build_datasets(config, build).test);
+  return data::open_once(
+      config, part_of(options), {.vocabulary = vocabulary, .log = &log});
 }
 
 void print(const Options& options,
@@ -92,6 +86,42 @@ mesh::Mesh mesh_of(const Options& options, int ranks) {
       ranks));
 }
 
+// The weighed mean of the losses on each data set, of its first so many
+// samples.
+double loss_of(train::Rank& rank,
+               const train::Replica& replica,
+               const data::Mixture& mixture,
+               const std::vector<std::int64_t>& samples,
+               std::int64_t batch) {
+  std::optional<Progress> progress;
+  if (rank.is_first()) {
+    progress.emplace("eval",
+                     static_cast<std::uint64_t>(std::accumulate(
+                         samples.begin(), samples.end(), std::int64_t{0})));
+  }
+  double loss = 0;
+  std::int64_t before = 0;
+  for (std::size_t i = 0; i < mixture.size(); ++i) {
+    const data::Dataset& dataset = *mixture[i].dataset;
+    const auto show = [&](std::int64_t done, double so_far) {
+      if (progress) {
+        progress->update(static_cast<std::uint64_t>(before + done),
+                         fmt::format("loss {:.4f}", so_far));
+      }
+    };
+    loss += mixture[i].weight *
+            train::evaluate(rank,
+                            replica,
+                            dataset,
+                            {.samples = samples[i],
+                             .micro_batch = batch,
+                             .sequence = dataset.sample_tokens() - 1,
+                             .on_progress = show});
+    before += samples[i];
+  }
+  return loss;
+}
+
 void eval(const Options& options, comm::Communicator& world) {
   const Log log;
   const Path folder = train::find_weights(world, options.checkpoint, log);
@@ -107,7 +137,7 @@ void eval(const Options& options, comm::Communicator& world) {
                             " positions"));
   }
   model::validate_tensor(config, options.tensor, "--tensor");
-  const auto dataset = train::first_rank_first(world, [&] {
+  const data::Mixture mixture = train::first_rank_first(world, [&] {
     return open_data(options, sequence, config.vocabulary, log);
   });
   const mesh::Mesh mesh = mesh_of(options, world.size());
@@ -115,26 +145,11 @@ void eval(const Options& options, comm::Communicator& world) {
   train::Replica replica(
       rank, config, 0, train::Purpose::kEvaluate, {.stage = options.zero});
   train::load_weights(rank, replica, *source);
-  const std::int64_t samples = options.samples > 0
-                                   ? std::min(options.samples, dataset->size())
-                                   : dataset->size();
-  std::optional<Progress> progress;
-  if (rank.is_first()) {
-    progress.emplace("eval", static_cast<std::uint64_t>(samples));
-  }
-  const double loss =
-      train::evaluate(rank,
-                      replica,
-                      *dataset,
-                      {.samples = samples,
-                       .micro_batch = options.batch,
-                       .sequence = sequence,
-                       .on_progress = [&](std::int64_t done, double so_far) {
-                         if (progress) {
-                           progress->update(static_cast<std::uint64_t>(done),
-                                            fmt::format("loss {:.4f}", so_far));
-                         }
-                       }});
+  const std::vector<std::int64_t> shares = data::share_out(
+      mixture, options.samples > 0 ? options.samples : data::size_of(mixture));
+  const std::int64_t samples =
+      std::accumulate(shares.begin(), shares.end(), std::int64_t{0});
+  const double loss = loss_of(rank, replica, mixture, shares, options.batch);
   if (rank.is_first()) {
     print(options, loss, samples, samples * sequence);
   }
@@ -156,12 +171,15 @@ void add_eval(CLI::App& app) {
       ->add_option("--data",
                    options->data,
                    "Prefixes that `dure preprocess` wrote, or weights and "
-                   "prefixes in turn")
+                   "prefixes in turn: each is read once, and the losses are "
+                   "weighed")
       ->required();
-  command->add_option("--split",
-                      options->split,
-                      "Shares of train, validation and test, as in data.split");
+  CLI::Option* split = command->add_option(
+      "--split",
+      options->split,
+      "Shares of train, validation and test, as in data.split");
   command->add_option("--part", options->part, "The part of the split")
+      ->needs(split)
       ->check(CLI::IsMember({"train", "validation", "test"}))
       ->capture_default_str();
   command
@@ -172,7 +190,9 @@ void add_eval(CLI::App& app) {
   command->add_option("--batch", options->batch, "Samples at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--samples", options->samples, "The first so many [all]")
+  command
+      ->add_option(
+          "--samples", options->samples, "The first so many, by weight [all]")
       ->check(CLI::PositiveNumber);
   add_rank_options(*command, options->ranks);
   command

@@ -1,12 +1,14 @@
 #include "dure/data/build_datasets.h"
 
+#include <array>
+#include <cmath>
 #include <map>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/data/blended_dataset.h"
 #include "dure/data/gpt_dataset.h"
 #include "dure/data/split.h"
@@ -14,30 +16,89 @@
 namespace dure::data {
 namespace {
 
-// A part of a blend: which sequences of which data set, with what weight.
+// A data set of a blend: which sequences of it, with what weight.
 struct Source {
   double weight = 0;
   std::shared_ptr<const IndexedDataset> data;
   Range range;
 };
 
+const std::vector<std::string>& list_of(const DataConfig& config, Part part) {
+  switch (part) {
+    case Part::kValidation:
+      return config.validation;
+    case Part::kTest:
+      return config.test;
+    case Part::kTrain:
+      break;
+  }
+  return config.train;
+}
+
+// Makes the weights add up to 1.
+template <typename Weighed>
+void normalize(std::vector<Weighed>& parts) {
+  double sum = 0;
+  for (const Weighed& part : parts) {
+    sum += part.weight;
+  }
+  for (Weighed& part : parts) {
+    const double share = part.weight / sum;
+    if (!(share > 0 && std::isfinite(sum))) {
+      throw UsageError(
+          concat("the weights of a blend: wanted numbers that can be added up "
+                 "and compared, got ",
+                 part.weight,
+                 " of ",
+                 sum));
+    }
+    part.weight = share;
+  }
+}
+
 class Builder {
  public:
   Builder(const DataConfig& config, const BuildOptions& options)
-      : config_(config), options_(options) {}
+      : config_(config), options_(options) {
+    check();
+    for (const Part part : {Part::kTrain, Part::kValidation, Part::kTest}) {
+      for (const BlendPart& entry : parse_blend(list_of(config_, part))) {
+        open(entry.prefix);
+      }
+    }
+  }
 
   Datasets build() {
-    check();
     const SampleCounts& samples = options_.samples;
-    if (config_.split.empty()) {
-      return {part(config_.train, nullptr, samples.train, 0),
-              part(config_.validation, nullptr, samples.validation, 0),
-              part(config_.test, nullptr, samples.test, 0)};
+    Datasets sets;
+    if (samples.train != 0) {
+      check_given(Part::kTrain);
+      const std::vector<Source> sources = weighed_sources(Part::kTrain);
+      sets.train = blend(sources, samples.train);
+      sets.identity = identity_of(sources);
     }
-    const Shares shares = parse_split(config_.split);
-    return {part(config_.train, &shares, samples.train, 0),
-            part(config_.train, &shares, samples.validation, 1),
-            part(config_.train, &shares, samples.test, 2)};
+    if (samples.validation != 0 && gives(config_, Part::kValidation)) {
+      sets.validation =
+          blend(weighed_sources(Part::kValidation), samples.validation);
+    }
+    if (samples.test != 0 && gives(config_, Part::kTest)) {
+      sets.test = blend(weighed_sources(Part::kTest), samples.test);
+    }
+    return sets;
+  }
+
+  Mixture once(Part part) {
+    check_given(part);
+    Mixture all;
+    for (const Source& source : sources(part)) {
+      auto dataset = gpt(source, GptDatasetOptions::kOneEpoch);
+      const double weight = source.weight > 0
+                                ? source.weight
+                                : static_cast<double>(dataset->size());
+      all.push_back({weight, std::move(dataset)});
+    }
+    normalize(all);
+    return all;
   }
 
  private:
@@ -48,32 +109,25 @@ class Builder {
           "data.split cuts data.train into three parts; leave data.validation "
           "and data.test away, or data.split");
     }
-    if (config_.train.empty() && options_.samples.train != 0) {
+  }
+
+  void check_given(Part part) const {
+    if (config_.train.empty() &&
+        (part == Part::kTrain || !config_.split.empty())) {
       throw UsageError(
           "data.train is empty; name a data set that dure preprocess wrote, by "
           "its prefix");
     }
-  }
-
-  // `shares`: cut every data set by them and take the cut `which`.
-  std::unique_ptr<Dataset> part(const std::vector<std::string>& list,
-                                const Shares* shares,
-                                std::int64_t samples,
-                                int which) {
-    if (samples == 0 || list.empty() ||
-        (shares != nullptr && (*shares)[which] == 0)) {
-      return nullptr;
+    if (!gives(config_, part)) {
+      throw UsageError(
+          config_.split.empty()
+              ? concat("data.", name_of(part), " names no data set")
+              : concat("there is nothing for ",
+                       name_of(part),
+                       ": its share in the split ",
+                       quoted(config_.split),
+                       " is 0; give it a share above 0, or take another part"));
     }
-    std::vector<Source> sources;
-    for (const BlendPart& entry : parse_blend(list)) {
-      auto data = open(entry.prefix);
-      const Range range = shares == nullptr
-                              ? Range{0, data->sequences()}
-                              : split_ranges(*shares, data->sequences())[which];
-      sources.push_back({entry.weight, std::move(data), range});
-    }
-    weigh(sources);
-    return blend(sources, samples);
   }
 
   std::shared_ptr<const IndexedDataset> open(const std::string& prefix) {
@@ -84,19 +138,46 @@ class Builder {
     return data;
   }
 
-  // Unweighted data sets count by their tokens; then all add up to 1.
-  static void weigh(std::vector<Source>& sources) {
-    double sum = 0;
-    for (Source& source : sources) {
+  std::vector<Source> sources(Part part) {
+    const bool split = !config_.split.empty();
+    std::vector<Source> sources;
+    for (const BlendPart& entry :
+         parse_blend(split ? config_.train : list_of(config_, part))) {
+      auto data = open(entry.prefix);
+      const std::int64_t all = data->sequences();
+      const Range range =
+          split ? split_ranges(parse_split(config_.split),
+                               all)[static_cast<std::size_t>(part)]
+                : Range{0, all};
+      sources.push_back({entry.weight, std::move(data), range});
+    }
+    return sources;
+  }
+
+  // Unweighted data sets count by their tokens.
+  std::vector<Source> weighed_sources(Part part) {
+    std::vector<Source> all = sources(part);
+    for (Source& source : all) {
+      const std::int64_t tokens =
+          tokens_for_samples(*source.data, source.range, config_.sequence);
       if (source.weight == 0) {
-        source.weight =
-            static_cast<double>(tokens_in(*source.data, source.range));
+        source.weight = static_cast<double>(tokens);
       }
-      sum += source.weight;
     }
-    for (Source& source : sources) {
-      source.weight = sum > 0 ? source.weight / sum : 1;
+    normalize(all);
+    return all;
+  }
+
+  DataIdentity identity_of(const std::vector<Source>& sources) const {
+    DataIdentity identity = {
+        .order = options_.order, .sequence = config_.sequence, .parts = {}};
+    for (const Source& source : sources) {
+      identity.parts.push_back({.prefix = source.data->prefix(),
+                                .contents = contents_of(*source.data),
+                                .range = source.range,
+                                .weight = source.weight});
     }
+    return identity;
   }
 
   std::unique_ptr<Dataset> blend(const std::vector<Source>& sources,
@@ -104,24 +185,13 @@ class Builder {
     if (sources.size() == 1) {
       return gpt(sources[0], samples);
     }
-    const bool one_epoch = samples == SampleCounts::kOneEpoch;
     std::vector<std::unique_ptr<Dataset>> parts;
     std::vector<double> weights;
-    std::int64_t total = 0;
     for (const Source& source : sources) {
-      parts.push_back(gpt(
-          source, one_epoch ? samples : blend_share(source.weight, samples)));
-      total += parts.back()->size();
+      parts.push_back(gpt(source, blend_share(source.weight, samples)));
       weights.push_back(source.weight);
     }
-    if (one_epoch) {
-      for (std::size_t i = 0; i < parts.size(); ++i) {
-        weights[i] =
-            static_cast<double>(parts[i]->size()) / static_cast<double>(total);
-      }
-    }
-    return std::make_unique<BlendedDataset>(
-        std::move(parts), weights, one_epoch ? total : samples);
+    return std::make_unique<BlendedDataset>(std::move(parts), weights, samples);
   }
 
   std::unique_ptr<Dataset> gpt(const Source& source,
@@ -130,9 +200,8 @@ class Builder {
         source.data,
         GptDatasetOptions{.range = source.range,
                           .sequence = config_.sequence,
-                          .samples = samples == SampleCounts::kOneEpoch
-                                         ? GptDatasetOptions::kOneEpoch
-                                         : samples,
+                          .samples = samples,
+                          .order = options_.order,
                           .seed = options_.seed,
                           .vocabulary = options_.vocabulary,
                           .index_cache = config_.index_cache,
@@ -148,6 +217,25 @@ class Builder {
 
 Datasets build_datasets(const DataConfig& config, const BuildOptions& options) {
   return Builder(config, options).build();
+}
+
+const char* name_of(Part part) {
+  constexpr std::array kNames = {"train", "validation", "test"};
+  return kNames[static_cast<std::size_t>(part)];
+}
+
+bool gives(const DataConfig& config, Part part) {
+  if (config.split.empty()) {
+    return !list_of(config, part).empty();
+  }
+  return !config.train.empty() &&
+         parse_split(config.split)[static_cast<std::size_t>(part)] > 0;
+}
+
+Mixture open_once(const DataConfig& config,
+                  Part part,
+                  const BuildOptions& options) {
+  return Builder(config, options).once(part);
 }
 
 }  // namespace dure::data

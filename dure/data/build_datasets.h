@@ -1,4 +1,4 @@
-// From a configuration to the three data sets of a run.
+// From a configuration to the data sets of a run, or of an evaluation.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,15 @@
 
 #include "dure/base/log.h"
 #include "dure/data/config.h"
+#include "dure/data/data_identity.h"
 #include "dure/data/dataset.h"
+#include "dure/data/epoch_plan.h"
+#include "dure/data/mixture.h"
 
 namespace dure::data {
 
 // How many samples are wanted of each; a run knows from its steps and batches.
 struct SampleCounts {
-  static constexpr std::int64_t kOneEpoch = -1;  // all of it, once
-
   std::int64_t train = 0;
   std::int64_t validation = 0;
   std::int64_t test = 0;
@@ -22,6 +23,7 @@ struct SampleCounts {
 
 struct BuildOptions {
   SampleCounts samples = {};
+  SampleOrder order = SampleOrder::kByEpoch;
   std::uint64_t seed = 0;
   std::int64_t vocabulary = std::numeric_limits<std::int32_t>::max();
   const Log* log = nullptr;
@@ -32,10 +34,26 @@ struct Datasets {
   std::unique_ptr<Dataset> train;
   std::unique_ptr<Dataset> validation;
   std::unique_ptr<Dataset> test;
+  DataIdentity identity;  // of `train`
 };
 
-// Throws UsageError for a configuration that contradicts itself, Error for data
-// that is missing, broken or too short.
+// Opens every data set that the configuration names, wanted or not. Throws
+// UsageError for a configuration that contradicts itself, Error for data that
+// is missing, broken or too short.
 Datasets build_datasets(const DataConfig& config, const BuildOptions& options);
+
+enum class Part : std::int8_t { kTrain, kValidation, kTest };
+const char* name_of(Part part);
+
+// Whether the configuration gives that part data: by a list of its own, or by a
+// share of data.split above 0.
+bool gives(const DataConfig& config, Part part);
+
+// Every data set of that part, once. Weights add up to 1: the configuration's
+// own, or the shares of the samples. Throws as above, and UsageError where the
+// part is given no data.
+Mixture open_once(const DataConfig& config,
+                  Part part,
+                  const BuildOptions& options);
 
 }  // namespace dure::data

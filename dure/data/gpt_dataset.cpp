@@ -11,7 +11,20 @@ namespace {
 
 GptIndexInputs inputs_of(const IndexedDataset& data,
                          const GptDatasetOptions& options) {
-  const Range range = options.range;
+  return {.range = options.range,
+          .plan = plan_epochs(
+              tokens_for_samples(data, options.range, options.sequence),
+              options.sequence,
+              options.samples),
+          .order = options.order,
+          .seed = options.seed};
+}
+
+}  // namespace
+
+std::int64_t tokens_for_samples(const IndexedDataset& data,
+                                Range range,
+                                std::int64_t sequence) {
   DURE_CHECK(range.begin >= 0 && range.end <= data.sequences(),
              data.prefix(),
              ": wanted documents ",
@@ -25,8 +38,11 @@ GptIndexInputs inputs_of(const IndexedDataset& data,
              ": no documents are left for this part; of the ",
              data.sequences(),
              " that there are, give it a larger share in data.split");
-  const std::int64_t tokens = tokens_in(data, range);
-  DURE_CHECK(tokens > options.sequence,
+  std::int64_t tokens = 0;
+  for (std::int64_t s = range.begin; s < range.end; ++s) {
+    tokens += data.length(s);
+  }
+  DURE_CHECK(tokens > sequence,
              data.prefix(),
              ": documents ",
              range.begin,
@@ -35,29 +51,15 @@ GptIndexInputs inputs_of(const IndexedDataset& data,
              " have ",
              tokens,
              " tokens, less than the ",
-             options.sequence + 1,
+             sequence + 1,
              " of one sample (data.sequence + 1); give more text, a larger "
              "share in data.split, or a shorter sequence");
-  return {.range = range,
-          .sequence = options.sequence,
-          .plan = plan_epochs(tokens, options.sequence, options.samples),
-          .seed = options.seed};
-}
-
-}  // namespace
-
-std::int64_t tokens_in(const IndexedDataset& data, Range range) {
-  std::int64_t tokens = 0;
-  for (std::int64_t s = range.begin; s < range.end; ++s) {
-    tokens += data.length(s);
-  }
   return tokens;
 }
 
 GptDataset::GptDataset(std::shared_ptr<const IndexedDataset> data,
                        const GptDatasetOptions& options)
     : data_(std::move(data)),
-      sequence_(options.sequence),
       vocabulary_(options.vocabulary),
       inputs_(inputs_of(*data_, options)),
       index_(

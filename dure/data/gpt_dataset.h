@@ -22,6 +22,7 @@ struct GptDatasetOptions {
   Range range;                       // of the data set's sequences
   std::int64_t sequence = 0;         // a sample has one token more
   std::int64_t samples = kOneEpoch;  // at least so many, over whole epochs
+  SampleOrder order = SampleOrder::kByEpoch;
   std::uint64_t seed = 0;
   std::int64_t vocabulary = std::numeric_limits<std::int32_t>::max();
   std::string index_cache = {};  // a directory; empty: beside the data
@@ -37,7 +38,9 @@ class GptDataset : public Dataset {
              const GptDatasetOptions& options);
 
   std::int64_t size() const override { return index_.samples(); }
-  std::int64_t sample_tokens() const override { return sequence_ + 1; }
+  std::int64_t sample_tokens() const override {
+    return inputs_.plan.sequence + 1;
+  }
   void sample(std::int64_t index,
               std::span<std::int32_t> tokens) const override;
 
@@ -48,13 +51,15 @@ class GptDataset : public Dataset {
                  std::span<const std::int32_t> tokens) const;
 
   std::shared_ptr<const IndexedDataset> data_;
-  std::int64_t sequence_;
   std::int64_t vocabulary_;
   GptIndexInputs inputs_;
   GptIndex index_;
 };
 
-// Tokens of the sequences of a range.
-std::int64_t tokens_in(const IndexedDataset& data, Range range);
+// Tokens of the sequences of a range. Throws Error where it is not one of the
+// data, or where its tokens are fewer than those of one sample.
+std::int64_t tokens_for_samples(const IndexedDataset& data,
+                                Range range,
+                                std::int64_t sequence);
 
 }  // namespace dure::data

@@ -44,24 +44,41 @@ class SlowDataset {
     while ((epochs * T - 1) / sequence_ < options.samples) {
       ++epochs;
     }
-    const std::int64_t before = ((epochs - 1) * T - 1) / sequence_;
-    const std::int64_t samples = (epochs * T - 1) / sequence_;
+    const auto until = [&](std::int64_t e) {
+      return e == 0 ? 0 : (e * T - 1) / sequence_;
+    };
+    const std::int64_t before = until(epochs - 1);
+    const std::int64_t samples = until(epochs);
     const bool apart =
         epochs > 1 &&
         options.samples - before <
             static_cast<int>(0.80 * static_cast<double>((T - 1) / sequence_));
+    std::vector<std::int64_t> firsts = {0};  // epochs where a block begins
+    for (std::int64_t e = 1; e < epochs; ++e) {
+      if (options.order == SampleOrder::kByEpoch ||
+          (apart && e == epochs - 1)) {
+        firsts.push_back(e);
+      }
+    }
     std::vector<std::int64_t> order;
     for (std::int64_t e = 0; e < epochs; ++e) {
       order.insert(order.end(), once.begin(), once.end());
     }
-    shuffle(order, apart ? order.size() - once.size() : order.size());
+    std::vector<std::int64_t> begins;
+    for (const std::int64_t first : firsts) {
+      begins.push_back(first * std::ssize(once));
+    }
+    shuffle(order, begins);
     for (std::int64_t d : order) {
       stream_.insert(stream_.end(), documents[d].begin(), documents[d].end());
     }
     samples_.resize(samples);
     std::iota(samples_.begin(), samples_.end(), 0);
     random_ = RandomStream(options.seed, "data.samples");
-    shuffle(samples_, apart ? before : samples);
+    for (std::size_t i = 0; i < firsts.size(); ++i) {
+      begins[i] = until(firsts[i]);
+    }
+    shuffle(samples_, begins);
   }
 
   std::int64_t size() const { return std::ssize(samples_); }
@@ -71,9 +88,12 @@ class SlowDataset {
   }
 
  private:
-  void shuffle(std::vector<std::int64_t>& all, std::int64_t block) const {
+  // Each place is swapped with one of its block, from the end.
+  void shuffle(std::vector<std::int64_t>& all,
+               const std::vector<std::int64_t>& begins) const {
     for (std::int64_t i = std::ssize(all) - 1; i >= 0; --i) {
-      const std::int64_t first = i < block ? 0 : block;
+      const std::int64_t first =
+          *(std::upper_bound(begins.begin(), begins.end(), i) - 1);
       if (i > first) {
         std::swap(all[i], all[first + random_.below(i - first + 1, i)]);
       }
@@ -108,8 +128,14 @@ TEST(GptDataset, EqualsTheSlowOneOnRandomConfigurations) {
     options.sequence = 1 + random.below(9, 102);
     options.samples = random.below(60, 103);
     options.seed = trial;
+    options.order =
+        trial % 2 == 0 ? SampleOrder::kByEpoch : SampleOrder::kJoint;
     options.index_cache = directory / "cache";
-    if (tokens_in(*data, options.range) <= options.sequence) {
+    std::int64_t tokens = 0;
+    for (std::int64_t d = options.range.begin; d < options.range.end; ++d) {
+      tokens += std::ssize(documents[d]);
+    }
+    if (tokens <= options.sequence) {
       EXPECT_THROW(GptDataset(data, options), Error);
       continue;
     }

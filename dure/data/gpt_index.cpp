@@ -21,18 +21,38 @@ void shuffle_block(std::span<std::uint32_t> block,
   }
 }
 
-// Every epoch but one that stands apart is shuffled together with the others.
+// Calls visit(first, last) for the epochs [first, last) of every block that is
+// shuffled by itself.
+template <typename Visit>
+void for_blocks(const GptIndexInputs& inputs, const Visit& visit) {
+  const EpochPlan& plan = inputs.plan;
+  switch (inputs.order) {
+    case SampleOrder::kJoint: {
+      const std::int64_t apart = plan.separate_last_epoch() ? 1 : 0;
+      visit(0, plan.epochs - apart);
+      visit(plan.epochs - apart, plan.epochs);
+      return;
+    }
+    case SampleOrder::kByEpoch:
+      for (std::int64_t epoch = 0; epoch < plan.epochs; ++epoch) {
+        visit(epoch, epoch + 1);
+      }
+      return;
+  }
+}
+
 void fill_documents(std::span<std::uint32_t> documents,
                     const GptIndexInputs& inputs) {
   const std::int64_t size = inputs.range.size();
   for (std::int64_t i = 0; i < std::ssize(documents); ++i) {
     documents[i] = static_cast<std::uint32_t>(inputs.range.begin + i % size);
   }
-  const bool apart = inputs.plan.separate_last_epoch();
-  const std::int64_t first_block = std::ssize(documents) - (apart ? size : 0);
   const RandomStream random(inputs.seed, "data.documents");
-  shuffle_block(documents.first(first_block), random, 0);
-  shuffle_block(documents.subspan(first_block), random, first_block);
+  for_blocks(inputs, [&](std::int64_t first, std::int64_t last) {
+    shuffle_block(documents.subspan(first * size, (last - first) * size),
+                  random,
+                  first * size);
+  });
 }
 
 // Walks the stream once: sample i begins at its token i * sequence.
@@ -57,9 +77,11 @@ void fill_shuffle(std::span<std::uint32_t> shuffle,
                   const GptIndexInputs& inputs) {
   std::iota(shuffle.begin(), shuffle.end(), 0U);
   const RandomStream random(inputs.seed, "data.samples");
-  const std::int64_t first_block = inputs.plan.first_block;
-  shuffle_block(shuffle.first(first_block), random, 0);
-  shuffle_block(shuffle.subspan(first_block), random, first_block);
+  for_blocks(inputs, [&](std::int64_t first, std::int64_t last) {
+    const std::int64_t begin = inputs.plan.samples_before(first);
+    const std::int64_t end = inputs.plan.samples_before(last);
+    shuffle_block(shuffle.subspan(begin, end - begin), random, begin);
+  });
 }
 
 // The four arrays within the words, in the order of the file.
@@ -117,7 +139,7 @@ GptIndex GptIndex::build(const IndexView& data, const GptIndexInputs& inputs) {
   const auto [documents, places, offsets, shuffle] =
       parts(std::span(words), sizes);
   fill_documents(documents, inputs);
-  fill_samples(places, offsets, documents, data, inputs.sequence);
+  fill_samples(places, offsets, documents, data, inputs.plan.sequence);
   fill_shuffle(shuffle, inputs);
   return GptIndex(std::move(words), sizes, 0);
 }

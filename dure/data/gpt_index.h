@@ -7,7 +7,9 @@
 //
 // The shuffles are Fisher-Yates with Dure's own random stream: the same seed
 // gives the same order on every machine and layout, but not NumPy's order, so
-// not the order of Megatron with that seed.
+// not the order of Megatron with that seed. By epoch (SampleOrder), the index
+// of more epochs begins with that of fewer: documents and samples of an epoch
+// depend on the data, the seed and that epoch alone.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +27,8 @@ namespace dure::data {
 
 struct GptIndexInputs {
   Range range;  // of sequences; not empty
-  std::int64_t sequence = 0;
   EpochPlan plan;
+  SampleOrder order = SampleOrder::kByEpoch;
   std::uint64_t seed = 0;
 };
 

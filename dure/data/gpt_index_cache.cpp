@@ -63,22 +63,25 @@ GptIndexKey hash(std::span<const std::byte> bytes) {
 
 GptIndexKey key_of(const IndexedDataset& data, const GptIndexInputs& inputs) {
   const GptIndexKey idx = hash(data.index_bytes());
-  const std::string text = concat("gpt index 1, idx ",
-                                  idx[0],
-                                  " ",
-                                  idx[1],
-                                  ", range ",
-                                  inputs.range.begin,
-                                  " ",
-                                  inputs.range.end,
-                                  ", sequence ",
-                                  inputs.sequence,
-                                  ", epochs ",
-                                  inputs.plan.epochs,
-                                  ", first block ",
-                                  inputs.plan.first_block,
-                                  ", seed ",
-                                  inputs.seed);
+  const bool joint = inputs.order == SampleOrder::kJoint;
+  const std::string text =
+      concat("gpt index ",
+             static_cast<int>(inputs.order),
+             ", idx ",
+             idx[0],
+             " ",
+             idx[1],
+             ", range ",
+             inputs.range.begin,
+             " ",
+             inputs.range.end,
+             ", sequence ",
+             inputs.plan.sequence,
+             ", epochs ",
+             inputs.plan.epochs,
+             joint ? concat(", first block ", inputs.plan.first_block) : "",
+             ", seed ",
+             inputs.seed);
   return hash(std::as_bytes(std::span(text)));
 }
 

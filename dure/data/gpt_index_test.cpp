@@ -38,7 +38,6 @@ GptIndexInputs inputs_for(const IndexedDataset& data,
                           std::int64_t wanted,
                           std::uint64_t seed = 1) {
   return {.range = {0, data.sequences()},
-          .sequence = sequence,
           .plan = plan_epochs(data.tokens(), sequence, wanted),
           .seed = seed};
 }
@@ -60,19 +59,105 @@ TEST_F(GptIndexTest, IsAFunctionOfTheSeed) {
   EXPECT_NE(copy(GptIndex::build(data->index(), inputs)), words);
 }
 
-// Runs are compared over years: the order for a seed may never change.
-TEST_F(GptIndexTest, KeepsItsOrderForever) {
-  const GptIndex index = GptIndex::build(data->index(), inputs);
-  std::vector<std::int64_t> documents;
-  for (int place = 0; place < 15; ++place) {
-    documents.push_back(index.document(place));
-  }
-  EXPECT_THAT(documents,
+// Runs are compared over years: the orders for a seed may never change.
+TEST_F(GptIndexTest, KeepsItsOrdersForever) {
+  const auto documents = [&](SampleOrder order) {
+    inputs.order = order;
+    const GptIndex index = GptIndex::build(data->index(), inputs);
+    std::vector<std::int64_t> first;
+    for (int place = 0; place < 15; ++place) {
+      first.push_back(index.document(place));
+    }
+    return first;
+  };
+  EXPECT_THAT(documents(SampleOrder::kJoint),
               ElementsAre(2, 2, 1, 4, 0, 3, 1, 0, 4, 3, 0, 2, 1, 3, 4));
+  EXPECT_THAT(documents(SampleOrder::kByEpoch),
+              ElementsAre(2, 3, 1, 4, 0, 0, 2, 1, 3, 4, 0, 2, 1, 3, 4));
 }
 
-TEST_F(GptIndexTest, ShufflesASeparateLastEpochAlone) {
+TEST_F(GptIndexTest, OfOneEpochIsTheSameInBothOrders) {
+  inputs = inputs_for(*data, 4, 8);
+  ASSERT_EQ(inputs.plan.epochs, 1);
+  const Words by_epoch = copy(GptIndex::build(data->index(), inputs));
+  inputs.order = SampleOrder::kJoint;
+  EXPECT_EQ(copy(GptIndex::build(data->index(), inputs)), by_epoch);
+}
+
+struct Read {
+  std::int64_t document;
+  std::int64_t offset;
+  bool operator==(const Read&) const = default;
+};
+
+// What a run of `wanted` samples would read.
+std::vector<Read> reads(const IndexedDataset& data,
+                        std::int64_t sequence,
+                        std::int64_t wanted) {
+  const GptIndex index =
+      GptIndex::build(data.index(), inputs_for(data, sequence, wanted));
+  std::vector<Read> all;
+  for (std::int64_t i = 0; i < index.samples(); ++i) {
+    const auto [place, offset] = index.position(i);
+    all.push_back({index.document(place), offset});
+  }
+  return all;
+}
+
+// The property that --resume with more steps stands on.
+TEST_F(GptIndexTest, MoreSamplesOnlyAddToTheOrder) {
+  const std::vector<std::vector<int>> shapes = {
+      {5, 0, 9, 1, 20}, {7}, {1, 1, 1, 1, 1, 1, 1}, {3, 0, 0, 4}, {30, 2}};
+  for (const std::vector<int>& lengths : shapes) {
+    data = numbered(directory, lengths);
+    for (const std::int64_t sequence : {1, 2, 3, 5, 6}) {
+      const std::vector<Read> longest = reads(*data, sequence, 150);
+      for (std::int64_t wanted = 1; wanted < 150; ++wanted) {
+        const std::vector<Read> some = reads(*data, sequence, wanted);
+        ASSERT_LE(some.size(), longest.size());
+        ASSERT_TRUE(std::equal(some.begin(), some.end(), longest.begin()))
+            << lengths.size() << " documents, sequence " << sequence << ", "
+            << wanted << " samples";
+      }
+    }
+  }
+}
+
+// Every epoch's samples are those whose last token is of that epoch: together
+// they read each token of the stream as a target once.
+TEST_F(GptIndexTest, EveryEpochGivesEveryDocumentAndSampleOnce) {
+  inputs = inputs_for(*data, 4, 60);
+  const GptIndex index = GptIndex::build(data->index(), inputs);
+  const GptIndexSizes sizes(inputs);
+  const Words words = copy(index);
+  ASSERT_GT(inputs.plan.epochs, 5);
+  for (std::int64_t epoch = 0; epoch < inputs.plan.epochs; ++epoch) {
+    Words documents(words.begin() + 5 * epoch, words.begin() + 5 * (epoch + 1));
+    std::sort(documents.begin(), documents.end());
+    EXPECT_THAT(documents, ElementsAre(0, 1, 2, 3, 4)) << epoch;
+    const std::int64_t begin = inputs.plan.samples_before(epoch);
+    const std::int64_t end = inputs.plan.samples_before(epoch + 1);
+    Words shuffle(words.end() - sizes.samples + begin,
+                  words.end() - sizes.samples + end);
+    std::sort(shuffle.begin(), shuffle.end());
+    Words counted(end - begin);
+    std::iota(
+        counted.begin(), counted.end(), static_cast<std::uint32_t>(begin));
+    EXPECT_EQ(shuffle, counted) << epoch;
+  }
+}
+
+TEST_F(GptIndexTest, EpochsAreNotInTheSameOrder) {
+  data = numbered(directory, std::vector<int>(20, 3));
+  inputs = inputs_for(*data, 4, 40);
+  const Words words = copy(GptIndex::build(data->index(), inputs));
+  EXPECT_FALSE(
+      std::equal(words.begin(), words.begin() + 20, words.begin() + 20));
+}
+
+TEST_F(GptIndexTest, JointlyShufflesASeparateLastEpochAlone) {
   inputs = inputs_for(*data, 4, 9);  // 8 samples an epoch: 1 of the second
+  inputs.order = SampleOrder::kJoint;
   ASSERT_EQ(inputs.plan.first_block, 8);
   const GptIndex index = GptIndex::build(data->index(), inputs);
   const GptIndexSizes sizes(inputs);
@@ -131,6 +216,9 @@ TEST_F(GptIndexTest, IsNamedByEverythingItDependsOn) {
   names.push_back(name(inputs_for(*data, 4, 40)));
   other = inputs;
   other.range = {0, 4};
+  names.push_back(name(other));
+  other = inputs;
+  other.order = SampleOrder::kJoint;
   names.push_back(name(other));
   data = numbered(directory, {5, 0, 9, 2, 19});  // same totals
   names.push_back(name(inputs));

@@ -2,37 +2,44 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <optional>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 
 namespace dure::data {
 namespace {
 
-// A finite number that is the whole of the text.
-std::optional<double> number(std::string_view text) {
+std::string_view trimmed(std::string_view text) {
   while (!text.empty() && text.front() == ' ') {
     text.remove_prefix(1);
   }
   while (!text.empty() && text.back() == ' ') {
     text.remove_suffix(1);
   }
+  return text;
+}
+
+// What is written as a number; not a number where no double holds it.
+std::optional<double> number(std::string_view text) {
+  text = trimmed(text);
   double value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || !std::isfinite(value)) {
+  if (error == std::errc::invalid_argument || stop != end) {
     return std::nullopt;
   }
-  return value;
+  return error == std::errc() ? value
+                              : std::numeric_limits<double>::quiet_NaN();
 }
 
 [[noreturn]] void refuse_split(const std::string& text) {
   throw UsageError(
       concat("data.split: wanted one to three shares, such as "
-             "\"969,30,1\", not \"",
-             text,
-             "\""));
+             "\"969,30,1\", not ",
+             quoted(text)));
 }
 
 }  // namespace
@@ -45,13 +52,14 @@ Shares parse_split(const std::string& text) {
     const std::size_t comma = std::min(text.find(',', begin), text.size());
     const auto share =
         number(std::string_view(text).substr(begin, comma - begin));
-    if (count == kSplits || !share || *share < 0) {
+    if (count == kSplits || !share || !(*share >= 0)) {
       refuse_split(text);
     }
     shares[count++] = *share;
     begin = comma + 1;
   }
-  if (!(std::accumulate(shares.begin(), shares.end(), 0.0) > 0)) {
+  const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
+  if (!(sum > 0 && std::isfinite(sum))) {
     refuse_split(text);
   }
   return shares;
@@ -84,12 +92,12 @@ std::vector<BlendPart> parse_blend(const std::vector<std::string>& list) {
   }
   for (std::size_t i = 0; i < list.size(); i += 2) {
     const auto weight = number(list[i]);
-    if (!weight || !(*weight > 0) || i + 1 == list.size()) {
+    if (!weight || !(*weight > 0 && std::isfinite(*weight)) ||
+        i + 1 == list.size()) {
       throw UsageError(
-          concat("data: wanted a weight above 0 and a prefix in "
-                 "turn, found \"",
-                 list[i],
-                 i + 1 == list.size() ? "\" at the end" : "\""));
+          concat("data: wanted a weight above 0 and a prefix in turn, found ",
+                 quoted(list[i]),
+                 i + 1 == list.size() ? " at the end" : ""));
     }
     parts.push_back({*weight, list[i + 1]});
   }

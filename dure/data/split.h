@@ -38,7 +38,7 @@ struct BlendPart {
 };
 
 // Prefixes, or weights and prefixes in turn: "0.3" "a" "0.7" "b". Throws
-// UsageError for a mixture of both, or a weight that is not above 0.
+// UsageError for a mixture of both, or a weight that is not finite and above 0.
 std::vector<BlendPart> parse_blend(const std::vector<std::string>& list);
 
 }  // namespace dure::data

@@ -8,6 +8,7 @@
 #include "dure/base/fields.h"
 #include "dure/base/files.h"
 #include "dure/base/quote.h"
+#include "dure/data/build_datasets.h"
 #include "dure/train/pipeline.h"
 #include "dure/train/ramp_up.h"
 
@@ -350,8 +351,8 @@ void validate_data(const Config& config) {
                             ", got ",
                             config.data.sequence));
   }
-  if (config.train.evaluate_every > 0 && config.data.validation.empty() &&
-      config.data.split.empty()) {
+  if (config.train.evaluate_every > 0 &&
+      !data::gives(config.data, data::Part::kValidation)) {
     throw UsageError(
         concat("train.evaluate_every: wanted 0, or validation data in "
                "data.validation or by data.split, got ",

@@ -1,0 +1,157 @@
+#include "dure/data/data_identity.h"
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <xxhash.h>
+
+#include "dure/base/check.h"
+#include "dure/base/quote.h"
+
+namespace dure::data {
+namespace {
+
+constexpr std::size_t kPieces = 64;
+constexpr std::size_t kPieceBytes = 4096;
+
+std::string hash_of(std::span<const std::byte> bytes) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  std::array<char, 33> text{};
+  std::snprintf(text.data(),
+                text.size(),
+                "%016llx%016llx",
+                static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+  return text.data();
+}
+
+// The first and last bytes are among them.
+std::vector<std::byte> pieces_of(std::span<const std::byte> bytes) {
+  if (bytes.size() <= kPieces * kPieceBytes) {
+    return {bytes.begin(), bytes.end()};
+  }
+  std::vector<std::byte> pieces;
+  pieces.reserve(kPieces * kPieceBytes);
+  const std::size_t last = bytes.size() - kPieceBytes;
+  for (std::size_t i = 0; i < kPieces; ++i) {
+    const std::size_t at = i + 1 == kPieces ? last : last / (kPieces - 1) * i;
+    const auto piece = bytes.subspan(at, kPieceBytes);
+    pieces.insert(pieces.end(), piece.begin(), piece.end());
+  }
+  return pieces;
+}
+
+std::optional<std::string> difference(const DataIdentity::Part& before,
+                                      const DataIdentity::Part& now) {
+  if (before.contents != now.contents) {
+    return concat("the contents of ",
+                  quoted(now.prefix),
+                  " are not those of ",
+                  quoted(before.prefix),
+                  " when the run was saved");
+  }
+  if (before.range != now.range) {
+    return concat("the run read documents ",
+                  before.range.begin,
+                  " to ",
+                  before.range.end,
+                  " of ",
+                  quoted(now.prefix),
+                  ", and would now read ",
+                  now.range.begin,
+                  " to ",
+                  now.range.end,
+                  " (data.split)");
+  }
+  if (before.weight != now.weight) {
+    return concat("the weight of ",
+                  quoted(now.prefix),
+                  " among the training data was ",
+                  before.weight,
+                  ", and is ",
+                  now.weight,
+                  " (data.train)");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string contents_of(const IndexedDataset& data) {
+  const std::string text = concat(hash_of(data.index_bytes()),
+                                  " ",
+                                  data.bin_bytes().size(),
+                                  " ",
+                                  hash_of(pieces_of(data.bin_bytes())));
+  return hash_of(std::as_bytes(std::span(text)));
+}
+
+std::optional<std::string> difference(const DataIdentity& before,
+                                      const DataIdentity& now) {
+  if (before.sequence != now.sequence) {
+    return concat(
+        "data.sequence was ", before.sequence, ", and is ", now.sequence);
+  }
+  if (before.parts.size() != now.parts.size()) {
+    return concat("data.train named ",
+                  before.parts.size(),
+                  " data sets, and names ",
+                  now.parts.size());
+  }
+  for (std::size_t i = 0; i < now.parts.size(); ++i) {
+    if (auto found = difference(before.parts[i], now.parts[i])) {
+      return found;
+    }
+  }
+  if (before.order != now.order) {
+    return concat("the order of the samples was of version ",
+                  static_cast<int>(before.order),
+                  ", and is of version ",
+                  static_cast<int>(now.order));
+  }
+  return std::nullopt;
+}
+
+void to_json(nlohmann::json& json, const DataIdentity& identity) {
+  auto parts = nlohmann::json::array();
+  for (const DataIdentity::Part& part : identity.parts) {
+    parts.push_back({{"prefix", part.prefix},
+                     {"contents", part.contents},
+                     {"first_document", part.range.begin},
+                     {"last_document", part.range.end},
+                     {"weight", part.weight}});
+  }
+  json = {{"order", static_cast<int>(identity.order)},
+          {"sequence", identity.sequence},
+          {"parts", parts}};
+}
+
+void from_json(const nlohmann::json& json, DataIdentity& identity) {
+  try {
+    const int order = json.at("order").get<int>();
+    DURE_CHECK(order == static_cast<int>(SampleOrder::kJoint) ||
+                   order == static_cast<int>(SampleOrder::kByEpoch),
+               "the order of the samples is of version ",
+               order,
+               ", which this version of Dure does not know; use a newer one");
+    identity = {.order = static_cast<SampleOrder>(order),
+                .sequence = json.at("sequence").get<std::int64_t>(),
+                .parts = {}};
+    for (const nlohmann::json& part : json.at("parts")) {
+      identity.parts.push_back(
+          {.prefix = part.at("prefix").get<std::string>(),
+           .contents = part.at("contents").get<std::string>(),
+           .range = {part.at("first_document").get<std::int64_t>(),
+                     part.at("last_document").get<std::int64_t>()},
+           .weight = part.at("weight").get<double>()});
+    }
+  } catch (const nlohmann::json::exception&) {
+    throw Error(
+        "what the run read is not recorded as Dure records it: wanted an order,"
+        " a sequence, and parts with prefix, contents, first_document, "
+        "last_document and weight");
+  }
+}
+
+}  // namespace dure::data
