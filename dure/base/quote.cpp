@@ -71,7 +71,7 @@ std::string escaped_text(std::string_view text,
 
 }  // namespace
 
-std::string quoted(std::string_view text, std::size_t most) {
+std::string Quoted::operator()(std::string_view text, std::size_t most) const {
   return '"' + escaped_text(text, "", most) + '"';
 }
 

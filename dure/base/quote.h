@@ -10,7 +10,13 @@ namespace dure {
 // that are not UTF-8 are escaped (\n, \t, \", \\, \x1b), so that nothing in it
 // can move a cursor, end a line or look like our own words. Of a text of more
 // than `most` bytes the beginning is shown, then "...".
-std::string quoted(std::string_view text, std::size_t most = 200);
+//
+// An object, not a function: where <iomanip> is included, a call with a
+// std::string would find std::quoted as well, and take it as the better match.
+struct Quoted {
+  std::string operator()(std::string_view text, std::size_t most = 200) const;
+};
+inline constexpr Quoted quoted;
 
 // As above, without the quotes and with quotes as they are: for a whole message
 // or line on its way to a terminal. Line ends and tabs stay.

@@ -1,5 +1,9 @@
 #include "dure/base/quote.h"
 
+#include <iomanip>
+#include <sstream>
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace dure {
@@ -27,6 +31,15 @@ TEST(Quoted, EscapesBytesThatAreNotUtf8) {
   EXPECT_EQ(quoted("\xc0\x80"), "\"\\xc0\\x80\"");           // overlong
   EXPECT_EQ(quoted("\xed\xa0\x80"), "\"\\xed\\xa0\\x80\"");  // a surrogate
   EXPECT_EQ(quoted("\xe6\x96"), "\"\\xe6\\x96\"");           // cut short
+}
+
+TEST(Quoted, IsNotTheStandardLibrarysWhateverItIsGiven) {
+  std::string text = "a\n";
+  const std::string same = text;
+  std::ostringstream out;
+  out << std::setw(0) << quoted(text) << quoted(same)
+      << quoted(std::string("a\n"));
+  EXPECT_EQ(out.str(), R"("a\n""a\n""a\n")");
 }
 
 TEST(Quoted, CutsALongText) {
