@@ -1,6 +1,5 @@
 #include "dure/train/run_checkpoint.h"
 
-#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -10,6 +9,8 @@
 #include "dure/base/check.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/comm/communicator.h"
+#include "dure/data/tokenizer/tokenizer.h"
+#include "dure/data/tokenizer/tokenizer_files.h"
 #include "dure/model/weights.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/tensor_gatherer.h"
@@ -21,31 +22,8 @@ namespace {
 using checkpoint::FileDtype;
 using Json = nlohmann::json;
 
-constexpr std::array kTokenizerFiles = {
-    "tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model"};
-
 const char* name_of(optim::OptimizerKind kind) {
   return kind == optim::OptimizerKind::kSgd ? "sgd" : "adamw";
-}
-
-// The tokenizer's files under the names that load_tokenizer() looks for, so
-// that a checkpoint can be used by itself.
-std::map<std::string, std::string> tokenizer_files(const std::string& spec) {
-  std::map<std::string, std::string> files;
-  const Path path = spec;
-  if (std::filesystem::is_directory(path)) {
-    for (const char* name : kTokenizerFiles) {
-      if (std::filesystem::exists(path / name)) {
-        files.emplace(name, read_file(path / name));
-      }
-    }
-  } else if (path.filename() == "vocab.json") {
-    files.emplace("vocab.json", read_file(path));
-    files.emplace("merges.txt", read_file(path.parent_path() / "merges.txt"));
-  } else if (path.extension() == ".json" || path.extension() == ".model") {
-    files.emplace("tokenizer" + path.extension().string(), read_file(path));
-  }
-  return files;
 }
 
 std::string trainer_json(const Trainer& trainer) {
@@ -61,7 +39,9 @@ std::string trainer_json(const Trainer& trainer) {
 }
 
 std::map<std::string, std::string> documents_of(const Trainer& trainer) {
-  auto documents = tokenizer_files(trainer.config().data.tokenizer);
+  const Config& config = trainer.config();
+  auto documents =
+      data::tokenizer_documents(config.data.tokenizer, config.model.vocabulary);
   documents[checkpoint::kTrainerFile] = trainer_json(trainer);
   return documents;
 }
@@ -214,17 +194,17 @@ std::string tokenizer_of(const Path& checkpoint) {
   if (!std::filesystem::exists(folder / "config.json")) {
     folder = checkpoint::resolve_checkpoint(checkpoint);
   }
-  for (const char* name : kTokenizerFiles) {
-    if (std::filesystem::exists(folder / name)) {
-      return folder.string();
-    }
+  if (data::holds_tokenizer(folder)) {
+    return folder.string();
   }
   const Path document = folder / checkpoint::kTrainerFile;
   const std::string spec =
       std::filesystem::exists(document)
           ? parse(read_file(document), folder).value("tokenizer", "")
           : "";
-  if (spec.empty()) {
+  // A path that somebody else's file names is not followed: what is to be had
+  // from it is in the checkpoint.
+  if (spec != data::kBytesTokenizer) {
     throw UsageError(concat(folder.string(),
                             " holds no tokenizer; name one with --tokenizer"));
   }
