@@ -12,6 +12,7 @@
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/rank_options.h"
+#include "dure/data/tokenizer/stream_decoder.h"
 #include "dure/data/tokenizer/tokenizer.h"
 #include "dure/train/generator.h"
 #include "dure/train/load_weights.h"
@@ -49,61 +50,65 @@ std::vector<std::string> prompts_of(const Options& options) {
   return prompts;
 }
 
-// Prints the first text as it grows; those behind it follow whole, or from
-// where they stand, once it is their turn.
+// Prints the first text as it grows, and those behind it whole, once it is
+// their turn. Nothing is printed before the first token is there.
 class Printer {
  public:
   Printer(const data::Tokenizer& tokenizer,
-          const std::vector<std::string>& prompts)
-      : tokenizer_(tokenizer), texts_(prompts) {
-    begin();
+          const std::vector<std::string>& prompts,
+          const std::vector<train::Tokens>& tokens) {
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      const std::string number = concat(i > 0 ? "\n" : "", "[", i + 1, "] ");
+      texts_.push_back(
+          {.unseen = (prompts.size() > 1 ? number : "") + prompts[i],
+           .decoder = data::StreamDecoder(tokenizer, tokens[i])});
+    }
   }
 
   void add(std::size_t prompt, std::int32_t token) {
-    const std::string piece = tokenizer_.decode({&token, 1});
-    texts_[prompt] += piece;
-    if (prompt == current_) {
-      put(piece);
+    Text& text = texts_[prompt];
+    text.unseen += text.decoder.add(token);
+    if (prompt == 0) {
+      show(text);
     }
   }
 
   void finish() {
-    put("\n");
-    while (++current_ < texts_.size()) {
-      begin();
-      put("\n");
+    for (Text& text : texts_) {
+      text.unseen += text.decoder.finish() + "\n";
+      show(text);
     }
   }
 
  private:
-  void begin() {
-    if (texts_.size() > 1) {
-      put(concat(current_ > 0 ? "\n" : "", "[", current_ + 1, "] "));
-    }
-    put(texts_[current_]);
-  }
+  struct Text {
+    std::string unseen;  // with the prompt before it
+    data::StreamDecoder decoder;
+  };
 
-  static void put(const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
+  static void show(Text& text) {
+    std::fwrite(text.unseen.data(), 1, text.unseen.size(), stdout);
     std::fflush(stdout);
+    text.unseen.clear();
   }
 
-  const data::Tokenizer& tokenizer_;
-  std::vector<std::string> texts_;
-  std::size_t current_ = 0;
+  std::vector<Text> texts_;
 };
 
+// The text goes on right behind the prompt, a space between words included.
 void print_json(const data::Tokenizer& tokenizer,
                 const std::vector<std::string>& prompts,
+                const std::vector<train::Tokens>& prompt_tokens,
                 const std::vector<train::Tokens>& texts,
                 double seconds) {
   auto list = nlohmann::json::array();
   std::size_t tokens = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     tokens += texts[i].size();
-    list.push_back({{"prompt", prompts[i]},
-                    {"text", tokenizer.decode(texts[i])},
-                    {"tokens", texts[i]}});
+    list.push_back(
+        {{"prompt", prompts[i]},
+         {"text", data::decode_after(tokenizer, prompt_tokens[i], texts[i])},
+         {"tokens", texts[i]}});
   }
   const nlohmann::json result = {
       {"texts", list},
@@ -126,6 +131,16 @@ std::vector<train::Tokens> encode(const data::Tokenizer& tokenizer,
       ids.push_back(*end);  // a document follows the end of another
     }
     tokenizer.encode(prompt, ids);
+  }
+  return tokens;
+}
+
+// A model may have more ids than the tokenizer has tokens.
+std::vector<bool> drawable(const data::Tokenizer& tokenizer,
+                           std::int64_t model_ids) {
+  std::vector<bool> tokens;
+  for (std::int64_t id = 0; id < model_ids; ++id) {
+    tokens.push_back(tokenizer.has_token(static_cast<std::int32_t>(id)));
   }
   return tokens;
 }
@@ -153,18 +168,21 @@ mesh::Mesh mesh_of(const Options& options,
 }
 
 // All ranks see the same tokens.
-void generate(const Options& options, comm::Communicator& world) {
+void generate(const Options& options,
+              const std::vector<std::string>& prompts,
+              comm::Communicator& world) {
   const Path folder = train::find_weights(world, options.checkpoint, Log());
   const auto source = checkpoint::open_found_weights(folder);
   const auto tokenizer = data::load_tokenizer(options.tokenizer.empty()
                                                   ? train::tokenizer_of(folder)
                                                   : options.tokenizer);
-  const std::vector<std::string> prompts = prompts_of(options);
+  const auto tokens = encode(*tokenizer, prompts);
   train::GenerateOptions settings = options.generate;
   settings.sampling.seed = static_cast<std::uint64_t>(options.seed);
   settings.cache =
       options.no_cache ? train::KvCache::kOff : train::KvCache::kOn;
   settings.end = tokenizer->end_of_document();
+  settings.drawable = drawable(*tokenizer, source->config().vocabulary);
   train::RankOptions rank_options;
   rank_options.world = &world;
   rank_options.mesh = mesh_of(options, source->config(), world.size());
@@ -176,12 +194,12 @@ void generate(const Options& options, comm::Communicator& world) {
                          {.stage = options.zero});
   train::load_weights(rank, replica, *source);
   train::Generator generator(rank, replica, settings);
-  const auto tokens = encode(*tokenizer, prompts);
   if (options.json) {
     const double start = monotonic_seconds();
     const auto texts = generator.run(tokens, [](std::size_t, std::int32_t) {});
     if (rank.is_first()) {
-      print_json(*tokenizer, prompts, texts, monotonic_seconds() - start);
+      print_json(
+          *tokenizer, prompts, tokens, texts, monotonic_seconds() - start);
     }
     return;
   }
@@ -189,7 +207,7 @@ void generate(const Options& options, comm::Communicator& world) {
     generator.run(tokens, [](std::size_t, std::int32_t) {});
     return;
   }
-  Printer printer(*tokenizer, prompts);
+  Printer printer(*tokenizer, prompts, tokens);
   generator.run(tokens, [&](std::size_t prompt, std::int32_t token) {
     printer.add(prompt, token);
   });
@@ -276,8 +294,11 @@ void add_generate(CLI::App& app) {
       "  dure generate --checkpoint out/run/checkpoints --ranks 2 --pipeline 2 "
       "--prompt 'In the beginning'");
   command->callback([options] {
-    on_ranks(options->ranks,
-             [&](comm::Communicator& world) { generate(*options, world); });
+    options->generate.sampling.check();
+    const std::vector<std::string> prompts = prompts_of(*options);
+    on_ranks(options->ranks, [&](comm::Communicator& world) {
+      generate(*options, prompts, world);
+    });
   });
 }
 

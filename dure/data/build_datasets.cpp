@@ -1,5 +1,6 @@
 #include "dure/data/build_datasets.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
@@ -76,6 +77,7 @@ class Builder {
       const std::vector<Source> sources = weighed_sources(Part::kTrain);
       sets.train = blend(sources, samples.train);
       sets.identity = identity_of(sources);
+      sets.epochs = epochs_of(sources, samples.train);
     }
     if (samples.validation != 0 && gives(config_, Part::kValidation)) {
       sets.validation =
@@ -178,6 +180,19 @@ class Builder {
                                 .weight = source.weight});
     }
     return identity;
+  }
+
+  std::int64_t epochs_of(const std::vector<Source>& sources,
+                         std::int64_t samples) const {
+    std::int64_t most = 0;
+    for (const Source& source : sources) {
+      const std::int64_t share =
+          sources.size() == 1 ? samples : blend_share(source.weight, samples);
+      const EpochPlan plan = plan_epochs(
+          tokens_in(*source.data, source.range), config_.sequence, share);
+      most = std::max(most, plan.epochs);
+    }
+    return most;
   }
 
   std::unique_ptr<Dataset> blend(const std::vector<Source>& sources,

@@ -34,7 +34,8 @@ struct Datasets {
   std::unique_ptr<Dataset> train;
   std::unique_ptr<Dataset> validation;
   std::unique_ptr<Dataset> test;
-  DataIdentity identity;  // of `train`
+  DataIdentity identity;    // of `train`
+  std::int64_t epochs = 0;  // the most that `train` takes of a data set
 };
 
 // Opens every data set that the configuration names, wanted or not. Throws

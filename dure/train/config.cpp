@@ -238,7 +238,7 @@ void visit(Fields& fields, CheckpointConfig& c) {
   fields.texts("accept_changed",
                c.accept_changed,
                "What --resume may find changed since the checkpoint, of batch, "
-               "data, seed, sequence and tokenizer.");
+               "data, order, seed, sequence and tokenizer.");
 }
 
 void visit(Fields& fields, LogConfig& c) {
@@ -378,7 +378,8 @@ void validate(const CheckpointConfig& checkpoint) {
     if (!known) {
       throw UsageError(
           concat("checkpoint.accept_changed: wanted some of \"batch\", "
-                 "\"data\", \"seed\", \"sequence\" and \"tokenizer\", got ",
+                 "\"data\", \"order\", \"seed\", \"sequence\" and "
+                 "\"tokenizer\", got ",
                  quoted(name)));
     }
   }

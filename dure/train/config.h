@@ -86,7 +86,7 @@ struct MemoryConfig {
 // What a run that goes on may read otherwise than the one before, where that is
 // meant (trainer_file.h).
 inline constexpr std::string_view kAcceptableChanges[] = {
-    "batch", "data", "seed", "sequence", "tokenizer"};
+    "batch", "data", "order", "seed", "sequence", "tokenizer"};
 
 struct CheckpointConfig {
   std::string directory = {};  // empty: "checkpoints" in log.directory

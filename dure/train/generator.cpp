@@ -51,7 +51,7 @@ class Writing {
       : rank_(rank),
         replica_(replica),
         options_(options),
-        sampler_(options.sampling),
+        sampler_(options.sampling, options.drawable),
         texts_(texts_of(prompts)),
         stages_(rank,
                 replica,
@@ -85,7 +85,7 @@ class Writing {
   }
 
   std::vector<Tokens> run(const Generator::OnToken& on_token) {
-    for (std::int64_t t = 0; t < options_.tokens; ++t) {
+    for (std::int64_t t = 0; t < options_.tokens && !are_done(texts_); ++t) {
       for (Group& group : groups_) {
         extend(group, on_token);
         read(group);
@@ -122,8 +122,14 @@ class Writing {
     for (const Text& text : texts_) {
       longest = std::max(longest, text.tokens.size());
     }
-    return std::min(static_cast<std::int64_t>(longest) + options_.tokens,
-                    replica_.config().max_sequence);
+    const auto read = static_cast<std::int64_t>(longest);
+    return read +
+           std::min(options_.tokens, replica_.config().max_sequence - read);
+  }
+
+  static bool are_done(std::span<const Text> texts) {
+    return std::all_of(
+        texts.begin(), texts.end(), [](const Text& text) { return text.done; });
   }
 
   std::span<Text> texts(const Group& group) {
@@ -132,10 +138,7 @@ class Writing {
   }
 
   void read(Group& group) {
-    const std::span<Text> all = texts(group);
-    if (std::all_of(all.begin(), all.end(), [](const Text& text) {
-          return text.done;
-        })) {
+    if (are_done(texts(group))) {
       return;
     }
     std::vector<Reading> readings = readings_of(group);
@@ -265,7 +268,7 @@ class Writing {
 Generator::Generator(Rank& rank,
                      const Replica& replica,
                      GenerateOptions options)
-    : rank_(rank), replica_(replica), options_(options) {}
+    : rank_(rank), replica_(replica), options_(std::move(options)) {}
 
 void Generator::check_prompt(const Tokens& prompt) const {
   const model::ModelConfig& config = replica_.config();

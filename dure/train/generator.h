@@ -21,6 +21,9 @@ struct GenerateOptions {
   SamplingOptions sampling;
   KvCache cache = KvCache::kOn;
   std::optional<std::int32_t> end;  // the token that ends a text
+  // Which ids may be drawn; all where it is empty. A model may have more ids
+  // than its tokenizer has tokens.
+  std::vector<bool> drawable = {};
 };
 
 class Generator {
@@ -33,9 +36,9 @@ class Generator {
 
   // The continuations, without the prompts: the same on all ranks, which all
   // call this. A text ends after options.tokens, with the end token (which is
-  // not returned), or where the model's positions end. Throws UsageError for an
-  // empty prompt, one that fills the model's positions, or a token beyond the
-  // vocabulary.
+  // not returned), or where the model's positions end. Throws as the Sampler,
+  // and UsageError for an empty prompt, one that fills the model's positions,
+  // or a token beyond the vocabulary.
   std::vector<Tokens> run(const std::vector<Tokens>& prompts,
                           const OnToken& on_token);
 

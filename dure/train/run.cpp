@@ -37,7 +37,9 @@ std::int64_t evaluation_samples(const TrainConfig& train) {
   return train.evaluate_steps * train.global_batch;
 }
 
-data::Datasets open_data(const Config& config, const Log& log) {
+data::Datasets open_data(const Config& config,
+                         data::SampleOrder order,
+                         const Log& log) {
   return data::build_datasets(
       config.data,
       {.samples = {.train = samples_of_run(config.train),
@@ -45,6 +47,7 @@ data::Datasets open_data(const Config& config, const Log& log) {
                                      ? evaluation_samples(config.train)
                                      : 0,
                    .test = evaluation_samples(config.train)},
+       .order = order,
        .seed = static_cast<std::uint64_t>(config.train.seed),
        .vocabulary = config.model.vocabulary,
        .log = &log});
@@ -85,7 +88,10 @@ class Run {
         directories_(directories_of(config, rank_)),
         start_(starting_point(options.start)),
         data_(first_rank_first(rank_.world(),
-                               [&] { return open_data(config, log_); })),
+                               [&] {
+                                 return open_data(
+                                     config, order_after(start_, config), log_);
+                               })),
         trainer_(rank_, config),
         flops_per_token_(
             model::flops_per_token(config.model, config.data.sequence)),
@@ -94,6 +100,7 @@ class Run {
                "no training data: set data.train to a prefix that `dure "
                "preprocess` wrote");
     documents_ = documents_of();
+    say_what_is_not_evaluated();
     if (!start_.empty()) {
       load_trainer(rank_, trainer_, start_, documents_, log_);
       saved_step_ = trainer_.position().step;
@@ -141,13 +148,22 @@ class Run {
   }
 
   RunDocuments documents_of() const {
-    RunDocuments documents;
+    RunDocuments documents = {
+        .tokenizer = {}, .data = data_.identity, .epochs = data_.epochs};
     if (rank_.is_first()) {
-      // TOK documents.tokenizer =
-      // data::tokenizer_documents(config_.data.tokenizer, TOK
-      // config_.model.vocabulary); DATA documents.data = data_.fingerprint;
+      documents.tokenizer = data::tokenizer_documents(config_.data.tokenizer,
+                                                      config_.model.vocabulary);
     }
     return documents;
+  }
+
+  // What is configured and will never be read is said.
+  void say_what_is_not_evaluated() const {
+    if (config_.train.evaluate_every == 0 &&
+        data::gives(config_.data, data::Part::kValidation)) {
+      log_.warning(
+          "the validation data is never evaluated: train.evaluate_every is 0");
+    }
   }
 
   void run_steps() {

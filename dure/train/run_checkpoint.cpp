@@ -1,7 +1,6 @@
 #include "dure/train/run_checkpoint.h"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
@@ -13,6 +12,8 @@
 #include "dure/base/check.h"
 #include "dure/base/quote.h"
 #include "dure/comm/communicator.h"
+#include "dure/data/tokenizer/tokenizer.h"
+#include "dure/data/tokenizer/tokenizer_files.h"
 #include "dure/model/weights.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/tensor_gatherer.h"
@@ -23,9 +24,6 @@ namespace dure::train {
 namespace {
 
 using checkpoint::FileDtype;
-
-constexpr std::array kTokenizerFiles = {
-    "tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model"};
 
 // Its tensors and its manifest.
 checkpoint::CheckpointContent content_of(const Config& config,
@@ -90,7 +88,9 @@ std::vector<Change> changes_since(const checkpoint::CheckpointReader& reader,
                                   const Config& config,
                                   const RunDocuments& documents) {
   std::vector<Change> all =
-      changes(before, trainer_file(config, before.position, documents.data));
+      changes(before,
+              trainer_file(config, before.position, documents.data),
+              documents.epochs);
   if (!same_tokenizer(
           tokenizer_in(reader), documents.tokenizer, before, config)) {
     all.push_back({"tokenizer",
@@ -103,21 +103,27 @@ std::vector<Change> changes_since(const checkpoint::CheckpointReader& reader,
   return all;
 }
 
+bool accepts(const Config& config, std::string_view change) {
+  const std::vector<std::string>& accepted = config.checkpoint.accept_changed;
+  return std::find(accepted.begin(), accepted.end(), change) != accepted.end();
+}
+
 // Some change would give the samples that were read, and those that follow,
 // another meaning.
 void expect_same_samples(std::vector<Change> found,
                          const Config& config,
                          const std::string& checkpoint) {
-  const std::vector<std::string>& accepted = config.checkpoint.accept_changed;
   std::erase_if(found, [&](const Change& change) {
-    return std::find(accepted.begin(), accepted.end(), change.accept) !=
-           accepted.end();
+    return accepts(config, change.accept);
   });
   if (found.empty()) {
     return;
   }
   std::string text;
-  std::set<std::string> names(accepted.begin(), accepted.end());
+  std::set<std::string> names;
+  for (const std::string& name : config.checkpoint.accept_changed) {
+    names.insert(quoted(name));
+  }
   for (const Change& change : found) {
     text += concat("\n  ", change.what);
     names.insert(quoted(change.accept));
@@ -135,7 +141,7 @@ void expect_same_samples(std::vector<Change> found,
 void expect_optimizer(const TrainerFile& before,
                       const Config& config,
                       const std::string& checkpoint) {
-  const std::string wanted = trainer_file(config, {}, {}).optimizer;
+  const std::string wanted = trainer_file(config, {}, std::nullopt).optimizer;
   DURE_CHECK(before.optimizer == wanted,
              checkpoint,
              " has the states of ",
@@ -170,6 +176,14 @@ void expect_same_run(const checkpoint::CheckpointReader& reader,
   expect_optimizer(before, config, checkpoint);
   expect_same_samples(
       changes_since(reader, before, config, documents), config, checkpoint);
+  if (!before.data && documents.epochs > 1 && !accepts(config, "order")) {
+    log.warning(
+        "an earlier version of Dure wrote the checkpoint: its order of samples "
+        "holds for the train.steps that the run had, and for others the "
+        "documents are dealt anew; checkpoint.accept_changed = [\"order\"] "
+        "goes "
+        "on in the order of today, which any number of steps leaves as it is");
+  }
   const std::string moved = moved_schedule(before, config);
   if (!moved.empty()) {
     log.warning(moved);
@@ -194,6 +208,15 @@ void load_states(Rank& rank,
 }
 
 }  // namespace
+
+data::SampleOrder order_after(const Path& checkpoint, const Config& config) {
+  const Path file = checkpoint / checkpoint::kTrainerFile;
+  if (checkpoint.empty() || accepts(config, "order") ||
+      !std::filesystem::exists(file)) {
+    return data::SampleOrder::kByEpoch;
+  }
+  return order_of(trainer_file_from(read_file(file), file.string()));
+}
 
 checkpoint::CheckpointPlan plan_of(const Config& config,
                                    const Position& position,
@@ -249,17 +272,17 @@ void load_trainer(Rank& rank,
 }
 
 std::string tokenizer_of(const Path& folder) {
-  for (const char* name : kTokenizerFiles) {
-    if (std::filesystem::exists(folder / name)) {
-      return folder.string();
-    }
+  if (data::holds_tokenizer(folder)) {
+    return folder.string();
   }
   const Path file = folder / checkpoint::kTrainerFile;
   const std::string spec =
       std::filesystem::exists(file)
           ? trainer_file_from(read_file(file), file.string()).tokenizer
           : "";
-  if (spec.empty()) {
+  // A path that somebody else's file names is not followed: what is to be had
+  // from it is in the checkpoint.
+  if (spec != data::kBytesTokenizer) {
     throw UsageError(concat(folder.string(),
                             " holds no tokenizer; name one with --tokenizer"));
   }

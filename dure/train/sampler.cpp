@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <utility>
 
 #include "dure/base/check.h"
 
@@ -15,9 +16,23 @@ void require(bool condition, const char* message, double value) {
   }
 }
 
-std::int32_t most_likely(std::span<const float> logits) {
-  return static_cast<std::int32_t>(
-      std::max_element(logits.begin(), logits.end()) - logits.begin());
+void expect_finite(std::span<const float> logits,
+                   std::uint64_t sample,
+                   std::uint64_t position) {
+  const auto bad = std::find_if_not(
+      logits.begin(), logits.end(), [](float x) { return std::isfinite(x); });
+  DURE_CHECK(bad == logits.end(),
+             "the model's logits after ",
+             position,
+             " tokens of prompt ",
+             sample + 1,
+             " are not finite (",
+             *bad,
+             " for token ",
+             bad - logits.begin(),
+             "): nothing can be drawn from them. Its weights hold such numbers "
+             "or are too large for its sums; take an earlier checkpoint, or "
+             "one that was trained in another precision");
 }
 
 }  // namespace
@@ -30,14 +45,17 @@ void SamplingOptions::check() const {
   require(top_p > 0 && top_p <= 1, "top-p is above 0 and at most 1", top_p);
 }
 
-Sampler::Sampler(const SamplingOptions& options)
-    : options_(options), random_(options.seed, "generate") {
+Sampler::Sampler(const SamplingOptions& options, std::vector<bool> drawable)
+    : options_(options),
+      drawable_(std::move(drawable)),
+      random_(options.seed, "generate") {
   options_.check();
 }
 
 std::int32_t Sampler::pick(std::span<const float> logits,
                            std::uint64_t sample,
                            std::uint64_t position) {
+  expect_finite(logits, sample, position);
   if (options_.temperature == 0) {
     return most_likely(logits);
   }
@@ -57,15 +75,30 @@ std::int32_t Sampler::pick(std::span<const float> logits,
   return candidates_.back().second;  // rounding
 }
 
+std::int32_t Sampler::most_likely(std::span<const float> logits) const {
+  std::size_t best = logits.size();
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (may_draw(i) && (best == logits.size() || logits[i] > logits[best])) {
+      best = i;
+    }
+  }
+  DURE_CHECK(best < logits.size(),
+             "none of the model's ",
+             logits.size(),
+             " ids has a token: is this the tokenizer it was trained with?");
+  return static_cast<std::int32_t>(best);
+}
+
 // The candidates, likeliest first and ties by token, as exp of logits /
-// temperature relative to the best.
+// temperature relative to the best. What has no weight is none of them.
 void Sampler::keep_likeliest(std::span<const float> logits) {
   const double best = logits[static_cast<std::size_t>(most_likely(logits))];
   candidates_.clear();
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    candidates_.emplace_back(
-        std::exp((logits[i] - best) / options_.temperature),
-        static_cast<std::int32_t>(i));
+    const double weight = std::exp((logits[i] - best) / options_.temperature);
+    if (may_draw(i) && weight > 0) {
+      candidates_.emplace_back(weight, static_cast<std::int32_t>(i));
+    }
   }
   std::size_t keep = candidates_.size();
   if (options_.top_k > 0) {

@@ -28,17 +28,25 @@ struct SamplingOptions {
 // alone, so that a prompt continues alike whatever stands beside it in a batch.
 class Sampler {
  public:
-  explicit Sampler(const SamplingOptions& options);
+  // Draws only tokens that are `drawable`, by their ids; all where it is empty.
+  explicit Sampler(const SamplingOptions& options,
+                   std::vector<bool> drawable = {});
 
+  // Throws Error for logits that are not finite.
   std::int32_t pick(std::span<const float> logits,
                     std::uint64_t sample,
                     std::uint64_t position);
 
  private:
+  bool may_draw(std::size_t token) const {
+    return drawable_.empty() || drawable_[token];
+  }
+  std::int32_t most_likely(std::span<const float> logits) const;
   void keep_likeliest(std::span<const float> logits);
   void keep_nucleus();
 
   SamplingOptions options_;
+  std::vector<bool> drawable_;
   RandomStream random_;
   std::vector<std::pair<double, std::int32_t>> candidates_;  // weight, token
 };

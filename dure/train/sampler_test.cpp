@@ -64,10 +64,50 @@ TEST(Sampler, DependsOnSeedSampleAndPosition) {
   EXPECT_NE(a.pick(flat, 3, 4), b.pick(flat, 3, 4));
 }
 
+TEST(Sampler, DrawsNothingThatIsNotDrawable) {
+  const std::vector<bool> drawable = {true, false, false, true};
+  for (const SamplingOptions& options : {SamplingOptions{.temperature = 0},
+                                         {},
+                                         {.temperature = 1e308},
+                                         {.top_k = 1},
+                                         {.top_k = INT64_MAX},
+                                         {.top_p = 0.3}}) {
+    Sampler sampler(options, drawable);
+    for (std::uint64_t i = 0; i < 200; ++i) {
+      const std::int32_t token = sampler.pick(kLogits, 0, i);
+      EXPECT_TRUE(token == 0 || token == 3) << token;
+    }
+  }
+  Sampler none({}, {false, false, false, false});
+  EXPECT_THROW(none.pick(kLogits, 0, 0), Error);
+}
+
+TEST(Sampler, RefusesLogitsThatAreNotFinite) {
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    std::vector<float> logits = kLogits;
+    logits[2] = bad;
+    for (const double temperature : {0.0, 1.0}) {
+      Sampler sampler({.temperature = temperature});
+      EXPECT_THROW(sampler.pick(logits, 0, 0), Error);
+    }
+  }
+}
+
+TEST(Sampler, GoesToTheLimitsAtExtremeTemperatures) {
+  EXPECT_EQ(draw({.temperature = 1e-300}, kLogits, 100),
+            (std::map<std::int32_t, int>{{1, 100}}));
+  EXPECT_EQ(draw({.temperature = 5e-324}, {0, 3e38F, -3e38F}, 100),
+            (std::map<std::int32_t, int>{{1, 100}}));
+  EXPECT_EQ(draw({.temperature = 1e308}, kLogits, 1000).size(), 4U);
+}
+
 TEST(Sampler, RefusesWhatIsOutOfRange) {
   EXPECT_THROW(Sampler({.temperature = -1}), UsageError);
   EXPECT_THROW(Sampler({.top_k = -1}), UsageError);
   EXPECT_THROW(Sampler({.top_p = 0}), UsageError);
+  EXPECT_THROW(Sampler({.top_p = NAN}), UsageError);
+  EXPECT_THROW(Sampler({.temperature = NAN}), UsageError);
+  EXPECT_THROW(Sampler({.temperature = INFINITY}), UsageError);
 }
 
 }  // namespace

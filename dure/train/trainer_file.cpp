@@ -78,6 +78,17 @@ void compare(const Texts& before,
   }
 }
 
+// Apart from what has a name of its own: the length and order of samples.
+std::optional<std::string> other_data(std::optional<data::DataIdentity> before,
+                                      std::optional<data::DataIdentity> now) {
+  if (!before || !now) {
+    return std::nullopt;
+  }
+  before->sequence = now->sequence;
+  before->order = now->order;
+  return data::difference(*before, *now);
+}
+
 std::int64_t whole(const Texts& settings, const char* key) {
   const auto found = settings.find(key);
   std::int64_t value = 0;
@@ -107,9 +118,13 @@ std::int64_t first_other(std::int64_t next,
 
 }  // namespace
 
+data::SampleOrder order_of(const TrainerFile& file) {
+  return file.data ? file.data->order : data::SampleOrder::kJoint;
+}
+
 TrainerFile trainer_file(const Config& config,
                          const Position& position,
-                         Texts data) {
+                         std::optional<data::DataIdentity> data) {
   const bool sgd = config.optimizer.name == optim::OptimizerKind::kSgd;
   return {.position = position,
           .optimizer = sgd ? "sgd" : "adamw",
@@ -124,8 +139,10 @@ std::string to_json(const TrainerFile& file) {
                {"consumed_samples", file.position.consumed},
                {"optimizer", file.optimizer},
                {"tokenizer", file.tokenizer},
-               {"settings", file.settings},
-               {"data", file.data}};
+               {"settings", file.settings}};
+  if (file.data) {
+    json["data"] = *file.data;
+  }
   // Where earlier versions look for it.
   json["sequence"] = whole(file.settings, "data.sequence");
   return json.dump(2);
@@ -142,21 +159,32 @@ TrainerFile trainer_file_from(std::string_view text,
       .optimizer = fields.text("optimizer"),
       .tokenizer = fields.text_or("tokenizer", ""),
       .settings = texts_from(fields, "settings"),
-      .data = texts_from(fields, "data")};
+      .data = {}};
+  if (fields.has("data")) {
+    file.data = fields.object("data").get<data::DataIdentity>();
+  }
   if (file.settings.empty()) {
     file.settings["data.sequence"] = std::to_string(fields.whole("sequence"));
   }
   return file;
 }
 
-std::vector<Change> changes(const TrainerFile& before, const TrainerFile& now) {
+std::vector<Change> changes(const TrainerFile& before,
+                            const TrainerFile& now,
+                            std::int64_t epochs) {
   std::vector<Change> changes;
   for (const Meaning& meaning : kMeanings) {
     compare(
         before.settings, now.settings, meaning.key, meaning.accept, changes);
   }
-  for (const auto& [name, value] : now.data) {
-    compare(before.data, now.data, name, "data", changes);
+  if (const auto what = other_data(before.data, now.data)) {
+    changes.push_back({"data", *what});
+  }
+  const bool dealt_anew = epochs > 1 &&
+                          order_of(before) == data::SampleOrder::kJoint &&
+                          order_of(now) == data::SampleOrder::kJoint;
+  if (dealt_anew) {
+    compare(before.settings, now.settings, kSteps, "order", changes);
   }
   return changes;
 }

@@ -3,55 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/data/tokenizer/byte_level.h"
 #include "dure/data/tokenizer/huggingface_model.h"
+#include "dure/data/tokenizer/json_parts.h"
 
 namespace dure::data {
 namespace {
 
-using Json = nlohmann::json;
-
-// Where a key is missing or null, nothing was asked for.
-const Json& part(const Json& object, const char* key) {
-  static const Json null;
-  const auto found = object.find(key);
-  return found == object.end() ? null : *found;
-}
-
-// For messages: a value, but no structure, which may be long and deep.
-std::string shown(const Json& value) {
-  return value.is_structured() ? value.type_name() : value.dump();
-}
-
 std::string type_of(const Json& object) {
   const Json& type = part(object, "type");
   return type.is_string() ? type.get<std::string>() : "without a type";
-}
-
-bool flag(const Json& object, const char* key, const char* where) {
-  const Json& value = part(object, key);
-  DURE_CHECK(value.is_null() || value.is_boolean(),
-             where,
-             ".",
-             key,
-             " must be true or false, got ",
-             shown(value));
-  return value.is_boolean() && value.get<bool>();
-}
-
-template <typename Parse>
-auto with_json_errors(const char* what,
-                      std::string_view text,
-                      const Parse& parse) {
-  try {
-    return parse(Json::parse(text));
-  } catch (const Json::exception& e) {
-    throw Error(concat(what, ": ", e.what()));
-  }
 }
 
 // --- The model ---
@@ -65,15 +30,15 @@ TokenIds vocabulary_of(const Json& object) {
   ids.reserve(object.size());
   for (const auto& [token, id] : object.items()) {
     DURE_CHECK(id.is_number_integer(),
-               "the id of token \"",
-               token,
-               "\" must be an integer, got ",
+               "the id of token ",
+               quoted(token),
+               " must be an integer, got ",
                shown(id));
     const auto value = id.get<std::int64_t>();
     DURE_CHECK(value >= 0 && value <= INT32_MAX,
-               "the id of token \"",
-               token,
-               "\" must be a 32-bit id, got ",
+               "the id of token ",
+               quoted(token),
+               " must be a 32-bit id, got ",
                value);
     ids.emplace(token, static_cast<std::int32_t>(value));
   }
@@ -176,9 +141,9 @@ void read_stage(const Json& stage, ByteLevelParts& parts) {
     read_byte_level(stage, parts);
   } else {
     DURE_CHECK(false,
-               "pre-tokenizer \"",
-               type,
-               "\" is not supported here: only ByteLevel, Split and Digits "
+               "pre-tokenizer ",
+               quoted(type),
+               " is not supported here: only ByteLevel, Split and Digits "
                "are, alone or in one Sequence");
   }
 }
@@ -204,32 +169,21 @@ void read_pre_tokenizer(const Json& object, ByteLevelParts& parts) {
 
 // --- Special tokens ---
 
-AddedToken added_token(const Json& entry, std::size_t vocabulary) {
-  AddedToken token;
+AddedToken added_token(const Json& entry) {
   const Json& number = entry.at("id");
   DURE_CHECK(number.is_number_integer(),
              "an added token's id must be an integer, got ",
              shown(number));
   const auto id = number.get<std::int64_t>();
-  token.text = entry.at("content").get<std::string>();
-  const auto limit = static_cast<std::int64_t>(vocabulary) * 4 + 65536;
-  DURE_CHECK(id >= 0 && id < limit,
-             "the added token \"",
-             token.text,
-             "\" has id ",
-             id,
-             ", which is not in 0 .. ",
-             limit - 1);
+  AddedToken token =
+      parse_added_token(entry, entry.at("content").get<std::string>());
+  DURE_CHECK(id >= 0 && id <= INT32_MAX,
+             "the added token ",
+             quoted(token.text),
+             " must have a 32-bit id, got ",
+             id);
   DURE_CHECK(!token.text.empty(), "added token ", id, " is empty");
-  DURE_CHECK(!flag(entry, "single_word", "added token"),
-             "the added token \"",
-             token.text,
-             "\" has single_word, which is not supported");
   token.id = static_cast<std::int32_t>(id);
-  token.strip_left = flag(entry, "lstrip", "added token");
-  token.strip_right = flag(entry, "rstrip", "added token");
-  token.normalized = flag(entry, "normalized", "added token");
-  token.special = flag(entry, "special", "added token");
   return token;
 }
 
@@ -250,45 +204,135 @@ void place(const AddedToken& token, BpeModel& model) {
       old.empty() || old == token.text ||
       (old == from_byte_level(token.text) && !is_learnt(model, token.id));
   DURE_CHECK(same,
-             "the added token \"",
-             token.text,
-             "\" has id ",
+             "the added token ",
+             quoted(token.text),
+             " has id ",
              token.id,
-             ", which already stands for \"",
-             old,
-             "\"");
+             ", which already stands for ",
+             quoted(old));
   old = token.text;
 }
 
-void read_added_tokens(const Json& array, ByteLevelParts& parts) {
-  const std::size_t vocabulary = parts.model.tokens.size();
-  for (const Json& entry : array) {
-    parts.added.push_back(added_token(entry, vocabulary));
-    place(parts.added.back(), parts.model);
-  }
+const AddedToken* find_added(const ByteLevelParts& parts,
+                             std::string_view text) {
+  const auto found = std::find_if(
+      parts.added.begin(), parts.added.end(), [&](const AddedToken& t) {
+        return t.text == text;
+      });
+  return found == parts.added.end() ? nullptr : &*found;
 }
 
 std::optional<std::int32_t> id_of(const ByteLevelParts& parts,
                                   std::string_view text) {
-  for (const AddedToken& token : parts.added) {
-    if (token.text == text) {
-      return token.id;
-    }
+  if (const AddedToken* added = find_added(parts, text)) {
+    return added->id;
   }
-  return std::nullopt;
+  const std::vector<std::string>& tokens = parts.model.tokens;
+  const auto found = std::find(tokens.begin(), tokens.end(), text);
+  return found == tokens.end()
+             ? std::nullopt
+             : std::optional(static_cast<std::int32_t>(found - tokens.begin()));
 }
 
-// The first special token of a TemplateProcessing, before the text itself.
+// A token that is there is left as it is, its id must be the same.
+void add(const AddedToken& token, std::size_t ids, ByteLevelParts& parts) {
+  if (const AddedToken* there = find_added(parts, token.text)) {
+    DURE_CHECK(there->id == token.id,
+               "the added token ",
+               quoted(token.text),
+               " has id ",
+               token.id,
+               ", and ",
+               there->id,
+               " elsewhere");
+    return;
+  }
+  // Some leave holes; this many are a broken file.
+  const auto limit = static_cast<std::int64_t>(ids) * 4 + 65536;
+  DURE_CHECK(token.id < limit,
+             "the added token ",
+             quoted(token.text),
+             " has id ",
+             token.id,
+             ", which is not in 0 .. ",
+             limit - 1);
+  place(token, parts.model);
+  parts.added.push_back(token);
+}
+
+void add_all(const std::vector<AddedToken>& tokens, ByteLevelParts& parts) {
+  const std::size_t ids = parts.model.tokens.size();
+  for (const AddedToken& token : tokens) {
+    add(token, ids, parts);
+  }
+}
+
+// A token of the vocabulary that has a part in it is found in texts, as those
+// are that the files call added.
+std::int32_t add_named(const NamedToken& named, ByteLevelParts& parts) {
+  AddedToken token = named.token;
+  token.id = expect_named(named, id_of(parts, token.text));
+  add(token, parts.model.tokens.size(), parts);
+  return token.id;
+}
+
+std::vector<AddedToken> added_tokens_of(const Json& array) {
+  DURE_CHECK(array.is_array() || array.is_null(),
+             "added_tokens must be an array, got ",
+             shown(array));
+  std::vector<AddedToken> tokens;
+  for (const Json& entry : array) {
+    tokens.push_back(added_token(entry));
+  }
+  return tokens;
+}
+
+// --- What is put before a text ---
+
+std::int32_t processor_token(const ByteLevelParts& parts,
+                             const std::string& text) {
+  const auto id = id_of(parts, text);
+  DURE_CHECK(id.has_value(),
+             "the post_processor names ",
+             quoted(text),
+             ", which is not in the vocabulary");
+  return *id;
+}
+
+// "single" is what becomes of a text alone: [<s>, the text, </s>].
+void read_template(const Json& stage, ByteLevelParts& parts) {
+  const Json& single = part(stage, "single");
+  DURE_CHECK(single.is_array() && !single.empty(),
+             "a TemplateProcessing has no \"single\"");
+  const auto is_token = [](const Json& piece) {
+    return piece.contains("SpecialToken");
+  };
+  const auto text = std::find_if_not(single.begin(), single.end(), is_token);
+  DURE_CHECK(text - single.begin() <= 1,
+             "a TemplateProcessing that puts ",
+             text - single.begin(),
+             " tokens before a text is not supported: only one is");
+  if (text != single.begin()) {
+    parts.beginning_of_document = processor_token(
+        parts, single[0]["SpecialToken"].at("id").get<std::string>());
+  }
+}
+
+// Tokens that stand after a text are nothing that a text goes on from.
 void read_post_processor(const Json& processor, ByteLevelParts& parts) {
   for (const Json& stage : stages_of(processor, "processors")) {
-    if (type_of(stage) != "TemplateProcessing") {
-      continue;
-    }
-    const Json& single = stage.at("single");
-    if (single.is_array() && !single.empty() &&
-        single[0].contains("SpecialToken")) {
+    const std::string type = type_of(stage);
+    if (type == "TemplateProcessing") {
+      read_template(stage, parts);
+    } else if (type == "RobertaProcessing" || type == "BertProcessing") {
       parts.beginning_of_document =
-          id_of(parts, single[0]["SpecialToken"].at("id").get<std::string>());
+          processor_token(parts, stage.at("cls").at(0).get<std::string>());
+    } else {
+      DURE_CHECK(type == "ByteLevel",
+                 "post_processor ",
+                 quoted(type),
+                 " is not supported: only ByteLevel, TemplateProcessing, "
+                 "RobertaProcessing and BertProcessing are");
     }
   }
 }
@@ -297,8 +341,9 @@ void guess_end_of_document(ByteLevelParts& parts) {
   constexpr std::array<std::string_view, 3> kEnds = {
       "<|endoftext|>", "<|end_of_text|>", "</s>"};
   for (const std::string_view end : kEnds) {
-    if (!parts.end_of_document.has_value()) {
-      parts.end_of_document = id_of(parts, end);
+    if (const AddedToken* token = find_added(parts, end)) {
+      parts.end_of_document = token->id;
+      return;
     }
   }
 }
@@ -309,9 +354,9 @@ ByteLevelParts parts_of(const Json& file) {
              file.type_name());
   const Json& normalizer = part(file, "normalizer");
   DURE_CHECK(normalizer.is_null(),
-             "normalizer \"",
-             type_of(normalizer),
-             "\" is not supported: byte-level BPE reads the text as it is");
+             "normalizer ",
+             quoted(type_of(normalizer)),
+             " is not supported: byte-level BPE reads the text as it is");
   ByteLevelParts parts;
   parts.patterns.clear();
   read_model(part(file, "model"), parts);
@@ -322,10 +367,10 @@ ByteLevelParts parts_of(const Json& file) {
   read_pre_tokenizer(pre_tokenizer, parts);
   const Json& decoder = part(file, "decoder");
   DURE_CHECK(decoder.is_null() || type_of(decoder) == "ByteLevel",
-             "decoder \"",
-             type_of(decoder),
-             "\" is not supported: only ByteLevel is");
-  read_added_tokens(part(file, "added_tokens"), parts);
+             "decoder ",
+             quoted(type_of(decoder)),
+             " is not supported: only ByteLevel is");
+  add_all(added_tokens_of(part(file, "added_tokens")), parts);
   if (part(file, "post_processor").is_object()) {
     read_post_processor(part(file, "post_processor"), parts);
   }
@@ -335,49 +380,18 @@ ByteLevelParts parts_of(const Json& file) {
 
 // --- Files beside ---
 
-// "eos_token": "<x>" or {"content": "<x>"}.
-std::optional<std::int32_t> named_token(const Json& config,
-                                        const char* key,
-                                        const ByteLevelParts& parts) {
-  const Json& value = part(config, key);
-  if (value.is_string()) {
-    return id_of(parts, value.get<std::string>());
-  }
-  const Json& content = value.is_object() ? part(value, "content") : value;
-  return content.is_string() ? id_of(parts, content.get<std::string>())
-                             : std::nullopt;
-}
-
-void read_neighbour(const Path& path, ByteLevelParts& parts) {
-  if (!std::filesystem::exists(path)) {
+// add_bos_token has the last word, where it is given.
+void read_beginning(const TokenNotes& notes, ByteLevelParts& parts) {
+  if (!notes.adds_beginning.has_value()) {
     return;
   }
-  with_json_errors(path.c_str(), read_file(path), [&](const Json& config) {
-    if (config.is_object()) {
-      if (const auto id = named_token(config, "bos_token", parts)) {
-        parts.beginning_of_document = id;
-      }
-      if (const auto id = named_token(config, "eos_token", parts)) {
-        parts.end_of_document = id;
-      }
-    }
-    return 0;
-  });
-}
-
-// Errors of `parse` with the file's name before them.
-template <typename Parse>
-ByteLevelParts read_named(const Path& path, const Parse& parse) {
-  try {
-    ByteLevelParts parts = parse();
-    read_neighbour(path.parent_path() / "special_tokens_map.json", parts);
-    read_neighbour(path.parent_path() / "tokenizer_config.json", parts);
-    return parts;
-  } catch (const UsageError&) {
-    throw;
-  } catch (const Error& e) {
-    throw Error(
-        concat("can't read the tokenizer ", path.string(), ": ", e.what()));
+  parts.beginning_of_document.reset();
+  if (*notes.adds_beginning) {
+    const NamedToken* beginning = notes.find("bos_token");
+    DURE_CHECK(beginning != nullptr,
+               "tokenizer_config.json has add_bos_token, but no file names a "
+               "bos_token");
+    parts.beginning_of_document = id_of(parts, beginning->token.text);
   }
 }
 
@@ -402,15 +416,15 @@ ByteLevelParts parse_vocab_and_merges(std::string_view vocab,
   return parts;
 }
 
-ByteLevelParts read_tokenizer_json(const Path& path) {
-  return read_named(path,
-                    [&] { return parse_tokenizer_json(read_file(path)); });
-}
-
-ByteLevelParts read_vocab_and_merges(const Path& vocab, const Path& merges) {
-  return read_named(vocab, [&] {
-    return parse_vocab_and_merges(read_file(vocab), read_file(merges));
-  });
+void apply(const TokenNotes& notes, ByteLevelParts& parts) {
+  add_all(notes.added, parts);
+  for (const NamedToken& named : notes.named) {
+    add_named(named, parts);
+  }
+  if (const NamedToken* end = notes.find("eos_token")) {
+    parts.end_of_document = id_of(parts, end->token.text);
+  }
+  read_beginning(notes, parts);
 }
 
 }  // namespace dure::data

@@ -3,8 +3,8 @@
 
 #include <string_view>
 
-#include "dure/base/files.h"
 #include "dure/data/tokenizer/byte_level_tokenizer.h"
+#include "dure/data/tokenizer/token_notes.h"
 
 namespace dure::data {
 
@@ -17,10 +17,10 @@ ByteLevelParts parse_tokenizer_json(std::string_view text);
 ByteLevelParts parse_vocab_and_merges(std::string_view vocab,
                                       std::string_view merges);
 
-// From files, with the names of the special tokens from a tokenizer_config.json
-// or special_tokens_map.json beside them. Errors name the file.
-ByteLevelParts read_tokenizer_json(const Path& path);
-ByteLevelParts read_vocab_and_merges(const Path& vocab, const Path& merges);
+// What the files beside say: tokens that they add, those that begin and end a
+// document, and whether the beginning is put before a text. Throws Error for a
+// token that they name and the vocabulary lacks.
+void apply(const TokenNotes& notes, ByteLevelParts& parts);
 
 // A tokenizer.json that Hugging Face reads, and we. Its splitting is GPT-2's
 // where `patterns` is just kGpt2Pattern, else one Split for each pattern.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/data/tokenizer/byte_level.h"
 
 namespace dure::data {
@@ -15,9 +16,9 @@ void place_tokens(const TokenIds& vocabulary, BpeModel& model) {
   for (const auto& [text, id] : vocabulary) {
     DURE_CHECK(!text.empty(), "the vocabulary holds an empty token");
     DURE_CHECK(id >= 0 && id < limit,
-               "the token \"",
-               text,
-               "\" has id ",
+               "the token ",
+               quoted(text),
+               " has id ",
                id,
                ", which is not in 0 .. ",
                limit - 1,
@@ -29,7 +30,7 @@ void place_tokens(const TokenIds& vocabulary, BpeModel& model) {
       taken.resize(at + 1);
     }
     DURE_CHECK(
-        !taken[at], "two tokens have id ", id, ", one is \"", text, "\"");
+        !taken[at], "two tokens have id ", id, ", one is ", quoted(text));
     taken[at] = true;
     // Special tokens may hold characters outside the alphabet: taken as text.
     model.tokens[at] = from_byte_level(text).value_or(text);
@@ -58,9 +59,9 @@ std::int32_t id_of(const TokenIds& vocabulary,
   DURE_CHECK(found != vocabulary.end(),
              "merge ",
              merge,
-             " needs \"",
-             text,
-             "\", which is not in the vocabulary");
+             " needs ",
+             quoted(text),
+             ", which is not in the vocabulary");
   return found->second;
 }
 
@@ -84,9 +85,9 @@ std::pair<std::string, std::string> parse_merge(std::string_view line) {
   const std::size_t space = line.find(' ');
   DURE_CHECK(space != std::string_view::npos && space > 0 &&
                  space + 1 < line.size() && space == line.rfind(' '),
-             "the merge \"",
-             line,
-             "\" is not two tokens and a space");
+             "the merge ",
+             quoted(line),
+             " is not two tokens and a space");
   return {std::string(line.substr(0, space)),
           std::string(line.substr(space + 1))};
 }

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -135,43 +134,37 @@ TEST(MergesText, VersionLineAndLineEndsAreNoMerges) {
   EXPECT_THROW(parse_merges_text("ab \n"), Error);
 }
 
-struct Files : testing::Test {
-  Path directory = std::filesystem::temp_directory_path() /
-                   ("dure_tokenizer_" + std::to_string(::getpid()));
-  void SetUp() override { make_directories(directory); }
-  void TearDown() override { std::filesystem::remove_all(directory); }
-};
-
-TEST_F(Files, TheConfigurationBesideNamesTheEndOfADocument) {
-  Json file = small_file();
-  Json extra = file["added_tokens"][0];
-  extra["id"] = 262;
-  extra["content"] = "<|eot_id|>";
-  file["added_tokens"].push_back(extra);
-  write_file_atomically(directory / "tokenizer.json", file.dump());
-  EXPECT_EQ(load_tokenizer(directory.string())->end_of_document(), 0);
-  write_file_atomically(directory / "tokenizer_config.json",
-                        R"({"eos_token": {"content": "<|eot_id|>"}})");
-  EXPECT_EQ(load_tokenizer(directory.string())->end_of_document(), 262);
-}
-
-TEST_F(Files, ErrorsNameTheFile) {
-  EXPECT_THROW(load_tokenizer(directory.string()), Error);
-  const Path path = directory / "tokenizer.json";
-  for (const char* text : {"", "{", "{}", "[]", "\xff"}) {
-    write_file_atomically(path, text);
-    try {
-      load_tokenizer(path.string());
-      FAIL() << text;
-    } catch (const Error& e) {
-      EXPECT_THAT(e.what(), HasSubstr(path.string()));
-    }
-  }
-}
-
-TEST_F(Files, VocabWithoutMergesIsAnError) {
-  write_file_atomically(directory / "vocab.json", "{}");
-  EXPECT_THROW(load_tokenizer(directory.string()), Error);
+TEST(TokenizerJson, WhatIsPutBeforeATextIsTheBeginning) {
+  const Json token = {{"SpecialToken", {{"id", "<|endoftext|>"}}}};
+  const Json text = {{"Sequence", {{"id", "A"}}}};
+  const auto beginning = [&](Json processor) {
+    return parse_tokenizer_json(
+               with("/post_processor", std::move(processor)).dump())
+        .beginning_of_document;
+  };
+  const auto of = [](Json single) {
+    return Json{{"type", "TemplateProcessing"}, {"single", std::move(single)}};
+  };
+  EXPECT_EQ(beginning(nullptr), std::nullopt);
+  EXPECT_EQ(beginning({{"type", "ByteLevel"}}), std::nullopt);
+  EXPECT_EQ(beginning(of({token, text})), 0);
+  EXPECT_EQ(beginning(of({text, token})), std::nullopt);
+  EXPECT_EQ(beginning({{"type", "Sequence"},
+                       {"processors",
+                        {{{"type", "ByteLevel"}}, of({token, text, token})}}}),
+            0);
+  EXPECT_EQ(beginning({{"type", "RobertaProcessing"},
+                       {"cls", {"<|endoftext|>", 0}},
+                       {"sep", {"<|endoftext|>", 0}}}),
+            0);
+  EXPECT_THAT(error_of(with("/post_processor", of({token, token, text}))),
+              HasSubstr("2 tokens before a text"));
+  EXPECT_THAT(error_of(with("/post_processor", {{"type", "Mystery"}})),
+              HasSubstr("\"Mystery\""));
+  Json unknown = token;
+  unknown["SpecialToken"]["id"] = "<nobody>";
+  EXPECT_THAT(error_of(with("/post_processor", of({unknown, text}))),
+              HasSubstr("\"<nobody>\", which is not in the vocabulary"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "dure/data/tokenizer/sentencepiece_tokenizer.h"
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 
 #ifdef DURE_WITH_SENTENCEPIECE
 #include <sentencepiece_processor.h>
@@ -23,13 +24,19 @@ std::optional<std::int32_t> id_or_none(int id) {
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  explicit SentencePieceTokenizer(const Path& path) {
-    const std::string model = read_file(path);
-    const auto status = processor_.LoadFromSerializedProto(model);
+  SentencePieceTokenizer(std::string_view model, const TokenNotes& notes) {
+    const auto status =
+        processor_.LoadFromSerializedProto({model.data(), model.size()});
     DURE_CHECK(status.ok() && processor_.GetPieceSize() > 0,
-               path.string(),
-               " is not a SentencePiece model: ",
+               "it is not a SentencePiece model: ",
                status.ToString());
+    expect_pieces(notes.added);
+    beginning_ = named(notes, "bos_token", processor_.bos_id());
+    end_ = named(notes, "eos_token", processor_.eos_id());
+    for (const NamedToken& token : notes.named) {
+      expect_named(token, id_of(token.token.text));
+    }
+    read_beginning(notes);
   }
 
   using Tokenizer::encode;
@@ -66,11 +73,9 @@ class SentencePieceTokenizer : public Tokenizer {
 
   std::int64_t vocabulary() const override { return processor_.GetPieceSize(); }
   std::optional<std::int32_t> beginning_of_document() const override {
-    return id_or_none(processor_.bos_id());
+    return beginning_;
   }
-  std::optional<std::int32_t> end_of_document() const override {
-    return id_or_none(processor_.eos_id());
-  }
+  std::optional<std::int32_t> end_of_document() const override { return end_; }
 
   std::optional<std::int32_t> id_of(std::string_view token) const override {
     const std::string text(token);
@@ -89,6 +94,36 @@ class SentencePieceTokenizer : public Tokenizer {
                vocabulary());
   }
 
+  // What the library reads is the model: it takes no tokens beside it.
+  void expect_pieces(const std::vector<AddedToken>& added) const {
+    for (const AddedToken& token : added) {
+      DURE_CHECK(token.id < vocabulary() &&
+                     processor_.IdToPiece(token.id) == token.text,
+                 "the files beside it add the token ",
+                 quoted(token.text),
+                 " with id ",
+                 token.id,
+                 ", which the SentencePiece model has not: adding tokens to "
+                 "one is not supported");
+    }
+  }
+
+  std::optional<std::int32_t> named(const TokenNotes& notes,
+                                    std::string_view key,
+                                    int otherwise) const {
+    const NamedToken* token = notes.find(key);
+    return token != nullptr ? id_of(token->token.text) : id_or_none(otherwise);
+  }
+
+  void read_beginning(const TokenNotes& notes) {
+    DURE_CHECK(beginning_.has_value() || !notes.adds_beginning.value_or(false),
+               "tokenizer_config.json has add_bos_token, but no file names a "
+               "bos_token");
+    if (!notes.adds_beginning.value_or(true)) {
+      beginning_.reset();
+    }
+  }
+
   static std::string with_spaces(std::string_view piece) {
     std::string text;
     for (std::size_t at = piece.find(kSpace); at != std::string_view::npos;
@@ -102,22 +137,24 @@ class SentencePieceTokenizer : public Tokenizer {
   }
 
   SentencePieceProcessor processor_;
+  std::optional<std::int32_t> beginning_;
+  std::optional<std::int32_t> end_;
 };
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_sentencepiece(const Path& path) {
-  return std::make_unique<SentencePieceTokenizer>(path);
+std::unique_ptr<Tokenizer> parse_sentencepiece(std::string_view model,
+                                               const TokenNotes& notes) {
+  return std::make_unique<SentencePieceTokenizer>(model, notes);
 }
 
 #else
 
-std::unique_ptr<Tokenizer> load_sentencepiece(const Path& path) {
+std::unique_ptr<Tokenizer> parse_sentencepiece(std::string_view /*model*/,
+                                               const TokenNotes& /*notes*/) {
   DURE_CHECK(false,
-             path.string(),
-             " needs the SentencePiece library, which "
-             "this build of dure lacks: install libsentencepiece-dev and "
-             "configure again");
+             "it needs the SentencePiece library, which this build of dure "
+             "lacks: install libsentencepiece-dev and configure again");
   return nullptr;
 }
 

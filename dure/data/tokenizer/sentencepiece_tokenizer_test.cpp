@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
+#include "dure/base/files.h"
 
 namespace dure::data {
 namespace {
@@ -49,12 +50,39 @@ TEST(SentencePiece, PiecesAreTextInsideATextAndControlsAreNone) {
   EXPECT_EQ(text, " the \xf0\x9f\xa6\x96");  // the model's leading space
 }
 
+std::unique_ptr<Tokenizer> parsed(const TokenNotes& notes) {
+  return parse_sentencepiece(read_file(kGolden / "bpe.model"), notes);
+}
+
+NamedToken named(const char* key, const char* text) {
+  return {.file = "tokenizer_config.json", .key = key, .token = {.text = text}};
+}
+
+TEST(SentencePiece, TheFilesBesideSayWhatBeginsAndEndsADocument) {
+  EXPECT_EQ(parsed({.adds_beginning = false})->beginning_of_document(),
+            std::nullopt);
+  EXPECT_EQ(parsed({.adds_beginning = true})->beginning_of_document(), 1);
+  const TokenNotes notes = {
+      .named = {named("bos_token", "</s>"), named("eos_token", "<s>")}};
+  EXPECT_EQ(parsed(notes)->beginning_of_document(), 2);
+  EXPECT_EQ(parsed(notes)->end_of_document(), 1);
+}
+
+TEST(SentencePiece, TokensThatTheModelLacksAreRefused) {
+  EXPECT_THROW(parsed({.named = {named("eos_token", "<nobody>")}}), Error);
+  EXPECT_THROW(parsed({.named = {named("pad_token", "<nobody>")}}), Error);
+  EXPECT_THROW(parsed({.added = {{.id = 100000, .text = "<im>"}}}), Error);
+  EXPECT_THROW(parsed({.added = {{.id = 5, .text = "<im>"}}}), Error);
+  EXPECT_EQ(parsed({.added = {{.id = 2, .text = "</s>"}}})->end_of_document(),
+            2);
+}
+
 TEST(SentencePiece, BrokenFilesAndIdsOutsideAreRefused) {
   const auto tokenizer = load_tokenizer(kGolden / "unigram.model");
   const auto vocabulary = static_cast<std::int32_t>(tokenizer->vocabulary());
   EXPECT_THROW(tokenizer->decode(Ids{vocabulary}), Error);
   EXPECT_THROW(tokenizer->token_text(-1), Error);
-  EXPECT_THROW(load_sentencepiece(kGolden / "corpus.txt"), Error);
+  EXPECT_THROW(parse_sentencepiece("no model", {}), Error);
 }
 
 #else

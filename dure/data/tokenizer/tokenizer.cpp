@@ -1,57 +1,76 @@
 #include "dure/data/tokenizer/tokenizer.h"
 
+#include <utility>
+
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/data/tokenizer/bytes_tokenizer.h"
 #include "dure/data/tokenizer/huggingface.h"
 #include "dure/data/tokenizer/sentencepiece_tokenizer.h"
+#include "dure/data/tokenizer/tokenizer_files.h"
 
 namespace dure::data {
 namespace {
 
-std::unique_ptr<Tokenizer> byte_level(const ByteLevelParts& parts) {
+using Files = std::vector<TokenizerFile>;
+
+std::unique_ptr<Tokenizer> byte_level(ByteLevelParts parts,
+                                      const TokenNotes& notes) {
+  apply(notes, parts);
   return std::make_unique<ByteLevelTokenizer>(parts);
 }
 
-std::unique_ptr<Tokenizer> load_file(const Path& path) {
-  if (path.extension() == ".model") {
-    return load_sentencepiece(path);
+std::unique_ptr<Tokenizer> parse(const Files& files) {
+  const TokenNotes notes = read_token_notes(files);
+  const TokenizerFile& first = files[0];
+  if (first.name == "tokenizer.model") {
+    return parse_sentencepiece(first.text, notes);
   }
-  DURE_CHECK(path.extension() == ".json",
-             "the tokenizer ",
-             path.string(),
-             " must be a .json or a .model file");
-  const Path merges = path.parent_path() / "merges.txt";
-  if (path.filename() == "vocab.json") {
-    return byte_level(read_vocab_and_merges(path, merges));
+  if (first.name == "vocab.json") {
+    return byte_level(parse_vocab_and_merges(first.text, files[1].text), notes);
   }
-  return byte_level(read_tokenizer_json(path));
+  return byte_level(parse_tokenizer_json(first.text), notes);
 }
 
-std::unique_ptr<Tokenizer> load_directory(const Path& path) {
-  for (const char* name : {"tokenizer.json", "vocab.json", "tokenizer.model"}) {
-    if (std::filesystem::exists(path / name)) {
-      return load_file(path / name);
-    }
+std::unique_ptr<Tokenizer> make_tokenizer(const Files& files) {
+  if (files.empty()) {
+    return std::make_unique<BytesTokenizer>();
   }
-  DURE_CHECK(false,
-             "the directory ",
-             path.string(),
-             " holds no tokenizer.json, vocab.json or tokenizer.model");
-  return nullptr;
+  try {
+    return parse(files);
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& e) {
+    throw Error(concat(
+        "can't read the tokenizer ", files[0].path.string(), ": ", e.what()));
+  }
 }
 
 }  // namespace
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec) {
-  if (spec == "bytes") {
-    return std::make_unique<BytesTokenizer>();
+  return make_tokenizer(read_tokenizer_files(spec));
+}
+
+std::map<std::string, std::string> tokenizer_documents(const std::string& spec,
+                                                       std::int64_t model_ids) {
+  if (spec.empty()) {
+    return {};
   }
-  DURE_CHECK(std::filesystem::exists(spec),
-             "there is no tokenizer \"",
-             spec,
-             "\": it must be bytes, a directory, a .json or a .model file");
-  return std::filesystem::is_directory(spec) ? load_directory(spec)
-                                             : load_file(spec);
+  Files files = read_tokenizer_files(spec);
+  const std::int64_t ids = make_tokenizer(files)->vocabulary();
+  if (ids > model_ids) {
+    throw UsageError(concat("the tokenizer ",
+                            quoted(spec),
+                            " has ",
+                            ids,
+                            " ids and the model ",
+                            model_ids,
+                            ": wanted model.vocabulary = ",
+                            ids,
+                            " or more, or another data.tokenizer"));
+  }
+  return texts_by_name(std::move(files));
 }
 
 }  // namespace dure::data

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,8 +35,14 @@ class Tokenizer {
   // One more than the largest id.
   virtual std::int64_t vocabulary() const = 0;
 
-  // What a model reads before a document (Llama's <|begin_of_text|>) and after
-  // it (GPT-2's <|endoftext|>), where the tokenizer has such a token.
+  // Whether the id has a token. Below vocabulary() some leave holes.
+  virtual bool has_token(std::int32_t id) const {
+    return id >= 0 && id < vocabulary();
+  }
+
+  // What a model reads before a document (Llama's <|begin_of_text|>), where
+  // the tokenizer's files say that it is put there; and what ends one (GPT-2's
+  // <|endoftext|>), where the tokenizer has such a token.
   virtual std::optional<std::int32_t> beginning_of_document() const = 0;
   virtual std::optional<std::int32_t> end_of_document() const = 0;
 
@@ -60,7 +67,15 @@ class Tokenizer {
 //   FILE.json        a tokenizer.json; a vocab.json with merges.txt beside it
 //   FILE.model       a SentencePiece model
 //
+// What stands beside the file has a say, too: tokenizer_files.h.
 // Throws Error for anything missing, broken or of an unsupported kind.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
+
+// The texts, by name, of the files that the tokenizer was loaded from: a folder
+// of them is the same tokenizer, so a checkpoint of a model keeps them. Nothing
+// for "bytes", and for "", which is no tokenizer. Throws as load_tokenizer(),
+// and UsageError where the tokenizer has ids beyond those of the model.
+std::map<std::string, std::string> tokenizer_documents(const std::string& spec,
+                                                       std::int64_t model_ids);
 
 }  // namespace dure::data

@@ -1,0 +1,44 @@
+// Text that is shown while its ids still come.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dure/data/tokenizer/tokenizer.h"
+
+namespace dure::data {
+
+// What add() and finish() give, put together, is decode() of all ids, without
+// the text of those that came before. An id alone does not know its text: a
+// SentencePiece token keeps or loses its space by what stands before it, and
+// a character may be made of several tokens. So ids are decoded with their
+// neighbours, and what the next ones may still change is held back.
+class StreamDecoder {
+ public:
+  // Goes on after these ids, whose text is whole characters.
+  explicit StreamDecoder(const Tokenizer& tokenizer,
+                         std::span<const std::int32_t> before = {});
+
+  // The text that is certain now and was not before.
+  std::string add(std::int32_t id);
+
+  // What was held back, as it is where no id follows.
+  std::string finish();
+
+ private:
+  std::string show(const std::string& text, std::size_t end);
+
+  const Tokenizer& tokenizer_;
+  std::vector<std::int32_t> ids_;  // the last ones, decoded together
+  std::size_t shown_ = 0;          // of their text
+};
+
+// The text of ids that follow others, as a StreamDecoder gives it.
+std::string decode_after(const Tokenizer& tokenizer,
+                         std::span<const std::int32_t> before,
+                         std::span<const std::int32_t> ids);
+
+}  // namespace dure::data

@@ -1,0 +1,188 @@
+#include "dure/data/tokenizer/token_notes.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "dure/base/quote.h"
+#include "dure/data/tokenizer/json_parts.h"
+
+namespace dure::data {
+namespace {
+
+constexpr std::array kRoles = {"bos_token",
+                               "eos_token",
+                               "unk_token",
+                               "sep_token",
+                               "pad_token",
+                               "cls_token",
+                               "mask_token"};
+constexpr std::array kLists = {"additional_special_tokens",
+                               "extra_special_tokens"};
+
+// "<x>" or {"content": "<x>", ...}. Nothing is named by null and by "", which
+// old files have.
+void read_named(const TokenizerFile& file,
+                const char* key,
+                const Json& value,
+                TokenNotes& notes) {
+  const Json& content = value.is_object() ? part(value, "content") : value;
+  DURE_CHECK(content.is_string() || value.is_null(),
+             file.name,
+             ": ",
+             key,
+             " must be a token's text or an object with its \"content\", got ",
+             shown(value));
+  if (value.is_null() || content == "") {
+    return;
+  }
+  NamedToken named{file.name, key, {}};
+  if (value.is_object()) {
+    named.token = parse_added_token(value, content.get<std::string>());
+  } else {
+    named.token.text = content.get<std::string>();
+  }
+  named.token.special = true;
+  notes.named.push_back(std::move(named));
+}
+
+void read_roles(const TokenizerFile& file,
+                const Json& object,
+                TokenNotes& notes) {
+  for (const char* key : kRoles) {
+    read_named(file, key, part(object, key), notes);
+  }
+  for (const char* key : kLists) {
+    const Json& list = part(object, key);
+    DURE_CHECK(list.is_structured() || list.is_null(),
+               file.name,
+               ": ",
+               key,
+               " must be a list of tokens, got ",
+               shown(list));
+    for (const Json& value : list) {  // or an object with names of ours
+      read_named(file, key, value, notes);
+    }
+  }
+}
+
+std::int32_t id_in(const TokenizerFile& file,
+                   const std::string& token,
+                   std::int64_t id) {
+  DURE_CHECK(id >= 0 && id <= INT32_MAX,
+             file.name,
+             ": the id of ",
+             quoted(token),
+             " must be a 32-bit id, got ",
+             id);
+  return static_cast<std::int32_t>(id);
+}
+
+// {"<x>": 300}
+void read_added(const TokenizerFile& file,
+                const Json& object,
+                TokenNotes& notes) {
+  for (const auto& [text, id] : object.items()) {
+    DURE_CHECK(id.is_number_integer() && !text.empty(),
+               file.name,
+               " must give tokens their ids, got ",
+               quoted(text),
+               ": ",
+               shown(id));
+    notes.added.push_back({.id = id_in(file, text, id.get<std::int64_t>()),
+                           .text = text,
+                           .special = true});
+  }
+}
+
+// {"300": {"content": "<x>", ...}}
+void read_added_decoder(const TokenizerFile& file,
+                        const Json& object,
+                        TokenNotes& notes) {
+  const Json& decoder = part(object, "added_tokens_decoder");
+  DURE_CHECK(decoder.is_object() || decoder.is_null(),
+             file.name,
+             ": added_tokens_decoder must be an object, got ",
+             shown(decoder));
+  for (const auto& [key, value] : decoder.items()) {
+    std::int64_t id = -1;
+    const char* const end = key.data() + key.size();
+    const auto number = std::from_chars(key.data(), end, id);
+    const Json& content = value.is_object() ? part(value, "content") : value;
+    DURE_CHECK(number.ec == std::errc() && number.ptr == end &&
+                   value.is_object() && content.is_string() && content != "",
+               file.name,
+               ": added_tokens_decoder must give ids their tokens, got ",
+               quoted(key),
+               ": ",
+               shown(value));
+    const auto text = content.get<std::string>();
+    notes.added.push_back(parse_added_token(value, text));
+    notes.added.back().id = id_in(file, text, id);
+  }
+}
+
+void read_config(const TokenizerFile& file,
+                 const Json& object,
+                 TokenNotes& notes) {
+  read_added_decoder(file, object, notes);
+  read_roles(file, object, notes);
+  if (!part(object, "add_bos_token").is_null()) {
+    notes.adds_beginning = flag(object, "add_bos_token", file.name.c_str());
+  }
+}
+
+using Read = void (*)(const TokenizerFile&, const Json&, TokenNotes&);
+
+// In the order in which they have their say, whatever order they come in.
+constexpr std::array<std::pair<const char*, Read>, 3> kReaders = {{
+    {"added_tokens.json", read_added},
+    {"special_tokens_map.json", read_roles},
+    {"tokenizer_config.json", read_config},
+}};
+
+}  // namespace
+
+const NamedToken* TokenNotes::find(std::string_view key) const {
+  const auto found =
+      std::find_if(named.rbegin(), named.rend(), [&](const NamedToken& token) {
+        return token.key == key;
+      });
+  return found == named.rend() ? nullptr : &*found;
+}
+
+TokenNotes read_token_notes(std::span<const TokenizerFile> files) {
+  TokenNotes notes;
+  for (const auto& [name, read] : kReaders) {
+    for (const TokenizerFile& file : files) {
+      if (file.name != name) {
+        continue;
+      }
+      with_json_errors(file.name, file.text, [&](const Json& object) {
+        DURE_CHECK(object.is_object(),
+                   file.name,
+                   " must be an object, got ",
+                   shown(object));
+        read(file, object, notes);
+        return 0;
+      });
+    }
+  }
+  return notes;
+}
+
+std::int32_t expect_named(const NamedToken& named,
+                          std::optional<std::int32_t> id) {
+  DURE_CHECK(id.has_value(),
+             named.file,
+             " names ",
+             named.key,
+             " ",
+             quoted(named.token.text),
+             ", which is not in the vocabulary: add it there or in "
+             "added_tokens.json, or take the key out");
+  return *id;
+}
+
+}  // namespace dure::data
