@@ -238,7 +238,7 @@ TEST_F(Run, RefusesToReadOtherSamplesUnlessThatIsMeant) {
        "contents",
        "data"},
       {[&](Config& c) { c.data.train.push_back((folder / "other").string()); },
-       "contents",
+       "names 2",
        "data"},
   };
   for (const Case& one : cases) {

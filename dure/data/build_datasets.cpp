@@ -189,7 +189,9 @@ class Builder {
       const std::int64_t share =
           sources.size() == 1 ? samples : blend_share(source.weight, samples);
       const EpochPlan plan = plan_epochs(
-          tokens_in(*source.data, source.range), config_.sequence, share);
+          tokens_for_samples(*source.data, source.range, config_.sequence),
+          config_.sequence,
+          share);
       most = std::max(most, plan.epochs);
     }
     return most;

@@ -159,7 +159,7 @@ class Run {
 
   // What is configured and will never be read is said.
   void say_what_is_not_evaluated() const {
-    if (config_.train.evaluate_every == 0 &&
+    if (rank_.is_first() && config_.train.evaluate_every == 0 &&
         data::gives(config_.data, data::Part::kValidation)) {
       log_.warning(
           "the validation data is never evaluated: train.evaluate_every is 0");

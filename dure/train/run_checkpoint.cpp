@@ -11,6 +11,7 @@
 
 #include "dure/base/check.h"
 #include "dure/base/quote.h"
+#include "dure/checkpoint/parallel_io.h"
 #include "dure/comm/communicator.h"
 #include "dure/data/tokenizer/tokenizer.h"
 #include "dure/data/tokenizer/tokenizer_files.h"
@@ -49,6 +50,16 @@ std::vector<WeightPart> parts_of(Trainer& trainer) {
   const auto states = train::parts_of(trainer.optimizer().states());
   parts.insert(parts.end(), states.begin(), states.end());
   return parts;
+}
+
+// As manifest.json has sums.
+std::string hash_of(const std::map<std::string, std::string>& settings) {
+  std::string text;
+  for (const auto& [key, value] : settings) {
+    text += concat(key, " = ", value, "\n");
+  }
+  return fmt::format("{:016x}",
+                     checkpoint::xxh64(std::as_bytes(std::span(text))));
 }
 
 using Texts = std::map<std::string, std::string>;
@@ -223,8 +234,9 @@ checkpoint::CheckpointPlan plan_of(const Config& config,
                                    const RunDocuments& documents) {
   checkpoint::CheckpointContent content = content_of(config, position);
   content.documents = documents.tokenizer;
-  content.documents[checkpoint::kTrainerFile] =
-      to_json(trainer_file(config, position, documents.data));
+  const TrainerFile file = trainer_file(config, position, documents.data);
+  content.documents[checkpoint::kTrainerFile] = to_json(file);
+  content.manifest.config_hash = hash_of(file.settings);
   return checkpoint::plan_checkpoint(std::move(content));
 }
 

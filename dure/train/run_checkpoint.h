@@ -7,6 +7,7 @@
 #include "dure/base/files.h"
 #include "dure/base/log.h"
 #include "dure/checkpoint/checkpoint.h"
+#include "dure/data/data_identity.h"
 #include "dure/train/trainer.h"
 
 namespace dure::train {
