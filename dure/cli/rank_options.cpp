@@ -5,6 +5,8 @@
 #include <string>
 #include <unistd.h>
 
+#include "dure/cli/version.h"
+
 namespace dure::cli {
 
 void add_rank_options(CLI::App& command, launch::RankOptions& options) {
@@ -25,6 +27,20 @@ void add_rank_options(CLI::App& command, launch::RankOptions& options) {
       "--check-collectives",
       [&options] { options.comm.check = comm::Check::kOn; },
       "Compare what ranks are about to do before they do it");
+  options.facts = [&command] { return facts_of(command); };
+}
+
+comm::Facts facts_of(const CLI::App& command,
+                     const std::set<std::string>& left_out) {
+  comm::Facts facts = {{"the program", version_line()},
+                       {"the command", command.get_name()}};
+  for (const CLI::Option* option : command.get_options()) {
+    if (!left_out.contains(option->get_name())) {
+      facts.emplace_back(option->get_name(),
+                         CLI::detail::join(option->results(), " "));
+    }
+  }
+  return facts;
 }
 
 void on_ranks(launch::RankOptions options,

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "dure/base/check.h"
 #include "dure/base/interrupt.h"
@@ -70,31 +71,43 @@ void train_on(comm::Communicator& world,
        .twin = twin.get()});
 }
 
+// Values rather than where they come from; and each rank may log elsewhere.
+comm::Facts facts_of_run(const CLI::App& command, const train::Config& config) {
+  comm::Facts facts = facts_of(command, {"CONFIG", "--set", "--log-all-ranks"});
+  for (auto& [key, value] : train::settings_of(config)) {
+    facts.emplace_back(std::move(key), std::move(value));
+  }
+  return facts;
+}
+
 // The configuration's, where the options do not say.
 launch::RankOptions ranks_of(const Options& options,
+                             const CLI::App& command,
                              const train::Config& config) {
   launch::RankOptions ranks = options.ranks;
-  const comm::Options unsaid;
-  if (ranks.comm.timeout_seconds == unsaid.timeout_seconds) {
+  if (command.get_option("--comm-timeout")->empty()) {
     ranks.comm.timeout_seconds = config.comm.timeout;
   }
+  ranks.facts = [&command, &config] { return facts_of_run(command, config); };
   if (config.comm.check) {
     ranks.comm.check = comm::Check::kOn;
   }
   ranks.comm.flight_directory = config.log.directory;
+  ranks.comm.say = [](const std::string& text) { Log().info(text); };
   return ranks;
 }
 
-void train(const Options& options) {
+void train(const Options& options, const CLI::App& command) {
   train::LoadedConfig loaded = load(options.config);
   if (options.print_config) {
     std::fputs(train::to_toml(loaded).c_str(), stdout);
     return;
   }
   const InterruptWatch interrupts;  // before any thread
-  on_ranks(ranks_of(options, loaded.config), [&](comm::Communicator& world) {
-    train_on(world, options, loaded, interrupts.token());
-  });
+  on_ranks(ranks_of(options, command, loaded.config),
+           [&](comm::Communicator& world) {
+             train_on(world, options, loaded, interrupts.token());
+           });
 }
 
 }  // namespace
@@ -129,7 +142,7 @@ void add_train(CLI::App& app) {
       "  dure train examples/first_run.toml --set train.steps=200\n"
       "  dure train examples/first_run.toml --ranks 2 --set parallel.zero=2\n"
       "  mpirun -n 2 dure train examples/first_run.toml");
-  command->callback([options] { train(*options); });
+  command->callback([options, command] { train(*options, *command); });
 }
 
 }  // namespace dure::cli

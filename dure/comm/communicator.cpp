@@ -61,6 +61,7 @@ void Communicator::run_request(Request request) {
   }
   prepare(request);
   try {
+    const FlightRecorder::Waiting waiting(&recorder());
     execute(request);
   } catch (...) {
     recorder().end(request.sequence, FlightRecorder::State::kFailed);
@@ -71,7 +72,9 @@ void Communicator::run_request(Request request) {
 
 Work Communicator::start_request(Request request) {
   prepare(request);
-  return is_message(request) ? begin_messages({&request, 1}) : begin(request);
+  return Work(
+      is_message(request) ? begin_messages({&request, 1}) : begin(request),
+      shared_recorder());
 }
 
 Work Communicator::start_messages(std::span<const Message> messages) {
@@ -82,7 +85,7 @@ Work Communicator::start_messages(std::span<const Message> messages) {
         message));
     prepare(requests.back());
   }
-  return begin_messages(requests);
+  return Work(begin_messages(requests), shared_recorder());
 }
 
 std::unique_ptr<Communicator> Communicator::split(int color,

@@ -8,6 +8,7 @@
 // one thread at a time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,6 +34,9 @@ struct Options {
   double timeout_seconds = 600;
   Check check = kDefaultCheck;
   How how = {};  // of operations that leave it open
+  // Says what this rank waits for: called by any thread, now and
+  // then while it waits for what another rank has stated (activity.h).
+  std::function<void(const std::string&)> say = {};
   // Where flight recorders are written when an operation times out, as
   // flight_rank<R>.jsonl; empty: nowhere.
   std::string flight_directory = {};
@@ -101,6 +105,9 @@ class Communicator {
   // Calls and bytes so far, of all communicators split from one world.
   const Traffic& traffic() const { return *ledger_->traffic; }
   const FlightRecorder& flight_recorder() const { return *ledger_->recorder; }
+  std::shared_ptr<FlightRecorder> shared_recorder() const {
+    return ledger_->recorder;
+  }
 
  protected:
   // What the communicators of one rank share.
@@ -124,9 +131,6 @@ class Communicator {
 
   Identity identity_of(int rank, int size, const std::string& axis) const;
   FlightRecorder& recorder() { return *ledger_->recorder; }
-  std::shared_ptr<FlightRecorder> shared_recorder() const {
-    return ledger_->recorder;
-  }
 
   // Of one rank, for any back end: it copies (self/).
   static std::unique_ptr<Communicator> make_alone(Identity identity);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "dure/base/check.h"
 #include "dure/base/trace.h"
@@ -65,6 +66,51 @@ void FlightRecorder::end(std::uint64_t sequence, State state) {
   }
 }
 
+void FlightRecorder::note_busy() {
+  if (is_busy()) {
+    busy_until_ = monotonic_seconds();
+  }
+}
+
+void FlightRecorder::begin_activity(std::string what) {
+  const std::lock_guard lock(mutex_);
+  activities_.push_back({std::move(what), monotonic_seconds()});
+}
+
+void FlightRecorder::end_activity() {
+  const std::lock_guard lock(mutex_);
+  note_busy();
+  activities_.pop_back();
+}
+
+FlightRecorder::Waiting::Waiting(FlightRecorder* recorder)
+    : recorder_(recorder) {
+  if (recorder_ != nullptr) {
+    const std::lock_guard lock(recorder_->mutex_);
+    recorder_->note_busy();
+    ++recorder_->waits_;
+  }
+}
+
+FlightRecorder::Waiting::~Waiting() {
+  if (recorder_ != nullptr) {
+    const std::lock_guard lock(recorder_->mutex_);
+    --recorder_->waits_;
+  }
+}
+
+FlightRecorder::Doing FlightRecorder::doing() const {
+  const std::lock_guard lock(mutex_);
+  const double now = monotonic_seconds();
+  Doing doing{.ago = is_busy() ? 0 : std::min(Doing::kNever, now - busy_until_),
+              .waits = waits_ > 0};
+  if (!activities_.empty()) {
+    doing.what = activities_.back().what;
+    doing.seconds = now - activities_.back().start_seconds;
+  }
+  return doing;
+}
+
 std::vector<FlightRecorder::Call> FlightRecorder::calls() const {
   const std::lock_guard lock(mutex_);
   std::vector<Call> calls;
@@ -76,6 +122,14 @@ std::vector<FlightRecorder::Call> FlightRecorder::calls() const {
 }
 
 std::string FlightRecorder::last() const {
+  const Doing now = doing();
+  return (now.what.empty()
+              ? ""
+              : concat(now.what, " for ", seconds_text(now.seconds), "; ")) +
+         "last call: " + last_call();
+}
+
+std::string FlightRecorder::last_call() const {
   const std::vector<Call> all = calls();
   if (all.empty()) {
     return "nothing yet";

@@ -1,4 +1,5 @@
-// The last calls of a rank, for the table that is printed when one hangs.
+// What a rank does: its last calls, for the table that is printed when one
+// hangs, and what it has stated that it does beside them (activity.h).
 #pragma once
 
 #include <array>
@@ -33,17 +34,59 @@ class FlightRecorder {
   std::uint64_t begin(const std::string& axis, const Request& request);
   void end(std::uint64_t sequence, State state);
 
+  // Something that may be slow, within what was begun before it.
+  void begin_activity(std::string what);
+  void end_activity();
+
+  // For as long as it lives the rank waits for others, and so is not at what it
+  // has stated. Of no recorder: nothing.
+  class Waiting {
+   public:
+    explicit Waiting(FlightRecorder* recorder);
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+    ~Waiting();
+
+   private:
+    FlightRecorder* recorder_;
+  };
+
+  struct Doing {
+    static constexpr double kNever = 1e18;
+    std::string what = {};  // the innermost that it has stated; "": nothing
+    double seconds = 0;     // since it began that
+    double ago = kNever;    // since it was last at such a thing; 0: it is
+    bool waits = false;     // for others
+
+    bool is_busy() const { return ago == 0; }
+  };
+  Doing doing() const;
+
   // Oldest first, at most kKept.
   std::vector<Call> calls() const;
-  // "#12 all_reduce of 8 f32 on tensor, waiting for 3.1 s", or "nothing yet".
+  // "last call: #12 all_reduce of 8 f32 on tensor, waiting for 3.1 s", or
+  // "saving step_00000020 for 12.0 s; last call: nothing yet".
   std::string last() const;
   // One JSON object a line.
   std::string to_json_lines() const;
 
  private:
+  struct Stated {
+    std::string what;
+    double start_seconds;
+  };
+
+  bool is_busy() const { return !activities_.empty() && waits_ == 0; }
+  // Before what may end its being busy.
+  void note_busy();
+  std::string last_call() const;
+
   mutable std::mutex mutex_;
   std::array<Call, kKept> calls_;
   std::uint64_t count_ = 0;
+  std::vector<Stated> activities_;  // the innermost last
+  int waits_ = 0;
+  double busy_until_ = -Doing::kNever;
 };
 
 }  // namespace dure::comm

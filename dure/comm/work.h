@@ -2,6 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <utility>
+
+#include "dure/comm/flight_recorder.h"
 
 namespace dure::comm {
 
@@ -22,11 +25,15 @@ class [[nodiscard]] Work {
 
   Work() = default;
   explicit Work(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  // The recorder is told while a rank waits for it.
+  Work(Work work, std::shared_ptr<FlightRecorder> recorder)
+      : state_(std::move(work.state_)), recorder_(std::move(recorder)) {}
 
   // Blocks until done, and throws what the operation failed with (error.h).
   // May be called again. Of a default Work: nothing.
   void wait() const {
     if (state_ != nullptr) {
+      const FlightRecorder::Waiting waiting(recorder_.get());
       state_->wait();
     }
   }
@@ -41,6 +48,7 @@ class [[nodiscard]] Work {
 
  private:
   std::shared_ptr<State> state_;
+  std::shared_ptr<FlightRecorder> recorder_;
 };
 
 }  // namespace dure::comm

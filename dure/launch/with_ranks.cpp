@@ -65,12 +65,20 @@ void check_launcher(const RankOptions& options,
   }
 }
 
+// With options that can't differ, as those of the ranks might.
+void compare(comm::MpiWorld& world, const RankOptions& options) {
+  if (options.facts) {
+    comm::expect_same(*world.communicator({}), options.facts());
+  }
+}
+
 void run_process(const RankOptions& options,
                  const Launcher& launcher,
                  const Body& body) {
   comm::MpiWorld world;
   check_world(launcher, world.facts().size);
   try {
+    compare(world, options);
     const auto communicator = world.communicator(options.comm);
     body(*communicator);
   } catch (const comm::Aborted& error) {  // whose first rank has said why

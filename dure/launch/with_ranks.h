@@ -6,6 +6,7 @@
 #include <string>
 
 #include "dure/comm/communicator.h"
+#include "dure/comm/same.h"
 #include "dure/launch/environment.h"
 
 namespace dure::launch {
@@ -13,6 +14,9 @@ namespace dure::launch {
 struct RankOptions {
   std::optional<int> threads = {};  // so many ranks as threads of this process
   comm::Options comm = {};
+  // What processes must have been started with alike: compared before anything
+  // is built from it. None: nothing.
+  std::function<comm::Facts()> facts = {};
   // Prints an error of this process. It is called before the other ranks' end.
   std::function<void(const std::string&)> report = {};
 };
@@ -20,8 +24,9 @@ struct RankOptions {
 // Runs `body` on every rank that lives in this process: on threads, if so many
 // are asked for; as one of the processes that mpirun or srun started; else
 // alone. Threads: the first rank's error is thrown (run_ranks.h). Processes:
-// it is reported, and all processes end with exit code 1. Throws UsageError
-// where launcher, MPI and options do not go together.
+// it is reported, and all processes end with exit code 1, or 2 for wrong usage,
+// to which it belongs that their facts differ. Throws UsageError where
+// launcher, MPI and options do not go together.
 void with_ranks(const RankOptions& options,
                 const Environment& environment,
                 const std::function<void(comm::Communicator&)>& body);

@@ -138,6 +138,16 @@ void take_ranks(LoadedConfig& loaded, int ranks) {
   }
 }
 
+std::vector<std::pair<std::string, std::string>> settings_of(Config config) {
+  Fields fields;
+  visit(fields, config);
+  std::vector<std::pair<std::string, std::string>> settings;
+  for (const Field& field : fields.all()) {
+    settings.emplace_back(field.key(), field.text());
+  }
+  return settings;
+}
+
 std::string to_toml(const LoadedConfig& loaded) {
   Config copy = loaded.config;
   Fields fields;

@@ -3,6 +3,8 @@
 
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "dure/base/fields.h"
 #include "dure/train/config.h"
@@ -29,6 +31,9 @@ LoadedConfig parse_config(std::string_view text,
 // many ranks. Throws UsageError as mesh_of() does, and where batches or
 // parallel.zero_group do not divide.
 void take_ranks(LoadedConfig& loaded, int ranks);
+
+// Every key with its value as TOML, in the order of the documentation.
+std::vector<std::pair<std::string, std::string>> settings_of(Config config);
 
 // The whole configuration as TOML that loads to the same: what --print-config
 // prints, and what a run writes to config.toml.

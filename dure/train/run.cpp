@@ -16,6 +16,7 @@
 #include "dure/base/check.h"
 #include "dure/base/progress.h"
 #include "dure/comm/abandon.h"
+#include "dure/comm/activity.h"
 #include "dure/data/build_datasets.h"
 #include "dure/data/tokenizer/tokenizer.h"
 #include "dure/model/flops.h"
@@ -39,7 +40,9 @@ std::int64_t evaluation_samples(const TrainConfig& train) {
 
 data::Datasets open_data(const Config& config,
                          data::SampleOrder order,
+                         const comm::Communicator& world,
                          const Log& log) {
+  const comm::Activity opening(world, "opening the data");
   return data::build_datasets(
       config.data,
       {.samples = {.train = samples_of_run(config.train),
@@ -87,11 +90,12 @@ class Run {
         twin_(options.twin),
         directories_(directories_of(config, rank_)),
         start_(starting_point(options.start)),
-        data_(first_rank_first(rank_.world(),
-                               [&] {
-                                 return open_data(
-                                     config, order_after(start_, config), log_);
-                               })),
+        data_(first_rank_first(
+            rank_.world(),
+            [&] {
+              return open_data(
+                  config, order_after(start_, config), world(), log_);
+            })),
         trainer_(rank_, config),
         flops_per_token_(
             model::flops_per_token(config.model, config.data.sequence)),
@@ -141,6 +145,7 @@ class Run {
       return "";  // nothing is saved
     }
     return first_rank_says(rank_.world(), [&] {
+      const comm::Activity looking(world(), "looking for checkpoints");
       return find_starting_point(config_, start, log_)
           .value_or(Path())
           .string();
@@ -251,6 +256,7 @@ class Run {
     if (!rank_.is_first()) {
       return;
     }
+    const comm::Activity writing(world(), "writing the files of the run");
     make_directories(config_.log.directory);
     write_file_atomically(file("config.toml"), config_text_);
     metrics_ = std::make_unique<MetricsFile>(file("metrics.jsonl"),
@@ -264,8 +270,7 @@ class Run {
     const std::int64_t count =
         steps_of_segment(config_, trainer_.position().step);
     const double start = monotonic_seconds();
-    const std::vector<StepResult> results =
-        trainer_.steps(*data_.train, static_cast<int>(count));
+    const std::vector<StepResult> results = steps(count);
     const double seconds = monotonic_seconds() - start;
     record_step(results.back().step, start, seconds);
     tokens_ = tokens;
@@ -278,6 +283,16 @@ class Run {
       check_replicas(rank_, trainer_);
     }
     write(last_);
+  }
+
+  // The first ones touch all memory for the first time, and what the system
+  // has to do for that may take a while.
+  std::vector<StepResult> steps(std::int64_t count) {
+    std::optional<comm::Activity> first;
+    if (last_.step == 0) {
+      first.emplace(rank_.world(), "the first step");
+    }
+    return trainer_.steps(*data_.train, static_cast<int>(count));
   }
 
   // Steps that overlap are one event, by the name of the last.
@@ -410,6 +425,7 @@ class Run {
     const auto traces = gather_texts(
         world, config_.log.trace ? trace_.to_json(world.rank()) : "");
     if (rank_.is_first()) {
+      const comm::Activity writing(world, "writing the files of the run");
       write_file_atomically(file("memory.json"), memory_json(memory));
       if (config_.log.trace) {
         write_trace(file("trace.json"), traces);

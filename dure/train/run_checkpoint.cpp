@@ -12,6 +12,7 @@
 #include "dure/base/check.h"
 #include "dure/base/quote.h"
 #include "dure/checkpoint/parallel_io.h"
+#include "dure/comm/activity.h"
 #include "dure/comm/communicator.h"
 #include "dure/data/tokenizer/tokenizer.h"
 #include "dure/data/tokenizer/tokenizer_files.h"
@@ -249,9 +250,12 @@ void save_trainer(Rank& rank,
     return;
   }
   const Path root = config.checkpoint.directory;
+  const Path folder = checkpoint::step_folder(root, trainer.position().step);
+  const comm::Activity saving(ranks,
+                              concat("saving ", folder.filename().string()));
   const WeightCuts cuts(config.model, rank.tensor().part());
   const std::vector<WeightPart> parts = parts_of(trainer);
-  save_parts(checkpoint::step_folder(root, trainer.position().step),
+  save_parts(folder,
              plan_of(config, trainer.position(), documents),
              {.cuts = cuts, .parts = parts},
              ranks,
@@ -266,6 +270,8 @@ void load_trainer(Rank& rank,
                   const Path& checkpoint,
                   const RunDocuments& documents,
                   const Log& log) {
+  const comm::Activity loading(
+      rank.world(), concat("loading ", quoted(checkpoint.filename().string())));
   const checkpoint::CheckpointWeights weights(checkpoint);
   const checkpoint::CheckpointReader& reader = weights.reader();
   reader.expect_model(trainer.config().model);

@@ -8,6 +8,7 @@
 
 #include "dure/comm/communicator.h"
 #include "dure/comm/fate.h"
+#include "dure/comm/mpi/inbox.h"
 #include "dure/comm/mpi/mpi_call.h"
 
 namespace dure::comm {
@@ -47,6 +48,7 @@ struct Channel {
   MPI_Comm data = MPI_COMM_NULL;      // collectives
   MPI_Comm messages = MPI_COMM_NULL;  // with the user's tags
   int largest_tag = 0;
+  Inbox inbox = {};  // of messages
   Scratch scratch = {};
 
   std::uint64_t called = 0;                             // collectives so far

@@ -1,4 +1,5 @@
-// A collective: its headers compared, where asked for, and then carried out.
+// A collective: its headers compared, where asked for or needed, and then
+// carried out.
 #pragma once
 
 #include <memory>

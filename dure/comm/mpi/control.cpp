@@ -14,24 +14,34 @@ constexpr std::size_t kTextBytes = 60'000;
 struct Head {
   Notice::Kind kind;
   bool arrived;
+  bool waits;
   std::uint64_t channel;
   std::uint64_t number;
+  double seconds;  // of doing, like `ago`
+  double ago;
+  std::uint32_t what_bytes;
   std::uint32_t text_bytes;
   std::uint32_t calls_bytes;
 };
-constexpr std::size_t kInboxBytes = sizeof(Head) + 2 * kTextBytes;
+constexpr std::size_t kInboxBytes = sizeof(Head) + 3 * kTextBytes;
 
 std::vector<char> encode(const Notice& notice) {
+  const std::string what = notice.doing.what.substr(0, kTextBytes);
   const std::string text = notice.text.substr(0, kTextBytes);
   const std::string calls = notice.calls.substr(0, kTextBytes);
   const Head head{.kind = notice.kind,
                   .arrived = notice.arrived,
+                  .waits = notice.doing.waits,
                   .channel = notice.channel,
                   .number = notice.number,
+                  .seconds = notice.doing.seconds,
+                  .ago = notice.doing.ago,
+                  .what_bytes = static_cast<std::uint32_t>(what.size()),
                   .text_bytes = static_cast<std::uint32_t>(text.size()),
                   .calls_bytes = static_cast<std::uint32_t>(calls.size())};
   std::vector<char> bytes(sizeof head);
   std::memcpy(bytes.data(), &head, sizeof head);
+  bytes.insert(bytes.end(), what.begin(), what.end());
   bytes.insert(bytes.end(), text.begin(), text.end());
   bytes.insert(bytes.end(), calls.begin(), calls.end());
   return bytes;
@@ -40,14 +50,20 @@ std::vector<char> encode(const Notice& notice) {
 Notice decode(const std::vector<char>& bytes, int from) {
   Head head;
   std::memcpy(&head, bytes.data(), sizeof head);
-  const char* const texts = bytes.data() + sizeof head;
+  const char* const what = bytes.data() + sizeof head;
+  const char* const text = what + head.what_bytes;
+  const char* const calls = text + head.text_bytes;
   return {.kind = head.kind,
           .arrived = head.arrived,
           .from = from,
           .channel = head.channel,
           .number = head.number,
-          .text = std::string(texts, head.text_bytes),
-          .calls = std::string(texts + head.text_bytes, head.calls_bytes)};
+          .doing = {.what = std::string(what, head.what_bytes),
+                    .seconds = head.seconds,
+                    .ago = head.ago,
+                    .waits = head.waits},
+          .text = std::string(text, head.text_bytes),
+          .calls = std::string(calls, head.calls_bytes)};
 }
 
 }  // namespace

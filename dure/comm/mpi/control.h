@@ -7,14 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "dure/comm/flight_recorder.h"
 #include "dure/comm/mpi/mpi_call.h"
 
 namespace dure::comm {
 
 struct Notice {
   enum class Kind : std::uint8_t {
-    kAsk,     // has `channel` got to collective `number`?
-    kAnswer,  // whether; `text`: its last call; `calls`: the flight recorder
+    kAsk,     // what do you do, and has `channel` got to collective `number`?
+    kAskAll,  // the same, and more of it
+    kAnswer,  // to kAskAll also `text`, of what it does and its last call, and
+              // `calls`, the flight recorder
     kAbort,   // this rank has failed with `text`
     kGone,    // this rank has heard of it, and said so
   };
@@ -24,6 +27,7 @@ struct Notice {
   int from = 0;          // a rank of the world
   std::uint64_t channel = 0;
   std::uint64_t number = 0;
+  FlightRecorder::Doing doing = {};  // of kAnswer
   std::string text = {};
   std::string calls = {};
 };

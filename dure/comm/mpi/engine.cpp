@@ -174,9 +174,9 @@ void MpiEngine::raise_if_failed(const Channel& channel) const {
 }
 
 void MpiEngine::activate(const std::shared_ptr<Operation>& operation) {
-  operation->set_deadline(
-      monotonic_seconds() +
-      operation->channel()->lineage->options.timeout_seconds);
+  operation->patience() =
+      Patience(operation->channel()->lineage->options.timeout_seconds,
+               monotonic_seconds());
   active_.push_back(operation);
 }
 

@@ -87,7 +87,10 @@ class MpiEngine {
   void look_around(double now);
   void fail_the_failed();
   void inquire(double now);
-  void conclude_inquiry();
+  void ask(const std::shared_ptr<Operation>& operation, double now);
+  void conclude_inquiry(double now);
+  void fail_the_inquired();
+  FlightRecorder::Doing doing() const;
   void free_released();
   void hear(const Notice& notice);
   Notice answer_to(const Notice& question) const;

@@ -39,7 +39,10 @@ void MpiEngine::tell_of_failure(const std::string& message) {
   first_ = told_by_.empty();
   fate_.fail(facts().rank, message);
   if (first_) {
-    send_to_others({.kind = Notice::Kind::kAbort, .text = message});
+    Notice notice;
+    notice.kind = Notice::Kind::kAbort;
+    notice.text = message;
+    send_to_others(notice);
   }
 }
 

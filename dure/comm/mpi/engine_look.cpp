@@ -30,26 +30,51 @@ void MpiEngine::fail_the_failed() {
 void MpiEngine::inquire(double now) {
   if (inquiry_) {
     if (inquiry_->over()) {
-      conclude_inquiry();
+      conclude_inquiry(now);
     }
     return;
   }
   for (const std::shared_ptr<Operation>& operation : active_) {
-    if (now > operation->deadline()) {
-      inquiry_.emplace(operation, Notice{});
-      const Notice question = inquiry_->question();
-      inquiry_.emplace(operation, answer_to(question));
-      for (const int rank : operation->channel()->world_ranks) {
-        if (rank != facts().rank) {
-          control_->send(rank, question);
-        }
-      }
-      return;
+    if (now >= operation->patience().next_look()) {
+      return ask(operation, now);
     }
   }
 }
 
-void MpiEngine::conclude_inquiry() {
+void MpiEngine::ask(const std::shared_ptr<Operation>& operation, double now) {
+  inquiry_.emplace(operation,
+                   facts().size,
+                   operation->patience().is_over(now) ? Inquiry::Depth::kFull
+                                                      : Inquiry::Depth::kBrief);
+  const Notice question = inquiry_->question();
+  inquiry_->hear(answer_to(question));
+  send_to_others(question);
+}
+
+// A rank that does not answer is not waited for, whatever others do.
+void MpiEngine::conclude_inquiry(double now) {
+  const std::shared_ptr<Operation> operation = inquiry_->operation();
+  Patience& patience = operation->patience();
+  const std::vector<RankDoing> ranks = inquiry_->doings();
+  if (inquiry_->all_live()) {
+    patience.extend(now, last_busy(ranks));
+  }
+  if (patience.is_over(now)) {
+    if (inquiry_->depth() == Inquiry::Depth::kFull) {
+      fail_the_inquired();
+    }
+  } else if (patience.is_time_to_say(now) &&
+             inquiry_->is_first_to_wait(facts().rank)) {
+    const std::string text = describe_busy(ranks);
+    const Options& options = operation->channel()->lineage->options;
+    if (!text.empty() && options.say) {
+      options.say(text);
+    }
+  }
+  inquiry_.reset();
+}
+
+void MpiEngine::fail_the_inquired() {
   std::string text = inquiry_->table();
   try {
     inquiry_->write_flight_recorders();
@@ -67,14 +92,28 @@ void MpiEngine::conclude_inquiry() {
       break;
     }
   }
-  inquiry_.reset();
+}
+
+// A rank is at what it has stated to any communicator.
+FlightRecorder::Doing MpiEngine::doing() const {
+  FlightRecorder::Doing latest;
+  for (const auto& [id, weak] : channels_) {
+    if (const std::shared_ptr<Channel> channel = weak.lock()) {
+      FlightRecorder::Doing doing = channel->lineage->recorder->doing();
+      if (doing.ago <= latest.ago) {
+        latest = std::move(doing);
+      }
+    }
+  }
+  return latest;
 }
 
 Notice MpiEngine::answer_to(const Notice& question) const {
   Notice answer{.kind = Notice::Kind::kAnswer,
                 .from = facts().rank,
                 .channel = question.channel,
-                .number = question.number};
+                .number = question.number,
+                .doing = doing()};
   const auto found = channels_.find(question.channel);
   const std::shared_ptr<Channel> channel =
       found == channels_.end() ? nullptr : found->second.lock();
@@ -83,6 +122,9 @@ Notice MpiEngine::answer_to(const Notice& question) const {
     return answer;
   }
   answer.arrived = channel->called >= question.number;
+  if (question.kind != Notice::Kind::kAskAll) {
+    return answer;
+  }
   answer.text = channel->lineage->recorder->last();
   answer.calls = channel->lineage->recorder->to_json_lines();
   return answer;
@@ -91,6 +133,7 @@ Notice MpiEngine::answer_to(const Notice& question) const {
 void MpiEngine::hear(const Notice& notice) {
   switch (notice.kind) {
     case Notice::Kind::kAsk:
+    case Notice::Kind::kAskAll:
       return control_->send(notice.from, answer_to(notice));
     case Notice::Kind::kAnswer:
       if (inquiry_) {

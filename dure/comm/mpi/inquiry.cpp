@@ -1,5 +1,6 @@
 #include "dure/comm/mpi/inquiry.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "dure/base/files.h"
@@ -14,14 +15,17 @@ constexpr double kPatienceSeconds = 2;
 
 }  // namespace
 
-Inquiry::Inquiry(std::shared_ptr<Operation> operation, const Notice& own)
+Inquiry::Inquiry(std::shared_ptr<Operation> operation,
+                 int world_size,
+                 Depth depth)
     : operation_(std::move(operation)),
-      until_(monotonic_seconds() + kPatienceSeconds) {
-  answers_[own.from] = own;
-}
+      world_size_(static_cast<std::size_t>(world_size)),
+      depth_(depth),
+      until_(monotonic_seconds() + kPatienceSeconds) {}
 
 Notice Inquiry::question() const {
-  return {.kind = Notice::Kind::kAsk,
+  return {.kind = depth_ == Depth::kFull ? Notice::Kind::kAskAll
+                                         : Notice::Kind::kAsk,
           .channel = operation_->channel()->id,
           .number = operation_->number()};
 }
@@ -34,8 +38,30 @@ void Inquiry::hear(const Notice& answer) {
 }
 
 bool Inquiry::over() const {
-  return answers_.size() >= operation_->channel()->world_ranks.size() ||
-         monotonic_seconds() > until_;
+  return answers_.size() >= world_size_ || monotonic_seconds() > until_;
+}
+
+bool Inquiry::all_live() const {
+  const std::vector<int>& ranks = operation_->channel()->world_ranks;
+  return std::all_of(ranks.begin(), ranks.end(), [this](int rank) {
+    return answers_.contains(rank);
+  });
+}
+
+std::vector<RankDoing> Inquiry::doings() const {
+  std::vector<RankDoing> ranks;
+  for (const auto& [rank, answer] : answers_) {
+    ranks.push_back({rank, answer.doing});
+  }
+  return ranks;
+}
+
+bool Inquiry::is_first_to_wait(int rank) const {
+  const auto first =
+      std::find_if(answers_.begin(), answers_.end(), [](const auto& entry) {
+        return entry.second.doing.waits;
+      });
+  return first != answers_.end() && first->first == rank;
 }
 
 std::string Inquiry::table() const {
@@ -63,10 +89,9 @@ std::string Inquiry::line_of(int rank) const {
   }
   const Notice& answer = found->second;
   if (operation_->number() == 0) {
-    return line + ": last call: " + answer.text;
+    return line + ": " + answer.text;
   }
-  return line +
-         (answer.arrived ? ": arrived; " : ": DID NOT ARRIVE; last call: ") +
+  return line + (answer.arrived ? ": arrived; " : ": DID NOT ARRIVE; ") +
          answer.text;
 }
 
@@ -77,9 +102,13 @@ void Inquiry::write_flight_recorders() const {
     return;
   }
   make_directories(folder);
-  for (const auto& [rank, answer] : answers_) {
+  for (const int rank : operation_->channel()->world_ranks) {
+    const auto found = answers_.find(rank);
+    if (found == answers_.end()) {
+      continue;
+    }
     write_file_atomically(Path(folder) / concat("flight_rank", rank, ".jsonl"),
-                          answer.calls);
+                          found->second.calls);
   }
 }
 

@@ -65,7 +65,7 @@ void MessagesOperation::post_piece(Transfer& transfer,
                                    std::size_t offset,
                                    int bytes) const {
   const Request& message = transfer.message;
-  Piece& piece = transfer.pieces.emplace_back(Piece{.bytes = bytes});
+  Piece& piece = transfer.pieces.emplace_back();
   if (sends(message)) {
     const auto* const from =
         static_cast<const std::byte*>(message.input.bytes()) + offset;
@@ -78,13 +78,8 @@ void MessagesOperation::post_piece(Transfer& transfer,
                        &piece.request));
   } else {
     auto* const to = static_cast<std::byte*>(message.output.bytes()) + offset;
-    DURE_MPI(MPI_Irecv(to,
-                       bytes,
-                       MPI_BYTE,
-                       message.root,
-                       message.tag,
-                       channel()->messages,
-                       &piece.request));
+    piece.expected = channel()->inbox.expect(
+        message.root, message.tag, {to, static_cast<std::size_t>(bytes)});
   }
 }
 
@@ -99,35 +94,21 @@ bool MessagesOperation::test(Transfer& transfer) const {
   return all;
 }
 
+// What came is looked at once, and for all.
 bool MessagesOperation::test(const Transfer& transfer, Piece& piece) const {
-  int done = 0;
-  MPI_Status status;
-  const int code = MPI_Test(&piece.request, &done, &status);
-  int kind = MPI_SUCCESS;
-  if (code != MPI_SUCCESS) {
-    MPI_Error_class(code, &kind);
+  if (piece.expected == nullptr) {
+    int done = 0;
+    DURE_MPI(MPI_Test(&piece.request, &done, MPI_STATUS_IGNORE));
+    return piece.done = done != 0;
   }
-  if (kind != MPI_ERR_TRUNCATE) {
-    DURE_MPI(code);
-    if (done == 0) {
-      return false;
-    }
+  try {
+    return piece.done =
+               channel()->inbox.test(piece.expected, channel()->messages);
+  } catch (const Mismatch& error) {
+    piece.done = true;
+    throw Mismatch(
+        concat(comm::describe(transfer.message), ": ", error.what()));
   }
-  piece.done = true;
-  int came = piece.bytes;
-  if (!sends(transfer.message) && kind == MPI_SUCCESS) {
-    DURE_MPI(MPI_Get_count(&status, MPI_BYTE, &came));
-  }
-  if (kind == MPI_ERR_TRUNCATE || came != piece.bytes) {
-    throw Mismatch(concat("a message does not fit: ",
-                          comm::describe(transfer.message),
-                          ", but ",
-                          kind == MPI_ERR_TRUNCATE
-                              ? std::string("more")
-                              : concat("only ", came, " bytes"),
-                          " came"));
-  }
-  return true;
 }
 
 void MessagesOperation::finish(Transfer& transfer,
@@ -139,13 +120,11 @@ void MessagesOperation::finish(Transfer& transfer,
 void MessagesOperation::abandon() noexcept {
   for (Transfer& transfer : transfers_) {
     for (Piece& piece : transfer.pieces) {
-      if (piece.request == MPI_REQUEST_NULL) {
-        continue;
+      if (piece.expected != nullptr && !piece.done) {
+        channel()->inbox.give_up(piece.expected);
+      } else if (piece.request != MPI_REQUEST_NULL) {
+        MPI_Request_free(&piece.request);
       }
-      if (!sends(transfer.message)) {
-        MPI_Cancel(&piece.request);
-      }
-      MPI_Request_free(&piece.request);
     }
   }
 }

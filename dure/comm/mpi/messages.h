@@ -24,9 +24,10 @@ class MessagesOperation final : public Operation {
   void record(FlightRecorder::State state) override;
 
  private:
+  // One that is sent, or one that is expected.
   struct Piece {
     MPI_Request request = MPI_REQUEST_NULL;
-    int bytes = 0;
+    std::shared_ptr<Inbox::Message> expected = {};
     bool done = false;
   };
   struct Transfer {

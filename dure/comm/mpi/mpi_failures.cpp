@@ -1,8 +1,10 @@
 // A run that fails: mpirun -n 4 comm_mpi_failures CASE. What it must print and
 // how it must end, CMakeLists.txt says.
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "dure/base/files.h"
+#include "dure/comm/activity.h"
 #include "dure/comm/error.h"
 #include "dure/comm/mpi/world.h"
 
@@ -24,6 +27,37 @@ void all_reduce(Communicator& comm, std::int64_t elements) {
   std::vector<float> x(static_cast<std::size_t>(elements), 1.0F);
   const Tensor tensor(x.data(), {elements});
   comm.run(AllReduce{.y = tensor, .x = tensor});
+}
+
+// Of a buffer with as many bytes behind it, which nobody may write to.
+void guarded(Communicator& comm,
+             std::int64_t bytes,
+             const std::function<void(const Tensor&)>& run) {
+  std::vector<std::uint8_t> x(static_cast<std::size_t>(2 * bytes),
+                              static_cast<std::uint8_t>(comm.rank()));
+  std::string said;
+  try {
+    run(Tensor(x.data(), {bytes}, DType::kU8));
+  } catch (const Error& error) {
+    said = error.what();
+  }
+  const bool whole =
+      std::all_of(x.begin() + bytes, x.end(), [&](std::uint8_t byte) {
+        return byte == comm.rank();
+      });
+  if (!whole) {
+    std::fprintf(stderr, "rank %d: MEMORY OVERWRITTEN\n", comm.rank());
+    std::_Exit(0);  // which must_fail takes for what it is
+  }
+  if (!said.empty()) {
+    throw Error(said);
+  }
+}
+
+void broadcast_of_other_lengths(Communicator& comm, Algorithm algorithm) {
+  guarded(comm, comm.rank() == 2 ? 300'000 : 1'000'000, [&](const Tensor& x) {
+    comm.run(Broadcast{.x = x, .how = {.algorithm = algorithm}});
+  });
 }
 
 void sleep_long() {
@@ -39,6 +73,16 @@ const std::map<std::string, Body>& cases() {
        }},
       {"sizes",
        [](Communicator& comm) { all_reduce(comm, comm.rank() == 2 ? 7 : 8); }},
+      {"lengths",
+       [](Communicator& comm) {
+         broadcast_of_other_lengths(comm, Algorithm::kAutomatic);
+         sleep_long();
+       }},
+      {"lengths_direct",
+       [](Communicator& comm) {
+         broadcast_of_other_lengths(comm, Algorithm::kDirect);
+         sleep_long();
+       }},
       // Computes, and answers all the same that it has not come.
       {"absent",
        [](Communicator& comm) {
@@ -94,14 +138,34 @@ const std::map<std::string, Body>& cases() {
          }
          all_reduce(comm, 1'000'000);
        }},
+      {"stopped_at_work",
+       [](Communicator& comm) {
+         if (comm.rank() == 2) {
+           const Activity saving(comm, "saving step_00000007");
+           std::raise(SIGSTOP);
+         }
+         all_reduce(comm, 8);
+       }},
+      {"at_work",
+       [](Communicator& comm) {
+         if (comm.rank() == 2) {
+           const Activity saving(comm, "saving step_00000007");
+           std::this_thread::sleep_for(std::chrono::seconds(3));
+         }
+         all_reduce(comm, 8);
+       }},
       {"fine", [](Communicator& comm) { all_reduce(comm, 8); }},
   };
   return all;
 }
 
+bool compares(const std::string& name) {
+  return !name.starts_with("lengths");
+}
+
 // No timeout is what ends it.
 bool waits_long(const std::string& name) {
-  return name == "throws" || name == "abandons";
+  return name == "throws" || name == "abandons" || !compares(name);
 }
 
 // What the rank that timed out has written about rank 2.
@@ -120,7 +184,11 @@ int run(const std::string& name, const std::string& flight_directory) {
   try {
     const auto comm =
         world.communicator({.timeout_seconds = waits_long(name) ? 100.0 : 1.0,
-                            .check = Check::kOn,
+                            .check = compares(name) ? Check::kOn : Check::kOff,
+                            .say =
+                                [](const std::string& text) {
+                                  std::fprintf(stderr, "%s\n", text.c_str());
+                                },
                             .flight_directory = flight_directory});
     cases().at(name)(*comm);
   } catch (const std::exception& error) {

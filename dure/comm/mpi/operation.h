@@ -8,6 +8,7 @@
 
 #include "dure/comm/flight_recorder.h"
 #include "dure/comm/mpi/channel.h"
+#include "dure/comm/patience.h"
 #include "dure/comm/work.h"
 
 namespace dure::comm {
@@ -35,8 +36,7 @@ class Operation : public Work::State {
   void set_number(std::uint64_t number) { number_ = number; }
   Order order() const { return order_; }
   const std::shared_ptr<Channel>& channel() const { return channel_; }
-  double deadline() const { return deadline_; }
-  void set_deadline(double seconds) { deadline_ = seconds; }
+  Patience& patience() { return patience_; }
   // Done, or failed with `error`. The last that the engine does with it.
   void settle(std::exception_ptr error);
 
@@ -57,7 +57,7 @@ class Operation : public Work::State {
   Order order_;
   std::uint64_t number_ = 0;
   double start_;
-  double deadline_ = 0;
+  Patience patience_;
   std::atomic<bool> settled_ = false;
   std::exception_ptr error_;  // before settled_
   double end_ = 0;            // likewise

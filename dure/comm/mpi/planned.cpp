@@ -1,9 +1,10 @@
 // Collectives by a plan of our own, as messages of MPI.
-#include <cstdint>
-#include <optional>
+#include <cstddef>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "dure/comm/mpi/inbox.h"
 #include "dure/comm/mpi/pieces.h"
 #include "dure/comm/mpi/procedure.h"
 #include "dure/comm/plan.h"
@@ -21,77 +22,59 @@ class MpiTransport final : public Transport {
   explicit MpiTransport(MPI_Comm comm) : comm_(comm) {}
 
   Ticket send(int peer, int tag, std::span<const std::byte> bytes) override {
-    return post(bytes.size(), Way::kOut, [&](std::size_t offset, int length) {
-      DURE_MPI(MPI_Isend(bytes.data() + offset,
-                         length,
-                         MPI_BYTE,
-                         peer,
-                         tag,
-                         comm_,
-                         &requests_.back()));
+    Message& message = messages_.emplace_back();
+    for_each_piece(bytes.size(), [&](std::size_t offset, int length) {
+      MPI_Request& request = message.sent.emplace_back(MPI_REQUEST_NULL);
+      DURE_MPI(MPI_Isend(
+          bytes.data() + offset, length, MPI_BYTE, peer, tag, comm_, &request));
     });
+    return messages_.size() - 1;
   }
 
   Ticket receive(int peer, int tag, std::span<std::byte> bytes) override {
-    return post(bytes.size(), Way::kIn, [&](std::size_t offset, int length) {
-      DURE_MPI(MPI_Irecv(bytes.data() + offset,
-                         length,
-                         MPI_BYTE,
-                         peer,
-                         tag,
-                         comm_,
-                         &requests_.back()));
+    Message& message = messages_.emplace_back();
+    for_each_piece(bytes.size(), [&](std::size_t offset, int length) {
+      message.expected.push_back(inbox_.expect(
+          peer, tag, bytes.subspan(offset, static_cast<std::size_t>(length))));
     });
+    return messages_.size() - 1;
   }
 
   bool test(Ticket ticket) override {
-    const Message& message = messages_[ticket];
-    bool all = true;
-    for (std::size_t i = message.first; i < message.last; ++i) {
-      int done = 1;
-      if (requests_[i] != MPI_REQUEST_NULL) {
-        DURE_MPI(MPI_Test(&requests_[i], &done, MPI_STATUS_IGNORE));
-      }
-      all = all && done != 0;
-    }
-    return all;
+    Message& message = messages_[ticket];
+    std::erase_if(message.sent, [](MPI_Request& request) {
+      int done = 0;
+      DURE_MPI(MPI_Test(&request, &done, MPI_STATUS_IGNORE));
+      return done != 0;
+    });
+    std::erase_if(message.expected, [this](const auto& expected) {
+      return inbox_.test(expected, comm_);
+    });
+    return message.sent.empty() && message.expected.empty();
   }
 
   void abandon() noexcept {
-    for (const Message& message : messages_) {
-      for (std::size_t i = message.first; i < message.last; ++i) {
-        if (requests_[i] == MPI_REQUEST_NULL) {
-          continue;
+    for (Message& message : messages_) {
+      for (MPI_Request& request : message.sent) {
+        if (request != MPI_REQUEST_NULL) {
+          MPI_Request_free(&request);
         }
-        if (message.way == Way::kIn) {
-          MPI_Cancel(&requests_[i]);
-        }
-        MPI_Request_free(&requests_[i]);
+      }
+      for (const auto& expected : message.expected) {
+        inbox_.give_up(expected);
       }
     }
   }
 
  private:
-  enum class Way : std::uint8_t { kOut, kIn };
+  // What is left of it, in pieces.
   struct Message {
-    std::size_t first;  // of its requests
-    std::size_t last;
-    Way way;
+    std::vector<MPI_Request> sent = {};
+    std::vector<std::shared_ptr<Inbox::Message>> expected = {};
   };
 
-  template <typename Post>
-  Ticket post(std::size_t bytes, Way way, const Post& post_piece) {
-    const std::size_t first = requests_.size();
-    for_each_piece(bytes, [&](std::size_t offset, int length) {
-      requests_.push_back(MPI_REQUEST_NULL);
-      post_piece(offset, length);
-    });
-    messages_.push_back({first, requests_.size(), way});
-    return messages_.size() - 1;
-  }
-
   MPI_Comm comm_;
-  std::vector<MPI_Request> requests_;
+  Inbox inbox_;
   std::vector<Message> messages_;  // by ticket
 };
 

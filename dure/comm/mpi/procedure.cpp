@@ -6,7 +6,7 @@
 namespace dure::comm {
 namespace {
 
-bool is_reduction(Kind kind) {
+bool reduces(Kind kind) {
   return kind == Kind::kReduce || kind == Kind::kAllReduce ||
          kind == Kind::kReduceScatter;
 }
@@ -21,16 +21,17 @@ constexpr double kSmallBytes = 4096;
 // The same on all ranks, for it is of what they agree on. Open MPI 4.1.4 on two
 // ranks of one machine: its own reductions of any size are slower than plans,
 // from 64 MiB on more than twice (all_reduce 140 ms and 53 ms); all else is as
-// fast. Large sums of 16-bit numbers go by parts (direct.cpp), which carries
-// them as they are, where a ring carries partial sums in f32.
+// fast, but not safe (trusts_sizes). Large sums of 16-bit numbers go by parts
+// (direct.cpp), which carries them as they are, where a ring carries partial
+// sums in f32.
 Algorithm algorithm_of(const Request& request, int ranks) {
   if (request.how.algorithm != Algorithm::kAutomatic) {
     return request.how.algorithm;
   }
   const double bytes = static_cast<double>(elements_of(request)) *
                        static_cast<double>(size_of(request.dtype()));
-  if (!is_reduction(request.kind) ||
-      (is_half(request.dtype()) && bytes > kSmallBytes)) {
+  if (reduces(request.kind) && is_half(request.dtype()) &&
+      bytes > kSmallBytes) {
     return Algorithm::kDirect;
   }
   return choose(request.kind, bytes, ranks, order_of(request));
@@ -44,6 +45,11 @@ bool has_procedure(const Request& request) {
          algorithm == Algorithm::kAutomatic ||
          algorithm == Algorithm::kDirect ||
          has_plan(request.kind, algorithm, order_of(request));
+}
+
+bool trusts_sizes(const Request& request, int ranks) {
+  return algorithm_of(request, ranks) == Algorithm::kDirect &&
+         request.kind != Kind::kBarrier;
 }
 
 std::unique_ptr<Procedure> make_procedure(Request& request, Channel& channel) {

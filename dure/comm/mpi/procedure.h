@@ -25,6 +25,10 @@ class Procedure {
 // where it leaves that open. The request outlives the procedure.
 std::unique_ptr<Procedure> make_procedure(Request& request, Channel& channel);
 
+// Whether that will be by MPI's own collectives, which trust in it that sizes
+// agree: where they do not, Open MPI writes beyond buffers.
+bool trusts_sizes(const Request& request, int ranks);
+
 // Whether make_procedure() has one.
 bool has_procedure(const Request& request);
 

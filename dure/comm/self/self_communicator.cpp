@@ -15,9 +15,7 @@ class SelfCommunicator final : public Communicator {
  public:
   explicit SelfCommunicator(Identity identity)
       : Communicator(std::move(identity)),
-        mailbox_(1,
-                 std::make_shared<Fate>(),
-                 Communicator::options().timeout_seconds) {}
+        mailbox_(1, std::make_shared<Watch>(1, Communicator::options())) {}
 
   static std::unique_ptr<Communicator> make(const Options& options) {
     return std::make_unique<SelfCommunicator>(Identity{.options = options});

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "dure/comm/error.h"
-#include "dure/comm/waiting.h"
 
 namespace dure::comm {
 
@@ -42,10 +41,7 @@ class Mailbox::Messages final : public Work::State {
   }
 
   void wait() override {
-    const Waited waited = wait_until(
-        mailbox_.timeout_seconds_,
-        [this] { return done(); },
-        [this] { return mailbox_.fate_->failed(); });
+    const Waited waited = mailbox_.watch_->wait([this] { return done(); });
     if (waited != Waited::kReady) {
       give_up(waited);
     }
@@ -71,11 +67,11 @@ class Mailbox::Messages final : public Work::State {
       std::this_thread::yield();
     }
     if (waited == Waited::kStopped) {
-      mailbox_.fate_->raise();
+      mailbox_.watch_->fate().raise();
     }
     throw Timeout(concat(what_,
                          ": nobody answered within ",
-                         mailbox_.timeout_seconds_,
+                         mailbox_.watch_->options().timeout_seconds,
                          " s (comm.timeout)"));
   }
 
@@ -107,10 +103,8 @@ std::string copy(const Request& send, const Request& receive) {
 
 }  // namespace
 
-Mailbox::Mailbox(int ranks, std::shared_ptr<Fate> fate, double timeout_seconds)
-    : boxes_(static_cast<std::size_t>(ranks)),
-      fate_(std::move(fate)),
-      timeout_seconds_(timeout_seconds) {}
+Mailbox::Mailbox(int ranks, std::shared_ptr<Watch> watch)
+    : boxes_(static_cast<std::size_t>(ranks)), watch_(std::move(watch)) {}
 
 Work Mailbox::post(int rank,
                    std::span<const Request> messages,

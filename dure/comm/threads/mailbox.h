@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "dure/comm/collective.h"
-#include "dure/comm/fate.h"
 #include "dure/comm/flight_recorder.h"
+#include "dure/comm/threads/watch.h"
 #include "dure/comm/work.h"
 
 namespace dure::comm {
@@ -18,7 +18,7 @@ namespace dure::comm {
 // Of one communicator. Threads: any.
 class Mailbox {
  public:
-  Mailbox(int ranks, std::shared_ptr<Fate> fate, double timeout_seconds);
+  Mailbox(int ranks, std::shared_ptr<Watch> watch);
 
   // Several messages of `rank`. They are matched at once where the other side
   // is there already, so none of them waits for another. The recorder, which
@@ -49,8 +49,7 @@ class Mailbox {
   void withdraw(const Messages& owner);
 
   std::vector<Box> boxes_;
-  std::shared_ptr<Fate> fate_;
-  double timeout_seconds_;
+  std::shared_ptr<Watch> watch_;
 };
 
 }  // namespace dure::comm

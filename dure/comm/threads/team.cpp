@@ -16,10 +16,9 @@ bool is_small(const Request& request) {
   return kind && request.output.size_bytes() <= Team::kSmallBytes;
 }
 
-Team::Team(int size, std::shared_ptr<Fate> fate, const Options& options)
+Team::Team(int size, std::shared_ptr<Watch> watch)
     : seats_(static_cast<std::size_t>(size)),
-      fate_(std::move(fate)),
-      options_(options),
+      watch_(std::move(watch)),
       recorders_(static_cast<std::size_t>(size)) {}
 
 void Team::introduce(int rank, std::shared_ptr<const FlightRecorder> recorder) {
@@ -61,13 +60,10 @@ void Team::leave(int rank, std::uint64_t count) {
 void Team::wait_for_all(int rank,
                         std::uint64_t count,
                         std::atomic<std::uint64_t> Seat::*mark) {
-  const Waited waited = wait_until(
-      options_.timeout_seconds,
-      [&] { return all(mark, count); },
-      [&] { return fate_->failed(); });
+  const Waited waited = watch_->wait([&] { return all(mark, count); });
   if (waited == Waited::kStopped) {
     wait_for_busy();
-    fate_->raise();
+    fate().raise();
   }
   if (waited == Waited::kTimedOut) {
     const std::string text = table(rank, count);
@@ -80,7 +76,7 @@ void Team::wait_for_all(int rank,
 void Team::time_out(int rank, const std::string& what) {
   const std::string text = concat(what,
                                   " was not finished within ",
-                                  options_.timeout_seconds,
+                                  watch_->options().timeout_seconds,
                                   " s (comm.timeout)");
   write_flight_recorders();
   fail(rank, text);
@@ -88,7 +84,7 @@ void Team::time_out(int rank, const std::string& what) {
 }
 
 void Team::fail(int rank, const std::string& message) {
-  fate_->fail(rank, message);
+  fate().fail(rank, message);
   wait_for_busy();
 }
 
@@ -103,9 +99,9 @@ void Team::wait_for_busy() const {
 Team::Access::Access(Team& team, int rank)
     : seat_(team.seats_[static_cast<std::size_t>(rank)]) {
   seat_.busy.store(true);
-  if (team.fate_->failed()) {
+  if (team.fate().failed()) {
     seat_.busy.store(false);
-    team.fate_->raise();
+    team.fate().raise();
   }
 }
 
@@ -115,7 +111,8 @@ Team::Access::~Access() {
 
 std::string Team::table(int rank, std::uint64_t count) const {
   char seconds[32];
-  std::snprintf(seconds, sizeof seconds, "%g", options_.timeout_seconds);
+  std::snprintf(
+      seconds, sizeof seconds, "%g", watch_->options().timeout_seconds);
   std::string text = concat("collective ",
                             count,
                             " of this communicator, ",
@@ -128,23 +125,23 @@ std::string Team::table(int rank, std::uint64_t count) const {
     const auto recorder = recorder_of(r);
     text += concat("\n  rank ",
                    r,
-                   here ? ": arrived; " : ": DID NOT ARRIVE; last call: ",
+                   here ? ": arrived; " : ": DID NOT ARRIVE; ",
                    recorder == nullptr ? "nothing yet" : recorder->last());
   }
   return text;
 }
 
 void Team::write_flight_recorders() const {
-  if (options_.flight_directory.empty()) {
+  if (watch_->options().flight_directory.empty()) {
     return;
   }
-  make_directories(options_.flight_directory);
+  make_directories(watch_->options().flight_directory);
   for (int r = 0; r < size(); ++r) {
     const auto recorder = recorder_of(r);
     if (recorder != nullptr) {
-      write_file_atomically(
-          Path(options_.flight_directory) / concat("flight_rank", r, ".jsonl"),
-          recorder->to_json_lines());
+      write_file_atomically(Path(watch_->options().flight_directory) /
+                                concat("flight_rank", r, ".jsonl"),
+                            recorder->to_json_lines());
     }
   }
 }

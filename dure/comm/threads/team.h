@@ -16,9 +16,7 @@
 #include <vector>
 
 #include "dure/comm/agreement.h"
-#include "dure/comm/communicator.h"
-#include "dure/comm/fate.h"
-#include "dure/comm/waiting.h"
+#include "dure/comm/threads/watch.h"
 
 namespace dure::comm {
 
@@ -41,10 +39,10 @@ class Team {
     alignas(128) std::array<Slot, 2> slots;
   };
 
-  Team(int size, std::shared_ptr<Fate> fate, const Options& options);
+  Team(int size, std::shared_ptr<Watch> watch);
 
   int size() const { return static_cast<int>(seats_.size()); }
-  Fate& fate() { return *fate_; }
+  Fate& fate() { return watch_->fate(); }
 
   // The rank's flight recorder, for the table of a timeout.
   void introduce(int rank, std::shared_ptr<const FlightRecorder> recorder);
@@ -60,10 +58,9 @@ class Team {
   // Aborted.
   template <typename Ready>
   void wait_for(int rank, const std::string& what, const Ready& ready) {
-    const Waited waited = wait_until(
-        options_.timeout_seconds, ready, [&] { return fate_->failed(); });
+    const Waited waited = watch_->wait(ready);
     if (waited == Waited::kStopped) {
-      fate_->raise();
+      fate().raise();
     }
     if (waited == Waited::kTimedOut) {
       time_out(rank, what);
@@ -102,8 +99,7 @@ class Team {
   void write_flight_recorders() const;
 
   std::vector<Seat> seats_;
-  std::shared_ptr<Fate> fate_;
-  Options options_;
+  std::shared_ptr<Watch> watch_;
   mutable std::mutex mutex_;  // of what follows
   std::vector<std::shared_ptr<const FlightRecorder>> recorders_;
 };

@@ -19,59 +19,56 @@ namespace {
 // What the ranks of one communicator share.
 class Room {
  public:
-  Room(int ranks, std::shared_ptr<Fate> fate, const Options& options)
-      : team(ranks, fate, options),
-        mailbox(ranks, fate, options.timeout_seconds),
-        plan_mailbox(ranks, fate, options.timeout_seconds),
-        fate_(std::move(fate)),
-        options_(options) {}
+  Room(int ranks, std::shared_ptr<Watch> watch)
+      : team(ranks, watch),
+        mailbox(ranks, watch),
+        plan_mailbox(ranks, watch),
+        watch_(std::move(watch)) {}
 
   Team team;
   Mailbox mailbox;
   Mailbox plan_mailbox;  // of collectives by plan
 
-  Fate& fate() { return *fate_; }
+  Watch& watch() { return *watch_; }
 
   // A room for some of the ranks: the same one for all who name the same
   // members in their split-th call.
-  std::shared_ptr<Room> part(std::uint64_t split, std::span<const int> members) {
-    return part(split, members, fate_, options_);
+  std::shared_ptr<Room> part(std::uint64_t split,
+                             std::span<const int> members) {
+    return part(split, members, watch_);
   }
 
   // One for all of them, who live and die apart from this one's.
   std::shared_ptr<Room> twin(std::uint64_t split, const Options& options) {
-    return part(split, {}, std::make_shared<Fate>(), options);
+    return part(split, {}, std::make_shared<Watch>(team.size(), options));
   }
 
  private:
   // No members: all.
   std::shared_ptr<Room> part(std::uint64_t split,
                              std::span<const int> members,
-                             std::shared_ptr<Fate> fate,
-                             const Options& options);
+                             std::shared_ptr<Watch> watch);
 
   struct Part {
     std::shared_ptr<Room> room;
     std::size_t wanted = 0;
   };
 
-  std::shared_ptr<Fate> fate_;
-  Options options_;
+  std::shared_ptr<Watch> watch_;
   std::mutex mutex_;
   std::map<std::pair<std::uint64_t, std::vector<int>>, Part> parts_;
 };
 
 std::shared_ptr<Room> Room::part(std::uint64_t split,
                                  std::span<const int> members,
-                                 std::shared_ptr<Fate> fate,
-                                 const Options& options) {
+                                 std::shared_ptr<Watch> watch) {
   const std::lock_guard lock(mutex_);
   const std::pair key(split, std::vector<int>(members.begin(), members.end()));
   Part& part = parts_[key];
   if (part.room == nullptr) {
     const int ranks =
         members.empty() ? team.size() : static_cast<int>(members.size());
-    part.room = std::make_shared<Room>(ranks, std::move(fate), options);
+    part.room = std::make_shared<Room>(ranks, std::move(watch));
     part.wanted = static_cast<std::size_t>(ranks);
   }
   std::shared_ptr<Room> room = part.room;
@@ -101,28 +98,33 @@ class ThreadsCommunicator final : public Communicator {
     room_->team.introduce(rank(), shared_recorder());
   }
 
+  // Of all ranks of a world.
   static std::unique_ptr<Communicator> make(std::shared_ptr<Room> room,
-                                            int rank,
-                                            const Options& options) {
+                                            int rank) {
     const int size = room->team.size();
+    const Options& options = room->watch().options();
+    return make(std::move(room),
+                Identity{.rank = rank, .size = size, .options = options});
+  }
+  static std::unique_ptr<Communicator> make(std::shared_ptr<Room> room,
+                                            Identity identity) {
+    const int rank = identity.rank;
+    room->watch().introduce(rank, identity.ledger->recorder);
     return std::make_unique<ThreadsCommunicator>(
-        std::move(room),
-        rank,
-        Identity{.rank = rank, .size = size, .options = options});
+        std::move(room), rank, std::move(identity));
   }
 
   const char* back_end() const override { return "threads"; }
 
   void abandon(const std::string& message) override {
-    room_->fate().fail(world_rank_, message);
+    room_->watch().fate().fail(world_rank_, message);
   }
 
   std::unique_ptr<Communicator> twin(const Options& options) override {
     ++splits_;
     Identity identity = identity_of(rank(), size(), axis());
     identity.options = options;
-    return std::make_unique<ThreadsCommunicator>(
-        room_->twin(splits_, options), world_rank_, std::move(identity));
+    return make(room_->twin(splits_, options), std::move(identity));
   }
 
  protected:
@@ -241,12 +243,19 @@ void ThreadsCommunicator::run_large() {
 
 }  // namespace
 
-ThreadWorld::ThreadWorld(int ranks, const Options& options) {
+ThreadWorld::ThreadWorld(int ranks, const Options& options)
+    : watch_(std::make_shared<Watch>(ranks, options)) {
   DURE_CHECK(ranks >= 1, "wanted 1 rank or more, not ", ranks);
-  const auto room = std::make_shared<Room>(ranks, fate_, options);
+  const auto room = std::make_shared<Room>(ranks, watch_);
   for (int rank = 0; rank < ranks; ++rank) {
-    communicators_.push_back(ThreadsCommunicator::make(room, rank, options));
+    communicators_.push_back(ThreadsCommunicator::make(room, rank));
   }
+}
+
+ThreadWorld::~ThreadWorld() = default;
+
+void ThreadWorld::abort(int rank, const std::string& message) {
+  watch_->fate().fail(rank, message);
 }
 
 }  // namespace dure::comm

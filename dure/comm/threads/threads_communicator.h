@@ -8,15 +8,19 @@
 #include <vector>
 
 #include "dure/comm/communicator.h"
-#include "dure/comm/fate.h"
 
 namespace dure::comm {
+
+class Watch;
 
 // The communicators of so many ranks; the i-th belongs to the thread that is
 // rank i, and may outlive this.
 class ThreadWorld {
  public:
   ThreadWorld(int ranks, const Options& options);
+  ThreadWorld(const ThreadWorld&) = delete;
+  ThreadWorld& operator=(const ThreadWorld&) = delete;
+  ~ThreadWorld();
 
   std::vector<std::unique_ptr<Communicator>>& communicators() {
     return communicators_;
@@ -24,12 +28,10 @@ class ThreadWorld {
 
   // Makes every rank that waits, now or later, throw Aborted with the first
   // such message.
-  void abort(int rank, const std::string& message) {
-    fate_->fail(rank, message);
-  }
+  void abort(int rank, const std::string& message);
 
  private:
-  std::shared_ptr<Fate> fate_ = std::make_shared<Fate>();
+  std::shared_ptr<Watch> watch_;
   std::vector<std::unique_ptr<Communicator>> communicators_;
 };
 

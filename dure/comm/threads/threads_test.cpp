@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/files.h"
+#include "dure/comm/activity.h"
 #include "dure/comm/conformance.h"
 #include "dure/comm/error.h"
 #include "dure/comm/self/self_communicator.h"
@@ -115,6 +116,72 @@ TEST(Threads, AnAbortReachesWhoWaitsForAMessageOrAStartedCollective) {
                   }),
       Error);
   EXPECT_EQ(told, 2);
+}
+
+void sleep_seconds(double seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+}
+
+TEST(Threads, WhatARankHasStatedTakesAsLongAsItTakes) {
+  std::vector<std::string> said;
+  std::mutex mutex;
+  const auto say = [&](const std::string& text) {
+    const std::lock_guard lock(mutex);
+    said.push_back(text);
+  };
+  run_threads(3, {.timeout_seconds = 0.2, .say = say}, [](Communicator& comm) {
+    // As a pipeline waits: the last for the one before, that for the first.
+    std::vector<float> x(1);
+    const Tensor tensor(x.data(), {1});
+    if (comm.rank() == 0) {
+      const Activity outer(comm, "the end of the run");
+      const Activity saving(comm, "saving step_00000007");
+      sleep_seconds(1);
+    } else {
+      comm.run(Recv{.y = tensor, .from = comm.rank() - 1});
+    }
+    if (comm.rank() < 2) {
+      comm.run(Send{.x = tensor, .to = comm.rank() + 1});
+    }
+    comm.run(Barrier{});
+  });
+  ASSERT_FALSE(said.empty());
+  EXPECT_THAT(
+      said[0],
+      testing::HasSubstr("waiting for rank 0: saving step_00000007, 0 s"));
+}
+
+TEST(Threads, WhoWaitsIsNotAtWhatItHasStated) {
+  EXPECT_THROW(run_threads(2,
+                           {.timeout_seconds = 0.2},
+                           [](Communicator& comm) {
+                             std::vector<float> x(1);
+                             const Activity both(comm, "loading");
+                             comm.run(Recv{.y = Tensor(x.data(), {1}),
+                                           .from = 1 - comm.rank()});
+                           }),
+               Error);
+}
+
+TEST(Threads, ATimeoutNamesWhatARankWasAt) {
+  try {
+    run_threads(2, {.timeout_seconds = 0.2}, [](Communicator& comm) {
+      std::vector<float> x(1);
+      const Tensor tensor(x.data(), {1});
+      if (comm.rank() == 0) {
+        const Activity loading(comm, "loading step_00000007");
+        comm.run(Recv{.y = tensor, .from = 1});
+      } else {
+        comm.run(Barrier{});
+      }
+    });
+    ADD_FAILURE() << "nothing thrown";
+  } catch (const Timeout& error) {
+    EXPECT_THAT(error.what(),
+                testing::AnyOf(testing::HasSubstr("nobody answered"),
+                               testing::HasSubstr(
+                                   "DID NOT ARRIVE; loading step_00000007")));
+  }
 }
 
 TEST(Threads, ATimeoutWritesTheFlightRecorders) {

@@ -1,0 +1,33 @@
+// What a process may take of its machine: asked, not assumed.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "dure/base/files.h"
+
+namespace dure {
+
+struct MemoryLimit {
+  std::size_t bytes = 0;
+  std::string name = {};  // "this machine's memory", "the control group's ..."
+};
+
+// The least of the machine's memory and what the control groups that this
+// process is in allow (memory.max, or memory.limit_in_bytes of version 1).
+// `root` is where /proc and /sys are.
+MemoryLimit memory_limit(const Path& root = "/");
+
+// Bytes of addresses that `ulimit -v` still leaves; nothing without one.
+std::optional<std::size_t> addresses_left();
+
+// What limits how many threads there may be, for messages: "ulimit -u is 100;
+// pids.max of the control group is 64".
+std::string thread_limits(const Path& root = "/");
+
+// Starts so many threads and ends them: whether it can be done, whatever it is
+// that limits them. Of none or few it is quick: 20 us each.
+bool can_start_threads(int count);
+
+}  // namespace dure
