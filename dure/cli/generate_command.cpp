@@ -12,7 +12,9 @@
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/rank_options.h"
+#include "dure/data/text_source.h"
 #include "dure/data/tokenizer/tokenizer.h"
+#include "dure/train/combine.h"
 #include "dure/train/generator.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/run_checkpoint.h"
@@ -34,13 +36,18 @@ struct Options {
   int pipeline = 1;
 };
 
-std::vector<std::string> prompts_of(const Options& options) {
+// The first rank reads the file for all: a pipe can be read once.
+std::vector<std::string> prompts_of(const Options& options,
+                                    comm::Communicator& world) {
   std::vector<std::string> prompts = options.prompts;
   if (!options.prompt_file.empty()) {
-    std::string line;
-    std::istringstream lines(read_file(options.prompt_file));
-    while (std::getline(lines, line)) {
-      prompts.push_back(line);
+    const std::string text = train::text_of_first(
+        world,
+        world.rank() == 0
+            ? data::whole_text(*data::open_text(options.prompt_file))
+            : "");
+    for (std::string& line : data::lines_of(text)) {
+      prompts.push_back(std::move(line));
     }
   }
   if (prompts.empty()) {
@@ -158,7 +165,7 @@ void generate(const Options& options, comm::Communicator& world) {
   const auto tokenizer = data::load_tokenizer(
       options.tokenizer.empty() ? train::tokenizer_of(options.checkpoint)
                                 : options.tokenizer);
-  const std::vector<std::string> prompts = prompts_of(options);
+  const std::vector<std::string> prompts = prompts_of(options, world);
   train::GenerateOptions settings = options.generate;
   settings.sampling.seed = static_cast<std::uint64_t>(options.seed);
   settings.cache =
@@ -237,7 +244,9 @@ void add_generate(CLI::App& app) {
                       "A text to go on from; "
                       "several are a batch");
   command->add_option(
-      "--prompt-file", options->prompt_file, "More prompts, one a line");
+      "--prompt-file",
+      options->prompt_file,
+      "More prompts, one a line; read as --input of preprocess");
   command
       ->add_option("--tokens",
                    options->generate.tokens,

@@ -33,8 +33,8 @@ struct EpochPlan {
 // What is shuffled together, documents and samples alike. A sample belongs to
 // the epoch of its last token. The numbers are written into checkpoints.
 enum class SampleOrder : std::int8_t {
-  kJoint = 1,  // all epochs, as Megatron does, but a last one that stands
-               // apart: more samples deal everything anew
+  kJoint = 1,    // all epochs, as Megatron does, but a last one that stands
+                 // apart: more samples deal everything anew
   kByEpoch = 2,  // each epoch by itself: more samples only add to the order
 };
 

@@ -81,4 +81,12 @@ std::vector<std::string> gather_texts(comm::Communicator& ranks,
   return texts;
 }
 
+std::string text_of_first(comm::Communicator& ranks, std::string text) {
+  std::int64_t size = std::ssize(text);
+  ranks.run(comm::Broadcast{.x = Tensor(&size, Shape{1})});
+  text.resize(static_cast<std::size_t>(size));
+  ranks.run(comm::Broadcast{.x = Tensor(text.data(), Shape{size}, DType::kU8)});
+  return text;
+}
+
 }  // namespace dure::train

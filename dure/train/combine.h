@@ -33,6 +33,9 @@ double sum_over(comm::Communicator& ranks, double value);
 std::vector<std::string> gather_texts(comm::Communicator& ranks,
                                       const std::string& text);
 
+// The first rank's text, on every rank; what the others pass does not matter.
+std::string text_of_first(comm::Communicator& ranks, std::string text);
+
 // function() on the first rank, then on the others: what it leaves on disk they
 // find there.
 template <typename Function>
