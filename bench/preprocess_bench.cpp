@@ -26,8 +26,8 @@
 #include "dure/base/check.h"
 #include "dure/base/files.h"
 #include "dure/base/random.h"
-#include "dure/data/byte_source.h"
 #include "dure/data/preprocess.h"
+#include "dure/data/text_source.h"
 #include "dure/data/tokenizer/bpe_trainer.h"
 #include "dure/data/tokenizer/byte_level_tokenizer.h"
 
@@ -70,7 +70,7 @@ std::string read_text(const Options& options) {
     return made_up_text(bytes);
   }
   std::string text(bytes, ' ');
-  const auto source = data::open_bytes(options.text);
+  const auto source = data::open_text(options.text);
   std::size_t size = 0;
   while (size < bytes) {
     const std::size_t got = source->read(std::span(text).subspan(size));

@@ -145,8 +145,9 @@ void eval(const Options& options, comm::Communicator& world) {
   train::Replica replica(
       rank, config, 0, train::Purpose::kEvaluate, {.stage = options.zero});
   train::load_weights(rank, replica, *source);
-  const std::vector<std::int64_t> shares = data::share_out(
-      mixture, options.samples > 0 ? options.samples : data::size_of(mixture));
+  const std::vector<std::int64_t> shares =
+      options.samples > 0 ? data::share_out(mixture, options.samples)
+                          : data::sizes_of(mixture);
   const std::int64_t samples =
       std::accumulate(shares.begin(), shares.end(), std::int64_t{0});
   const double loss = loss_of(rank, replica, mixture, shares, options.batch);

@@ -12,8 +12,10 @@
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/rank_options.h"
+#include "dure/data/text_source.h"
 #include "dure/data/tokenizer/stream_decoder.h"
 #include "dure/data/tokenizer/tokenizer.h"
+#include "dure/train/combine.h"
 #include "dure/train/generator.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/run_checkpoint.h"
@@ -35,13 +37,16 @@ struct Options {
   int pipeline = 1;
 };
 
-std::vector<std::string> prompts_of(const Options& options) {
+// The first rank reads the file for all: a pipe can be read once.
+std::vector<std::string> prompts_of(const Options& options,
+                                    comm::Communicator& world) {
   std::vector<std::string> prompts = options.prompts;
   if (!options.prompt_file.empty()) {
-    std::string line;
-    std::istringstream lines(read_file(options.prompt_file));
-    while (std::getline(lines, line)) {
-      prompts.push_back(line);
+    const std::string text = train::first_rank_says(world, [&] {
+      return data::whole_text(*data::open_text(options.prompt_file));
+    });
+    for (std::string& line : data::lines_of(text)) {
+      prompts.push_back(std::move(line));
     }
   }
   if (prompts.empty()) {
@@ -168,9 +173,8 @@ mesh::Mesh mesh_of(const Options& options,
 }
 
 // All ranks see the same tokens.
-void generate(const Options& options,
-              const std::vector<std::string>& prompts,
-              comm::Communicator& world) {
+void generate(const Options& options, comm::Communicator& world) {
+  const std::vector<std::string> prompts = prompts_of(options, world);
   const Path folder = train::find_weights(world, options.checkpoint, Log());
   const auto source = checkpoint::open_found_weights(folder);
   const auto tokenizer = data::load_tokenizer(options.tokenizer.empty()
@@ -256,7 +260,9 @@ void add_generate(CLI::App& app) {
                       "A text to go on from; "
                       "several are a batch");
   command->add_option(
-      "--prompt-file", options->prompt_file, "More prompts, one a line");
+      "--prompt-file",
+      options->prompt_file,
+      "More prompts, one a line; read as --input of preprocess");
   command
       ->add_option("--tokens",
                    options->generate.tokens,
@@ -295,10 +301,8 @@ void add_generate(CLI::App& app) {
       "--prompt 'In the beginning'");
   command->callback([options] {
     options->generate.sampling.check();
-    const std::vector<std::string> prompts = prompts_of(*options);
-    on_ranks(options->ranks, [&](comm::Communicator& world) {
-      generate(*options, prompts, world);
-    });
+    on_ranks(options->ranks,
+             [&](comm::Communicator& world) { generate(*options, world); });
   });
 }
 

@@ -154,7 +154,8 @@ void run(const Options& options) {
 void add_input(CLI::App& command, Options& options) {
   command.add_option("--input",
                      options.input.files,
-                     "Text to read, in this order; gzip is recognized");
+                     "Text to read, in this order; gzip, zstd, xz and "
+                     "bzip2 are recognized");
   command
       .add_option("--format",
                   options.format,

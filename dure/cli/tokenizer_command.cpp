@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
-#include <iostream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -19,6 +17,7 @@
 #include "dure/base/progress.h"
 #include "dure/cli/commands.h"
 #include "dure/data/document_reader.h"
+#include "dure/data/text_source.h"
 #include "dure/data/tokenizer/bpe_trainer.h"
 #include "dure/data/tokenizer/huggingface.h"
 #include "dure/data/tokenizer/tokenizer.h"
@@ -118,6 +117,7 @@ void train(TrainOptions options) {
                              ? data::TextFormat::kJsonLines
                              : data::TextFormat::kText;
   const InterruptWatch interrupt;
+  options.input.stop = interrupt.token();
   // Before the work: options that can't be served.
   data::train_bpe({}, options.bpe);
   AtomicFile file(options.output);
@@ -135,7 +135,7 @@ void add_training(CLI::App& parent) {
   command
       ->add_option("--input",
                    options->input.files,
-                   "Text or JSON Lines to learn from; gzip is recognized")
+                   "Text or JSON Lines to learn from, compressed or not")
       ->required();
   command
       ->add_option("--output", options->output, "The tokenizer.json to write")
@@ -185,9 +185,10 @@ std::string input_of(const CodeOptions& options) {
     return *options.text;
   }
   if (!options.file.empty()) {
-    return read_file(options.file);
+    return data::whole_text(*data::open_text(options.file));
   }
-  return {std::istreambuf_iterator<char>(std::cin), {}};
+  return data::whole_text(
+      *data::as_text(data::standard_input(), "standard input"));
 }
 
 void write_out(const std::string& text) {
@@ -263,7 +264,9 @@ CLI::App* add_code(CLI::App& parent,
       ->required();
   CLI::Option* text = command->add_option(
       "--text", options->text, "The input; without it, --file or stdin");
-  command->add_option("--file", options->file, "A file with the input")
+  command
+      ->add_option(
+          "--file", options->file, "A file with the input, compressed or not")
       ->excludes(text);
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->callback([options, run] { run(*options); });

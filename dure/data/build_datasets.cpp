@@ -22,6 +22,7 @@ struct Source {
   double weight = 0;
   std::shared_ptr<const IndexedDataset> data;
   Range range;
+  std::int64_t tokens = 0;
 };
 
 const std::vector<std::string>& list_of(const DataConfig& config, Part part) {
@@ -71,6 +72,8 @@ class Builder {
 
   Datasets build() {
     const SampleCounts& samples = options_.samples;
+    warn_if_unread(Part::kValidation, samples.validation);
+    warn_if_unread(Part::kTest, samples.test);
     Datasets sets;
     if (samples.train != 0) {
       check_given(Part::kTrain);
@@ -113,6 +116,17 @@ class Builder {
     }
   }
 
+  void warn_if_unread(Part part, std::int64_t samples) const {
+    if (samples == 0 && options_.log != nullptr && gives(config_, part)) {
+      options_.log->warning(concat("there is ",
+                                   name_of(part),
+                                   " data, but nothing in this run reads it",
+                                   part == Part::kValidation
+                                       ? "; train.evaluate_every says how often"
+                                       : ""));
+    }
+  }
+
   void check_given(Part part) const {
     if (config_.train.empty() &&
         (part == Part::kTrain || !config_.split.empty())) {
@@ -140,6 +154,7 @@ class Builder {
     return data;
   }
 
+  // Each is long enough for a sample, or an Error.
   std::vector<Source> sources(Part part) {
     const bool split = !config_.split.empty();
     std::vector<Source> sources;
@@ -151,7 +166,9 @@ class Builder {
           split ? split_ranges(parse_split(config_.split),
                                all)[static_cast<std::size_t>(part)]
                 : Range{0, all};
-      sources.push_back({entry.weight, std::move(data), range});
+      const std::int64_t tokens =
+          tokens_for_samples(*data, range, config_.sequence);
+      sources.push_back({entry.weight, std::move(data), range, tokens});
     }
     return sources;
   }
@@ -160,10 +177,8 @@ class Builder {
   std::vector<Source> weighed_sources(Part part) {
     std::vector<Source> all = sources(part);
     for (Source& source : all) {
-      const std::int64_t tokens =
-          tokens_for_samples(*source.data, source.range, config_.sequence);
       if (source.weight == 0) {
-        source.weight = static_cast<double>(tokens);
+        source.weight = static_cast<double>(source.tokens);
       }
     }
     normalize(all);

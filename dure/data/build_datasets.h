@@ -38,9 +38,10 @@ struct Datasets {
   std::int64_t epochs = 0;  // the most that `train` takes of a data set
 };
 
-// Opens every data set that the configuration names, wanted or not. Throws
-// UsageError for a configuration that contradicts itself, Error for data that
-// is missing, broken or too short.
+// Opens every data set that the configuration names, wanted or not, and warns
+// of those for evaluation of which nothing is wanted. Throws UsageError for a
+// configuration that contradicts itself, Error for data that is missing, broken
+// or too short.
 Datasets build_datasets(const DataConfig& config, const BuildOptions& options);
 
 enum class Part : std::int8_t { kTrain, kValidation, kTest };

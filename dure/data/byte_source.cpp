@@ -3,57 +3,85 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <limits>
-#include <zlib.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
 
 #include "dure/base/check.h"
 
 namespace dure::data {
 namespace {
 
-// zlib's gzread passes plain files through and reads gzip files of several
-// members.
-class GzipSource : public ByteSource {
+// How long a stop may go unnoticed.
+constexpr int kPollMilliseconds = 50;
+
+class DescriptorSource : public ByteSource {
  public:
-  explicit GzipSource(const std::string& path)
-      : path_(path), file_(::gzopen(path.c_str(), "rb")) {
-    DURE_CHECK(
-        file_ != nullptr, "can't open ", path, ": ", std::strerror(errno));
-    ::gzbuffer(file_, kBufferBytes);
+  // Closes the descriptor, unless it is standard input.
+  DescriptorSource(int descriptor, std::string name, std::stop_token stop)
+      : descriptor_(descriptor),
+        name_(std::move(name)),
+        stop_(std::move(stop)) {
+    struct stat status {};
+    waits_ = ::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode);
   }
-  ~GzipSource() override { ::gzclose(file_); }
+  ~DescriptorSource() override {
+    if (descriptor_ != STDIN_FILENO) {
+      ::close(descriptor_);
+    }
+  }
 
   std::size_t read(std::span<char> bytes) override {
-    const auto most = std::min<std::size_t>(
-        bytes.size(), std::numeric_limits<int>::max() / 2);
-    const int got = ::gzread(file_, bytes.data(), static_cast<unsigned>(most));
-    int code = Z_OK;
-    const char* text = ::gzerror(file_, &code);
-    DURE_CHECK(
-        code != Z_ERRNO, "can't read ", path_, ": ", std::strerror(errno));
-    DURE_CHECK(code != Z_BUF_ERROR,
-               path_,
-               ": the gzip data ends too early; the file is truncated");
-    DURE_CHECK(
-        got >= 0 && code == Z_OK, path_, ": the gzip data is damaged: ", text);
-    return static_cast<std::size_t>(got);
+    for (;;) {
+      wait();
+      const ssize_t got = ::read(descriptor_, bytes.data(), bytes.size());
+      if (got >= 0) {
+        position_ += static_cast<std::uint64_t>(got);
+        return static_cast<std::size_t>(got);
+      }
+      DURE_CHECK(errno == EINTR || errno == EAGAIN,
+                 "can't read ",
+                 name_,
+                 ": ",
+                 std::strerror(errno));
+    }
   }
 
-  std::uint64_t position() const override {
-    return static_cast<std::uint64_t>(std::max<z_off_t>(0, ::gzoffset(file_)));
-  }
+  std::uint64_t position() const override { return position_; }
 
  private:
-  static constexpr unsigned kBufferBytes = 1U << 18;
+  // Until there is something, or the end. A pipe that nobody has opened for
+  // writing yet has neither.
+  void wait() const {
+    pollfd poll = {.fd = descriptor_, .events = POLLIN, .revents = 0};
+    do {
+      DURE_CHECK(!stop_.stop_requested(), "interrupted while reading ", name_);
+    } while (waits_ && ::poll(&poll, 1, kPollMilliseconds) == 0);
+  }
 
-  std::string path_;
-  gzFile file_;
+  int descriptor_;
+  std::string name_;
+  std::stop_token stop_;
+  bool waits_ = false;
+  std::uint64_t position_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<ByteSource> open_bytes(const std::string& path) {
-  return std::make_unique<GzipSource>(path);
+std::unique_ptr<ByteSource> open_file(const std::string& path,
+                                      const std::stop_token& stop) {
+  // O_NONBLOCK: or to open a pipe would wait for its other end, deaf to a stop.
+  const int descriptor =
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  DURE_CHECK(descriptor >= 0, "can't open ", path, ": ", std::strerror(errno));
+  return std::make_unique<DescriptorSource>(descriptor, path, stop);
+}
+
+std::unique_ptr<ByteSource> standard_input(const std::stop_token& stop) {
+  return std::make_unique<DescriptorSource>(
+      STDIN_FILENO, "standard input", stop);
 }
 
 std::size_t MemorySource::read(std::span<char> bytes) {
@@ -62,6 +90,37 @@ std::size_t MemorySource::read(std::span<char> bytes) {
   left_.remove_prefix(taken);
   read_ += taken;
   return taken;
+}
+
+PeekedSource::PeekedSource(std::unique_ptr<ByteSource> source)
+    : source_(std::move(source)) {}
+
+std::string_view PeekedSource::peek(std::size_t bytes) {
+  ahead_.erase(0, std::exchange(begin_, 0));
+  while (ahead_.size() < bytes) {
+    const std::size_t had = ahead_.size();
+    ahead_.resize(bytes);
+    const std::size_t got = source_->read(std::span(ahead_).subspan(had));
+    ahead_.resize(had + got);
+    if (got == 0) {
+      break;
+    }
+  }
+  return std::string_view(ahead_).substr(0, bytes);
+}
+
+void PeekedSource::skip(std::size_t bytes) {
+  begin_ += std::min(bytes, ahead_.size() - begin_);
+}
+
+std::size_t PeekedSource::read(std::span<char> bytes) {
+  const std::size_t here = std::min(bytes.size(), ahead_.size() - begin_);
+  if (here == 0) {
+    return source_->read(bytes);
+  }
+  std::copy_n(ahead_.begin() + begin_, here, bytes.begin());
+  begin_ += here;
+  return here;
 }
 
 }  // namespace dure::data

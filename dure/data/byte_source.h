@@ -1,10 +1,12 @@
-// Where text comes from: a file, compressed or not, or memory.
+// Bytes one after another: from a file, a pipe, a device, or memory. Nothing is
+// read twice, so nothing has to be seekable.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -24,9 +26,14 @@ class ByteSource {
   virtual std::uint64_t position() const = 0;
 };
 
-// A file, through zlib where it is gzip (by its first bytes, not by its name).
-// A missing, damaged or truncated file is an Error, here or in read().
-std::unique_ptr<ByteSource> open_bytes(const std::string& path);
+// The bytes of a file as they are. A named pipe is waited for until somebody
+// writes. Throws Error where it can't be opened or read, and "interrupted" on a
+// stop while it waits, here or in read().
+std::unique_ptr<ByteSource> open_file(const std::string& path,
+                                      const std::stop_token& stop = {});
+
+// Standard input likewise.
+std::unique_ptr<ByteSource> standard_input(const std::stop_token& stop = {});
 
 // A view of bytes that must outlive it.
 class MemorySource : public ByteSource {
@@ -39,6 +46,25 @@ class MemorySource : public ByteSource {
  private:
   std::string_view left_;
   std::uint64_t read_ = 0;
+};
+
+// A source whose beginning can be looked at before it is read.
+class PeekedSource : public ByteSource {
+ public:
+  explicit PeekedSource(std::unique_ptr<ByteSource> source);
+
+  // The next so many bytes, fewer only where the source ends; valid until the
+  // next call. Reads nothing away.
+  std::string_view peek(std::size_t bytes);
+  void skip(std::size_t bytes);  // of those that were looked at
+
+  std::size_t read(std::span<char> bytes) override;
+  std::uint64_t position() const override { return source_->position(); }
+
+ private:
+  std::unique_ptr<ByteSource> source_;
+  std::string ahead_;
+  std::size_t begin_ = 0;  // of what is not yet read, in `ahead_`
 };
 
 }  // namespace dure::data

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
 #include <filesystem>
+#include <unistd.h>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -11,36 +15,57 @@
 namespace dure::data {
 namespace {
 
-// The ending of a name in lower case, ".gz" left away.
+// The ending of a name in lower case, that of a compression left away.
 std::string ending_of(const std::string& file) {
+  const auto lower = [](const std::filesystem::path& path) {
+    std::string ending = path.extension().string();
+    for (char& c : ending) {
+      c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    return ending;
+  };
+  constexpr std::array kCompressed = {".gz", ".zst", ".zstd", ".xz", ".bz2"};
   std::filesystem::path path(file);
-  if (path.extension() == ".gz") {
+  if (std::find(kCompressed.begin(), kCompressed.end(), lower(path)) !=
+      kCompressed.end()) {
     path = path.stem();
   }
-  std::string ending = path.extension().string();
-  for (char& c : ending) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return ending;
+  return lower(path);
 }
 
-bool begins_with_a_brace(const std::string& file) {
-  std::array<char, 4096> start{};
-  const std::size_t size = open_bytes(file)->read(start);
-  const auto text = std::string_view(start.data(), size);
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && text[first] == '{';
+// What its beginning looks like; blanks before it do not count.
+struct Beginning {
+  bool object = false;  // a brace
+  bool array = false;   // of objects: a bracket and a brace
+};
+
+Beginning beginning_of(PeekedSource& source) {
+  constexpr std::size_t kPeekBytes = 4096;
+  constexpr std::string_view kBlank = " \t\r\n";
+  const std::string_view text = source.peek(kPeekBytes);
+  const std::size_t first =
+      std::min(text.find_first_not_of(kBlank), text.size());
+  const std::size_t second =
+      std::min(text.find_first_not_of(kBlank, first + 1), text.size());
+  return {.object = text.substr(first).starts_with('{'),
+          .array = text.substr(first).starts_with('[') &&
+                   text.substr(second).starts_with('{')};
 }
 
-bool is_json(const std::string& file, TextFormat format) {
-  if (format != TextFormat::kAuto) {
-    return format == TextFormat::kJsonLines;
-  }
+bool is_json(const std::string& file, TextFormat format, PeekedSource& source) {
   const std::string ending = ending_of(file);
-  if (ending == ".jsonl" || ending == ".json" || ending == ".ndjson") {
-    return true;
+  const bool named = ending == ".jsonl" || ending == ".json" ||
+                     ending == ".ndjson" || format == TextFormat::kJsonLines;
+  if (format == TextFormat::kText ||
+      (!named && (ending == ".txt" || ending == ".text"))) {
+    return false;
   }
-  return ending != ".txt" && ending != ".text" && begins_with_a_brace(file);
+  const Beginning beginning = beginning_of(source);
+  DURE_CHECK(!beginning.array,
+             file,
+             " is one JSON array; wanted JSON Lines, an object a line, such as "
+             "jq -c '.[]' makes of it (or --format text)");
+  return named || beginning.object;
 }
 
 // 0 for what has no size, such as a pipe.
@@ -50,6 +75,11 @@ std::uint64_t size_of_file(const std::string& file) {
   DURE_CHECK(!std::filesystem::is_directory(status),
              file,
              " is a directory, wanted files; DIR/* names those in it");
+  DURE_CHECK(::faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0,
+             "can't open ",
+             file,
+             ": ",
+             std::strerror(errno));
   std::error_code none;
   const auto size = std::filesystem::file_size(file, none);
   return none ? 0 : size;
@@ -74,8 +104,8 @@ bool BatchReader::open_next() {
     return false;
   }
   const std::string& file = options_.files[next_file_++];
-  json_ = is_json(file, options_.format);
-  source_ = open_bytes(file);
+  source_ = open_text(file, options_.stop);
+  json_ = is_json(file, options_.format, *source_);
   records_.emplace(*source_,
                    json_ ? Cut::kLine : options_.cut,
                    json_ ? "" : options_.separator);
@@ -111,15 +141,11 @@ void BatchReader::fill(DocumentBatch& batch, std::size_t bytes) {
 
 std::optional<std::string_view> DocumentExtractor::text(
     const DocumentBatch& batch, std::size_t record) {
-  std::string_view bytes = batch.record(record);
+  const std::string_view bytes = batch.record(record);
   if (!batch.json) {
     return bytes;
   }
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (batch.records[record].number == 1 && bytes.starts_with(kByteOrderMark)) {
-    bytes.remove_prefix(kByteOrderMark.size());
-  }
-  if (bytes.find_first_not_of(" \t\r") == std::string_view::npos) {
+  if (bytes.find_first_not_of(" \t") == std::string_view::npos) {
     return std::nullopt;
   }
   try {

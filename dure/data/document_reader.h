@@ -10,19 +10,20 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "dure/data/byte_source.h"
 #include "dure/data/json_text.h"
 #include "dure/data/record_reader.h"
+#include "dure/data/text_source.h"
 
 namespace dure::data {
 
 enum class TextFormat : std::uint8_t {
-  kAuto,       // by the name's ending (.jsonl, .json, .txt; before .gz), else
-               // JSON Lines where the first character is {
+  kAuto,       // by the name's ending (.jsonl, .json, .txt; before .gz and its
+               // like), else JSON Lines where the first character is {
   kJsonLines,  // an object a line
   kText,       // plain, cut into documents
 };
@@ -33,6 +34,7 @@ struct DocumentOptions {
   std::string text_key = "text";  // of JSON Lines
   Cut cut = Cut::kFile;           // of plain text
   std::string separator = {};     // for Cut::kSeparator
+  std::stop_token stop = {};      // of waiting for a pipe
 };
 
 // Whole records of one file, in their order.
@@ -56,7 +58,8 @@ struct DocumentBatch {
 
 class BatchReader {
  public:
-  // Opens every file for a moment: a missing one is an Error before any work.
+  // A file that is missing, or that may not be read, is an Error before any
+  // work.
   explicit BatchReader(DocumentOptions options);
 
   // Fills the batch with about `bytes` bytes of records, one at least; false
@@ -76,7 +79,7 @@ class BatchReader {
   std::uint64_t finished_bytes_ = 0;  // of files that are through
   std::size_t next_file_ = 0;
   bool json_ = false;
-  std::unique_ptr<ByteSource> source_;
+  std::unique_ptr<PeekedSource> source_;
   std::optional<RecordReader> records_;
 };
 

@@ -1,6 +1,9 @@
 #include "dure/data/document_reader.h"
 
+#include <fstream>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <thread>
 #include <zlib.h>
 
 #include <gtest/gtest.h>
@@ -82,6 +85,60 @@ TEST_F(DocumentReaderTest, KnowsJsonByItsFirstCharacter) {
                          .format = TextFormat::kText,
                          .cut = Cut::kBlankLine}),
               ElementsAre("{", "}"));
+}
+
+TEST_F(DocumentReaderTest, LooksBehindWhatWrapsTheText) {
+  const std::string mark = "\xEF\xBB\xBF";
+  EXPECT_THAT(documents({.files = {file("corpus.dat", mark + kTwo),
+                                   file("b.dat", gzip(mark + kTwo)),
+                                   file("c.TXT.GZ", gzip("{three")),
+                                   file("d.jsonl.zst", kTwo)}}),
+              ElementsAre("one", "two", "one", "two", "{three", "one", "two"));
+}
+
+TEST_F(DocumentReaderTest, EndsLinesAsEverySystemDoes) {
+  for (const char* text : {"{\"text\": \"one\"}\r\n\r\n{\"text\": \"two\"}\r\n",
+                           "{\"text\": \"one\"}\r{\"text\": \"two\"}\r"}) {
+    EXPECT_THAT(documents({.files = {file("a.jsonl", text)}}),
+                ElementsAre("one", "two"));
+  }
+  EXPECT_THAT(documents({.files = {file("b.txt", "one\r\ntwo\rthree")},
+                         .cut = Cut::kLine}),
+              ElementsAre("one", "two", "three"));
+}
+
+TEST_F(DocumentReaderTest, RefusesAnArrayOfObjects) {
+  const std::string array = "[\n  {\"text\": \"one\"}]";
+  for (const char* name : {"a.jsonl", "a.json", "a.dat"}) {
+    EXPECT_THAT(error({.files = {file(name, array)}}),
+                HasSubstr("is one JSON array; wanted JSON Lines"));
+  }
+  EXPECT_THAT(
+      documents({.files = {file("a.dat", array)}, .format = TextFormat::kText}),
+      ElementsAre(array));
+  EXPECT_THAT(documents({.files = {file("b.dat", "[1] {note}")}}),
+              ElementsAre("[1] {note}"));
+}
+
+// From a pipe, where what is read twice is gone.
+TEST_F(DocumentReaderTest, ReadsAPipeOnceFromItsFirstByte) {
+  const std::string path = directory / "pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  std::string text;
+  std::vector<std::string> lines;
+  for (int i = 0; i < 100'000; ++i) {
+    lines.push_back(concat("line ", i));
+    text += lines.back() + "\n";
+  }
+  const std::jthread writer(
+      [&] { std::ofstream(path, std::ios::binary) << text; });
+  DocumentReader reader({.files = {path}, .cut = Cut::kLine});
+  std::string_view line;
+  for (const std::string& expected : lines) {
+    ASSERT_TRUE(reader.next(line));
+    ASSERT_EQ(line, expected);
+  }
+  EXPECT_FALSE(reader.next(line));
 }
 
 TEST_F(DocumentReaderTest, NamesFileAndLineOfABadLine) {

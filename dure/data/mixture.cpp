@@ -17,12 +17,12 @@ std::vector<std::int64_t> share_out(const Mixture& mixture,
   return shares;
 }
 
-std::int64_t size_of(const Mixture& mixture) {
-  std::int64_t size = 0;
+std::vector<std::int64_t> sizes_of(const Mixture& mixture) {
+  std::vector<std::int64_t> sizes;
   for (const WeighedDataset& part : mixture) {
-    size += part.dataset->size();
+    sizes.push_back(part.dataset->size());
   }
-  return size;
+  return sizes;
 }
 
 }  // namespace dure::data

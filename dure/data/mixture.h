@@ -22,7 +22,7 @@ using Mixture = std::vector<WeighedDataset>;
 std::vector<std::int64_t> share_out(const Mixture& mixture,
                                     std::int64_t samples);
 
-// Of all of them.
-std::int64_t size_of(const Mixture& mixture);
+// All that each has.
+std::vector<std::int64_t> sizes_of(const Mixture& mixture);
 
 }  // namespace dure::data

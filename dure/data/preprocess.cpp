@@ -104,7 +104,9 @@ std::string joined(const std::vector<std::string>& names) {
 PreprocessReport preprocess(const Tokenizer& tokenizer,
                             const PreprocessOptions& options) {
   assert(options.workers >= 1);
-  BatchReader reader(options.input);
+  DocumentOptions input = options.input;
+  input.stop = options.stop;
+  BatchReader reader(std::move(input));
   const auto end = end_token(tokenizer, options.end_of_document);
   std::vector<std::unique_ptr<BatchEncoder>> encoders;
   encoders.reserve(options.workers);

@@ -10,14 +10,31 @@ namespace dure::data {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 18;
-constexpr std::string_view kBlank = " \t\r\v\f";
+constexpr std::string_view kBlank = " \t\v\f\r\n";
+
+// Of the first \n or \r from there on; the size where there is none.
+std::size_t line_end(std::string_view text, std::size_t from) {
+  from = std::min(from, text.size());
+  const std::size_t feed = std::min(text.find('\n', from), text.size());
+  const std::size_t carriage =
+      text.substr(0, feed).find('\r', from);  // no further than needed
+  return std::min(carriage, feed);
+}
+
+// How many lines end in it; \r\n ends one.
+int lines_ended(std::string_view text) {
+  int lines = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool pair = text[i] == '\r' && text.substr(i + 1).starts_with('\n');
+    lines += (text[i] == '\n' || text[i] == '\r') && !pair ? 1 : 0;
+  }
+  return lines;
+}
 
 }  // namespace
 
 RecordReader::RecordReader(ByteSource& source, Cut cut, std::string separator)
-    : source_(source),
-      cut_(cut),
-      separator_(cut == Cut::kLine ? "\n" : std::move(separator)) {
+    : source_(source), cut_(cut), separator_(std::move(separator)) {
   DURE_CHECK(cut != Cut::kSeparator || !separator_.empty(),
              "wanted a text that separates documents, not an empty one");
 }
@@ -35,7 +52,7 @@ bool RecordReader::next(std::string_view& record) {
   }
   record = unread().substr(0, found.end);
   if (cut_ == Cut::kBlankLine) {  // a "\r", or the file's last line feed
-    record = record.substr(0, record.find_last_not_of(" \t\r\v\f\n") + 1);
+    record = record.substr(0, record.find_last_not_of(kBlank) + 1);
   }
   begin_ += found.next;
   scanned_ = 0;
@@ -46,8 +63,9 @@ bool RecordReader::next(std::string_view& record) {
 bool RecordReader::find(Found& found) {
   switch (cut_) {
     case Cut::kLine:
+      return find_line(found);
     case Cut::kSeparator:
-      return find_text(separator_, found);
+      return find_separator(found);
     case Cut::kBlankLine:
       return find_blank_line(found);
     case Cut::kFile:
@@ -56,38 +74,50 @@ bool RecordReader::find(Found& found) {
   return false;  // not reached
 }
 
-bool RecordReader::find_text(std::string_view text, Found& found) {
-  const std::string_view unread_text = unread();
-  const std::size_t at = unread_text.find(text, scanned_);
-  if (at == std::string_view::npos) {  // it may begin in the last bytes
-    scanned_ =
-        unread_text.size() - std::min(unread_text.size(), text.size() - 1);
+bool RecordReader::find_line(Found& found) {
+  const std::string_view text = unread();
+  const std::size_t at = line_end(text, scanned_);
+  scanned_ = at;
+  if (at == text.size()) {
     return false;
   }
-  found = {at, at + text.size()};
+  if (text[at] == '\r' && at + 1 == text.size() && !at_end_) {
+    return false;  // a \n may follow, which is of the same end
+  }
+  const bool pair = text.substr(at).starts_with("\r\n");
+  found = {at, at + (pair ? 2 : 1)};
   return true;
 }
 
-// A line feed, blanks, a line feed, and then all further blank lines: these can
-// only be told from the rest when something else, or the end, follows.
+bool RecordReader::find_separator(Found& found) {
+  const std::string_view text = unread();
+  const std::size_t at = text.find(separator_, scanned_);
+  if (at == std::string_view::npos) {  // it may begin in the last bytes
+    scanned_ = text.size() - std::min(text.size(), separator_.size() - 1);
+    return false;
+  }
+  found = {at, at + separator_.size()};
+  return true;
+}
+
+// A line's end, blanks, another line's end, and then all further blank lines:
+// these can only be told from the rest when something else, or the end,
+// follows.
 bool RecordReader::find_blank_line(Found& found) {
   const std::string_view text = unread();
-  for (std::size_t at = text.find('\n', scanned_); at != std::string_view::npos;
-       at = text.find('\n', at + 1)) {
+  for (std::size_t at = line_end(text, scanned_); at < text.size();) {
     scanned_ = at;
-    std::size_t last = at;  // the last line feed of the gap
-    std::size_t next = at;
-    do {
-      last = next;
-      next = text.find_first_not_of(kBlank, last + 1);
-    } while (next != std::string_view::npos && text[next] == '\n');
-    if (next == std::string_view::npos && !at_end_) {
+    const std::size_t end =
+        std::min(text.find_first_not_of(kBlank, at), text.size());
+    if (end == text.size() && !at_end_) {
       return false;
     }
-    if (last != at) {
-      found = {at, last + 1};
+    const std::string_view gap = text.substr(at, end - at);
+    if (lines_ended(gap) > 1) {
+      found = {at, at + gap.find_last_of("\r\n") + 1};
       return true;
     }
+    at = line_end(text, end);
   }
   return false;
 }

@@ -14,7 +14,7 @@ namespace dure::data {
 // Where one record ends and the next begins. What separates them belongs to
 // neither.
 enum class Cut : std::uint8_t {
-  kLine,       // at a line feed
+  kLine,       // at a line's end: \n, \r\n or \r
   kBlankLine,  // at lines of nothing but spaces; a record's end is trimmed
   kSeparator,  // at a given text
   kFile,       // nowhere: the whole file is one record
@@ -44,7 +44,8 @@ class RecordReader {
   };
 
   bool find(Found& found);
-  bool find_text(std::string_view text, Found& found);
+  bool find_line(Found& found);
+  bool find_separator(Found& found);
   bool find_blank_line(Found& found);
   bool read_more();
 

@@ -52,6 +52,16 @@ TEST(RecordReader, CutsLines) {
   EXPECT_THAT(cut("", Cut::kLine), ElementsAre());
 }
 
+TEST(RecordReader, EndsLinesAsEverySystemDoes) {
+  EXPECT_THAT(cut("a\r\nbc\r\n\r\nd\r\n", Cut::kLine),
+              ElementsAre("a", "bc", "", "d"));
+  EXPECT_THAT(cut("a\rbc\r\rd", Cut::kLine), ElementsAre("a", "bc", "", "d"));
+  EXPECT_THAT(cut("a\n\rb\r", Cut::kLine), ElementsAre("a", "", "b"));
+  EXPECT_THAT(cut("a\r\n\r\nb\r\nc\r\r\td", Cut::kBlankLine),
+              ElementsAre("a", "b\r\nc", "\td"));
+  EXPECT_THAT(cut("a\r\r\rb", Cut::kBlankLine), ElementsAre("a", "b"));
+}
+
 TEST(RecordReader, CutsAtBlankLines) {
   EXPECT_THAT(cut("a\nb\n\nc\n \t\r\n\n\nd\n", Cut::kBlankLine),
               ElementsAre("a\nb", "c", "d"));
