@@ -168,14 +168,13 @@ mesh::Mesh mesh_of(const Options& options,
 }
 
 // All ranks see the same tokens.
-void generate(const Options& options,
-              const std::vector<std::string>& prompts,
-              comm::Communicator& world) {
+void generate(const Options& options, comm::Communicator& world) {
   const Path folder = train::find_weights(world, options.checkpoint, Log());
   const auto source = checkpoint::open_found_weights(folder);
   const auto tokenizer = data::load_tokenizer(options.tokenizer.empty()
                                                   ? train::tokenizer_of(folder)
                                                   : options.tokenizer);
+  const std::vector<std::string> prompts = prompts_of(options);
   const auto tokens = encode(*tokenizer, prompts);
   train::GenerateOptions settings = options.generate;
   settings.sampling.seed = static_cast<std::uint64_t>(options.seed);
@@ -284,6 +283,12 @@ void add_generate(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print an object at the end");
   command->footer(
+      "A prompt is read after the token that the tokenizer's files put before "
+      "a "
+      "text,\nwhere they say so. An empty prompt, or line, begins a document: "
+      "after that token,\nor else after the one that ends a document. Only ids "
+      "that the tokenizer has a\ntoken for are drawn. In --json's texts, text "
+      "goes on right behind prompt.\n\n"
       "Example:\n"
       "  dure generate --checkpoint out/run/checkpoints --prompt 'In the "
       "beginning' --top-p 0.9\n"
@@ -295,10 +300,8 @@ void add_generate(CLI::App& app) {
       "--prompt 'In the beginning'");
   command->callback([options] {
     options->generate.sampling.check();
-    const std::vector<std::string> prompts = prompts_of(*options);
-    on_ranks(options->ranks, [&](comm::Communicator& world) {
-      generate(*options, prompts, world);
-    });
+    on_ranks(options->ranks,
+             [&](comm::Communicator& world) { generate(*options, world); });
   });
 }
 
