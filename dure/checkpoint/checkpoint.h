@@ -96,6 +96,11 @@ void save_checkpoint(const Path& folder,
                      const CheckpointPlan& plan,
                      const TensorSource& source);
 
+// Writes a small text into the folder, for the manifest to list.
+FileRecord write_document(const Path& folder,
+                          const std::string& name,
+                          const std::string& text);
+
 // Where to put a tensor's bytes, in the file's dtype.
 struct TensorTarget {
   std::string name;

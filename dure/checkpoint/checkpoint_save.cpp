@@ -70,6 +70,8 @@ std::vector<FileRecord> commit_all(
   return records;
 }
 
+}  // namespace
+
 FileRecord write_document(const Path& folder,
                           const std::string& name,
                           const std::string& text) {
@@ -78,8 +80,6 @@ FileRecord write_document(const Path& folder,
           .bytes = text.size(),
           .xxh64 = xxh64(std::as_bytes(std::span(text)))};
 }
-
-}  // namespace
 
 void save_checkpoint(const Path& folder,
                      const CheckpointPlan& plan,

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -78,6 +79,8 @@ class HuggingFaceWeights : public WeightSource {
 struct ExportOptions {
   std::optional<FileDtype> dtype = std::nullopt;  // nothing: each as it is
   std::uint64_t shard_bytes = std::uint64_t{5} << 30;
+  // Small texts that go along, such as a tokenizer's files: name -> text.
+  std::map<std::string, std::string> documents = {};
 };
 
 // Writes config.json and the weights, in files of at most shard_bytes where no

@@ -156,6 +156,9 @@ void write_huggingface(const WeightSource& source,
     write_file_atomically(target.path() / "model.safetensors.index.json",
                           index_of(plan));
   }
+  for (const auto& [name, text] : options.documents) {
+    write_file_atomically(target.path() / name, text);
+  }
   write_file_atomically(target.path() / "config.json", config);
   target.commit();
 }

@@ -43,12 +43,14 @@ void write_checkpoint(const WeightSource& source,
   AtomicFolder target(folder, AtomicFolder::Existing::kRefuse);
   const Path weights = target.path() / kModelFile;
   write_weights(source, headers_of(source, options), weights);
-  const Manifest manifest{
-      .model = source.config(),
-      .commit = options.commit,
-      .files = {{.name = kModelFile,
-                 .bytes = std::filesystem::file_size(weights),
-                 .xxh64 = xxh64_of_file(weights)}}};
+  Manifest manifest{.model = source.config(),
+                    .commit = options.commit,
+                    .files = {{.name = kModelFile,
+                               .bytes = std::filesystem::file_size(weights),
+                               .xxh64 = xxh64_of_file(weights)}}};
+  for (const auto& [name, text] : options.documents) {
+    manifest.files.push_back(write_document(target.path(), name, text));
+  }
   write_file_atomically(target.path() / kManifestFile, to_json(manifest));
   target.commit();
 }

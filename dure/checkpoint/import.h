@@ -2,6 +2,7 @@
 // that memory holds only the largest.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,8 @@ namespace dure::checkpoint {
 struct ImportOptions {
   std::optional<FileDtype> dtype = std::nullopt;  // nothing: each as it is
   std::string commit = {};                        // of the program
+  // Small texts that go along, such as a tokenizer's files: name -> text.
+  std::map<std::string, std::string> documents = {};
 };
 
 // Step 0, no optimizer states. The folder must not exist; it appears whole.

@@ -14,6 +14,7 @@
 #include "dure/checkpoint/import.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/version.h"
+#include "dure/data/tokenizer/tokenizer_files.h"
 #include "dure/model/count.h"
 
 namespace dure::cli {
@@ -43,20 +44,30 @@ std::optional<FileDtype> dtype_of(const std::string& name) {
   throw UsageError(concat(option, ": the kind is hf or dure, not ", kind));
 }
 
-std::unique_ptr<WeightSource> open(const Options& options) {
-  const std::string& kind = options.from[0];
+// The folder with the weights, of a run's directory the newest.
+Path source_folder(const Options& options) {
   const Path path = options.from[1];
-  if (kind == "hf") {
-    return std::make_unique<checkpoint::HuggingFaceWeights>(path);
+  if (options.from[0] == "hf") {
+    return path;
   }
-  if (kind == "dure") {
-    return std::make_unique<checkpoint::CheckpointWeights>(
-        checkpoint::resolve_checkpoint(path, checkpoint::Look::kSums, Log()));
+  if (options.from[0] == "dure") {
+    return checkpoint::resolve_checkpoint(path, checkpoint::Look::kSums, Log());
   }
-  unknown_kind("--from", kind);
+  unknown_kind("--from", options.from[0]);
 }
 
-void write(const WeightSource& source, const Options& options) {
+std::unique_ptr<WeightSource> open(const Options& options, const Path& folder) {
+  if (options.from[0] == "hf") {
+    return std::make_unique<checkpoint::HuggingFaceWeights>(folder);
+  }
+  return std::make_unique<checkpoint::CheckpointWeights>(folder);
+}
+
+// The tokenizer's files go along as they are, also one that can't be loaded
+// here: another program may.
+void write(const WeightSource& source,
+           const Path& folder,
+           const Options& options) {
   const std::optional<FileDtype> dtype = dtype_of(options.dtype);
   const Path path = options.to[1];
   if (options.to[0] == "hf") {
@@ -65,10 +76,14 @@ void write(const WeightSource& source, const Options& options) {
         source,
         path,
         {.dtype = dtype,
-         .shard_bytes = static_cast<std::uint64_t>(options.shard_gib * kGib)});
+         .shard_bytes = static_cast<std::uint64_t>(options.shard_gib * kGib),
+         .documents = data::tokenizer_files_in(folder)});
   }
-  checkpoint::write_checkpoint(
-      source, path, {.dtype = dtype, .commit = commit()});
+  checkpoint::write_checkpoint(source,
+                               path,
+                               {.dtype = dtype,
+                                .commit = commit(),
+                                .documents = data::tokenizer_files_in(folder)});
 }
 
 std::uint64_t folder_bytes(const Path& folder) {
@@ -103,8 +118,9 @@ void convert(const Options& options) {
   if (options.to[0] != "hf" && options.to[0] != "dure") {
     unknown_kind("--to", options.to[0]);
   }
-  const std::unique_ptr<WeightSource> source = open(options);
-  write(*source, options);
+  const Path folder = source_folder(options);
+  const std::unique_ptr<WeightSource> source = open(options, folder);
+  write(*source, folder, options);
   const std::chrono::duration<double> time =
       std::chrono::steady_clock::now() - start;
   report(options,
@@ -143,7 +159,9 @@ void add_convert(CLI::App& app) {
   command->footer(
       "hf is a folder with config.json and model.safetensors (or several files "
       "and\ntheir index), of model_type gpt2 or llama; dure a checkpoint or a "
-      "folder of them,\nof which the newest is taken.\n\n"
+      "folder of them,\nof which the newest is taken. A tokenizer's files in "
+      "the "
+      "folder go along.\n\n"
       "Examples:\n"
       "  dure convert --from hf gpt2 --to dure gpt2-dure\n"
       "  dure convert --from dure run/checkpoints --to hf out --dtype bf16");

@@ -64,18 +64,24 @@ void print(const Options& options,
            double loss,
            std::int64_t samples,
            std::int64_t tokens) {
-  if (options.json) {
+  DURE_CHECK(std::isfinite(loss),
+             "the loss is ",
+             loss,
+             ": the model's weights hold numbers that are not finite, or are "
+             "too large for its sums");
+  const double perplexity = std::exp(loss);
+  if (options.json) {  // which has no infinity
     fmt::print(
         "{{\"loss\": {}, \"perplexity\": {}, \"samples\": {}, \"tokens\": "
         "{}}}\n",
         loss,
-        std::exp(loss),
+        std::isfinite(perplexity) ? fmt::format("{}", perplexity) : "null",
         samples,
         tokens);
   } else {
     fmt::print("loss        {:.6f}\nperplexity  {:.4f}\ntokens      {}\n",
                loss,
-               std::exp(loss),
+               perplexity,
                tokens);
   }
 }

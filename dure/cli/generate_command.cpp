@@ -290,6 +290,12 @@ void add_generate(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print an object at the end");
   command->footer(
+      "A prompt is read after the token that the tokenizer's files put before "
+      "a "
+      "text,\nwhere they say so. An empty prompt, or line, begins a document: "
+      "after that token,\nor else after the one that ends a document. Only ids "
+      "that the tokenizer has a\ntoken for are drawn. In --json's texts, text "
+      "goes on right behind prompt.\n\n"
       "Example:\n"
       "  dure generate --checkpoint out/run/checkpoints --prompt 'In the "
       "beginning' --top-p 0.9\n"

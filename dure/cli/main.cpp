@@ -11,6 +11,7 @@
 #include "dure/base/nearest.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/version.h"
+#include "dure/cli/whole_numbers.h"
 
 namespace dure::cli {
 namespace {
@@ -73,6 +74,7 @@ int run(int argc, char** argv) {
   for (AddCommand* add : kCommands) {
     add(app);
   }
+  refuse_overflow(app);
   try {
     check_commands(app, std::span(argv, argc).subspan(argc > 0 ? 1 : 0));
     app.parse(argc, argv);

@@ -15,12 +15,15 @@
 #include "dure/base/files.h"
 #include "dure/base/interrupt.h"
 #include "dure/base/progress.h"
+#include "dure/base/quote.h"
 #include "dure/cli/commands.h"
 #include "dure/data/document_reader.h"
 #include "dure/data/text_source.h"
 #include "dure/data/tokenizer/bpe_trainer.h"
 #include "dure/data/tokenizer/huggingface.h"
+#include "dure/data/tokenizer/token_notes.h"
 #include "dure/data/tokenizer/tokenizer.h"
+#include "dure/data/tokenizer/tokenizer_files.h"
 
 namespace dure::cli {
 namespace {
@@ -109,6 +112,28 @@ void print(const TrainOptions& options,
   }
 }
 
+// Before the work: options that can't be served. The first special token is to
+// end a document, for which a tokenizer.json has no place: what will be read
+// is its name, or the files beside it.
+void check(const TrainOptions& options) {
+  const data::ByteLevelParts wanted = data::train_bpe({}, options.bpe);
+  data::ByteLevelParts read =
+      data::parse_tokenizer_json(data::tokenizer_json_text(wanted));
+  const Path folder = Path(options.output).parent_path();
+  data::apply(data::read_token_notes(data::read_files_beside(folder)), read);
+  if (read.end_of_document != wanted.end_of_document) {
+    const std::string token = quoted(options.bpe.special_tokens[0]);
+    throw UsageError(concat("the first special token, ",
+                            token,
+                            ", is to end a document, and nobody will know: "
+                            "write {\"eos_token\": ",
+                            token,
+                            "} into ",
+                            (folder / "tokenizer_config.json").string(),
+                            " first, or begin with <|endoftext|>"));
+  }
+}
+
 void train(TrainOptions options) {
   options.bpe.patterns = {std::string(
       options.pattern == "gpt2" ? data::kGpt2Pattern : data::kLlama3Pattern)};
@@ -118,8 +143,7 @@ void train(TrainOptions options) {
                              : data::TextFormat::kText;
   const InterruptWatch interrupt;
   options.input.stop = interrupt.token();
-  // Before the work: options that can't be served.
-  data::train_bpe({}, options.bpe);
+  check(options);
   AtomicFile file(options.output);
   const data::WordCounts words = count(options, interrupt);
   const data::ByteLevelParts parts = learn(options, words, interrupt);
@@ -235,7 +259,7 @@ std::vector<std::int32_t> parse_ids(std::string text) {
     std::int32_t id = 0;
     std::istringstream number(word);
     if (!(number >> id) || !number.eof()) {
-      throw UsageError(concat("wanted token ids, got \"", word, "\""));
+      throw UsageError(concat("wanted token ids, got ", quoted(word)));
     }
     ids.push_back(id);
   }

@@ -1,10 +1,14 @@
 #include "dure/data/tokenizer/bpe_trainer.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
+#include "dure/base/utf8.h"
 #include "dure/data/tokenizer/byte_level.h"
 #include "dure/data/tokenizer/pair_map.h"
 
@@ -197,21 +201,38 @@ class Trainer {
   std::uint32_t place_ = 0;  // the word at hand
 };
 
+void check_special(const std::vector<std::string>& tokens) {
+  std::set<std::string_view> seen;
+  for (const std::string& token : tokens) {
+    // What a file writes for a single byte is that byte's token.
+    if (from_byte_level(token).value_or(token).size() < 2) {
+      throw UsageError(concat("the special token ",
+                              quoted(token),
+                              " must stand for two bytes or more"));
+    }
+    if (valid_utf8_prefix(token) < token.size()) {
+      throw UsageError(
+          concat("the special token ", quoted(token), " must be UTF-8"));
+    }
+    if (!seen.insert(token).second) {
+      throw UsageError(
+          concat("the special token ", quoted(token), " is given twice"));
+    }
+  }
+}
+
 void check(const BpeTrainingOptions& options) {
   const auto least =
       static_cast<std::int64_t>(options.special_tokens.size()) + 256;
   if (options.vocabulary < least || options.vocabulary > INT32_MAX) {
     throw UsageError(concat("the vocabulary must be at least ",
                             least,
-                            " (256 bytes and the special tokens), got ",
+                            " (256 bytes and the special tokens) and at most ",
+                            INT32_MAX,
+                            ", got ",
                             options.vocabulary));
   }
-  for (const std::string& token : options.special_tokens) {
-    if (token.size() < 2) {
-      throw UsageError(concat(
-          "the special token \"", token, "\" must have two bytes or more"));
-    }
-  }
+  check_special(options.special_tokens);
 }
 
 }  // namespace

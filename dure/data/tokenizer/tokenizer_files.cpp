@@ -46,8 +46,8 @@ std::vector<TokenizerFile> read_with_neighbours(const Path& path) {
   if (pair) {
     files.push_back(read(kMerges, folder / kMerges));
   }
-  for (const char* name : kNeighbours) {
-    add_if_there(folder, name, files);
+  for (TokenizerFile& file : read_files_beside(folder)) {
+    files.push_back(std::move(file));
   }
   return files;
 }
@@ -88,6 +88,14 @@ std::vector<TokenizerFile> read_tokenizer_files(const std::string& spec) {
                                  : read_with_neighbours(vocabulary_path(spec));
 }
 
+std::vector<TokenizerFile> read_files_beside(const Path& folder) {
+  std::vector<TokenizerFile> files;
+  for (const char* name : kNeighbours) {
+    add_if_there(folder, name, files);
+  }
+  return files;
+}
+
 bool holds_tokenizer(const Path& folder) {
   return std::any_of(kVocabularies.begin(),
                      kVocabularies.end(),
@@ -95,14 +103,11 @@ bool holds_tokenizer(const Path& folder) {
 }
 
 std::map<std::string, std::string> tokenizer_files_in(const Path& folder) {
-  std::vector<TokenizerFile> files;
+  std::vector<TokenizerFile> files = read_files_beside(folder);
   for (const char* name : kVocabularies) {
     add_if_there(folder, name, files);
   }
   add_if_there(folder, kMerges, files);
-  for (const char* name : kNeighbours) {
-    add_if_there(folder, name, files);
-  }
   return texts_by_name(std::move(files));
 }
 

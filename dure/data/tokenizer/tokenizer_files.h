@@ -29,6 +29,9 @@ struct TokenizerFile {
 // None for "bytes". Throws Error for what is missing or can't be read.
 std::vector<TokenizerFile> read_tokenizer_files(const std::string& spec);
 
+// Those that would have a say beside a vocabulary in the folder.
+std::vector<TokenizerFile> read_files_beside(const Path& folder);
+
 // Whether the folder holds a vocabulary.
 bool holds_tokenizer(const Path& folder);
 

@@ -1,0 +1,33 @@
+#include "dure/cli/whole_numbers.h"
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "dure/base/check.h"
+
+namespace dure::cli {
+namespace {
+
+// "" where the number fits, else what is wrong, as CLI11 wants it.
+std::string overflow_of(const std::string& text) {
+  errno = 0;
+  std::strtoll(text.c_str(), nullptr, 0);
+  return errno == ERANGE ? concat("Value ", text, " is beyond 64 bits") : "";
+}
+
+}  // namespace
+
+void refuse_overflow(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_type_name().starts_with("INT")) {
+      option->check(&overflow_of);
+    }
+  }
+  for (CLI::App* command : app.get_subcommands({})) {
+    refuse_overflow(*command);
+  }
+}
+
+}  // namespace dure::cli
