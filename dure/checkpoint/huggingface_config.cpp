@@ -88,7 +88,9 @@ ModelConfig from_gpt2(const JsonFields& fields) {
   config.vocabulary = fields.positive("vocab_size");
   config.max_sequence = fields.positive("n_positions");
   config.tie_embeddings = fields.truth_or("tie_word_embeddings", true);
-  config.dropout = fields.number_or("resid_pdrop", 0.1);
+  config.dropout.embedding = fields.number_or("embd_pdrop", 0.1);
+  config.dropout.attention = fields.number_or("attn_pdrop", 0.1);
+  config.dropout.hidden = fields.number_or("resid_pdrop", 0.1);
   config.norm_epsilon = fields.number_or("layer_norm_epsilon", 1e-5);
   config.init_std = fields.number_or("initializer_range", 0.02);
   return config;
@@ -187,9 +189,9 @@ json to_gpt2(const ModelConfig& c) {
           {"n_inner", c.ffn_hidden},
           {"n_positions", c.max_sequence},
           {"layer_norm_epsilon", c.norm_epsilon},
-          {"resid_pdrop", c.dropout},
-          {"embd_pdrop", c.dropout},
-          {"attn_pdrop", c.dropout}};
+          {"embd_pdrop", c.dropout.embedding},
+          {"attn_pdrop", c.dropout.attention},
+          {"resid_pdrop", c.dropout.hidden}};
 }
 
 json to_llama(const ModelConfig& c) {
