@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -56,7 +57,8 @@ std::unique_ptr<WeightSource> open(const Options& options) {
   unknown_kind("--from", kind);
 }
 
-void write(const WeightSource& source, const Options& options) {
+std::vector<std::string> write(const WeightSource& source,
+                               const Options& options) {
   const std::optional<FileDtype> dtype = dtype_of(options.dtype);
   const Path path = options.to[1];
   if (options.to[0] == "hf") {
@@ -67,7 +69,7 @@ void write(const WeightSource& source, const Options& options) {
         {.dtype = dtype,
          .shard_bytes = static_cast<std::uint64_t>(options.shard_gib * kGib)});
   }
-  checkpoint::write_checkpoint(
+  return checkpoint::write_checkpoint(
       source, path, {.dtype = dtype, .commit = commit()});
 }
 
@@ -79,23 +81,32 @@ std::uint64_t folder_bytes(const Path& folder) {
   return bytes;
 }
 
-void report(const Options& options,
-            std::int64_t parameters,
-            std::uint64_t bytes,
-            double seconds) {
+struct Facts {
+  std::int64_t parameters;
+  std::uint64_t bytes;
+  double seconds;
+  std::vector<std::string> warnings;
+};
+
+void report(const Options& options, const Facts& facts) {
+  const std::string& path = options.to[1];
   if (options.json) {
-    const nlohmann::ordered_json object = {{"path", options.to[1]},
-                                           {"parameters", parameters},
-                                           {"bytes", bytes},
-                                           {"seconds", seconds}};
+    const nlohmann::ordered_json object = {{"path", path},
+                                           {"parameters", facts.parameters},
+                                           {"bytes", facts.bytes},
+                                           {"seconds", facts.seconds},
+                                           {"warnings", facts.warnings}};
     fmt::print("{}\n", object.dump(2));
     return;
   }
   fmt::print("wrote {}: {} parameters, {:.3f} GB in {:.2f} s\n",
-             options.to[1],
-             parameters,
-             static_cast<double>(bytes) / 1e9,
-             seconds);
+             path,
+             facts.parameters,
+             static_cast<double>(facts.bytes) / 1e9,
+             facts.seconds);
+  for (const std::string& warning : facts.warnings) {
+    fmt::print(stderr, "warning: {}\n", warning);
+  }
 }
 
 void convert(const Options& options) {
@@ -104,13 +115,14 @@ void convert(const Options& options) {
     unknown_kind("--to", options.to[0]);
   }
   const std::unique_ptr<WeightSource> source = open(options);
-  write(*source, options);
+  std::vector<std::string> warnings = write(*source, options);
   const std::chrono::duration<double> time =
       std::chrono::steady_clock::now() - start;
   report(options,
-         model::count(source->config()).published,
-         folder_bytes(options.to[1]),
-         time.count());
+         {.parameters = model::count(source->config()).published,
+          .bytes = folder_bytes(options.to[1]),
+          .seconds = time.count(),
+          .warnings = std::move(warnings)});
 }
 
 }  // namespace
@@ -144,6 +156,10 @@ void add_convert(CLI::App& app) {
       "hf is a folder with config.json and model.safetensors (or several files "
       "and\ntheir index), of model_type gpt2 or llama; dure a checkpoint or a "
       "folder of them,\nof which the newest is taken.\n\n"
+      "Refused: a key of config.json that may change results and that Dure "
+      "does "
+      "not\nhave, weights that are not finite, and weights beyond the largest "
+      "of --dtype.\n\n"
       "Examples:\n"
       "  dure convert --from hf gpt2 --to dure gpt2-dure\n"
       "  dure convert --from dure run/checkpoints --to hf out --dtype bf16");
