@@ -24,6 +24,8 @@ Config untied_gpt() {
   Config config = small_gpt();
   config.model.tie_embeddings = false;
   config.model.dropout = 0.1;
+  config.model.dropout.attention = 0.2;
+  config.model.dropout.embedding = 0.05;
   return config;
 }
 

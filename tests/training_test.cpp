@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <new>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -170,6 +171,23 @@ TEST_P(Training, DropoutIsForTrainingOnly) {
   EXPECT_EQ(evaluated, evaluated_without);
   EXPECT_EQ(evaluated_without, trained_without);
   EXPECT_NE(trained, trained_without);
+}
+
+// Three places, each with a rate of its own, which no other's can stand for.
+TEST_P(Training, EveryDropoutIsOfItsOwnPlace) {
+  const auto loss_with = [](double embedding, double attention, double hidden) {
+    Config config = GetParam();
+    config.model.dropout.embedding = embedding;
+    config.model.dropout.attention = attention;
+    config.model.dropout.hidden = hidden;
+    return losses(config, 1).front();
+  };
+  const std::set<double> different = {loss_with(0, 0, 0),
+                                      loss_with(0.3, 0, 0),
+                                      loss_with(0, 0.3, 0),
+                                      loss_with(0, 0, 0.3),
+                                      loss_with(0.3, 0.3, 0.3)};
+  EXPECT_EQ(different.size(), 5U);
 }
 
 // A steady step repeats the last one's requests and gets the same memory.

@@ -1,6 +1,7 @@
 #include "dure/base/fields.h"
 
 #include <algorithm>
+#include <cassert>
 #include <charconv>
 #include <cmath>
 #include <utility>
@@ -20,12 +21,17 @@ bool within(std::int64_t value, const Whole& range) {
   return value >= range.least && value <= range.most;
 }
 
+// An end that is excluded must not be reached by rounding to f32 either.
 bool within(double value, const Real& range) {
-  const bool low =
-      range.low == End::kExcluded ? value > range.least : value >= range.least;
-  const bool high =
-      range.high == End::kExcluded ? value < range.most : value <= range.most;
-  return std::isfinite(value) && low && high;
+  const double rounded = static_cast<float>(value);
+  const bool low = range.low == End::kExcluded
+                       ? value > range.least && rounded > range.least
+                       : value >= range.least;
+  const bool high = range.high == End::kExcluded
+                        ? value < range.most && rounded < range.most
+                        : value <= range.most;
+  return low && high &&
+         (value == 0 || std::isnormal(static_cast<float>(value)));
 }
 
 template <typename T>
@@ -62,7 +68,7 @@ std::string describe(const Real& range) {
     text += (range.high == End::kExcluded ? " to below " : " to ") +
             digits(range.most);
   }
-  return text;
+  return open || range.least <= 0 ? text + " that f32 holds" : text;
 }
 
 template <typename Items, typename Text>
@@ -209,6 +215,30 @@ void Fields::number(std::string name,
     value = good ? *number : value;
     return good;
   };
+}
+
+void Fields::for_all(std::string name,
+                     std::vector<std::string> keys,
+                     std::string meaning) {
+  std::vector<Field> parts;
+  for (const std::string& key : keys) {
+    parts.push_back(*find(sections_.back().name + "." + key));
+    assert(parts.back().wanted == parts.front().wanted);  // all or none take it
+  }
+  Field field = parts.back();  // its section, what it wants, its text
+  field.name = std::move(name);
+  field.meaning = std::move(meaning);
+  field.sets = std::move(keys);
+  field.set = [parts](const Setting& setting) {
+    return std::all_of(parts.begin(), parts.end(), [&](const Field& part) {
+      return part.set(setting);
+    });
+  };
+  const auto first =
+      std::find_if(fields_.begin(), fields_.end(), [&](const Field& other) {
+        return other.key() == parts.front().key();
+      });
+  fields_.insert(first, std::move(field));
 }
 
 void Fields::text(std::string name, std::string& value, std::string meaning) {

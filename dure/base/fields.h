@@ -35,7 +35,9 @@ struct Whole {
 
 enum class End : std::uint8_t { kIncluded, kExcluded };
 
-// Which finite numbers a key takes.
+// Which numbers a key takes. They are computed with in f32: a number that isn't
+// 0 but would be there (or would lose digits, below 2^-126), or that only f32
+// takes to an end or to infinity, is not wanted.
 struct Real {
   double least = 0;
   double most = std::numeric_limits<double>::infinity();
@@ -54,8 +56,9 @@ struct Field {
   std::string section;
   std::string name;
   std::string meaning;
-  std::string wanted;              // "a whole number of 1 or more"
-  std::string origin = "default";  // or "run.toml:12", "--set", "preset x"
+  std::string wanted;                  // "a whole number of 1 or more"
+  std::string origin = "default";      // or "run.toml:12", "--set", "preset x"
+  std::vector<std::string> sets = {};  // names of keys that take its value, too
 
   // Takes the value; false, with nothing changed, where it is not a wanted one.
   std::function<bool(const Setting&)> set;
@@ -88,6 +91,12 @@ class Fields {
               double& value,
               std::string meaning,
               Real range = {});
+  // One key for several of the section, which are visited before it and want
+  // the same. It stands and is applied before them, so that what they
+  // are given themselves holds, and shows the value of the last.
+  void for_all(std::string name,
+               std::vector<std::string> keys,
+               std::string meaning);
   void text(std::string name, std::string& value, std::string meaning);
   // A text that may be a list of whole numbers: [4, 3] is "4,3", too.
   void text_or_wholes(std::string name,
@@ -137,8 +146,9 @@ class Fields {
 // Where each key's value came from.
 using Origins = std::map<std::string, std::string>;
 
-// Takes every setting in turn, later ones over earlier. Throws UsageError for
-// an unknown key, naming the nearest, and for a value that is not wanted.
+// Takes every setting, the command line's over a file's, there later ones over
+// earlier, and a key of its own over one for_all(). Throws UsageError for an
+// unknown key, naming the nearest, and for a value that is not wanted.
 void apply_settings(Fields& fields, std::span<const Setting> settings);
 
 // Throws UsageError where a value is out of its range, however it got there.

@@ -1,4 +1,7 @@
 // What is done with a Fields: settings applied, values checked and compared.
+#include <algorithm>
+#include <utility>
+
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
 #include "dure/base/nearest.h"
@@ -37,24 +40,50 @@ std::string nearest_key(const Fields& fields, const std::string& key) {
                           "?"));
 }
 
-}  // namespace
+struct Assignment {
+  Field* field;
+  const Setting* setting;
+};
 
-void apply_settings(Fields& fields, std::span<const Setting> settings) {
+// In the order in which they are made.
+std::vector<Assignment> assignments(Fields& fields,
+                                    std::span<const Setting> settings) {
+  std::vector<Assignment> result;
   for (const Setting& setting : settings) {
     Field* field = fields.find(setting.key);
     if (field == nullptr) {
       unknown(fields, setting);
     }
-    if (!field->set(setting)) {
-      throw UsageError(concat(setting.where,
+    result.push_back({field, &setting});
+  }
+  const auto rank = [](const Assignment& a) {
+    return std::pair(a.setting->from, a.field->sets.empty());
+  };
+  std::stable_sort(result.begin(),
+                   result.end(),
+                   [&](const Assignment& a, const Assignment& b) {
+                     return rank(a) < rank(b);
+                   });
+  return result;
+}
+
+}  // namespace
+
+void apply_settings(Fields& fields, std::span<const Setting> settings) {
+  for (const auto& [field, setting] : assignments(fields, settings)) {
+    if (!field->set(*setting)) {
+      throw UsageError(concat(setting->where,
                               ": ",
-                              setting.key,
+                              setting->key,
                               ": wanted ",
                               field->wanted,
                               ", got ",
-                              setting.text));
+                              setting->text));
     }
-    field->origin = setting.where;
+    field->origin = setting->where;
+    for (const std::string& name : field->sets) {
+      fields.find(field->section + "." + name)->origin = setting->where;
+    }
   }
 }
 

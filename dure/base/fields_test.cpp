@@ -19,6 +19,8 @@ struct Paint {
   Colour colour = Colour::kRed;
   std::int64_t coats = 2;
   double share = 0.5;
+  double red = 1;
+  double blue = 1;
   bool glossy = false;
   std::string name = "plain";
   std::vector<std::string> files = {};
@@ -38,6 +40,9 @@ void visit(Fields& fields, Paint& paint) {
                 paint.share,
                 "How much.",
                 {.least = 0, .most = 1, .high = End::kExcluded});
+  fields.number("red", paint.red, "How red.", {.low = End::kExcluded});
+  fields.number("blue", paint.blue, "How blue.", {.low = End::kExcluded});
+  fields.for_all("tint", {"red", "blue"}, "How red and how blue.");
   fields.flag("glossy", paint.glossy, "Whether it shines.");
   fields.section("store", "Where it is.");
   fields.text("name", paint.name, "What it is called.");
@@ -149,9 +154,9 @@ TEST(Fields, SayWhatWasWantedAndWhatCame) {
   EXPECT_EQ(error_of("[paint]\ncolour = 'grene'"),
             "p.toml:2: paint.colour: wanted one of \"red\", \"green\", got "
             "\"grene\"");
-  EXPECT_EQ(
-      error_of("[paint]\nshare = 1.0"),
-      "p.toml:2: paint.share: wanted a number from 0 to below 1, got 1.0");
+  EXPECT_EQ(error_of("[paint]\nshare = 1.0"),
+            "p.toml:2: paint.share: wanted a number from 0 to below 1 that f32 "
+            "holds, got 1.0");
   EXPECT_EQ(error_of("[paint.colour]\nx = 1"),
             "p.toml:1: paint.colour: wanted one of \"red\", \"green\", got a "
             "table");
@@ -172,6 +177,44 @@ TEST(Fields, RefuseAnotherKindOfValue) {
                            "[store]\nramp = 'x'"}) {
     EXPECT_THAT(error_of(line), HasSubstr(": wanted ")) << line;
   }
+}
+
+TEST(Fields, RefuseNumbersThatAreOthersInF32) {
+  const auto takes = [](const std::string& line) {
+    return error_of("[paint]\n" + line) == "no error";
+  };
+  for (const char* share : {"1e-320", "1e-50", "1e-39", "0.99999999999"}) {
+    EXPECT_FALSE(takes(concat("share = ", share))) << share;
+  }
+  EXPECT_FALSE(takes("blue = 1e-46"));
+  EXPECT_FALSE(takes("red = 1e39"));
+  EXPECT_TRUE(takes("red = 3e38"));
+  EXPECT_TRUE(takes("blue = 1.2e-38"));
+  EXPECT_TRUE(takes("share = -0.0"));
+  EXPECT_THAT(error_of("[paint]\nblue = 1e-50"),
+              HasSubstr("p.toml:2: paint.blue: wanted a number above 0 that "
+                        "f32 holds, got "));
+}
+
+TEST(Fields, OneKeyForSeveralLosesToTheirOwn) {
+  const Paint paint = read("[paint]\nblue = 2\ntint = 3");
+  EXPECT_EQ(paint.red, 3);
+  EXPECT_EQ(paint.blue, 2);
+  Paint again;
+  Fields fields;
+  visit(fields, again);
+  std::vector<Setting> settings =
+      parse_settings("[paint]\nred = 5\nblue = 6", "p.toml");
+  settings.push_back(parse_set_argument("paint.red=1"));
+  settings.push_back(parse_set_argument("paint.tint=4"));
+  apply_settings(fields, settings);
+  EXPECT_EQ(again.red, 1);   // the command line's own
+  EXPECT_EQ(again.blue, 4);  // the command line before the file
+  EXPECT_EQ(fields.find("paint.blue")->origin, "--set");
+  EXPECT_EQ(fields.find("paint.tint")->text(), "4.0");
+  EXPECT_EQ(error_of("[paint]\ntint = 0"),
+            "p.toml:2: paint.tint: wanted a number above 0 that f32 holds, got "
+            "0");
 }
 
 TEST(Fields, RememberWhereAValueCameFrom) {
@@ -209,12 +252,14 @@ TEST(Fields, PrintTomlThatReadsBackTheSame) {
   set_origins(fields, {{"paint.coats", "a\nb = 1"}});
   const std::string toml = to_toml(fields);
   EXPECT_EQ(read(toml), paint) << toml;
-  EXPECT_THAT(toml, HasSubstr("# How much. [a number from 0 to below 1]"));
+  EXPECT_THAT(toml,
+              HasSubstr("# How much. [a number from 0 to below 1 that f32 "
+                        "holds]"));
   EXPECT_THAT(toml, HasSubstr("(a?b = 1)"));
 }
 
 TEST(Fields, PrintEveryDigitOfANumber) {
-  for (const double share : {0.1, 1.0 / 3, 1e-5, 5e-324, 0.0, 0.999999999}) {
+  for (const double share : {0.1, 1.0 / 3, 1e-5, 1.2e-38, 0.0, 0.9999999}) {
     Paint paint{.share = share};
     Fields fields;
     visit(fields, paint);

@@ -167,9 +167,9 @@ class CheckpointWeights : public WeightSource {
     return reader_.manifest().model;
   }
   FileDtype dtype(const std::string& name) const override;
-  void read(const std::string& name,
-            FileDtype dtype,
-            std::span<std::byte> out) const override;
+  std::int64_t read(const std::string& name,
+                    FileDtype dtype,
+                    std::span<std::byte> out) const override;
   void read_stretches(const std::string& name,
                       std::span<const mesh::Stretch> stretches,
                       std::span<float> out) const override;

@@ -176,10 +176,9 @@ void read_stretches(const SafetensorsFile& file,
     if (entry.dtype == FileDtype::kF32) {
       pieces.push_back({file.offset(entry) + from, to});
     } else {
-      convert(entry.dtype,
-              entry.bytes.subspan(from, length * size),
-              FileDtype::kF32,
-              to);
+      TensorEntry some = entry;
+      some.bytes = entry.bytes.subspan(from, length * size);
+      convert(some, FileDtype::kF32, to);
     }
   }
   read_pieces(file.path(), pieces);
@@ -195,9 +194,9 @@ FileDtype CheckpointWeights::dtype(const std::string& name) const {
   return reader_.model().at(name).dtype;
 }
 
-void CheckpointWeights::read(const std::string& name,
-                             FileDtype dtype,
-                             std::span<std::byte> out) const {
+std::int64_t CheckpointWeights::read(const std::string& name,
+                                     FileDtype dtype,
+                                     std::span<std::byte> out) const {
   const TensorEntry& entry = reader_.model().at(name);
   const std::size_t bytes =
       entry.bytes.size() / size_of(entry.dtype) * size_of(dtype);
@@ -209,9 +208,10 @@ void CheckpointWeights::read(const std::string& name,
              out.size());
   if (entry.dtype == dtype) {
     const TensorTarget target{name, out};
-    return read_tensors(reader_.model(), {&target, 1});
+    read_tensors(reader_.model(), {&target, 1});
+    return 0;
   }
-  convert(entry.dtype, entry.bytes, dtype, out);
+  return convert(entry, dtype, out);
 }
 
 }  // namespace dure::checkpoint

@@ -8,6 +8,7 @@
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface.h"
 #include "dure/checkpoint/import.h"
+#include "dure/checkpoint/json.h"
 #include "dure/checkpoint/parallel_io.h"
 #include "dure/checkpoint/scratch_folder.h"
 #include "dure/model/weights.h"
@@ -158,7 +159,7 @@ TEST_F(Checkpoint, IsASourceOfWeights) {
   EXPECT_THAT(error_of([&] { source->read("embedding.token.weight", wrong); }),
               HasSubstr("takes 352 bytes, the buffer has 12"));
   EXPECT_THAT(error_of([&] { source->read("absent", wrong); }),
-              HasSubstr("has no tensor absent"));
+              HasSubstr("has no tensor \"absent\""));
 }
 
 TEST_F(Checkpoint, TheNewestIsFoundInARunsFolder) {
@@ -479,6 +480,29 @@ TEST_F(Checkpoint, NamesHowAnotherModelDiffers) {
   wanted.hidden = 16;
   EXPECT_THAT(error_of([&] { reader.expect_model(wanted); }),
               HasSubstr("model.hidden is 8 there, wanted 16"));
+}
+
+// An older manifest has one rate, and counts that no run can have are none.
+TEST(Manifest, ReadsOneRateForAllAndBoundsCounts) {
+  const Manifest manifest = {.model = model::resolve({.dropout = 0.3})};
+  nlohmann::json json = nlohmann::json::parse(to_json(manifest));
+  EXPECT_EQ(json["model"]["dropout"], 0.3);
+  for (const char* key :
+       {"embedding_dropout", "attention_dropout", "hidden_dropout"}) {
+    EXPECT_EQ(json["model"].erase(key), 1U);
+  }
+  EXPECT_EQ(manifest_from_json(json.dump(), "m").model, manifest.model);
+  json["model"]["attention_dropout"] = 0.1;
+  const model::DropoutRates rates =
+      manifest_from_json(json.dump(), "m").model.dropout;
+  EXPECT_EQ(rates.embedding, 0.3);
+  EXPECT_EQ(rates.attention, 0.1);
+  for (const char* key : {"step", "consumed_samples"}) {
+    nlohmann::json bad = json;
+    bad[key] = std::int64_t{9223372036854775807};
+    EXPECT_THAT(error_of([&] { manifest_from_json(bad.dump(), "m"); }),
+                HasSubstr(std::string(key) + ": wanted a whole number from 0"));
+  }
 }
 
 TEST_F(Checkpoint, AConvertedModelComesBackByteForByte) {

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "dure/base/check.h"
 #include "dure/base/half.h"
+#include "dure/base/quote.h"
 
 namespace dure::checkpoint {
 namespace {
@@ -41,20 +44,45 @@ T from_float(float value) {
   }
 }
 
-template <typename From, typename To>
-void convert_all(std::span<const std::byte> in, std::span<std::byte> out) {
-  const std::size_t n = in.size() / sizeof(From);
-  for (std::size_t i = 0; i < n; ++i) {
-    const To value =
-        from_float<To>(as_float(load<From>(&in[i * sizeof(From)])));
-    std::memcpy(&out[i * sizeof(To)], &value, sizeof value);
+// Larger: reaches farther from 1, in both directions.
+template <typename T>
+constexpr int kReach = std::is_same_v<T, double>  ? 3
+                       : std::is_same_v<T, float> ? 2
+                       : std::is_same_v<T, Bf16>  ? 1
+                                                  : 0;
+
+void note(Rounding& rounding, double value, float in_f32, float now) {
+  const double size = std::abs(value);
+  if (std::isfinite(size)) {
+    rounding.largest = std::max(rounding.largest, size);
+    rounding.overflowed += std::isinf(now) ? 1 : 0;
+    rounding.below_f32 += in_f32 == 0 && size > 0 ? 1 : 0;
+    rounding.vanished += now == 0 && in_f32 != 0 ? 1 : 0;
   }
 }
 
+template <typename From, typename To>
+Rounding convert_all(std::span<const std::byte> in, std::span<std::byte> out) {
+  Rounding rounding;
+  const std::size_t n = in.size() / sizeof(From);
+  for (std::size_t i = 0; i < n; ++i) {
+    const From value = load<From>(&in[i * sizeof(From)]);
+    const float in_f32 = as_float(value);
+    const To now = from_float<To>(in_f32);
+    std::memcpy(&out[i * sizeof(To)], &now, sizeof now);
+    if constexpr (std::is_same_v<From, double>) {
+      note(rounding, value, in_f32, as_float(now));
+    } else if constexpr (kReach<From> > kReach<To>) {
+      note(rounding, in_f32, in_f32, as_float(now));
+    }
+  }
+  return rounding;
+}
+
 template <typename From>
-void convert_from(std::span<const std::byte> in,
-                  FileDtype to,
-                  std::span<std::byte> out) {
+Rounding convert_from(std::span<const std::byte> in,
+                      FileDtype to,
+                      std::span<std::byte> out) {
   switch (to) {
     case FileDtype::kF64:
       return convert_all<From, double>(in, out);
@@ -65,6 +93,28 @@ void convert_from(std::span<const std::byte> in,
     default:
       return convert_all<From, Bf16>(in, out);
   }
+}
+
+template <typename T>
+std::int64_t nonfinite(std::span<const std::byte> bytes) {
+  std::int64_t count = 0;
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(T)) {
+    const T value = load<T>(&bytes[at]);
+    if constexpr (std::is_same_v<T, double>) {
+      count += std::isfinite(value) ? 0 : 1;
+    } else {
+      count += std::isfinite(as_float(value)) ? 0 : 1;
+    }
+  }
+  return count;
+}
+
+float largest_of(FileDtype dtype) {
+  const F16 f16 = {0x7BFF};
+  const Bf16 bf16 = {0x7F7F};
+  return dtype == FileDtype::kF16    ? to_float(f16)
+         : dtype == FileDtype::kBf16 ? to_float(bf16)
+                                     : std::numeric_limits<float>::max();
 }
 
 template <typename T>
@@ -118,14 +168,14 @@ bool is_float(FileDtype dtype) {
          dtype == FileDtype::kF16 || dtype == FileDtype::kBf16;
 }
 
-void convert(FileDtype from,
-             std::span<const std::byte> in,
-             FileDtype to,
-             std::span<std::byte> out) {
+Rounding convert(FileDtype from,
+                 std::span<const std::byte> in,
+                 FileDtype to,
+                 std::span<std::byte> out) {
   assert(in.size() / size_of(from) == out.size() / size_of(to));
   if (from == to) {
     std::copy(in.begin(), in.end(), out.begin());
-    return;
+    return {};
   }
   DURE_CHECK(is_float(from) && is_float(to),
              "can't convert ",
@@ -142,6 +192,50 @@ void convert(FileDtype from,
       return convert_from<F16>(in, to, out);
     default:
       return convert_from<Bf16>(in, to, out);
+  }
+}
+
+std::int64_t convert(const TensorEntry& entry,
+                     FileDtype to,
+                     std::span<std::byte> out) {
+  const Rounding rounding = convert(entry.dtype, entry.bytes, to, out);
+  DURE_CHECK(rounding.overflowed == 0,
+             "tensor ",
+             quoted(entry.name),
+             ": ",
+             rounding.overflowed,
+             " of ",
+             elements_of(entry.shape),
+             " values are beyond ",
+             largest_of(to),
+             ", the largest that ",
+             name_of(to),
+             " holds; the largest here is ",
+             rounding.largest);
+  DURE_CHECK(rounding.below_f32 == 0,
+             "tensor ",
+             quoted(entry.name),
+             ": ",
+             rounding.below_f32,
+             " of ",
+             elements_of(entry.shape),
+             " values of F64 are too small for F32, in which they are 0");
+  return rounding.vanished;
+}
+
+std::int64_t count_nonfinite(FileDtype dtype,
+                             std::span<const std::byte> bytes) {
+  switch (dtype) {
+    case FileDtype::kF64:
+      return nonfinite<double>(bytes);
+    case FileDtype::kF32:
+      return nonfinite<float>(bytes);
+    case FileDtype::kF16:
+      return nonfinite<F16>(bytes);
+    case FileDtype::kBf16:
+      return nonfinite<Bf16>(bytes);
+    default:
+      return 0;
   }
 }
 
@@ -165,10 +259,7 @@ void transpose(std::span<const std::byte> in,
 
 std::vector<float> to_floats(const TensorEntry& entry) {
   std::vector<float> values(entry.bytes.size() / size_of(entry.dtype));
-  convert(entry.dtype,
-          entry.bytes,
-          FileDtype::kF32,
-          std::as_writable_bytes(std::span(values)));
+  convert(entry, FileDtype::kF32, std::as_writable_bytes(std::span(values)));
   return values;
 }
 

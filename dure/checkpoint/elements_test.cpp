@@ -1,5 +1,6 @@
 #include "dure/checkpoint/elements.h"
 
+#include <cmath>
 #include <cstring>
 #include <gmock/gmock.h>
 #include <numeric>
@@ -45,6 +46,35 @@ TEST(Elements, RoundsToNearestEven) {
           out);
   EXPECT_THAT(to_floats({"t", FileDtype::kBf16, {2}, out}),
               ElementsAre(256, 260));
+}
+
+TEST(Elements, CountsWhatTheNewTypeDoesNotHold) {
+  const auto of = [](const std::vector<double>& values, FileDtype to) {
+    std::vector<std::byte> out(values.size() * size_of(to));
+    return convert(FileDtype::kF64, bytes_of_values(values), to, out);
+  };
+  const std::vector<double> values = {
+      1e300, -1e39, 7e4, 65504, 1e-9, -1e-60, 0, NAN, INFINITY};
+  const Rounding f16 = of(values, FileDtype::kF16);
+  EXPECT_EQ(f16.overflowed, 3);
+  EXPECT_EQ(f16.vanished, 1);
+  EXPECT_EQ(f16.below_f32, 1);
+  EXPECT_EQ(f16.largest, 1e300);
+  const Rounding f32 = of(values, FileDtype::kF32);
+  EXPECT_EQ(f32.overflowed, 2);
+  EXPECT_EQ(f32.vanished, 0);
+  EXPECT_EQ(f32.below_f32, 1);
+  EXPECT_EQ(of(values, FileDtype::kF64).overflowed, 0);
+}
+
+TEST(Elements, CountsWhatIsNotFinite) {
+  const std::vector<float> values = {0, NAN, INFINITY, -INFINITY, 65504};
+  for (const FileDtype type :
+       {FileDtype::kF64, FileDtype::kF32, FileDtype::kF16, FileDtype::kBf16}) {
+    std::vector<std::byte> bytes(values.size() * size_of(type));
+    convert(FileDtype::kF32, bytes_of_values(values), type, bytes);
+    EXPECT_EQ(count_nonfinite(type, bytes), 3) << name_of(type);
+  }
 }
 
 TEST(Elements, OneTypeIsCopiedBitForBit) {

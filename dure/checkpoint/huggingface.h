@@ -44,7 +44,8 @@ std::vector<ForeignWeight> foreign_weights(const model::ModelConfig& config);
 // A folder with config.json and model.safetensors, or model.safetensors.index
 // .json and its files. Names may lack the leading "transformer." or "model.";
 // buffers (causal masks, RoPE's frequencies) and the copy of a tied head are
-// left out. Error where a tensor is missing, of another shape, or unknown.
+// left out. Error where a tensor is missing, of another shape, or unknown, or
+// where that copy is none.
 class HuggingFaceWeights : public WeightSource {
  public:
   explicit HuggingFaceWeights(const Path& folder)
@@ -57,9 +58,9 @@ class HuggingFaceWeights : public WeightSource {
   using WeightSource::read;
   const model::ModelConfig& config() const override { return config_; }
   FileDtype dtype(const std::string& name) const override;
-  void read(const std::string& name,
-            FileDtype dtype,
-            std::span<std::byte> out) const override;
+  std::int64_t read(const std::string& name,
+                    FileDtype dtype,
+                    std::span<std::byte> out) const override;
   // Reads all of the weight, whatever is wanted of it.
   void read_stretches(const std::string& name,
                       std::span<const mesh::Stretch> stretches,
@@ -70,6 +71,7 @@ class HuggingFaceWeights : public WeightSource {
   const TensorEntry* find(const std::string& name) const;
   void check_shapes() const;
   void check_unknown() const;
+  void check_tied_head() const;
 
   model::ModelConfig config_;
   TensorFiles files_;
@@ -84,9 +86,10 @@ struct ExportOptions {
 };
 
 // Writes config.json and the weights, in files of at most shard_bytes where no
-// single tensor is larger. The folder must not exist; it appears whole.
-void write_huggingface(const WeightSource& source,
-                       const Path& folder,
-                       const ExportOptions& options = {});
+// single tensor is larger. The folder must not exist; it appears whole. Error
+// as Conversion's; returns sentences on what is not as it was.
+std::vector<std::string> write_huggingface(const WeightSource& source,
+                                           const Path& folder,
+                                           const ExportOptions& options = {});
 
 }  // namespace dure::checkpoint

@@ -1,12 +1,13 @@
 // Hugging Face's config.json and our ModelConfig, each made from the other.
 //
-// Model types gpt2 and llama. A setting that would change what the model
-// computes and that we don't have is an Error which names it; what only serves
-// training or generation (dropout of single layers, token ids, caches) is left.
+// Model types gpt2 and llama. Every key is either read, known to change nothing
+// of what the model computes (huggingface_keys.cpp has the list), or an Error
+// which names it.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dure/checkpoint/safetensors.h"
 #include "dure/model/config.h"
@@ -21,5 +22,10 @@ model::ModelConfig config_from_huggingface(std::string_view json,
 // with grouped queries. `dtype` is what its torch_dtype will say.
 std::string config_to_huggingface(const model::ModelConfig& config,
                                   FileDtype dtype);
+
+// A sentence for each setting that the text made so can't say, though the model
+// computes the same when it is used.
+std::vector<std::string> huggingface_leaves_out(
+    const model::ModelConfig& config);
 
 }  // namespace dure::checkpoint

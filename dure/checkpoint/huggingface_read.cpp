@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface.h"
 #include "dure/checkpoint/huggingface_config.h"
@@ -14,6 +15,8 @@ model::ModelConfig config_of(const Path& folder) {
   const Path path = folder / "config.json";
   return config_from_huggingface(read_file(path), path.string());
 }
+
+constexpr const char* kTokenWeight = "embedding.token.weight";
 
 // Without "transformer." or "model.": the model without its head is saved so.
 std::string_view without_base(std::string_view name) {
@@ -49,12 +52,12 @@ std::span<std::byte> rows_in(std::span<std::byte> weight,
                         static_cast<std::size_t>(part.rows) * row_bytes);
 }
 
-void read_part(const TensorEntry& entry,
-               const ForeignPart& part,
-               FileDtype dtype,
-               std::span<std::byte> out) {
+std::int64_t read_part(const TensorEntry& entry,
+                       const ForeignPart& part,
+                       FileDtype dtype,
+                       std::span<std::byte> out) {
   if (part.layout == Layout::kSame) {
-    return convert(entry.dtype, entry.bytes, dtype, out);
+    return convert(entry, dtype, out);
   }
   std::vector<std::byte> turned(entry.bytes.size());
   transpose(entry.bytes,
@@ -62,7 +65,18 @@ void read_part(const TensorEntry& entry,
             entry.shape[1],
             size_of(entry.dtype),
             turned);
-  convert(entry.dtype, turned, dtype, out);
+  TensorEntry ours = entry;
+  ours.bytes = turned;
+  return convert(ours, dtype, out);
+}
+
+// The narrowest type that holds all values of both.
+FileDtype common_type(FileDtype a, FileDtype b) {
+  if (a == b) {
+    return a;
+  }
+  const std::size_t bytes = std::max(size_of(a), size_of(b));
+  return bytes == size_of(FileDtype::kF64) ? FileDtype::kF64 : FileDtype::kF32;
 }
 
 }  // namespace
@@ -76,12 +90,17 @@ HuggingFaceWeights::HuggingFaceWeights(const Path& folder, const Path& tensors)
 }
 
 FileDtype HuggingFaceWeights::dtype(const std::string& name) const {
-  return find(weight(name).parts.front().name)->dtype;
+  const ForeignWeight& whole = weight(name);
+  FileDtype dtype = find(whole.parts.front().name)->dtype;
+  for (const ForeignPart& part : whole.parts) {
+    dtype = common_type(dtype, find(part.name)->dtype);
+  }
+  return dtype;
 }
 
-void HuggingFaceWeights::read(const std::string& name,
-                              FileDtype dtype,
-                              std::span<std::byte> out) const {
+std::int64_t HuggingFaceWeights::read(const std::string& name,
+                                      FileDtype dtype,
+                                      std::span<std::byte> out) const {
   const ForeignWeight& whole = weight(name);
   const std::uint64_t bytes =
       static_cast<std::uint64_t>(elements_of(whole.shape)) * size_of(dtype);
@@ -91,9 +110,12 @@ void HuggingFaceWeights::read(const std::string& name,
              bytes,
              " bytes, the buffer has ",
              out.size());
+  std::int64_t vanished = 0;
   for (const ForeignPart& part : whole.parts) {
-    read_part(*find(part.name), part, dtype, rows_in(out, whole, part));
+    vanished +=
+        read_part(*find(part.name), part, dtype, rows_in(out, whole, part));
   }
+  return vanished;
 }
 
 void HuggingFaceWeights::read_stretches(
@@ -149,9 +171,28 @@ void HuggingFaceWeights::check_unknown() const {
         known.count(without_base(name)) != 0 || is_no_weight(name, config_),
         files_.path().string(),
         ": has a tensor ",
-        name,
+        quoted(name),
         ", which the model of config.json has not");
   }
+  check_tied_head();
+}
+
+// The copy of a tied head is no weight, so it must be one.
+void HuggingFaceWeights::check_tied_head() const {
+  const TensorEntry* head = files_.find("lm_head.weight");
+  if (!config_.tie_embeddings || head == nullptr) {
+    return;
+  }
+  const TensorEntry& token = *find(weight(kTokenWeight).parts.front().name);
+  DURE_CHECK(head->dtype == token.dtype && head->shape == token.shape &&
+                 std::equal(head->bytes.begin(),
+                            head->bytes.end(),
+                            token.bytes.begin(),
+                            token.bytes.end()),
+             files_.path().string(),
+             ": lm_head.weight is not the token embedding, though config.json "
+             "ties the two; set tie_word_embeddings to false there if the "
+             "model has a head of its own");
 }
 
 }  // namespace dure::checkpoint

@@ -1,11 +1,13 @@
 #include "dure/checkpoint/huggingface.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <gmock/gmock.h>
 
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/checkpoint/elements.h"
-#include "dure/checkpoint/huggingface_config.h"
+#include "dure/checkpoint/import.h"
 #include "dure/checkpoint/safetensors_writer.h"
 #include "dure/checkpoint/scratch_folder.h"
 #include "dure/model/weights.h"
@@ -189,7 +191,7 @@ TEST_F(HuggingFace, RefusesMissingUnknownAndMisshapenTensors) {
                          [](Tensors& t) {
                            t.emplace("model.extra", t.at("model.norm.weight"));
                          }),
-              HasSubstr("has a tensor model.extra"));
+              HasSubstr("has a tensor \"model.extra\""));
   EXPECT_THAT(error_with("c",
                          [](Tensors& t) {
                            t.at("model.norm.weight").shape = {2, 16};
@@ -199,7 +201,21 @@ TEST_F(HuggingFace, RefusesMissingUnknownAndMisshapenTensors) {
                          [](Tensors& t) {
                            t.at("model.norm.weight").dtype = FileDtype::kI32;
                          }),
-              HasSubstr("is I32, wanted F32, F16 or BF16"));
+              HasSubstr("is I32, wanted F32, F16, BF16 or F64"));
+}
+
+// Transformers 4 takes the embedding for the head, 5 what the file has.
+TEST_F(HuggingFace, RefusesATiedHeadThatIsAnother) {
+  std::vector<std::byte> bytes;
+  rewrite(kGolden / "gpt2", folder() / "a", [&](Tensors& tensors) {
+    TensorEntry head = tensors.at("transformer.wte.weight");
+    bytes.assign(head.bytes.begin(), head.bytes.end());
+    bytes[5] ^= std::byte{1};
+    head.bytes = bytes;
+    tensors.emplace("lm_head.weight", head);
+  });
+  EXPECT_THAT(error_of([&] { HuggingFaceWeights{folder() / "a"}; }),
+              HasSubstr("set tie_word_embeddings to false there"));
 }
 
 TEST_F(HuggingFace, RefusesAnIndexThatDoesNotHold) {
@@ -207,8 +223,9 @@ TEST_F(HuggingFace, RefusesAnIndexThatDoesNotHold) {
   const Path copy = folder() / "a";
   std::filesystem::copy(source, copy);
   std::filesystem::remove(copy / "model-00002-of-00003.safetensors");
-  EXPECT_THAT(error_of([&] { HuggingFaceWeights{copy}; }),
-              HasSubstr("model-00002-of-00003.safetensors, which is missing"));
+  EXPECT_THAT(
+      error_of([&] { HuggingFaceWeights{copy}; }),
+      HasSubstr("model-00002-of-00003.safetensors\", which is missing"));
   std::filesystem::copy_file(source / "model-00001-of-00003.safetensors",
                              copy / "model-00002-of-00003.safetensors");
   EXPECT_THAT(error_of([&] { HuggingFaceWeights{copy}; }),
@@ -216,7 +233,7 @@ TEST_F(HuggingFace, RefusesAnIndexThatDoesNotHold) {
   write_file_atomically(copy / "model.safetensors.index.json",
                         R"({"weight_map":{"a":"../b"}})");
   EXPECT_THAT(error_of([&] { HuggingFaceWeights{copy}; }),
-              HasSubstr("wanted a file beside the index, found ../b"));
+              HasSubstr("wanted a file beside the index, found \"../b\""));
 }
 
 TEST_F(HuggingFace, SaysWhatToDoWithPickledWeights) {
@@ -236,86 +253,120 @@ TEST_F(HuggingFace, LeavesNothingWhereTheFolderExists) {
   EXPECT_TRUE(std::filesystem::is_empty(folder()));
 }
 
-TEST(HuggingFaceConfig, ReadsTheFixtures) {
-  const auto config_of = [](const char* name) {
-    const Path path = kGolden / name / "config.json";
-    return config_from_huggingface(read_file(path), name);
+// A copy of a fixture whose last norm begins with `value`, as `dtype`.
+void with_value(const char* fixture,
+                const Path& to,
+                double value,
+                FileDtype dtype) {
+  std::vector<std::byte> bytes;
+  rewrite(kGolden / fixture, to, [&](Tensors& tensors) {
+    TensorEntry& norm =
+        tensors.at(std::string(fixture) == "llama" ? "model.norm.weight"
+                                                   : "transformer.ln_f.weight");
+    std::vector<double> values(32, 1);
+    values[0] = value;
+    bytes.resize(32 * size_of(dtype));
+    if (dtype == FileDtype::kF64) {
+      std::memcpy(bytes.data(), values.data(), bytes.size());
+    } else {
+      convert(FileDtype::kF64, std::as_bytes(std::span(values)), dtype, bytes);
+    }
+    norm.bytes = bytes;
+    norm.dtype = dtype;
+  });
+}
+
+TEST_F(HuggingFace, RefusesWeightsThatTheNewTypeDoesNotHold) {
+  int made = 0;
+  const auto error_with = [&](double value, FileDtype from, FileDtype to) {
+    const Path there = folder() / std::to_string(++made);
+    with_value("llama", there, value, from);
+    const Path out = there.string() + "-out";
+    const std::string error = error_of([&] {
+      write_huggingface(HuggingFaceWeights(there), out, {.dtype = to});
+    });
+    EXPECT_FALSE(std::filesystem::exists(out));
+    return error;
   };
-  const model::ModelConfig gpt = config_of("gpt2");
-  EXPECT_EQ(gpt.family, model::Family::kGpt);
-  EXPECT_EQ(gpt.ffn_hidden, 128);
-  EXPECT_EQ(gpt.max_sequence, 32);
-  EXPECT_TRUE(gpt.tie_embeddings);
-  const model::ModelConfig llama = config_of("llama");
-  EXPECT_EQ(llama.family, model::Family::kLlama);
-  EXPECT_EQ(llama.kv_heads, 2);
-  EXPECT_EQ(llama.ffn_hidden, 56);
-  EXPECT_EQ(llama.norm, model::Norm::kRmsNorm);
-  EXPECT_FALSE(llama.bias);
-  EXPECT_FALSE(llama.tie_embeddings);
+  EXPECT_THAT(error_with(70000, FileDtype::kF32, FileDtype::kF16),
+              HasSubstr("tensor \"model.norm.weight\": 1 of 32 values are "
+                        "beyond 65504, the largest that F16 holds; the largest "
+                        "here is 70000"));
+  EXPECT_THAT(error_with(-70000, FileDtype::kBf16, FileDtype::kF16),
+              HasSubstr("beyond 65504"));
+  EXPECT_THAT(error_with(3.4e38, FileDtype::kF32, FileDtype::kBf16),
+              HasSubstr("the largest that BF16 holds"));
+  EXPECT_THAT(error_with(1e39, FileDtype::kF64, FileDtype::kF32),
+              HasSubstr("the largest that F32 holds"));
+  EXPECT_THAT(error_with(1e-60, FileDtype::kF64, FileDtype::kBf16),
+              HasSubstr("1 of 32 values of F64 are too small for F32"));
+  for (const double value : {double{NAN}, double{INFINITY}}) {
+    EXPECT_THAT(error_with(value, FileDtype::kF32, FileDtype::kF32),
+                HasSubstr("weight final_norm.weight: 1 of 32 values are NaN"));
+    EXPECT_THAT(error_with(value, FileDtype::kF32, FileDtype::kF16),
+                HasSubstr("are NaN or infinite"));
+  }
 }
 
-// The llama fixture's settings and `more`.
-std::string llama_error(const std::string& more) {
-  const std::string text =
-      R"({"model_type":"llama","hidden_size":32,"intermediate_size":56,)"
-      R"("num_hidden_layers":2,"num_attention_heads":4,"vocab_size":211,)"
-      R"("max_position_embeddings":32)" +
-      more + "}";
-  return error_of([&] { config_from_huggingface(text, "c"); });
+TEST_F(HuggingFace, SaysHowManyWeightsBecame0) {
+  with_value("gpt2", folder() / "a", 1e-9, FileDtype::kF32);
+  const HuggingFaceWeights source(folder() / "a");
+  EXPECT_TRUE(write_huggingface(source, folder() / "b").empty());
+  const auto warnings =
+      write_checkpoint(source, folder() / "c", {.dtype = FileDtype::kF16});
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings.front(), HasSubstr("1 of "));
+  EXPECT_THAT(warnings.front(), HasSubstr("became 0"));
 }
 
-TEST(HuggingFaceConfig, RefusesWhatLlamaHereDoesNotHave) {
-  EXPECT_THAT(llama_error(R"(,"hidden_act":"gelu")"),
-              HasSubstr("hidden_act is gelu; Dure's llama has only silu"));
-  EXPECT_THAT(llama_error(R"(,"attention_bias":true)"),
-              HasSubstr("attention_bias is true"));
-  EXPECT_THAT(llama_error(R"(,"mlp_bias":true)"), HasSubstr("mlp_bias"));
-  EXPECT_THAT(llama_error(R"(,"rope_scaling":{"type":"linear","factor":2})"),
-              HasSubstr("rope_scaling"));
-  EXPECT_THAT(llama_error(R"(,"rope_parameters":{"rope_type":"yarn"})"),
-              HasSubstr("rope_type is yarn"));
-  EXPECT_THAT(llama_error(R"(,"head_dim":16)"),
-              HasSubstr("head_dim is 16; Dure's llama has only 8"));
-  EXPECT_THAT(llama_error(R"(,"num_key_value_heads":3)"), HasSubstr("3"));
+TEST_F(HuggingFace, RefusesToLoadF64ThatF32DoesNotHold) {
+  with_value("llama", folder() / "a", 1e39, FileDtype::kF64);
+  const HuggingFaceWeights source(folder() / "a");
+  const mesh::Stretch wanted = {0, 0, 32};
+  std::vector<float> out(32);
+  EXPECT_THAT(error_of([&] {
+                source.read_stretches("final_norm.weight", {&wanted, 1}, out);
+              }),
+              HasSubstr("the largest that F32 holds"));
 }
 
-std::string gpt_error(const std::string& more) {
-  const std::string text =
-      R"({"model_type":"gpt2","n_embd":32,"n_head":4,"vocab_size":211,)"
-      R"("n_positions":32)" +
-      more + "}";
-  return error_of([&] { config_from_huggingface(text, "c"); });
+// Queries in bf16 and keys in f32 lose nothing where they become one weight.
+TEST_F(HuggingFace, AFusedWeightHasATypeForAllItsParts) {
+  std::vector<std::byte> bytes;
+  rewrite(kGolden / "llama", folder() / "a", [&](Tensors& tensors) {
+    TensorEntry& query = tensors.at("model.layers.0.self_attn.q_proj.weight");
+    bytes.resize(query.bytes.size() / 2);
+    convert(query, FileDtype::kBf16, bytes);
+    query.bytes = bytes;
+    query.dtype = FileDtype::kBf16;
+  });
+  const HuggingFaceWeights source(folder() / "a");
+  EXPECT_EQ(source.dtype("blocks.0.attention.qkv.weight"), FileDtype::kF32);
+  EXPECT_EQ(source.dtype("blocks.1.attention.qkv.weight"), FileDtype::kF32);
 }
 
-TEST(HuggingFaceConfig, RefusesWhatGptHereDoesNotHave) {
-  EXPECT_THAT(gpt_error(R"(,"n_layer":2,"activation_function":"relu")"),
-              HasSubstr("has only gelu_new"));
-  EXPECT_THAT(gpt_error(R"(,"n_layer":2,"scale_attn_weights":false)"),
-              HasSubstr("scale_attn_weights"));
-  EXPECT_THAT(
-      gpt_error(R"(,"n_layer":2,"scale_attn_by_inverse_layer_idx":true)"),
-      HasSubstr("scale_attn_by_inverse_layer_idx"));
-}
-
-TEST(HuggingFaceConfig, RefusesMissingAndAbsurdValues) {
-  EXPECT_THAT(gpt_error(""), HasSubstr("has no n_layer"));
-  EXPECT_THAT(gpt_error(R"(,"n_layer":0)"), HasSubstr("a positive integer"));
-  EXPECT_THAT(gpt_error(R"(,"n_layer":"2")"), HasSubstr("wanted an integer"));
-  EXPECT_THAT(gpt_error(R"(,"n_layer":4611686018427387904)"),
-              HasSubstr("no model has more"));
-  EXPECT_THAT(error_of([] { config_from_huggingface("", "c"); }),
-              HasSubstr("c: not JSON"));
-  EXPECT_THAT(
-      error_of([] { config_from_huggingface(R"({"model_type":"t5"})", "c"); }),
-      HasSubstr("model_type is t5; Dure converts gpt2 and llama"));
-}
-
-TEST(HuggingFaceConfig, RefusesToWriteWhatTheirModelsCanNotBe) {
-  model::ModelConfig config;
-  config.kv_heads = 4;
-  EXPECT_THAT(error_of([&] { config_to_huggingface(config, FileDtype::kF32); }),
-              HasSubstr("model.kv_heads must be model.heads"));
+TEST_F(HuggingFace, AllRatesOfGptComeBackAndLlamaSaysWhichDoNot) {
+  const auto with_rates = [&](const char* fixture) {
+    write_checkpoint(HuggingFaceWeights(kGolden / fixture), folder() / fixture);
+    const Path path = folder() / fixture / kManifestFile;
+    Manifest manifest = manifest_from_json(read_file(path), "m");
+    manifest.model.dropout.embedding = 0.1;
+    manifest.model.dropout.attention = 0.2;
+    manifest.model.dropout.hidden = 0.3;
+    write_file_atomically(path, to_json(manifest));
+    return CheckpointWeights(folder() / fixture);
+  };
+  EXPECT_TRUE(write_huggingface(with_rates("gpt2"), folder() / "g").empty());
+  const model::DropoutRates rates =
+      HuggingFaceWeights(folder() / "g").config().dropout;
+  EXPECT_EQ(rates.embedding, 0.1);
+  EXPECT_EQ(rates.attention, 0.2);
+  EXPECT_EQ(rates.hidden, 0.3);
+  const auto warnings = write_huggingface(with_rates("llama"), folder() / "l");
+  ASSERT_EQ(warnings.size(), 2U);
+  EXPECT_THAT(warnings[0], HasSubstr("model.embedding_dropout is 0.1"));
+  EXPECT_THAT(warnings[1], HasSubstr("model.hidden_dropout is 0.3"));
+  EXPECT_EQ(HuggingFaceWeights(folder() / "l").config().dropout.attention, 0.2);
 }
 
 }  // namespace

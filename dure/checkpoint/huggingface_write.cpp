@@ -4,6 +4,7 @@
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/atomic_folder.h"
+#include "dure/checkpoint/conversion.h"
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface.h"
 #include "dure/checkpoint/huggingface_config.h"
@@ -117,14 +118,14 @@ void write_part(const ForeignPart& part,
   shards.write(part.name, turned);
 }
 
-void write_weight(const WeightSource& source,
+void write_weight(Conversion& conversion,
                   const ForeignWeight& weight,
                   FileDtype dtype,
                   Shards& shards) {
   const std::size_t size = size_of(dtype);
   std::vector<std::byte> ours(
       static_cast<std::size_t>(elements_of(weight.shape)) * size);
-  source.read(weight.name, dtype, ours);
+  conversion.read(weight.name, dtype, ours);
   const std::size_t row_bytes =
       ours.size() / static_cast<std::size_t>(weight.shape.front());
   for (const ForeignPart& part : weight.parts) {
@@ -139,9 +140,10 @@ void write_weight(const WeightSource& source,
 
 }  // namespace
 
-void write_huggingface(const WeightSource& source,
-                       const Path& folder,
-                       const ExportOptions& options) {
+std::vector<std::string> write_huggingface(const WeightSource& source,
+                                           const Path& folder,
+                                           const ExportOptions& options) {
+  Conversion conversion(source);
   const std::vector<ForeignWeight> weights = foreign_weights(source.config());
   const std::string config = config_to_huggingface(
       source.config(), dtype_for(source, weights.front(), options));
@@ -149,7 +151,8 @@ void write_huggingface(const WeightSource& source,
   AtomicFolder target(folder, AtomicFolder::Existing::kRefuse);
   Shards shards(plan, target.path());
   for (const ForeignWeight& weight : weights) {
-    write_weight(source, weight, dtype_for(source, weight, options), shards);
+    write_weight(
+        conversion, weight, dtype_for(source, weight, options), shards);
   }
   shards.commit();
   if (plan.size() > 1) {
@@ -161,6 +164,11 @@ void write_huggingface(const WeightSource& source,
   }
   write_file_atomically(target.path() / "config.json", config);
   target.commit();
+  std::vector<std::string> notes = huggingface_leaves_out(source.config());
+  for (std::string& note : conversion.notes()) {
+    notes.push_back(std::move(note));
+  }
+  return notes;
 }
 
 }  // namespace dure::checkpoint

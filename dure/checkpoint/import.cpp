@@ -4,6 +4,7 @@
 
 #include "dure/checkpoint/atomic_folder.h"
 #include "dure/checkpoint/checkpoint.h"
+#include "dure/checkpoint/conversion.h"
 #include "dure/checkpoint/parallel_io.h"
 #include "dure/checkpoint/safetensors_writer.h"
 #include "dure/model/weights.h"
@@ -22,14 +23,14 @@ std::vector<TensorHeader> headers_of(const WeightSource& source,
   return headers;
 }
 
-void write_weights(const WeightSource& source,
+void write_weights(Conversion& conversion,
                    const std::vector<TensorHeader>& headers,
                    const Path& path) {
   SafetensorsWriter writer(path, headers);
   std::vector<std::byte> bytes;
   for (const TensorHeader& header : headers) {
     bytes.resize(bytes_of(header));
-    source.read(header.name, header.dtype, bytes);
+    conversion.read(header.name, header.dtype, bytes);
     writer.write(header.name, bytes);
   }
   writer.commit();
@@ -37,12 +38,13 @@ void write_weights(const WeightSource& source,
 
 }  // namespace
 
-void write_checkpoint(const WeightSource& source,
-                      const Path& folder,
-                      const ImportOptions& options) {
+std::vector<std::string> write_checkpoint(const WeightSource& source,
+                                          const Path& folder,
+                                          const ImportOptions& options) {
+  Conversion conversion(source);
   AtomicFolder target(folder, AtomicFolder::Existing::kRefuse);
   const Path weights = target.path() / kModelFile;
-  write_weights(source, headers_of(source, options), weights);
+  write_weights(conversion, headers_of(source, options), weights);
   Manifest manifest{.model = source.config(),
                     .commit = options.commit,
                     .files = {{.name = kModelFile,
@@ -53,6 +55,7 @@ void write_checkpoint(const WeightSource& source,
   }
   write_file_atomically(target.path() / kManifestFile, to_json(manifest));
   target.commit();
+  return conversion.notes();
 }
 
 }  // namespace dure::checkpoint

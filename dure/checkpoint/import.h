@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "dure/base/files.h"
 #include "dure/checkpoint/weight_source.h"
@@ -19,8 +20,9 @@ struct ImportOptions {
 };
 
 // Step 0, no optimizer states. The folder must not exist; it appears whole.
-void write_checkpoint(const WeightSource& source,
-                      const Path& folder,
-                      const ImportOptions& options = {});
+// Error as Conversion's; returns sentences on what is not as it was.
+std::vector<std::string> write_checkpoint(const WeightSource& source,
+                                          const Path& folder,
+                                          const ImportOptions& options = {});
 
 }  // namespace dure::checkpoint

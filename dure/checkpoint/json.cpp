@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 
 namespace dure::checkpoint {
 namespace {
@@ -12,6 +13,10 @@ namespace {
 using nlohmann::json;
 
 constexpr int kDeepest = 16;
+
+// Beyond it JSON's readers disagree on whole numbers (RFC 8259, section 6), and
+// below it counts may be added and doubled without a care.
+constexpr std::int64_t kMostCounted = std::int64_t{1} << 53;
 
 // A parser callback that keeps everything, and throws at a repeated key: the
 // parser itself would silently keep the last.
@@ -27,8 +32,11 @@ class Strict {
       keys_.pop_back();
     } else if (event == json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
-      DURE_CHECK(
-          keys_.back().insert(key).second, source_, ": has ", key, " twice");
+      DURE_CHECK(keys_.back().insert(key).second,
+                 source_,
+                 ": has ",
+                 quoted(key),
+                 " twice");
     }
     return true;
   }
@@ -59,6 +67,7 @@ json parse_object(std::string_view text, const std::string& source) {
 }
 
 bool JsonFields::has(const char* key) const {
+  read_.insert(key);
   const auto found = object_.find(key);
   return found != object_.end() && !found->is_null();
 }
@@ -68,15 +77,30 @@ const json& JsonFields::required(const char* key) const {
   return object_.at(key);
 }
 
-void JsonFields::refuse(const char* key, const char* wanted) const {
-  // Long values are cut: the message is one line.
-  std::string came =
-      object_.at(key).dump(-1, ' ', true, json::error_handler_t::replace);
-  if (came.size() > 60) {
-    came.resize(60);
-    came += "...";
+std::vector<std::string> JsonFields::unread() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object_.items()) {
+    if (read_.count(key) == 0) {
+      keys.push_back(key);
+    }
   }
-  DURE_CHECK(false, source_, ": ", key, ": wanted ", wanted, ", found ", came);
+  return keys;
+}
+
+std::string JsonFields::shown(const std::string& key) const {
+  constexpr std::size_t kLongest = 60;
+  std::string text =
+      object_.at(key).dump(-1, ' ', true, json::error_handler_t::replace);
+  if (text.size() > kLongest) {
+    text.resize(kLongest);
+    text += "...";
+  }
+  return text;
+}
+
+void JsonFields::refuse(const char* key, const char* wanted) const {
+  DURE_CHECK(
+      false, source_, ": ", key, ": wanted ", wanted, ", found ", shown(key));
   std::abort();  // not reached
 }
 
@@ -96,16 +120,16 @@ std::int64_t JsonFields::integer_or(const char* key,
 
 std::int64_t JsonFields::whole(const char* key) const {
   const std::int64_t value = integer(key);
-  if (value < 0) {
-    refuse(key, "0 or more");
+  if (value < 0 || value > kMostCounted) {
+    refuse(key, "a whole number from 0 to 2^53");
   }
   return value;
 }
 
 std::int64_t JsonFields::positive(const char* key) const {
   const std::int64_t value = integer(key);
-  if (value <= 0) {
-    refuse(key, "a positive integer");
+  if (value <= 0 || value > kMostCounted) {
+    refuse(key, "a positive integer up to 2^53");
   }
   return value;
 }

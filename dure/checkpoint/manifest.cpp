@@ -27,7 +27,12 @@ constexpr std::string_view kKeys[] = {"format",
                                       "model",
                                       "files",
                                       kSum};
-constexpr std::string_view kFree[] = {"preset", "dropout", "init_std"};
+constexpr std::string_view kFree[] = {"preset",
+                                      "embedding_dropout",
+                                      "attention_dropout",
+                                      "hidden_dropout",
+                                      "dropout",
+                                      "init_std"};
 
 std::string hex(std::uint64_t value) {
   char text[17];

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/checkpoint/json.h"
 
 namespace dure::checkpoint {
@@ -49,7 +50,7 @@ FileDtype dtype_named(const std::string& name, const std::string& where) {
   DURE_CHECK(false,
              where,
              ": dtype ",
-             name,
+             quoted(name),
              " is unknown; known are F64 F32 F16 BF16, I64 I32 I16 I8, "
              "U64 U32 U16 U8 and BOOL");
   std::abort();  // not reached
@@ -155,7 +156,7 @@ TensorEntry entry_of(const std::string& name,
                      const json& value,
                      std::span<const std::byte> data,
                      const std::string& file) {
-  const std::string where = file + ": tensor " + name;
+  const std::string where = file + ": tensor " + quoted(name);
   DURE_CHECK(value.is_object(), where, ": wanted an object");
   const JsonFields fields(value, where);
   TensorEntry entry{.name = name,
@@ -172,8 +173,11 @@ Metadata metadata_of(const json& value, const std::string& file) {
   DURE_CHECK(value.is_object(), file, ": __metadata__: wanted an object");
   Metadata metadata;
   for (const auto& [key, text] : value.items()) {
-    DURE_CHECK(
-        text.is_string(), file, ": __metadata__: ", key, ": wanted a string");
+    DURE_CHECK(text.is_string(),
+               file,
+               ": __metadata__: ",
+               quoted(key),
+               ": wanted a string");
     metadata.emplace(key, text.get<std::string>());
   }
   return metadata;
@@ -196,7 +200,7 @@ void check_contiguous(std::vector<TensorEntry>& tensors,
     DURE_CHECK(entry.bytes.data() == end,
                file,
                ": tensor ",
-               entry.name,
+               quoted(entry.name),
                " begins at byte ",
                entry.bytes.data() - data.data(),
                " of the data, wanted ",
@@ -292,7 +296,8 @@ const TensorEntry* SafetensorsFile::find(std::string_view name) const {
 
 const TensorEntry& SafetensorsFile::at(std::string_view name) const {
   const TensorEntry* entry = find(name);
-  DURE_CHECK(entry != nullptr, path().string(), ": has no tensor ", name);
+  DURE_CHECK(
+      entry != nullptr, path().string(), ": has no tensor ", quoted(name));
   return *entry;
 }
 

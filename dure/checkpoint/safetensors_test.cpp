@@ -93,7 +93,7 @@ TEST(Safetensors, RefusesATensorThatIsNotDescribed) {
   EXPECT_THAT(refusal(R"({"a":{"dtype":"U8","shape":[0]}})"),
               HasSubstr("has no data_offsets"));
   EXPECT_THAT(refusal(one("F31", "[1]", "[0,4]"), 4),
-              HasSubstr("dtype F31 is unknown"));
+              HasSubstr("dtype \"F31\" is unknown"));
   EXPECT_THAT(refusal(one("U8", "[-1]", "[0,1]"), 1),
               HasSubstr("non-negative integers"));
   EXPECT_THAT(refusal(one("U8", "[1.0]", "[0,1]"), 1),
@@ -124,10 +124,13 @@ TEST(Safetensors, RefusesGapsOverlapsAndLeftovers) {
            R"(},"b":{"dtype":"U8","shape":[2],"data_offsets":)" + b + "}}";
   };
   EXPECT_EQ(parse(file_with(two("[2,4]", "[0,2]"), 4)).tensors.size(), 2U);
-  EXPECT_THAT(refusal(two("[0,2]", "[3,5]"), 5), HasSubstr("tensor b begins"));
-  EXPECT_THAT(refusal(two("[0,2]", "[1,3]"), 3), HasSubstr("tensor b begins"));
+  EXPECT_THAT(refusal(two("[0,2]", "[3,5]"), 5),
+              HasSubstr("tensor \"b\" begins"));
+  EXPECT_THAT(refusal(two("[0,2]", "[1,3]"), 3),
+              HasSubstr("tensor \"b\" begins"));
   EXPECT_THAT(refusal(two("[0,2]", "[0,2]"), 2), HasSubstr("gap or overlap"));
-  EXPECT_THAT(refusal(two("[1,3]", "[3,5]"), 5), HasSubstr("tensor a begins"));
+  EXPECT_THAT(refusal(two("[1,3]", "[3,5]"), 5),
+              HasSubstr("tensor \"a\" begins"));
   EXPECT_THAT(refusal(two("[0,2]", "[2,4]"), 5),
               HasSubstr("1 bytes after the last"));
 }
@@ -136,10 +139,10 @@ TEST(Safetensors, RefusesRepeatedNamesAndOddMetadata) {
   EXPECT_THAT(
       refusal(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)"
               R"("a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})"),
-      HasSubstr("has a twice"));
+      HasSubstr("has \"a\" twice"));
   EXPECT_THAT(refusal(R"({"a":{"dtype":"U8","dtype":"U8","shape":[0],)"
                       R"("data_offsets":[0,0]}})"),
-              HasSubstr("has dtype twice"));
+              HasSubstr("has \"dtype\" twice"));
   EXPECT_THAT(refusal(R"({"__metadata__":{"k":1}})"),
               HasSubstr("wanted a string"));
   EXPECT_THAT(refusal(R"({"__metadata__":[]})"), HasSubstr("wanted an object"));
@@ -188,7 +191,7 @@ TEST_F(SafetensorsFiles, WhatIsWrittenIsRead) {
   }
   EXPECT_EQ(file.find("absent"), nullptr);
   EXPECT_THAT(error_of([&] { file.at("absent"); }),
-              HasSubstr("a.safetensors: has no tensor absent"));
+              HasSubstr("a.safetensors: has no tensor \"absent\""));
 }
 
 TEST_F(SafetensorsFiles, TheFileDoesNotDependOnTheOrderGiven) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/checkpoint/json.h"
 
 namespace dure::checkpoint {
@@ -41,15 +42,15 @@ std::map<std::string, std::string> weight_map_of(const Path& index) {
     DURE_CHECK(file.is_string(),
                index.string(),
                ": weight_map: ",
-               tensor,
+               quoted(tensor),
                ": wanted the name of a file");
     const auto name = file.get<std::string>();
     DURE_CHECK(!name.empty() && Path(name).filename() == name && name != "..",
                index.string(),
                ": weight_map: ",
-               tensor,
+               quoted(tensor),
                ": wanted a file beside the index, found ",
-               name);
+               quoted(name));
     map.emplace(tensor, name);
   }
   return map;
@@ -76,9 +77,9 @@ void TensorFiles::open_index(const Path& index) {
       DURE_CHECK(std::filesystem::exists(shard),
                  index.string(),
                  " places ",
-                 tensor,
+                 quoted(tensor),
                  " in ",
-                 name,
+                 quoted(name),
                  ", which is missing");
       opened.emplace(name, files_.size());
       files_.emplace_back(shard);
@@ -103,7 +104,8 @@ const TensorEntry* TensorFiles::find(std::string_view name) const {
 
 const TensorEntry& TensorFiles::at(std::string_view name) const {
   const TensorEntry* entry = find(name);
-  DURE_CHECK(entry != nullptr, path_.string(), ": has no tensor ", name);
+  DURE_CHECK(
+      entry != nullptr, path_.string(), ": has no tensor ", quoted(name));
   return *entry;
 }
 

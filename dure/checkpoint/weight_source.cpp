@@ -1,6 +1,7 @@
 #include "dure/checkpoint/weight_source.h"
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface.h"
@@ -41,7 +42,7 @@ void expect_tensor(const TensorEntry& entry,
   DURE_CHECK(entry.shape == wanted,
              file,
              ": tensor ",
-             entry.name,
+             quoted(entry.name),
              " has shape ",
              to_string(entry.shape),
              ", wanted ",
@@ -49,10 +50,10 @@ void expect_tensor(const TensorEntry& entry,
   DURE_CHECK(is_float(entry.dtype),
              file,
              ": tensor ",
-             entry.name,
+             quoted(entry.name),
              " is ",
              name_of(entry.dtype),
-             ", wanted F32, F16 or BF16");
+             ", wanted F32, F16, BF16 or F64");
 }
 
 }  // namespace dure::checkpoint

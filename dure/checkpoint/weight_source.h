@@ -28,9 +28,11 @@ class WeightSource {
 
   // All of the weight, row-major, in its logical shape (without the padding of
   // the vocabulary) and our layout, as `dtype`: one of F32, F16, BF16, F64.
-  virtual void read(const std::string& name,
-                    FileDtype dtype,
-                    std::span<std::byte> out) const = 0;
+  // Error where a value is beyond the type's, or is not 0 but would be in F32;
+  // returns how many others became 0.
+  virtual std::int64_t read(const std::string& name,
+                            FileDtype dtype,
+                            std::span<std::byte> out) const = 0;
 
   void read(const std::string& name, std::span<float> out) const {
     read(name, FileDtype::kF32, std::as_writable_bytes(out));

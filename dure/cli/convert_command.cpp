@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -64,10 +65,10 @@ std::unique_ptr<WeightSource> open(const Options& options, const Path& folder) {
 }
 
 // The tokenizer's files go along as they are, also one that can't be loaded
-// here: another program may.
-void write(const WeightSource& source,
-           const Path& folder,
-           const Options& options) {
+// here: another program may. Returns warnings.
+std::vector<std::string> write(const WeightSource& source,
+                               const Path& folder,
+                               const Options& options) {
   const std::optional<FileDtype> dtype = dtype_of(options.dtype);
   const Path path = options.to[1];
   if (options.to[0] == "hf") {
@@ -79,11 +80,12 @@ void write(const WeightSource& source,
          .shard_bytes = static_cast<std::uint64_t>(options.shard_gib * kGib),
          .documents = data::tokenizer_files_in(folder)});
   }
-  checkpoint::write_checkpoint(source,
-                               path,
-                               {.dtype = dtype,
-                                .commit = commit(),
-                                .documents = data::tokenizer_files_in(folder)});
+  return checkpoint::write_checkpoint(
+      source,
+      path,
+      {.dtype = dtype,
+       .commit = commit(),
+       .documents = data::tokenizer_files_in(folder)});
 }
 
 std::uint64_t folder_bytes(const Path& folder) {
@@ -94,23 +96,32 @@ std::uint64_t folder_bytes(const Path& folder) {
   return bytes;
 }
 
-void report(const Options& options,
-            std::int64_t parameters,
-            std::uint64_t bytes,
-            double seconds) {
+struct Facts {
+  std::int64_t parameters;
+  std::uint64_t bytes;
+  double seconds;
+  std::vector<std::string> warnings;
+};
+
+void report(const Options& options, const Facts& facts) {
+  const std::string& path = options.to[1];
   if (options.json) {
-    const nlohmann::ordered_json object = {{"path", options.to[1]},
-                                           {"parameters", parameters},
-                                           {"bytes", bytes},
-                                           {"seconds", seconds}};
+    const nlohmann::ordered_json object = {{"path", path},
+                                           {"parameters", facts.parameters},
+                                           {"bytes", facts.bytes},
+                                           {"seconds", facts.seconds},
+                                           {"warnings", facts.warnings}};
     fmt::print("{}\n", object.dump(2));
     return;
   }
   fmt::print("wrote {}: {} parameters, {:.3f} GB in {:.2f} s\n",
-             options.to[1],
-             parameters,
-             static_cast<double>(bytes) / 1e9,
-             seconds);
+             path,
+             facts.parameters,
+             static_cast<double>(facts.bytes) / 1e9,
+             facts.seconds);
+  for (const std::string& warning : facts.warnings) {
+    fmt::print(stderr, "warning: {}\n", warning);
+  }
 }
 
 void convert(const Options& options) {
@@ -120,13 +131,14 @@ void convert(const Options& options) {
   }
   const Path folder = source_folder(options);
   const std::unique_ptr<WeightSource> source = open(options, folder);
-  write(*source, folder, options);
+  std::vector<std::string> warnings = write(*source, folder, options);
   const std::chrono::duration<double> time =
       std::chrono::steady_clock::now() - start;
   report(options,
-         model::count(source->config()).published,
-         folder_bytes(options.to[1]),
-         time.count());
+         {.parameters = model::count(source->config()).published,
+          .bytes = folder_bytes(options.to[1]),
+          .seconds = time.count(),
+          .warnings = std::move(warnings)});
 }
 
 }  // namespace
@@ -160,8 +172,11 @@ void add_convert(CLI::App& app) {
       "hf is a folder with config.json and model.safetensors (or several files "
       "and\ntheir index), of model_type gpt2 or llama; dure a checkpoint or a "
       "folder of them,\nof which the newest is taken. A tokenizer's files in "
-      "the "
-      "folder go along.\n\n"
+      "the folder go along.\n\n"
+      "Refused: a key of config.json that may change results and that Dure "
+      "does "
+      "not\nhave, weights that are not finite, and weights beyond the largest "
+      "of --dtype.\n\n"
       "Examples:\n"
       "  dure convert --from hf gpt2 --to dure gpt2-dure\n"
       "  dure convert --from dure run/checkpoints --to hf out --dtype bf16");

@@ -38,7 +38,10 @@ steps = 1000
 takes TOML, or a word without quotes. `dure train FILE --print-config` shows
 every key with its value, what it means, what it may be and where it came from,
 as a file that can be read again. An unknown key is an error that names the
-nearest known one. A key that may be "auto" is filled in from others.
+nearest known one. A key that may be "auto" is filled in from others. `dropout`
+sets three keys: what they are given themselves in the same place, the file or
+the command line, holds, and the command line goes over the file. Most numbers
+are computed with in f32: one that isn't 0, but would be there, is refused.
 )";
 
 struct Options {

@@ -33,7 +33,7 @@ nn::Attention make_attention(const ModelConfig& config,
       .rope_theta = config.position == Position::kRope
                         ? std::optional(config.rope_theta)
                         : std::nullopt,
-      .dropout = nn::Dropout(seed, name, config.dropout)};
+      .dropout = nn::Dropout(seed, name, config.dropout.attention)};
   return nn::Attention(
       make_all_to_sharded(config, parameters, name + ".qkv"),
       make_sharded_to_all(config, seed, parameters, name + ".projection"),

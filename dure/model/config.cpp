@@ -67,6 +67,28 @@ void visit_size(Fields& fields, ModelConfig& c) {
                {.least = 1, .most = kMostSequence});
 }
 
+void visit_dropout(Fields& fields, DropoutRates& rates) {
+  const Real share = {.most = 1, .high = End::kExcluded};
+  fields.number("embedding_dropout",
+                rates.embedding,
+                "The share of the embedding's values dropped in training.",
+                share);
+  fields.number("attention_dropout",
+                rates.attention,
+                "The share of attention's weights dropped in training.",
+                share);
+  fields.number("hidden_dropout",
+                rates.hidden,
+                "The share of values dropped in training before each residual "
+                "sum.",
+                share);
+  fields.for_all(
+      "dropout",
+      {"embedding_dropout", "attention_dropout", "hidden_dropout"},
+      "Sets embedding_dropout, attention_dropout and hidden_dropout, "
+      "where they are not given beside it.");
+}
+
 void check_divides(const char* whole_key,
                    std::int64_t whole,
                    const char* part_key,
@@ -130,11 +152,7 @@ void visit(Fields& fields, ModelConfig& c) {
   fields.flag("tie_embeddings",
               c.tie_embeddings,
               "Whether the head uses the token embedding's weights.");
-  fields.number("dropout",
-                c.dropout,
-                "The share of values dropped in training, after the embedding, "
-                "in attention and before each residual sum.",
-                {.most = 1, .high = End::kExcluded});
+  visit_dropout(fields, c.dropout);
   fields.number("norm_epsilon",
                 c.norm_epsilon,
                 "Added to the mean square in norms.",

@@ -19,6 +19,19 @@ enum class Norm : std::uint8_t { kLayerNorm, kRmsNorm };
 enum class Position : std::uint8_t { kLearned, kRope };
 enum class Activation : std::uint8_t { kGelu, kSwiglu };  // kGelu: tanh form
 
+// The share of values that are dropped in training: of the embedding, of the
+// attention's weights, and of what a branch adds to the residual stream.
+struct DropoutRates {
+  double embedding = 0;
+  double attention = 0;
+  double hidden = 0;
+
+  DropoutRates() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor): one rate is one for all
+  DropoutRates(double rate) : embedding(rate), attention(rate), hidden(rate) {}
+  bool operator==(const DropoutRates&) const = default;
+};
+
 struct ModelConfig {
   std::string preset = {};
   Family family = Family::kGpt;
@@ -34,7 +47,7 @@ struct ModelConfig {
   Activation activation = Activation::kGelu;
   bool bias = true;
   bool tie_embeddings = true;
-  double dropout = 0;
+  DropoutRates dropout = {};
   double norm_epsilon = 1e-5;
   double rope_theta = 10000;
   double init_std = 0.02;

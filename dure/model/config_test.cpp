@@ -67,6 +67,11 @@ TEST(ModelConfig, RefusesValuesOutOfRangeHoweverTheyGotThere) {
   EXPECT_THAT(error_of({.kv_heads = -1}), HasSubstr("model.kv_heads: wanted"));
   EXPECT_THAT(error_of({.vocabulary = 0}), HasSubstr("model.vocabulary"));
   EXPECT_THAT(error_of({.dropout = 1}), HasSubstr("model.dropout"));
+  ModelConfig config;
+  config.dropout.attention = -0.1;
+  EXPECT_THAT(error_of(config), HasSubstr("model.attention_dropout"));
+  EXPECT_THAT(error_of({.norm_epsilon = 1e-60}),
+              HasSubstr("model.norm_epsilon"));
   EXPECT_THAT(error_of({.hidden = std::int64_t{1} << 40}),
               HasSubstr("model.hidden"));
 }

@@ -93,7 +93,7 @@ Decoder::Decoder(const ModelConfig& config,
                        config.position == Position::kLearned
                            ? &parameters["embedding.position.weight"]
                            : nullptr,
-                       nn::Dropout(seed, "embedding", config.dropout),
+                       nn::Dropout(seed, "embedding", config.dropout.embedding),
                        part);
   }
   for (std::int64_t i = 0; i < config.layers; ++i) {

@@ -25,7 +25,7 @@ nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
                                      const std::string& name) {
   return nn::ShardedToAll(parameters[name + ".weight"],
                           bias_of(config, parameters, name),
-                          nn::Dropout(seed, name, config.dropout));
+                          nn::Dropout(seed, name, config.dropout.hidden));
 }
 
 nn::Norm make_norm(const ModelConfig& config,

@@ -1,0 +1,128 @@
+#include "dure/base/check.h"
+#include "dure/checkpoint/huggingface_config.h"
+#include "dure/checkpoint/json.h"
+
+namespace dure::checkpoint {
+namespace {
+
+using model::Activation;
+using model::Family;
+using model::ModelConfig;
+using model::Norm;
+using model::Position;
+using nlohmann::json;
+
+const char* torch_name(FileDtype dtype) {
+  switch (dtype) {
+    case FileDtype::kBf16:
+      return "bfloat16";
+    case FileDtype::kF16:
+      return "float16";
+    case FileDtype::kF64:
+      return "float64";
+    default:
+      return "float32";
+  }
+}
+
+// That a setting is the one which Hugging Face's model of the family has.
+template <typename Value>
+void expect_setting(const char* family,
+                    const char* key,
+                    const Value& value,
+                    const Value& wanted,
+                    const char* meaning) {
+  DURE_CHECK(value == wanted,
+             "Hugging Face's ",
+             family,
+             " can't be written: model.",
+             key,
+             " must be ",
+             meaning);
+}
+
+json to_gpt2(const ModelConfig& c) {
+  constexpr const char* kFamily = "gpt2";
+  expect_setting(kFamily, "norm", c.norm, Norm::kLayerNorm, "layer_norm");
+  expect_setting(
+      kFamily, "position", c.position, Position::kLearned, "learned");
+  expect_setting(
+      kFamily, "activation", c.activation, Activation::kGelu, "gelu");
+  expect_setting(kFamily, "bias", c.bias, true, "true");
+  expect_setting(kFamily, "kv_heads", c.kv_heads, c.heads, "model.heads");
+  return {{"model_type", "gpt2"},
+          {"architectures", {"GPT2LMHeadModel"}},
+          {"activation_function", "gelu_new"},
+          {"n_layer", c.layers},
+          {"n_embd", c.hidden},
+          {"n_head", c.heads},
+          {"n_inner", c.ffn_hidden},
+          {"n_positions", c.max_sequence},
+          {"layer_norm_epsilon", c.norm_epsilon},
+          {"embd_pdrop", c.dropout.embedding},
+          {"attn_pdrop", c.dropout.attention},
+          {"resid_pdrop", c.dropout.hidden}};
+}
+
+json to_llama(const ModelConfig& c) {
+  constexpr const char* kFamily = "llama";
+  expect_setting(kFamily, "norm", c.norm, Norm::kRmsNorm, "rms_norm");
+  expect_setting(kFamily, "position", c.position, Position::kRope, "rope");
+  expect_setting(
+      kFamily, "activation", c.activation, Activation::kSwiglu, "swiglu");
+  expect_setting(kFamily, "bias", c.bias, false, "false");
+  return {{"model_type", "llama"},
+          {"architectures", {"LlamaForCausalLM"}},
+          {"hidden_act", "silu"},
+          {"num_hidden_layers", c.layers},
+          {"hidden_size", c.hidden},
+          {"num_attention_heads", c.heads},
+          {"num_key_value_heads", c.kv_heads},
+          {"intermediate_size", c.ffn_hidden},
+          {"max_position_embeddings", c.max_sequence},
+          {"rms_norm_eps", c.norm_epsilon},
+          {"rope_theta", c.rope_theta},
+          {"attention_dropout", c.dropout.attention},
+          {"attention_bias", false},
+          {"mlp_bias", false}};
+}
+
+// A sentence for a rate that Llama's config has no key for.
+std::string unsaid(const char* key, double rate) {
+  return concat("model.",
+                key,
+                " is ",
+                rate,
+                ", for which Hugging Face's llama has no key: training that "
+                "goes on from there goes on without it");
+}
+
+}  // namespace
+
+std::vector<std::string> huggingface_leaves_out(const ModelConfig& config) {
+  std::vector<std::string> sentences;
+  if (config.family == Family::kLlama && config.dropout.embedding > 0) {
+    sentences.push_back(unsaid("embedding_dropout", config.dropout.embedding));
+  }
+  if (config.family == Family::kLlama && config.dropout.hidden > 0) {
+    sentences.push_back(unsaid("hidden_dropout", config.dropout.hidden));
+  }
+  return sentences;
+}
+
+std::string config_to_huggingface(const ModelConfig& given, FileDtype dtype) {
+  const ModelConfig config = model::resolve(given);
+  json object =
+      config.family == Family::kGpt ? to_gpt2(config) : to_llama(config);
+  object["vocab_size"] = config.vocabulary;
+  object["tie_word_embeddings"] = config.tie_embeddings;
+  object["initializer_range"] = config.init_std;
+  object["torch_dtype"] = torch_name(dtype);
+  // The ids belong to the tokenizer, which is not known here; left out, they
+  // would be taken for those of the published models.
+  object["bos_token_id"] = nullptr;
+  object["eos_token_id"] = nullptr;
+  return object.dump(2) + "\n";
+}
+
+}  // namespace dure::checkpoint

@@ -1,0 +1,86 @@
+#include "dure/checkpoint/huggingface_rope.h"
+
+#include <optional>
+#include <string>
+
+#include "dure/base/check.h"
+#include "dure/base/quote.h"
+#include "dure/checkpoint/huggingface_keys.h"
+
+namespace dure::checkpoint {
+namespace {
+
+constexpr double kDefaultTheta = 10000;
+
+void check_whole_head(const JsonFields& fields) {
+  const double share = fields.number_or("partial_rotary_factor", 1);
+  DURE_CHECK(share == 1,
+             fields.source(),
+             ": partial_rotary_factor is ",
+             share,
+             "; Dure turns whole heads (1)");
+}
+
+// Positions divided by 1 are not scaled either. Where both spellings of the
+// type are there, Transformers' versions differ in which they read.
+void check_type(const JsonFields& rope) {
+  for (const char* key : {"rope_type", "type"}) {
+    const std::string type = rope.text_or(key, "default");
+    const double factor =
+        type == "linear" ? rope.number("factor") : rope.number_or("factor", 1);
+    DURE_CHECK((type == "default" || type == "linear") && factor == 1,
+               rope.source(),
+               ": ",
+               key,
+               " is ",
+               quoted(type),
+               " with factor ",
+               factor,
+               "; Dure has only plain RoPE, \"default\"");
+  }
+}
+
+// The base that all places agree on.
+class Theta {
+ public:
+  void take(const JsonFields& fields) {
+    if (!fields.has("rope_theta")) {
+      return;
+    }
+    const double here = fields.number("rope_theta");
+    DURE_CHECK(value_.value_or(here) == here,
+               fields.source(),
+               ": rope_theta is ",
+               fields.shown("rope_theta"),
+               ", but elsewhere in the file ",
+               shown_,
+               "; leave the one that the model was trained with");
+    value_ = here;
+    shown_ = fields.shown("rope_theta");
+  }
+  double value() const { return value_.value_or(kDefaultTheta); }
+
+ private:
+  std::optional<double> value_;
+  std::string shown_;
+};
+
+}  // namespace
+
+double rope_theta_of(const JsonFields& fields) {
+  check_whole_head(fields);
+  Theta theta;
+  theta.take(fields);
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    if (fields.has(key)) {
+      const JsonFields rope(fields.object(key), fields.source() + ": " + key);
+      check_type(rope);
+      check_whole_head(rope);
+      theta.take(rope);
+      check_all_read(rope);
+    }
+  }
+  return theta.value();
+}
+
+}  // namespace dure::checkpoint

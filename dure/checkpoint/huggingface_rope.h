@@ -1,0 +1,14 @@
+// RoPE in a config.json, which has had three spellings: rope_theta and
+// rope_scaling on their own (Transformers 4), both within rope_parameters (5),
+// and files with some of each.
+#pragma once
+
+#include "dure/checkpoint/json.h"
+
+namespace dure::checkpoint {
+
+// The base of the frequencies. Error where positions are scaled or only part of
+// a head is turned, wherever that is said, and where two places disagree.
+double rope_theta_of(const JsonFields& fields);
+
+}  // namespace dure::checkpoint
