@@ -154,6 +154,25 @@ TEST_F(BadCheckpoint, ARunThatDivergesKeepsItsLastWholeStep) {
   EXPECT_EQ(dure("checkpoint verify h").exit_code, 0);
 }
 
+// One rank alone meets the error, the one that writes the metrics to a device
+// that is full: the others are told, and all save together.
+TEST_F(BadCheckpoint, ARankThatFailsKeepsTheLastWholeStepOfAll) {
+  for (const char* const ranks : {"", " --ranks 4 --set parallel.zero=2"}) {
+    ASSERT_EQ(shell("rm -rf o && mkdir o && ln -s /dev/full o/metrics.jsonl")
+                  .exit_code,
+              0);
+    const Outcome outcome = dure(
+        "train config.toml --set log.directory=o --set train.steps=9 --set "
+        "train.global_batch=4 --set train.micro_batch=1" +
+        std::string(ranks));
+    EXPECT_EQ(outcome.exit_code, kFailed);
+    EXPECT_THAT(outcome.errors,
+                AllOf(HasSubstr("metrics.jsonl"),
+                      HasSubstr("step 1, the last one, is saved")));
+    EXPECT_EQ(dure("checkpoint verify o").exit_code, 0);
+  }
+}
+
 TEST_F(BadCheckpoint, OfTwoRunsInOneDirectoryTheSecondIsRefusedByName) {
   const Outcome outcome = shell(
       "$DURE train config.toml --set log.directory=i --set train.steps=100000 "

@@ -20,6 +20,7 @@ struct Lineage {
   Options options;
   std::shared_ptr<FlightRecorder> recorder;
   Fate fate = {};
+  bool is_twin = false;  // the run's failure is not its own
 };
 
 // Buffers that a communicator's collectives, which run one after another, keep

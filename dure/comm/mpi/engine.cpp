@@ -165,7 +165,7 @@ void MpiEngine::enter(const std::shared_ptr<Operation>& operation) {
 }
 
 void MpiEngine::raise_if_failed(const Channel& channel) const {
-  if (fate_.failed()) {
+  if (fate_.failed() && !channel.lineage->is_twin) {
     fate_.raise();
   }
   if (channel.lineage->fate.failed()) {

@@ -13,10 +13,27 @@ namespace dure::comm {
 
 std::unique_ptr<Communicator> MpiCommunicator::make_world(
     const std::shared_ptr<MpiEngine>& engine, const Options& options) {
+  return make_world(engine,
+                    std::make_shared<Lineage>(Lineage{.options = options}));
+}
+
+std::unique_ptr<Communicator> MpiCommunicator::twin(const Options& options) {
+  DURE_CHECK(size() == engine_->facts().size,
+             "only a communicator of all ",
+             engine_->facts().size,
+             " ranks has a twin");
+  const auto all = make_world(
+      engine_,
+      std::make_shared<Lineage>(Lineage{.options = options, .is_twin = true}));
+  return all->subgroup(channel_->world_ranks, axis());
+}
+
+std::unique_ptr<Communicator> MpiCommunicator::make_world(
+    const std::shared_ptr<MpiEngine>& engine,
+    const std::shared_ptr<Lineage>& lineage) {
   const MpiFacts& facts = engine->facts();
-  Identity identity{.rank = facts.rank, .size = facts.size, .options = options};
-  auto lineage = std::make_shared<Lineage>();
-  lineage->options = options;
+  Identity identity{
+      .rank = facts.rank, .size = facts.size, .options = lineage->options};
   lineage->recorder = identity.ledger->recorder;
   auto channel = std::make_shared<Channel>();
   channel->id = world_id(engine->count_world());
@@ -24,7 +41,7 @@ std::unique_ptr<Communicator> MpiCommunicator::make_world(
   channel->rank = facts.rank;
   channel->world_ranks.resize(static_cast<std::size_t>(facts.size));
   std::iota(channel->world_ranks.begin(), channel->world_ranks.end(), 0);
-  channel->lineage = std::move(lineage);
+  channel->lineage = lineage;
   channel->largest_tag = engine->largest_tag();
   engine->run(std::make_shared<MakeWorld>(engine, channel, engine->world()));
   return std::make_unique<MpiCommunicator>(

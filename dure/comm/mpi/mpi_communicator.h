@@ -24,6 +24,8 @@ class MpiCommunicator final : public Communicator {
   void abandon(const std::string& message) override {
     engine_->abandon(message);
   }
+  // Of a communicator of all ranks.
+  std::unique_ptr<Communicator> twin(const Options& options) override;
 
  protected:
   bool supports_request(const Request& request) const override;
@@ -34,6 +36,10 @@ class MpiCommunicator final : public Communicator {
                                               Identity identity) override;
 
  private:
+  static std::unique_ptr<Communicator> make_world(
+      const std::shared_ptr<MpiEngine>& engine,
+      const std::shared_ptr<Lineage>& lineage);
+
   std::shared_ptr<MpiEngine> engine_;
   std::shared_ptr<Channel> channel_;
 };

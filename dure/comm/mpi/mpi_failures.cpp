@@ -130,6 +130,22 @@ const std::map<std::string, Body>& cases() {
          }
          comm.run(Recv{.y = Tensor(&x, {1}), .from = 2, .tag = 7});
        }},
+      // What all have left to say, they say over a twin.
+      {"twin",
+       [](Communicator& comm) {
+         const auto twin = comm.twin({.timeout_seconds = 20});
+         try {
+           if (comm.rank() == 2) {
+             throw Error("the disk of rank 2 is full");
+           }
+           all_reduce(comm, 8);
+         } catch (const Error& error) {
+           comm.abandon(error.what());
+           all_reduce(*twin, 8);
+           std::fprintf(stderr, "rank %d: over the twin\n", comm.rank());
+           throw;
+         }
+       }},
       {"killed",
        [](Communicator& comm) {
          all_reduce(comm, 3);
@@ -165,7 +181,8 @@ bool compares(const std::string& name) {
 
 // No timeout is what ends it.
 bool waits_long(const std::string& name) {
-  return name == "throws" || name == "abandons" || !compares(name);
+  return name == "throws" || name == "abandons" || name == "twin" ||
+         !compares(name);
 }
 
 // What the rank that timed out has written about rank 2.

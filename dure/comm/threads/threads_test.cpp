@@ -209,6 +209,28 @@ TEST(Threads, ATimeoutWritesTheFlightRecorders) {
 }
 
 // Reductions by many threads give the bits of one that adds in order.
+TEST(Threads, ATwinTalksOnWhenItsWorldHasFailed) {
+  std::atomic<int> talked = 0;
+  run_threads(4, {}, [&](Communicator& world) {
+    const auto twin = world.twin({.timeout_seconds = 20});
+    try {
+      if (world.rank() == 2) {
+        throw Error("the disk of rank 2 is full");
+      }
+      world.run(Barrier{});
+    } catch (const Error& error) {
+      world.abandon(error.what());
+    }
+    EXPECT_THROW(world.run(Barrier{}), Aborted);
+    std::int64_t sum = world.rank();
+    const Tensor x(&sum, {1});
+    twin->run(AllReduce{.y = x, .x = x});
+    EXPECT_EQ(sum, 6);
+    ++talked;
+  });
+  EXPECT_EQ(talked, 4);
+}
+
 TEST(Threads, ResultsAreTheSameOnEveryRankAndEveryRun) {
   std::vector<std::vector<float>> results;
   std::mutex mutex;
