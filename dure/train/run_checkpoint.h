@@ -1,28 +1,15 @@
 // A trainer to disk and back.
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "dure/base/files.h"
 #include "dure/base/log.h"
 #include "dure/checkpoint/checkpoint.h"
-#include "dure/data/data_identity.h"
+#include "dure/train/same_run.h"
 #include "dure/train/trainer.h"
 
 namespace dure::train {
-
-// What a checkpoint holds beside weights and states, and what these belong to.
-struct RunDocuments {
-  std::map<std::string, std::string> tokenizer = {};  // its files
-  data::DataIdentity data = {};
-  std::int64_t epochs = 0;  // of the training data
-};
-
-// The order in which a run deals its samples that goes on from `checkpoint`, or
-// begins where that is empty: its own, unless checkpoint.accept_changed says
-// otherwise.
-data::SampleOrder order_after(const Path& checkpoint, const Config& config);
 
 // The files and tensors of a run's checkpoints, at a step.
 checkpoint::CheckpointPlan plan_of(const Config& config,
