@@ -73,6 +73,7 @@ RunDirectories::RunDirectories(const Config& config,
   }
   const Path checkpoints = config.checkpoint.directory;
   make_directories(checkpoints);
+  sync_directory(checkpoints.parent_path());
   if (!std::filesystem::equivalent(log, checkpoints)) {
     locks_.emplace_back(checkpoints);
     try_to_write(checkpoints);
