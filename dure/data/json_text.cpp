@@ -23,7 +23,7 @@ std::string reason(simdjson::error_code error) {
     case simdjson::INCORRECT_TYPE:
       return "wanted an object and in it a string, found another type";
     case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
-      return "a bracket is not closed";
+      return "a bracket is not closed; wanted a whole object on one line";
     case simdjson::EMPTY:
       return "there is nothing";
     default:
