@@ -487,6 +487,7 @@ TEST(Manifest, ReadsOneRateForAllAndBoundsCounts) {
   const Manifest manifest = {.model = model::resolve({.dropout = 0.3})};
   nlohmann::json json = nlohmann::json::parse(to_json(manifest));
   EXPECT_EQ(json["model"]["dropout"], 0.3);
+  EXPECT_EQ(json.erase("xxh64"), 1U);
   for (const char* key :
        {"embedding_dropout", "attention_dropout", "hidden_dropout"}) {
     EXPECT_EQ(json["model"].erase(key), 1U);

@@ -105,12 +105,15 @@ std::string sum_of(json object) {
   return hex(xxh64(std::as_bytes(std::span(text))));
 }
 
-// Manifests of versions before it had one are taken without.
-void check_sum(const json& object, const std::string& source) {
+// Manifests of versions before it had one are taken without. The text must be
+// as it was written, too: 1E-05 for 1e-05 is another bit.
+void check_sum(const json& object,
+               std::string_view text,
+               const std::string& source) {
   if (object.contains(kSum)) {
-    DURE_CHECK(object[kSum] == sum_of(object),
+    DURE_CHECK(object[kSum] == sum_of(object) && text == object.dump(2) + "\n",
                source,
-               " is damaged: its sum is ",
+               " is damaged, not as it was written: its sum is ",
                sum_of(object),
                ", and it says ",
                quoted(object[kSum].dump()));
@@ -190,7 +193,7 @@ Manifest manifest_from_json(std::string_view text, const std::string& source) {
              ": not a checkpoint of Dure's (format is not ",
              kFormat,
              ")");
-  check_sum(object, source);
+  check_sum(object, text, source);
   check_version(fields);
   check_keys(object, source);
   Manifest manifest{.model = model_from(fields.object("model"), source),

@@ -1,7 +1,10 @@
 #include "dure/train/load_weights.h"
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
+#include "dure/base/check.h"
 #include "dure/model/initialize.h"
 #include "dure/model/weights.h"
 #include "dure/train/combine.h"
@@ -20,6 +23,22 @@ std::vector<WeightPart> parts_of(const Replica& replica) {
         {replica.parameters().all()[weight].name, kept.offset, kept.value});
   }
   return parts;
+}
+
+void check_finite(const std::string& weight,
+                  std::span<const mesh::Stretch> stretches,
+                  std::span<const float> values) {
+  for (const mesh::Stretch& stretch : stretches) {
+    const auto some = values.subspan(static_cast<std::size_t>(stretch.local),
+                                     static_cast<std::size_t>(stretch.length));
+    DURE_CHECK(std::all_of(some.begin(),
+                           some.end(),
+                           [](float value) { return std::isfinite(value); }),
+               "weight ",
+               weight,
+               " holds NaN or infinity, so the model computes nothing; take a "
+               "checkpoint from before that");
+  }
 }
 
 }  // namespace
@@ -53,6 +72,7 @@ void load_weights(Rank& rank,
                  std::span<const mesh::Stretch> stretches,
                  std::span<float> out) {
                source.read_stretches(weight, stretches, out);
+               check_finite(weight, stretches, out);
              });
   replica.store().share();
 }

@@ -15,7 +15,7 @@ Path find_weights(comm::Communicator& world, const Path& path, const Log& log);
 
 // Both fill what this rank keeps and hand it to the others, the first of those
 // that keep the same to the rest: collective. The rows that pad the vocabulary
-// are 0.
+// are 0. Loading: Error where a weight is not finite.
 void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed);
 void load_weights(Rank& rank,
                   Replica& replica,
