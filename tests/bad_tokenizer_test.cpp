@@ -101,10 +101,11 @@ TEST_F(BadTokenizer, ConversionsTakeItsFilesAlong) {
 }
 
 TEST_F(BadTokenizer, APathInAForeignCheckpointIsNotFollowed) {
-  ASSERT_EQ(shell("cp -r ab_hf foreign && rm foreign/*token* && echo "
-                  "'{\"tokenizer\": \"tok\"}' > foreign/trainer.json")
+  ASSERT_EQ(shell("cp -r ab_hf foreign && rm foreign/*token* && cp "
+                  "ab_run/checkpoints/step_*/trainer.json foreign")
                 .exit_code,
             0);
+  EXPECT_NE(read("foreign/trainer.json").find("\"tok\""), std::string::npos);
   EXPECT_NE(error_of("generate --checkpoint foreign --prompt ab", kUsage)
                 .find("--tokenizer"),
             std::string::npos);
