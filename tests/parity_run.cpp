@@ -85,7 +85,7 @@ ParityOutcome run_layout(train::Config config,
       mine.losses.push_back(step.loss);
       mine.norms.push_back(step.grad_norm);
     }
-    mine.validation = trainer.evaluate(data, 11);
+    mine.validation = trainer.evaluate(data, 11).value();
     const std::lock_guard lock(mutex);
     DURE_CHECK(
         outcome.losses.empty() ||

@@ -70,7 +70,7 @@ struct Run : testing::Test {
 
   void train(const Config& config, Start start = Start::kNew) const {
     const InterruptWatch interrupts;
-    train::run_training(config, {.start = start, .stop = interrupts.token()});
+    train::run_training(config, {.start = start, .stop = interrupts.request()});
   }
 
   // On so many ranks, as threads.

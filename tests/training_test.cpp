@@ -147,7 +147,7 @@ TEST_P(Training, EvaluationDoesNotDependOnTheMicroBatch) {
     config.train.micro_batch = micro_batch;
     Rank rank({});
     Trainer trainer(rank, train::resolve(config));
-    return trainer.evaluate(small_data(), 50);
+    return trainer.evaluate(small_data(), 50).value();
   };
   const double single = evaluated(GetParam(), 1);
   for (const std::int64_t micro_batch : {2, 3, 20, 60}) {
@@ -163,7 +163,7 @@ TEST_P(Training, DropoutIsForTrainingOnly) {
     Rank rank({});
     Trainer trainer(rank, train::resolve(config));
     const Walks data = small_data();
-    const double evaluated = trainer.evaluate(data, 4);
+    const double evaluated = trainer.evaluate(data, 4).value();
     return std::pair(evaluated, trainer.step(data).loss);
   };
   const auto [evaluated, trained] = both(0.5);

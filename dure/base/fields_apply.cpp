@@ -5,6 +5,7 @@
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
 #include "dure/base/nearest.h"
+#include "dure/base/quote.h"
 
 namespace dure {
 namespace {
@@ -34,7 +35,7 @@ std::string nearest_key(const Fields& fields, const std::string& key) {
   }
   throw UsageError(concat(setting.where,
                           ": unknown key ",
-                          setting.key,
+                          shown_name(setting.key),
                           "; did you mean ",
                           nearest_key(fields, setting.key),
                           "?"));

@@ -1,6 +1,5 @@
 #include "dure/base/files.h"
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -8,13 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/links.h"
 
 namespace dure {
 namespace {
 
 constexpr std::size_t kLargeWrite = std::size_t{1} << 20;
+constexpr std::size_t kChunk = std::size_t{1} << 16;
 
 std::string reason() {
   return std::strerror(errno);
@@ -36,9 +38,9 @@ class Descriptor {
   int value_;
 };
 
-std::size_t size_of(const Descriptor& file, const Path& path) {
+struct stat status_of(int descriptor, const Path& path) {
   struct stat status {};
-  DURE_CHECK(::fstat(file.get(), &status) == 0,
+  DURE_CHECK(::fstat(descriptor, &status) == 0,
              "can't read the size of ",
              path.string(),
              ": ",
@@ -46,26 +48,41 @@ std::size_t size_of(const Descriptor& file, const Path& path) {
   DURE_CHECK(!S_ISDIR(status.st_mode),
              path.string(),
              " is a directory, wanted a file");
-  return static_cast<std::size_t>(status.st_size);
+  return status;
 }
 
-// Unique within the machine's processes: ranks that are threads of one process
-// may write the same path at once.
-Path temporary_name(const Path& path) {
-  static std::atomic<int> next{0};  // names only; no result depends on it
-  return path.string() + ".tmp." + std::to_string(::getpid()) + "." +
-         std::to_string(next++);
+// A FIFO is opened without waiting for whoever writes to it, and refused.
+constexpr int kRegular = O_RDONLY | O_NONBLOCK;
+
+struct stat status_of_regular(int descriptor, const Path& path) {
+  const struct stat status = status_of(descriptor, path);
+  DURE_CHECK(S_ISREG(status.st_mode),
+             path.string(),
+             " is a pipe or a device, wanted a regular file");
+  return status;
 }
 
-}  // namespace
+[[noreturn]] void fail_as_too_long(const Path& path, std::size_t most) {
+  fail(__FILE__,
+       __LINE__,
+       concat(path.string(),
+              " has more than ",
+              most,
+              " bytes, which no text of its kind needs; is it the right "
+              "file?"));
+}
 
-std::string read_file(const Path& path) {
-  const Descriptor file(path, O_RDONLY);
+std::string read_all(int descriptor, const Path& path, std::size_t most) {
+  const struct stat status = status_of(descriptor, path);
+  const auto bytes = static_cast<std::size_t>(status.st_size);
+  if (bytes > most) {
+    fail_as_too_long(path, most);
+  }
   std::string text;
-  text.reserve(size_of(file, path));
-  char chunk[1 << 16];
+  text.reserve(bytes);
+  std::vector<char> chunk(kChunk);
   for (;;) {
-    const ssize_t got = ::read(file.get(), chunk, sizeof chunk);
+    const ssize_t got = ::read(descriptor, chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) {
       continue;
     }
@@ -73,13 +90,55 @@ std::string read_file(const Path& path) {
     if (got == 0) {
       return text;
     }
-    text.append(chunk, static_cast<std::size_t>(got));
+    text.append(chunk.data(), static_cast<std::size_t>(got));
+    if (text.size() > most) {
+      fail_as_too_long(path, most);
+    }
   }
 }
 
-MappedFile::MappedFile(const Path& path, Access access) : path_(path) {
+// The number of a descriptor of this process that the path means, as
+// /dev/stdout does; -1 where it means none. Such a file is not opened anew: its
+// descriptor stands where the output before it has ended.
+int descriptor_meant(const Path& path) {
+  constexpr int kMostLinks = 40;
+  std::error_code none;
+  const Path own = std::filesystem::read_symlink("/proc/self", none);
+  Path at = path;
+  for (int links = 0; links < kMostLinks && !none; ++links) {
+    const std::string folder = at.parent_path().string();
+    if (folder == "/proc/self/fd" || folder == "/dev/fd" ||
+        folder == "/proc/" + own.string() + "/fd") {
+      const std::string name = at.filename().string();
+      return name.find_first_not_of("0123456789") == std::string::npos &&
+                     name.size() < 8
+                 ? std::stoi("0" + name)
+                 : -1;
+    }
+    at = at.parent_path() / std::filesystem::read_symlink(at, none);
+  }
+  return -1;
+}
+
+}  // namespace
+
+std::string read_file(const Path& path, std::size_t most) {
   const Descriptor file(path, O_RDONLY);
-  size_ = size_of(file, path);
+  return read_all(file.get(), path, most);
+}
+
+std::string read_regular_file(const Path& path, std::size_t most) {
+  const Descriptor file(path, kRegular);
+  status_of_regular(file.get(), path);
+  return read_all(file.get(), path, most);
+}
+
+MappedFile::MappedFile(const Path& path, Access access) : path_(path) {
+  const Descriptor file(path, kRegular);
+  const struct stat status = status_of_regular(file.get(), path);
+  device_ = status.st_dev;
+  number_ = status.st_ino;
+  size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) {  // mmap refuses a length of zero
     return;
   }
@@ -91,13 +150,31 @@ MappedFile::MappedFile(const Path& path, Access access) : path_(path) {
   data_ = static_cast<const std::byte*>(map);
 }
 
+void MappedFile::expect_unchanged() const {
+  struct stat now {};
+  const bool same = ::stat(path_.c_str(), &now) == 0 && now.st_dev == device_ &&
+                    now.st_ino == number_;
+  DURE_CHECK(!same || static_cast<std::size_t>(now.st_size) == size_,
+             path_.string(),
+             " had ",
+             size_,
+             " bytes and now has ",
+             now.st_size,
+             ": it was changed while it is read; put new data beside it under "
+             "another name, or rename it over this");
+}
+
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
+      device_(other.device_),
+      number_(other.number_),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(device_, other.device_);
+  std::swap(number_, other.number_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
@@ -110,19 +187,58 @@ MappedFile::~MappedFile() {
 }
 
 AtomicFile::AtomicFile(Path path)
-    : path_(std::move(path)), temporary_(temporary_name(path_)) {
-  descriptor_ = ::open(
-      temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    : path_(std::move(path)), target_(target_of(path_)) {
+  std::error_code none;
+  const auto there = std::filesystem::status(path_, none);
+  DURE_CHECK(!path_.empty(), "wanted the name of a file, got an empty one");
+  DURE_CHECK(path_.has_filename() && !std::filesystem::is_directory(there),
+             "can't create ",
+             path_.string(),
+             ": it is a directory, wanted a file");
+  const bool is_file = !std::filesystem::exists(there) ||
+                       std::filesystem::is_regular_file(there);
+  if (is_file && descriptor_meant(path_) < 0) {
+    begin_file();
+  } else {
+    begin_stream();
+  }
+}
+
+void AtomicFile::begin_file() {
+  temporary_.emplace(target_);
+  struct stat old {};
+  const bool replaces = ::stat(target_.c_str(), &old) == 0;
+  const bool allowed = !replaces || ::access(target_.c_str(), W_OK) == 0;
+  descriptor_ = allowed ? ::open(temporary_->path().c_str(),
+                                 O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                                 0666)
+                        : -1;
   DURE_CHECK(descriptor_ >= 0,
              "can't create ",
              path_.string(),
              ": ",
              reason(),
              "; choose a directory that exists and can be written");
+  if (replaces) {
+    // In this order: a change of the owner may take bits of the mode away.
+    [[maybe_unused]] const int ignored =
+        ::fchown(descriptor_, old.st_uid, old.st_gid);
+    ::fchmod(descriptor_, old.st_mode & 07777);
+  }
+}
+
+void AtomicFile::begin_stream() {
+  const int meant = descriptor_meant(path_);
+  descriptor_ = meant >= 0
+                    ? ::fcntl(meant, F_DUPFD_CLOEXEC, 0)
+                    : ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  DURE_CHECK(
+      descriptor_ >= 0, "can't write to ", path_.string(), ": ", reason());
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
+      target_(std::move(other.target_)),
       temporary_(std::move(other.temporary_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       size_(other.size_) {}
@@ -130,8 +246,17 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
 AtomicFile::~AtomicFile() {
   if (descriptor_ >= 0) {
     ::close(descriptor_);
-    ::unlink(temporary_.c_str());
   }
+}
+
+void AtomicFile::fail_to_write() const {
+  fail(__FILE__,
+       __LINE__,
+       concat("can't write ",
+              path_.string(),
+              ": ",
+              reason(),
+              temporary_ ? "; nothing was left under that name" : ""));
 }
 
 void AtomicFile::put(std::size_t offset, const void* data, std::size_t bytes) {
@@ -140,16 +265,15 @@ void AtomicFile::put(std::size_t offset, const void* data, std::size_t bytes) {
   const std::size_t size = bytes;
   while (bytes > 0) {
     const ssize_t put =
-        ::pwrite(descriptor_, from, bytes, static_cast<off_t>(offset));
+        temporary_
+            ? ::pwrite(descriptor_, from, bytes, static_cast<off_t>(offset))
+            : ::write(descriptor_, from, bytes);
     if (put < 0 && errno == EINTR) {
       continue;
     }
-    DURE_CHECK(put >= 0,
-               "can't write ",
-               path_.string(),
-               ": ",
-               reason(),
-               "; nothing was left under that name");
+    if (put < 0) {
+      fail_to_write();
+    }
     from += put;
     offset += static_cast<std::size_t>(put);
     bytes -= static_cast<std::size_t>(put);
@@ -171,23 +295,34 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
 void AtomicFile::write_at(std::size_t offset,
                           const void* data,
                           std::size_t bytes) {
+  DURE_CHECK(temporary_.has_value(),
+             path_.string(),
+             " is a pipe or a device, and this is not written from front to "
+             "end; wanted the name of a file");
   put(offset, data, bytes);
 }
 
 void AtomicFile::commit() {
-  DURE_CHECK(
-      ::fsync(descriptor_) == 0, "can't sync ", path_.string(), ": ", reason());
+  // A pipe or a device has nothing to sync.
+  DURE_CHECK(::fsync(descriptor_) == 0 || !temporary_,
+             "can't sync ",
+             path_.string(),
+             ": ",
+             reason());
   DURE_CHECK(::close(std::exchange(descriptor_, -1)) == 0,
              "can't close ",
              path_.string(),
              ": ",
              reason());
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const std::string why = reason();
-    ::unlink(temporary_.c_str());
-    DURE_CHECK(false, "can't rename to ", path_.string(), ": ", why);
+  if (!temporary_) {
+    return;
   }
-  sync_directory(path_.parent_path());
+  DURE_CHECK(::rename(temporary_->path().c_str(), target_.c_str()) == 0,
+             "can't rename to ",
+             path_.string(),
+             ": ",
+             reason());
+  sync_directory(target_.parent_path());
 }
 
 void write_file_atomically(const Path& path, std::string_view text) {
@@ -197,9 +332,11 @@ void write_file_atomically(const Path& path, std::string_view text) {
 }
 
 void make_directories(const Path& path) {
+  DURE_CHECK(!path.empty(), "wanted the name of a directory, got an empty one");
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  DURE_CHECK(!error && std::filesystem::is_directory(path),
+  std::error_code none;
+  DURE_CHECK(!error && std::filesystem::is_directory(path, none),
              "can't create the directory ",
              path.string(),
              ": ",

@@ -2,19 +2,28 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "dure/base/temporary.h"
+
 namespace dure {
 
-using Path = std::filesystem::path;
+// Far above what a configuration, a manifest or a tokenizer takes.
+inline constexpr std::size_t kMostText = std::size_t{1} << 28;
 
-// The whole file. Throws Error where it can't be read.
-std::string read_file(const Path& path);
+// The whole file, which may be a pipe or a device. Throws Error where it can't
+// be read, or has more than `most` bytes: input without an end is one.
+std::string read_file(const Path& path, std::size_t most = kMostText);
 
-// A read-only map of a whole file; empty files are allowed. Movable.
+// As read_file(), for what stands in a folder that we wrote: a FIFO or a device
+// in its place is an error, where another might be waited for.
+std::string read_regular_file(const Path& path, std::size_t most = kMostText);
+
+// A read-only map of a whole regular file; empty ones are allowed. Movable.
 class MappedFile {
  public:
   // How the file will be read: the kernel's read-ahead follows it.
@@ -31,17 +40,31 @@ class MappedFile {
   }
   const Path& path() const { return path_; }
 
+  // Throws Error where the file no longer has the size that it was mapped with:
+  // what is read beyond its end would end the process (process.h), and what is
+  // read before it is other data. A file that was renamed over it is another,
+  // and changes nothing. Costs a microsecond.
+  void expect_unchanged() const;
+
  private:
   Path path_;
+  std::uint64_t device_ = 0;
+  std::uint64_t number_ = 0;  // with the device: which file it is
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
 
 // A file that appears under its name, whole, at commit(), or never: bytes go to
-// a neighbour "NAME.tmp.PID.N", which commit() syncs and renames. A destructor
-// without commit removes the neighbour. Every failure (full disk, read-only
-// directory) is an Error that names the path. Several threads may write_at()
-// different bytes at once; all else is for one thread at a time.
+// a Temporary, which commit() syncs and renames. Without commit the file that
+// stood there stays. Where the path leads through links, that is where the file
+// appears, and the links stay; of a file that is replaced, the mode stays, and
+// the owner as far as the system lets us. What can't be replaced, a device or a
+// pipe (or /dev/stdout), is written to as the bytes come. A directory is an
+// error, and so is a file that may not be written.
+//
+// Every failure (full disk, read-only directory) is an Error that names the
+// path. Several threads may write_at() different bytes at once; all else is for
+// one thread at a time.
 class AtomicFile {
  public:
   explicit AtomicFile(Path path);
@@ -52,16 +75,21 @@ class AtomicFile {
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
   // Writes anywhere, such as a header's counts over those written before;
-  // size() counts only what write() appended.
+  // size() counts only what write() appended. Throws Error for devices and
+  // pipes, which are written from front to end.
   void write_at(std::size_t offset, const void* data, std::size_t bytes);
   std::size_t size() const { return size_; }
   void commit();
 
  private:
+  void begin_file();
+  void begin_stream();
   void put(std::size_t offset, const void* data, std::size_t bytes);
+  [[noreturn]] void fail_to_write() const;
 
-  Path path_;
-  Path temporary_;
+  Path path_;                           // as it was given, for messages
+  Path target_;                         // and where it leads
+  std::optional<Temporary> temporary_;  // none: a device or a pipe
   int descriptor_ = -1;
   std::size_t size_ = 0;
 };

@@ -1,16 +1,58 @@
-// Ctrl-C and SIGTERM as a request instead of an end.
+// Signals that ask a program to end, as a request instead of an end.
 #pragma once
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <signal.h>
 #include <stop_token>
+#include <string>
 #include <thread>
 
 namespace dure {
 
-// While it lives, the first SIGINT or SIGTERM requests a stop of token(); a
-// second one ends the process as it would have without. Signals are blocked in
-// the calling thread and in all threads started from it later, so make it
-// before any. Keeps no global state; one at a time in a process.
+// Whether something long is asked to stop, and how it would go about it now.
+// Copies are one request; any thread may use them. One that belongs to no
+// InterruptWatch is never made.
+class StopRequest {
+ public:
+  bool stop_requested() const { return state_->requested; }
+
+  // From now on there is something to keep: the first signal only makes the
+  // request, and `answer` is said at once, such as "stopping after this step,
+  // then saving". It must live as long as the program does. Before the first
+  // call of any copy a signal ends the process.
+  void answer(const char* answer) const { state_->answer = answer; }
+
+  // Another process of the same run says what there is to be said.
+  void keep_quiet() const { state_->quiet = true; }
+
+ private:
+  friend class InterruptWatch;
+  struct State {
+    std::atomic<bool> requested = false;
+    std::atomic<const char*> answer = nullptr;
+    std::atomic<bool> quiet = false;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+// While it lives, SIGINT, SIGTERM, SIGHUP and SIGUSR1 are answered at once, in
+// a line on standard error, whatever the other threads do or wait for:
+//
+//   nothing to keep         temporary.h's are removed, and the process ends as
+//                           the signal would have ended it
+//   something to keep       a stop of request() is requested
+//   SIGINT or SIGTERM for   the process ends at once; what killed it leaves,
+//   the second time         the next run removes
+//
+// The same signal within a tenth of a second is the same one: a group and its
+// process get it both from timeout(1). A SIGHUP that is ignored as the process
+// begins (nohup) stays ignored. Signals are blocked in the calling thread and
+// in all threads started from it later, so make it before any; a program that
+// is started meanwhile needs Unblocked. One at a time in a process.
 class InterruptWatch {
  public:
   InterruptWatch();
@@ -18,14 +60,31 @@ class InterruptWatch {
   InterruptWatch& operator=(const InterruptWatch&) = delete;
   ~InterruptWatch();
 
-  std::stop_token token() const { return interrupted_.get_token(); }
+  const StopRequest& request() const { return request_; }
+
+  // While it lives, the calling thread takes the signals as if there were no
+  // watch, and so do programs that it starts.
+  class Unblocked {
+   public:
+    Unblocked();
+    Unblocked(const Unblocked&) = delete;
+    Unblocked& operator=(const Unblocked&) = delete;
+    ~Unblocked();
+
+   private:
+    sigset_t old_mask_{};
+  };
 
  private:
-  void watch(const std::stop_token& over);
+  using Clock = std::chrono::steady_clock;
 
-  sigset_t signals_{};
+  void watch(const std::stop_token& over);
+  void take(int signal);
+  void say(const std::string& line) const;
+
   sigset_t old_mask_{};
-  std::stop_source interrupted_;
+  StopRequest request_;
+  std::map<int, Clock::time_point> taken_;  // when each came last
   std::jthread watcher_;
 };
 

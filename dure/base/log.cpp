@@ -6,6 +6,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 
 #include "dure/base/files.h"
+#include "dure/base/quote.h"
 
 namespace dure {
 
@@ -51,8 +52,9 @@ Log::Log(const Options& options) : sink_(std::make_shared<Sink>()) {
 }
 
 void Log::write(Level level, std::string_view line) const {
+  const std::string text = printable(line);
   sink_->logger.log(to_spdlog(level),
-                    spdlog::string_view_t(line.data(), line.size()));
+                    spdlog::string_view_t(text.data(), text.size()));
 }
 
 }  // namespace dure

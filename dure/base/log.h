@@ -7,7 +7,8 @@
 
 namespace dure {
 
-// Copies share one sink; each line is written whole, from any thread.
+// Copies share one sink; each line is written whole, from any thread, with what
+// could move a cursor escaped. That it can't be written is no error.
 class Log {
  public:
   enum class Level { kDebug, kInfo, kWarning, kError };

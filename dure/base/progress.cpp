@@ -4,8 +4,11 @@
 #include <cmath>
 #include <cstdio>
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <utility>
+
+#include "dure/base/quote.h"
 
 namespace dure {
 
@@ -28,6 +31,34 @@ std::string duration_text(double seconds) {
     return fmt::format("{} min {:02} s", s / 60, s % 60);
   }
   return fmt::format("{} h {:02} min", s / 3600, s / 60 % 60);
+}
+
+namespace {
+
+// As much of it as one line of the terminal takes: more would wrap, and the
+// next could not be drawn over it.
+std::string cut_to_terminal(std::string line) {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) {
+    return line;
+  }
+  return first_characters(line, size.ws_col - 1U);
+}
+
+}  // namespace
+
+std::string first_characters(std::string_view text, std::size_t most) {
+  std::size_t characters = 0;
+  std::size_t bytes = 0;
+  for (; bytes < text.size(); ++bytes) {
+    const bool begins =
+        (static_cast<unsigned char>(text[bytes]) & 0xc0) != 0x80;
+    characters += begins ? 1 : 0;
+    if (characters > most) {
+      break;
+    }
+  }
+  return std::string(text.substr(0, bytes));
 }
 
 Progress::Progress(std::string label, std::uint64_t total)
@@ -77,11 +108,13 @@ void Progress::finish(std::string_view detail) {
 }
 
 void Progress::show(const std::string& line, bool last) {
+  const bool redrawn = terminal_ && !last;
+  const std::string text = printable(line);
+  const std::string shown = redrawn ? cut_to_terminal(text) : text;
   const char* start = terminal_ ? "\r\033[K" : "";
-  const char* end = terminal_ && !last ? "" : "\n";
-  std::fputs((start + line + end).c_str(), stderr);
+  std::fputs((start + shown + (redrawn ? "" : "\n")).c_str(), stderr);
   std::fflush(stderr);
-  open_ = terminal_ && !last;
+  open_ = redrawn;
 }
 
 }  // namespace dure

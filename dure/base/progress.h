@@ -1,10 +1,13 @@
 // A progress line on standard error.
 //
-// On a terminal the line is redrawn in place a few times a second; elsewhere
-// (a log file, CI) a line is printed at most every ten seconds, and the last.
+// On a terminal the line is redrawn in place a few times a second, cut to its
+// width; elsewhere (a log file, CI) a line is printed at most every ten
+// seconds, and the last. That it can't be written is no error: who watched is
+// gone.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +19,9 @@ std::string with_prefix(double value);
 
 // "12 s", "3 min 20 s", "2 h 05 min".
 std::string duration_text(double seconds);
+
+// The beginning of a text in UTF-8, of at most so many characters.
+std::string first_characters(std::string_view text, std::size_t most);
 
 class Progress {
  public:

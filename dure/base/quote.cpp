@@ -75,6 +75,14 @@ std::string Quoted::operator()(std::string_view text, std::size_t most) const {
   return '"' + escaped_text(text, "", most) + '"';
 }
 
+std::string shown_name(std::string_view name) {
+  const bool plain = !name.empty() &&
+                     name.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "0123456789_-./:@+") == std::string_view::npos;
+  return plain ? std::string(name) : quoted(name);
+}
+
 std::string printable(std::string_view text) {
   return escaped_text(text, "\n\t\"\\", std::string_view::npos);
 }

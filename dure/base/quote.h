@@ -18,8 +18,12 @@ struct Quoted {
 };
 inline constexpr Quoted quoted;
 
-// As above, without the quotes and with quotes as they are: for a whole message
-// or line on its way to a terminal. Line ends and tabs stay.
+// A name of a tensor, a file or a key, for a table or a message: as it is,
+// where it is made of letters, digits and the marks of such names; else quoted.
+std::string shown_name(std::string_view name);
+
+// As quoted(), without the quotes and with quotes as they are: for a whole
+// message or line on its way to a terminal. Line ends and tabs stay.
 std::string printable(std::string_view text);
 
 }  // namespace dure

@@ -52,5 +52,13 @@ TEST(Printable, KeepsLinesAndQuotes) {
   EXPECT_EQ(printable("\x1b[31m\r"), "\\x1b[31m\\r");
 }
 
+TEST(Quote, ShowsAPlainNameAsItIs) {
+  EXPECT_EQ(shown_name("model.layers.0.q_proj/w:0"),
+            "model.layers.0.q_proj/w:0");
+  EXPECT_EQ(shown_name("two words"), "\"two words\"");
+  EXPECT_EQ(shown_name("a\nerror: b"), "\"a\\nerror: b\"");
+  EXPECT_EQ(shown_name(""), "\"\"");
+}
+
 }  // namespace
 }  // namespace dure

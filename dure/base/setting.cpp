@@ -12,6 +12,7 @@ namespace dure {
 namespace {
 
 constexpr std::size_t kLongestShown = 60;
+constexpr std::size_t kMostSettings = std::size_t{1} << 24;
 
 std::string shorten(std::string text) {
   if (text.size() > kLongestShown) {
@@ -133,7 +134,7 @@ std::vector<Setting> parse_settings(std::string_view text,
 }
 
 std::vector<Setting> read_settings(const Path& path) {
-  return parse_settings(read_file(path), path.string());
+  return parse_settings(read_file(path, kMostSettings), path.string());
 }
 
 Setting parse_set_argument(const std::string& argument) {

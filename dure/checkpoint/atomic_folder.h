@@ -8,9 +8,8 @@
 
 namespace dure::checkpoint {
 
-// Files go to path(), a hidden neighbour ".NAME.tmp.HOST.PID" of the folder to
-// be; a destructor without commit removes it. What a killed process leaves, the
-// next AtomicFolder of that name on that host removes.
+// Files go to path(), a Temporary; without commit it goes again. A target that
+// is a link to a folder, or to where one can be, stays one.
 class AtomicFolder {
  public:
   // kReplace: commit() swaps the two and then removes the old one.
@@ -19,26 +18,18 @@ class AtomicFolder {
   AtomicFolder(const Path& target, Existing existing);
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;
-  ~AtomicFolder();
 
-  const Path& path() const { return temporary_; }
+  const Path& path() const { return temporary_.path(); }
 
   // Every file in path() must be closed and synced by then.
   void commit();
 
  private:
-  enum class State : std::uint8_t { kOpen, kDone };
-
   Path target_;
-  Path temporary_;
-  State state_ = State::kOpen;
+  Temporary temporary_;
 };
 
 // Removes it so that no half of it is ever seen under its name.
 void remove_folder(const Path& folder);
-
-// Removes the hidden neighbours, of this host's processes that are gone, of all
-// folders in `parent` whose names begin with `prefix`.
-void remove_leftovers(const Path& parent, const std::string& prefix);
 
 }  // namespace dure::checkpoint

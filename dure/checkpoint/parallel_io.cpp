@@ -22,7 +22,7 @@ constexpr unsigned kMostThreads = 8;
 class Descriptor {
  public:
   explicit Descriptor(const Path& path)
-      : value_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+      : value_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     DURE_CHECK(
         value_ >= 0, "can't open ", path.string(), ": ", std::strerror(errno));
   }

@@ -11,6 +11,7 @@
 #include "dure/base/files.h"
 #include "dure/base/nearest.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/cli/rank_options.h"
 #include "dure/comm/measure.h"
 #include "dure/comm/traffic_report.h"
@@ -113,7 +114,7 @@ void print_json(const Results& results) {
   object["hosts"] = results.hosts;
   object["rows"] = nlohmann::ordered_json::parse(to_json(results.rows));
   object["traffic"] = nlohmann::ordered_json::parse(to_json(results.traffic));
-  std::printf("%s\n", object.dump(2).c_str());
+  put_json(object);
 }
 
 void print_tables(const Options& options, const Results& results) {

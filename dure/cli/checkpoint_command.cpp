@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/checkpoint/elements.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/model/count.h"
 
 namespace dure::cli {
@@ -34,10 +36,6 @@ struct Options {
 
 CheckpointReader open(const std::string& path, checkpoint::Look look) {
   return CheckpointReader(checkpoint::resolve_checkpoint(path, look, Log()));
-}
-
-void print_json(const ordered_json& value) {
-  fmt::print("{}\n", value.dump(2));
 }
 
 std::uint64_t bytes_in(const CheckpointReader& reader) {
@@ -83,7 +81,7 @@ void show(const Options& options) {
   const CheckpointReader reader = open(options.path, checkpoint::Look::kSizes);
   const ordered_json facts = show_json(reader);
   if (options.json) {
-    return print_json(facts);
+    return put_json(facts);
   }
   for (const char* key : {"path",
                           "step",
@@ -92,20 +90,22 @@ void show(const Options& options) {
                           "config_hash",
                           "commit",
                           "parameters"}) {
-    fmt::print("{:17} {}\n", key, facts[key].dump());
+    fmt::print("{:17} {}\n", key, printable(facts[key].dump()));
   }
   for (const auto& [key, value] : facts["model"].items()) {
-    fmt::print("model.{:11} {}\n", key, value.dump());
+    fmt::print("model.{:11} {}\n", key, printable(value.dump()));
   }
   for (const FileRecord& file : reader.manifest().files) {
-    fmt::print(
-        "{:>16} bytes  {:016x}  {}\n", file.bytes, file.xxh64, file.name);
+    fmt::print("{:>16} bytes  {:016x}  {}\n",
+               file.bytes,
+               file.xxh64,
+               shown_name(file.name));
   }
   for (const TensorEntry& entry : reader.model().tensors()) {
     fmt::print("{:5} {:18} {}\n",
                checkpoint::name_of(entry.dtype),
                checkpoint::to_string(entry.shape),
-               entry.name);
+               shown_name(entry.name));
   }
 }
 
@@ -113,10 +113,10 @@ void verify(const Options& options) {
   const CheckpointReader reader(checkpoint::verify_checkpoint(options.path));
   const std::size_t files = reader.manifest().files.size();
   if (options.json) {
-    return print_json({{"path", reader.folder().string()},
-                       {"whole", true},
-                       {"files", files},
-                       {"bytes", bytes_in(reader)}});
+    return put_json({{"path", reader.folder().string()},
+                     {"whole", true},
+                     {"files", files},
+                     {"bytes", bytes_in(reader)}});
   }
   fmt::print("{} is whole: {} files, {} bytes\n",
              reader.folder().string(),
@@ -211,11 +211,14 @@ void diff(const Options& options) {
     rows.push_back(
         {{"name", row.name}, {"what", row.what}, {"largest", row.largest}});
     if (!options.json) {
-      fmt::print("{}: {}, by up to {:g}\n", row.name, row.what, row.largest);
+      fmt::print("{}: {}, by up to {:g}\n",
+                 shown_name(row.name),
+                 row.what,
+                 row.largest);
     }
   }
   if (options.json) {
-    print_json({{"differences", rows}});
+    put_json({{"differences", rows}});
   }
   DURE_CHECK(differences.empty(),
              differences.size(),
@@ -237,7 +240,7 @@ void prune(const Options& options) {
     }
   }
   if (options.json) {
-    print_json({{"removed", removed}});
+    put_json({{"removed", removed}});
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // A command is a subcommand with options, an example in its footer, and a
 // callback that runs it. It prints facts to standard output and lets Error and
-// UsageError propagate: main() turns them into one line and an exit code.
+// UsageError propagate: main() turns them into one line and an exit code, and
+// finds out whether the output arrived (output.h).
 //
 //   void add_greet(CLI::App& app) {
 //     auto options = std::make_shared<Options>();
@@ -15,6 +16,8 @@
 // A new command is its file, its line here, its line in main.cpp's table, and
 // its line in CMakeLists.txt.
 #pragma once
+
+#include "dure/base/interrupt.h"
 
 namespace CLI {  // NOLINT(readability-identifier-naming): its own
 class App;
@@ -42,6 +45,8 @@ void add_plan_schedule(CLI::App& plan);  // likewise
 void add_tokenizer(CLI::App& app);
 void add_preprocess(CLI::App& app);
 void add_report(CLI::App& app);
-void add_train(CLI::App& app);
+
+// A signal that comes while it trains makes the request, and it saves.
+void add_train(CLI::App& app, const StopRequest& stop);
 
 }  // namespace dure::cli

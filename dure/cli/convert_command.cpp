@@ -14,6 +14,7 @@
 #include "dure/checkpoint/huggingface.h"
 #include "dure/checkpoint/import.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/cli/version.h"
 #include "dure/data/tokenizer/tokenizer_files.h"
 #include "dure/model/count.h"
@@ -111,7 +112,7 @@ void report(const Options& options, const Facts& facts) {
                                            {"bytes", facts.bytes},
                                            {"seconds", facts.seconds},
                                            {"warnings", facts.warnings}};
-    fmt::print("{}\n", object.dump(2));
+    put_json(object);
     return;
   }
   fmt::print("wrote {}: {} parameters, {:.3f} GB in {:.2f} s\n",

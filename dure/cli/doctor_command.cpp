@@ -14,8 +14,10 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/interrupt.h"
 #include "dure/base/trace.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/cli/rank_options.h"
 #include "dure/cli/version.h"
 #include "dure/comm/mpi/world.h"
@@ -31,6 +33,7 @@ using nlohmann::ordered_json;
 
 // What a command prints; "" where there is no such command.
 std::string output_of(const std::string& command) {
+  const InterruptWatch::Unblocked signals;  // timeout(1) is one such command
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(
       ::popen(("{ " + command + "; } 2>/dev/null").c_str(), "r"), ::pclose);
   std::array<char, 4096> block{};
@@ -261,7 +264,7 @@ void print_json(const Facts& facts) {
   for (const Fact& fact : facts) {
     object[fact.name] = fact.value;
   }
-  fmt::print("{}\n", object.dump(2));
+  put_json(object);
 }
 
 void run_doctor(bool json) {

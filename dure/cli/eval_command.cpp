@@ -122,7 +122,8 @@ double loss_of(train::Rank& rank,
                             {.samples = samples[i],
                              .micro_batch = batch,
                              .sequence = dataset.sample_tokens() - 1,
-                             .on_progress = show});
+                             .on_progress = show})
+                .value();
     before += samples[i];
   }
   return loss;

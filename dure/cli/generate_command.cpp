@@ -1,9 +1,8 @@
 // `dure generate`: text from a checkpoint.
 #include <CLI/CLI.hpp>
-#include <cstdio>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "dure/base/trace.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/cli/rank_options.h"
 #include "dure/data/text_source.h"
 #include "dure/data/tokenizer/stream_decoder.h"
@@ -92,8 +92,7 @@ class Printer {
   };
 
   static void show(Text& text) {
-    std::fwrite(text.unseen.data(), 1, text.unseen.size(), stdout);
-    std::fflush(stdout);
+    put(text.unseen);
     text.unseen.clear();
   }
 
@@ -118,10 +117,7 @@ void print_json(const data::Tokenizer& tokenizer,
   const nlohmann::json result = {
       {"texts", list},
       {"tokens_per_second", static_cast<double>(tokens) / seconds}};
-  // Bytes that are not UTF-8 become U+FFFD: JSON has no other way.
-  std::cout << result.dump(
-                   2, ' ', false, nlohmann::json::error_handler_t::replace)
-            << "\n";
+  put_json(result);
 }
 
 std::vector<train::Tokens> encode(const data::Tokenizer& tokenizer,

@@ -10,6 +10,7 @@
 #include "dure/base/check.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
+#include "dure/cli/output.h"
 #include "dure/parallel/pipeline/schedule.h"
 #include "dure/plan/check_memory.h"
 #include "dure/plan/predict_step.h"
@@ -100,7 +101,7 @@ void print_json(const LayoutPlan& plan) {
       {"stages", stages},
       {"gathers", gathers},
   };
-  fmt::print("{}\n", facts.dump(2));
+  put_json(facts);
 }
 
 double mib(std::size_t bytes) {

@@ -8,17 +8,21 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/error_text.h"
+#include "dure/base/interrupt.h"
 #include "dure/base/nearest.h"
+#include "dure/base/process.h"
+#include "dure/base/quote.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/cli/version.h"
 #include "dure/cli/whole_numbers.h"
 
 namespace dure::cli {
 namespace {
 
-// In the order in which --help lists them.
+// In the order in which --help lists them, after train.
 constexpr AddCommand* kCommands[] = {
-    &add_train,
     &add_eval,
     &add_generate,
     &add_plan,
@@ -33,8 +37,11 @@ constexpr AddCommand* kCommands[] = {
     &add_docs,
 };
 
-int report(const char* what, int code) {
-  std::fprintf(stderr, "error: %s\n", what);
+// Where the output itself has failed, end_output() says so.
+int report(const std::exception& error, int code) {
+  if (!output_failed()) {
+    std::fprintf(stderr, "error: %s\n", printable(message_of(error)).c_str());
+  }
   return code;
 }
 
@@ -51,7 +58,7 @@ void check_commands(const CLI::App& app, std::span<char*> arguments) {
     }
     if (std::find(names.begin(), names.end(), argument) == names.end()) {
       throw UsageError(concat("unknown command ",
-                              argument,
+                              quoted(argument),
                               "; did you mean ",
                               nearest(argument, names),
                               "?"));
@@ -60,7 +67,7 @@ void check_commands(const CLI::App& app, std::span<char*> arguments) {
   }
 }
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, const StopRequest& stop) {
   CLI::App app(
       "Trains large language models in parallel.\n"
       "dure COMMAND --help shows a command's options and an example.",
@@ -68,9 +75,10 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", version_line());
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return "error: " + std::string(error.what()) +
+    return "error: " + printable(error.what()) +
            "\nRun with --help for more information.\n";
   });
+  add_train(app, stop);  // the one that has something to keep
   for (AddCommand* add : kCommands) {
     add(app);
   }
@@ -83,9 +91,9 @@ int run(int argc, char** argv) {
     // --help and --version are "errors" that succeed.
     return app.exit(error) == 0 ? 0 : kExitUsage;
   } catch (const UsageError& error) {
-    return report(error.what(), kExitUsage);
+    return report(error, kExitUsage);
   } catch (const std::exception& error) {
-    return report(error.what(), kExitFailed);
+    return report(error, kExitFailed);
   }
 }
 
@@ -94,7 +102,9 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return dure::cli::run(argc, argv);
+    dure::prepare_process();
+    const dure::InterruptWatch watch;  // before any thread
+    return dure::cli::end_output(dure::cli::run(argc, argv, watch.request()));
   } catch (const std::exception& error) {  // out of memory while reporting
     std::fputs(error.what(), stderr);
     return dure::cli::kExitFailed;

@@ -11,6 +11,7 @@
 #include "dure/base/check.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
+#include "dure/cli/output.h"
 #include "dure/model/count.h"
 #include "dure/model/flops.h"
 #include "dure/plan/predict.h"
@@ -146,7 +147,7 @@ void print_json(const ModelPlan& plan) {
       {"sequence", plan.sequence},
       {"flops_per_token", plan.flops_per_token},
   };
-  fmt::print("{}\n", facts.dump(2));
+  put_json(facts);
 }
 
 // 1234567 as 1,234,567.

@@ -6,15 +6,14 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "dure/base/check.h"
-#include "dure/base/interrupt.h"
 #include "dure/base/progress.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/data/preprocess.h"
 #include "dure/data/tokenizer/tokenizer.h"
 
@@ -68,7 +67,7 @@ void print(const Options& options,
       {"documents_per_second", static_cast<double>(report.documents) / seconds},
       {"megabytes_per_second",
        static_cast<double>(report.text_bytes) / 1e6 / seconds}};
-  fmt::print("{}\n", facts.dump(2));
+  put_json(facts);
 }
 
 data::Cut cut_of(const Options& options) {
@@ -118,9 +117,7 @@ class Reporter {
   std::optional<Progress> progress_;
 };
 
-data::PreprocessReport preprocess(const Options& options,
-                                  const std::stop_token& stop,
-                                  Reporter& reporter) {
+data::PreprocessReport preprocess(const Options& options, Reporter& reporter) {
   if (options.input.files.empty() || options.tokenizer.empty()) {
     throw UsageError("wanted --input and --tokenizer, or --merge");
   }
@@ -128,8 +125,7 @@ data::PreprocessReport preprocess(const Options& options,
   data::PreprocessOptions work{.input = options.input,
                                .output = options.output,
                                .workers = options.workers,
-                               .end_of_document = end_of(options),
-                               .stop = stop};
+                               .end_of_document = end_of(options)};
   work.input.cut = cut_of(options);
   work.input.format = format_of(options);
   work.progress = [&](const data::PreprocessReport& report) {
@@ -141,13 +137,11 @@ data::PreprocessReport preprocess(const Options& options,
 }
 
 void run(const Options& options) {
-  const InterruptWatch interrupt;
   Reporter reporter;
   const data::PreprocessReport report =
       options.merge.empty()
-          ? preprocess(options, interrupt.token(), reporter)
-          : data::merge_datasets(
-                options.merge, options.output, interrupt.token());
+          ? preprocess(options, reporter)
+          : data::merge_datasets(options.merge, options.output);
   print(options, report, reporter.seconds());
 }
 

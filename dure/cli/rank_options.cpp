@@ -5,6 +5,7 @@
 #include <string>
 #include <unistd.h>
 
+#include "dure/base/quote.h"
 #include "dure/cli/version.h"
 
 namespace dure::cli {
@@ -46,7 +47,7 @@ comm::Facts facts_of(const CLI::App& command,
 void on_ranks(launch::RankOptions options,
               const std::function<void(comm::Communicator&)>& body) {
   options.report = [](const std::string& text) {
-    std::fprintf(stderr, "error: %s\n", text.c_str());
+    std::fprintf(stderr, "error: %s\n", printable(text).c_str());
   };
   launch::with_ranks(options, environment(), body);
 }

@@ -10,6 +10,7 @@
 #include "dure/base/check.h"
 #include "dure/base/files.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/cli/schedule_plan.h"
 #include "dure/parallel/pipeline/draw.h"
 
@@ -164,7 +165,7 @@ void run_all(const Options& options) {
   for (const SchedulePlan& plan : plans) {
     facts.push_back(json_of(plan));
   }
-  fmt::print("{}\n", facts.dump(2));
+  put_json(facts);
 }
 
 void run_one(const Options& options) {
@@ -176,7 +177,7 @@ void run_one(const Options& options) {
     file.commit();
   }
   if (options.json) {
-    fmt::print("{}\n", json_of(plan).dump(2));
+    put_json(json_of(plan));
   } else {
     print_plan(options.request, plan);
   }

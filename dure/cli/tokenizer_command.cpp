@@ -1,7 +1,6 @@
 // dure tokenizer train | encode | decode.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,10 +12,10 @@
 
 #include "dure/base/check.h"
 #include "dure/base/files.h"
-#include "dure/base/interrupt.h"
 #include "dure/base/progress.h"
 #include "dure/base/quote.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/data/document_reader.h"
 #include "dure/data/text_source.h"
 #include "dure/data/tokenizer/bpe_trainer.h"
@@ -41,13 +40,7 @@ struct TrainOptions {
   bool json = false;
 };
 
-void check_interrupt(const InterruptWatch& interrupt) {
-  DURE_CHECK(!interrupt.token().stop_requested(),
-             "interrupted: no tokenizer was written");
-}
-
-data::WordCounts count(const TrainOptions& options,
-                       const InterruptWatch& interrupt) {
+data::WordCounts count(const TrainOptions& options) {
   data::DocumentReader reader(options.input);
   Progress progress("count words", reader.total_bytes());
   const auto speed = [&](std::uint64_t bytes) {
@@ -60,7 +53,6 @@ data::WordCounts count(const TrainOptions& options,
       {.patterns = options.bpe.patterns,
        .workers = options.workers,
        .progress = [&](std::uint64_t done) {
-         check_interrupt(interrupt);
          bytes = done;
          progress.update(std::min(reader.input_bytes(), reader.total_bytes()),
                          speed(done));
@@ -73,13 +65,11 @@ data::WordCounts count(const TrainOptions& options,
 }
 
 data::ByteLevelParts learn(const TrainOptions& options,
-                           const data::WordCounts& words,
-                           const InterruptWatch& interrupt) {
+                           const data::WordCounts& words) {
   Progress progress("learn merges",
                     static_cast<std::uint64_t>(options.bpe.vocabulary));
   data::BpeTrainingOptions bpe = options.bpe;
   bpe.progress = [&](std::int64_t tokens) {
-    check_interrupt(interrupt);
     progress.update(static_cast<std::uint64_t>(tokens),
                     fmt::format("{} tokens", tokens));
   };
@@ -97,7 +87,7 @@ void print(const TrainOptions& options,
         {"vocabulary", parts.model.tokens.size()},
         {"merges", parts.model.merges.size()},
         {"different_words", words}};
-    fmt::print("{}\n", facts.dump(2));
+    put_json(facts);
     return;
   }
   const auto learnt = static_cast<std::int64_t>(parts.model.tokens.size());
@@ -141,12 +131,10 @@ void train(TrainOptions options) {
                          : options.format == "jsonl"
                              ? data::TextFormat::kJsonLines
                              : data::TextFormat::kText;
-  const InterruptWatch interrupt;
-  options.input.stop = interrupt.token();
   check(options);
   AtomicFile file(options.output);
-  const data::WordCounts words = count(options, interrupt);
-  const data::ByteLevelParts parts = learn(options, words, interrupt);
+  const data::WordCounts words = count(options);
+  const data::ByteLevelParts parts = learn(options, words);
   file.write(data::tokenizer_json_text(parts));
   file.commit();
   print(options, parts, words.size());
@@ -215,35 +203,23 @@ std::string input_of(const CodeOptions& options) {
       *data::as_text(data::standard_input(), "standard input"));
 }
 
-void write_out(const std::string& text) {
-  DURE_CHECK(std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-                 std::fflush(stdout) == 0,
-             "can't write to standard output");
-}
-
-// A token may end within a character, which JSON can't hold: U+FFFD there.
-std::string dump(const nlohmann::ordered_json& facts) {
-  using Json = nlohmann::ordered_json;
-  return facts.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 void encode(const CodeOptions& options) {
   const auto tokenizer = data::load_tokenizer(options.tokenizer);
   const std::string text = input_of(options);
   const std::vector<std::int32_t> ids = tokenizer->encode(text);
   if (!options.json) {
-    write_out(fmt::format("{}\n", fmt::join(ids, " ")));
+    put(fmt::format("{}\n", fmt::join(ids, " ")));
     return;
   }
   std::vector<std::string> tokens;
   for (const std::int32_t id : ids) {
     tokens.push_back(tokenizer->token_text(id));
   }
-  write_out(dump({{"kind", tokenizer->kind()},
-                  {"vocabulary", tokenizer->vocabulary()},
-                  {"bytes", text.size()},
-                  {"ids", ids},
-                  {"tokens", tokens}}));
+  put_json({{"kind", tokenizer->kind()},
+            {"vocabulary", tokenizer->vocabulary()},
+            {"bytes", text.size()},
+            {"ids", ids},
+            {"tokens", tokens}});
 }
 
 // Ids between spaces, commas or brackets: what encode prints, or a JSON array.
@@ -270,9 +246,11 @@ void decode(const CodeOptions& options) {
   const auto tokenizer = data::load_tokenizer(options.tokenizer);
   const std::vector<std::int32_t> ids = parse_ids(input_of(options));
   const std::string text = tokenizer->decode(ids);
-  write_out(options.json
-                ? dump({{"ids", ids}, {"bytes", text.size()}, {"text", text}})
-                : text);
+  if (options.json) {
+    put_json({{"ids", ids}, {"bytes", text.size()}, {"text", text}});
+  } else {
+    put(text);
+  }
 }
 
 CLI::App* add_code(CLI::App& parent,

@@ -43,7 +43,7 @@ Log log_of(const Options& options, int rank) {
 void train_on(comm::Communicator& world,
               const Options& options,
               train::LoadedConfig loaded,
-              const std::stop_token& stop) {
+              const StopRequest& stop) {
   train::take_ranks(loaded, world.size());
   plan::check_memory(loaded.config);
   const launch::Placement placement =
@@ -97,22 +97,26 @@ launch::RankOptions ranks_of(const Options& options,
   return ranks;
 }
 
-void train(const Options& options, const CLI::App& command) {
+void train(const Options& options,
+           const CLI::App& command,
+           const StopRequest& stop) {
   train::LoadedConfig loaded = load(options.config);
   if (options.print_config) {
     std::fputs(train::to_toml(loaded).c_str(), stdout);
     return;
   }
-  const InterruptWatch interrupts;  // before any thread
   on_ranks(ranks_of(options, command, loaded.config),
            [&](comm::Communicator& world) {
-             train_on(world, options, loaded, interrupts.token());
+             if (world.rank() > 0 && !options.ranks.threads.has_value()) {
+               stop.keep_quiet();  // a process of many
+             }
+             train_on(world, options, loaded, stop);
            });
 }
 
 }  // namespace
 
-void add_train(CLI::App& app) {
+void add_train(CLI::App& app, const StopRequest& stop) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("train", "Trains a model");
   add_config_options(*command, options->config, ConfigFile::kRequired);
@@ -137,12 +141,15 @@ void add_train(CLI::App& app) {
                     "Print every key with its value, its meaning and where it "
                     "came from, and stop");
   command->footer(
-      "Ctrl-C finishes the step, saves, and exits with 0.\n"
+      "Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 finish the step, save, and exit\n"
+      "with 0; a second Ctrl-C or SIGTERM ends it at once.\n"
       "Example:\n"
       "  dure train examples/first_run.toml --set train.steps=200\n"
       "  dure train examples/first_run.toml --ranks 2 --set parallel.zero=2\n"
       "  mpirun -n 2 dure train examples/first_run.toml");
-  command->callback([options, command] { train(*options, *command); });
+  command->callback([options, command, stop] {
+    train(*options, *command, stop);
+  });
 }
 
 }  // namespace dure::cli

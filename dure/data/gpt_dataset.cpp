@@ -78,6 +78,7 @@ void GptDataset::sample(std::int64_t index,
              sample_tokens(),
              " tokens, room was given for ",
              tokens.size());
+  data_->expect_unchanged();
   auto [place, offset] = index_.position(index);
   while (!tokens.empty()) {
     const std::int64_t document = index_.document(place++);

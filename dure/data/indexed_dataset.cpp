@@ -221,4 +221,9 @@ IndexedDataset::IndexedDataset(const std::string& prefix)
       bin_(open_part(prefix, ".bin")),
       index_(idx_.bytes(), bin_.bytes().size(), prefix + ".idx") {}
 
+void IndexedDataset::expect_unchanged() const {
+  idx_.expect_unchanged();
+  bin_.expect_unchanged();
+}
+
 }  // namespace dure::data

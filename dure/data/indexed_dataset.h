@@ -75,6 +75,9 @@ class IndexedDataset {
     return index_.length(sequence);
   }
 
+  // Throws Error where a file was cut short, or grew, since it was opened.
+  void expect_unchanged() const;
+
   void read(std::int64_t sequence,
             std::int64_t offset,
             std::span<std::int32_t> tokens) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/error_text.h"
 #include "dure/comm/error.h"
 #include "dure/comm/threads/threads_communicator.h"
 #include "dure/launch/cores.h"
@@ -95,7 +96,8 @@ void run_rank(int rank,
               const std::vector<int>& cores,
               const std::function<void(comm::Communicator&)>& body,
               Finish& finish) {
-  const auto fail = [&](const char* message, Fault fault) {
+  const auto fail = [&](const std::exception& error, Fault fault) {
+    const std::string message = message_of(error);
     finish.fail({rank, message, fault});
     world.abort(rank, message);
   };
@@ -104,11 +106,11 @@ void run_rank(int rank,
   try {
     body(*world.communicators()[static_cast<std::size_t>(rank)]);
   } catch (const UsageError& error) {
-    fail(error.what(), Fault::kUsage);
+    fail(error, Fault::kUsage);
   } catch (const comm::Aborted& error) {
-    fail(error.what(), Fault::kOfAnother);
+    fail(error, Fault::kOfAnother);
   } catch (const std::exception& error) {
-    fail(error.what(), Fault::kItsOwn);
+    fail(error, Fault::kItsOwn);
   }
   finish.arrive(rank);
 }

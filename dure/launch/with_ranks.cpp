@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "dure/base/check.h"
+#include "dure/base/error_text.h"
 #include "dure/comm/error.h"
 #include "dure/comm/mpi/world.h"
 #include "dure/comm/self/self_communicator.h"
@@ -91,8 +92,9 @@ void run_process(const RankOptions& options,
     options.report(error.what());
     world.abort(error.what(), 2);
   } catch (const std::exception& error) {
-    options.report(concat("rank ", launcher.rank, ": ", error.what()));
-    world.abort(error.what(), 1);
+    const std::string message = message_of(error);
+    options.report(concat("rank ", launcher.rank, ": ", message));
+    world.abort(message, 1);
   }
   world.finish();
 }

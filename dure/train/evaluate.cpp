@@ -92,10 +92,10 @@ int rounds_at_once(const Pipeline& pipeline) {
 
 }  // namespace
 
-double evaluate(Rank& rank,
-                const Replica& replica,
-                const data::Dataset& dataset,
-                const EvaluateOptions& options) {
+std::optional<double> evaluate(Rank& rank,
+                               const Replica& replica,
+                               const data::Dataset& dataset,
+                               const EvaluateOptions& options) {
   const Pipeline& pipeline = replica.pipeline();
   const std::int64_t N = rank.data().size();
   const auto mean = [&](const ExactSum& here, std::int64_t samples) {
@@ -113,6 +113,9 @@ double evaluate(Rank& rank,
       (options.samples + options.micro_batch - 1) / options.micro_batch;
   const std::int64_t rounds = (batches + N - 1) / N;
   for (std::int64_t first = 0; first < rounds;) {
+    if (options.is_stopped && options.is_stopped()) {
+      return std::nullopt;
+    }
     const std::int64_t last =
         std::min(first + rounds_at_once(pipeline), rounds);
     stages.begin(first);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "dure/data/dataset.h"
 #include "dure/train/replica.h"
@@ -16,13 +17,16 @@ struct EvaluateOptions {
   // Called with the samples done and the mean loss of them, now and then: given
   // on all ranks, or on none.
   std::function<void(std::int64_t, double)> on_progress = nullptr;
+  // Asked between micro-batches, and answered alike by all ranks: given on all,
+  // or on none.
+  std::function<bool()> is_stopped = nullptr;
 };
 
 // The mean loss over all target tokens, without dropout. Perplexity is its
-// exponential.
-double evaluate(Rank& rank,
-                const Replica& replica,
-                const data::Dataset& dataset,
-                const EvaluateOptions& options);
+// exponential. Nothing where it was stopped before the end.
+std::optional<double> evaluate(Rank& rank,
+                               const Replica& replica,
+                               const data::Dataset& dataset,
+                               const EvaluateOptions& options);
 
 }  // namespace dure::train

@@ -8,7 +8,6 @@
 #include <omp.h>
 #include <optional>
 #include <set>
-#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +32,9 @@
 
 namespace dure::train {
 namespace {
+
+constexpr const char* kAnswerWhileSaving =
+    "stopping as soon as the checkpoint that is being written is whole";
 
 std::int64_t evaluation_samples(const TrainConfig& train) {
   return train.evaluate_steps * train.global_batch;
@@ -179,12 +181,14 @@ class Run {
                        static_cast<std::uint64_t>(config_.train.steps - first));
     }
     while (!finished() && !stop_asked()) {
+      stop_.answer("stopping after this step, then saving");
       advance();
       if (progress) {
         progress->update(static_cast<std::uint64_t>(last_.step - first),
                          progress_detail(last_));
       }
       if (due(config_.checkpoint.every) && !finished()) {
+        stop_.answer(kAnswerWhileSaving);
         save(rank_.world());
       }
     }
@@ -342,14 +346,22 @@ class Run {
     }
   }
 
+  // Nothing where a stop was asked for meanwhile.
+  std::optional<double> evaluate(const data::Dataset& dataset) {
+    stop_.answer("breaking off the evaluation, then saving");
+    return trainer_.evaluate(dataset,
+                             evaluation_samples(config_.train),
+                             [this] { return stop_asked(); });
+  }
+
   std::optional<double> validate() {
     if (data_.validation == nullptr ||
         (!due(config_.train.evaluate_every) && !finished())) {
       return std::nullopt;
     }
-    validation_loss_ =
-        trainer_.evaluate(*data_.validation, evaluation_samples(config_.train));
-    return validation_loss_;
+    const std::optional<double> loss = evaluate(*data_.validation);
+    validation_loss_ = loss ? loss : validation_loss_;
+    return loss;
   }
 
   // Of a run that has made all its steps.
@@ -357,10 +369,11 @@ class Run {
     if (data_.test == nullptr || !finished()) {
       return std::nullopt;
     }
-    const double loss =
-        trainer_.evaluate(*data_.test, evaluation_samples(config_.train));
-    log_.info(fmt::format(
-        "test loss {:.4f} (perplexity {:.2f})", loss, std::exp(loss)));
+    const std::optional<double> loss = evaluate(*data_.test);
+    if (loss) {
+      log_.info(fmt::format(
+          "test loss {:.4f} (perplexity {:.2f})", *loss, std::exp(*loss)));
+    }
     return loss;
   }
 
@@ -418,6 +431,7 @@ class Run {
   }
 
   void finish() {
+    stop_.answer(kAnswerWhileSaving);
     save(rank_.world());
     comm::Communicator& world = rank_.world();
     const auto memory =
@@ -441,7 +455,7 @@ class Run {
   Config config_;
   std::string config_text_;
   Log log_;
-  std::stop_token stop_;
+  StopRequest stop_;
   bool stopped_ = false;
   Rank rank_;
   comm::Communicator* twin_;

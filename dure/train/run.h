@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <stop_token>
 #include <string>
 
+#include "dure/base/interrupt.h"
 #include "dure/base/log.h"
 #include "dure/comm/communicator.h"
 #include "dure/train/config.h"
@@ -16,7 +16,7 @@ struct RunOptions {
   Start start = Start::kNew;
   std::string config_text = {};  // the resolved configuration, for config.toml
   Log log = {};
-  std::stop_token stop = {};            // asks to finish the step and save
+  StopRequest stop = {};                // asks to finish the step and save
   comm::Communicator* world = nullptr;  // the ranks; null: this one alone
   // The same ranks, with failures of their own: over it they save what is whole
   // when `world` has failed. Null: they do not, or there is one alone.

@@ -218,13 +218,16 @@ StepResult Trainer::step(const data::Dataset& dataset) {
   return result;
 }
 
-double Trainer::evaluate(const data::Dataset& dataset, std::int64_t samples) {
+std::optional<double> Trainer::evaluate(const data::Dataset& dataset,
+                                        std::int64_t samples,
+                                        std::function<bool()> is_stopped) {
   return train::evaluate(rank_,
                          replica_,
                          dataset,
                          {.samples = samples,
                           .micro_batch = config_.train.micro_batch,
-                          .sequence = config_.data.sequence});
+                          .sequence = config_.data.sequence,
+                          .is_stopped = std::move(is_stopped)});
 }
 
 }  // namespace dure::train

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -68,8 +69,10 @@ class Trainer {
   // whatever the configuration says.
   std::vector<StepResult> steps(const data::Dataset& dataset, int count);
 
-  // The mean loss of the first `samples` of a data set.
-  double evaluate(const data::Dataset& dataset, std::int64_t samples);
+  // The mean loss of the first `samples` of a data set; as evaluate.h has it.
+  std::optional<double> evaluate(const data::Dataset& dataset,
+                                 std::int64_t samples,
+                                 std::function<bool()> is_stopped = nullptr);
 
   const Position& position() const { return position_; }
 

@@ -1,0 +1,15 @@
+// What a program sets once, before all else, so that what it meets is an error
+// with a text instead of a signal that ends it without a word.
+#pragma once
+
+namespace dure {
+
+// - Standard input, output and error that are closed become descriptors that
+//   can't be read or written, so that no file is opened under their numbers.
+// - Writing to a pipe that nobody reads, and past a limit on the size of files,
+//   are failures of write(): EPIPE, EFBIG.
+// - Reading a mapped file that was cut short meanwhile (SIGBUS) names it on
+//   standard error and ends the process, with an exit code of 1.
+void prepare_process();
+
+}  // namespace dure

@@ -1,0 +1,64 @@
+#include "dure/cli/output.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "dure/base/check.h"
+#include "dure/cli/commands.h"
+
+namespace dure::cli {
+namespace {
+
+bool reader_is_gone() {
+  pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  return ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
+// A file system in a network may say only now that its disk is full.
+bool closes() {
+  const int copy = ::dup(STDOUT_FILENO);
+  return copy >= 0 && ::close(copy) == 0;
+}
+
+}  // namespace
+
+void put(std::string_view text) {
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+      std::fflush(stdout) == 0;
+  DURE_CHECK(written, "can't write to standard output: ", std::strerror(errno));
+}
+
+void put_json(const nlohmann::ordered_json& value) {
+  using Json = nlohmann::ordered_json;
+  put(value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+bool output_failed() {
+  return std::ferror(stdout) != 0;
+}
+
+int end_output(int code) {
+  std::cout.flush();
+  errno = 0;
+  // What could not be written is tried again, and tells why once more.
+  const bool arrived = std::fflush(stdout) == 0 && !output_failed() && closes();
+  if (arrived) {
+    return code;
+  }
+  const char* why = errno != 0 ? std::strerror(errno) : "writing failed";
+  if (reader_is_gone()) {
+    ::signal(SIGPIPE, SIG_DFL);
+    ::raise(SIGPIPE);
+  }
+  std::fprintf(stderr, "error: can't write to standard output: %s\n", why);
+  return code == 0 ? kExitFailed : code;
+}
+
+}  // namespace dure::cli
