@@ -69,6 +69,7 @@ class TrainedFolder : public testing::Test {
   }
 
   static void write(const std::string& name, const std::string& text) {
+    make_directories((folder() / name).parent_path());
     write_file_atomically(folder() / name, text);
   }
   static std::string read(const std::string& name) {

@@ -151,7 +151,8 @@ Temporary::~Temporary() {
 
 void remove_leftovers(const Path& directory, std::string_view prefix) {
   std::error_code ignored;
-  std::filesystem::directory_iterator entry(directory, ignored);
+  std::filesystem::directory_iterator entry(
+      directory.empty() ? Path(".") : directory, ignored);
   while (!ignored && entry != std::filesystem::directory_iterator()) {
     const std::string name = entry->path().filename().string();
     const auto maker = maker_of(name);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "dure/base/progress.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/output.h"
 #include "dure/cli/rank_options.h"
 #include "dure/data/build_datasets.h"
 #include "dure/mesh/fit.h"
@@ -70,14 +72,11 @@ void print(const Options& options,
              ": the model's weights hold numbers that are not finite, or are "
              "too large for its sums");
   const double perplexity = std::exp(loss);
-  if (options.json) {  // which has no infinity
-    fmt::print(
-        "{{\"loss\": {}, \"perplexity\": {}, \"samples\": {}, \"tokens\": "
-        "{}}}\n",
-        loss,
-        std::isfinite(perplexity) ? fmt::format("{}", perplexity) : "null",
-        samples,
-        tokens);
+  if (options.json) {  // which has no infinity: null
+    put_json({{"loss", loss},
+              {"perplexity", perplexity},
+              {"samples", samples},
+              {"tokens", tokens}});
   } else {
     fmt::print("loss        {:.6f}\nperplexity  {:.4f}\ntokens      {}\n",
                loss,

@@ -147,9 +147,8 @@ void add_train(CLI::App& app, const StopRequest& stop) {
       "  dure train examples/first_run.toml --set train.steps=200\n"
       "  dure train examples/first_run.toml --ranks 2 --set parallel.zero=2\n"
       "  mpirun -n 2 dure train examples/first_run.toml");
-  command->callback([options, command, stop] {
-    train(*options, *command, stop);
-  });
+  command->callback(
+      [options, command, stop] { train(*options, *command, stop); });
 }
 
 }  // namespace dure::cli

@@ -32,6 +32,8 @@
 #include <type_traits>
 
 #include "dure/base/check.h"
+#include "dure/base/links.h"
+#include "dure/base/quote.h"
 #include "dure/data/indexed_format.h"
 
 namespace dure::data {
@@ -67,9 +69,8 @@ void put(AtomicFile& file, T value) {
 Path part(const std::string& prefix, const char* suffix) {
   DURE_CHECK(!prefix.empty() && prefix.back() != '/',
              "wanted a prefix for the data set's two files, such as data/text, "
-             "not '",
-             prefix,
-             "'");
+             "not ",
+             quoted(prefix));
   return prefix + suffix;
 }
 
@@ -179,8 +180,12 @@ void IndexedDatasetWriter::flush_bin() {
 void IndexedDatasetWriter::commit() {
   flush_bin();
   write_index();
-  std::error_code none;  // a missing .idx is fine
-  std::filesystem::remove(prefix_ + ".idx", none);
+  // The old index must not be seen beside the new tokens.
+  const Path old_index = target_of(prefix_ + ".idx");
+  std::error_code none;  // a missing one is fine
+  if (std::filesystem::is_regular_file(old_index, none)) {
+    std::filesystem::remove(old_index, none);
+  }
   bin_.commit();
   idx_.commit();
 }

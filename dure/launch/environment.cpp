@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 
 namespace dure::launch {
 namespace {
@@ -72,7 +73,7 @@ std::optional<int> number(const Environment& environment, const char* name) {
     throw UsageError(concat("environment variable ",
                             name,
                             " is ",
-                            text,
+                            quoted(text),
                             ", wanted a whole number: unset it, or start by "
                             "mpirun or srun"));
   }
@@ -86,11 +87,11 @@ std::optional<int> number(const Environment& environment, const char* name) {
   throw UsageError(concat("environment variables ",
                           first,
                           "=",
-                          first_value,
+                          quoted(first_value),
                           " and ",
                           second,
                           "=",
-                          second_value,
+                          quoted(second_value),
                           " do not go together. One is left over from "
                           "elsewhere: unset it, or start by mpirun or srun "
                           "from a fresh shell"));

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 
 namespace dure::mesh {
 namespace {
@@ -13,16 +14,15 @@ constexpr std::size_t kMost = kMostRanks;
 
 [[noreturn]] void refuse_nodes(std::string_view text, std::string_view why) {
   throw Error(
-      concat("wanted Slurm's list of nodes, as node[01-03,7],gpu5, got "
-             "\"",
-             text,
-             "\": ",
+      concat("wanted Slurm's list of nodes, as node[01-03,7],gpu5, got ",
+             quoted(text),
+             ": ",
              why));
 }
 
 [[noreturn]] void refuse_tasks(std::string_view text) {
   throw Error(
-      concat("wanted Slurm's tasks per node, as 4(x2),3, got \"", text, "\""));
+      concat("wanted Slurm's tasks per node, as 4(x2),3, got ", quoted(text)));
 }
 
 // Digits only, below a billion.
@@ -63,7 +63,7 @@ std::vector<std::string> parse_range(std::string_view range,
   const auto last = number(high);
   if (!first || !last || *last < *first ||
       static_cast<std::size_t>(*last - *first) >= kMost) {
-    refuse_nodes(text, concat("\"", range, "\" is no range"));
+    refuse_nodes(text, concat(quoted(range), " is no range"));
   }
   std::vector<std::string> numbers;
   for (int value = *first; value <= *last; ++value) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 
 namespace dure::report {
 namespace {
@@ -56,7 +57,8 @@ class Line {
     for (const auto& [axis, kinds] : items(*found)) {
       for (const auto& [kind, bytes] : items(kinds)) {
         if (!bytes.is_number_unsigned()) {
-          refuse(concat("wanted bytes of \"", axis, "\" as a whole number"));
+          refuse(
+              concat("wanted bytes of ", quoted(axis), " as a whole number"));
         }
         sum[axis][kind] += bytes.get<std::uint64_t>();
       }
@@ -117,7 +119,8 @@ MetricsSeries read_metrics(std::string_view text, const std::string& source) {
       if (end == std::string_view::npos) {
         break;
       }
-      throw Error(concat(where, ": wanted a JSON object, found ", content));
+      throw Error(
+          concat(where, ": wanted a JSON object, found ", quoted(content)));
     }
     add(series, Line(std::move(object), where));
     start = end == std::string_view::npos ? text.size() : end + 1;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/mesh/mesh.h"
 
 namespace dure::report {
@@ -161,7 +162,8 @@ class Reader : public nlohmann::json_sax<json> {
   static constexpr int kEvent = 3;
 
   [[noreturn]] void refuse(const char* what) const {
-    throw Error(concat(source_, ": event ", count_, " (", name_, "): ", what));
+    throw Error(concat(
+        source_, ": event ", count_, " (", shown_name(name_), "): ", what));
   }
 
   bool number(double value) {

@@ -422,6 +422,9 @@ Config resolve(Config config) {
 }
 
 void validate(const Config& config) {
+  if (config.log.directory.empty()) {
+    throw UsageError("log.directory: wanted a directory, got \"\"");
+  }
   Config copy = config;
   Fields fields;
   visit(fields, copy);

@@ -1,6 +1,7 @@
 #include "dure/train/profile.h"
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/checkpoint/json.h"
 #include "dure/checkpoint/manifest.h"
 #include "dure/model/stage_split.h"
@@ -42,7 +43,12 @@ LayerProfile layer_from(const json& value,
   const JsonFields fields(value, where);
   const std::string type = fields.text("type");
   const std::string wanted = model::layer_type(config, i);
-  DURE_CHECK(type == wanted, where, ": wanted type ", wanted, ", found ", type);
+  DURE_CHECK(type == wanted,
+             where,
+             ": wanted type ",
+             wanted,
+             ", found ",
+             quoted(type));
   return {.forward_seconds = between(fields, "forward_seconds", 0),
           .backward_seconds = between(fields, "backward_seconds", 0),
           .output_bytes = between(fields, "output_bytes", 0),

@@ -1,6 +1,8 @@
 #include "dure/train/run_directories.h"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 
@@ -9,6 +11,9 @@
 
 namespace dure::train {
 namespace {
+
+constexpr const char* kFiles[] = {
+    "config.toml", "metrics.jsonl", "memory.json", "trace.json"};
 
 // A file that can be written, synced and renamed: what saving does.
 void try_to_write(const Path& directory) {
@@ -46,16 +51,52 @@ void check_room(const Path& directory, const checkpoint::CheckpointPlan& plan) {
              ": make room, or choose another checkpoint.directory");
 }
 
-// Where saving would meet a folder in the place of a file.
+// What stands in the way of a run's files: a folder, or a pipe, which would be
+// waited for.
 void check_files(const Path& log_directory) {
-  for (const char* name :
-       {"config.toml", "metrics.jsonl", "memory.json", "trace.json"}) {
+  for (const char* name : kFiles) {
     const Path path = log_directory / name;
-    DURE_CHECK(
-        !std::filesystem::is_directory(path),
-        path.string(),
-        " is a directory, and the run writes a file there: remove it, or "
-        "choose another log.directory");
+    const auto there = std::filesystem::status(path);
+    DURE_CHECK(!std::filesystem::exists(there) ||
+                   std::filesystem::is_regular_file(there) ||
+                   std::filesystem::is_character_file(there),
+               path.string(),
+               " is a directory or a pipe, and the run writes a file there: "
+               "remove it, or choose another log.directory");
+  }
+}
+
+// The run writes its own there, which says so in its first line.
+void check_config_file(const Path& path) {
+  constexpr std::string_view kOurs = "# Written by ";
+  constexpr std::size_t kMostBytes = std::size_t{1} << 24;
+  if (!std::filesystem::is_regular_file(path)) {
+    return;
+  }
+  const std::string text = read_file(path, kMostBytes);
+  DURE_CHECK(text.empty() || text.starts_with(kOurs),
+             path.string(),
+             " was not written by a run, and this one would write its "
+             "configuration over it: choose another log.directory");
+}
+
+// What killed runs left of files and checkpoints that were not whole.
+void remove_all_leftovers(const Path& directory) {
+  remove_leftovers(directory);
+  for (const char* name : kFiles) {
+    remove_leftovers(directory, name);
+  }
+}
+
+// Of indices, which stand beside their data or in data.index_cache.
+void remove_index_leftovers(const data::DataConfig& data) {
+  for (const auto* list : {&data.train, &data.validation, &data.test}) {
+    for (const std::string& prefix : *list) {
+      const Path path = prefix + ".gpt-";
+      remove_leftovers(data.index_cache.empty() ? path.parent_path()
+                                                : Path(data.index_cache),
+                       path.filename().string());
+    }
   }
 }
 
@@ -68,6 +109,9 @@ RunDirectories::RunDirectories(const Config& config,
   locks_.emplace_back(log);
   try_to_write(log);
   check_files(log);
+  check_config_file(log / "config.toml");
+  remove_all_leftovers(log);
+  remove_index_leftovers(config.data);
   if (config.train.device == Device::kSim) {
     return;  // it saves nothing
   }
@@ -78,6 +122,7 @@ RunDirectories::RunDirectories(const Config& config,
     locks_.emplace_back(checkpoints);
     try_to_write(checkpoints);
   }
+  remove_all_leftovers(checkpoints);
   check_room(checkpoints, plan);
 }
 
