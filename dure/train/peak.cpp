@@ -48,8 +48,8 @@ double measure_peak_flops(Stream& stream) {
   const OwnedTensor a = arena.tensor({kM, kK}, Category::kWorkspace);
   const OwnedTensor b = arena.tensor({kN, kK}, Category::kWorkspace);
   const OwnedTensor y = arena.tensor({kM, kN}, Category::kWorkspace);
-  launch(stream, kernels::Fill{.y = a, .value = 1});
-  launch(stream, kernels::Fill{.y = b, .value = 1});
+  kernels::launch(stream, kernels::Fill{.y = a, .value = 1});
+  kernels::launch(stream, kernels::Fill{.y = b, .value = 1});
   const bool simulated = stream.device() == Device::kSim;
   const auto now = [&] {
     return simulated ? stream.seconds() : monotonic_seconds();
@@ -62,7 +62,7 @@ double measure_peak_flops(Stream& stream) {
                                      .b = b,
                                      .transpose_b = kernels::Transpose::kYes};
     const double start = now();
-    launch(stream, product);
+    kernels::launch(stream, product);
     const double seconds = now() - start;
     best = std::max(best, cost(product).flops / seconds);
     return seconds;
