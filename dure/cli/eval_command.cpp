@@ -23,6 +23,7 @@
 #include "dure/train/combine.h"
 #include "dure/train/evaluate.h"
 #include "dure/train/load_weights.h"
+#include "dure/train/same_files.h"
 
 namespace dure::cli {
 namespace {
@@ -143,6 +144,8 @@ void eval(const Options& options, comm::Communicator& world) {
                             " positions"));
   }
   model::validate_tensor(config, options.tensor, "--tensor");
+  train::expect_same_files(
+      world, [&] { return train::facts_of_data({.train = options.data}); });
   const data::Mixture mixture = train::first_rank_first(world, [&] {
     return open_data(options, sequence, config.vocabulary, log);
   });

@@ -5,13 +5,16 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "dure/base/check.h"
 #include "dure/base/interrupt.h"
+#include "dure/base/limits.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
 #include "dure/cli/rank_options.h"
 #include "dure/cli/version.h"
+#include "dure/comm/activity.h"
 #include "dure/launch/placement.h"
 #include "dure/plan/check_memory.h"
 #include "dure/train/load_config.h"
@@ -40,16 +43,55 @@ Log log_of(const Options& options, int rank) {
   return Log(log);
 }
 
+// Of so many ranks on this machine.
+plan::MemoryShare share_of(std::int64_t ranks) {
+  const MemoryLimit there_is = memory_limit();
+  return {.bytes = there_is.bytes / static_cast<std::size_t>(ranks),
+          .of = concat(there_is.name,
+                       ", ",
+                       there_is.bytes >> 20,
+                       " MiB for ",
+                       ranks,
+                       ranks == 1 ? " rank" : " ranks")};
+}
+
+// The same for all ranks: the first one finds it, and the others hear of what
+// it throws.
+void check_memory(comm::Communicator& world,
+                  const train::Config& config,
+                  const std::vector<std::string>& hosts,
+                  const Log& log) {
+  if (world.rank() != 0) {
+    return;
+  }
+  const comm::Activity planning(world, "planning the memory");
+  const plan::MemoryShare share =
+      share_of(std::count(hosts.begin(), hosts.end(), hosts.front()));
+  const bool simulated = config.train.device == Device::kSim;
+  plan::check_memory(config, simulated ? plan::MemoryShare() : share);
+  constexpr double kGib = 1024.0 * 1024 * 1024;
+  if (!simulated &&
+      config.memory.limit_gib * kGib > static_cast<double>(share.bytes)) {
+    log.warning(concat("memory.limit_gib = ",
+                       config.memory.limit_gib,
+                       " is more than a rank's share of ",
+                       share.of));
+  }
+}
+
+std::string text_of(const train::LoadedConfig& loaded) {
+  return concat("# Written by ", version_line(), "\n", train::to_toml(loaded));
+}
+
 void train_on(comm::Communicator& world,
               const Options& options,
               train::LoadedConfig loaded,
               const StopRequest& stop) {
   train::take_ranks(loaded, world.size());
-  plan::check_memory(loaded.config);
-  const launch::Placement placement =
-      launch::place_ranks(world,
-                          train::mesh_of(loaded.config.parallel, world.size()),
-                          launch::hosts_of(world));
+  const std::vector<std::string> hosts = launch::hosts_of(world);
+  check_memory(world, loaded.config, hosts, log_of(options, world.rank()));
+  const launch::Placement placement = launch::place_ranks(
+      world, train::mesh_of(loaded.config.parallel, world.size()), hosts);
   comm::Communicator& placed =
       placement.world != nullptr ? *placement.world : world;
   const Log log = log_of(options, placed.rank());
@@ -60,15 +102,13 @@ void train_on(comm::Communicator& world,
   comm::Options last_words = placed.options();
   last_words.timeout_seconds = std::min(last_words.timeout_seconds, 30.0);
   const auto twin = placed.twin(last_words);
-  train::run_training(
-      loaded.config,
-      {.start = options.start,
-       .config_text = concat(
-           "# Written by ", version_line(), "\n", train::to_toml(loaded)),
-       .log = log,
-       .stop = stop,
-       .world = &placed,
-       .twin = twin.get()});
+  train::run_training(loaded.config,
+                      {.start = options.start,
+                       .config_text = placed.rank() == 0 ? text_of(loaded) : "",
+                       .log = log,
+                       .stop = stop,
+                       .world = &placed,
+                       .twin = twin.get()});
 }
 
 // Values rather than where they come from; and each rank may log elsewhere.
@@ -92,6 +132,7 @@ launch::RankOptions ranks_of(const Options& options,
   if (config.comm.check) {
     ranks.comm.check = comm::Check::kOn;
   }
+  ranks.threads_of_rank = static_cast<int>(config.train.threads);
   ranks.comm.flight_directory = config.log.directory;
   ranks.comm.say = [](const std::string& text) { Log().info(text); };
   return ranks;

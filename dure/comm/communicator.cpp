@@ -122,15 +122,28 @@ std::unique_ptr<Communicator> Communicator::split(int color,
 }
 
 void Communicator::check_members(std::span<const int> ranks) const {
-  for (const int rank : ranks) {
-    DURE_CHECK(rank >= 0 && rank < size_ &&
-                   std::count(ranks.begin(), ranks.end(), rank) == 1,
+  std::vector<int> sorted(ranks.begin(), ranks.end());
+  std::sort(sorted.begin(), sorted.end());
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    DURE_CHECK(sorted[i] >= 0 && sorted[i] < size_ &&
+                   (i == 0 || sorted[i] != sorted[i - 1]),
                "a subgroup names ranks of 0 to ",
                size_ - 1,
                " once each; ",
-               rank,
+               sorted[i],
                " came");
   }
+}
+
+std::unique_ptr<Communicator> Communicator::own_group(
+    std::span<const int> ranks, const std::string& axis) {
+  check_members(ranks);
+  const auto me = std::find(ranks.begin(), ranks.end(), rank_);
+  return me == ranks.end()
+             ? split(-1, 0, axis)
+             : split(*std::min_element(ranks.begin(), ranks.end()),
+                     static_cast<int>(me - ranks.begin()),
+                     axis);
 }
 
 std::unique_ptr<Communicator> Communicator::subgroup(std::span<const int> ranks,

@@ -54,6 +54,9 @@ class Communicator {
   int size() const { return size_; }
   const Options& options() const { return options_; }
   virtual const char* back_end() const = 0;
+  // Whether all ranks are of this process: what one of them knows of its
+  // machine and its files holds for all.
+  virtual bool is_one_process() const { return true; }
 
   // Returns when this rank is done: its y is whole, its x may change.
   template <typename Op>
@@ -92,6 +95,11 @@ class Communicator {
   // the others.
   virtual std::unique_ptr<Communicator> subgroup(std::span<const int> ranks,
                                                  const std::string& axis);
+
+  // Collective: every rank names the group that it is in, or none; groups do
+  // not overlap. However many there are, ranks talk to one another once.
+  virtual std::unique_ptr<Communicator> own_group(std::span<const int> ranks,
+                                                  const std::string& axis);
 
   // Collective: the same ranks, with failures of their own: where this
   // communicator has failed, those that still run can talk over its twin. Null

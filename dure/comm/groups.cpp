@@ -1,6 +1,7 @@
 #include "dure/comm/groups.h"
 
-#include <utility>
+#include <algorithm>
+#include <span>
 
 namespace dure::comm {
 
@@ -8,13 +9,13 @@ std::unique_ptr<Communicator> my_group(
     Communicator& ranks,
     const std::vector<std::vector<int>>& groups,
     const std::string& axis) {
-  std::unique_ptr<Communicator> mine;
-  for (const std::vector<int>& members : groups) {
-    if (auto group = ranks.subgroup(members, axis)) {
-      mine = std::move(group);
-    }
-  }
-  return mine;
+  const auto mine =
+      std::find_if(groups.begin(), groups.end(), [&](const auto& group) {
+        return std::find(group.begin(), group.end(), ranks.rank()) !=
+               group.end();
+      });
+  return ranks.own_group(
+      mine == groups.end() ? std::span<const int>() : std::span(*mine), axis);
 }
 
 }  // namespace dure::comm

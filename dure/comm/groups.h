@@ -10,8 +10,7 @@
 namespace dure::comm {
 
 // Collective: of groups that do not overlap, the same ones on every rank, the
-// one that this rank is in; null where it is in none. Unlike split() it needs
-// nothing of other ranks, so that simulated ones have it.
+// one that this rank is in (Communicator::own_group); null where it is in none.
 std::unique_ptr<Communicator> my_group(
     Communicator& ranks,
     const std::vector<std::vector<int>>& groups,

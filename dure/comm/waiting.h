@@ -1,6 +1,7 @@
 // Waiting for another thread: first on the core, then leaving it to others.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <thread>
@@ -20,35 +21,43 @@ inline void relax_core() {
 // How a wait ended.
 enum class Waited : std::uint8_t { kReady, kStopped, kTimedOut };
 
-// Until ready() or stopped(), or the time is over.
+// Until ready() or stopped(), or the time is over. What is about to happen is
+// waited for on the core; the longer it takes, the longer are the times between
+// looks, to a share of what has been waited already: a thousand threads that
+// wait for one must leave it the cores.
 template <typename Ready, typename Stopped>
 Waited wait_until(double timeout_seconds,
                   const Ready& ready,
                   const Stopped& stopped) {
   // Some 10 us, longer than a peer that is on its way needs.
   constexpr int kSpins = 300;
-  constexpr int kYields = 1000;
+  constexpr double kYieldSeconds = 2e-4;
+  constexpr double kShare = 1.0 / 32;
+  constexpr double kLeastSleep = 50e-6;
+  constexpr double kMostSleep = 20e-3;
   for (int i = 0; i < kSpins; ++i) {
     if (ready()) {
       return Waited::kReady;
     }
     relax_core();
   }
-  const double deadline = monotonic_seconds() + timeout_seconds;
-  for (int i = 0;; ++i) {
+  const double start = monotonic_seconds();
+  while (true) {
     if (ready()) {
       return Waited::kReady;
     }
     if (stopped()) {
       return Waited::kStopped;
     }
-    if (i < kYields) {
+    const double waited = monotonic_seconds() - start;
+    if (waited > timeout_seconds) {
+      return Waited::kTimedOut;
+    }
+    if (waited < kYieldSeconds) {
       std::this_thread::yield();
     } else {
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
-    }
-    if (monotonic_seconds() > deadline) {
-      return Waited::kTimedOut;
+      std::this_thread::sleep_for(std::chrono::duration<double>(
+          std::clamp(waited * kShare, kLeastSleep, kMostSleep)));
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #ifdef DURE_WITH_HWLOC
 #include <hwloc.h>
@@ -35,12 +36,11 @@ std::vector<int> all_in_order() {
   return cores;
 }
 
-}  // namespace
-
-std::vector<int> usable_cores() {
+// Of a thread; 0: the calling one.
+std::vector<int> allowed_to(pid_t thread) {
   cpu_set_t set;
   CPU_ZERO(&set);
-  sched_getaffinity(0, sizeof set, &set);
+  sched_getaffinity(thread, sizeof set, &set);
   std::vector<int> cores;
   for (const int core : all_in_order()) {
     if (is_allowed(set, core)) {
@@ -48,6 +48,18 @@ std::vector<int> usable_cores() {
     }
   }
   return cores;
+}
+
+}  // namespace
+
+// What its first thread may use, the process may: nobody keeps that one to a
+// share.
+std::vector<int> usable_cores() {
+  return allowed_to(::getpid());
+}
+
+std::vector<int> cores_of_thread() {
+  return allowed_to(0);
 }
 
 std::vector<std::vector<int>> divide_cores(const std::vector<int>& cores,

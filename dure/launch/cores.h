@@ -10,6 +10,9 @@ namespace dure::launch {
 // it, ascending).
 std::vector<int> usable_cores();
 
+// Those that the calling thread may use.
+std::vector<int> cores_of_thread();
+
 // Neighbouring cores for each rank, near-even; all cores for every rank where
 // there are fewer cores than ranks.
 std::vector<std::vector<int>> divide_cores(const std::vector<int>& cores,

@@ -28,6 +28,9 @@ struct Row {
   // Only where local_rank is there, too: what tells MPICH's launcher from
   // others that speak PMI.
   bool needs_local_rank = false;
+  // Other programs use such names for things of their own: what is no rank of a
+  // world is none of the launcher's.
+  bool has_common_names = false;
 };
 
 constexpr Row kSlurmRow = {
@@ -56,28 +59,64 @@ constexpr Row kLaunchers[] = {
     {.name = "torchrun",
      .own = {"RANK", "WORLD_SIZE"},
      .local_rank = "LOCAL_RANK",
-     .speaks_mpi = false},
+     .speaks_mpi = false,
+     .has_common_names = true},
 };
 
-std::optional<int> number(const Environment& environment, const char* name) {
+// Null where it is not there, or empty, as what a script unsets often is.
+const std::string* text_of(const Environment& environment, const char* name) {
   const auto found =
       name == nullptr ? environment.end() : environment.find(name);
-  if (found == environment.end()) {
-    return std::nullopt;
-  }
-  const std::string& text = found->second;
+  return found == environment.end() || found->second.empty() ? nullptr
+                                                             : &found->second;
+}
+
+std::optional<int> parse_number(const std::string& text) {
   int value = 0;
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0) {
+  const bool whole =
+      error == std::errc() && end == text.data() + text.size() && value >= 0;
+  return whole ? std::optional(value) : std::nullopt;
+}
+
+std::optional<int> number(const Environment& environment, const char* name) {
+  const std::string* const text = text_of(environment, name);
+  if (text == nullptr) {
+    return std::nullopt;
+  }
+  const std::optional<int> value = parse_number(*text);
+  if (!value.has_value()) {
     throw UsageError(concat("environment variable ",
                             name,
                             " is ",
-                            quoted(text),
+                            quoted(*text),
                             ", wanted a whole number: unset it, or start by "
                             "mpirun or srun"));
   }
   return value;
+}
+
+// Whether two variables are a rank and the size of a world that has it.
+bool are_of_a_world(const Environment& environment,
+                    const Variables& variables) {
+  const std::string* const rank = text_of(environment, variables.rank);
+  const std::string* const world = text_of(environment, variables.world);
+  return rank != nullptr && world != nullptr &&
+         parse_number(*rank).has_value() &&
+         parse_number(*rank) < parse_number(*world);
+}
+
+// Whether all that a launcher would have set is there. Of what is left over
+// from elsewhere some mostly is not.
+bool is_complete(const Row& row, const Environment& environment) {
+  const auto is_there = [&](const char* name) {
+    return text_of(environment, name) != nullptr;
+  };
+  return is_there(row.own.rank) &&
+         (row.own.world == nullptr || is_there(row.own.world)) &&
+         (!row.needs_local_rank || is_there(row.local_rank)) &&
+         (!row.has_common_names || are_of_a_world(environment, row.own));
 }
 
 [[noreturn]] void refuse(const char* first,
@@ -107,16 +146,23 @@ void expect_equal(const Environment& environment,
   }
 }
 
+// Of the last row a local rank is not asked for: LOCAL_RANK is a common name.
+int local_rank_of(const Row& row, const Environment& environment) {
+  const std::string* const text = text_of(environment, row.local_rank);
+  if (row.has_common_names) {
+    return text == nullptr ? 0 : parse_number(*text).value_or(0);
+  }
+  return number(environment, row.local_rank).value_or(0);
+}
+
 std::optional<Launcher> read(const Row& row, const Environment& environment) {
+  if (!is_complete(row, environment)) {
+    return std::nullopt;
+  }
   const std::optional<int> rank = number(environment, row.own.rank);
   const std::optional<int> world = row.own.world == nullptr
                                        ? std::optional(kNotTold)
                                        : number(environment, row.own.world);
-  const std::optional<int> local_rank = number(environment, row.local_rank);
-  if (!rank.has_value() || !world.has_value() ||
-      (row.needs_local_rank && !local_rank.has_value())) {
-    return std::nullopt;
-  }
   if (row.own.world != nullptr && *rank >= *world) {
     refuse(row.own.rank, *rank, row.own.world, *world);
   }
@@ -127,7 +173,7 @@ std::optional<Launcher> read(const Row& row, const Environment& environment) {
   return Launcher{.name = row.name,
                   .rank = *rank,
                   .world = *world,
-                  .local_rank = local_rank.value_or(0),
+                  .local_rank = local_rank_of(row, environment),
                   .speaks_mpi = row.speaks_mpi};
 }
 

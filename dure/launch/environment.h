@@ -27,8 +27,10 @@ struct Launcher {
 // mpirun's own variables come before Slurm's, which are there as well inside a
 // job, and are those of mpirun's daemons; but where the PMIx server is Slurm's
 // (PMIX_NAMESPACE), Slurm is the nearest, and mpirun's are left over from where
-// the job was submitted. Throws UsageError where a variable is not the number
-// that it should be, or where two of one launcher's do not agree.
+// the job was submitted. A launcher is one where all that it sets is there;
+// what is empty is not. Of common names (RANK, WORLD_SIZE) that are no rank of
+// a world nothing follows. Throws UsageError where another variable is not the
+// number that it should be, or where two of one launcher's do not agree.
 std::optional<Launcher> launcher_of(const Environment& environment);
 
 // Throws UsageError where MPI counts other ranks than the launcher started:

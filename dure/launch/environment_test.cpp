@@ -40,6 +40,44 @@ TEST(Launcher, IsKnownByItsVariables) {
   EXPECT_EQ(launcher_of(torch), (Launcher{"torchrun", 1, 2, 1, false}));
 }
 
+// People have variables of these names for other things.
+TEST(Launcher, IsNobodyWhereCommonNamesAreOfSomethingElse) {
+  const Environment others[] = {
+      {{"RANK", "senior"}},
+      {{"RANK", ""}},
+      {{"LOCAL_RANK", "abc"}},
+      {{"RANK", "senior"}, {"WORLD_SIZE", "2"}},
+      {{"RANK", "1"}, {"WORLD_SIZE", "large"}},
+      {{"RANK", "1"}, {"WORLD_SIZE", ""}},
+      {{"RANK", "5"}, {"WORLD_SIZE", "2"}},
+      {{"RANK", "-1"}, {"WORLD_SIZE", "2"}},
+      {{"RANK", "1"}, {"WORLD_SIZE", "99999999999999999999"}},
+  };
+  for (const Environment& other : others) {
+    EXPECT_EQ(launcher_of(other), std::nullopt) << other.begin()->second;
+  }
+  EXPECT_EQ(
+      launcher_of({{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "abc"}}),
+      (Launcher{"torchrun", 1, 2, 0, false}));
+}
+
+// A shell of salloc, a script that clears what it knows of, a part of a set.
+TEST(Launcher, IsNobodyWhereItsVariablesAreNotAllThere) {
+  const Environment leftovers[] = {
+      {{"SLURM_PROCID", ""}, {"SLURM_STEP_NUM_TASKS", ""}},
+      {{"SLURM_JOB_ID", "7"}, {"SLURM_NTASKS", "8"}, {"SLURM_LOCALID", "x"}},
+      {{"SLURM_PROCID", "x"}},
+      {{"PMI_RANK", "x"}},
+      {{"PMI_SIZE", "2"}},
+      {{"PMIX_RANK", ""}},
+      {{"OMPI_COMM_WORLD_RANK", "x"}, {"OMPI_COMM_WORLD_SIZE", ""}},
+      {{"OMPI_COMM_WORLD_SIZE", "2"}},
+  };
+  for (const Environment& leftover : leftovers) {
+    EXPECT_EQ(launcher_of(leftover), std::nullopt) << leftover.begin()->first;
+  }
+}
+
 // Inside a batch job, mpirun's own variables are the nearer ones; and the batch
 // script itself is one process, whatever the job's tasks.
 TEST(Launcher, IsTheNearestOne) {
@@ -113,7 +151,7 @@ TEST(Launcher, SaysWhichVariableIsWrong) {
     launcher_of({{"PMI_RANK", "zero"}, {"PMI_SIZE", "2"}});
     ADD_FAILURE() << "nothing thrown";
   } catch (const UsageError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("PMI_RANK is zero"));
+    EXPECT_THAT(error.what(), HasSubstr("PMI_RANK is \"zero\""));
   }
   expect_refusal(
       {{"PMI_RANK", "2"}, {"PMI_SIZE", "2"}}, "PMI_RANK=2", "PMI_SIZE=2");

@@ -55,6 +55,10 @@ std::string stretches_of(const std::vector<int>& ranks) {
 
 std::vector<std::string> hosts_of(comm::Communicator& comm,
                                   const std::string& host) {
+  if (comm.is_one_process()) {
+    return std::vector<std::string>(static_cast<std::size_t>(comm.size()),
+                                    host);
+  }
   std::vector<std::uint8_t> mine(kName);
   std::copy_n(host.begin(), std::min(host.size(), kName - 1), mine.begin());
   std::vector<std::uint8_t> all(kName * static_cast<std::size_t>(comm.size()));

@@ -7,11 +7,13 @@
 #include <mutex>
 #include <omp.h>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "dure/base/check.h"
 #include "dure/base/error_text.h"
+#include "dure/base/limits.h"
 #include "dure/comm/error.h"
 #include "dure/comm/threads/threads_communicator.h"
 #include "dure/launch/cores.h"
@@ -90,10 +92,16 @@ class Finish {
   std::optional<Failure> first_;
 };
 
+int threads_of(const RankThreads& options, const std::vector<int>& cores) {
+  return options.threads > 0 ? options.threads
+                             : std::max(1, static_cast<int>(cores.size()));
+}
+
 // All that a rank's thread does.
 void run_rank(int rank,
               comm::ThreadWorld& world,
               const std::vector<int>& cores,
+              int threads,
               const std::function<void(comm::Communicator&)>& body,
               Finish& finish) {
   const auto fail = [&](const std::exception& error, Fault fault) {
@@ -102,7 +110,7 @@ void run_rank(int rank,
     world.abort(rank, message);
   };
   keep_to(cores);
-  omp_set_num_threads(static_cast<int>(std::max<std::size_t>(1, cores.size())));
+  omp_set_num_threads(threads);
   try {
     body(*world.communicators()[static_cast<std::size_t>(rank)]);
   } catch (const UsageError& error) {
@@ -115,19 +123,53 @@ void run_rank(int rank,
   finish.arrive(rank);
 }
 
+std::string too_many_threads(int ranks, int threads) {
+  return concat(
+      "the system does not grant ",
+      ranks == 1 ? std::string("this process ") : concat(ranks, " ranks "),
+      threads,
+      threads == 1 ? " thread" : " threads",
+      ranks == 1 ? "" : " each",
+      " (",
+      thread_limits(),
+      "): lower --ranks or train.threads, or raise the limit");
+}
+
 }  // namespace
+
+void check_threads(int ranks, int threads) {
+  // The ranks' own, and those that OpenMP adds to each.
+  const std::int64_t wanted = std::int64_t{ranks} * threads;
+  constexpr std::int64_t kMost = 1 << 20;
+  if (wanted > kMost || !can_start_threads(static_cast<int>(wanted))) {
+    throw Error(too_many_threads(ranks, threads));
+  }
+}
 
 void run_ranks(const RankThreads& options,
                const std::function<void(comm::Communicator&)>& body) {
   comm::ThreadWorld world(options.ranks, options.comm);
   const auto cores = divide_cores(usable_cores(), options.ranks);
+  const int threads_each = threads_of(options, cores.front());
+  check_threads(options.ranks, threads_each);
   Finish finish(options.ranks);
   std::vector<std::jthread> threads;
   for (int rank = 0; rank < options.ranks; ++rank) {
-    threads.emplace_back([&, rank] {
-      run_rank(
-          rank, world, cores[static_cast<std::size_t>(rank)], body, finish);
-    });
+    try {
+      threads.emplace_back([&, rank] {
+        run_rank(rank,
+                 world,
+                 cores[static_cast<std::size_t>(rank)],
+                 threads_each,
+                 body,
+                 finish);
+      });
+    } catch (const std::system_error&) {  // somebody else took them meanwhile
+      const std::string text = too_many_threads(options.ranks, threads_each);
+      finish.fail({rank, text, Fault::kItsOwn});
+      world.abort(rank, text);
+      finish.arrive(rank);
+    }
   }
   const std::string stuck = finish.wait(options.grace_seconds);
   if (!stuck.empty() && options.on_stuck) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <omp.h>
 #include <thread>
 
 #include "dure/base/check.h"
@@ -73,6 +74,14 @@ void compare(comm::MpiWorld& world, const RankOptions& options) {
   }
 }
 
+// Of a rank that is a process.
+void set_threads(const RankOptions& options) {
+  if (options.threads_of_rank > 0) {
+    omp_set_num_threads(options.threads_of_rank);
+  }
+  check_threads(1, omp_get_max_threads());
+}
+
 void run_process(const RankOptions& options,
                  const Launcher& launcher,
                  const Body& body) {
@@ -80,6 +89,7 @@ void run_process(const RankOptions& options,
   check_world(launcher, world.facts().size);
   try {
     compare(world, options);
+    set_threads(options);
     const auto communicator = world.communicator(options.comm);
     body(*communicator);
   } catch (const comm::Aborted& error) {  // whose first rank has said why
@@ -112,6 +122,7 @@ void with_ranks(const RankOptions& options,
   if (options.threads.has_value()) {
     return run_ranks({.ranks = *options.threads,
                       .comm = options.comm,
+                      .threads = options.threads_of_rank,
                       .on_stuck =
                           [&](const std::string& text) {
                             options.report(text);
@@ -119,6 +130,7 @@ void with_ranks(const RankOptions& options,
                           }},
                      body);
   }
+  set_threads(options);
   const auto alone = comm::make_self_communicator(options.comm);
   body(*alone);
 }

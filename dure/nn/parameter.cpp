@@ -1,7 +1,5 @@
 #include "dure/nn/parameter.h"
 
-#include <algorithm>
-
 #include "dure/base/check.h"
 
 namespace dure::nn {
@@ -13,6 +11,7 @@ Parameter& ParameterSet::add(std::string name,
                              std::vector<int> units) {
   Parameter& parameter = parameters_.emplace_back();
   parameter.name = std::move(name);
+  by_name_.emplace(parameter.name, &parameter);
   parameter.value = Tensor(nullptr, shape, DType::kF32);
   parameter.gradient = parameter.value;
   parameter.sharding = std::move(sharding);
@@ -22,12 +21,9 @@ Parameter& ParameterSet::add(std::string name,
 }
 
 Parameter& ParameterSet::operator[](std::string_view name) {
-  const auto found = std::find_if(
-      parameters_.begin(), parameters_.end(), [&](const Parameter& p) {
-        return p.name == name;
-      });
-  DURE_CHECK(found != parameters_.end(), "the model has no weight ", name);
-  return *found;
+  const auto found = by_name_.find(name);
+  DURE_CHECK(found != by_name_.end(), "the model has no weight ", name);
+  return *found->second;
 }
 
 std::int64_t ParameterSet::elements() const {

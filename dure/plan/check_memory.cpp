@@ -265,24 +265,33 @@ std::string whose(const train::Config& config, int stage) {
 
 }  // namespace
 
-void check_memory(const train::Config& config) {
-  if (config.memory.limit_gib == 0) {
+void check_memory(train::Config config, const MemoryShare& share) {
+  constexpr double kGib = 1024.0 * 1024 * 1024;
+  const bool is_told = config.memory.limit_gib > 0;
+  if (!is_told && share.bytes == 0) {
     return;
+  }
+  if (!is_told) {
+    config.memory.limit_gib = static_cast<double>(share.bytes) / kGib;
   }
   const Largest largest = largest_of(config);
   if (largest.needed() <= limit_of(config)) {
     return;
   }
-  throw UsageError(concat("memory.limit_gib = ",
-                          config.memory.limit_gib,
-                          ": too little for ",
-                          whose(config, largest.stage),
-                          " with parallel.zero = ",
-                          config.parallel.zero,
-                          "; predicted peaks, in bytes:",
-                          describe(config, largest),
-                          "\n",
-                          what_would_fit(config)));
+  throw UsageError(concat(
+      is_told ? concat("memory.limit_gib = ", config.memory.limit_gib)
+              : concat("a rank's share of ", share.of),
+      ": too little for ",
+      whose(config, largest.stage),
+      " with parallel.zero = ",
+      config.parallel.zero,
+      "; predicted peaks, in bytes:",
+      describe(config, largest),
+      "\n",
+      what_would_fit(config),
+      is_told ? ""
+              : "\nor set memory.limit_gib to what a rank may take all the "
+                "same, of swap space perhaps"));
 }
 
 bool fits(const train::Config& config) {

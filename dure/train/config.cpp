@@ -221,10 +221,12 @@ void visit(Fields& fields, MemoryConfig& c) {
                 "time; whole: all of a micro-batch's until its backward, "
                 "which evens out the passes of a pipeline's last stage.",
                 kLogits);
-  fields.number("limit_gib",
-                c.limit_gib,
-                "GiB for all tensors of a rank; 0: no limit.",
-                {.most = 1 << 20});
+  fields.number(
+      "limit_gib",
+      c.limit_gib,
+      "GiB for all tensors of a rank; 0: its share of what the machine, "
+      "or the container, has.",
+      {.most = 1 << 20});
 }
 
 void visit(Fields& fields, CheckpointConfig& c) {

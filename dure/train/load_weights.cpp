@@ -8,6 +8,7 @@
 #include "dure/model/initialize.h"
 #include "dure/model/weights.h"
 #include "dure/train/combine.h"
+#include "dure/train/same_files.h"
 #include "dure/train/weight_parts.h"
 
 namespace dure::train {
@@ -44,8 +45,10 @@ void check_finite(const std::string& weight,
 }  // namespace
 
 Path find_weights(comm::Communicator& world, const Path& path, const Log& log) {
-  return first_rank_says(
+  const Path found = first_rank_says(
       world, [&] { return checkpoint::find_weights(path, log).string(); });
+  expect_same_files(world, [&] { return facts_of_checkpoint(found); });
+  return found;
 }
 
 void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {

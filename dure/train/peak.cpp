@@ -1,29 +1,58 @@
 #include "dure/train/peak.h"
 
 #include <algorithm>
+#include <omp.h>
+#include <vector>
 
 #include "dure/base/trace.h"
 #include "dure/kernels/elementwise.h"
 #include "dure/kernels/matmul.h"
+#include "dure/launch/cores.h"
+#include "dure/tensor/arena.h"
 
 namespace dure::train {
 
-double measure_peak_flops(Rank& rank) {
+namespace {
+
+// While it lives the calling thread has all cores of the process.
+class AllCores {
+ public:
+  AllCores() {
+    launch::keep_to(all_);
+    ::omp_set_num_threads(std::max(1, static_cast<int>(all_.size())));
+  }
+  AllCores(const AllCores&) = delete;
+  AllCores& operator=(const AllCores&) = delete;
+  ~AllCores() {
+    launch::keep_to(share_);
+    ::omp_set_num_threads(threads_);
+  }
+
+ private:
+  std::vector<int> all_ = launch::usable_cores();
+  std::vector<int> share_ = launch::cores_of_thread();
+  int threads_ = ::omp_get_max_threads();
+};
+
+}  // namespace
+
+double measure_peak_flops(Stream& stream) {
+  const AllCores cores;
   constexpr std::int64_t kM = 2048;
   constexpr std::int64_t kK = 768;
   constexpr std::int64_t kN = 3072;
   constexpr int kRuns = 5;
   constexpr double kEnough = 0.02;  // seconds
   // Its own arena: the run's account is of the run.
-  Arena arena({.device = rank.stream.device()});
+  Arena arena({.device = stream.device()});
   const OwnedTensor a = arena.tensor({kM, kK}, Category::kWorkspace);
   const OwnedTensor b = arena.tensor({kN, kK}, Category::kWorkspace);
   const OwnedTensor y = arena.tensor({kM, kN}, Category::kWorkspace);
-  launch(rank.stream, kernels::Fill{.y = a, .value = 1});
-  launch(rank.stream, kernels::Fill{.y = b, .value = 1});
-  const bool simulated = rank.stream.device() == Device::kSim;
+  kernels::launch(stream, kernels::Fill{.y = a, .value = 1});
+  kernels::launch(stream, kernels::Fill{.y = b, .value = 1});
+  const bool simulated = stream.device() == Device::kSim;
   const auto now = [&] {
-    return simulated ? rank.stream.seconds() : monotonic_seconds();
+    return simulated ? stream.seconds() : monotonic_seconds();
   };
   double best = 0;
   // Of the first so many rows: the seconds that it takes.
@@ -33,7 +62,7 @@ double measure_peak_flops(Rank& rank) {
                                      .b = b,
                                      .transpose_b = kernels::Transpose::kYes};
     const double start = now();
-    launch(rank.stream, product);
+    kernels::launch(stream, product);
     const double seconds = now() - start;
     best = std::max(best, cost(product).flops / seconds);
     return seconds;

@@ -1,5 +1,7 @@
 #include "dure/train/ramp_up.h"
 
+#include <algorithm>
+
 #include "dure/base/check.h"
 
 namespace dure::train {
@@ -65,6 +67,52 @@ std::int64_t global_batch_after(std::int64_t consumed,
                       static_cast<double>(increments) /
                       static_cast<double>(ramp.samples);
   return ramp.start + static_cast<std::int64_t>(done) * ramp.increment;
+}
+
+namespace {
+
+// The steps, one at least, until batches are larger than the one that follows
+// `consumed`.
+std::int64_t steps_at_this_size(std::int64_t consumed,
+                                std::int64_t batch,
+                                const TrainConfig& train) {
+  const RampUp ramp = ramp_up(train);
+  const std::int64_t increments =
+      (train.global_batch - ramp.start) / ramp.increment;
+  const std::int64_t done = (batch - ramp.start) / ramp.increment;
+  // Where the next size is due but for rounding, which the loops settle.
+  const double due = static_cast<double>(ramp.samples) *
+                     static_cast<double>(done + 1) /
+                     static_cast<double>(increments);
+  const auto is_larger = [&](std::int64_t steps) {
+    return global_batch_after(consumed + steps * batch, train) > batch;
+  };
+  auto steps = std::max<std::int64_t>(
+      1, (static_cast<std::int64_t>(due) - consumed) / batch);
+  while (!is_larger(steps)) {
+    ++steps;
+  }
+  while (steps > 1 && is_larger(steps - 1)) {
+    --steps;
+  }
+  return steps;
+}
+
+}  // namespace
+
+std::int64_t samples_of_run(const TrainConfig& train) {
+  std::int64_t samples = 0;
+  std::int64_t left = train.steps;
+  while (left > 0) {
+    const std::int64_t batch = global_batch_after(samples, train);
+    const std::int64_t steps =
+        batch == train.global_batch
+            ? left
+            : std::min(left, steps_at_this_size(samples, batch, train));
+    samples += steps * batch;
+    left -= steps;
+  }
+  return samples;
 }
 
 std::vector<std::int64_t> global_batches(const TrainConfig& train) {

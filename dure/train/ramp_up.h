@@ -18,6 +18,9 @@ namespace dure::train {
 std::int64_t global_batch_after(std::int64_t consumed,
                                 const TrainConfig& train);
 
+// The samples of the whole run. Its time is of the increments, not the steps.
+std::int64_t samples_of_run(const TrainConfig& train);
+
 // The sizes that a run's batches have, ascending.
 std::vector<std::int64_t> global_batches(const TrainConfig& train);
 

@@ -30,13 +30,16 @@ Rank::Rank(const RankOptions& options)
              mesh_.size(),
              " ranks does not hold ",
              world_->size());
-  data_ = my_group(*world_, mesh_.groups(mesh::kReplicas), "data");
-  pipe_ = my_group(*world_, mesh_.groups({mesh::Axis::kPipe}), "pipe");
+  const auto group = [this](mesh::AxisSet axes, const char* name) {
+    return world_->own_group(mesh_.group(world_->rank(), axes), name);
+  };
+  data_ = group(mesh::kReplicas, "data");
+  pipe_ = group({mesh::Axis::kPipe}, "pipe");
   if (pipe_->size() > 1) {
     const int last = pipe_->size() - 1;
     ends_ = my_group(*pipe_, {{0, last}}, "tied");
   }
-  tensor_ = my_group(*world_, mesh_.groups({mesh::Axis::kTensor}), "tensor");
+  tensor_ = group({mesh::Axis::kTensor}, "tensor");
 }
 
 Rank::~Rank() = default;

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <map>
 #include <memory>
-#include <omp.h>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +26,7 @@
 #include "dure/train/ramp_up.h"
 #include "dure/train/run_checkpoint.h"
 #include "dure/train/run_directories.h"
+#include "dure/train/same_files.h"
 #include "dure/train/segment.h"
 #include "dure/train/trainer.h"
 
@@ -80,6 +80,14 @@ std::optional<RunDirectories> directories_of(const Config& config,
       std::in_place, config, plan_of(config, {}, {}));
 }
 
+// Of all processes together.
+double peak_of(Rank& rank) {
+  comm::Communicator& world = rank.world();
+  const bool measures = rank.is_first() || !world.is_one_process();
+  const comm::Activity measuring(world, "measuring this machine");
+  return sum_over(world, measures ? measure_peak_flops(rank.stream) : 0);
+}
+
 // The run itself: a trainer, its data and its files.
 class Run {
  public:
@@ -101,7 +109,7 @@ class Run {
         trainer_(rank_, config),
         flops_per_token_(
             model::flops_per_token(config.model, config.data.sequence)),
-        peak_flops_(sum_over(rank_.world(), measure_peak_flops(rank_))) {
+        peak_flops_(peak_of(rank_)) {
     DURE_CHECK(data_.train != nullptr,
                "no training data: set data.train to a prefix that `dure "
                "preprocess` wrote");
@@ -146,12 +154,20 @@ class Run {
     if (config_.train.device == Device::kSim) {
       return "";  // nothing is saved
     }
-    return first_rank_says(rank_.world(), [&] {
+    const std::string found = first_rank_says(rank_.world(), [&] {
       const comm::Activity looking(world(), "looking for checkpoints");
       return find_starting_point(config_, start, log_)
           .value_or(Path())
           .string();
     });
+    expect_same_files(world(), [&] {
+      const comm::Activity comparing(world(), "comparing files");
+      comm::Facts facts = facts_of_data(config_.data);
+      const comm::Facts more = facts_of_checkpoint(found);
+      facts.insert(facts.end(), more.begin(), more.end());
+      return facts;
+    });
+    return found;
   }
 
   RunDocuments documents_of() const {
@@ -478,18 +494,7 @@ class Run {
 
 }  // namespace
 
-std::int64_t samples_of_run(const TrainConfig& train) {
-  std::int64_t samples = 0;
-  for (std::int64_t step = 0; step < train.steps; ++step) {
-    samples += global_batch_after(samples, train);
-  }
-  return samples;
-}
-
 void run_training(const Config& config, const RunOptions& options) {
-  if (config.train.threads > 0) {
-    ::omp_set_num_threads(static_cast<int>(config.train.threads));
-  }
   Run run(config, options);
   comm::or_abandon(run.world(), [&] { run.train(); });
 }

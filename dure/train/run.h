@@ -14,7 +14,7 @@ namespace dure::train {
 
 struct RunOptions {
   Start start = Start::kNew;
-  std::string config_text = {};  // the resolved configuration, for config.toml
+  std::string config_text = {};  // for config.toml, of the first rank
   Log log = {};
   StopRequest stop = {};                // asks to finish the step and save
   comm::Communicator* world = nullptr;  // the ranks; null: this one alone
@@ -30,8 +30,5 @@ struct RunOptions {
 // Where a rank throws outside an update and all still answer, the weights and
 // states of the last step are saved first, and the Error goes on.
 void run_training(const Config& config, const RunOptions& options);
-
-// Samples that a run of train.steps reads.
-std::int64_t samples_of_run(const TrainConfig& train);
 
 }  // namespace dure::train

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <unordered_map>
 
 #include "dure/base/check.h"
 #include "dure/model/weights.h"
@@ -47,12 +49,14 @@ std::vector<parallel::Kept> counted_once(const Replica& replica,
   return kept;
 }
 
-std::vector<std::string> weight_names(const model::ModelConfig& config) {
-  std::vector<std::string> names;
+// Where each weight is in the model's table.
+std::unordered_map<std::string, std::int64_t> places_of(
+    const model::ModelConfig& config) {
+  std::unordered_map<std::string, std::int64_t> places;
   for (const model::WeightSpec& spec : model::weights(config)) {
-    names.push_back(spec.name);
+    places.emplace(spec.name, std::ssize(places));
   }
-  return names;
+  return places;
 }
 
 }  // namespace
@@ -83,11 +87,9 @@ Trainer::Trainer(Rank& rank, const Config& config)
                  .tensor = rank.tensor()},
                 replica_.pipeline().schedule,
                 config.model.hidden) {
-  const std::vector<std::string> names = weight_names(config.model);
+  const auto places = places_of(config.model);
   for (const parallel::Kept& kept : counted_) {
-    weight_places_.push_back(
-        std::find(names.begin(), names.end(), gradient_name(kept)) -
-        names.begin());
+    weight_places_.push_back(places.at(gradient_name(kept)));
   }
   draw_weights(rank, replica_, seed_of(config));
 }

@@ -21,6 +21,7 @@ class MpiCommunicator final : public Communicator {
   ~MpiCommunicator() override;
 
   const char* back_end() const override { return "mpi"; }
+  bool is_one_process() const override { return size() == 1; }
   void abandon(const std::string& message) override {
     engine_->abandon(message);
   }

@@ -106,6 +106,11 @@ class SimCommunicator final : public Communicator {
                                            axis));
   }
 
+  std::unique_ptr<Communicator> own_group(std::span<const int> ranks,
+                                          const std::string& axis) override {
+    return subgroup(ranks, axis);
+  }
+
  protected:
   bool supports_request(const Request& request) const override {
     switch (request.how.algorithm) {

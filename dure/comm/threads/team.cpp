@@ -31,13 +31,6 @@ std::shared_ptr<const FlightRecorder> Team::recorder_of(int rank) const {
   return recorders_[static_cast<std::size_t>(rank)];
 }
 
-bool Team::all(std::atomic<std::uint64_t> Seat::*mark,
-               std::uint64_t count) const {
-  return std::all_of(seats_.begin(), seats_.end(), [&](const Seat& seat) {
-    return (seat.*mark).load(std::memory_order_acquire) >= count;
-  });
-}
-
 void Team::arrive(int rank, std::uint64_t count, const Request& request) {
   Seat& seat = seats_[static_cast<std::size_t>(rank)];
   Slot& slot = seat.slots[count % 2];
@@ -60,7 +53,15 @@ void Team::leave(int rank, std::uint64_t count) {
 void Team::wait_for_all(int rank,
                         std::uint64_t count,
                         std::atomic<std::uint64_t> Seat::*mark) {
-  const Waited waited = watch_->wait([&] { return all(mark, count); });
+  // Who has been seen is not looked at again.
+  auto seat = seats_.begin();
+  const Waited waited = watch_->wait([&] {
+    while (seat != seats_.end() &&
+           ((*seat).*mark).load(std::memory_order_acquire) >= count) {
+      ++seat;
+    }
+    return seat == seats_.end();
+  });
   if (waited == Waited::kStopped) {
     wait_for_busy();
     fate().raise();

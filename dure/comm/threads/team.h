@@ -88,7 +88,6 @@ class Team {
   void fail(int rank, const std::string& message);
 
  private:
-  bool all(std::atomic<std::uint64_t> Seat::*mark, std::uint64_t count) const;
   void wait_for_all(int rank,
                     std::uint64_t count,
                     std::atomic<std::uint64_t> Seat::*mark);

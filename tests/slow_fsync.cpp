@@ -1,0 +1,11 @@
+// Preloaded: a disk on which fsync() takes its time.
+#include <dlfcn.h>
+#include <unistd.h>
+
+extern "C" int fsync(int file) {
+  constexpr unsigned kMicroseconds = 700'000;
+  using Fsync = int (*)(int);
+  static const auto real = reinterpret_cast<Fsync>(::dlsym(RTLD_NEXT, "fsync"));
+  ::usleep(kMicroseconds);
+  return real(file);
+}
