@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
 #include <functional>
 #include <utility>
 
@@ -12,7 +13,7 @@ namespace {
 
 void require(bool condition, const char* message, double value) {
   if (!condition) {
-    throw UsageError(concat(message, ", not ", value));
+    throw UsageError(fmt::format("{}, not {}", message, value));
   }
 }
 

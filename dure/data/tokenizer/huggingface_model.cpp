@@ -93,6 +93,10 @@ std::pair<std::string, std::string> parse_merge(std::string_view line) {
 }
 
 MergeTexts parse_merges_text(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) {
+    text.remove_prefix(kByteOrderMark.size());
+  }
   MergeTexts merges;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());

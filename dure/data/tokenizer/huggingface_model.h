@@ -18,7 +18,7 @@ using MergeTexts = std::vector<std::pair<std::string, std::string>>;
 // without a token, and merges of or to something that is no token.
 BpeModel make_bpe_model(const TokenIds& vocabulary, const MergeTexts& merges);
 
-// "a b" a line, after an optional "#version" line.
+// "a b" a line, after an optional "#version" line and byte order mark.
 MergeTexts parse_merges_text(std::string_view text);
 
 // "a b" -> (a, b).

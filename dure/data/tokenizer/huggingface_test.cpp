@@ -130,6 +130,8 @@ TEST(TokenizerJson, AnyBytesRoundTrip) {
 TEST(MergesText, VersionLineAndLineEndsAreNoMerges) {
   EXPECT_EQ(parse_merges_text("#version: 0.2\r\na b\r\n# c\n\nd e"),
             (MergeTexts{{"a", "b"}, {"#", "c"}, {"d", "e"}}));
+  EXPECT_EQ(parse_merges_text("\xef\xbb\xbf#version: 0.2\na b"),
+            (MergeTexts{{"a", "b"}}));
   EXPECT_THROW(parse_merges_text("a b c\n"), Error);
   EXPECT_THROW(parse_merges_text("ab \n"), Error);
 }
