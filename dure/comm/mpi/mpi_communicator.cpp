@@ -13,8 +13,9 @@ namespace dure::comm {
 
 std::unique_ptr<Communicator> MpiCommunicator::make_world(
     const std::shared_ptr<MpiEngine>& engine, const Options& options) {
-  return make_world(engine,
-                    std::make_shared<Lineage>(Lineage{.options = options}));
+  auto lineage = std::make_shared<Lineage>();
+  lineage->options = options;
+  return make_world(engine, lineage);
 }
 
 std::unique_ptr<Communicator> MpiCommunicator::twin(const Options& options) {
@@ -22,9 +23,10 @@ std::unique_ptr<Communicator> MpiCommunicator::twin(const Options& options) {
              "only a communicator of all ",
              engine_->facts().size,
              " ranks has a twin");
-  const auto all = make_world(
-      engine_,
-      std::make_shared<Lineage>(Lineage{.options = options, .is_twin = true}));
+  auto lineage = std::make_shared<Lineage>();
+  lineage->options = options;
+  lineage->is_twin = true;
+  const auto all = make_world(engine_, lineage);
   return all->subgroup(channel_->world_ranks, axis());
 }
 
