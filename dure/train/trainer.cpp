@@ -161,7 +161,8 @@ std::optional<std::string> Trainer::find_nonfinite(double loss) const {
       target ? std::optional(weight_places_[*target]) : std::nullopt);
   if (weight) {
     return "the gradient of " +
-           weight_names(config_.model)[static_cast<std::size_t>(*weight)];
+           model::weights(config_.model)[static_cast<std::size_t>(*weight)]
+               .name;
   }
   if (!std::isfinite(loss)) {
     return "the loss";
