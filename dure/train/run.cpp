@@ -76,6 +76,7 @@ std::optional<RunDirectories> directories_of(const Config& config,
   if (!rank.is_first()) {
     return std::nullopt;
   }
+  const comm::Activity preparing(rank.world(), "preparing its directories");
   return std::optional<RunDirectories>(
       std::in_place, config, plan_of(config, {}, {}));
 }
