@@ -126,11 +126,11 @@ bool is_complete(const Row& row, const Environment& environment) {
   throw UsageError(concat("environment variables ",
                           first,
                           "=",
-                          quoted(first_value),
+                          first_value,
                           " and ",
                           second,
                           "=",
-                          quoted(second_value),
+                          second_value,
                           " do not go together. One is left over from "
                           "elsewhere: unset it, or start by mpirun or srun "
                           "from a fresh shell"));
