@@ -80,11 +80,11 @@ TEST_F(BadConvert, OfDropoutsThatHaveNoPlaceThere) {
 }
 
 TEST_F(BadConvert, OfWeightsThatTheNewTypeDoesNotHold) {
-  ASSERT_EQ(dure("train config.toml --set model.init_std=1e6 --set "
-                 "optimizer.learning_rate=0 --set train.steps=1 --set "
+  // The first step is not finite, and the first weights are saved.
+  ASSERT_EQ(dure("train config.toml --set model.init_std=3e4 --set "
                  "log.directory=wide")
                 .exit_code,
-            0);
+            kFailed);
   for (const char* kind : {"hf", "dure"}) {
     refuses("convert --from dure wide --to " + std::string(kind) +
                 " narrow --dtype f16",

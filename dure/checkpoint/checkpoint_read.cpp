@@ -1,6 +1,7 @@
 #include <functional>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/parallel_io.h"
@@ -23,12 +24,17 @@ const FileRecord* record_of(const Manifest& manifest, const std::string& name) {
 Path complete(const Path& folder, const Manifest& manifest) {
   for (const FileRecord& file : manifest.files) {
     const Path path = folder / file.name;
+    const std::string shown =
+        concat(folder.string(), "/", shown_name(file.name));
     DURE_CHECK(std::filesystem::exists(path),
-               path.string(),
+               shown,
                " is missing; the manifest names it");
+    DURE_CHECK(std::filesystem::is_regular_file(path),
+               shown,
+               " is no regular file, which the manifest says");
     const std::uint64_t bytes = std::filesystem::file_size(path);
     DURE_CHECK(bytes == file.bytes,
-               path.string(),
+               shown,
                " has ",
                bytes,
                " bytes, the manifest says ",
@@ -70,7 +76,7 @@ Manifest read_manifest(const Path& folder) {
              folder.string(),
              " is no checkpoint: it has no ",
              kManifestFile);
-  return manifest_from_json(read_file(path), path.string());
+  return manifest_from_json(read_regular_file(path), path.string());
 }
 
 CheckpointReader::CheckpointReader(const Path& folder)
@@ -115,7 +121,7 @@ std::vector<std::string> CheckpointReader::documents() const {
 
 std::string CheckpointReader::document(const std::string& name) const {
   DURE_CHECK(has_document(name), folder_.string(), " has no ", name);
-  return read_file(folder_ / name);
+  return read_regular_file(folder_ / name);
 }
 
 void CheckpointReader::expect_model(const model::ModelConfig& wanted) const {

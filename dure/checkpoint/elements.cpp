@@ -287,7 +287,7 @@ std::vector<std::int64_t> to_integers(const TensorEntry& entry) {
   }
   DURE_CHECK(false,
              "tensor ",
-             entry.name,
+             quoted(entry.name),
              " is ",
              name_of(entry.dtype),
              ", wanted integers");

@@ -13,7 +13,7 @@ namespace {
 
 model::ModelConfig config_of(const Path& folder) {
   const Path path = folder / "config.json";
-  return config_from_huggingface(read_file(path), path.string());
+  return config_from_huggingface(read_regular_file(path), path.string());
 }
 
 constexpr const char* kTokenWeight = "embedding.token.weight";

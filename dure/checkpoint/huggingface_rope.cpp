@@ -4,7 +4,6 @@
 #include <string>
 
 #include "dure/base/check.h"
-#include "dure/base/quote.h"
 #include "dure/checkpoint/huggingface_keys.h"
 
 namespace dure::checkpoint {
@@ -21,23 +20,28 @@ void check_whole_head(const JsonFields& fields) {
              "; Dure turns whole heads (1)");
 }
 
-// Positions divided by 1 are not scaled either. Where both spellings of the
-// type are there, Transformers' versions differ in which they read.
+// Positions divided by 1 are not scaled either.
+bool is_plain(const std::string& type, const JsonFields& rope) {
+  return type == "default" || (type == "linear" && rope.number("factor") == 1);
+}
+
+// Where both spellings of the type are there, Transformers' versions differ in
+// which they read.
 void check_type(const JsonFields& rope) {
   for (const char* key : {"rope_type", "type"}) {
-    const std::string type = rope.text_or(key, "default");
-    const double factor =
-        type == "linear" ? rope.number("factor") : rope.number_or("factor", 1);
-    DURE_CHECK((type == "default" || type == "linear") && factor == 1,
+    DURE_CHECK(is_plain(rope.text_or(key, "default"), rope),
                rope.source(),
                ": ",
                key,
                " is ",
-               quoted(type),
-               " with factor ",
-               factor,
+               rope.shown(key),
                "; Dure has only plain RoPE, \"default\"");
   }
+  DURE_CHECK(rope.number_or("factor", 1) == 1,
+             rope.source(),
+             ": factor is ",
+             rope.shown("factor"),
+             "; Dure has only plain RoPE, which does not scale positions");
 }
 
 // The base that all places agree on.

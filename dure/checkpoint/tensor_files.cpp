@@ -35,7 +35,8 @@ Path file_of(const Path& path) {
 
 // Tensor -> file name, checked to name a file beside the index.
 std::map<std::string, std::string> weight_map_of(const Path& index) {
-  const nlohmann::json object = parse_object(read_file(index), index.string());
+  const nlohmann::json object =
+      parse_object(read_regular_file(index), index.string());
   std::map<std::string, std::string> map;
   const JsonFields fields(object, index.string());
   for (const auto& [tensor, file] : fields.object("weight_map").items()) {

@@ -79,7 +79,7 @@ Report read_report(const Path& run, std::optional<std::int64_t> step) {
              run.string(),
              " has no config.toml: wanted a directory that `dure train` wrote "
              "(log.directory)");
-  const std::string text = read_file(config);
+  const std::string text = read_regular_file(config);
   Report report = {
       .name = run.string(),
       .written_by = writer_of(text),

@@ -33,7 +33,8 @@ std::string kept_lines(const Path& path, std::int64_t last_step) {
   if (last_step == 0 || !std::filesystem::exists(path)) {
     return "";
   }
-  const std::string text = read_file(path);
+  constexpr std::size_t kMostBytes = std::size_t{1} << 36;  // of any run
+  const std::string text = read_file(path, kMostBytes);
   std::string kept;
   for (std::size_t start = 0; start < text.size();) {
     const std::size_t end = std::min(text.find('\n', start), text.size());

@@ -160,7 +160,7 @@ std::string tokenizer_of(const Path& folder) {
   const Path file = folder / checkpoint::kTrainerFile;
   const std::string spec =
       std::filesystem::exists(file)
-          ? trainer_file_from(read_file(file), file.string()).tokenizer
+          ? trainer_file_from(read_regular_file(file), file.string()).tokenizer
           : "";
   // A path that somebody else's file names is not followed: what is to be had
   // from it is in the checkpoint.

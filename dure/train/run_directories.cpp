@@ -73,7 +73,7 @@ void check_config_file(const Path& path) {
   if (!std::filesystem::is_regular_file(path)) {
     return;
   }
-  const std::string text = read_file(path, kMostBytes);
+  const std::string text = read_regular_file(path, kMostBytes);
   DURE_CHECK(text.empty() || text.starts_with(kOurs),
              path.string(),
              " was not written by a run, and this one would write its "

@@ -122,7 +122,7 @@ data::SampleOrder order_after(const Path& checkpoint, const Config& config) {
       !std::filesystem::exists(file)) {
     return data::SampleOrder::kByEpoch;
   }
-  return order_of(trainer_file_from(read_file(file), file.string()));
+  return order_of(trainer_file_from(read_regular_file(file), file.string()));
 }
 
 void expect_same_run(const checkpoint::CheckpointReader& reader,
