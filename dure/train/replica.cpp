@@ -30,6 +30,9 @@ std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
     return std::nullopt;
   }
   for (const model::WeightSpec& spec : model::weights(config)) {
+    if (spec.units.size() == 1) {
+      continue;
+    }
     for (std::size_t w = 0; w < parameters.all().size(); ++w) {
       const nn::Parameter& here = parameters.all()[w];
       if (here.name == spec.name && here.units.size() < spec.units.size()) {
@@ -59,6 +62,7 @@ Replica::Replica(Rank& rank,
                  parallel::StoreOptions store,
                  Pipeline pipeline)
     : pipeline_(std::move(pipeline)),
+      first_units_(first_units(config)),
       chunks_(make_chunks(config,
                           seed,
                           parameters_,
@@ -92,12 +96,19 @@ const model::Decoder& Replica::decoder() const {
 
 // The first unit that uses a weight is what counts it.
 bool Replica::is_copy(const nn::Parameter& parameter) const {
-  for (const model::WeightSpec& spec : model::weights(config())) {
-    if (spec.name == parameter.name) {
-      return spec.units.front() != parameter.units.front();
+  const auto found = first_units_.find(parameter.name);
+  return found != first_units_.end() &&
+         found->second != parameter.units.front();
+}
+
+Replica::FirstUnits Replica::first_units(const model::ModelConfig& config) {
+  FirstUnits units;
+  for (const model::WeightSpec& spec : model::weights(config)) {
+    if (spec.units.size() > 1) {
+      units.emplace(spec.name, spec.units.front());
     }
   }
-  return false;
+  return units;
 }
 
 }  // namespace dure::train

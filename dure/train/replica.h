@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "dure/model/decoder.h"
@@ -52,8 +54,13 @@ class Replica {
   const parallel::ParameterStore& store() const { return store_; }
 
  private:
+  // The first unit of each weight that several use.
+  using FirstUnits = std::map<std::string, int>;
+  static FirstUnits first_units(const model::ModelConfig& config);
+
   Pipeline pipeline_;
   nn::ParameterSet parameters_;
+  FirstUnits first_units_;
   std::vector<model::Decoder> chunks_;
   parallel::ParameterStore store_;
 };
