@@ -41,7 +41,7 @@ TEST_F(BadProcesses, OfDifferentConfigurationsAreToldApart) {
       {"model.hidden=64", "model.hidden: rank 0 has 16, rank 1 has 64;"},
       {"train.seed=99", "train.seed: rank 0 has 1234, rank 1 has 99;"},
       {"optimizer.learning_rate=0.5",
-       "optimizer.learning_rate: rank 0 has 0.001, rank 1 has 0.5;"},
+       "optimizer.learning_rate: rank 0 has 3e-04, rank 1 has 0.5;"},
       {"checkpoint.directory=elsewhere",
        "checkpoint.directory: rank 0 has \"apart/checkpoints\", rank 1 has "
        "\"elsewhere\";"},
@@ -75,7 +75,7 @@ TEST_F(BadProcesses, OfDifferentOptionsOrCommandsAreToldApart) {
 TEST_F(BadProcesses, ThatSeeOtherFilesAreToldApart) {
   const Outcome outcome = shell(
       "mkdir -p node && cp -r text.* config.toml run node && "
-      "printf x | dd of=node/text.bin conv=notrunc bs=1 seek=5 2>&- && "
+      "printf x | dd of=node/text.bin conv=notrunc bs=1 seek=5 2>/dev/null && "
       "timeout 60 " DURE_MPIRUN
       " -n 1 \"$DURE\" train config.toml --set log.directory=apart"
       " : -n 1 bash -c 'cd node && exec \"$0\" \"$@\"' \"$DURE\" train "
@@ -139,20 +139,20 @@ TEST_F(BadRanks, TakeAddressesByNeed) {
 }
 
 TEST_F(BadRanks, SayWhatLimitsTheirAddressesOrThreads) {
-  const std::string large =
-      "train config.toml --set log.directory=large --set model.hidden=8192";
-  refuses(large, kFailed, "ulimit -v leaves ", "ulimit -v 1500000");
-  refuses(
-      "train config.toml --set log.directory=large --set train.threads=4000",
-      kFailed,
-      "the system does not grant this process 4000 threads (",
-      "ulimit -v 1500000");
-  refuses(
-      "train config.toml --set log.directory=large --ranks 700 --set "
-      "train.global_batch=700",
-      kFailed,
-      "does not grant 700 ranks 1 thread each (",
-      "ulimit -v 1500000");
+  const std::pair<const char*, const char*> limited[] = {
+      {"--set model.hidden=8192", "ulimit -v leaves "},
+      {"--set train.threads=4000",
+       "the system does not grant this process 4000 threads ("},
+      {"--ranks 700 --set train.global_batch=700",
+       "does not grant 700 ranks 1 thread each ("},
+  };
+  for (const auto& [options, said] : limited) {
+    const Outcome outcome = dure(
+        std::string("train config.toml --set log.directory=limited ") + options,
+        "ulimit -v 1500000");
+    EXPECT_EQ(outcome.exit_code, kFailed) << outcome.errors;
+    EXPECT_THAT(outcome.errors, HasSubstr(said));
+  }
 }
 
 #endif

@@ -55,10 +55,6 @@ std::string stretches_of(const std::vector<int>& ranks) {
 
 std::vector<std::string> hosts_of(comm::Communicator& comm,
                                   const std::string& host) {
-  if (comm.is_one_process()) {
-    return std::vector<std::string>(static_cast<std::size_t>(comm.size()),
-                                    host);
-  }
   std::vector<std::uint8_t> mine(kName);
   std::copy_n(host.begin(), std::min(host.size(), kName - 1), mine.begin());
   std::vector<std::uint8_t> all(kName * static_cast<std::size_t>(comm.size()));
@@ -76,7 +72,10 @@ std::vector<std::string> hosts_of(comm::Communicator& comm,
 std::vector<std::string> hosts_of(comm::Communicator& comm) {
   std::array<char, kName> name{};
   ::gethostname(name.data(), name.size() - 1);
-  return hosts_of(comm, name.data());
+  return comm.is_one_process()
+             ? std::vector<std::string>(static_cast<std::size_t>(comm.size()),
+                                        name.data())
+             : hosts_of(comm, name.data());
 }
 
 bool is_one_host(const std::vector<std::string>& hosts) {

@@ -92,9 +92,16 @@ class Finish {
   std::optional<Failure> first_;
 };
 
-int threads_of(const RankThreads& options, const std::vector<int>& cores) {
-  return options.threads > 0 ? options.threads
-                             : std::max(1, static_cast<int>(cores.size()));
+// Of a rank with these cores, of which all ranks may use `usable`: those that
+// must share cores would only be in each other's way with more than one.
+int threads_of(const RankThreads& options,
+               const std::vector<int>& cores,
+               std::size_t usable) {
+  if (options.threads > 0) {
+    return options.threads;
+  }
+  const bool shared = usable < static_cast<std::size_t>(options.ranks);
+  return shared ? 1 : std::max(1, static_cast<int>(cores.size()));
 }
 
 // All that a rank's thread does.
@@ -149,8 +156,9 @@ void check_threads(int ranks, int threads) {
 void run_ranks(const RankThreads& options,
                const std::function<void(comm::Communicator&)>& body) {
   comm::ThreadWorld world(options.ranks, options.comm);
-  const auto cores = divide_cores(usable_cores(), options.ranks);
-  const int threads_each = threads_of(options, cores.front());
+  const std::vector<int> usable = usable_cores();
+  const auto cores = divide_cores(usable, options.ranks);
+  const int threads_each = threads_of(options, cores.front(), usable.size());
   check_threads(options.ranks, threads_each);
   Finish finish(options.ranks);
   std::vector<std::jthread> threads;
@@ -160,7 +168,9 @@ void run_ranks(const RankThreads& options,
         run_rank(rank,
                  world,
                  cores[static_cast<std::size_t>(rank)],
-                 threads_each,
+                 threads_of(options,
+                            cores[static_cast<std::size_t>(rank)],
+                            usable.size()),
                  body,
                  finish);
       });

@@ -20,7 +20,8 @@ struct RankThreads {
 };
 
 // Runs `body` on every rank, each a thread with its share of the cores
-// (cores.h) and OpenMP set to as many threads, or to as many as are asked for.
+// (cores.h) and OpenMP set to as many threads, to one where ranks share cores,
+// or to as many as are asked for.
 // When all are back: throws what the first rank to fail threw, "rank 3: "
 // before its message; UsageError stays one. Throws Error where the system does
 // not grant so many threads.

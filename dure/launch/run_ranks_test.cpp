@@ -76,6 +76,23 @@ TEST(RunRanks, SetsOpenMpToTheRanksShareOfTheCores) {
   run_ranks({.ranks = 1}, [&](Communicator&) {
     EXPECT_EQ(omp_get_max_threads(), static_cast<int>(cores));
   });
+  run_ranks({.ranks = static_cast<int>(cores) + 1}, [&](Communicator&) {
+    EXPECT_EQ(omp_get_max_threads(), 1);
+  });
+  run_ranks({.ranks = 2, .threads = 3},
+            [&](Communicator&) { EXPECT_EQ(omp_get_max_threads(), 3); });
+}
+
+TEST(RunRanks, SaysWhereThereCantBeSoManyThreads) {
+  try {
+    check_threads(1 << 20, 1 << 20);
+    ADD_FAILURE() << "nothing thrown";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr("does not grant 1048576 ranks 1048576 "
+                                   "threads each ("));
+  }
+  EXPECT_NO_THROW(check_threads(1, 1));
 }
 
 TEST(Cores, AreDividedNearEvenlyAndOnce) {

@@ -52,6 +52,10 @@ constexpr std::size_t kPage = std::size_t{2} << 20;  // a huge one
 // By which more becomes usable, or, where addresses are limited, reserved.
 constexpr std::size_t kLeastStep = 8 * kPage;
 constexpr std::size_t kMostStep = std::size_t{1} << 30;
+// From here on memory is asked for in huge pages. The system clears a whole one
+// for the first byte of it: an arena of little more than that, of which there
+// may be a thousand, is quicker without.
+constexpr std::size_t kHugeFrom = 2 * kLeastStep;
 
 std::size_t in_pages(std::size_t bytes) {
   return (bytes + kPage - 1) / kPage * kPage;
@@ -229,8 +233,10 @@ void Arena::make_usable(Segment& segment, std::size_t bytes) {
     const std::size_t end = std::min(wanted, segment.range.bytes);
     const std::size_t more = end - segment.usable;
     if (::mprotect(first, more, PROT_READ | PROT_WRITE) == 0) {
-      ::madvise(first, more, MADV_HUGEPAGE);  // where the system allows it
       segment.usable = end;
+      if (end >= kHugeFrom) {  // where the system allows it
+        ::madvise(segment.range.first, end, MADV_HUGEPAGE);
+      }
       return;
     }
   }

@@ -1,5 +1,6 @@
 #include "dure/train/replica.h"
 
+#include <map>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -22,6 +23,29 @@ std::vector<model::Decoder> make_chunks(
   return chunks;
 }
 
+using Specs = std::map<std::string, model::WeightSpec>;
+
+Specs specs_of(const model::ModelConfig& config) {
+  Specs specs;
+  for (const model::WeightSpec& spec : model::weights(config)) {
+    specs.emplace(spec.name, spec);
+  }
+  return specs;
+}
+
+// The first unit that uses a weight is what counts it.
+std::set<std::string> copies_of(const model::ModelConfig& config,
+                                const nn::ParameterSet& parameters) {
+  const Specs specs = specs_of(config);
+  std::set<std::string> copies;
+  for (const nn::Parameter& here : parameters.all()) {
+    if (specs.at(here.name).units.front() != here.units.front()) {
+      copies.insert(here.name);
+    }
+  }
+  return copies;
+}
+
 // A tied embedding whose units are on two ranks: both hold it.
 std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
                                           const nn::ParameterSet& parameters,
@@ -29,13 +53,12 @@ std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
   if (rank.ends() == nullptr) {
     return std::nullopt;
   }
-  for (const model::WeightSpec& spec : model::weights(config)) {
-    for (std::size_t w = 0; w < parameters.all().size(); ++w) {
-      const nn::Parameter& here = parameters.all()[w];
-      if (here.name == spec.name && here.units.size() < spec.units.size()) {
-        return parallel::Tied{.weight = static_cast<int>(w),
-                              .ranks = rank.ends()};
-      }
+  const Specs specs = specs_of(config);
+  for (std::size_t w = 0; w < parameters.all().size(); ++w) {
+    const nn::Parameter& here = parameters.all()[w];
+    if (here.units.size() < specs.at(here.name).units.size()) {
+      return parallel::Tied{.weight = static_cast<int>(w),
+                            .ranks = rank.ends()};
     }
   }
   return std::nullopt;
@@ -64,6 +87,7 @@ Replica::Replica(Rank& rank,
                           parameters_,
                           rank.tensor().part(),
                           pipeline_.chunks(rank.pipe().rank()))),
+      copies_(copies_of(config, parameters_)),
       store_(
           rank.stream,
           rank.arena,
@@ -88,16 +112,6 @@ const model::Decoder& Replica::decoder() const {
                  chunks_[0].units() == model::all_units(config().layers),
              "wanted a whole model on one rank, got a stage of one");
   return chunks_[0];
-}
-
-// The first unit that uses a weight is what counts it.
-bool Replica::is_copy(const nn::Parameter& parameter) const {
-  for (const model::WeightSpec& spec : model::weights(config())) {
-    if (spec.name == parameter.name) {
-      return spec.units.front() != parameter.units.front();
-    }
-  }
-  return false;
 }
 
 }  // namespace dure::train

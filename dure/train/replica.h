@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "dure/model/decoder.h"
@@ -45,7 +47,9 @@ class Replica {
   const model::ModelConfig& config() const { return chunks_[0].config(); }
 
   // Whether another rank of the pipe axis has the weight, too, and counts it.
-  bool is_copy(const nn::Parameter& parameter) const;
+  bool is_copy(const nn::Parameter& parameter) const {
+    return copies_.contains(parameter.name);
+  }
   nn::ParameterSet& parameters() { return parameters_; }
   const nn::ParameterSet& parameters() const { return parameters_; }
   parallel::ParameterStore& store() { return store_; }
@@ -55,6 +59,7 @@ class Replica {
   Pipeline pipeline_;
   nn::ParameterSet parameters_;
   std::vector<model::Decoder> chunks_;
+  std::set<std::string> copies_;  // names
   parallel::ParameterStore store_;
 };
 

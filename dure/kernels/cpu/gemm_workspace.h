@@ -12,7 +12,9 @@ namespace dure::kernels {
 
 class GemmWorkspace {
  public:
-  // So many elements, uninitialised, on a large page where the system has them.
+  // So many elements, uninitialised; of more than half a large page, on large
+  // pages where the system has them. (The system clears a whole page for the
+  // first byte of it, which a thousand ranks of small matrices would wait for.)
   float* at_least(std::int64_t elements) {
     if (elements > elements_) {
       memory_.reset();  // first: old and new need not stand side by side
@@ -24,18 +26,23 @@ class GemmWorkspace {
 
  private:
   static constexpr std::size_t kPageBytes = 2U << 20;
+  static constexpr std::size_t kSmallPageBytes = 4096;
   struct Free {
     void operator()(float* memory) const { std::free(memory); }
   };
 
   static float* allocate(std::size_t elements) {
-    const std::size_t bytes =
-        (elements * sizeof(float) + kPageBytes - 1) / kPageBytes * kPageBytes;
-    void* const memory = std::aligned_alloc(kPageBytes, bytes);
+    const std::size_t wanted = elements * sizeof(float);
+    const std::size_t page =
+        wanted > kPageBytes / 2 ? kPageBytes : kSmallPageBytes;
+    const std::size_t bytes = (wanted + page - 1) / page * page;
+    void* const memory = std::aligned_alloc(page, bytes);
     if (memory == nullptr) {
       throw std::bad_alloc();
     }
-    ::madvise(memory, bytes, MADV_HUGEPAGE);  // where the system allows it
+    if (page == kPageBytes) {
+      ::madvise(memory, bytes, MADV_HUGEPAGE);  // where the system allows it
+    }
     return static_cast<float*>(memory);
   }
 
