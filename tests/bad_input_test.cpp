@@ -70,7 +70,8 @@ TEST_F(BadInput, OfTokenFiles) {
 TEST_F(BadInput, OfDataThatDoesNotFitTheModel) {
   // Found in the first step, when the run's log is there already.
   const Outcome outcome = dure(
-      "train config.toml --set log.directory=begun --set model.vocabulary=99");
+      "train config.toml --set log.directory=begun --set model.vocabulary=99 "
+      "--set data.tokenizer=''");
   EXPECT_EQ(outcome.exit_code, kFailed);
   EXPECT_NE(outcome.errors.find("the vocabulary has 99"), std::string::npos)
       << outcome.errors;

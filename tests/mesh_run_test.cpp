@@ -157,7 +157,7 @@ TEST_F(MeshRun, SixteenThreadsTrainTheFirstRun) {
           "--set train.steps=2 --set optimizer.warmup_steps=1 "
           "--set data.sequence=16 "
           "--set train.evaluate_every=0 --set data.split= "
-          "--set data.tokenizer=bytes --set data.train=" +
+          "--set data.tokenizer= --set data.train=" +
               (folder / "text").string() +
               " --set log.directory=" + (folder / "first").string());
   EXPECT_EQ(outcome.exit_code, 0) << outcome.text;

@@ -1,6 +1,7 @@
 #include "dure/train/run_directories.h"
 
 #include <algorithm>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <sys/resource.h>
@@ -102,10 +103,30 @@ void remove_index_leftovers(const data::DataConfig& data) {
 
 }  // namespace
 
+void RunDirectories::Made::make(const Path& directory) {
+  const Path whole = std::filesystem::absolute(directory).lexically_normal();
+  std::vector<Path> absent;
+  for (Path path = whole;
+       path.has_relative_path() && !std::filesystem::exists(path);
+       path = path.parent_path()) {
+    absent.push_back(path);
+  }
+  make_directories(directory);
+  directories_.insert(directories_.end(), absent.rbegin(), absent.rend());
+  sync_directory(whole.parent_path());
+}
+
+RunDirectories::Made::~Made() {
+  for (const Path& path : std::views::reverse(directories_)) {
+    std::error_code not_empty;
+    std::filesystem::remove(path, not_empty);
+  }
+}
+
 RunDirectories::RunDirectories(const Config& config,
                                const checkpoint::CheckpointPlan& plan) {
   const Path log = config.log.directory;
-  make_directories(log);
+  made_.make(log);
   locks_.emplace_back(log);
   try_to_write(log);
   check_files(log);
@@ -116,8 +137,7 @@ RunDirectories::RunDirectories(const Config& config,
     return;  // it saves nothing
   }
   const Path checkpoints = config.checkpoint.directory;
-  make_directories(checkpoints);
-  sync_directory(checkpoints.parent_path());
+  made_.make(checkpoints);
   if (!std::filesystem::equivalent(log, checkpoints)) {
     locks_.emplace_back(checkpoints);
     try_to_write(checkpoints);

@@ -221,7 +221,9 @@ TEST(Threads, ATwinTalksOnWhenItsWorldHasFailed) {
     } catch (const Error& error) {
       world.abandon(error.what());
     }
-    EXPECT_THROW(world.run(Barrier{}), Aborted);
+    if (world.rank() != 2) {
+      EXPECT_THROW(world.run(Barrier{}), Aborted);
+    }
     std::int64_t sum = world.rank();
     const Tensor x(&sum, {1});
     twin->run(AllReduce{.y = x, .x = x});
