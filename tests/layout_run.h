@@ -40,7 +40,7 @@ struct LayoutRun : testing::Test {
                           "vocabulary = 61\nmax_sequence = 16\n"
                           "[data]\ntrain = [\"" +
                               (folder / "text").string() +
-                              "\"]\ntokenizer = \"bytes\"\n"
+                              "\"]\n"
                               "[train]\nsteps = 8\nglobal_batch = 8\n"
                               "micro_batch = 1\n"
                               "[optimizer]\nwarmup_steps = 2\n"
