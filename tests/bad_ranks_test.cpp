@@ -39,13 +39,11 @@ TEST_F(BadProcesses, OfDifferentConfigurationsAreToldApart) {
       {"model.layers=3",
        "do not agree on model.layers: rank 0 has 1, rank 1 has 3;"},
       {"model.hidden=64", "model.hidden: rank 0 has 16, rank 1 has 64;"},
-      {"train.seed=99", "train.seed: rank 0 has 1234, rank 1 has 99;"},
       {"optimizer.learning_rate=0.5",
        "optimizer.learning_rate: rank 0 has 3e-04, rank 1 has 0.5;"},
       {"checkpoint.directory=elsewhere",
        "checkpoint.directory: rank 0 has \"apart/checkpoints\", rank 1 has "
        "\"elsewhere\";"},
-      {"comm.check=true", "comm.check: rank 0 has false, rank 1 has true;"},
   };
   for (const auto& [key, said] : differences) {
     disagree(train, train + " --set " + key, said);
@@ -69,6 +67,19 @@ TEST_F(BadProcesses, OfDifferentOptionsOrCommandsAreToldApart) {
   disagree("bench comm --to 64",
            "bench comm --to 128",
            "--to: rank 0 has 64, rank 1 has 128;");
+}
+
+// Who does not come to MPI at all, because it ended well before or runs
+// something else, keeps nobody waiting for ever.
+TEST_F(BadProcesses, ThatNeverStartMpiAreNotWaitedForForEver) {
+  const Outcome outcome =
+      shell("timeout 60 " DURE_MPIRUN
+            " -n 1 \"$DURE\" train config.toml --set log.directory=apart "
+            "--comm-timeout 2 : -n 1 \"$DURE\" --version");
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.errors;
+  EXPECT_THAT(outcome.errors,
+              HasSubstr("error: rank 0: not all 2 processes of Open MPI's "
+                        "mpirun have started MPI within 2 s (comm.timeout)"));
 }
 
 // As on disks of their own: the same names, but not the same files.
@@ -112,10 +123,10 @@ TEST_F(BadRanks, TakeTheTimeoutThatIsGivenByHand) {
 // Limits, and what is preloaded, do not go with the sanitizers.
 #ifndef DURE_SANITIZED
 
-// fsync takes 0.7 s.
+// fsync takes half a second, and a save has many.
 TEST_F(BadRanks, ThatSaveOnASlowDiskAreWaitedFor) {
   const Outcome outcome = dure(
-      "train config.toml --ranks 2 --set comm.timeout=0.5 --set "
+      "train config.toml --ranks 2 --set comm.timeout=1.5 --set "
       "log.directory=slow",
       "export LD_PRELOAD=" DURE_SLOW_FSYNC);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;

@@ -268,11 +268,11 @@ void run_plan_model(const Options& options) {
     throw UsageError("wanted CONFIG, --preset or --set, got none of them");
   }
   train::LoadedConfig loaded = load(options.config);
-  train::take_ranks(loaded,
-                    options.world > 0
-                        ? options.world
-                        : static_cast<int>(
-                              train::ranks_of(loaded.config.parallel)));
+  train::take_ranks(
+      loaded,
+      options.world > 0
+          ? options.world
+          : static_cast<int>(train::ranks_of(loaded.config.parallel)));
   const ModelPlan plan = plan_model(loaded.config);
   if (options.json) {
     print_json(plan);

@@ -5,6 +5,7 @@
 #include <string>
 #include <unistd.h>
 
+#include "dure/base/log.h"
 #include "dure/base/quote.h"
 #include "dure/cli/version.h"
 
@@ -49,6 +50,7 @@ void on_ranks(launch::RankOptions options,
   options.report = [](const std::string& text) {
     std::fprintf(stderr, "error: %s\n", printable(text).c_str());
   };
+  options.comm.say = [](const std::string& text) { Log().info(text); };
   launch::with_ranks(options, environment(), body);
 }
 

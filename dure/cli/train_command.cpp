@@ -134,7 +134,6 @@ launch::RankOptions ranks_of(const Options& options,
   }
   ranks.threads_of_rank = static_cast<int>(config.train.threads);
   ranks.comm.flight_directory = config.log.directory;
-  ranks.comm.say = [](const std::string& text) { Log().info(text); };
   return ranks;
 }
 

@@ -165,14 +165,14 @@ void run_ranks(const RankThreads& options,
   for (int rank = 0; rank < options.ranks; ++rank) {
     try {
       threads.emplace_back([&, rank] {
-        run_rank(rank,
-                 world,
-                 cores[static_cast<std::size_t>(rank)],
-                 threads_of(options,
-                            cores[static_cast<std::size_t>(rank)],
-                            usable.size()),
-                 body,
-                 finish);
+        run_rank(
+            rank,
+            world,
+            cores[static_cast<std::size_t>(rank)],
+            threads_of(
+                options, cores[static_cast<std::size_t>(rank)], usable.size()),
+            body,
+            finish);
       });
     } catch (const std::system_error&) {  // somebody else took them meanwhile
       const std::string text = too_many_threads(options.ranks, threads_each);

@@ -76,9 +76,8 @@ TEST(RunRanks, SetsOpenMpToTheRanksShareOfTheCores) {
   run_ranks({.ranks = 1}, [&](Communicator&) {
     EXPECT_EQ(omp_get_max_threads(), static_cast<int>(cores));
   });
-  run_ranks({.ranks = static_cast<int>(cores) + 1}, [&](Communicator&) {
-    EXPECT_EQ(omp_get_max_threads(), 1);
-  });
+  run_ranks({.ranks = static_cast<int>(cores) + 1},
+            [&](Communicator&) { EXPECT_EQ(omp_get_max_threads(), 1); });
   run_ranks({.ranks = 2, .threads = 3},
             [&](Communicator&) { EXPECT_EQ(omp_get_max_threads(), 3); });
 }

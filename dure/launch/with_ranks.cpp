@@ -1,8 +1,13 @@
 #include "dure/launch/with_ranks.h"
 
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 #include <omp.h>
+#include <optional>
+#include <stop_token>
 #include <thread>
 
 #include "dure/base/check.h"
@@ -67,12 +72,69 @@ void check_launcher(const RankOptions& options,
   }
 }
 
-// With options that can't differ, as those of the ranks might.
+// With a check that can't differ, as those of the ranks might.
 void compare(comm::MpiWorld& world, const RankOptions& options) {
   if (options.facts) {
-    comm::expect_same(*world.communicator({}), options.facts());
+    const comm::Options alike = {
+        .timeout_seconds = options.comm.timeout_seconds,
+        .check = comm::Check::kOff};
+    comm::expect_same(*world.communicator(alike), options.facts());
   }
 }
+
+// Until it is destroyed: MPI starts, which takes until all processes have come,
+// and nothing can call it back. So it is said that they have not, and where
+// that takes longer than a collective may, this process ends.
+class StartWatch {
+ public:
+  StartWatch(const RankOptions& options, const Launcher& launcher)
+      : thread_([&](const std::stop_token& stop) {
+          watch(options, launcher, stop);
+        }) {}
+
+ private:
+  // Whether MPI has started within so many seconds.
+  static bool has_started(const std::stop_token& stop, double seconds) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any started;
+    return started.wait_for(
+        lock, stop, std::chrono::duration<double>(seconds), [&] {
+          return stop.stop_requested();
+        });
+  }
+
+  static void watch(const RankOptions& options,
+                    const Launcher& launcher,
+                    const std::stop_token& stop) {
+    const double all = options.comm.timeout_seconds;
+    const double first = std::min(all, kFirstWordSeconds);
+    if (has_started(stop, first)) {
+      return;
+    }
+    const std::string who =
+        concat("all ", count_of(launcher), " processes of ", launcher.name);
+    if (options.comm.say) {
+      options.comm.say(
+          concat("waiting for ", who, " to start MPI, ", first, " s so far"));
+    }
+    if (!has_started(stop, all - first)) {
+      options.report(concat("rank ",
+                            launcher.rank,
+                            ": not ",
+                            who,
+                            " have started MPI within ",
+                            all,
+                            " s (comm.timeout): one of them has ended before, "
+                            "or runs something else than this command"));
+      std::_Exit(1);
+    }
+  }
+
+  static constexpr double kFirstWordSeconds = 10;
+
+  std::jthread thread_;
+};
 
 // Of a rank that is a process.
 void set_threads(const RankOptions& options) {
@@ -85,7 +147,9 @@ void set_threads(const RankOptions& options) {
 void run_process(const RankOptions& options,
                  const Launcher& launcher,
                  const Body& body) {
+  std::optional<StartWatch> watch(std::in_place, options, launcher);
   comm::MpiWorld world;
+  watch.reset();
   check_world(launcher, world.facts().size);
   try {
     compare(world, options);

@@ -37,9 +37,10 @@ train::Config limited(train::Config config, std::size_t bytes) {
   return config;
 }
 
-std::string refusal(const train::Config& config) {
+std::string refusal(const train::Config& config,
+                    const MemoryShare& share = {}) {
   try {
-    check_memory(config);
+    check_memory(config, share);
   } catch (const UsageError& error) {
     return error.what();
   }
@@ -52,6 +53,20 @@ std::size_t step_bytes(const train::Config& config) {
 
 TEST(CheckMemory, AllowsAnythingWithoutALimit) {
   EXPECT_EQ(refusal(on_four_ranks(0)), "fits");
+}
+
+TEST(CheckMemory, ComparesWithWhatThereIsWhereNothingIsSaid) {
+  const std::size_t needed = step_bytes(on_four_ranks(0));
+  const MemoryShare enough = {2 * needed, "this machine's memory"};
+  const MemoryShare little = {needed / 2, "this machine's memory"};
+  EXPECT_EQ(refusal(on_four_ranks(0), enough), "fits");
+  EXPECT_THAT(
+      refusal(on_four_ranks(0), little),
+      testing::AllOf(HasSubstr("a rank's share of this machine's memory: too "
+                               "little for a rank of 4"),
+                     HasSubstr("or set memory.limit_gib to what a rank may "
+                               "take all the same")));
+  EXPECT_EQ(refusal(limited(on_four_ranks(0), 2 * needed), little), "fits");
 }
 
 TEST(CheckMemory, RefusesTheStagesThatDoNotFit) {

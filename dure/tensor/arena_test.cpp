@@ -1,5 +1,13 @@
 #include "dure/tensor/arena.h"
 
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
@@ -53,6 +61,51 @@ TEST(Arena, RefusesToPassItsLimit) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("activations"), std::string::npos);
   }
+}
+
+// In more than one range of addresses: what is free in one is not joined to
+// another, and each is filled from its lowest address.
+TEST(Arena, GrowsByNeedWhereAddressesAreLimited) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need all addresses";
+#endif
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &before), 0);
+  const std::size_t room = std::size_t{400} << 20;
+  std::ifstream statm("/proc/self/statm");
+  std::size_t pages = 0;
+  statm >> pages;
+  const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const rlimit limited{pages * page + room, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &limited), 0);
+  {
+    Arena arena;
+    std::vector<Buffer> blocks;
+    for (int i = 0; i < 8; ++i) {
+      blocks.push_back(
+          arena.allocate(std::size_t{30} << 20, Category::kActivations));
+      std::memset(blocks.back().data(), i, blocks.back().bytes());
+    }
+    EXPECT_EQ(arena.ledger().current(), std::size_t{240} << 20);
+    EXPECT_GE(arena.high_water(), std::size_t{240} << 20);
+    try {
+      arena.allocate(room, Category::kActivations);
+      ADD_FAILURE() << "nothing thrown";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("ulimit -v leaves"),
+                std::string::npos)
+          << error.what();
+    }
+    void* const lowest = std::min_element(blocks.begin(),
+                                          blocks.end(),
+                                          [](const auto& a, const auto& b) {
+                                            return a.data() < b.data();
+                                          })
+                             ->data();
+    blocks.clear();
+    EXPECT_EQ(arena.allocate(100, Category::kActivations).data(), lowest);
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &before), 0);
 }
 
 TEST(Arena, OfASimulatedDeviceIsLargerThanAnyMachine) {

@@ -282,11 +282,12 @@ void validate(const ParallelConfig& parallel) {
   check_one_rank("expert", parallel.expert);
   order_of(parallel);
   if (ranks_of(parallel) > mesh::kMostRanks) {  // each factor is at most that
-    throw UsageError(concat("parallel.tensor, pipeline and data: wanted at "
-                            "most ",
-                            mesh::kMostRanks,
-                            " ranks in all, got ",
-                            ranks_of(parallel)));
+    throw UsageError(
+        concat("parallel.tensor, pipeline and data: wanted at "
+               "most ",
+               mesh::kMostRanks,
+               " ranks in all, got ",
+               ranks_of(parallel)));
   }
 }
 

@@ -32,6 +32,33 @@ TEST(RampUp, FollowsMegatronsExample) {
   EXPECT_EQ(global_batch_after(5'859'375, train), 1024);
 }
 
+std::int64_t counted_step_by_step(const TrainConfig& train) {
+  std::int64_t samples = 0;
+  for (std::int64_t step = 0; step < train.steps; ++step) {
+    samples += global_batch_after(samples, train);
+  }
+  return samples;
+}
+
+TEST(RampUp, CountsTheSamplesOfARunWithoutGoingThroughItsSteps) {
+  const std::vector<std::int64_t> ramps[] = {
+      {}, {8, 4, 100}, {1, 1, 1}, {4, 12, 999}, {16, 4, 5}, {2, 7, 12'345}};
+  for (const auto& ramp : ramps) {
+    for (const std::int64_t steps : {1, 2, 3, 7, 50, 1000}) {
+      const TrainConfig train{
+          .steps = steps, .global_batch = 16, .batch_rampup = ramp};
+      EXPECT_EQ(samples_of_run(train), counted_step_by_step(train)) << steps;
+    }
+  }
+  const TrainConfig megatron{.steps = 20'000,
+                             .global_batch = 1024,
+                             .batch_rampup = {16, 8, 5'859'375}};
+  EXPECT_EQ(samples_of_run(megatron), counted_step_by_step(megatron));
+  EXPECT_EQ(
+      samples_of_run({.steps = std::int64_t{1} << 31, .global_batch = 1 << 24}),
+      std::int64_t{1} << 55);
+}
+
 TEST(RampUp, IsRefusedUnlessItEndsAtTheGlobalBatch) {
   TrainConfig train{
       .global_batch = 16, .micro_batch = 2, .batch_rampup = {8, 4, 100}};
