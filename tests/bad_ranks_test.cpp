@@ -120,7 +120,7 @@ TEST_F(BadRanks, TakeTheTimeoutThatIsGivenByHand) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
 }
 
-// Limits, and what is preloaded, do not go with the sanitizers.
+// Limits, what is preloaded, and what is timed do not go with the sanitizers.
 #ifndef DURE_SANITIZED
 
 // fsync takes half a second, and a save has many.
@@ -166,8 +166,6 @@ TEST_F(BadRanks, SayWhatLimitsTheirAddressesOrThreads) {
   }
 }
 
-#endif
-
 // Of one process all is done once that can be.
 TEST_F(BadRanks, InGreatNumbersStartInTime) {
   const auto start = std::chrono::steady_clock::now();
@@ -184,6 +182,8 @@ TEST_F(BadRanks, PlanManyLayersInTime) {
             0);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
+
+#endif
 
 }  // namespace
 }  // namespace dure
