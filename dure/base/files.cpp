@@ -336,11 +336,14 @@ void make_directories(const Path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   std::error_code none;
-  DURE_CHECK(!error && std::filesystem::is_directory(path, none),
+  const auto there = std::filesystem::status(path, none);
+  const bool blocked =
+      std::filesystem::exists(there) && !std::filesystem::is_directory(there);
+  DURE_CHECK(!error && !blocked,
              "can't create the directory ",
              path.string(),
              ": ",
-             error ? error.message() : "a file of that name is in the way");
+             blocked ? "a file of that name is in the way" : error.message());
 }
 
 void sync_directory(const Path& directory) {

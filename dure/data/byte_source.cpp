@@ -4,8 +4,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
@@ -14,19 +12,11 @@
 namespace dure::data {
 namespace {
 
-// How long a stop may go unnoticed.
-constexpr int kPollMilliseconds = 50;
-
 class DescriptorSource : public ByteSource {
  public:
   // Closes the descriptor, unless it is standard input.
-  DescriptorSource(int descriptor, std::string name, std::stop_token stop)
-      : descriptor_(descriptor),
-        name_(std::move(name)),
-        stop_(std::move(stop)) {
-    struct stat status {};
-    waits_ = ::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode);
-  }
+  DescriptorSource(int descriptor, std::string name)
+      : descriptor_(descriptor), name_(std::move(name)) {}
   ~DescriptorSource() override {
     if (descriptor_ != STDIN_FILENO) {
       ::close(descriptor_);
@@ -35,53 +25,34 @@ class DescriptorSource : public ByteSource {
 
   std::size_t read(std::span<char> bytes) override {
     for (;;) {
-      wait();
       const ssize_t got = ::read(descriptor_, bytes.data(), bytes.size());
       if (got >= 0) {
         position_ += static_cast<std::uint64_t>(got);
         return static_cast<std::size_t>(got);
       }
-      DURE_CHECK(errno == EINTR || errno == EAGAIN,
-                 "can't read ",
-                 name_,
-                 ": ",
-                 std::strerror(errno));
+      DURE_CHECK(
+          errno == EINTR, "can't read ", name_, ": ", std::strerror(errno));
     }
   }
 
   std::uint64_t position() const override { return position_; }
 
  private:
-  // Until there is something, or the end. A pipe that nobody has opened for
-  // writing yet has neither.
-  void wait() const {
-    pollfd poll = {.fd = descriptor_, .events = POLLIN, .revents = 0};
-    do {
-      DURE_CHECK(!stop_.stop_requested(), "interrupted while reading ", name_);
-    } while (waits_ && ::poll(&poll, 1, kPollMilliseconds) == 0);
-  }
-
   int descriptor_;
   std::string name_;
-  std::stop_token stop_;
-  bool waits_ = false;
   std::uint64_t position_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<ByteSource> open_file(const std::string& path,
-                                      const std::stop_token& stop) {
-  // O_NONBLOCK: or to open a pipe would wait for its other end, deaf to a stop.
-  const int descriptor =
-      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+std::unique_ptr<ByteSource> open_file(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   DURE_CHECK(descriptor >= 0, "can't open ", path, ": ", std::strerror(errno));
-  return std::make_unique<DescriptorSource>(descriptor, path, stop);
+  return std::make_unique<DescriptorSource>(descriptor, path);
 }
 
-std::unique_ptr<ByteSource> standard_input(const std::stop_token& stop) {
-  return std::make_unique<DescriptorSource>(
-      STDIN_FILENO, "standard input", stop);
+std::unique_ptr<ByteSource> standard_input() {
+  return std::make_unique<DescriptorSource>(STDIN_FILENO, "standard input");
 }
 
 std::size_t MemorySource::read(std::span<char> bytes) {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -27,13 +26,11 @@ class ByteSource {
 };
 
 // The bytes of a file as they are. A named pipe is waited for until somebody
-// writes. Throws Error where it can't be opened or read, and "interrupted" on a
-// stop while it waits, here or in read().
-std::unique_ptr<ByteSource> open_file(const std::string& path,
-                                      const std::stop_token& stop = {});
+// writes. Throws Error where it can't be opened or read, here or in read().
+std::unique_ptr<ByteSource> open_file(const std::string& path);
 
 // Standard input likewise.
-std::unique_ptr<ByteSource> standard_input(const std::stop_token& stop = {});
+std::unique_ptr<ByteSource> standard_input();
 
 // A view of bytes that must outlive it.
 class MemorySource : public ByteSource {

@@ -104,7 +104,7 @@ bool BatchReader::open_next() {
     return false;
   }
   const std::string& file = options_.files[next_file_++];
-  source_ = open_text(file, options_.stop);
+  source_ = open_text(file);
   json_ = is_json(file, options_.format, *source_);
   records_.emplace(*source_,
                    json_ ? Cut::kLine : options_.cut,

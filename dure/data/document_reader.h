@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +33,6 @@ struct DocumentOptions {
   std::string text_key = "text";  // of JSON Lines
   Cut cut = Cut::kFile;           // of plain text
   std::string separator = {};     // for Cut::kSeparator
-  std::stop_token stop = {};      // of waiting for a pipe
 };
 
 // Whole records of one file, in their order.

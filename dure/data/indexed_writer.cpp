@@ -132,8 +132,7 @@ void IndexedDatasetWriter::add_documents(
   }
 }
 
-void IndexedDatasetWriter::append(const IndexedDataset& other,
-                                  const std::stop_token& stop) {
+void IndexedDatasetWriter::append(const IndexedDataset& other) {
   DURE_CHECK(other.type() == type_,
              other.prefix(),
              " stores tokens as ",
@@ -145,9 +144,6 @@ void IndexedDatasetWriter::append(const IndexedDataset& other,
              "; only data sets of one type can be merged");
   const std::int64_t first = sequences_;
   for (std::int64_t s = 0; s < other.sequences(); ++s) {
-    if (stop.stop_requested()) {
-      throw Error("interrupted");
-    }
     const std::size_t bytes = other.length(s) * size_of(type_);
     put_tokens(other.bin_bytes().subspan(other.index().pointer(s), bytes));
     count_sequence(other.length(s));

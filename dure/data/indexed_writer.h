@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -40,9 +39,8 @@ class IndexedDatasetWriter {
   void add_documents(std::span<const std::byte> encoded,
                      std::span<const std::int32_t> lengths);
 
-  // All documents of another data set, which must store the same type. Throws
-  // Error("interrupted") when a stop is requested meanwhile.
-  void append(const IndexedDataset& other, const std::stop_token& stop = {});
+  // All documents of another data set, which must store the same type.
+  void append(const IndexedDataset& other);
 
   // Gives the files their names, the .bin first: an .idx always finds its .bin.
   // A data set of that prefix is replaced; its .idx goes first.

@@ -10,7 +10,6 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <stop_token>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -25,8 +24,7 @@ namespace dure::data {
 // sink(out) takes the results in order; called by the thread that calls run().
 //
 // An exception from any of them ends the run and leaves run(): of several, the
-// one whose item went in first, as a loop on one thread would have it. When a
-// stop is requested, run() throws Error("interrupted").
+// one whose item went in first, as a loop on one thread would have it.
 template <typename In, typename Out>
 class OrderedPipeline {
  public:
@@ -39,7 +37,7 @@ class OrderedPipeline {
         work_(std::move(work)),
         sink_(std::move(sink)) {}
 
-  void run(int workers, const std::stop_token& stop) {
+  void run(int workers) {
     most_under_way_ = kItemsPerWorker * static_cast<std::uint64_t>(workers);
     std::vector<std::jthread> threads;
     const Closer closer{*this};  // before the threads are joined
@@ -48,7 +46,7 @@ class OrderedPipeline {
     for (int worker = 0; worker < workers; ++worker) {
       threads.emplace_back([this, worker] { work(worker); });
     }
-    drain(stop);
+    drain();
     close();
   }
 
@@ -134,16 +132,13 @@ class OrderedPipeline {
     }
   }
 
-  void drain(const std::stop_token& stop) {
+  void drain() {
     for (;;) {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, stop, [this] {
+      changed_.wait(lock, [this] {
         return done_.contains(given_out_) ||
                (all_in_ && given_out_ == taken_in_);
       });
-      if (stop.stop_requested()) {
-        throw Error("interrupted");
-      }
       if (!done_.contains(given_out_)) {
         return;
       }
@@ -164,7 +159,7 @@ class OrderedPipeline {
   std::uint64_t most_under_way_ = 0;
 
   std::mutex mutex_;
-  std::condition_variable_any changed_;
+  std::condition_variable changed_;
   std::deque<std::pair<std::uint64_t, In>> todo_;
   std::map<std::uint64_t, Result> done_;
   std::uint64_t taken_in_ = 0;

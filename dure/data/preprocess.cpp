@@ -104,9 +104,7 @@ std::string joined(const std::vector<std::string>& names) {
 PreprocessReport preprocess(const Tokenizer& tokenizer,
                             const PreprocessOptions& options) {
   assert(options.workers >= 1);
-  DocumentOptions input = options.input;
-  input.stop = options.stop;
-  BatchReader reader(std::move(input));
+  BatchReader reader(options.input);
   const auto end = end_token(tokenizer, options.end_of_document);
   std::vector<std::unique_ptr<BatchEncoder>> encoders;
   encoders.reserve(options.workers);
@@ -129,7 +127,7 @@ PreprocessReport preprocess(const Tokenizer& tokenizer,
           options.progress(report);
         }
       });
-  pipeline.run(options.workers, options.stop);
+  pipeline.run(options.workers);
   DURE_CHECK(report.documents > 0,
              "there is no document with any text in ",
              joined(options.input.files));
@@ -138,8 +136,7 @@ PreprocessReport preprocess(const Tokenizer& tokenizer,
 }
 
 PreprocessReport merge_datasets(const std::vector<std::string>& prefixes,
-                                const std::string& output,
-                                const std::stop_token& stop) {
+                                const std::string& output) {
   DURE_CHECK(!prefixes.empty(), "wanted the prefixes of data sets to merge");
   std::vector<std::unique_ptr<IndexedDataset>> parts;
   parts.reserve(prefixes.size());
@@ -148,7 +145,7 @@ PreprocessReport merge_datasets(const std::vector<std::string>& prefixes,
   }
   IndexedDatasetWriter writer(output, parts[0]->type());
   for (const auto& part : parts) {
-    writer.append(*part, stop);
+    writer.append(*part);
   }
   writer.commit();
   PreprocessReport report;

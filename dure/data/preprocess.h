@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -37,20 +36,18 @@ struct PreprocessOptions {
   std::string output;  // prefix
   int workers = 1;
   EndOfDocument end_of_document = EndOfDocument::kWhereKnown;
-  std::stop_token stop = {};
   // Called now and then, from the calling thread.
   std::function<void(const PreprocessReport&)> progress = {};
 };
 
 // Writes OUTPUT.bin and OUTPUT.idx. Throws Error for bad input (with the file
-// and line), for input without a document, for a full disk, and on a stop;
-// then nothing is written.
+// and line), for input without a document and for a full disk; then nothing is
+// written.
 PreprocessReport preprocess(const Tokenizer& tokenizer,
                             const PreprocessOptions& options);
 
 // Joins data sets of one token type, in order, into OUTPUT.
 PreprocessReport merge_datasets(const std::vector<std::string>& prefixes,
-                                const std::string& output,
-                                const std::stop_token& stop = {});
+                                const std::string& output);
 
 }  // namespace dure::data

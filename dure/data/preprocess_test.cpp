@@ -172,18 +172,16 @@ TEST_F(Preprocess, NamesInputWithoutADocument) {
   EXPECT_FALSE(std::filesystem::exists(out + ".bin"));
 }
 
-TEST_F(Preprocess, LeavesNothingWhenItIsStopped) {
+TEST_F(Preprocess, LeavesNothingWhenItFails) {
   const std::string input = file("a.jsonl", many_documents());
-  std::stop_source stop;
   const auto names = directory.names();
   EXPECT_THAT(
       error(
           {.input = {.files = {input}},
            .output = out,
            .workers = 2,
-           .stop = stop.get_token(),
-           .progress = [&](const PreprocessReport&) { stop.request_stop(); }}),
-      HasSubstr("interrupted"));
+           .progress = [](const PreprocessReport&) { throw Error("broken"); }}),
+      HasSubstr("broken"));
   EXPECT_EQ(directory.names(), names);
 }
 
@@ -232,14 +230,6 @@ TEST_F(Preprocess, MergesWhatWasMadeInParts) {
               read_file((directory / "whole") + suffix));
   }
   EXPECT_THROW(merge_datasets({}, out), Error);
-  std::stop_source stop;
-  stop.request_stop();
-  EXPECT_THAT(error_of([&] {
-                merge_datasets(
-                    {directory / "a"}, directory / "none", stop.get_token());
-              }),
-              HasSubstr("interrupted"));
-  EXPECT_FALSE(std::filesystem::exists(directory / "none.bin"));
 }
 
 }  // namespace

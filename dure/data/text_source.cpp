@@ -117,9 +117,8 @@ std::unique_ptr<PeekedSource> as_text(std::unique_ptr<ByteSource> source,
   return text;
 }
 
-std::unique_ptr<PeekedSource> open_text(const std::string& path,
-                                        const std::stop_token& stop) {
-  return as_text(open_file(path, stop), path);
+std::unique_ptr<PeekedSource> open_text(const std::string& path) {
+  return as_text(open_file(path), path);
 }
 
 std::string whole_text(ByteSource& text) {

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,9 +16,8 @@ namespace dure::data {
 
 // Gives no byte order mark. Throws Error, here or in read(), for what is
 // missing, damaged or truncated, for what is no such text (archives, tables,
-// UTF-16), by its name, and "interrupted" on a stop.
-std::unique_ptr<PeekedSource> open_text(const std::string& path,
-                                        const std::stop_token& stop = {});
+// UTF-16), by its name.
+std::unique_ptr<PeekedSource> open_text(const std::string& path);
 
 // `name` is for messages.
 std::unique_ptr<PeekedSource> as_text(std::unique_ptr<ByteSource> source,

@@ -265,15 +265,5 @@ TEST_F(Pipe, IsReadFromItsFirstByteToItsLast) {
   }
 }
 
-TEST_F(Pipe, IsWaitedForUntilAStop) {
-  std::stop_source stop;
-  const std::jthread stopper([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    stop.request_stop();
-  });
-  EXPECT_THAT(error_of([&] { open_text(path, stop.get_token()); }),
-              HasSubstr("interrupted while reading"));
-}
-
 }  // namespace
 }  // namespace dure::data
