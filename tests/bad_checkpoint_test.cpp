@@ -191,6 +191,49 @@ TEST_F(BadCheckpoint, OfTwoRunsInOneDirectoryTheSecondIsRefusedByName) {
                     HasSubstr("error: i/checkpoints is in use by process")));
 }
 
+// A later checkpoint of before, damaged, counts for nothing.
+TEST_F(BadCheckpoint, WhatIsKeptIsWhatThisRunSaved) {
+  train("p");
+  flip(step("p", 4) + "model.safetensors", 300);
+  EXPECT_EQ(dure("train config.toml --resume --set log.directory=p --set "
+                 "train.steps=3 --set checkpoint.keep=1")
+                .exit_code,
+            0);
+  EXPECT_THAT(dure("generate --checkpoint p --prompt x --tokens 1").errors,
+              HasSubstr("step_00000003 is taken"));
+}
+
+TEST_F(BadCheckpoint, ARestartThatIsRefusedMovesNothing) {
+  train("q");
+  for (const char* const setting :
+       {"data.train=absent", "data.tokenizer=absent.json"}) {
+    EXPECT_NE(dure(of("q") + " --restart --set " + setting).exit_code, 0);
+    EXPECT_EQ(dure("checkpoint verify q").exit_code, 0) << setting;
+  }
+}
+
+TEST_F(BadCheckpoint, AFileThatIsNamedAsACheckpointIsSaidBeforeTheFirstStep) {
+  train("r");
+  write("r/checkpoints/step_00000006", "");
+  const std::string metrics = read("r/metrics.jsonl");
+  refuses(of("r") + " --resume --set train.steps=6",
+          kFailed,
+          "step_00000006 is no folder");
+  EXPECT_EQ(read("r/metrics.jsonl"), metrics);
+}
+
+// Also where all steps had been made before.
+TEST_F(BadCheckpoint, TestDataIsEvaluatedAtTheEndOrSaidNotToBe) {
+  train("s");
+  EXPECT_THAT(read("s/metrics.jsonl"), Not(HasSubstr("test_loss")));
+  const std::string again = of("s") + " --resume --set data.test=text";
+  EXPECT_THAT(dure(again).errors, HasSubstr("test loss"));
+  EXPECT_THAT(read("s/metrics.jsonl"), HasSubstr("\"test_loss\": "));
+  EXPECT_THAT(dure(again).errors, Not(HasSubstr("test loss")));
+  EXPECT_THAT(dure(of("t") + " --set data.split=98,1,1").errors,
+              HasSubstr("the test data is never evaluated"));
+}
+
 TEST_F(BadCheckpoint, ConvertedWeightsStartARun) {
   ASSERT_EQ(dure("convert --from dure run --to hf hf").exit_code, 0);
   ASSERT_EQ(dure("convert --from hf hf --to dure k/checkpoints/step_00000000")

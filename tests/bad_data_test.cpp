@@ -207,5 +207,19 @@ TEST_F(BadData, PromptsAndTextsAreReadInTheSameWay) {
           "full of zero bytes");
 }
 
+TEST_F(BadData, MoreSamplesAtOnceThanThereAreIsAllOfThem) {
+  const std::string eval = "eval --checkpoint run --data text --batch ";
+  const std::string all = dure(eval + "50").output;
+  EXPECT_NE(all, "");
+  EXPECT_EQ(dure(eval + "9223372036854775807").output, all);
+}
+
+TEST_F(BadData, TextThatIsNotUtf8IsRefused) {
+  write("latin1.txt", "na\xefve\n");
+  refuses("preprocess --input latin1.txt --tokenizer bytes --output new",
+          kFailed,
+          "latin1.txt:1: byte 3 is not UTF-8");
+}
+
 }  // namespace
 }  // namespace dure

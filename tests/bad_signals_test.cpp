@@ -165,5 +165,21 @@ kill -TERM $p; ended $p; wait $p; echo "exit $?"
   EXPECT_EQ(outcome.output, "exit 0\n") << outcome.errors;
 }
 
+// A terminal that was stopped, a pager that nobody scrolls.
+TEST_F(BadSignals, AreHeardWhereNobodyReadsWhatIsSaid) {
+  const Outcome outcome = shell(
+      "mkfifo full; sleep 60 <full & reader=$!; exec 3>full\n"
+      "timeout 0.3 cat /dev/zero >&3\n"
+      "$DURE train config.toml --set log.directory=unread --set "
+      "train.steps=1000000 --set checkpoint.every=0 2>&3 & run=$!\n"
+      "until [ -s unread/metrics.jsonl ]; do sleep 0.05; done\n"
+      "kill -TERM $run\n"
+      "for i in $(seq 100); do kill -0 $run 2>/dev/null || break; sleep 0.1; "
+      "done\n"
+      "kill -KILL $reader; wait $run; echo $?");
+  EXPECT_EQ(outcome.output, "0\n") << outcome.errors;
+  EXPECT_EQ(dure("checkpoint verify unread").exit_code, 0);
+}
+
 }  // namespace
 }  // namespace dure

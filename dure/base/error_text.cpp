@@ -2,8 +2,10 @@
 
 #include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "dure/base/check.h"
+#include "dure/base/limits.h"
 
 namespace dure {
 
@@ -14,7 +16,23 @@ std::string message_of(const std::exception& error) {
         "can't use ", file->path1().string(), ": ", file->code().message());
   }
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
-    return "out of memory";
+    const auto addresses = addresses_left();
+    return concat("out of memory: there is ",
+                  memory_limit().bytes >> 20,
+                  " MiB by ",
+                  memory_limit().name,
+                  addresses ? concat(", and ulimit -v leaves ",
+                                     *addresses >> 20,
+                                     " MiB of addresses")
+                            : "",
+                  "; ask for less at once, or raise the limit");
+  }
+  const auto* system = dynamic_cast<const std::system_error*>(&error);
+  if (system != nullptr &&
+      system->code() == std::errc::resource_unavailable_try_again) {
+    return concat("the system grants no more threads (",
+                  thread_limits(),
+                  "): ask for fewer, or raise the limit");
   }
   return error.what();
 }

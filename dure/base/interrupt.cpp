@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/process.h"
 #include "dure/base/temporary.h"
 
 namespace dure {
@@ -127,8 +128,10 @@ void InterruptWatch::say(const std::string& line) const {
   }
   const std::string text =
       (::isatty(STDERR_FILENO) == 1 ? "\n" : "") + line + "\n";
-  [[maybe_unused]] const ssize_t ignored =
-      ::write(STDERR_FILENO, text.data(), text.size());
+  if (can_write(STDERR_FILENO, 0)) {
+    [[maybe_unused]] const ssize_t ignored =
+        ::write(STDERR_FILENO, text.data(), text.size());
+  }
 }
 
 InterruptWatch::Unblocked::Unblocked() {

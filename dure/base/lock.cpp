@@ -1,5 +1,6 @@
 #include "dure/base/lock.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -23,11 +24,13 @@ int open_file(const Path& path) {
       ::open(path.c_str(),
              O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
              0666);
-  DURE_CHECK(descriptor >= 0,
+  struct stat status {};
+  DURE_CHECK(descriptor >= 0 && ::fstat(descriptor, &status) == 0 &&
+                 S_ISREG(status.st_mode),
              "can't create ",
              path.string(),
              ": ",
-             std::strerror(errno),
+             descriptor < 0 ? std::strerror(errno) : "it is no regular file",
              "; choose a directory that can be written");
   return descriptor;
 }
@@ -53,8 +56,10 @@ std::string this_process() {
 std::string holder_of(int descriptor) {
   std::array<char, 512> text{};
   const ssize_t got = ::pread(descriptor, text.data(), text.size(), 0);
-  return got > 0 ? printable({text.data(), static_cast<std::size_t>(got)})
-                 : "another process";
+  const std::string holder(text.data(),
+                           static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  const bool plain = !holder.empty() && holder.find('\n') == std::string::npos;
+  return plain ? printable(holder) : "another process";
 }
 
 // Best effort: who reads it learns less where it fails.

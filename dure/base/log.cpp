@@ -1,17 +1,20 @@
 #include "dure/base/log.h"
 
-#include <algorithm>
+#include <optional>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <unistd.h>
 
 #include "dure/base/files.h"
+#include "dure/base/process.h"
 #include "dure/base/quote.h"
 
 namespace dure {
 
 struct Log::Sink {
-  spdlog::logger logger{"dure"};
+  spdlog::logger terminal{"dure"};
+  std::optional<spdlog::logger> file = {};
 };
 
 namespace {
@@ -33,28 +36,32 @@ spdlog::level::level_enum to_spdlog(Log::Level level) {
 }  // namespace
 
 Log::Log(const Options& options) : sink_(std::make_shared<Sink>()) {
-  const auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  terminal->set_level(to_spdlog(options.level));
-  terminal->set_pattern(options.prefix + "%^%l%$: %v");
-  sink_->logger.set_level(to_spdlog(options.level));
-  sink_->logger.sinks().push_back(terminal);
+  sink_->terminal.sinks().push_back(
+      std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  sink_->terminal.set_level(to_spdlog(options.level));
+  sink_->terminal.set_pattern(options.prefix + "%^%l%$: %v");
   if (!options.file.empty()) {
     make_directories(Path(options.file).parent_path());
-    const auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(
-        options.file, /*truncate=*/true);
-    file->set_level(spdlog::level::info);
-    file->set_pattern("%Y-%m-%d %H:%M:%S.%e %l: %v");
-    sink_->logger.sinks().push_back(file);
-    sink_->logger.set_level(
-        std::min(to_spdlog(options.level), spdlog::level::info));
-    sink_->logger.flush_on(spdlog::level::info);
+    sink_->file.emplace("dure",
+                        std::make_shared<spdlog::sinks::basic_file_sink_mt>(
+                            options.file, /*truncate=*/true));
+    sink_->file->set_level(spdlog::level::info);
+    sink_->file->set_pattern("%Y-%m-%d %H:%M:%S.%e %l: %v");
+    sink_->file->flush_on(spdlog::level::info);
   }
 }
 
 void Log::write(Level level, std::string_view line) const {
+  constexpr int kPatience = 1000;  // milliseconds
   const std::string text = printable(line);
-  sink_->logger.log(to_spdlog(level),
-                    spdlog::string_view_t(text.data(), text.size()));
+  const spdlog::string_view_t shown(text.data(), text.size());
+  // A line that nobody reads is not to hold up the work.
+  if (can_write(STDERR_FILENO, kPatience)) {
+    sink_->terminal.log(to_spdlog(level), shown);
+  }
+  if (sink_->file) {
+    sink_->file->log(to_spdlog(level), shown);
+  }
 }
 
 }  // namespace dure

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string_view>
 #include <unistd.h>
@@ -139,6 +140,11 @@ void prepare_process() {
   bus.sa_sigaction = &end_by_bus_error;
   bus.sa_flags = SA_SIGINFO;
   ::sigaction(SIGBUS, &bus, nullptr);
+}
+
+bool can_write(int descriptor, int milliseconds) {
+  pollfd wanted = {.fd = descriptor, .events = POLLOUT, .revents = 0};
+  return ::poll(&wanted, 1, milliseconds) == 1;
 }
 
 }  // namespace dure

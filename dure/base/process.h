@@ -12,4 +12,8 @@ namespace dure {
 //   standard error and ends the process, with an exit code of 1.
 void prepare_process();
 
+// Whether a line can be written, if need be after waiting so long for a reader:
+// not so to a full pipe, or a terminal that was stopped (Ctrl-S).
+bool can_write(int descriptor, int milliseconds);
+
 }  // namespace dure

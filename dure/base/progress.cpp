@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "dure/base/process.h"
 #include "dure/base/quote.h"
 
 namespace dure {
@@ -108,6 +109,9 @@ void Progress::finish(std::string_view detail) {
 }
 
 void Progress::show(const std::string& line, bool last) {
+  if (!can_write(STDERR_FILENO, 0)) {
+    return;  // nobody reads, and the work is not to wait for it
+  }
   const bool redrawn = terminal_ && !last;
   const std::string text = printable(line);
   const std::string shown = redrawn ? cut_to_terminal(text) : text;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -213,10 +214,16 @@ Newest find_newest(const Path& root, Look look);
 // "damaged checkpoints are passed over: PATH (WHY), ...".
 std::string describe(const std::vector<Newest::Damaged>& damaged);
 
-// Removes all but the newest `keep` (1 or more) that have all their files,
-// damaged ones among them, and what killed processes left behind. Weights
-// alone, which no run saved, stay. Returns what it removed.
-std::vector<Path> prune(const Path& root, std::int64_t keep);
+// Removes all but the newest `keep` (1 or more) whole ones, damaged ones among
+// them, and what killed processes left behind. Weights alone, which no run
+// saved, stay. A run names the step that it has just saved: what has a later
+// one is of before, and neither counts nor goes. Returns what it removed.
+struct Pruning {
+  std::int64_t keep = 1;
+  Look look = Look::kSums;
+  std::int64_t last_step = std::numeric_limits<std::int64_t>::max();
+};
+std::vector<Path> prune(const Path& root, const Pruning& pruning);
 
 // `path` itself where it is a checkpoint, else the newest whole one in it, or
 // in its folder "checkpoints": a run's. `log` hears of damaged ones that are

@@ -61,10 +61,9 @@ void check_sum(const Path& path, const FileRecord& file) {
   DURE_CHECK(sum == file.xxh64,
              path.string(),
              " is damaged: its bytes are not those that were saved (xxh64 ",
-             std::hex,
-             sum,
+             hex_of(sum),
              ", the manifest says ",
-             file.xxh64,
+             hex_of(file.xxh64),
              ")");
 }
 

@@ -132,17 +132,22 @@ bool is_weights_alone(const Path& whole) {
 
 }  // namespace
 
-std::vector<Path> prune(const Path& root, std::int64_t keep) {
-  DURE_CHECK(keep >= 1, "wanted to keep 1 checkpoint or more, not ", keep);
+std::vector<Path> prune(const Path& root, const Pruning& pruning) {
+  DURE_CHECK(pruning.keep >= 1,
+             "wanted to keep 1 checkpoint or more, not ",
+             pruning.keep);
   std::vector<Path> removed;
   std::int64_t kept = 0;
   const std::vector<StepFolder> folders = step_folders(root);
   for (const StepFolder& folder : std::views::reverse(folders)) {
-    const bool whole = !damage_of(folder, Look::kSizes);
+    if (folder.step > pruning.last_step) {
+      continue;
+    }
+    const bool whole = !damage_of(folder, pruning.look);
     if (whole && is_weights_alone(folder.path)) {
       continue;
     }
-    if (kept == keep) {
+    if (kept == pruning.keep) {
       remove_folder(folder.path);
       removed.push_back(folder.path);
     } else if (whole) {

@@ -266,16 +266,25 @@ TEST_F(Checkpoint, PruningKeepsTheNewestThatHaveAllFiles) {
   const Path a = save(1);
   const Path b = save(2);
   const Path c = save(3);
-  EXPECT_THAT(prune(folder(), 2), ElementsAre(a));
-  EXPECT_THAT(prune(folder(), 2), IsEmpty());
-  EXPECT_THAT(error_of([&] { prune(folder(), 0); }), HasSubstr("not 0"));
+  EXPECT_THAT(prune(folder(), {.keep = 2}), ElementsAre(a));
+  EXPECT_THAT(prune(folder(), {.keep = 2}), IsEmpty());
+  EXPECT_THAT(error_of([&] { prune(folder(), {.keep = 0}); }),
+              HasSubstr("not 0"));
   EXPECT_EQ(entries(), 2U);
   // A damaged one counts for nothing, and goes when two newer ones stand.
   std::filesystem::remove(c / kModelFile);
   const Path d = save(4);
-  EXPECT_THAT(prune(folder(), 2), IsEmpty());
+  EXPECT_THAT(prune(folder(), {.keep = 2}), IsEmpty());
   save(5);
-  EXPECT_THAT(prune(folder(), 2), ElementsAre(b, c));
+  EXPECT_THAT(prune(folder(), {.keep = 2}), ElementsAre(b, c));
+  // A later one, of before, in which a bit has changed.
+  const Path later = save(9);
+  flip(later / kModelFile, 2000);
+  save(6);
+  EXPECT_THAT(
+      prune(folder(), {.keep = 1, .look = Look::kSizes, .last_step = 6}),
+      ElementsAre(d, step_folder(folder(), 5)));
+  save(5);
   EXPECT_EQ(find_newest(folder(), Look::kSums).whole, step_folder(folder(), 5));
 }
 

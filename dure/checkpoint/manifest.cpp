@@ -1,7 +1,7 @@
 #include "dure/checkpoint/manifest.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <fmt/format.h>
 
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
@@ -33,13 +33,6 @@ constexpr std::string_view kFree[] = {"preset",
                                       "hidden_dropout",
                                       "dropout",
                                       "init_std"};
-
-std::string hex(std::uint64_t value) {
-  char text[17];
-  std::snprintf(
-      text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
 
 std::uint64_t from_hex(const std::string& text, const std::string& source) {
   const bool digits =
@@ -102,7 +95,7 @@ ModelConfig model_from(const json& object, const std::string& source) {
 std::string sum_of(json object) {
   object.erase(kSum);
   const std::string text = object.dump(2);
-  return hex(xxh64(std::as_bytes(std::span(text))));
+  return hex_of(xxh64(std::as_bytes(std::span(text))));
 }
 
 // Manifests of versions before it had one are taken without. The text must be
@@ -157,6 +150,10 @@ FileRecord file_from(const json& value, const std::string& source) {
 
 }  // namespace
 
+std::string hex_of(std::uint64_t sum) {
+  return fmt::format("{:016x}", sum);
+}
+
 std::string model_to_json(const ModelConfig& config) {
   return model_object(config).dump();
 }
@@ -170,7 +167,7 @@ std::string to_json(const Manifest& manifest) {
   for (const FileRecord& file : manifest.files) {
     files.push_back({{"name", file.name},
                      {"bytes", file.bytes},
-                     {"xxh64", hex(file.xxh64)}});
+                     {"xxh64", hex_of(file.xxh64)}});
   }
   json object = {{"format", kFormat},
                  {"version", kManifestVersion},

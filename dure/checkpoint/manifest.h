@@ -31,6 +31,9 @@ struct Manifest {
   std::vector<FileRecord> files = {};  // set when it is saved
 };
 
+// A sum as it is written: 16 hexadecimal digits.
+std::string hex_of(std::uint64_t sum);
+
 // What another version of Dure wrote: not damaged, and not to be replaced.
 class OtherVersion : public Error {
  public:

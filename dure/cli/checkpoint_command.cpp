@@ -233,7 +233,8 @@ void diff(const Options& options) {
 
 void prune(const Options& options) {
   ordered_json removed = ordered_json::array();
-  for (const Path& path : checkpoint::prune(options.path, options.keep)) {
+  for (const Path& path :
+       checkpoint::prune(options.path, {.keep = options.keep})) {
     removed.push_back(path.string());
     if (!options.json) {
       fmt::print("removed {}\n", path.string());

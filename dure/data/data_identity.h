@@ -30,9 +30,9 @@ struct DataIdentity {
   std::vector<Part> parts;
 };
 
-// A hash, in hexadecimal, of the .idx, of the size of the .bin, and of 64
-// pieces of 4 KiB spread evenly over it: of all its tokens, where it is
-// smaller.
+// A hash, in hexadecimal, of the .idx, of the size of the .bin, and of all its
+// tokens; of more than 256 MiB, of 1,024 pieces of 64 KiB spread evenly over
+// it.
 std::string contents_of(const IndexedDataset& data);
 
 // What differs first, such as "data.sequence was 1024, and is 512"; none where

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/utf8.h"
 
 namespace dure::data {
 namespace {
@@ -143,6 +144,16 @@ std::optional<std::string_view> DocumentExtractor::text(
     const DocumentBatch& batch, std::size_t record) {
   const std::string_view bytes = batch.record(record);
   if (!batch.json) {
+    const std::size_t valid = valid_utf8_prefix(bytes);
+    DURE_CHECK(
+        valid == bytes.size(),
+        batch.file,
+        ":",
+        batch.records[record].number,
+        ": byte ",
+        valid + 1,
+        " is not UTF-8; wanted text in UTF-8, as iconv -t UTF-8 makes it "
+        "(iconv -c leaves away what is broken)");
     return bytes;
   }
   if (bytes.find_first_not_of(" \t") == std::string_view::npos) {

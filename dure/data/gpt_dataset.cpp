@@ -35,9 +35,10 @@ std::int64_t tokens_for_samples(const IndexedDataset& data,
              data.sequences());
   DURE_CHECK(range.size() > 0,
              data.prefix(),
-             ": no documents are left for this part; of the ",
+             ": a share of data.split gets none of its ",
              data.sequences(),
-             " that there are, give it a larger share in data.split");
+             " documents: give that part a larger share or none, or more "
+             "documents (dure preprocess --documents says what one is)");
   std::int64_t tokens = 0;
   for (std::int64_t s = range.begin; s < range.end; ++s) {
     tokens += data.length(s);

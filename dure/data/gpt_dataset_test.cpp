@@ -196,7 +196,7 @@ TEST_F(GptDatasetTest, SaysThatItIsShorterThanASample) {
   EXPECT_THAT(error({.range = {0, 3}, .sequence = 9}),
               HasSubstr("have 9 tokens, less than the 10 of one sample"));
   EXPECT_THAT(error({.range = {1, 1}, .sequence = 2}),
-              HasSubstr("no documents are left"));
+              HasSubstr("gets none of its"));
   EXPECT_THAT(error({.range = {1, 4}, .sequence = 2}), HasSubstr("wanted"));
 }
 

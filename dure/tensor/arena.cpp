@@ -166,19 +166,20 @@ Buffer Arena::allocate(std::size_t bytes, Category category) {
 
 void Arena::refuse(std::size_t bytes, Category category) const {
   const bool configured = limit_name_ == "memory.limit_gib";
-  throw Error(concat("out of memory: ",
-                     bytes,
-                     " bytes of ",
-                     name_of(category),
-                     " wanted over a limit of ",
-                     in_mib(limit_),
-                     ", ",
-                     limit_name_,
-                     "; held: ",
-                     to_string(ledger_),
-                     "; lower train.micro_batch or data.sequence, or ",
-                     configured ? "raise memory.limit_gib"
-                                : "use more ranks on other machines"));
+  throw Error(
+      concat("out of memory: ",
+             bytes,
+             " bytes of ",
+             name_of(category),
+             " wanted over a limit of ",
+             in_mib(limit_),
+             ", ",
+             limit_name_,
+             "; held: ",
+             to_string(ledger_),
+             "; ask for less at once (train.micro_batch, data.sequence), or ",
+             configured ? "raise memory.limit_gib"
+                        : "use more ranks on other machines"));
 }
 
 std::vector<Arena::Range>::iterator Arena::first_fit(std::size_t bytes) {
@@ -208,7 +209,7 @@ void Arena::reserve(std::size_t bytes) {
              in_mib(reserved),
              "; ",
              addresses_text(),
-             ", or lower train.micro_batch or data.sequence");
+             ", or ask for less at once (train.micro_batch, data.sequence)");
   segments_.push_back({.range = range});
   insert_free(range);
 }
@@ -240,15 +241,15 @@ void Arena::make_usable(Segment& segment, std::size_t bytes) {
       return;
     }
   }
-  throw Error(
-      concat("the system does not commit ",
-             in_mib(bytes - segment.usable),
-             " more for tensors, beside ",
-             in_mib(segment.usable),
-             ": it promises no more than it has "
-             "(vm.overcommit_memory = 2; CommitLimit in /proc/meminfo); "
-             "raise vm.overcommit_ratio, or lower train.micro_batch or "
-             "data.sequence"));
+  throw Error(concat(
+      "the system does not commit ",
+      in_mib(bytes - segment.usable),
+      " more for tensors, beside ",
+      in_mib(segment.usable),
+      ": it promises no more than it has "
+      "(vm.overcommit_memory = 2; CommitLimit in /proc/meminfo); "
+      "raise vm.overcommit_ratio, or ask for less at once (train.micro_batch, "
+      "data.sequence"));
 }
 
 OwnedTensor Arena::tensor(const Shape& shape, Category category, DType dtype) {

@@ -95,7 +95,9 @@ int rounds_at_once(const Pipeline& pipeline) {
 std::optional<double> evaluate(Rank& rank,
                                const Replica& replica,
                                const data::Dataset& dataset,
-                               const EvaluateOptions& options) {
+                               const EvaluateOptions& wanted) {
+  EvaluateOptions options = wanted;
+  options.micro_batch = std::min(wanted.micro_batch, wanted.samples);
   const Pipeline& pipeline = replica.pipeline();
   const std::int64_t N = rank.data().size();
   const auto mean = [&](const ExactSum& here, std::int64_t samples) {

@@ -65,9 +65,6 @@ std::string to_json(const Metrics& metrics) {
   if (metrics.validation_loss) {
     text += ", \"validation_loss\": " + number(*metrics.validation_loss);
   }
-  if (metrics.test_loss) {
-    text += ", \"test_loss\": " + number(*metrics.test_loss);
-  }
   if (metrics.skipped) {
     text += ", \"skipped\": " + nlohmann::json(*metrics.skipped).dump();
   }
@@ -76,6 +73,22 @@ std::string to_json(const Metrics& metrics) {
         ", \"communicated\": " + nlohmann::json(metrics.communicated).dump();
   }
   return text + "}";
+}
+
+void add_test_loss(const Path& metrics, double loss) {
+  std::string text = std::filesystem::is_regular_file(metrics)
+                         ? read_file(metrics)
+                         : std::string();
+  const std::size_t end = text.rfind('}');
+  if (end != std::string::npos) {
+    text.insert(end, concat(", \"test_loss\": ", number(loss)));
+    write_file_atomically(metrics, text);
+  }
+}
+
+bool has_test_loss(const Path& metrics) {
+  return std::filesystem::is_regular_file(metrics) &&
+         read_file(metrics).find("\"test_loss\"") != std::string::npos;
 }
 
 MetricsFile::MetricsFile(Path path, std::int64_t last_step)

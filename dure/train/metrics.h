@@ -19,7 +19,6 @@ struct Metrics {
   double tokens_per_second = 0;
   double model_flops_utilization = 0;
   std::optional<double> validation_loss = {};
-  std::optional<double> test_loss = {};
   std::optional<std::string> skipped = {};
   // Bytes that this rank's collectives were of since the last line, by mesh
   // axis and kind (comm/traffic.h).
@@ -29,6 +28,10 @@ struct Metrics {
 // {"step": 1, "loss": 10.9, ...}: numbers with all their digits, so that equal
 // lines mean equal bits; null for one that is not finite.
 std::string to_json(const Metrics& metrics);
+
+// The loss on the test data, in the last line of a run that has ended.
+void add_test_loss(const Path& metrics, double loss);
+bool has_test_loss(const Path& metrics);
 
 // Appends lines, each whole.
 class MetricsFile {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/error_text.h"
 #include "dure/base/progress.h"
 #include "dure/comm/abandon.h"
 #include "dure/comm/activity.h"
@@ -97,6 +98,7 @@ class Run {
         config_text_(options.config_text),
         log_(options.log),
         stop_(options.stop),
+        start_how_(options.start),
         rank_(options_of(config, options.world)),
         twin_(options.twin),
         directories_(directories_of(config, rank_)),
@@ -115,7 +117,6 @@ class Run {
                "no training data: set data.train to a prefix that `dure "
                "preprocess` wrote");
     documents_ = documents_of();
-    say_what_is_not_evaluated();
     if (!start_.empty()) {
       load_trainer(rank_, trainer_, start_, documents_, log_);
       saved_step_ = trainer_.position().step;
@@ -131,12 +132,14 @@ class Run {
     const std::int64_t first = trainer_.position().step;
     if (finished()) {
       log_.info(concat("all ", first, " steps are done already"));
-      return;
+      tested_ = data_.test == nullptr || was_tested();
+      return test();
     }
     open_files();
     try {
       run_steps();
       finish();
+      test();
     } catch (const NotFinite&) {
       save_last_whole(rank_.world());
       throw;
@@ -181,15 +184,6 @@ class Run {
     return documents;
   }
 
-  // What is configured and will never be read is said.
-  void say_what_is_not_evaluated() const {
-    if (rank_.is_first() && config_.train.evaluate_every == 0 &&
-        data::gives(config_.data, data::Part::kValidation)) {
-      log_.warning(
-          "the validation data is never evaluated: train.evaluate_every is 0");
-    }
-  }
-
   void run_steps() {
     const std::int64_t first = trainer_.position().step;
     std::optional<Progress> progress;
@@ -198,7 +192,11 @@ class Run {
                        static_cast<std::uint64_t>(config_.train.steps - first));
     }
     while (!finished() && !stop_asked()) {
-      stop_.answer("stopping after this step, then saving");
+      stop_.answer(
+          parallel::is_synchronous(config_.parallel.schedule)
+              ? "stopping after this step, then saving"
+              : "stopping when the pipeline has drained (after at most "
+                "parallel.drain_every steps), then saving");
       advance();
       if (progress) {
         progress->update(static_cast<std::uint64_t>(last_.step - first),
@@ -226,7 +224,8 @@ class Run {
   }
 
   // After an error: where all ranks of `ranks` come here with weights and
-  // states of one step, that step is saved.
+  // states of one step, that step is saved. None leaves before all is written:
+  // who leaves ends the others.
   void save_last_whole(comm::Communicator& ranks) {
     try {
       const std::int64_t step = trainer_.position().step;
@@ -236,13 +235,15 @@ class Run {
         return;
       }
       save(ranks);
+      ranks.run(comm::Barrier{});
       if (rank_.is_first()) {
         log_.warning(concat("the run ends by an error; step ",
                             step,
                             ", the last one, is saved: add --resume to go on"));
       }
     } catch (const std::exception& error) {
-      log_.warning(concat("the last step could not be saved: ", error.what()));
+      log_.warning(
+          concat("the last step could not be saved: ", message_of(error)));
     }
   }
 
@@ -278,7 +279,9 @@ class Run {
       return;
     }
     const comm::Activity writing(world(), "writing the files of the run");
-    make_directories(config_.log.directory);
+    if (start_how_ == Start::kRestart && config_.train.device != Device::kSim) {
+      put_aside(config_, log_);
+    }
     write_file_atomically(file("config.toml"), config_text_);
     metrics_ = std::make_unique<MetricsFile>(file("metrics.jsonl"),
                                              trainer_.position().step);
@@ -299,7 +302,6 @@ class Run {
       take(result, seconds / static_cast<double>(count));
     }
     last_.validation_loss = validate();
-    last_.test_loss = test();
     if (due(config_.train.check_replicas_every)) {
       check_replicas(rank_, trainer_);
     }
@@ -345,7 +347,6 @@ class Run {
              .tokens_per_second = rate,
              .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
              .validation_loss = {},
-             .test_loss = {},
              .skipped = result.skipped};
     if (result.step < trainer_.position().step) {
       write(last_);
@@ -359,6 +360,7 @@ class Run {
       if (metrics.step == trainer_.position().step) {
         metrics.communicated = communicated();
       }
+      const comm::Activity writing(world(), "writing metrics.jsonl");
       metrics_->append(metrics);
     }
   }
@@ -381,17 +383,27 @@ class Run {
     return loss;
   }
 
-  // Of a run that has made all its steps.
-  std::optional<double> test() {
-    if (data_.test == nullptr || !finished()) {
-      return std::nullopt;
+  // Of a run that has made all its steps and saved them, once.
+  void test() {
+    if (data_.test == nullptr || !finished() || tested_) {
+      return;
     }
     const std::optional<double> loss = evaluate(*data_.test);
-    if (loss) {
-      log_.info(fmt::format(
-          "test loss {:.4f} (perplexity {:.2f})", *loss, std::exp(*loss)));
+    if (!loss) {
+      return log_.warning(
+          "the test data is not evaluated yet: --resume does that");
     }
-    return loss;
+    log_.info(fmt::format(
+        "test loss {:.4f} (perplexity {:.2f})", *loss, std::exp(*loss)));
+    if (rank_.is_first()) {
+      const comm::Activity writing(world(), "writing the test loss");
+      add_test_loss(file("metrics.jsonl"), *loss);
+    }
+  }
+
+  bool was_tested() {
+    return any_of(world(),
+                  rank_.is_first() && has_test_loss(file("metrics.jsonl")));
   }
 
   // Axes on which there is another rank to talk to.
@@ -473,6 +485,7 @@ class Run {
   std::string config_text_;
   Log log_;
   StopRequest stop_;
+  Start start_how_;
   bool stopped_ = false;
   Rank rank_;
   comm::Communicator* twin_;
@@ -484,6 +497,7 @@ class Run {
   double peak_flops_;
   RunDocuments documents_;  // the first rank's
   std::optional<std::int64_t> saved_step_;
+  bool tested_ = false;
   bool saving_ = false;
   std::unique_ptr<MetricsFile> metrics_;
   Trace trace_;

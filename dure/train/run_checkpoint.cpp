@@ -1,6 +1,5 @@
 #include "dure/train/run_checkpoint.h"
 
-#include <fmt/format.h>
 #include <map>
 #include <string>
 #include <utility>
@@ -57,8 +56,7 @@ std::string hash_of(const std::map<std::string, std::string>& settings) {
   for (const auto& [key, value] : settings) {
     text += concat(key, " = ", value, "\n");
   }
-  return fmt::format("{:016x}",
-                     checkpoint::xxh64(std::as_bytes(std::span(text))));
+  return checkpoint::hex_of(checkpoint::xxh64(std::as_bytes(std::span(text))));
 }
 
 TrainerFile trainer_file_in(const checkpoint::CheckpointReader& reader) {
@@ -125,7 +123,10 @@ void save_trainer(Rank& rank,
              ranks,
              rank.arena);
   if (ranks.rank() == 0 && config.checkpoint.keep > 0) {
-    checkpoint::prune(root, config.checkpoint.keep);
+    checkpoint::prune(root,
+                      {.keep = config.checkpoint.keep,
+                       .look = checkpoint::Look::kSizes,
+                       .last_step = trainer.position().step});
   }
 }
 

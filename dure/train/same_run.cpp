@@ -136,9 +136,14 @@ void expect_same_run(const checkpoint::CheckpointReader& reader,
   expect_optimizer(before, config, checkpoint);
   expect_same_samples(
       changes_since(reader, before, config, documents), config, checkpoint);
+  if (!before.data) {
+    log.warning(
+        "an earlier version of Dure wrote the checkpoint: whether data.train, "
+        "data.split and the sizes of batches are those of before is not known");
+  }
   if (!before.data && documents.epochs > 1 && !accepts(config, "order")) {
     log.warning(
-        "an earlier version of Dure wrote the checkpoint: its order of samples "
+        "the order of samples of that version "
         "holds for the train.steps that the run had, and for others the "
         "documents are dealt anew; checkpoint.accept_changed = [\"order\"] "
         "goes "

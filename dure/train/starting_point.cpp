@@ -34,6 +34,11 @@ void expect_own(const Path& root,
              " is itself a checkpoint, wanted a directory of them: ",
              kOtherDirectory);
   for (const StepFolder& folder : folders) {
+    DURE_CHECK(std::filesystem::is_directory(folder.path),
+               folder.path.string(),
+               " is no folder, and a checkpoint would be saved there: remove "
+               "it, or ",
+               kOtherDirectory);
     const std::string difference = other_model(folder.path, model);
     DURE_CHECK(difference.empty(),
                folder.path.string(),
@@ -72,27 +77,6 @@ Path folder_aside(const Path& root) {
   return aside;
 }
 
-// Nothing is lost: not even what is damaged, which may be mended.
-void put_aside(const Config& config,
-               const std::vector<StepFolder>& folders,
-               const Log& log) {
-  const Path root = config.checkpoint.directory;
-  const Path aside = folder_aside(root);
-  make_directories(aside);
-  for (const StepFolder& folder : folders) {
-    std::filesystem::rename(folder.path, aside / folder.path.filename());
-  }
-  const Path metrics = Path(config.log.directory) / "metrics.jsonl";
-  if (std::filesystem::exists(metrics)) {
-    std::filesystem::copy_file(metrics, aside / metrics.filename());
-  }
-  sync_directory(root);
-  log.info(
-      concat("beginning anew at step 1; the checkpoints and the metrics of "
-             "before are in ",
-             aside.string()));
-}
-
 }  // namespace
 
 std::optional<Path> find_starting_point(const Config& config,
@@ -112,10 +96,30 @@ std::optional<Path> find_starting_point(const Config& config,
                             "begin anew, or ",
                             kOtherDirectory));
   }
-  if (!folders.empty()) {
-    put_aside(config, folders, log);
-  }
   return std::nullopt;
+}
+
+// Nothing is lost: not even what is damaged, which may be mended.
+void put_aside(const Config& config, const Log& log) {
+  const Path root = config.checkpoint.directory;
+  const std::vector<StepFolder> folders = checkpoint::step_folders(root);
+  if (folders.empty()) {
+    return;
+  }
+  const Path aside = folder_aside(root);
+  make_directories(aside);
+  for (const StepFolder& folder : folders) {
+    std::filesystem::rename(folder.path, aside / folder.path.filename());
+  }
+  const Path metrics = Path(config.log.directory) / "metrics.jsonl";
+  if (std::filesystem::exists(metrics)) {
+    std::filesystem::copy_file(metrics, aside / metrics.filename());
+  }
+  sync_directory(root);
+  log.info(
+      concat("beginning anew at step 1; the checkpoints and the metrics of "
+             "before are in ",
+             aside.string()));
 }
 
 }  // namespace dure::train

@@ -26,4 +26,8 @@ std::optional<Path> find_starting_point(const Config& config,
                                         Start start,
                                         const Log& log);
 
+// Puts aside what kRestart does without: just before the first step, when
+// nothing is to be refused any more. On one rank of a run.
+void put_aside(const Config& config, const Log& log);
+
 }  // namespace dure::train

@@ -63,6 +63,13 @@ Texts texts_from(const JsonFields& fields, const char* key) {
   return texts;
 }
 
+// Somebody else's text as it is, unless it is none of TOML's values.
+std::string one_line(const std::string& text) {
+  const bool plain =
+      text.find_first_of("\r\n\t") == std::string::npos && text.size() < 500;
+  return plain ? printable(text) : quoted(text);
+}
+
 // What differs of what both have.
 void compare(const Texts& before,
              const Texts& now,
@@ -74,7 +81,7 @@ void compare(const Texts& before,
   if (was != before.end() && is != now.end() && was->second != is->second) {
     changes.push_back(
         {accept,
-         concat(name, " was ", printable(was->second), ", is ", is->second)});
+         concat(name, " was ", one_line(was->second), ", is ", is->second)});
   }
 }
 

@@ -406,7 +406,11 @@ ByteLevelParts parse_vocab_and_merges(std::string_view vocab,
   constexpr std::string_view kEnd = "<|endoftext|>";
   const TokenIds ids = with_json_errors("vocab.json", vocab, vocabulary_of);
   ByteLevelParts parts;
-  parts.model = make_bpe_model(ids, parse_merges_text(merges));
+  const MergeTexts pairs = parse_merges_text(merges);
+  DURE_CHECK(!pairs.empty(),
+             "merges.txt holds no merges, and so no token of several bytes "
+             "would ever be made: is it the whole file?");
+  parts.model = make_bpe_model(ids, pairs);
   const auto found = ids.find(std::string(kEnd));
   if (found != ids.end()) {
     parts.added.push_back(
@@ -417,6 +421,11 @@ ByteLevelParts parse_vocab_and_merges(std::string_view vocab,
 }
 
 void apply(const TokenNotes& notes, ByteLevelParts& parts) {
+  const bool adds = parts.prefix_space == ByteLevelParts::PrefixSpace::kAdded;
+  DURE_CHECK(notes.adds_prefix_space.value_or(adds) == adds,
+             "tokenizer_config.json: add_prefix_space is ",
+             adds ? "false" : "true",
+             ", and the vocabulary's own file says otherwise; make them agree");
   add_all(notes.added, parts);
   for (const NamedToken& named : notes.named) {
     add_named(named, parts);

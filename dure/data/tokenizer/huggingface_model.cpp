@@ -99,12 +99,9 @@ MergeTexts parse_merges_text(std::string_view text) {
   }
   MergeTexts merges;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
+    const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+    const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) {
-      line.remove_suffix(1);
-    }
     if (!line.empty() && !line.starts_with("#version")) {
       merges.push_back(parse_merge(line));
     }

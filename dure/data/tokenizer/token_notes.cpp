@@ -131,6 +131,9 @@ void read_config(const TokenizerFile& file,
   if (!part(object, "add_bos_token").is_null()) {
     notes.adds_beginning = flag(object, "add_bos_token", file.name.c_str());
   }
+  if (part(object, "add_prefix_space").is_boolean()) {
+    notes.adds_prefix_space = part(object, "add_prefix_space").get<bool>();
+  }
 }
 
 using Read = void (*)(const TokenizerFile&, const Json&, TokenNotes&);

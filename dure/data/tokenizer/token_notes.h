@@ -30,6 +30,7 @@ struct TokenNotes {
   std::vector<NamedToken> named = {};
   // tokenizer_config.json's add_bos_token, where it is given.
   std::optional<bool> adds_beginning = std::nullopt;
+  std::optional<bool> adds_prefix_space = std::nullopt;  // likewise
 
   // The last that has this key.
   const NamedToken* find(std::string_view key) const;
