@@ -18,31 +18,61 @@ constexpr int kDeepest = 16;
 // below it counts may be added and doubled without a care.
 constexpr std::int64_t kMostCounted = std::int64_t{1} << 53;
 
-// A parser callback that keeps everything, and throws at a repeated key: the
-// parser itself would silently keep the last.
-class Strict {
+// Reads on until the end, and throws at a repeated key, of which the parser
+// itself would silently keep the last, and at depth. What is no JSON it leaves
+// to the parser. Not a callback of that one's: with a callback it looks at all
+// of an object's values again with each of them that ends, and a header has
+// tens of thousands.
+class Strict : public nlohmann::json_sax<json> {
  public:
   explicit Strict(const std::string& source) : source_(source) {}
 
-  bool operator()(int depth, json::parse_event_t event, json& parsed) {
-    DURE_CHECK(depth <= kDeepest, source_, ": nested deeper than ", kDeepest);
-    if (event == json::parse_event_t::object_start) {
-      keys_.emplace_back();
-    } else if (event == json::parse_event_t::object_end) {
-      keys_.pop_back();
-    } else if (event == json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      DURE_CHECK(keys_.back().insert(key).second,
-                 source_,
-                 ": has ",
-                 quoted(key),
-                 " twice");
-    }
+  bool start_object(std::size_t /*elements*/) override {
+    keys_.emplace_back();
+    return open();
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    return close();
+  }
+  bool start_array(std::size_t /*elements*/) override { return open(); }
+  bool end_array() override { return close(); }
+
+  bool key(std::string& key) override {
+    DURE_CHECK(keys_.back().insert(key).second,
+               source_,
+               ": has ",
+               quoted(key),
+               " twice");
     return true;
   }
 
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(std::int64_t) override { return true; }
+  bool number_unsigned(std::uint64_t) override { return true; }
+  bool number_float(double, const std::string&) override { return true; }
+  bool string(std::string&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool parse_error(std::size_t,
+                   const std::string&,
+                   const nlohmann::detail::exception&) override {
+    return false;
+  }
+
  private:
+  bool open() {
+    DURE_CHECK(
+        ++depth_ <= kDeepest, source_, ": nested deeper than ", kDeepest);
+    return true;
+  }
+  bool close() {
+    --depth_;
+    return true;
+  }
+
   const std::string& source_;
+  int depth_ = 0;
   std::vector<std::set<std::string>> keys_;
 };
 
@@ -51,11 +81,9 @@ class Strict {
 json parse_object(std::string_view text, const std::string& source) {
   json value;
   try {
-    // By reference: the parser copies its callback.
     Strict strict(source);
-    value = json::parse(text, [&strict](int depth, auto event, json& parsed) {
-      return strict(depth, event, parsed);
-    });
+    json::sax_parse(text, &strict);
+    value = json::parse(text);
   } catch (const json::exception& error) {
     DURE_CHECK(false, source, ": not JSON: ", error.what());
   }
