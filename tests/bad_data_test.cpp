@@ -68,7 +68,7 @@ TEST_F(BadData, OfPartsThatAreEmpty) {
     refuses(eval + split + " --part test", kUsage, "nothing for test");
   }
   refuses(eval + "0,1 --part train", kUsage, "nothing for train");
-  refuses(eval + "1000000,1 --part validation", kFailed, "no documents are");
+  refuses(eval + "1000000,1 --part validation", kFailed, "gets none of its");
   refuses(eval + "nan", kUsage, "wanted one to three shares");
   refuses(eval + "1e400,1", kUsage, "wanted one to three shares");
   refuses("eval --checkpoint run --data text --part test", kUsage, "--split");

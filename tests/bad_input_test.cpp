@@ -175,13 +175,11 @@ TEST_F(BadInput, OfAFullDisk) {
       kFailed,
       "can't write",
       limit);
-  // A run keeps its log; of the checkpoint nothing stands.
-  const Outcome outcome =
-      dure("train config.toml --set log.directory=full", limit);
-  EXPECT_EQ(outcome.exit_code, kFailed);
-  EXPECT_NE(outcome.errors.find("can't write"), std::string::npos);
-  EXPECT_FALSE(std::filesystem::exists(folder() / "full" / "checkpoints" /
-                                       "step_00000002"));
+  // A run finds it before it begins.
+  refuses("train config.toml --set log.directory=new",
+          kFailed,
+          "raise ulimit -f",
+          limit);
 }
 
 }  // namespace

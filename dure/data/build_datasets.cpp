@@ -86,9 +86,8 @@ class Builder {
       sets.validation =
           blend(weighed_sources(Part::kValidation), samples.validation);
     }
-    if (samples.test != 0 && gives(config_, Part::kTest) &&
-        has_samples(Part::kTest)) {
-      sets.test = blend(weighed_sources(Part::kTest), samples.test);
+    if (samples.test != 0 && gives(config_, Part::kTest)) {
+      sets.test = test_set(samples.test);
     }
     return sets;
   }
@@ -156,35 +155,23 @@ class Builder {
   }
 
   // Each is long enough for a sample, or an Error.
-  // Of a share of a split that is too small for a sample nothing is evaluated,
-  // which is said; a list of data sets was meant.
-  bool has_samples(Part part) {
-    if (config_.split.empty()) {
-      return true;
-    }
-    for (const Source& source : sources(part)) {
-      std::int64_t tokens = 0;
-      for (std::int64_t s = source.range.begin; s < source.range.end; ++s) {
-        tokens += source.data->length(s);
+  // Of a share of a split that is too small for a sample nothing is evaluated
+  // at the end, which is said; a list of data sets was meant.
+  std::unique_ptr<Dataset> test_set(std::int64_t samples) {
+    std::vector<Source> all;
+    try {
+      all = weighed_sources(Part::kTest);
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& error) {
+      if (config_.split.empty() || options_.log == nullptr) {
+        throw;
       }
-      if (tokens <= config_.sequence) {
-        if (options_.log != nullptr) {
-          options_.log->warning(concat(
-              "the ",
-              name_of(part),
-              " data is never evaluated: its share of data.split leaves ",
-              source.range.size(),
-              " documents and ",
-              tokens,
-              " tokens of ",
-              quoted(source.data->prefix()),
-              ", and a sample takes ",
-              config_.sequence + 1));
-        }
-        return false;
-      }
+      options_.log->warning(
+          concat("the test data is never evaluated: ", error.what()));
+      return nullptr;
     }
-    return true;
+    return blend(all, samples);
   }
 
   std::vector<Source> sources(Part part) {

@@ -136,6 +136,7 @@ class Run {
       return test();
     }
     open_files();
+    saved_step_ = first;  // nothing to save as yet
     try {
       run_steps();
       finish();
