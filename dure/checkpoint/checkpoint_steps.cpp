@@ -3,7 +3,6 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
-#include <ranges>
 #include <unistd.h>
 #include <utility>
 
@@ -60,6 +59,12 @@ std::optional<std::string> damage_of(const StepFolder& folder, Look look) {
   }
 }
 
+std::vector<StepFolder> newest_first(const Path& root) {
+  std::vector<StepFolder> folders = step_folders(root);
+  std::reverse(folders.begin(), folders.end());
+  return folders;
+}
+
 bool is_checkpoint(const Path& path) {
   return std::filesystem::exists(path / kManifestFile);
 }
@@ -100,8 +105,7 @@ std::vector<StepFolder> step_folders(const Path& root) {
 
 Newest find_newest(const Path& root, Look look) {
   Newest newest;
-  const std::vector<StepFolder> folders = step_folders(root);
-  for (const StepFolder& folder : std::views::reverse(folders)) {
+  for (const StepFolder& folder : newest_first(root)) {
     const auto damage = damage_of(folder, look);
     if (!damage) {
       newest.whole = folder.path;
@@ -138,8 +142,7 @@ std::vector<Path> prune(const Path& root, const Pruning& pruning) {
              pruning.keep);
   std::vector<Path> removed;
   std::int64_t kept = 0;
-  const std::vector<StepFolder> folders = step_folders(root);
-  for (const StepFolder& folder : std::views::reverse(folders)) {
+  for (const StepFolder& folder : newest_first(root)) {
     if (folder.step > pruning.last_step) {
       continue;
     }

@@ -1,7 +1,6 @@
 #include "dure/train/run_directories.h"
 
 #include <algorithm>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <sys/resource.h>
@@ -117,9 +116,9 @@ void RunDirectories::Made::make(const Path& directory) {
 }
 
 RunDirectories::Made::~Made() {
-  for (const Path& path : std::views::reverse(directories_)) {
+  for (; !directories_.empty(); directories_.pop_back()) {
     std::error_code not_empty;
-    std::filesystem::remove(path, not_empty);
+    std::filesystem::remove(directories_.back(), not_empty);
   }
 }
 

@@ -157,9 +157,9 @@ const NamedToken* TokenNotes::find(std::string_view key) const {
 
 TokenNotes read_token_notes(std::span<const TokenizerFile> files) {
   TokenNotes notes;
-  for (const auto& [name, read] : kReaders) {
+  for (const auto& reader : kReaders) {
     for (const TokenizerFile& file : files) {
-      if (file.name != name) {
+      if (file.name != reader.first) {
         continue;
       }
       with_json_errors(file.name, file.text, [&](const Json& object) {
@@ -167,7 +167,7 @@ TokenNotes read_token_notes(std::span<const TokenizerFile> files) {
                    file.name,
                    " must be an object, got ",
                    shown(object));
-        read(file, object, notes);
+        reader.second(file, object, notes);
         return 0;
       });
     }
