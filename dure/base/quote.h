@@ -16,7 +16,8 @@ namespace dure {
 struct Quoted {
   std::string operator()(std::string_view text, std::size_t most = 200) const;
 };
-inline constexpr Quoted quoted;
+// Named as the function that it stands for.
+inline constexpr Quoted quoted;  // NOLINT(readability-identifier-naming)
 
 // A name of a tensor, a file or a key, for a table or a message: as it is,
 // where it is made of letters, digits and the marks of such names; else quoted.

@@ -101,6 +101,7 @@ Arena::Arena(Options options)
     : device_(options.device), limit_(options.limit_bytes) {
   free_.reserve(kFreeRanges);
   if (device_ == Device::kSim) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): never read or written
     const Range range = {reinterpret_cast<std::byte*>(kNowhere),
                          kSimulatedBytes};
     segments_.push_back({.range = range, .usable = kSimulatedBytes});
