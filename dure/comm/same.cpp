@@ -21,7 +21,10 @@ constexpr std::string_view kNothing = "nothing";
 std::uint64_t fingerprint_of(const Facts& facts) {
   std::string all;
   for (const auto& [key, value] : facts) {
-    all += key + '\0' + value + '\0';
+    all += key;
+    all += '\0';
+    all += value;
+    all += '\0';
   }
   return fingerprint(all);
 }
