@@ -1,9 +1,9 @@
 // Whole numbers of the command line that are too large to be held.
 #pragma once
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): its own
 class App;
-}
+}  // namespace CLI
 
 namespace dure::cli {
 
