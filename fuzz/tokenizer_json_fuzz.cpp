@@ -43,11 +43,12 @@ void check(const TokenizerParts& parts, std::string_view text) {
       std::abort();
     }
   }
-  const std::string decoded = tokenizer.decode(ids);
-  if (keeps_bytes(parts) && decoded != text) {
+  if (keeps_bytes(parts) && tokenizer.decode(ids) != text) {
     std::abort();
   }
-  if (decode_after(tokenizer, {}, ids) != decoded) {
+  // Of a part, for a run of bytes is decoded anew with each of them.
+  ids.resize(std::min<std::size_t>(ids.size(), 200));
+  if (decode_after(tokenizer, {}, ids) != tokenizer.decode(ids)) {
     std::abort();
   }
 }

@@ -2,7 +2,7 @@
 """Makes tests/golden/tokenizer/{pipelines,unicode.json,classes.json} with
 Hugging Face tokenizers 0.23.3.
 
-    pip install tokenizers sentencepiece
+    pip install tokenizers sentencepiece protobuf
     python3 tools/golden/make_pipeline_golden.py
 
 It trains small tokenizers of the kinds of today's models on the text of
@@ -10,9 +10,13 @@ make_tokenizer_golden.py, and stores the ids that they give to hostile strings,
 and the texts that they give back. Of Unicode it stores which characters regular
 expressions take, and what normalizers make of every one.
 """
+import io
 import json
 import random
+import tempfile
 
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, models, trainers
 from tokenizers import decoders as D
 from tokenizers import normalizers as N
@@ -93,6 +97,29 @@ def unigram(normalizer, pre_tokenizer, decoder, size):
     return tokenizer
 
 
+# What SentencePiece's table maps: letters, a letter with its mark, line ends, a
+# character to nothing, letters beyond the first plane.
+RULES = {"ﬁ": "fi", "①": "1", "e\u0301": "é", "a": "b", "a\u0308": "ä", "\t": " ",
+         "\n": " ", "\r": " ", "\r\n": " ", "\u00a0": " ", "\u3000": " ",
+         "\u200b": "", "½": "1/2", "ª": "a", "İ": "i\u0307", "㋿": "令和",
+         "\U00010d50": "x", "か\u3099": "が", "한": "韓"}
+
+
+def charsmap():
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+        for old, new in RULES.items():
+            file.write("\t".join(" ".join(f"{ord(c):X}" for c in text)
+                                 for text in (old, new)) + "\n")
+        file.flush()
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(corpus().split("\n")), model_writer=model,
+            vocab_size=330, hard_vocab_limit=False, model_type="unigram",
+            normalization_rule_tsv=file.name, num_threads=1, minloglevel=2)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    return proto.normalizer_spec.precompiled_charsmap
+
+
 def edited(tokenizer, edit):
     file = json.loads(tokenizer.to_str())
     edit(file)
@@ -158,6 +185,10 @@ def kinds():
         unigram(N.NFKC(), P.Sequence([P.WhitespaceSplit(), P.Metaspace()]),
                 D.Sequence([D.ByteFallback(), D.Metaspace()]), 550),
         with_byte_tokens)
+    yield "t5", unigram(
+        N.Sequence([N.Precompiled(charsmap()), N.Strip(left=False, right=True),
+                    N.Replace(Regex(" {2,}"), "▁")]),
+        P.Metaspace(), D.Metaspace(), 400)
     yield "words", bpe(N.Sequence([N.NFD(), N.Strip()]),
                        P.Sequence([P.Whitespace(), P.Punctuation(),
                                    cut("[aeiou]", "contiguous")]),

@@ -48,6 +48,9 @@ void read_stage(const Json& stage, NormalizerSteps& steps) {
     steps.push_back(*form);
   } else if (type == "Replace") {
     steps.push_back(read_replace(stage));
+  } else if (type == "Precompiled") {
+    steps.push_back(
+        MapCharacters{from_base64(text_in(stage, "precompiled_charsmap"))});
   } else if (type == "Prepend") {
     steps.push_back(Prepend{text_in(stage, "prepend")});
   } else if (type == "Lowercase") {
@@ -61,8 +64,9 @@ void read_stage(const Json& stage, NormalizerSteps& steps) {
         false,
         "normalizer ",
         quoted(type),
-        " is not supported: only NFC, NFD, NFKC, NFKD, Replace, Prepend, "
-        "Lowercase, StripAccents and Strip are, alone or in a Sequence");
+        " is not supported: only NFC, NFD, NFKC, NFKD, Precompiled, "
+        "Replace, Prepend, Lowercase, StripAccents and Strip are, alone or in "
+        "a Sequence");
   }
 }
 

@@ -39,7 +39,7 @@ Json with(const char* pointer, Json value) {
 
 TEST(TokenizerJson, WhatIsUnsupportedIsNamed) {
   EXPECT_EQ(error_of(small_file()), "no error");
-  for (const char* type : {"BertNormalizer", "Precompiled", "Nmt"}) {
+  for (const char* type : {"BertNormalizer", "ByteLevel", "Nmt"}) {
     EXPECT_THAT(error_of(with("/normalizer", {{"type", type}})),
                 HasSubstr(concat("normalizer \"", type, "\"")));
   }

@@ -103,6 +103,9 @@ std::string replaced(std::string_view text,
 }
 
 struct Normalizer::Apply {
+  std::string operator()(const CharacterMap& map) const {
+    return map.apply(text);
+  }
   std::string operator()(const NormalForm& form) const {
     return normal_form(text, form);
   }
@@ -159,9 +162,11 @@ Normalizer::Normalizer(const NormalizerSteps& steps) {
   for (const NormalizerStep& step : steps) {
     std::visit(
         [&](const auto& s) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(s)>,
-                                       ReplaceMatches>) {
+          using Kind = std::decay_t<decltype(s)>;
+          if constexpr (std::is_same_v<Kind, ReplaceMatches>) {
             steps_.push_back(Replacer{SplitPattern(s.pattern), s.to});
+          } else if constexpr (std::is_same_v<Kind, MapCharacters>) {
+            steps_.push_back(CharacterMap(s.table));
           } else {
             steps_.push_back(s);
           }

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "dure/data/tokenizer/character_map.h"
 #include "dure/data/tokenizer/normal_form.h"
 #include "dure/data/tokenizer/pieces.h"
 #include "dure/data/tokenizer/split_pattern.h"
@@ -34,7 +35,13 @@ struct StripSpaces {
   Ends ends = Ends::kBoth;
 };
 
-using NormalizerStep = std::variant<NormalForm,
+// What characters become by SentencePiece's table: character_map.h.
+struct MapCharacters {
+  std::string table;
+};
+
+using NormalizerStep = std::variant<MapCharacters,
+                                    NormalForm,
                                     ReplaceText,
                                     ReplaceMatches,
                                     Prepend,
@@ -62,7 +69,8 @@ class Normalizer {
     SplitPattern pattern;
     std::string to;
   };
-  using Step = std::variant<NormalForm,
+  using Step = std::variant<CharacterMap,
+                            NormalForm,
                             ReplaceText,
                             Replacer,
                             Prepend,

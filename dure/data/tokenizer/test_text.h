@@ -20,6 +20,7 @@ inline const std::vector<std::string> kPipelines = {"qwen2",
                                                     "gemma",
                                                     "albert",
                                                     "unigram_bytes",
+                                                    "t5",
                                                     "words"};
 
 inline std::string from_hex(std::string_view hex) {
