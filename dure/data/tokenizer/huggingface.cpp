@@ -1,5 +1,6 @@
 #include "dure/data/tokenizer/huggingface.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -35,8 +36,10 @@ TokenizerParts parts_of(const Json& file) {
 }
 
 bool adds_prefix_space(const TokenizerParts& parts) {
-  return !parts.pieces.empty() &&
-         std::holds_alternative<AddPrefix>(parts.pieces[0]);
+  return std::any_of(
+      parts.pieces.begin(), parts.pieces.end(), [](const PieceStep& step) {
+        return std::holds_alternative<AddPrefix>(step);
+      });
 }
 
 // add_bos_token has the last word, where it is given.
