@@ -120,9 +120,15 @@ class Splitter {
            PieceAt at,
            SplitScratch& scratch,
            const Word& word) const {
+    const bool is_last = step + 1 == steps_.size();
     const auto go_on = [&](std::size_t begin, std::size_t end) {
+      const std::string_view piece = subject.text.substr(begin, end - begin);
+      if (is_last) {
+        word(piece);
+        return;
+      }
       run(step + 1,
-          {subject.text.substr(begin, end - begin), subject.classes},
+          {piece, subject.classes},
           begin == 0 ? at : PieceAt::kLater,
           scratch,
           word);
