@@ -90,7 +90,10 @@ std::string loss_figure(const std::vector<Report>& reports,
                              .series = r});
     }
   }
-  return figure(chart, curves.about);
+  // Runs share steps, but hardly any count of tokens or time.
+  return figure(chart,
+                curves.about,
+                chart.x_name == "step" ? WithTable::kYes : WithTable::kNo);
 }
 
 Positions positions_by(const std::vector<Report>& reports,
@@ -215,28 +218,23 @@ std::string losses(const std::vector<Report>& reports, const Offer& offer) {
 }
 
 std::string others(const std::vector<Report>& reports, const Offer& offer) {
-  const Positions steps = positions_by(reports, step_of);
-  const auto by_step = [&](const char* title,
-                           const char* about,
-                           double (*value)(const train::Metrics&),
-                           Limits limits) {
-    LineChart chart = chart_of(reports,
-                               offer,
-                               {.title = title,
-                                .value = value,
-                                .positions = steps,
-                                .chart = {.floor = Floor::kZero}});
-    chart.limits = limits;
-    return figure(chart, about);
-  };
-  return concat(
-      by_step("Gradient norm",
-              "of all gradients, before clipping",
-              norm_of,
-              Limits::kUsual),
-      by_step(
-          "Learning rate", "of each update", learning_rate_of, Limits::kAll),
-      by_step("Tokens a second", "of all ranks", rate_of, Limits::kUsual));
+  const Curves norm = {.title = "Gradient norm",
+                       .value = norm_of,
+                       .positions = positions_by(reports, step_of),
+                       .chart = {.floor = Floor::kZero}};
+  Curves rate = norm;
+  rate.title = "Tokens a second";
+  rate.value = rate_of;
+  Curves learning_rate = norm;
+  learning_rate.title = "Learning rate";
+  learning_rate.value = learning_rate_of;
+  // It has neither noise nor spikes.
+  LineChart schedule = chart_of(reports, {}, learning_rate);
+  schedule.limits = Limits::kAll;
+  return concat(figure(chart_of(reports, offer, norm),
+                       "of all gradients, before clipping"),
+                figure(schedule, "of each update"),
+                figure(chart_of(reports, offer, rate), "of all ranks"));
 }
 
 std::string title_of(const std::vector<Report>& reports) {

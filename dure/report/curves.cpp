@@ -1,5 +1,7 @@
 #include "dure/report/curves.h"
 
+#include <algorithm>
+
 #include "dure/report/markup.h"
 #include "dure/report/sections.h"
 
@@ -7,6 +9,21 @@ namespace dure::report {
 namespace {
 
 constexpr std::size_t kMostRows = 50;
+
+// By the first line of each colour.
+std::vector<Figure::Entry> legend_of(const LineChart& chart) {
+  std::vector<Figure::Entry> legend;
+  for (const Line& line : chart.lines) {
+    const bool known = std::any_of(
+        legend.begin(), legend.end(), [&](const Figure::Entry& entry) {
+          return entry.series == line.series;
+        });
+    if (!known) {
+      legend.push_back({.name = line.name, .series = line.series});
+    }
+  }
+  return legend.size() > 1 ? legend : std::vector<Figure::Entry>();
+}
 
 }  // namespace
 
@@ -65,20 +82,17 @@ std::vector<double> seconds_of(const MetricsSeries& metrics) {
   return all;
 }
 
-std::string figure(const LineChart& chart, const std::string& about) {
-  std::vector<Figure::Entry> legend;
-  for (const Line& line : chart.lines) {
-    legend.push_back({.name = line.name, .series = line.series});
-  }
-  if (legend.size() == 1) {
-    legend.clear();
-  }
+std::string figure(const LineChart& chart,
+                   const std::string& about,
+                   WithTable table) {
   return to_html(Figure{
       .name = chart.title,
       .about = chart.scales == Scales::kLog ? about + ", logarithmic" : about,
-      .legend = legend,
+      .legend = legend_of(chart),
       .drawing = to_html(chart),
-      .table = folded("Table", table_of(chart, kMostRows))});
+      .table = table == WithTable::kYes
+                   ? folded("Table", table_of(chart, kMostRows))
+                   : ""});
 }
 
 }  // namespace dure::report

@@ -1,6 +1,7 @@
 // The curves of metrics.jsonl, and a line chart as a figure of the page.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,11 @@ std::vector<Point> validation_points(const MetricsSeries& metrics);
 // without evaluation, checkpoints and pauses.
 std::vector<double> seconds_of(const MetricsSeries& metrics);
 
-// With a legend, where there are several lines, and a table.
-std::string figure(const LineChart& chart, const std::string& about);
+enum class WithTable : std::uint8_t { kYes, kNo };
+
+// With a legend, where there are several colours.
+std::string figure(const LineChart& chart,
+                   const std::string& about,
+                   WithTable table = WithTable::kYes);
 
 }  // namespace dure::report

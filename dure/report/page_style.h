@@ -46,14 +46,15 @@ figcaption small { font-weight: 400; font-size: var(--small); }
   border-radius: 3px; background: var(--c); margin-right: 6px; }
 
 .chart { display: grid; grid-template-columns: var(--y) minmax(0, 1fr);
-  gap: 2px 8px; margin: 10px 0 4px; font-size: var(--small);
+  gap: 2px 8px; margin: 24px 0 4px; font-size: var(--small);
   line-height: 1.3; color: var(--soft); font-variant-numeric: tabular-nums; }
 .ys, .xs, .plot { position: relative; }
 .set span { position: absolute; right: 0; transform: translateY(-50%);
   max-width: 100%; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; }
 .plot { border: solid var(--soft); border-width: 0 0 1px 1px; }
-.plot svg { position: absolute; width: 100%; height: 100%; }
+.plot svg { position: absolute; width: 100%; height: 100%;
+  overflow: visible; }
 .xs { grid-column: 2; height: 1.4em; }
 .xs span { position: absolute; transform: translateX(-50%);
   white-space: nowrap; }
@@ -61,13 +62,13 @@ figcaption small { font-weight: 400; font-size: var(--small); }
 .none { text-align: center; padding-top: 80px; max-width: none; }
 .mark { position: absolute; transform: translateX(-50%); color: var(--ink);
   white-space: nowrap; }
-.mark.top { top: 0; }
-.mark.bottom { bottom: 0; }
-.mark.first { transform: none; }
-.mark.last { transform: translateX(-100%); }
+.mark.top { bottom: 100%; }
+.mark.bottom { bottom: 0; background: var(--card); }
+.first, .xs .first { transform: none; }
+.last, .xs .last { transform: translateX(-100%); }
 .plot path { vector-effect: non-scaling-stroke; fill: none; }
 .g { stroke: var(--line); stroke-width: 1; }
-.l, .d { stroke: var(--c); stroke-width: 1.6; stroke-linejoin: round;
+.l, .d { stroke: var(--c); stroke-width: 1.4; stroke-linejoin: round;
   stroke-linecap: round; }
 .d { stroke-width: 7; }
 .f { fill: var(--c); }
@@ -102,7 +103,8 @@ td.n { text-align: right; font-variant-numeric: tabular-nums;
 @media (max-width: 520px) {
   body { padding: 16px 12px 40px; }
   figure { padding: 8px 10px; }
-  .xs span:nth-child(even) { display: none; } }
+  .facts { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .xs.many span:nth-child(even) { display: none; } }
 )";
 
 }  // namespace dure::report

@@ -11,7 +11,7 @@ namespace {
 std::vector<double> falling(int steps) {
   std::vector<double> values;
   for (int step = 0; step < steps; ++step) {
-    values.push_back(3 + 8 * std::exp(-20.0 * step / steps));
+    values.push_back(3 + 8 * std::exp(-4.0 * step / steps));
   }
   return values;
 }

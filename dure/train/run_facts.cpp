@@ -44,12 +44,14 @@ ordered_json json_of(const HostFacts& host) {
 }
 
 HostFacts host_of(const ordered_json& json) {
-  return {.name = json.at("name").get<std::string>(),
-          .processor = json.at("processor").get<std::string>(),
-          .cores = json.at("cores").get<std::int64_t>(),
-          .threads = json.at("threads").get<std::int64_t>(),
-          .memory = json.at("memory").get<std::uint64_t>(),
-          .ranks = json.at("ranks").get<std::vector<int>>()};
+  HostFacts host;
+  json.at("name").get_to(host.name);
+  json.at("processor").get_to(host.processor);
+  json.at("cores").get_to(host.cores);
+  json.at("threads").get_to(host.threads);
+  json.at("memory").get_to(host.memory);
+  json.at("ranks").get_to(host.ranks);
+  return host;
 }
 
 ordered_json json_of(const DataFacts& data) {
@@ -71,19 +73,21 @@ ordered_json json_of(const DataFacts& data) {
 }
 
 DataFacts data_of(const ordered_json& json) {
-  DataFacts data = {
-      .tokenizer = json.at("tokenizer").get<std::string>(),
-      .sequence = json.at("sequence").get<std::int64_t>(),
-      .split = json.at("split").get<std::string>(),
-      .train_samples = json.at("train_samples").get<std::int64_t>(),
-      .validation_samples = json.at("validation_samples").get<std::int64_t>(),
-      .test_samples = json.at("test_samples").get<std::int64_t>(),
-      .epochs = json.at("epochs").get<std::int64_t>()};
-  for (const ordered_json& file : json.at("files")) {
-    data.files.push_back({.part = file.at("part").get<std::string>(),
-                          .prefix = file.at("prefix").get<std::string>(),
-                          .documents = file.at("documents").get<std::int64_t>(),
-                          .tokens = file.at("tokens").get<std::int64_t>()});
+  DataFacts data;
+  json.at("tokenizer").get_to(data.tokenizer);
+  json.at("sequence").get_to(data.sequence);
+  json.at("split").get_to(data.split);
+  json.at("train_samples").get_to(data.train_samples);
+  json.at("validation_samples").get_to(data.validation_samples);
+  json.at("test_samples").get_to(data.test_samples);
+  json.at("epochs").get_to(data.epochs);
+  for (const ordered_json& json_of_file : json.at("files")) {
+    DataFacts::File file;
+    json_of_file.at("part").get_to(file.part);
+    json_of_file.at("prefix").get_to(file.prefix);
+    json_of_file.at("documents").get_to(file.documents);
+    json_of_file.at("tokens").get_to(file.tokens);
+    data.files.push_back(std::move(file));
   }
   return data;
 }
@@ -184,20 +188,21 @@ void to_json(ordered_json& json, const RunStart& start) {
 }
 
 void from_json(const ordered_json& json, RunStart& start) {
-  start = {.time = json.at("started").get<std::string>(),
-           .written_by = json.at("written_by").get<std::string>(),
-           .step = json.at("step").get<std::int64_t>(),
-           .ranks = json.at("ranks").get<std::int64_t>(),
-           .back_end = json.at("back_end").get<std::string>(),
-           .peak_flops = json.at("peak_flops").get<double>(),
-           .data = data_of(json.at("data"))};
+  json.at("started").get_to(start.time);
+  json.at("written_by").get_to(start.written_by);
+  json.at("step").get_to(start.step);
+  json.at("ranks").get_to(start.ranks);
+  json.at("back_end").get_to(start.back_end);
+  json.at("peak_flops").get_to(start.peak_flops);
   for (const ordered_json& host : json.at("hosts")) {
     start.hosts.push_back(host_of(host));
   }
+  start.data = data_of(json.at("data"));
   if (json.contains("ended")) {
-    start.end = {.time = json.at("ended").get<std::string>(),
-                 .seconds = json.at("seconds").get<double>(),
-                 .step = json.at("last_step").get<std::int64_t>()};
+    start.end.emplace();
+    json.at("ended").get_to(start.end->time);
+    json.at("seconds").get_to(start.end->seconds);
+    json.at("last_step").get_to(start.end->step);
   }
 }
 
