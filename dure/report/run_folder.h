@@ -108,7 +108,7 @@ inline std::string starts_text() {
                           .prefix = "data/<text>",
                           .documents = 50,
                           .tokens = 12345}}},
-      .end = train::RunStart::End{
+      .end = train::RunEnd{
           .time = "2026-01-02T03:07:25Z", .seconds = 200, .step = 20}};
   train::RunStart resumed = start;
   resumed.step = 20;

@@ -237,7 +237,7 @@ RunFile::RunFile(Path path, RunStart start, Before before, const Log& log)
   write();
 }
 
-void RunFile::end(const RunStart::End& end) {
+void RunFile::end(const RunEnd& end) {
   starts_.back().end = end;
   write();
 }

@@ -46,14 +46,14 @@ struct DataFacts {
   bool operator==(const DataFacts&) const = default;
 };
 
-struct RunStart {
-  struct End {
-    std::string time = {};
-    double seconds = 0;     // since it started
-    std::int64_t step = 0;  // the last that was made
-    bool operator==(const End&) const = default;
-  };
+struct RunEnd {
+  std::string time = {};
+  double seconds = 0;     // since the start
+  std::int64_t step = 0;  // the last that was made
+  bool operator==(const RunEnd&) const = default;
+};
 
+struct RunStart {
   std::string time = {};        // "2026-11-29T18:28:31Z"
   std::string written_by = {};  // "dure 0.1.0 (11b18689c1)"
   std::int64_t step = 0;        // the last that was made before
@@ -62,7 +62,7 @@ struct RunStart {
   double peak_flops = 0;      // of all ranks a second, measured
   std::vector<HostFacts> hosts = {};
   DataFacts data = {};
-  std::optional<End> end = {};  // none: it goes on, or was broken off
+  std::optional<RunEnd> end = {};  // none: it goes on, or was broken off
   bool operator==(const RunStart&) const = default;
 };
 
@@ -94,7 +94,7 @@ class RunFile {
   // can't be read is begun anew with a warning: no run has to stop for it.
   RunFile(Path path, RunStart start, Before before, const Log& log);
 
-  void end(const RunStart::End& end);
+  void end(const RunEnd& end);
 
  private:
   void write() const;

@@ -37,7 +37,7 @@ RunStart a_start() {
                               .prefix = "text",
                               .documents = 3,
                               .tokens = 99}}},
-          .end = RunStart::End{
+          .end = RunEnd{
               .time = "2026-01-02T03:05:05Z", .seconds = 60.5, .step = 9}};
 }
 
