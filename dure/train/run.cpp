@@ -88,7 +88,8 @@ double peak_of(Rank& rank) {
   comm::Communicator& world = rank.world();
   const bool measures = rank.is_first() || !world.is_one_process();
   const comm::Activity measuring(world, "measuring this machine");
-  return sum_over(world, measures ? measure_peak_flops(rank.stream) : 0);
+  return sum_over(world,
+                  measures ? measure_peak_flops(rank.stream.device()) : 0);
 }
 
 // The run itself: a trainer, its data and its files.
@@ -98,6 +99,7 @@ class Run {
       : config_(config),
         config_text_(options.config_text),
         written_by_(options.written_by),
+        header_(options.header),
         log_(options.log),
         stop_(options.stop),
         start_how_(options.start),
@@ -136,6 +138,9 @@ class Run {
       log_.info(concat("all ", first, " steps are done already"));
       tested_ = data_.test == nullptr || was_tested();
       return test();
+    }
+    for (const std::string& line : header_) {
+      log_.info(line);
     }
     open_files();
     saved_step_ = first;  // nothing to save as yet
@@ -193,7 +198,8 @@ class Run {
     std::optional<Progress> progress;
     if (rank_.is_first()) {
       progress.emplace("train",
-                       static_cast<std::uint64_t>(config_.train.steps - first));
+                       static_cast<std::uint64_t>(config_.train.steps),
+                       static_cast<std::uint64_t>(first));
     }
     while (!finished() && !stop_asked()) {
       stop_.answer(
@@ -203,7 +209,7 @@ class Run {
                 "parallel.drain_every steps), then saving");
       advance();
       if (progress) {
-        progress->update(static_cast<std::uint64_t>(last_.step - first),
+        progress->update(static_cast<std::uint64_t>(last_.step),
                          progress_detail(last_));
       }
       if (due(config_.checkpoint.every) && !finished()) {
@@ -212,7 +218,9 @@ class Run {
       }
     }
     if (progress) {
-      progress->finish(progress_detail(last_));
+      progress->finish(
+          progress_detail(last_),
+          finished() ? Progress::End::kDone : Progress::End::kStopped);
     }
   }
 
@@ -356,6 +364,7 @@ class Run {
     }
     tokens_ += result.tokens;
     const double rate = static_cast<double>(result.tokens) / seconds;
+    rate_.add(static_cast<double>(result.tokens), seconds);
     last_ = {.step = result.step,
              .loss = result.loss,
              .learning_rate = result.learning_rate,
@@ -466,8 +475,8 @@ class Run {
                     metrics.step,
                     config_.train.steps,
                     metrics.loss,
-                    with_prefix(metrics.tokens_per_second),
-                    100 * metrics.model_flops_utilization);
+                    with_prefix(rate_.value()),
+                    100 * rate_.value() * flops_per_token_ / peak_flops_);
     if (validation_loss_) {
       text += fmt::format("  validation {:.4f} (perplexity {:.2f})",
                           *validation_loss_,
@@ -511,6 +520,7 @@ class Run {
   std::string written_by_;
   std::string started_ = utc_now();
   double started_seconds_ = monotonic_seconds();
+  const std::vector<std::string>& header_;
   Log log_;
   StopRequest stop_;
   Start start_how_;
@@ -522,6 +532,7 @@ class Run {
   data::Datasets data_;
   Trainer trainer_;
   double flops_per_token_;
+  RecentRate rate_{/*window_seconds=*/10};  // of tokens
   double peak_flops_;
   RunDocuments documents_;  // the first rank's
   std::optional<std::int64_t> saved_step_;

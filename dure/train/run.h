@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "dure/base/interrupt.h"
 #include "dure/base/log.h"
@@ -14,8 +15,9 @@ namespace dure::train {
 
 struct RunOptions {
   Start start = Start::kNew;
-  std::string config_text = {};  // for config.toml, of the first rank
-  std::string written_by = {};   // which Dure this is, for run.json
+  std::string config_text = {};          // for config.toml, of the first rank
+  std::string written_by = {};           // which Dure this is, for run.json
+  std::vector<std::string> header = {};  // lines to be said before a step
   Log log = {};
   StopRequest stop = {};                // asks to finish the step and save
   comm::Communicator* world = nullptr;  // the ranks; null: this one alone
