@@ -83,9 +83,16 @@ TEST(Launch, RefusesAWorldThatIsNotTheLaunchers) {
 #endif
 
 TEST(Launch, RefusesTorchrun) {
-  const Outcome outcome = run("RANK=0 WORLD_SIZE=2", kBench);
+  const Outcome outcome = run("RANK=0 WORLD_SIZE=2 LOCAL_RANK=0", kBench);
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.text, HasSubstr("mpirun -n 2"));
+}
+
+TEST(Launch, RunsAloneWhereAClustersContainersAreNumbered) {
+  const Outcome outcome =
+      run("RANK=1 WORLD_SIZE=2 MASTER_ADDR=worker-0 MASTER_PORT=1", kBench);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+  EXPECT_THAT(outcome.text, HasSubstr("| self | all_reduce | automatic | 1 |"));
 }
 
 TEST(Launch, NamesTheNearestCollective) {

@@ -15,6 +15,7 @@
 #include "dure/base/quote.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
+#include "dure/cli/rank_options.h"
 #include "dure/cli/version.h"
 #include "dure/cli/whole_numbers.h"
 
@@ -46,7 +47,9 @@ int report(const std::exception& error, int code) {
 }
 
 // CLI11 only says that a subcommand is missing; this names the nearest.
-void check_commands(const CLI::App& app, std::span<char*> arguments) {
+void check_commands(const CLI::App& app,
+                    std::span<char*> arguments,
+                    const StopRequest& stop) {
   const CLI::App* at = &app;
   for (const char* argument : arguments) {
     std::vector<std::string> names;
@@ -57,11 +60,12 @@ void check_commands(const CLI::App& app, std::span<char*> arguments) {
       return;
     }
     if (std::find(names.begin(), names.end(), argument) == names.end()) {
-      throw UsageError(concat("unknown command ",
-                              quoted(argument),
-                              "; did you mean ",
-                              nearest(argument, names),
-                              "?"));
+      fail_on_ranks(UsageError(concat("unknown command ",
+                                      quoted(argument),
+                                      "; did you mean ",
+                                      nearest(argument, names),
+                                      "?")),
+                    stop);
     }
     at = at->get_subcommand(argument);
   }
@@ -74,22 +78,30 @@ int run(int argc, char** argv, const StopRequest& stop) {
       "dure");
   app.set_version_flag("--version", version_line());
   app.require_subcommand(1);
-  app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return "error: " + printable(error.what()) +
-           "\nRun with --help for more information.\n";
-  });
   add_train(app, stop);  // the one that has something to keep
   for (AddCommand* add : kCommands) {
     add(app);
   }
   refuse_overflow(app);
   try {
-    check_commands(app, std::span(argv, argc).subspan(argc > 0 ? 1 : 0));
+    check_commands(app, std::span(argv, argc).subspan(argc > 0 ? 1 : 0), stop);
     app.parse(argc, argv);
     return 0;
+  } catch (const CLI::Success& answer) {  // --help, --version
+    return app.exit(answer);
   } catch (const CLI::ParseError& error) {
-    // --help and --version are "errors" that succeed.
-    return app.exit(error) == 0 ? 0 : kExitUsage;
+    fail_on_ranks(UsageError(concat(error.what(),
+                                    "\nRun with --help for more information.")),
+                  stop);
+  }
+}
+
+// An error becomes its text, and an exit code.
+int run_and_report(int argc, char** argv, const StopRequest& stop) {
+  try {
+    return run(argc, argv, stop);
+  } catch (const launch::AlreadySaid& said) {
+    return said.exit_code;
   } catch (const UsageError& error) {
     return report(error, kExitUsage);
   } catch (const std::exception& error) {
@@ -104,7 +116,11 @@ int main(int argc, char** argv) {
   try {
     dure::prepare_process();
     const dure::InterruptWatch watch;  // before any thread
-    return dure::cli::end_output(dure::cli::run(argc, argv, watch.request()));
+    if (dure::cli::is_later_process()) {
+      watch.request().keep_quiet();
+    }
+    return dure::cli::end_output(
+        dure::cli::run_and_report(argc, argv, watch.request()));
   } catch (const std::exception& error) {  // out of memory while reporting
     std::fputs(error.what(), stderr);
     return dure::cli::kExitFailed;
