@@ -41,6 +41,9 @@ struct ForeignWeight {
 // model with its head writes, "transformer.h.0...." and "model.layers.0....".
 std::vector<ForeignWeight> foreign_weights(const model::ModelConfig& config);
 
+// What config.json of the folder says.
+model::ModelConfig huggingface_model(const Path& folder);
+
 // A folder with config.json and model.safetensors, or model.safetensors.index
 // .json and its files. Names may lack the leading "transformer." or "model.";
 // buffers (causal masks, RoPE's frequencies) and the copy of a tied head are
@@ -76,6 +79,7 @@ class HuggingFaceWeights : public WeightSource {
   model::ModelConfig config_;
   TensorFiles files_;
   std::vector<ForeignWeight> weights_;
+  std::map<std::string, std::size_t> places_;  // in weights_, by name
 };
 
 struct ExportOptions {
