@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/checkpoint/huggingface_config.h"
 #include "dure/checkpoint/safetensors.h"
 #include "dure/checkpoint/tensor_files.h"
 #include "dure/checkpoint/weight_source.h"
@@ -87,6 +88,7 @@ struct ExportOptions {
   std::uint64_t shard_bytes = std::uint64_t{5} << 30;
   // Small texts that go along, such as a tokenizer's files: name -> text.
   std::map<std::string, std::string> documents = {};
+  SpecialIds ids = {};  // of that tokenizer
 };
 
 // Writes config.json and the weights, in files of at most shard_bytes where no
