@@ -7,6 +7,7 @@
 
 #include "dure/base/log.h"
 #include "dure/base/quote.h"
+#include "dure/base/terminal.h"
 #include "dure/cli/version.h"
 
 namespace dure::cli {
@@ -48,7 +49,10 @@ comm::Facts facts_of(const CLI::App& command,
 void on_ranks(launch::RankOptions options,
               const std::function<void(comm::Communicator&)>& body) {
   options.report = [also = options.report](const std::string& text) {
-    std::fprintf(stderr, "error: %s\n", printable(text).c_str());
+    std::fprintf(stderr,
+                 "%s %s\n",
+                 coloured("error:", Colour::kRed, STDERR_FILENO).c_str(),
+                 printable(text).c_str());
     if (also) {
       also(text);
     }

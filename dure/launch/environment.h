@@ -39,6 +39,11 @@ std::optional<Launcher> launcher_of(const Environment& environment);
 // This process runs alone. Else nothing.
 std::string foreign_ranks(const Environment& environment);
 
+// OMP_NUM_THREADS, of which a list's first number counts: what scripts of
+// clusters say how many threads a process is to have. Nothing where it is not
+// there, or no number of at least 1.
+std::optional<int> threads_wanted(const Environment& environment);
+
 // Throws UsageError where MPI counts other ranks than the launcher started:
 // each process would run alone, N times the same. Of kNotTold any world is
 // right that has the launcher's rank.

@@ -56,12 +56,8 @@ CoreShare share_of(const std::vector<std::vector<int>>& usable, int place) {
       before += other < place ? 1 : 0;
     }
   }
-  CoreShare share = {
-      .cores = divide_cores(own, sharers)[static_cast<std::size_t>(before)]};
-  const bool in_turns = static_cast<int>(own.size()) < sharers;
-  share.threads =
-      in_turns ? 1 : std::max(1, static_cast<int>(share.cores.size()));
-  return share;
+  return {.cores = divide_cores(own, sharers)[static_cast<std::size_t>(before)],
+          .sharers = sharers};
 }
 
 CoreShare share_cores(comm::Communicator& world,
@@ -86,9 +82,7 @@ CoreShare share_cores(comm::Communicator& world,
     usable.push_back(cores_in(
         Bits(first, first + static_cast<std::ptrdiff_t>(kBytes)), own));
   }
-  CoreShare share = share_of(usable, place);
-  keep_to(share.cores);
-  return share;
+  return share_of(usable, place);
 }
 
 }  // namespace dure::launch

@@ -5,16 +5,17 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
-#include <omp.h>
 #include <optional>
 #include <stop_token>
 #include <thread>
 
 #include "dure/base/check.h"
 #include "dure/base/error_text.h"
+#include "dure/base/limits.h"
 #include "dure/comm/error.h"
 #include "dure/comm/mpi/world.h"
 #include "dure/comm/self/self_communicator.h"
+#include "dure/launch/cores.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/launch/share_cores.h"
 
@@ -175,31 +176,36 @@ class StartWatch {
   std::jthread thread_;
 };
 
-// Of a rank that is a process.
-void set_threads(const RankOptions& options) {
-  if (options.threads_of_rank > 0) {
-    omp_set_num_threads(options.threads_of_rank);
+// Of a rank that is a process, one of so many with the same cores: as many
+// threads as are asked for, by the options or as OpenMP's programs are, else
+// its share of those that may run at once.
+comm::Options with_threads(const RankOptions& options,
+                           const Environment& environment,
+                           int sharers) {
+  comm::Options comm = options.comm;
+  comm.threads = options.threads_of_rank;
+  if (comm.threads == 0) {
+    comm.threads = threads_wanted(environment)
+                       .value_or(std::max(1, usable_processors() / sharers));
   }
-  check_threads(1, omp_get_max_threads());
+  check_threads(1, comm.threads);
+  return comm;
 }
 
-// Of one of several processes: they divide the cores of their host. Who has set
-// OMP_NUM_THREADS has said how many threads he wants.
-void set_threads(comm::MpiWorld& world,
-                 comm::Communicator& ranks,
-                 const RankOptions& options,
-                 const Environment& environment) {
-  const CoreShare share = share_cores(ranks, world.facts().nodes);
-  const auto said = environment.find("OMP_NUM_THREADS");
-  if (said == environment.end() || said->second.empty()) {
-    omp_set_num_threads(share.threads);
-  }
-  set_threads(options);
+// Of one of several processes, which divide the cores of their host.
+comm::Options with_share(comm::MpiWorld& world,
+                         const RankOptions& options,
+                         const Environment& environment) {
+  const CoreShare share =
+      share_cores(*world.communicator({}), world.facts().nodes);
+  comm::Options comm = with_threads(options, environment, share.sharers);
+  keep_to(neighbourhoods({share.cores}).front());
+  return comm;
 }
 
 void run_process(const RankOptions& options,
-                 const Launcher& launcher,
                  const Environment& environment,
+                 const Launcher& launcher,
                  const Body& body) {
   std::optional<StartWatch> watch(std::in_place, options, launcher);
   comm::MpiWorld world;
@@ -209,8 +215,8 @@ void run_process(const RankOptions& options,
   try {
     failure = common_failure(world, options);
     if (failure == nullptr) {
-      const auto communicator = world.communicator(options.comm);
-      set_threads(world, *communicator, options, environment);
+      const auto communicator =
+          world.communicator(with_share(world, options, environment));
       body(*communicator);
     }
   } catch (const comm::Aborted& error) {  // whose first rank has said why
@@ -237,7 +243,9 @@ void run_process(const RankOptions& options,
 }
 
 // Threads of this process, or it alone.
-void run_here(const RankOptions& options, const Body& body) {
+void run_here(const RankOptions& options,
+              const Environment& environment,
+              const Body& body) {
   if (options.failure != nullptr) {
     std::rethrow_exception(options.failure);
   }
@@ -255,8 +263,8 @@ void run_here(const RankOptions& options, const Body& body) {
                           }},
                      body);
   }
-  set_threads(options);
-  const auto alone = comm::make_self_communicator(options.comm);
+  const auto alone =
+      comm::make_self_communicator(with_threads(options, environment, 1));
   body(*alone);
 }
 
@@ -271,11 +279,11 @@ void with_ranks(const RankOptions& options,
     if (!foreign.empty() && options.comm.say) {
       options.comm.say(foreign);
     }
-    return run_here(options, body);
+    return run_here(options, environment, body);
   }
   try {
     check_launcher(options, environment, *launcher);
-    run_process(options, *launcher, environment, body);
+    run_process(options, environment, *launcher, body);
   } catch (const UsageError& error) {  // of launcher and MPI: all find the same
     if (launcher->rank == 0) {
       options.report(error.what());

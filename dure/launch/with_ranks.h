@@ -14,7 +14,7 @@ namespace dure::launch {
 
 struct RankOptions {
   std::optional<int> threads = {};  // so many ranks as threads of this process
-  int threads_of_rank = 0;          // of OpenMP; 0: as many as its cores
+  int threads_of_rank = 0;          // 0: as many as its cores
   comm::Options comm = {};
   // What this process has found wrong before it came here, with its command or
   // its configuration. Nothing runs then. Null: nothing.

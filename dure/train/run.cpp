@@ -84,6 +84,7 @@ class Run {
   Run(const Config& config, const RunOptions& options)
       : config_(config),
         config_text_(options.config_text),
+        header_(options.header),
         log_(options.log),
         stop_(options.stop),
         start_how_(options.start),
@@ -123,6 +124,9 @@ class Run {
       log_.info(concat("all ", first, " steps are done already"));
       tested_ = data_.test == nullptr || was_tested();
       return test();
+    }
+    for (const std::string& line : header_) {
+      log_.info(line);
     }
     open_files();
     saver_.skip_this_step();
@@ -204,7 +208,8 @@ class Run {
     std::optional<Progress> progress;
     if (rank_.is_first()) {
       progress.emplace("train",
-                       static_cast<std::uint64_t>(config_.train.steps - first));
+                       static_cast<std::uint64_t>(config_.train.steps),
+                       static_cast<std::uint64_t>(first));
     }
     while (!finished() && !stop_asked()) {
       stop_.answer(
@@ -214,7 +219,7 @@ class Run {
                 "parallel.drain_every steps), then saving");
       advance();
       if (progress) {
-        progress->update(static_cast<std::uint64_t>(report_.step() - first),
+        progress->update(static_cast<std::uint64_t>(report_.step()),
                          report_.progress());
       }
       if (due(config_.checkpoint.every) && !finished()) {
@@ -223,7 +228,9 @@ class Run {
       }
     }
     if (progress) {
-      progress->finish(report_.progress());
+      progress->finish(
+          report_.progress(),
+          finished() ? Progress::End::kDone : Progress::End::kStopped);
     }
   }
 
@@ -355,6 +362,7 @@ class Run {
 
   Config config_;
   std::string config_text_;
+  const std::vector<std::string>& header_;
   Log log_;
   StopRequest stop_;
   Start start_how_;

@@ -18,7 +18,8 @@ double peak_of(Rank& rank) {
   comm::Communicator& world = rank.world();
   const bool measures = rank.is_first() || !world.is_one_process();
   const comm::Activity measuring(world, "measuring this machine");
-  return sum_over(world, measures ? measure_peak_flops(rank.stream) : 0);
+  return sum_over(world,
+                  measures ? measure_peak_flops(rank.stream.device()) : 0);
 }
 
 }  // namespace
@@ -52,6 +53,7 @@ void StepReport::take(const StepResult& result, double seconds) {
   }
   tokens_ += result.tokens;
   const double rate = static_cast<double>(result.tokens) / seconds;
+  rate_.add(static_cast<double>(result.tokens), seconds);
   last_ = {.step = result.step,
            .loss = result.loss,
            .learning_rate = result.learning_rate,
@@ -129,8 +131,8 @@ std::string StepReport::progress() const {
                   last_.step,
                   trainer_.config().train.steps,
                   last_.loss,
-                  with_prefix(last_.tokens_per_second),
-                  100 * last_.model_flops_utilization);
+                  with_prefix(rate_.value()),
+                  100 * rate_.value() * flops_per_token_ / peak_flops_);
   if (validation_loss_) {
     text += fmt::format("  validation {:.4f} (perplexity {:.2f})",
                         *validation_loss_,

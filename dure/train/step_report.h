@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "dure/base/log.h"
+#include "dure/base/progress.h"
 #include "dure/comm/collective.h"
 #include "dure/train/metrics.h"
 #include "dure/train/rank.h"
@@ -61,6 +62,7 @@ class StepReport {
   Trainer& trainer_;
   Log log_;
   double flops_per_token_;
+  RecentRate rate_{/*window_seconds=*/10};  // of tokens
   double peak_flops_;
   std::unique_ptr<MetricsFile> file_;
   Metrics last_;
