@@ -234,6 +234,17 @@ TEST_F(BadCheckpoint, TestDataIsEvaluatedAtTheEndOrSaidNotToBe) {
               HasSubstr("the test data is never evaluated"));
 }
 
+TEST_F(BadCheckpoint, PruningNamesAFolderThatHoldsNone) {
+  refuses("checkpoint prune nowhere --keep 1", kFailed, "holds no checkpoints");
+  ASSERT_EQ(shell("mkdir -p empty").exit_code, 0);
+  refuses("checkpoint prune empty --keep 1", kFailed, "holds no checkpoints");
+  train("p");
+  const Outcome outcome = dure("checkpoint prune p --keep 1");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+  EXPECT_FALSE(std::filesystem::exists(folder() / step("p", 2)));
+  EXPECT_TRUE(std::filesystem::exists(folder() / step("p", 4)));
+}
+
 TEST_F(BadCheckpoint, ConvertedWeightsStartARun) {
   ASSERT_EQ(dure("convert --from dure run --to hf hf").exit_code, 0);
   ASSERT_EQ(dure("convert --from hf hf --to dure k/checkpoints/step_00000000")

@@ -140,6 +140,8 @@ TEST_F(BadRanks, TakeAddressesByNeed) {
         "train config.toml --restart",
         "train config.toml --restart --ranks 2",
         "train config.toml --restart --ranks 2 --set memory.limit_gib=100",
+        "train config.toml --restart --ranks 8 --set train.global_batch=8 "
+        "--set memory.limit_gib=1",
         "plan model config.toml",
         "plan model --preset gpt2-1558m",
         "eval --checkpoint run/checkpoints --data text",

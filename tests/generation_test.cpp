@@ -92,7 +92,7 @@ TEST_P(Generation, IsTheSameFromStages) {
   train::GenerateOptions options;
   options.tokens = 12;
   const Tokens long_one = generate({prompts[1]}, options)[0];
-  options.end = long_one[3];
+  options.ends = {long_one[3]};
   const auto whole = generate(prompts, options);
   for (const mesh::Mesh::Sizes sizes :
        {mesh::Mesh::Sizes{.pipe = 2}, {.pipe = 3}, {.pipe = 2, .tensor = 2}}) {
@@ -149,7 +149,7 @@ TEST_P(Generation, EndsAtTheEndTokenAndAtTheLastPosition) {
   options.sampling.temperature = 0;
   const Tokens all = generate({kPrompts[1]}, options)[0];
   EXPECT_EQ(std::ssize(all) + 5, weights.config().max_sequence);
-  options.end = all[4];
+  options.ends = {all[4]};
   const Tokens until_end = generate({kPrompts[1]}, options)[0];
   EXPECT_LE(until_end.size(), 4U);
   EXPECT_EQ(std::count(until_end.begin(), until_end.end(), all[4]), 0);

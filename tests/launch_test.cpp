@@ -17,6 +17,7 @@ namespace dure {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr const char* kBench =
     "bench comm --collective all_reduce,barrier --to 4KiB --seconds 0.01";
@@ -71,6 +72,39 @@ TEST(Launch, RefusesThreadsUnderMpirun) {
   EXPECT_THAT(outcome.text, HasSubstr("leave out one of the two"));
 }
 
+// Whatever of it all processes find, one says, none is ended by MPI_Abort, and
+// the exit code is that of wrong usage.
+TEST(Launch, SaysOnceWhatIsWrongWithTheCommandOfAllProcesses) {
+  for (const std::string command :
+       {"train nowhere.toml",
+        "train",
+        "trian",
+        "bench comm --to nothing",
+        "train " DURE_SOURCE "/examples/first_run.toml --set parallel.tensor=5",
+        "train " DURE_SOURCE "/examples/first_run.toml --ranks 2"}) {
+    const Outcome outcome = run(DURE_MPIRUN " -n 4", command);
+    EXPECT_EQ(outcome.exit_code, 2) << command << outcome.text;
+    const std::size_t first = outcome.text.find("error: ");
+    EXPECT_NE(first, std::string::npos) << command << outcome.text;
+    EXPECT_EQ(first, outcome.text.rfind("error: ")) << outcome.text;
+    for (const char* noise : {"MPI_ABORT", "SIGTERM"}) {
+      EXPECT_THAT(outcome.text, Not(HasSubstr(noise))) << command;
+    }
+  }
+}
+
+TEST(Launch, SaysWhichProcessHasAnotherConfigurationWrong) {
+  const std::string one =
+      DURE_BINARY " train " DURE_SOURCE "/examples/first_run.toml";
+  const Outcome outcome =
+      run(DURE_MPIRUN " -n 2 " + one + " : -n 1", "train nowhere.toml");
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.text;
+  EXPECT_THAT(outcome.text,
+              testing::AllOf(HasSubstr("ranks 0-1 have nothing"),
+                             HasSubstr("rank 2 has there is no configuration "
+                                       "nowhere.toml")));
+}
+
 // N processes that do not know of one another: srun with the wrong PMI.
 TEST(Launch, RefusesAWorldThatIsNotTheLaunchers) {
   const Outcome outcome = run("SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=4", kBench);
@@ -83,9 +117,16 @@ TEST(Launch, RefusesAWorldThatIsNotTheLaunchers) {
 #endif
 
 TEST(Launch, RefusesTorchrun) {
-  const Outcome outcome = run("RANK=0 WORLD_SIZE=2", kBench);
+  const Outcome outcome = run("RANK=0 WORLD_SIZE=2 LOCAL_RANK=0", kBench);
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.text, HasSubstr("mpirun -n 2"));
+}
+
+TEST(Launch, RunsAloneWhereAClustersContainersAreNumbered) {
+  const Outcome outcome =
+      run("RANK=1 WORLD_SIZE=2 MASTER_ADDR=worker-0 MASTER_PORT=1", kBench);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+  EXPECT_THAT(outcome.text, HasSubstr("| self | all_reduce | automatic | 1 |"));
 }
 
 TEST(Launch, NamesTheNearestCollective) {

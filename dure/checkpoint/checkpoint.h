@@ -214,6 +214,10 @@ Newest find_newest(const Path& root, Look look);
 // "damaged checkpoints are passed over: PATH (WHY), ...".
 std::string describe(const std::vector<Newest::Damaged>& damaged);
 
+// Where the step_N folders of `path` are: in it, or a run's in "checkpoints".
+// Error where there is none.
+Path find_steps(const Path& path);
+
 // Removes all but the newest `keep` (1 or more) whole ones, damaged ones among
 // them, and what killed processes left behind. Weights alone, which no run
 // saved, stay. A run names the step that it has just saved: what has a later

@@ -136,6 +136,15 @@ bool is_weights_alone(const Path& whole) {
 
 }  // namespace
 
+Path find_steps(const Path& path) {
+  const Path root = root_in(path);
+  DURE_CHECK(!step_folders(root).empty(),
+             path.string(),
+             " holds no checkpoints (step_N); wanted a run's folder, or its "
+             "checkpoint.directory");
+  return root;
+}
+
 std::vector<Path> prune(const Path& root, const Pruning& pruning) {
   DURE_CHECK(pruning.keep >= 1,
              "wanted to keep 1 checkpoint or more, not ",

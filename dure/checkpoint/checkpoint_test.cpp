@@ -6,10 +6,6 @@
 #include <gmock/gmock.h>
 
 #include "dure/checkpoint/elements.h"
-#include "dure/checkpoint/huggingface.h"
-#include "dure/checkpoint/import.h"
-#include "dure/checkpoint/json.h"
-#include "dure/checkpoint/parallel_io.h"
 #include "dure/checkpoint/scratch_folder.h"
 #include "dure/model/weights.h"
 
@@ -488,72 +484,6 @@ TEST_F(Checkpoint, NamesHowAnotherModelDiffers) {
   wanted.hidden = 16;
   EXPECT_THAT(error_of([&] { reader.expect_model(wanted); }),
               HasSubstr("model.hidden is 8 there, wanted 16"));
-}
-
-// An older manifest has one rate, and counts that no run can have are none.
-TEST(Manifest, ReadsOneRateForAllAndBoundsCounts) {
-  const Manifest manifest = {.model = model::resolve({.dropout = 0.3})};
-  nlohmann::json json = nlohmann::json::parse(to_json(manifest));
-  EXPECT_EQ(json["model"]["dropout"], 0.3);
-  EXPECT_EQ(json.erase("xxh64"), 1U);
-  for (const char* key :
-       {"embedding_dropout", "attention_dropout", "hidden_dropout"}) {
-    EXPECT_EQ(json["model"].erase(key), 1U);
-  }
-  EXPECT_EQ(manifest_from_json(json.dump(), "m").model, manifest.model);
-  json["model"]["attention_dropout"] = 0.1;
-  const model::DropoutRates rates =
-      manifest_from_json(json.dump(), "m").model.dropout;
-  EXPECT_EQ(rates.embedding, 0.3);
-  EXPECT_EQ(rates.attention, 0.1);
-  for (const char* key : {"step", "consumed_samples"}) {
-    nlohmann::json bad = json;
-    bad[key] = std::int64_t{9223372036854775807};
-    EXPECT_THAT(error_of([&] { manifest_from_json(bad.dump(), "m"); }),
-                HasSubstr(std::string(key) + ": wanted a whole number from 0"));
-  }
-}
-
-TEST_F(Checkpoint, AConvertedModelComesBackByteForByte) {
-  const HuggingFaceWeights source("tests/golden/llama-bf16");
-  write_checkpoint(source, folder() / "a");
-  CheckpointReader(folder() / "a").verify();
-  write_huggingface(CheckpointWeights(folder() / "a"), folder() / "b");
-  const TensorFiles before("tests/golden/llama-bf16");
-  const TensorFiles after(folder() / "b");
-  ASSERT_EQ(before.names(), after.names());
-  for (const std::string& name : before.names()) {
-    EXPECT_EQ(before.at(name).dtype, after.at(name).dtype);
-    EXPECT_TRUE(std::equal(before.at(name).bytes.begin(),
-                           before.at(name).bytes.end(),
-                           after.at(name).bytes.begin(),
-                           after.at(name).bytes.end()))
-        << name;
-  }
-}
-
-// XXH64 of the empty string and of "abc", seed 0, as its specification lists.
-TEST(Xxh64, HoldsThePublishedSums) {
-  EXPECT_EQ(xxh64({}), 0xEF46DB3751D8E999ULL);
-  const std::string text = "abc";
-  const auto bytes = std::as_bytes(std::span(text));
-  Xxh64 hash;
-  hash.add(bytes.first(1));
-  hash.add(bytes.subspan(1));
-  EXPECT_EQ(hash.sum(), 0x44BC2CF5AD770999ULL);
-}
-
-TEST(RunTasks, RunsEachOnceAndRethrowsTheFirstError) {
-  std::vector<int> runs(100);
-  std::vector<std::function<void()>> tasks;
-  for (int& count : runs) {
-    tasks.emplace_back([&count] { ++count; });
-  }
-  run_tasks(tasks);
-  EXPECT_EQ(runs, std::vector<int>(100, 1));
-  tasks[50] = [] { throw Error("at 50"); };
-  EXPECT_THAT(error_of([&] { run_tasks(tasks); }), HasSubstr("at 50"));
-  run_tasks({});
 }
 
 }  // namespace

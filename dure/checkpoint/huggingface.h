@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/checkpoint/huggingface_config.h"
 #include "dure/checkpoint/safetensors.h"
 #include "dure/checkpoint/tensor_files.h"
 #include "dure/checkpoint/weight_source.h"
@@ -40,6 +41,9 @@ struct ForeignWeight {
 // In the order of model::weights(). Names are those that save_pretrained of the
 // model with its head writes, "transformer.h.0...." and "model.layers.0....".
 std::vector<ForeignWeight> foreign_weights(const model::ModelConfig& config);
+
+// What config.json of the folder says.
+model::ModelConfig huggingface_model(const Path& folder);
 
 // A folder with config.json and model.safetensors, or model.safetensors.index
 // .json and its files. Names may lack the leading "transformer." or "model.";
@@ -76,6 +80,7 @@ class HuggingFaceWeights : public WeightSource {
   model::ModelConfig config_;
   TensorFiles files_;
   std::vector<ForeignWeight> weights_;
+  std::map<std::string, std::size_t> places_;  // in weights_, by name
 };
 
 struct ExportOptions {
@@ -83,6 +88,7 @@ struct ExportOptions {
   std::uint64_t shard_bytes = std::uint64_t{5} << 30;
   // Small texts that go along, such as a tokenizer's files: name -> text.
   std::map<std::string, std::string> documents = {};
+  SpecialIds ids = {};  // of that tokenizer
 };
 
 // Writes config.json and the weights, in files of at most shard_bytes where no

@@ -5,6 +5,8 @@
 // which names it.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,10 +20,17 @@ namespace dure::checkpoint {
 model::ModelConfig config_from_huggingface(std::string_view json,
                                            const std::string& source);
 
+// The ids that begin and end a document, where there are such.
+struct SpecialIds {
+  std::optional<std::int32_t> beginning = {};
+  std::optional<std::int32_t> end = {};
+};
+
 // Error where Hugging Face's model of the family can't be so, such as GPT-2
 // with grouped queries. `dtype` is what its torch_dtype will say.
 std::string config_to_huggingface(const model::ModelConfig& config,
-                                  FileDtype dtype);
+                                  FileDtype dtype,
+                                  const SpecialIds& ids = {});
 
 // A sentence for each setting that the text made so can't say, though the model
 // computes the same when it is used.

@@ -97,6 +97,10 @@ std::string unsaid(const char* key, double rate) {
                 "goes on from there goes on without it");
 }
 
+json id_or_null(std::optional<std::int32_t> id) {
+  return id ? json(*id) : json(nullptr);
+}
+
 }  // namespace
 
 std::vector<std::string> huggingface_leaves_out(const ModelConfig& config) {
@@ -110,7 +114,9 @@ std::vector<std::string> huggingface_leaves_out(const ModelConfig& config) {
   return sentences;
 }
 
-std::string config_to_huggingface(const ModelConfig& given, FileDtype dtype) {
+std::string config_to_huggingface(const ModelConfig& given,
+                                  FileDtype dtype,
+                                  const SpecialIds& ids) {
   const ModelConfig config = model::resolve(given);
   json object =
       config.family == Family::kGpt ? to_gpt2(config) : to_llama(config);
@@ -118,10 +124,9 @@ std::string config_to_huggingface(const ModelConfig& given, FileDtype dtype) {
   object["tie_word_embeddings"] = config.tie_embeddings;
   object["initializer_range"] = config.init_std;
   object["torch_dtype"] = torch_name(dtype);
-  // The ids belong to the tokenizer, which is not known here; left out, they
-  // would be taken for those of the published models.
-  object["bos_token_id"] = nullptr;
-  object["eos_token_id"] = nullptr;
+  // Left out, they would be taken for those of the published models.
+  object["bos_token_id"] = id_or_null(ids.beginning);
+  object["eos_token_id"] = id_or_null(ids.end);
   return object.dump(2) + "\n";
 }
 

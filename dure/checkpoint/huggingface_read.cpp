@@ -11,11 +11,6 @@
 namespace dure::checkpoint {
 namespace {
 
-model::ModelConfig config_of(const Path& folder) {
-  const Path path = folder / "config.json";
-  return config_from_huggingface(read_regular_file(path), path.string());
-}
-
 constexpr const char* kTokenWeight = "embedding.token.weight";
 
 // Without "transformer." or "model.": the model without its head is saved so.
@@ -81,10 +76,18 @@ FileDtype common_type(FileDtype a, FileDtype b) {
 
 }  // namespace
 
+model::ModelConfig huggingface_model(const Path& folder) {
+  const Path path = folder / "config.json";
+  return config_from_huggingface(read_regular_file(path), path.string());
+}
+
 HuggingFaceWeights::HuggingFaceWeights(const Path& folder, const Path& tensors)
-    : config_(config_of(folder)),
+    : config_(huggingface_model(folder)),
       files_(tensors),
       weights_(foreign_weights(config_)) {
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    places_.emplace(weights_[i].name, i);
+  }
   check_shapes();
   check_unknown();
 }
@@ -134,13 +137,12 @@ void HuggingFaceWeights::read_stretches(
 }
 
 const ForeignWeight& HuggingFaceWeights::weight(const std::string& name) const {
-  for (const ForeignWeight& weight : weights_) {
-    if (weight.name == name) {
-      return weight;
-    }
-  }
-  DURE_CHECK(false, files_.path().string(), ": the model has no weight ", name);
-  return weights_.front();
+  const auto found = places_.find(name);
+  DURE_CHECK(found != places_.end(),
+             files_.path().string(),
+             ": the model has no weight ",
+             name);
+  return weights_[found->second];
 }
 
 const TensorEntry* HuggingFaceWeights::find(const std::string& name) const {

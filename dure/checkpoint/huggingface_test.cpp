@@ -59,6 +59,15 @@ TEST_F(HuggingFace, EveryFixtureIsWrittenAsItWasRead) {
   }
 }
 
+TEST_F(HuggingFace, AConvertedModelComesBackByteForByte) {
+  const HuggingFaceWeights source(kGolden / "llama-bf16");
+  write_checkpoint(source, folder() / "a");
+  CheckpointReader(folder() / "a").verify();
+  write_huggingface(CheckpointWeights(folder() / "a"), folder() / "b");
+  expect_same_tensors(TensorFiles(kGolden / "llama-bf16"),
+                      TensorFiles(folder() / "b"));
+}
+
 TEST_F(HuggingFace, StretchesAreOfTheWholeWeight) {
   for (const char* name : {"gpt2", "llama-bf16"}) {
     const HuggingFaceWeights source(kGolden / name);

@@ -145,8 +145,10 @@ std::vector<std::string> write_huggingface(const WeightSource& source,
                                            const ExportOptions& options) {
   Conversion conversion(source);
   const std::vector<ForeignWeight> weights = foreign_weights(source.config());
-  const std::string config = config_to_huggingface(
-      source.config(), dtype_for(source, weights.front(), options));
+  const std::string config =
+      config_to_huggingface(source.config(),
+                            dtype_for(source, weights.front(), options),
+                            options.ids);
   const std::vector<Shard> plan = plan_shards(source, weights, options);
   AtomicFolder target(folder, AtomicFolder::Existing::kRefuse);
   Shards shards(plan, target.path());

@@ -33,6 +33,13 @@ constexpr std::string_view kFree[] = {"preset",
                                       "hidden_dropout",
                                       "dropout",
                                       "init_std"};
+constexpr std::string_view kFreeOfRope[] = {"max_sequence", "rope_theta"};
+
+template <std::size_t kCount>
+bool is_among(const std::string_view (&names)[kCount],
+              const std::string& name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
 
 std::uint64_t from_hex(const std::string& text, const std::string& source) {
   const bool digits =
@@ -117,9 +124,8 @@ void check_sum(const json& object,
 // say that it is one.
 void check_keys(const json& object, const std::string& source) {
   for (const auto& [key, value] : object.items()) {
-    const bool known =
-        std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
-    DURE_CHECK(known, source, ": no manifest has a key ", quoted(key));
+    DURE_CHECK(
+        is_among(kKeys, key), source, ": no manifest has a key ", quoted(key));
   }
 }
 
@@ -206,7 +212,10 @@ Manifest manifest_from_json(std::string_view text, const std::string& source) {
 }
 
 std::string model_difference(const ModelConfig& there,
-                             const ModelConfig& wanted) {
+                             const ModelConfig& wanted,
+                             Alike alike) {
+  const bool free_rope =
+      alike == Alike::kInWeights && wanted.position == model::Position::kRope;
   ModelConfig a = model::resolve(there);
   ModelConfig b = model::resolve(wanted);
   Fields fields_a;
@@ -217,9 +226,8 @@ std::string model_difference(const ModelConfig& there,
     const Field& field = fields_a.all()[i];
     const std::string found = field.text();
     const std::string want = fields_b.all()[i].text();
-    const bool free =
-        std::find(std::begin(kFree), std::end(kFree), field.name) !=
-        std::end(kFree);
+    const bool free = is_among(kFree, field.name) ||
+                      (free_rope && is_among(kFreeOfRope, field.name));
     if (found != want && !free) {
       return concat(field.key(), " is ", found, " there, wanted ", want);
     }

@@ -54,10 +54,19 @@ std::string model_to_json(const model::ModelConfig& config);
 model::ModelConfig model_from_json(std::string_view json,
                                    const std::string& source);
 
+// How alike two models must be. Names of presets, dropout and the scale of
+// first weights may always differ.
+enum class Alike : std::uint8_t {
+  kInAll,
+  // What positions mean may be another where no weight says it: of rope,
+  // max_sequence and rope_theta.
+  kInWeights,
+};
+
 // What differs between two models, as "model.hidden is 64 there, wanted 32";
-// empty where a checkpoint of one loads into the other. Names of presets,
-// dropout and the scale of first weights may differ.
+// empty where a checkpoint of one loads into the other.
 std::string model_difference(const model::ModelConfig& there,
-                             const model::ModelConfig& wanted);
+                             const model::ModelConfig& wanted,
+                             Alike alike = Alike::kInAll);
 
 }  // namespace dure::checkpoint

@@ -14,15 +14,28 @@ bool is_huggingface(const Path& folder) {
   return std::filesystem::exists(folder / "config.json");
 }
 
-}  // namespace
-
-Path find_weights(const Path& path, const Log& log) {
+void expect_folder(const Path& path) {
   DURE_CHECK(std::filesystem::is_directory(path),
              path.string(),
              " is no folder; wanted a checkpoint of Dure's or a Hugging Face "
              "model");
+}
+
+}  // namespace
+
+Path find_weights(const Path& path, const Log& log) {
+  expect_folder(path);
   return is_huggingface(path) ? path
                               : resolve_checkpoint(path, Look::kSums, log);
+}
+
+model::ModelConfig model_of_weights(const Path& path) {
+  expect_folder(path);
+  if (is_huggingface(path)) {
+    return huggingface_model(path);
+  }
+  const Log quiet({.level = Log::Level::kError});  // find_weights() says it
+  return read_manifest(resolve_checkpoint(path, Look::kSizes, quiet)).model;
 }
 
 std::unique_ptr<WeightSource> open_found_weights(const Path& folder) {

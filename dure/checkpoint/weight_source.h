@@ -57,6 +57,10 @@ std::unique_ptr<WeightSource> open_weights(const Path& path, const Log& log);
 // Where several ranks open it, one does this, and the others take the folder.
 Path find_weights(const Path& path, const Log& log);
 
+// The model that they are of, by a look at what describes it alone: where the
+// newest checkpoint is damaged, find_weights() may come to another.
+model::ModelConfig model_of_weights(const Path& path);
+
 // The second half, of a folder that find_weights() returned.
 std::unique_ptr<WeightSource> open_found_weights(const Path& folder);
 

@@ -119,7 +119,7 @@ void verify(const Options& options) {
                      {"bytes", bytes_in(reader)}});
   }
   fmt::print("{} is whole: {} files, {} bytes\n",
-             reader.folder().string(),
+             shown_name(reader.folder().string()),
              files,
              bytes_in(reader));
 }
@@ -233,11 +233,11 @@ void diff(const Options& options) {
 
 void prune(const Options& options) {
   ordered_json removed = ordered_json::array();
-  for (const Path& path :
-       checkpoint::prune(options.path, {.keep = options.keep})) {
+  for (const Path& path : checkpoint::prune(
+           checkpoint::find_steps(options.path), {.keep = options.keep})) {
     removed.push_back(path.string());
     if (!options.json) {
-      fmt::print("removed {}\n", path.string());
+      fmt::print("removed {}\n", shown_name(path.string()));
     }
   }
   if (options.json) {

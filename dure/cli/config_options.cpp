@@ -24,7 +24,7 @@ void add_config_options(CLI::App& command,
   }
 }
 
-train::LoadedConfig load(const ConfigOptions& options) {
+train::LoadedConfig load(const ConfigOptions& options, train::Start start) {
   if (!options.path.empty() && !std::filesystem::exists(options.path)) {
     throw UsageError(concat("there is no configuration ", options.path));
   }
@@ -32,7 +32,7 @@ train::LoadedConfig load(const ConfigOptions& options) {
   if (!options.preset.empty()) {
     sets.insert(sets.begin(), "model.preset=" + options.preset);
   }
-  return train::load_config(options.path, sets);
+  return train::load_config(options.path, sets, start);
 }
 
 }  // namespace dure::cli

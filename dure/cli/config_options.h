@@ -26,6 +26,7 @@ void add_config_options(CLI::App& command,
                         ConfigOptions& options,
                         ConfigFile file);
 
-train::LoadedConfig load(const ConfigOptions& options);
+train::LoadedConfig load(const ConfigOptions& options,
+                         train::Start start = train::Start::kNew);
 
 }  // namespace dure::cli

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/quote.h"
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/checkpoint/huggingface.h"
 #include "dure/checkpoint/import.h"
@@ -17,6 +18,7 @@
 #include "dure/cli/output.h"
 #include "dure/cli/version.h"
 #include "dure/data/tokenizer/tokenizer_files.h"
+#include "dure/data/tokenizer/transformers_files.h"
 #include "dure/model/count.h"
 
 namespace dure::cli {
@@ -74,12 +76,15 @@ std::vector<std::string> write(const WeightSource& source,
   const Path path = options.to[1];
   if (options.to[0] == "hf") {
     constexpr double kGib = 1 << 30;
+    data::TransformersTokenizer tokenizer =
+        data::transformers_tokenizer(folder, source.config().max_sequence);
     return checkpoint::write_huggingface(
         source,
         path,
         {.dtype = dtype,
          .shard_bytes = static_cast<std::uint64_t>(options.shard_gib * kGib),
-         .documents = data::tokenizer_files_in(folder)});
+         .documents = std::move(tokenizer.files),
+         .ids = {.beginning = tokenizer.beginning, .end = tokenizer.end}});
   }
   return checkpoint::write_checkpoint(
       source,
@@ -116,7 +121,7 @@ void report(const Options& options, const Facts& facts) {
     return;
   }
   fmt::print("wrote {}: {} parameters, {:.3f} GB in {:.2f} s\n",
-             path,
+             shown_name(path),
              facts.parameters,
              static_cast<double>(facts.bytes) / 1e9,
              facts.seconds);
@@ -172,8 +177,10 @@ void add_convert(CLI::App& app) {
   command->footer(
       "hf is a folder with config.json and model.safetensors (or several files "
       "and\ntheir index), of model_type gpt2 or llama; dure a checkpoint or a "
-      "folder of them,\nof which the newest is taken. A tokenizer's files in "
-      "the folder go along.\n\n"
+      "folder of them,\nof which the newest is taken. The files of a tokenizer "
+      "in\nthe folder go along as they are; an hf folder whose tokenizer.json "
+      "has none "
+      "to\nsay how it is loaded gets a tokenizer_config.json.\n\n"
       "Refused: a key of config.json that may change results and that Dure "
       "does "
       "not\nhave, weights that are not finite, and weights beyond the largest "

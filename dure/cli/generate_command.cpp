@@ -8,6 +8,7 @@
 
 #include "dure/base/check.h"
 #include "dure/base/trace.h"
+#include "dure/checkpoint/generation_config.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
@@ -136,6 +137,20 @@ std::vector<train::Tokens> encode(const data::Tokenizer& tokenizer,
   return tokens;
 }
 
+// What the model's own files say, where its own tokenizer reads them.
+std::vector<std::int32_t> ends_of(const Options& options,
+                                  const Path& folder,
+                                  const data::Tokenizer& tokenizer) {
+  std::vector<std::int32_t> ends;
+  if (options.tokenizer.empty()) {
+    ends = checkpoint::end_ids_in(folder);
+  }
+  if (const auto end = tokenizer.end_of_document(); ends.empty() && end) {
+    ends.push_back(*end);
+  }
+  return ends;
+}
+
 // A model may have more ids than the tokenizer has tokens.
 std::vector<bool> drawable(const data::Tokenizer& tokenizer,
                            std::int64_t model_ids) {
@@ -181,7 +196,7 @@ void generate(const Options& options, comm::Communicator& world) {
   settings.sampling.seed = static_cast<std::uint64_t>(options.seed);
   settings.cache =
       options.no_cache ? train::KvCache::kOff : train::KvCache::kOn;
-  settings.end = tokenizer->end_of_document();
+  settings.ends = ends_of(options, folder, *tokenizer);
   settings.drawable = drawable(*tokenizer, source->config().vocabulary);
   train::RankOptions rank_options;
   rank_options.world = &world;

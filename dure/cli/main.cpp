@@ -18,6 +18,7 @@
 #include "dure/base/terminal.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
+#include "dure/cli/rank_options.h"
 #include "dure/cli/version.h"
 #include "dure/cli/whole_numbers.h"
 
@@ -53,7 +54,8 @@ int report(const std::exception& error, int code) {
 
 // CLI11 only says that a subcommand is missing; this names the nearest.
 void check_commands(const CLI::App& app,
-                    std::span<const std::string> arguments) {
+                    std::span<const std::string> arguments,
+                    const StopRequest& stop) {
   const CLI::App* at = &app;
   for (const std::string& argument : arguments) {
     std::vector<std::string> names;
@@ -64,8 +66,10 @@ void check_commands(const CLI::App& app,
       return;
     }
     if (std::find(names.begin(), names.end(), argument) == names.end()) {
-      throw UsageError(concat(
-          "unknown command ", quoted(argument), suggestion(argument, names)));
+      fail_on_ranks(UsageError(concat("unknown command ",
+                                      quoted(argument),
+                                      suggestion(argument, names))),
+                    stop);
     }
     at = at->get_subcommand(argument);
   }
@@ -91,11 +95,6 @@ int run(int argc, char** argv, const StopRequest& stop) {
       "dure");
   app.set_version_flag("-V,--version", version_line());
   app.require_subcommand(1);
-  app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return coloured("error:", Colour::kRed, STDERR_FILENO) + " " +
-           printable(error.what()) +
-           "\nRun with --help for more information.\n";
-  });
   add_train(app, stop);  // the one that has something to keep
   for (AddCommand* add : kCommands) {
     add(app);
@@ -104,13 +103,25 @@ int run(int argc, char** argv, const StopRequest& stop) {
   try {
     std::vector<std::string> arguments =
         as_options({argv + std::min(argc, 1), argv + argc});
-    check_commands(app, arguments);
+    check_commands(app, arguments, stop);
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
     app.parse(std::move(arguments));
     return 0;
+  } catch (const CLI::Success& answer) {  // --help, --version
+    return app.exit(answer);
   } catch (const CLI::ParseError& error) {
-    // --help and --version are "errors" that succeed.
-    return app.exit(error) == 0 ? 0 : kExitUsage;
+    fail_on_ranks(UsageError(concat(error.what(),
+                                    "\nRun with --help for more information.")),
+                  stop);
+  }
+}
+
+// An error becomes its text, and an exit code.
+int run_and_report(int argc, char** argv, const StopRequest& stop) {
+  try {
+    return run(argc, argv, stop);
+  } catch (const launch::AlreadySaid& said) {
+    return said.exit_code;
   } catch (const UsageError& error) {
     return report(error, kExitUsage);
   } catch (const std::exception& error) {
@@ -125,7 +136,11 @@ int main(int argc, char** argv) {
   try {
     dure::prepare_process();
     const dure::InterruptWatch watch;  // before any thread
-    return dure::cli::end_output(dure::cli::run(argc, argv, watch.request()));
+    if (dure::cli::is_later_process()) {
+      watch.request().keep_quiet();
+    }
+    return dure::cli::end_output(
+        dure::cli::run_and_report(argc, argv, watch.request()));
   } catch (const std::exception& error) {  // out of memory while reporting
     std::fputs(error.what(), stderr);
     return dure::cli::kExitFailed;

@@ -7,6 +7,7 @@
 
 #include "dure/base/log.h"
 #include "dure/base/quote.h"
+#include "dure/base/terminal.h"
 #include "dure/cli/version.h"
 
 namespace dure::cli {
@@ -47,11 +48,34 @@ comm::Facts facts_of(const CLI::App& command,
 
 void on_ranks(launch::RankOptions options,
               const std::function<void(comm::Communicator&)>& body) {
-  options.report = [](const std::string& text) {
-    std::fprintf(stderr, "error: %s\n", printable(text).c_str());
+  options.report = [also = options.report](const std::string& text) {
+    std::fprintf(stderr,
+                 "%s %s\n",
+                 coloured("error:", Colour::kRed, STDERR_FILENO).c_str(),
+                 printable(text).c_str());
+    if (also) {
+      also(text);
+    }
   };
   options.comm.say = [](const std::string& text) { Log().info(text); };
   launch::with_ranks(options, environment(), body);
+}
+
+bool is_later_process() {
+  try {
+    const auto launcher = launch::launcher_of(environment());
+    return launcher.has_value() && launcher->rank > 0;
+  } catch (const UsageError&) {  // the command says it
+    return false;
+  }
+}
+
+void fail_on_ranks(const UsageError& error, const StopRequest& stop) {
+  launch::RankOptions options;
+  options.report = [stop](const std::string&) { stop.keep_quiet(); };
+  options.failure = std::make_exception_ptr(error);
+  on_ranks(options, [](comm::Communicator&) {});
+  throw error;
 }
 
 launch::Environment environment() {

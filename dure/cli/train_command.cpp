@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -149,21 +150,38 @@ launch::RankOptions ranks_of(const Options& options,
   return ranks;
 }
 
+// What is wrong with the configuration is for all processes to know: none waits
+// for one that has another file, or none.
+train::LoadedConfig load_for_ranks(const Options& options,
+                                   std::exception_ptr& failure) {
+  try {
+    return load(options.config, options.start);
+  } catch (const Error&) {
+    failure = std::current_exception();
+    return {};
+  }
+}
+
 void train(const Options& options,
            const CLI::App& command,
            const StopRequest& stop) {
-  train::LoadedConfig loaded = load(options.config);
   if (options.print_config) {
+    const train::LoadedConfig loaded = load(options.config, options.start);
     std::fputs(train::to_toml(loaded).c_str(), stdout);
     return;
   }
-  on_ranks(ranks_of(options, command, loaded.config),
-           [&](comm::Communicator& world) {
-             if (world.rank() > 0 && !options.ranks.threads.has_value()) {
-               stop.keep_quiet();  // a process of many
-             }
-             train_on(world, options, loaded, stop);
-           });
+  std::exception_ptr failure;
+  const train::LoadedConfig loaded = load_for_ranks(options, failure);
+  launch::RankOptions ranks = ranks_of(options, command, loaded.config);
+  ranks.failure = failure;
+  ranks.report = [stop](const std::string&) { stop.keep_quiet(); };
+  ranks.check = [&loaded](int count) {
+    train::LoadedConfig copy = loaded;
+    train::take_ranks(copy, count);
+  };
+  on_ranks(ranks, [&](comm::Communicator& world) {
+    train_on(world, options, loaded, stop);
+  });
 }
 
 }  // namespace

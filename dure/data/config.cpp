@@ -19,7 +19,7 @@ void visit(Fields& fields, DataConfig& c) {
   fields.text("tokenizer",
               c.tokenizer,
               "What text becomes tokens by: \"bytes\", or a file or directory "
-              "of a tokenizer.");
+              "of a tokenizer; empty: that of train.from, if any.");
   fields.whole("sequence",
                c.sequence,
                "Tokens of a sample; auto: model.max_sequence.",

@@ -26,7 +26,7 @@ struct Row {
   std::array<Variables, 2> others = {};
   bool speaks_mpi = true;
   // Only where local_rank is there, too: what tells MPICH's launcher from
-  // others that speak PMI.
+  // others that speak PMI, and torchrun from what names a cluster's containers.
   bool needs_local_rank = false;
   // Other programs use such names for things of their own: what is no rank of a
   // world is none of the launcher's.
@@ -60,6 +60,7 @@ constexpr Row kLaunchers[] = {
      .own = {"RANK", "WORLD_SIZE"},
      .local_rank = "LOCAL_RANK",
      .speaks_mpi = false,
+     .needs_local_rank = true,
      .has_common_names = true},
 };
 
@@ -107,6 +108,10 @@ bool are_of_a_world(const Environment& environment,
          parse_number(*rank) < parse_number(*world);
 }
 
+bool is_number(const std::string* text) {
+  return text != nullptr && parse_number(*text).has_value();
+}
+
 // Whether all that a launcher would have set is there. Of what is left over
 // from elsewhere some mostly is not.
 bool is_complete(const Row& row, const Environment& environment) {
@@ -116,7 +121,9 @@ bool is_complete(const Row& row, const Environment& environment) {
   return is_there(row.own.rank) &&
          (row.own.world == nullptr || is_there(row.own.world)) &&
          (!row.needs_local_rank || is_there(row.local_rank)) &&
-         (!row.has_common_names || are_of_a_world(environment, row.own));
+         (!row.has_common_names ||
+          (are_of_a_world(environment, row.own) &&
+           is_number(text_of(environment, row.local_rank))));
 }
 
 [[noreturn]] void refuse(const char* first,
@@ -146,15 +153,6 @@ void expect_equal(const Environment& environment,
   }
 }
 
-// Of the last row a local rank is not asked for: LOCAL_RANK is a common name.
-int local_rank_of(const Row& row, const Environment& environment) {
-  const std::string* const text = text_of(environment, row.local_rank);
-  if (row.has_common_names) {
-    return text == nullptr ? 0 : parse_number(*text).value_or(0);
-  }
-  return number(environment, row.local_rank).value_or(0);
-}
-
 std::optional<Launcher> read(const Row& row, const Environment& environment) {
   if (!is_complete(row, environment)) {
     return std::nullopt;
@@ -173,7 +171,7 @@ std::optional<Launcher> read(const Row& row, const Environment& environment) {
   return Launcher{.name = row.name,
                   .rank = *rank,
                   .world = *world,
-                  .local_rank = local_rank_of(row, environment),
+                  .local_rank = number(environment, row.local_rank).value_or(0),
                   .speaks_mpi = row.speaks_mpi};
 }
 
@@ -197,6 +195,22 @@ std::optional<Launcher> launcher_of(const Environment& environment) {
     }
   }
   return std::nullopt;
+}
+
+std::string foreign_ranks(const Environment& environment) {
+  const Variables common = {"RANK", "WORLD_SIZE"};
+  if (!are_of_a_world(environment, common) ||
+      *number(environment, common.world) == 1 ||
+      launcher_of(environment).has_value()) {
+    return "";
+  }
+  return concat("RANK=",
+                *number(environment, common.rank),
+                " and WORLD_SIZE=",
+                *number(environment, common.world),
+                " are not heard: no launcher of processes has set them, so "
+                "this one trains or computes alone. Ranks are started by "
+                "--ranks, mpirun or srun");
 }
 
 std::optional<int> threads_wanted(const Environment& environment) {

@@ -33,6 +33,12 @@ struct Launcher {
 // number that it should be, or where two of one launcher's do not agree.
 std::optional<Launcher> launcher_of(const Environment& environment);
 
+// What to say where RANK and WORLD_SIZE are a rank of several, but nothing that
+// starts processes on this machine has set them (LOCAL_RANK is not there): a
+// cluster's containers are told so, and programs that know one another by them.
+// This process runs alone. Else nothing.
+std::string foreign_ranks(const Environment& environment);
+
 // OMP_NUM_THREADS, of which a list's first number counts: what scripts of
 // clusters say how many threads a process is to have. Nothing where it is not
 // there, or no number of at least 1.

@@ -52,13 +52,29 @@ TEST(Launcher, IsNobodyWhereCommonNamesAreOfSomethingElse) {
       {{"RANK", "5"}, {"WORLD_SIZE", "2"}},
       {{"RANK", "-1"}, {"WORLD_SIZE", "2"}},
       {{"RANK", "1"}, {"WORLD_SIZE", "99999999999999999999"}},
+      {{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "abc"}},
   };
   for (const Environment& other : others) {
     EXPECT_EQ(launcher_of(other), std::nullopt) << other.begin()->second;
   }
-  EXPECT_EQ(
-      launcher_of({{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "abc"}}),
-      (Launcher{"torchrun", 1, 2, 0, false}));
+}
+
+// Containers of a cluster are told their number so, each alone in its own.
+TEST(Launcher, IsNobodyWhereRanksHaveNoLocalRankAndThatIsSaid) {
+  const Environment cluster = {{"RANK", "1"},
+                               {"WORLD_SIZE", "2"},
+                               {"MASTER_ADDR", "worker-0"},
+                               {"MASTER_PORT", "29500"}};
+  EXPECT_EQ(launcher_of(cluster), std::nullopt);
+  EXPECT_THAT(foreign_ranks(cluster), HasSubstr("RANK=1 and WORLD_SIZE=2"));
+  EXPECT_EQ(foreign_ranks({{"RANK", "0"}, {"WORLD_SIZE", "1"}}), "");
+  EXPECT_EQ(foreign_ranks({{"RANK", "1"}}), "");
+  EXPECT_EQ(foreign_ranks({{"RANK", "senior"}, {"WORLD_SIZE", "2"}}), "");
+  EXPECT_EQ(foreign_ranks({{"RANK", "1"},
+                           {"WORLD_SIZE", "2"},
+                           {"OMPI_COMM_WORLD_RANK", "0"},
+                           {"OMPI_COMM_WORLD_SIZE", "4"}}),
+            "");
 }
 
 // A shell of salloc, a script that clears what it knows of, a part of a set.

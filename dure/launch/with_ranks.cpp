@@ -15,7 +15,9 @@
 #include "dure/comm/error.h"
 #include "dure/comm/mpi/world.h"
 #include "dure/comm/self/self_communicator.h"
+#include "dure/launch/cores.h"
 #include "dure/launch/run_ranks.h"
+#include "dure/launch/share_cores.h"
 
 namespace dure::launch {
 namespace {
@@ -23,6 +25,7 @@ namespace {
 using Body = std::function<void(comm::Communicator&)>;
 
 constexpr std::chrono::seconds kFirstRanksTurn{10};
+constexpr std::chrono::seconds kFirstWord{2};
 
 // Without such a variable MPI would end the process with a message of its own.
 bool speaks_pmi(const Environment& environment) {
@@ -72,14 +75,51 @@ void check_launcher(const RankOptions& options,
   }
 }
 
-// With a check that can't differ, as those of the ranks might.
-void compare(comm::MpiWorld& world, const RankOptions& options) {
-  if (options.facts) {
-    const comm::Options alike = {
-        .timeout_seconds = options.comm.timeout_seconds,
-        .check = comm::Check::kOff};
-    comm::expect_same(*world.communicator(alike), options.facts());
+std::string text_of(const std::exception_ptr& failure) {
+  if (failure == nullptr) {
+    return "nothing";
   }
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& error) {
+    return message_of(error);
+  }
+}
+
+int exit_code_of(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const UsageError&) {
+    return 2;
+  } catch (...) {
+    return 1;
+  }
+}
+
+// What is wrong as all processes have found it, if anything is. With a check of
+// collectives that can't differ, as those of the ranks might.
+std::exception_ptr common_failure(comm::MpiWorld& world,
+                                  const RankOptions& options) {
+  const comm::Options alike = {.timeout_seconds = options.comm.timeout_seconds,
+                               .check = comm::Check::kOff};
+  const auto ranks = world.communicator(alike);
+  try {
+    comm::expect_same(*ranks,
+                      {{"what is wrong with their command or configuration",
+                        text_of(options.failure)}});
+    if (options.failure != nullptr) {
+      return options.failure;
+    }
+    if (options.facts) {
+      comm::expect_same(*ranks, options.facts());
+    }
+    if (options.check) {
+      options.check(ranks->size());
+    }
+  } catch (const UsageError&) {
+    return std::current_exception();
+  }
+  return nullptr;
 }
 
 // Until it is destroyed: MPI starts, which takes until all processes have come,
@@ -136,16 +176,30 @@ class StartWatch {
   std::jthread thread_;
 };
 
-// Of a rank that is a process: as many threads as are asked for, by the options
-// or as OpenMP's programs are, else as many as may run at once.
+// Of a rank that is a process, one of so many with the same cores: as many
+// threads as are asked for, by the options or as OpenMP's programs are, else
+// its share of those that may run at once.
 comm::Options with_threads(const RankOptions& options,
-                           const Environment& environment) {
+                           const Environment& environment,
+                           int sharers) {
   comm::Options comm = options.comm;
   comm.threads = options.threads_of_rank;
   if (comm.threads == 0) {
-    comm.threads = threads_wanted(environment).value_or(usable_processors());
+    comm.threads = threads_wanted(environment)
+                       .value_or(std::max(1, usable_processors() / sharers));
   }
   check_threads(1, comm.threads);
+  return comm;
+}
+
+// Of one of several processes, which divide the cores of their host.
+comm::Options with_share(comm::MpiWorld& world,
+                         const RankOptions& options,
+                         const Environment& environment) {
+  const CoreShare share =
+      share_cores(*world.communicator({}), world.facts().nodes);
+  comm::Options comm = with_threads(options, environment, share.sharers);
+  keep_to(neighbourhoods({share.cores}).front());
   return comm;
 }
 
@@ -157,11 +211,14 @@ void run_process(const RankOptions& options,
   comm::MpiWorld world;
   watch.reset();
   check_world(launcher, world.facts().size);
+  std::exception_ptr failure;
   try {
-    compare(world, options);
-    const auto communicator =
-        world.communicator(with_threads(options, environment));
-    body(*communicator);
+    failure = common_failure(world, options);
+    if (failure == nullptr) {
+      const auto communicator =
+          world.communicator(with_share(world, options, environment));
+      body(*communicator);
+    }
   } catch (const comm::Aborted& error) {  // whose first rank has said why
     world.abort(error.what(), 1);
   } catch (const UsageError& error) {
@@ -176,18 +233,24 @@ void run_process(const RankOptions& options,
     options.report(concat("rank ", launcher.rank, ": ", message));
     world.abort(message, 1);
   }
-  world.finish();
+  if (failure != nullptr && launcher.rank == 0) {
+    options.report(text_of(failure));
+  }
+  world.finish();  // the others wait here until it is said
+  if (failure != nullptr) {
+    throw AlreadySaid{exit_code_of(failure)};
+  }
 }
 
-}  // namespace
-
-void with_ranks(const RankOptions& options,
-                const Environment& environment,
-                const Body& body) {
-  const std::optional<Launcher> launcher = launcher_of(environment);
-  if (launcher.has_value() && launcher->world != 1) {
-    check_launcher(options, environment, *launcher);
-    return run_process(options, environment, *launcher, body);
+// Threads of this process, or it alone.
+void run_here(const RankOptions& options,
+              const Environment& environment,
+              const Body& body) {
+  if (options.failure != nullptr) {
+    std::rethrow_exception(options.failure);
+  }
+  if (options.check) {
+    options.check(options.threads.value_or(1));
   }
   if (options.threads.has_value()) {
     return run_ranks({.ranks = *options.threads,
@@ -201,8 +264,34 @@ void with_ranks(const RankOptions& options,
                      body);
   }
   const auto alone =
-      comm::make_self_communicator(with_threads(options, environment));
+      comm::make_self_communicator(with_threads(options, environment, 1));
   body(*alone);
+}
+
+}  // namespace
+
+void with_ranks(const RankOptions& options,
+                const Environment& environment,
+                const Body& body) {
+  const std::optional<Launcher> launcher = launcher_of(environment);
+  if (!launcher.has_value() || launcher->world == 1) {
+    const std::string foreign = foreign_ranks(environment);
+    if (!foreign.empty() && options.comm.say) {
+      options.comm.say(foreign);
+    }
+    return run_here(options, environment, body);
+  }
+  try {
+    check_launcher(options, environment, *launcher);
+    run_process(options, environment, *launcher, body);
+  } catch (const UsageError& error) {  // of launcher and MPI: all find the same
+    if (launcher->rank == 0) {
+      options.report(error.what());
+    } else {  // whose end would be the first one's
+      std::this_thread::sleep_for(kFirstWord);
+    }
+    throw AlreadySaid{2};
+  }
 }
 
 }  // namespace dure::launch

@@ -197,9 +197,11 @@ void Arena::reserve(std::size_t bytes) {
     reserved += segment.range.bytes;
   }
   const std::size_t least = in_pages(bytes);
-  const std::size_t wanted = addresses_left()
-                                 ? std::clamp(reserved, kLeastStep, kMostStep)
-                                 : in_pages(limit_);
+  const std::size_t all = in_pages(limit_);
+  const std::size_t wanted =
+      addresses_left()
+          ? std::min(std::clamp(reserved, kLeastStep, kMostStep), all)
+          : all;
   Range range = {nullptr, 0};
   range.first = static_cast<std::byte*>(
       map_addresses(std::max(least, wanted), least, range.bytes));

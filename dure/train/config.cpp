@@ -55,6 +55,11 @@ constexpr std::int64_t kMostBatch = std::int64_t{1} << 24;
 
 void visit(Fields& fields, TrainConfig& c) {
   fields.section("train", "How long, how much at once, and where.");
+  fields.text("from",
+              c.from,
+              "Weights to start from, of a checkpoint, the newest of a "
+              "directory of them, or a Hugging Face model, which also gives "
+              "the keys of [model]; empty: drawn by seed.");
   fields.whole("steps",
                c.steps,
                "Global batches to train on.",
@@ -178,7 +183,8 @@ void visit(Fields& fields, ParallelConfig& c) {
                 {.least = 1e-3, .most = 1 << 20});
   fields.number("first_bucket_mb",
                 c.first_bucket_mb,
-                "The same of the first bucket, which should leave early.",
+                "The same of the first bucket, which should leave early: at "
+                "most bucket_mb.",
                 {.least = 1e-3, .most = 1 << 20});
   fields.choice("sums",
                 c.sums,
@@ -283,6 +289,14 @@ mesh::Order order_of(const ParallelConfig& parallel) {
 void validate(const ParallelConfig& parallel) {
   check_one_rank("context", parallel.context);
   check_one_rank("expert", parallel.expert);
+  if (parallel.zero_group > 0 && parallel.zero == 0) {
+    throw UsageError(
+        concat("parallel.zero_group: wanted parallel.zero of 1, 2 "
+               "or 3 beside it, as without ZeRO nothing is shared "
+               "out; got zero_group = ",
+               parallel.zero_group,
+               " and zero = 0"));
+  }
   order_of(parallel);
   if (ranks_of(parallel) > mesh::kMostRanks) {  // each factor is at most that
     throw UsageError(
@@ -424,6 +438,8 @@ Config resolve(Config config) {
   if (config.parallel.virtual_stages == 0) {
     config.parallel.virtual_stages = default_chunks(config.parallel.schedule);
   }
+  config.parallel.first_bucket_mb =
+      std::min(config.parallel.first_bucket_mb, config.parallel.bucket_mb);
   if (config.optimizer.decay_steps == 0) {
     config.optimizer.decay_steps = config.train.steps;
   }

@@ -22,6 +22,7 @@ namespace dure::train {
 enum class OnNonfinite : std::uint8_t { kStop, kSkip };
 
 struct TrainConfig {
+  std::string from = {};  // weights, as checkpoint::find_weights() takes them
   std::int64_t steps = 1000;
   std::int64_t global_batch = 8;
   std::int64_t micro_batch = 0;  // 0: the most that divides, up to 8

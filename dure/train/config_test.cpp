@@ -61,6 +61,7 @@ TEST(Config, HasTheseKeys) {
       "data.tokenizer",
       "data.sequence",
       "data.index_cache",
+      "train.from",
       "train.steps",
       "train.global_batch",
       "train.micro_batch",
@@ -308,9 +309,29 @@ TEST(LoadConfig, LeavesDataOpenUntilTheRanksAreKnown) {
 TEST(LoadConfig, TakesOnlyRanksThatCanShareItsBatches) {
   LoadedConfig odd = parse("", {"train.global_batch=6"});
   EXPECT_THROW(take_ranks(odd, 4), UsageError);
-  LoadedConfig groups = parse("", {"parallel.zero_group=3"});
-  EXPECT_THROW(take_ranks(groups, 4), UsageError);
-  EXPECT_NO_THROW(take_ranks(groups = parse("", {"parallel.zero_group=2"}), 4));
+  const auto groups = [](const char* size) {
+    return parse("", {"parallel.zero=1", concat("parallel.zero_group=", size)});
+  };
+  LoadedConfig three = groups("3");
+  EXPECT_THROW(take_ranks(three, 4), UsageError);
+  LoadedConfig two = groups("2");
+  EXPECT_NO_THROW(take_ranks(two, 4));
+}
+
+TEST(LoadConfig, RefusesAGroupOfZeroWithoutIt) {
+  EXPECT_THAT(error_of("", {"parallel.zero_group=2"}),
+              HasSubstr("parallel.zero_group: wanted parallel.zero of 1, 2 or "
+                        "3 beside it"));
+}
+
+TEST(LoadConfig, HasAFirstBucketThatIsNoLargerThanOthers) {
+  EXPECT_EQ(
+      parse("", {"parallel.bucket_mb=0.5"}).config.parallel.first_bucket_mb,
+      0.5);
+  EXPECT_EQ(parse("", {}).config.parallel.first_bucket_mb, 1);
+  EXPECT_THAT(error_of("[parallel]\nfirst_bucket_mb = 30\n"),
+              HasSubstr("parallel.first_bucket_mb: wanted at most "
+                        "parallel.bucket_mb, 25, got 30 (run.toml:2)"));
 }
 
 // Left to itself, the micro-batch makes way for the ranks.

@@ -239,7 +239,8 @@ class Writing {
         sampler_.pick(logits.first(static_cast<std::size_t>(config.vocabulary)),
                       number,
                       text.tokens.size());
-    if (options_.end == token) {
+    if (std::find(options_.ends.begin(), options_.ends.end(), token) !=
+        options_.ends.end()) {
       text.done = true;
       return;
     }

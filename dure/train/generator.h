@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "dure/train/reading_stages.h"
@@ -20,7 +19,7 @@ struct GenerateOptions {
   std::int64_t tokens = 100;  // at most, for each prompt
   SamplingOptions sampling;
   KvCache cache = KvCache::kOn;
-  std::optional<std::int32_t> end;  // the token that ends a text
+  std::vector<std::int32_t> ends = {};  // the tokens that end a text, each
   // Which ids may be drawn; all where it is empty. A model may have more ids
   // than its tokenizer has tokens.
   std::vector<bool> drawable = {};
@@ -35,7 +34,7 @@ class Generator {
   Generator(Rank& rank, const Replica& replica, GenerateOptions options);
 
   // The continuations, without the prompts: the same on all ranks, which all
-  // call this. A text ends after options.tokens, with the end token (which is
+  // call this. A text ends after options.tokens, with an end token (which is
   // not returned), or where the model's positions end. Throws as the Sampler,
   // and UsageError for an empty prompt, one that fills the model's positions,
   // or a token beyond the vocabulary.

@@ -1,5 +1,7 @@
 #include "dure/train/load_config.h"
 
+#include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -7,6 +9,7 @@
 #include "dure/model/presets.h"
 #include "dure/train/pipeline.h"
 #include "dure/train/ramp_up.h"
+#include "dure/train/source.h"
 
 namespace dure::train {
 namespace {
@@ -27,14 +30,24 @@ Base base_of(const model::ModelConfig& asked) {
           .origin = gpt ? "default" : "family"};
 }
 
-// Which preset and family the settings ask for.
-Base base_of(std::span<const Setting> settings) {
+Base base_of(const model::ModelConfig& asked,
+             const std::optional<SourceModel>& source) {
+  if (source && asked.preset.empty()) {
+    return {.model = source->model, .origin = source->name};
+  }
+  return base_of(asked);
+}
+
+// What the settings ask for, before anything is filled in.
+Config asked_by(std::span<const Setting> settings) {
   Config asked;
   Fields fields;
   visit(fields, asked);
   apply_settings(fields, settings);
-  return base_of(asked.model);
+  return asked;
 }
+
+using FindSource = std::function<std::optional<SourceModel>(const Config&)>;
 
 void set_base_origin(Fields& fields, const std::string& origin) {
   Origins model_origins;
@@ -51,6 +64,23 @@ void check_family(const Base& base, const Config& config) {
     throw UsageError(concat("model.family: wanted that of model.preset, \"",
                             config.model.preset,
                             "\", or none; got another"));
+  }
+}
+
+// The first bucket is one like the others where it isn't said to be smaller.
+void check_buckets(Fields& fields, const ParallelConfig& parallel) {
+  const Field& first = *fields.find("parallel.first_bucket_mb");
+  if (first.origin != "default" &&
+      parallel.first_bucket_mb > parallel.bucket_mb) {
+    throw UsageError(
+        concat("parallel.first_bucket_mb: wanted at most "
+               "parallel.bucket_mb, ",
+               parallel.bucket_mb,
+               ", got ",
+               parallel.first_bucket_mb,
+               " (",
+               first.origin,
+               ")"));
   }
 }
 
@@ -72,17 +102,24 @@ void resolve_in_place(Fields& fields, Config& config) {
 }
 
 LoadedConfig load(std::vector<Setting> settings,
-                  std::span<const std::string> sets) {
+                  std::span<const std::string> sets,
+                  const FindSource& find_source) {
   for (const std::string& set : sets) {
     settings.push_back(parse_set_argument(set));
   }
-  const Base base = base_of(settings);
+  const Config asked = asked_by(settings);
+  const std::optional<SourceModel> source = find_source(asked);
+  const Base base = base_of(asked.model, source);
   LoadedConfig loaded;
   loaded.config.model = base.model;
   Fields fields;
   visit(fields, loaded.config);
   set_base_origin(fields, base.origin);
   apply_settings(fields, settings);
+  check_buckets(fields, loaded.config.parallel);
+  if (source) {
+    expect_model(*source, loaded.config.model);
+  }
   check_family(base, loaded.config);
   resolve_in_place(fields, loaded.config);
   validate(loaded.config);
@@ -106,15 +143,20 @@ mesh::Mesh mesh_on(const ParallelConfig& parallel, int ranks) {
 }  // namespace
 
 LoadedConfig load_config(const std::string& path,
-                         std::span<const std::string> sets) {
-  return load(path.empty() ? std::vector<Setting>() : read_settings(path),
-              sets);
+                         std::span<const std::string> sets,
+                         Start start) {
+  return load(
+      path.empty() ? std::vector<Setting>() : read_settings(path),
+      sets,
+      [start](const Config& asked) { return source_model(asked, start); });
 }
 
 LoadedConfig parse_config(std::string_view text,
                           const std::string& name,
                           std::span<const std::string> sets) {
-  return load(parse_settings(text, name), sets);
+  return load(parse_settings(text, name), sets, [](const Config&) {
+    return std::optional<SourceModel>();
+  });
 }
 
 void take_ranks(LoadedConfig& loaded, int ranks) {

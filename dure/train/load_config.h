@@ -8,6 +8,7 @@
 
 #include "dure/base/fields.h"
 #include "dure/train/config.h"
+#include "dure/train/starting_point.h"
 
 namespace dure::train {
 
@@ -16,13 +17,16 @@ struct LoadedConfig {
   Origins origins;  // key to "default", "run.toml:12", "--set", "preset x", ...
 };
 
-// Values in order, each over those before: defaults, the family's or the
-// preset's, the file's, those of --set. An empty path is no file. Throws
-// UsageError where anything is wrong.
+// Values in order, each over those before: defaults; those of the family, the
+// preset, or the model that the run starts from (source.h); the file's; those
+// of --set. An empty path is no file. Throws UsageError where anything is
+// wrong, and Error where train.from can't be read.
 LoadedConfig load_config(const std::string& path,
-                         std::span<const std::string> sets);
+                         std::span<const std::string> sets,
+                         Start start = Start::kNew);
 
-// As above, of a file's text; `name` is what messages call it.
+// As above, of a file's text; `name` is what messages call it. No other file is
+// read: of train.from nothing follows.
 LoadedConfig parse_config(std::string_view text,
                           const std::string& name,
                           std::span<const std::string> sets);

@@ -3,33 +3,29 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "dure/base/check.h"
-#include "dure/base/error_text.h"
 #include "dure/base/progress.h"
 #include "dure/comm/abandon.h"
 #include "dure/comm/activity.h"
 #include "dure/data/build_datasets.h"
 #include "dure/data/tokenizer/tokenizer.h"
-#include "dure/model/flops.h"
 #include "dure/train/check_replicas.h"
 #include "dure/train/combine.h"
 #include "dure/train/memory_report.h"
 #include "dure/train/metrics.h"
-#include "dure/train/peak.h"
 #include "dure/train/ramp_up.h"
 #include "dure/train/run_checkpoint.h"
 #include "dure/train/run_directories.h"
 #include "dure/train/run_facts.h"
+#include "dure/train/run_saver.h"
 #include "dure/train/same_files.h"
 #include "dure/train/segment.h"
+#include "dure/train/source.h"
+#include "dure/train/step_report.h"
 #include "dure/train/trainer.h"
 
 namespace dure::train {
@@ -83,15 +79,6 @@ std::optional<RunDirectories> directories_of(const Config& config,
       std::in_place, config, plan_of(config, {}, {}));
 }
 
-// Of all processes together.
-double peak_of(Rank& rank) {
-  comm::Communicator& world = rank.world();
-  const bool measures = rank.is_first() || !world.is_one_process();
-  const comm::Activity measuring(world, "measuring this machine");
-  return sum_over(world,
-                  measures ? measure_peak_flops(rank.stream.device()) : 0);
-}
-
 // The run itself: a trainer, its data and its files.
 class Run {
  public:
@@ -104,26 +91,27 @@ class Run {
         stop_(options.stop),
         start_how_(options.start),
         rank_(options_of(config, options.world)),
-        twin_(options.twin),
         directories_(directories_of(config, rank_)),
         start_(starting_point(options.start)),
+        source_(source_of_weights()),
         data_(first_rank_first(
             rank_.world(),
             [&] {
               return open_data(
                   config, order_after(start_, config), world(), log_);
             })),
-        trainer_(rank_, config),
-        flops_per_token_(
-            model::flops_per_token(config.model, config.data.sequence)),
-        peak_flops_(peak_of(rank_)) {
+        trainer_(rank_, config_),
+        report_(rank_, trainer_, log_),
+        saver_(
+            rank_, trainer_, documents_, {.log = log_, .twin = options.twin}) {
     DURE_CHECK(data_.train != nullptr,
                "no training data: set data.train to a prefix that `dure "
                "preprocess` wrote");
     documents_ = documents_of();
     if (!start_.empty()) {
       load_trainer(rank_, trainer_, start_, documents_, log_);
-      saved_step_ = trainer_.position().step;
+    } else if (!source_.empty()) {
+      load_source(rank_, trainer_, source_, log_);
     }
     if (config.log.trace) {
       rank_.stream.set_trace(&trace_);
@@ -143,17 +131,17 @@ class Run {
       log_.info(line);
     }
     open_files();
-    saved_step_ = first;  // nothing to save as yet
+    saver_.skip_this_step();
     try {
       run_steps();
       finish();
       test();
       note_end();
     } catch (const NotFinite&) {
-      save_last_whole(rank_.world());
+      saver_.save_last_whole();
       throw;
     } catch (const std::exception& error) {
-      save_over_twin(error);
+      saver_.save_over_twin(error);
       throw;
     }
   }
@@ -183,12 +171,37 @@ class Run {
     return found;
   }
 
+  // Of a run that has nothing to go on from. Where it names no tokenizer,
+  // theirs goes along.
+  Path source_of_weights() {
+    if (config_.train.device == Device::kSim) {
+      return {};
+    }
+    const Path source =
+        start_.empty() ? find_source(world(), config_, log_) : Path();
+    if (!config_.train.from.empty() && config_.data.tokenizer.empty()) {
+      tokenizer_from_ = source.empty() ? Path(start_) : source;
+      config_.data.tokenizer = unnamed_tokenizer(tokenizer_from_);
+    }
+    return source;
+  }
+
   RunDocuments documents_of() const {
     RunDocuments documents = {
         .tokenizer = {}, .data = data_.identity, .epochs = data_.epochs};
     if (rank_.is_first()) {
-      documents.tokenizer = data::tokenizer_documents(config_.data.tokenizer,
-                                                      config_.model.vocabulary);
+      if (!source_.empty()) {
+        expect_tokenizer(source_, config_);
+        documents.from = std::filesystem::absolute(source_).string();
+      } else if (!start_.empty()) {
+        documents.from = first_weights_of(start_);
+      }
+      documents.tokenizer =
+          tokenizer_from_.empty()
+              ? data::tokenizer_documents(config_.data.tokenizer,
+                                          config_.model.vocabulary)
+              : inherited_tokenizer(
+                    tokenizer_from_, config_.model.vocabulary, log_);
     }
     return documents;
   }
@@ -209,63 +222,18 @@ class Run {
                 "parallel.drain_every steps), then saving");
       advance();
       if (progress) {
-        progress->update(static_cast<std::uint64_t>(last_.step),
-                         progress_detail(last_));
+        progress->update(static_cast<std::uint64_t>(report_.step()),
+                         report_.progress());
       }
       if (due(config_.checkpoint.every) && !finished()) {
         stop_.answer(kAnswerWhileSaving);
-        save(rank_.world());
+        saver_.save();
       }
     }
     if (progress) {
       progress->finish(
-          progress_detail(last_),
+          report_.progress(),
           finished() ? Progress::End::kDone : Progress::End::kStopped);
-    }
-  }
-
-  // Once a step: what is saved, or was read, is not written again.
-  void save(comm::Communicator& ranks) {
-    const std::int64_t step = trainer_.position().step;
-    if (saved_step_ != step) {
-      saving_ = true;
-      save_trainer(rank_, trainer_, documents_, ranks);
-      saving_ = false;
-      saved_step_ = step;
-    }
-  }
-
-  // After an error: where all ranks of `ranks` come here with weights and
-  // states of one step, that step is saved. None leaves before all is written:
-  // who leaves ends the others.
-  void save_last_whole(comm::Communicator& ranks) {
-    try {
-      const std::int64_t step = trainer_.position().step;
-      const bool none = saving_ || !trainer_.is_whole();
-      if (any_of(ranks, none) || !all_same(ranks, step) ||
-          saved_step_ == step) {
-        return;
-      }
-      save(ranks);
-      ranks.run(comm::Barrier{});
-      if (rank_.is_first()) {
-        log_.warning(concat("the run ends by an error; step ",
-                            step,
-                            ", the last one, is saved: add --resume to go on"));
-      }
-    } catch (const std::exception& error) {
-      log_.warning(
-          concat("the last step could not be saved: ", message_of(error)));
-    }
-  }
-
-  // The world fails first, so that no rank waits there for this one.
-  void save_over_twin(const std::exception& error) {
-    rank_.world().abandon(error.what());
-    if (twin_ != nullptr) {
-      save_last_whole(*twin_);
-    } else if (rank_.world().size() == 1) {
-      save_last_whole(rank_.world());
     }
   }
 
@@ -280,10 +248,7 @@ class Run {
   }
 
   bool due(std::int64_t every) const {
-    return due(every, trainer_.position().step);
-  }
-  static bool due(std::int64_t every, std::int64_t step) {
-    return every > 0 && step % every == 0;
+    return is_due(every, trainer_.position().step);
   }
 
   void open_files() {
@@ -296,8 +261,8 @@ class Run {
       put_aside(config_, log_);
     }
     write_file_atomically(file("config.toml"), config_text_);
+    report_.open(file("metrics.jsonl"));
     const std::int64_t step = trainer_.position().step;
-    metrics_ = std::make_unique<MetricsFile>(file("metrics.jsonl"), step);
     run_file_ = std::make_unique<RunFile>(
         file("run.json"),
         RunStart{.time = started_,
@@ -305,7 +270,7 @@ class Run {
                  .step = step,
                  .ranks = world().size(),
                  .back_end = world().back_end(),
-                 .peak_flops = peak_flops_,
+                 .peak_flops = report_.peak_flops(),
                  .hosts = hosts,
                  .data = facts_of(config_.data, data_)},
         step > 0 ? RunFile::Before::kKept : RunFile::Before::kDropped,
@@ -322,22 +287,20 @@ class Run {
     const std::vector<StepResult> results = steps(count);
     const double seconds = monotonic_seconds() - start;
     record_step(results.back().step, start, seconds);
-    tokens_ = tokens;
-    for (const StepResult& result : results) {
-      take(result, seconds / static_cast<double>(count));
-    }
-    last_.validation_loss = validate();
+    report_.take(
+        {.results = results, .seconds = seconds, .tokens_before = tokens});
+    const std::optional<double> validation_loss = validate();
     if (due(config_.train.check_replicas_every)) {
       check_replicas(rank_, trainer_);
     }
-    write(last_);
+    report_.write_last(validation_loss);
   }
 
   // The first ones touch all memory for the first time, and what the system
   // has to do for that may take a while.
   std::vector<StepResult> steps(std::int64_t count) {
     std::optional<comm::Activity> first;
-    if (last_.step == 0) {
+    if (report_.step() == 0) {
       first.emplace(rank_.world(), "the first step");
     }
     return trainer_.steps(*data_.train, static_cast<int>(count));
@@ -350,44 +313,6 @@ class Run {
                      .start_seconds = start,
                      .seconds = seconds,
                      .row = TraceRow::kStep});
-    }
-  }
-
-  // All but the last one are written: that one may get a validation loss.
-  void take(const StepResult& result, double seconds) {
-    if (result.skipped && rank_.is_first()) {
-      log_.warning(concat("step ",
-                          result.step,
-                          ": ",
-                          *result.skipped,
-                          " is not finite; update left out"));
-    }
-    tokens_ += result.tokens;
-    const double rate = static_cast<double>(result.tokens) / seconds;
-    rate_.add(static_cast<double>(result.tokens), seconds);
-    last_ = {.step = result.step,
-             .loss = result.loss,
-             .learning_rate = result.learning_rate,
-             .grad_norm = result.grad_norm,
-             .tokens = tokens_,
-             .tokens_per_second = rate,
-             .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
-             .validation_loss = {},
-             .skipped = result.skipped};
-    if (result.step < trainer_.position().step) {
-      write(last_);
-    }
-  }
-
-  void write(Metrics& metrics) {
-    if (metrics_ != nullptr &&
-        (due(config_.log.every, metrics.step) || metrics.validation_loss ||
-         metrics.skipped || metrics.step >= config_.train.steps)) {
-      if (metrics.step == trainer_.position().step) {
-        metrics.communicated = communicated();
-      }
-      const comm::Activity writing(world(), "writing metrics.jsonl");
-      metrics_->append(metrics);
     }
   }
 
@@ -404,9 +329,7 @@ class Run {
         (!due(config_.train.evaluate_every) && !finished())) {
       return std::nullopt;
     }
-    const std::optional<double> loss = evaluate(*data_.validation);
-    validation_loss_ = loss ? loss : validation_loss_;
-    return loss;
+    return evaluate(*data_.validation);
   }
 
   // Of a run that has made all its steps and saved them, once.
@@ -432,62 +355,9 @@ class Run {
                   rank_.is_first() && has_test_loss(file("metrics.jsonl")));
   }
 
-  // Axes on which there is another rank to talk to.
-  std::set<std::string> shared_axes() {
-    const parallel::ReplicaGroups& groups = trainer_.replica().store().groups();
-    std::set<std::string> axes;
-    using Ranks = const comm::Communicator*;
-    for (Ranks ranks : {Ranks(&rank_.world()),
-                        Ranks(&rank_.data()),
-                        Ranks(&rank_.pipe()),
-                        Ranks(rank_.tensor().ranks),
-                        Ranks(rank_.ends()),
-                        Ranks(groups.shard.get()),
-                        Ranks(groups.replicate.get())}) {
-      if (ranks != nullptr && ranks->size() > 1) {
-        axes.insert(ranks->axis());
-      }
-    }
-    return axes;
-  }
-
-  // Since the last time.
-  std::map<std::string, std::map<std::string, std::uint64_t>> communicated() {
-    std::map<std::string, std::map<std::string, std::uint64_t>> bytes;
-    const std::set<std::string> shared = shared_axes();
-    for (const auto& [axis, counts] : rank_.world().traffic().by_axis()) {
-      for (int k = 0; k < comm::kKinds; ++k) {
-        const auto kind = static_cast<comm::Kind>(k);
-        const std::uint64_t now = counts[static_cast<std::size_t>(k)].bytes;
-        const std::uint64_t before =
-            std::exchange(communicated_[{axis, kind}], now);
-        if (now > before && shared.contains(axis)) {
-          bytes[axis][comm::name_of(kind)] = now - before;
-        }
-      }
-    }
-    return bytes;
-  }
-
-  std::string progress_detail(const Metrics& metrics) const {
-    std::string text =
-        fmt::format("step {}/{}  loss {:.4f}  {} tokens/s  {:.0f} % of peak",
-                    metrics.step,
-                    config_.train.steps,
-                    metrics.loss,
-                    with_prefix(rate_.value()),
-                    100 * rate_.value() * flops_per_token_ / peak_flops_);
-    if (validation_loss_) {
-      text += fmt::format("  validation {:.4f} (perplexity {:.2f})",
-                          *validation_loss_,
-                          std::exp(*validation_loss_));
-    }
-    return text;
-  }
-
   void finish() {
     stop_.answer(kAnswerWhileSaving);
-    save(rank_.world());
+    saver_.save();
     comm::Communicator& world = rank_.world();
     const auto memory =
         gather_texts(world, memory_json(world.rank(), rank_.arena.ledger()));
@@ -526,25 +396,19 @@ class Run {
   Start start_how_;
   bool stopped_ = false;
   Rank rank_;
-  comm::Communicator* twin_;
   std::optional<RunDirectories> directories_;  // the first rank's
   std::string start_;                          // a checkpoint; empty: none
+  // Whose tokenizer is taken; empty: data.tokenizer. source_ sets it.
+  Path tokenizer_from_;
+  Path source_;  // of first weights; empty: a checkpoint, or they are drawn
   data::Datasets data_;
   Trainer trainer_;
-  double flops_per_token_;
-  RecentRate rate_{/*window_seconds=*/10};  // of tokens
-  double peak_flops_;
   RunDocuments documents_;  // the first rank's
-  std::optional<std::int64_t> saved_step_;
+  StepReport report_;
+  RunSaver saver_;
   bool tested_ = false;
-  bool saving_ = false;
-  std::unique_ptr<MetricsFile> metrics_;
   std::unique_ptr<RunFile> run_file_;  // the first rank's
   Trace trace_;
-  Metrics last_;
-  std::int64_t tokens_ = 0;
-  std::optional<double> validation_loss_;
-  std::map<std::pair<std::string, comm::Kind>, std::uint64_t> communicated_;
 };
 
 }  // namespace

@@ -97,7 +97,8 @@ checkpoint::CheckpointPlan plan_of(const Config& config,
                                    const RunDocuments& documents) {
   checkpoint::CheckpointContent content = content_of(config, position);
   content.documents = documents.tokenizer;
-  const TrainerFile file = trainer_file(config, position, documents.data);
+  TrainerFile file = trainer_file(config, position, documents.data);
+  file.from = documents.from;
   content.documents[checkpoint::kTrainerFile] = to_json(file);
   content.manifest.config_hash = hash_of(file.settings);
   return checkpoint::plan_checkpoint(std::move(content));
@@ -154,7 +155,7 @@ void load_trainer(Rank& rank,
   trainer.set_position(before.position);
 }
 
-std::string tokenizer_of(const Path& folder) {
+std::string tokenizer_in(const Path& folder) {
   if (data::holds_tokenizer(folder)) {
     return folder.string();
   }
@@ -165,11 +166,23 @@ std::string tokenizer_of(const Path& folder) {
           : "";
   // A path that somebody else's file names is not followed: what is to be had
   // from it is in the checkpoint.
-  if (spec != data::kBytesTokenizer) {
+  return spec == data::kBytesTokenizer ? spec : "";
+}
+
+std::string tokenizer_of(const Path& folder) {
+  std::string spec = tokenizer_in(folder);
+  if (spec.empty()) {
     throw UsageError(concat(folder.string(),
                             " holds no tokenizer; name one with --tokenizer"));
   }
   return spec;
+}
+
+std::string first_weights_of(const Path& checkpoint) {
+  const Path file = checkpoint / checkpoint::kTrainerFile;
+  return std::filesystem::exists(file)
+             ? trainer_file_from(read_regular_file(file), file.string()).from
+             : "";
 }
 
 }  // namespace dure::train

@@ -40,7 +40,13 @@ void load_trainer(Rank& rank,
                   const Log& log);
 
 // What load_tokenizer() takes, for the tokenizer that a checkpoint or a Hugging
-// Face model, as find_weights() returned it, was trained with.
+// Face model, as find_weights() returned it, was trained with. Where it has
+// none: nothing, and of tokenizer_of() a UsageError.
+std::string tokenizer_in(const Path& folder);
 std::string tokenizer_of(const Path& folder);
+
+// Where the weights came from that the checkpoint's run started from; empty:
+// they were drawn.
+std::string first_weights_of(const Path& checkpoint);
 
 }  // namespace dure::train

@@ -19,6 +19,7 @@ struct RunDocuments {
   std::map<std::string, std::string> tokenizer = {};  // its files
   data::DataIdentity data = {};
   std::int64_t epochs = 0;  // of the training data
+  std::string from = {};    // where the first weights came from
 };
 
 // The order in which a run deals its samples that goes on from `checkpoint`, or

@@ -49,6 +49,30 @@ void expect_own(const Path& root,
   }
 }
 
+Path plain(const Path& path) {
+  const Path whole = std::filesystem::weakly_canonical(path);
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+// A run's own checkpoints are what it goes on from, or puts aside.
+void expect_elsewhere(const Path& from, const Path& root) {
+  if (from.empty()) {
+    return;
+  }
+  const Path source = plain(from);
+  const Path own = plain(root);
+  if (source == own || source.parent_path() == own ||
+      source / "checkpoints" == own) {
+    throw UsageError(concat("train.from = ",
+                            from.string(),
+                            " is where this run saves its own checkpoints, ",
+                            root.string(),
+                            ": ",
+                            kOtherDirectory,
+                            ", or, to go on from it, add --resume"));
+  }
+}
+
 std::optional<Path> find_to_resume(const Path& root, const Log& log) {
   const checkpoint::Newest newest =
       checkpoint::find_newest(root, checkpoint::Look::kSums);
@@ -83,6 +107,9 @@ std::optional<Path> find_starting_point(const Config& config,
                                         Start start,
                                         const Log& log) {
   const Path root = config.checkpoint.directory;
+  if (start != Start::kResume) {
+    expect_elsewhere(config.train.from, root);
+  }
   const std::vector<StepFolder> folders = checkpoint::step_folders(root);
   expect_own(root, folders, config.model);
   if (start == Start::kResume) {

@@ -150,6 +150,9 @@ std::string to_json(const TrainerFile& file) {
   if (file.data) {
     json["data"] = *file.data;
   }
+  if (!file.from.empty()) {
+    json["from"] = file.from;
+  }
   // Where earlier versions look for it.
   json["sequence"] = whole(file.settings, "data.sequence");
   return json.dump(2);
@@ -165,6 +168,7 @@ TrainerFile trainer_file_from(std::string_view text,
                    .consumed = fields.whole("consumed_samples")},
       .optimizer = fields.text("optimizer"),
       .tokenizer = fields.text_or("tokenizer", ""),
+      .from = fields.text_or("from", ""),
       .settings = texts_from(fields, "settings"),
       .data = {}};
   if (fields.has("data")) {

@@ -19,6 +19,7 @@ struct TrainerFile {
   Position position;
   std::string optimizer = {};  // its name
   std::string tokenizer = {};  // data.tokenizer of the run
+  std::string from = {};       // the folder of its first weights; empty: drawn
   // Keys of the configuration that samples and updates depend on, as TOML:
   // "train.global_batch" -> "8". Empty in files of versions before it.
   std::map<std::string, std::string> settings = {};

@@ -17,6 +17,9 @@ constexpr std::array kVocabularies = {
 constexpr const char* kMerges = "merges.txt";
 constexpr std::array kNeighbours = {
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"};
+// Of how a model is spoken to: nothing of it is read for the tokenizer.
+constexpr std::array kCompanions = {
+    "chat_template.jinja", "chat_template.json", "generation_config.json"};
 
 // A link to nothing is there, too: reading it says what is wrong with it.
 bool is_there(const Path& path) {
@@ -108,6 +111,9 @@ std::map<std::string, std::string> tokenizer_files_in(const Path& folder) {
     add_if_there(folder, name, files);
   }
   add_if_there(folder, kMerges, files);
+  for (const char* name : kCompanions) {
+    add_if_there(folder, name, files);
+  }
   return texts_by_name(std::move(files));
 }
 

@@ -36,7 +36,8 @@ std::vector<TokenizerFile> read_files_beside(const Path& folder);
 bool holds_tokenizer(const Path& folder);
 
 // Every file of a tokenizer that the folder holds, whether or not it would be
-// read, text by name: what a copy of a model takes along.
+// read, and those that say how the model is spoken to (chat_template.jinja,
+// generation_config.json), text by name: what a copy of a model takes along.
 std::map<std::string, std::string> tokenizer_files_in(const Path& folder);
 
 std::map<std::string, std::string> texts_by_name(

@@ -1,0 +1,166 @@
+// Ranks that should hold the same and do not: which weight, and whose.
+#include <gmock/gmock.h>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/launch/run_ranks.h"
+#include "dure/train/check_replicas.h"
+#include "dure/train/trainer.h"
+#include "tests/small_run.h"
+
+namespace dure {
+namespace {
+
+using train::Config;
+
+Config drift_config() {
+  Config config = small_gpt();
+  config.train.global_batch = 8;
+  config.train.micro_batch = 1;
+  config.parallel.sums = train::Sums::kRanked;
+  config.parallel.bucket_mb = 0.02;
+  return train::resolve(config);
+}
+
+struct Drift {
+  int ranks;
+  int drifts;  // this one
+  std::int64_t zero;
+  std::int64_t zero_group;
+  const char* said;
+};
+
+void let_drift(comm::Communicator& world,
+               const Config& of_run,
+               const Drift& drift,
+               std::string& weight) {
+  Config config = of_run;
+  config.train.global_batch = world.size();
+  config.parallel.data = world.size();
+  config.parallel.zero = drift.zero;
+  config.parallel.zero_group = drift.zero_group;
+  train::Rank rank({.world = &world});
+  train::Trainer trainer(rank, config);
+  train::check_replicas(rank, trainer);  // as yet they are alike
+  if (world.rank() == drift.drifts) {
+    const parallel::Kept& kept = trainer.replica().store().kept()[1];
+    kept.value.data()[7] += 1e-6F;
+    weight = trainer.replica()
+                 .parameters()
+                 .all()[static_cast<std::size_t>(kept.weight)]
+                 .name;
+  }
+  train::check_replicas(rank, trainer);
+}
+
+// A weight that has changed on one rank alone is named, and that rank, whatever
+// the order of ranks in the group that compares.
+TEST(ReplicaDrift, NamesAReplicaThatDrifted) {
+  for (const Drift& drift :
+       {Drift{3, 2, 0, 0, "rank 2 has drifted from ranks 0, 1."},
+        Drift{3, 0, 0, 0, "rank 0 has drifted from ranks 1, 2."},
+        Drift{4, 1, 1, 2, "rank 1 has drifted from ranks 0, 2, 3."},
+        Drift{6, 3, 3, 2, "rank 3 has drifted from ranks 1, 5."},
+        Drift{2, 1, 0, 0, "rank 0 differs from rank 1, and nothing tells"}}) {
+    SCOPED_TRACE(drift.said);
+    std::string weight;
+    try {
+      launch::run_ranks({.ranks = drift.ranks}, [&](comm::Communicator& world) {
+        let_drift(world, drift_config(), drift, weight);
+      });
+      FAIL() << "nobody noticed";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(),
+                  testing::AllOf(testing::HasSubstr(" " + weight + " "),
+                                 testing::HasSubstr(drift.said)));
+    }
+  }
+}
+
+// Of four tensor ranks the third changes what they all hold, then what it holds
+// with the fourth: a key-value head, of two.
+TEST(ReplicaDrift, NamesATensorRankThatDrifted) {
+  Config shared = drift_config();
+  shared.model.heads = 4;
+  shared.model.kv_heads = 2;
+  shared.parallel.data = 1;
+  shared.parallel.tensor = 4;
+  const auto error_of = [&](const char* name, std::int64_t zero) {
+    const auto drift = [&](comm::Communicator& world) {
+      Config of_ranks = shared;
+      of_ranks.parallel.zero = zero;
+      train::RankOptions options = train::rank_options(of_ranks);
+      options.world = &world;
+      train::Rank rank(options);
+      train::Trainer trainer(rank, of_ranks);
+      train::check_replicas(rank, trainer);
+      for (const parallel::Kept& kept : trainer.replica().store().kept()) {
+        const auto& all = trainer.replica().parameters().all();
+        if (world.rank() == 3 &&
+            all[static_cast<std::size_t>(kept.weight)].name == name) {
+          kept.value.data()[kept.value.elements() - 1] += 1e-3F;
+        }
+      }
+      train::check_replicas(rank, trainer);
+    };
+    try {
+      launch::run_ranks({.ranks = 4}, drift);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  for (const std::int64_t zero : {0, 3}) {
+    EXPECT_THAT(error_of("blocks.0.mlp.down.bias", zero),
+                testing::AllOf(testing::HasSubstr("blocks.0.mlp.down.bias"),
+                               testing::HasSubstr(
+                                   "rank 3 has drifted from ranks 0, 1, 2.")));
+    EXPECT_THAT(
+        error_of("blocks.1.attention.qkv.weight", zero),
+        testing::AllOf(testing::HasSubstr("blocks.1.attention.qkv.weight"),
+                       testing::HasSubstr("tensor axis"),
+                       testing::HasSubstr("rank 2 differs from rank 3")));
+    EXPECT_EQ(error_of("blocks.0.mlp.up.weight", zero), "");
+  }
+}
+
+// The rows that the head and the embedding share stand on both ends.
+TEST(ReplicaDrift, NamesAnEndOfThePipelineThatDrifted) {
+  Config staged = drift_config();
+  staged.model.tie_embeddings = true;
+  staged.parallel.data = 1;
+  staged.parallel.pipeline = 3;
+  for (const std::int64_t zero : {0, 3}) {
+    staged.parallel.zero = zero;
+    try {
+      launch::run_ranks({.ranks = 3}, [&](comm::Communicator& world) {
+        train::RankOptions options = train::rank_options(staged);
+        options.world = &world;
+        train::Rank rank(options);
+        train::Trainer trainer(rank, staged);
+        train::check_replicas(rank, trainer);
+        for (const parallel::Kept& kept : trainer.replica().store().kept()) {
+          const auto& all = trainer.replica().parameters().all();
+          if (world.rank() == 2 &&
+              all[static_cast<std::size_t>(kept.weight)].name ==
+                  "embedding.token.weight") {
+            kept.value.data()[5] += 1e-3F;
+          }
+        }
+        train::check_replicas(rank, trainer);
+      });
+      FAIL() << "nobody noticed";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(),
+                  testing::AllOf(testing::HasSubstr("embedding.token.weight"),
+                                 testing::HasSubstr("the tied axis"),
+                                 testing::HasSubstr("rank 0 differs from rank "
+                                                    "2")));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dure
