@@ -62,9 +62,10 @@ std::string first_characters(std::string_view text, std::size_t most) {
   return std::string(text.substr(0, bytes));
 }
 
-Progress::Progress(std::string label, std::uint64_t total)
+Progress::Progress(std::string label, std::uint64_t total, Lines lines)
     : label_(std::move(label)),
       total_(total),
+      lines_(lines),
       terminal_(::isatty(STDERR_FILENO) == 1),
       start_(Clock::now()),
       shown_(start_) {}
@@ -95,24 +96,29 @@ void Progress::update(std::uint64_t done, std::string_view detail) {
   const auto now = Clock::now();
   const auto pause = terminal_ ? std::chrono::milliseconds(250)
                                : std::chrono::milliseconds(10000);
-  if (now - shown_ < pause) {
+  if (now - shown_ < pause || (!terminal_ && lines_ == Lines::kAsked)) {
     return;
   }
   shown_ = now;
-  show(line(done, detail), false);
+  show(line(done, detail), Line::kRedrawn);
+}
+
+void Progress::print(std::uint64_t done, std::string_view detail) {
+  shown_ = Clock::now();
+  show(line(done, detail), Line::kStays);
 }
 
 void Progress::finish(std::string_view detail) {
   show(fmt::format(
            "{}  done in {}  {}", label_, duration_text(seconds()), detail),
-       true);
+       Line::kStays);
 }
 
-void Progress::show(const std::string& line, bool last) {
+void Progress::show(const std::string& line, Line kind) {
   if (!can_write(STDERR_FILENO, 0)) {
     return;  // nobody reads, and the work is not to wait for it
   }
-  const bool redrawn = terminal_ && !last;
+  const bool redrawn = terminal_ && kind == Line::kRedrawn;
   const std::string text = printable(line);
   const std::string shown = redrawn ? cut_to_terminal(text) : text;
   const char* start = terminal_ ? "\r\033[K" : "";

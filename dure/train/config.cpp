@@ -246,8 +246,10 @@ void visit(Fields& fields, CheckpointConfig& c) {
 void visit(Fields& fields, LogConfig& c) {
   fields.section("log", "What is written about a run.");
   fields.text("directory", c.directory, "Where the files of a run go.");
-  fields.whole(
-      "every", c.every, "Steps between lines on the terminal.", {.least = 1});
+  fields.whole("every",
+               c.every,
+               "Steps between lines of progress; 0: a line every ten seconds, "
+               "or one that is redrawn. metrics.jsonl has every step.");
   fields.flag("trace", c.trace, "Whether to write trace.json, of every step.");
 }
 

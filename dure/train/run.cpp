@@ -190,7 +190,9 @@ class Run {
     std::optional<Progress> progress;
     if (rank_.is_first()) {
       progress.emplace("train",
-                       static_cast<std::uint64_t>(config_.train.steps - first));
+                       static_cast<std::uint64_t>(config_.train.steps - first),
+                       config_.log.every > 0 ? Progress::Lines::kAsked
+                                             : Progress::Lines::kByTime);
     }
     while (!finished() && !stop_asked()) {
       stop_.answer(
@@ -198,10 +200,10 @@ class Run {
               ? "stopping after this step, then saving"
               : "stopping when the pipeline has drained (after at most "
                 "parallel.drain_every steps), then saving");
+      const std::int64_t before = trainer_.position().step;
       advance();
       if (progress) {
-        progress->update(static_cast<std::uint64_t>(last_.step - first),
-                         progress_detail(last_));
+        show(*progress, before, first);
       }
       if (due(config_.checkpoint.every) && !finished()) {
         stop_.answer(kAnswerWhileSaving);
@@ -210,6 +212,17 @@ class Run {
     }
     if (progress) {
       progress->finish(progress_detail(last_));
+    }
+  }
+
+  // A line that stays every log.every steps. Of a segment it is the last one's.
+  void show(Progress& progress, std::int64_t before, std::int64_t first) {
+    const auto done = static_cast<std::uint64_t>(last_.step - first);
+    const std::int64_t every = config_.log.every;
+    if (every > 0 && last_.step / every > before / every) {
+      progress.print(done, progress_detail(last_));
+    } else {
+      progress.update(done, progress_detail(last_));
     }
   }
 
@@ -269,10 +282,7 @@ class Run {
   }
 
   bool due(std::int64_t every) const {
-    return due(every, trainer_.position().step);
-  }
-  static bool due(std::int64_t every, std::int64_t step) {
-    return every > 0 && step % every == 0;
+    return every > 0 && trainer_.position().step % every == 0;
   }
 
   void open_files() {
@@ -355,9 +365,7 @@ class Run {
   }
 
   void write(Metrics& metrics) {
-    if (metrics_ != nullptr &&
-        (due(config_.log.every, metrics.step) || metrics.validation_loss ||
-         metrics.skipped || metrics.step >= config_.train.steps)) {
+    if (metrics_ != nullptr) {
       if (metrics.step == trainer_.position().step) {
         metrics.communicated = communicated();
       }
