@@ -215,11 +215,12 @@ class Run {
     }
   }
 
-  // A line that stays every log.every steps. Of a segment it is the last one's.
+  // A line that stays every log.every steps; after the last comes another. Of a
+  // segment it is the last one's.
   void show(Progress& progress, std::int64_t before, std::int64_t first) {
     const auto done = static_cast<std::uint64_t>(last_.step - first);
     const std::int64_t every = config_.log.every;
-    if (every > 0 && last_.step / every > before / every) {
+    if (every > 0 && last_.step / every > before / every && !finished()) {
       progress.print(done, progress_detail(last_));
     } else {
       progress.update(done, progress_detail(last_));
