@@ -66,7 +66,8 @@ void visit(Fields& fields, TrainConfig& c) {
   fields.whole("micro_batch",
                c.micro_batch,
                "Samples that go through the model at once; auto: the most, up "
-               "to 8, that divide every global batch.",
+               "to 8, that divide a rank's share of every global batch, so it "
+               "depends on how many ranks there are.",
                {.least = 1, .most = kMostBatch, .automatic = 0});
   fields.wholes("batch_rampup",
                 c.batch_rampup,
@@ -180,8 +181,9 @@ void visit(Fields& fields, ParallelConfig& c) {
   fields.choice("sums",
                 c.sums,
                 "ranked: gradients are added up in the order of the samples, "
-                "and what tensor ranks add up in their order, so that neither "
-                "data, zero nor the back end changes a bit.",
+                "and what tensor ranks add up in their order, so that, for the "
+                "same train.micro_batch, neither data, zero nor the back end "
+                "changes a bit.",
                 kSums);
 }
 
