@@ -9,12 +9,15 @@
 // bytes. Prefill (reading the prompt) is not in the figures: a round's time is
 // that of N tokens less that of the first.
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "bench/spread.h"
 #include "dure/base/random.h"
+#include "dure/base/team.h"
 #include "dure/base/trace.h"
 #include "dure/model/presets.h"
 #include "dure/model/weights.h"
@@ -34,12 +37,17 @@ struct Options {
 // Bytes a second at which all cores read memory that no cache holds.
 double read_rate() {
   static const std::vector<std::uint64_t> memory(std::size_t{64} << 20, 1);
+  constexpr std::size_t kPieces = 64;
+  Team team(0);
+  std::array<std::uint64_t, kPieces> sums{};
   const double start = monotonic_seconds();
-  std::uint64_t sum = 0;
-#pragma omp parallel for reduction(+ : sum)
-  for (std::size_t i = 0; i < memory.size(); ++i) {
-    sum += memory[i];
-  }
+  team.run(kPieces, [&](std::int64_t piece, int) {
+    const auto begin = memory.begin() + piece * (memory.size() / kPieces);
+    sums[static_cast<std::size_t>(piece)] = std::accumulate(
+        begin, begin + memory.size() / kPieces, std::uint64_t{0});
+  });
+  const std::uint64_t sum =
+      std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
   const double seconds = monotonic_seconds() - start;
   // The sum is printed nowhere, but the compiler cannot know that it is right.
   return sum == memory.size()

@@ -4,7 +4,7 @@
 //
 // The unit is what oneDNN's sgemm reaches on 2048 x 768 x 3072 (N 3072) in the
 // same process, measured in turns with each product: the machine's own speed,
-// load and clock cancel out. Medians. On one thread (OMP_NUM_THREADS=1) by that
+// load and clock cancel out. Medians. On one thread (taskset -c 0) by that
 // thread's CPU time, which other processes do not count in. Operands lie in an
 // arena, as in training.
 #include <algorithm>
@@ -12,7 +12,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <omp.h>
 #include <string>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #endif
 
+#include "dure/base/limits.h"
 #include "dure/kernels/matmul.h"
 #include "dure/tensor/arena.h"
 
@@ -81,7 +81,7 @@ std::vector<Problem> smoke_problems() {
 double seconds_now() {
   timespec now{};
   ::clock_gettime(
-      omp_get_max_threads() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC,
+      usable_processors() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC,
       &now);
   return static_cast<double>(now.tv_sec) +
          1e-9 * static_cast<double>(now.tv_nsec);
@@ -222,7 +222,7 @@ int run(int argc, char** argv) {
   Arena arena;
   Product unit_product(arena, unit);
   std::printf("%d threads; GFLOP/s; the unit is sgemm, M %ld, N %ld, K %ld\n\n",
-              omp_get_max_threads(),
+              usable_processors(),
               unit.M,
               unit.N,
               unit.K);

@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <omp.h>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -338,7 +337,7 @@ inline void Problem::attentions(Problem& p, const Line& line) {
   const Tensor y = p.normal({N, shape.heads * shape.head_dim});
   const Tensor lse = p.normal({N, shape.heads});
   const Tensor scratch =
-      p.normal({attention_scratch(shape, omp_get_max_threads())});
+      p.normal({attention_scratch(shape, p.stream_.team().members())});
   const kernels::Attention forward = {.y = y,
                                       .lse = lse,
                                       .qkv = qkv,

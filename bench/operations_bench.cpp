@@ -19,6 +19,8 @@
 #include "bench/operation_problems.h"
 #include "bench/sgemm_rate.h"
 #include "bench/spread.h"
+#include "dure/base/limits.h"
+#include "dure/base/team.h"
 
 namespace dure::bench {
 namespace {
@@ -35,12 +37,17 @@ double triad_rate() {
   static std::vector<float> a(kElements);
   static const std::vector<float> b(kElements, 1.0F);
   static const std::vector<float> c(kElements, 2.0F);
+  constexpr std::int64_t kPiece = kElements / 64;
+  Team team(0);
   const double start = monotonic_seconds();
-#pragma omp parallel for schedule(static)
-  for (std::int64_t i = 0; i < kElements; ++i) {
-    a[static_cast<std::size_t>(i)] =
-        b[static_cast<std::size_t>(i)] + 3.0F * c[static_cast<std::size_t>(i)];
-  }
+  team.run(64, [&](std::int64_t piece, int) {
+    const std::int64_t first = piece * kPiece;
+    std::transform(b.begin() + first,
+                   b.begin() + first + kPiece,
+                   c.begin() + first,
+                   a.begin() + first,
+                   [](float x, float y) { return x + 3.0F * y; });
+  });
   return 12.0 * static_cast<double>(kElements) / (monotonic_seconds() - start);
 }
 
@@ -146,7 +153,7 @@ Options parse(int argc, char** argv) {
 
 void run(const Options& options) {
   std::printf("%d threads, triad %.1f GB/s, sgemm %.1f GFLOP/s\n",
-              omp_get_max_threads(),
+              usable_processors(),
               1e-9 * triad_rate(),
               1e-9 * sgemm_rate());
   for (const std::string& path : options.files) {

@@ -45,10 +45,8 @@ function(dure_test name)
   if(DURE_SANITIZE AND ARG_LABEL STREQUAL slow)
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
-  # Tests run side by side: an OpenMP thread that waits must leave the core.
   set_tests_properties(${test_name} PROPERTIES
-    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}"
-    ENVIRONMENT OMP_WAIT_POLICY=passive)
+    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}")
 endfunction()
 
 function(dure_library name)

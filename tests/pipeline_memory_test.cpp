@@ -42,10 +42,12 @@ std::vector<Measured> measure(const Config& config) {
       {.ranks = static_cast<int>(measured.size())},
       [&](comm::Communicator& world) {
         Measured& here = measured[static_cast<std::size_t>(world.rank())];
-        here.predicted = plan::predict_rank_memory(config, world.rank());
+        Config planned = config;
+        planned.train.threads = world.options().threads;
+        here.predicted = plan::predict_rank_memory(planned, world.rank());
         here.predicted_high_water =
             plan::predict_rank_memory(
-                config, world.rank(), plan::MicroBatches::kAll)
+                planned, world.rank(), plan::MicroBatches::kAll)
                 .high_water;
         train::RankOptions options = train::rank_options(config);
         options.world = &world;

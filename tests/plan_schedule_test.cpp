@@ -95,7 +95,7 @@ TEST(PlanSchedule, SaysWhatWouldDo) {
   const std::string sizes = "--stages 4 --micro-batches 10 --schedule ";
   for (const auto& [arguments, words] : {
            std::pair{"interleaved", "8 or 12 would do"},
-           {"interleave", "did you mean \"interleaved\"?"},
+           {"interleave", "did you mean interleaved?"},
            {"gpipe --virtual-stages 2", "parallel.virtual_stages = 1, got 2"},
            {"pipedream-2bw", "8 or 12 would do"},
            {"pipedream-2bw --update-every 2", "wanted 4 or more, got 2"},

@@ -128,7 +128,9 @@ TEST(TensorMemory, IsAsPredicted) {
       plan::MemoryPrediction predicted;
       on_ranks(config, [&](Rank& rank, Trainer& trainer) {
         if (rank.is_first()) {
-          predicted = plan::predict_memory(config);
+          Config planned = config;
+          planned.train.threads = rank.world().options().threads;
+          predicted = plan::predict_memory(planned);
         }
         rank.world().run(comm::Barrier{});
         trainer.step(small_data());

@@ -255,15 +255,14 @@ TEST_P(Zero, MovesThePublishedElements) {
 }
 
 // With as many threads as a rank of the run has: workspace depends on it.
-plan::MemoryPrediction predict(const Config& config) {
-  plan::MemoryPrediction predicted;
+plan::MemoryPrediction predict(Config config) {
   launch::run_ranks({.ranks = static_cast<int>(config.parallel.data)},
                     [&](comm::Communicator& world) {
                       if (world.rank() == 0) {
-                        predicted = plan::predict_memory(config);
+                        config.train.threads = world.options().threads;
                       }
                     });
-  return predicted;
+  return plan::predict_memory(config);
 }
 
 void expect_predicted(const Config& config) {

@@ -74,7 +74,7 @@ def folder_for_commands(parent, build):
 
 
 def printed_by(command, folder, build):
-    environment = dict(os.environ, OMP_WAIT_POLICY="passive",
+    environment = dict(os.environ,
                        PATH=f"{build / 'bin'}:{os.environ['PATH']}")
     try:
         result = subprocess.run(["bash", "-c", command], cwd=folder, text=True,

@@ -28,16 +28,17 @@ std::string concat(const Args&... args) {
   return out.str();
 }
 
-// Throws Error("message [file:line]").
-[[noreturn]] void fail(const char* file, int line, const std::string& message);
+// Throws Error(message).
+[[noreturn]] void fail(const std::string& message);
 
 }  // namespace dure
 
 // DURE_CHECK(condition, parts of the message...). The message says what was
-// wanted and what came, with the values: it is read in a log of 512 ranks.
-#define DURE_CHECK(condition, ...)                                   \
-  do {                                                               \
-    if (!(condition)) [[unlikely]] {                                 \
-      ::dure::fail(__FILE__, __LINE__, ::dure::concat(__VA_ARGS__)); \
-    }                                                                \
+// wanted and what came, with the values: it is read in a log of 512 ranks, by
+// those who run them; where in our sources it was found is nothing to them.
+#define DURE_CHECK(condition, ...)               \
+  do {                                           \
+    if (!(condition)) [[unlikely]] {             \
+      ::dure::fail(::dure::concat(__VA_ARGS__)); \
+    }                                            \
   } while (false)

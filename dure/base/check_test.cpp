@@ -5,14 +5,12 @@
 namespace dure {
 namespace {
 
-TEST(Check, SaysWhatCameAndWhere) {
+TEST(Check, SaysWhatCame) {
   try {
     DURE_CHECK(1 > 2, "wanted ", 2, ", got ", 1);
     FAIL();
   } catch (const Error& error) {
-    const std::string text = error.what();
-    EXPECT_NE(text.find("wanted 2, got 1"), std::string::npos);
-    EXPECT_NE(text.find("check_test.cpp"), std::string::npos);
+    EXPECT_STREQ(error.what(), "wanted 2, got 1");
   }
 }
 

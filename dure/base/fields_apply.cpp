@@ -33,12 +33,12 @@ std::string nearest_key(const Fields& fields, const std::string& key) {
                               setting.text));
     }
   }
+  const std::string meant = nearest_key(fields, setting.key);
   throw UsageError(concat(setting.where,
                           ": unknown key ",
                           shown_name(setting.key),
-                          "; did you mean ",
-                          nearest_key(fields, setting.key),
-                          "?"));
+                          meant.empty() ? "; --print-config shows all there are"
+                                        : "; did you mean " + meant + "?"));
 }
 
 struct Assignment {

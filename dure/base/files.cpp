@@ -63,9 +63,7 @@ struct stat status_of_regular(int descriptor, const Path& path) {
 }
 
 [[noreturn]] void fail_as_too_long(const Path& path, std::size_t most) {
-  fail(__FILE__,
-       __LINE__,
-       concat(path.string(),
+  fail(concat(path.string(),
               " has more than ",
               most,
               " bytes, which no text of its kind needs; is it the right "
@@ -250,9 +248,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::fail_to_write() const {
-  fail(__FILE__,
-       __LINE__,
-       concat("can't write ",
+  fail(concat("can't write ",
               path_.string(),
               ": ",
               reason(),

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <fstream>
 #include <latch>
+#include <sched.h>
 #include <sys/resource.h>
 #include <system_error>
 #include <thread>
@@ -65,17 +66,18 @@ std::vector<Hierarchy> hierarchies_of(const Path& root,
   return found;
 }
 
-// The least number in files of that name, of the group and those around it.
+// The least that limit_of(folder) finds, of the group and those around it.
 // Inside a container the group may be named as the host sees it, while the
 // mount shows it alone: so the mount itself is looked at, too.
-std::optional<std::size_t> least_in(const Path& root,
+template <typename LimitOf>
+std::optional<std::size_t> least_of(const Path& root,
                                     const std::string& controller,
-                                    const char* file) {
+                                    const LimitOf& limit_of) {
   std::optional<std::size_t> least;
   for (const Hierarchy& hierarchy : hierarchies_of(root, controller)) {
     Path group = Path(hierarchy.group).relative_path();
     while (true) {
-      const auto here = number_in(hierarchy.mount / group / file);
+      const std::optional<std::size_t> here = limit_of(hierarchy.mount / group);
       if (here && (!least || *here < *least)) {
         least = here;
       }
@@ -86,6 +88,28 @@ std::optional<std::size_t> least_in(const Path& root,
     }
   }
   return least;
+}
+
+std::optional<std::size_t> least_in(const Path& root,
+                                    const std::string& controller,
+                                    const char* file) {
+  return least_of(root, controller, [file](const Path& folder) {
+    return number_in(folder / file);
+  });
+}
+
+// How many processors' time a group may use, rounded up: microseconds, and of
+// how many; in one file of version 2, in two of version 1.
+std::optional<std::size_t> processors_in(const Path& folder) {
+  std::ifstream file(folder / "cpu.max");
+  std::size_t quota = 0;
+  std::size_t period = 0;
+  if (!(file >> quota >> period)) {
+    quota = number_in(folder / "cpu.cfs_quota_us").value_or(0);
+    period = number_in(folder / "cpu.cfs_period_us").value_or(0);
+  }
+  return quota > 0 && period > 0 ? std::optional((quota + period - 1) / period)
+                                 : std::nullopt;
 }
 
 std::size_t machine_bytes() {
@@ -104,6 +128,17 @@ MemoryLimit memory_limit(const Path& root) {
     }
   }
   return limit;
+}
+
+int usable_processors(const Path& root) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const bool known = ::sched_getaffinity(0, sizeof set, &set) == 0;
+  const std::size_t cores =
+      known ? static_cast<std::size_t>(CPU_COUNT(&set))
+            : std::max(1U, std::thread::hardware_concurrency());
+  return static_cast<int>(
+      std::min(cores, least_of(root, "cpu", &processors_in).value_or(cores)));
 }
 
 std::optional<std::size_t> addresses_left() {

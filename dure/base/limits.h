@@ -22,6 +22,11 @@ MemoryLimit memory_limit(const Path& root = "/");
 // Bytes of addresses that `ulimit -v` still leaves; nothing without one.
 std::optional<std::size_t> addresses_left();
 
+// How many threads of this process run at once: the cores that the calling
+// thread may use, or what the control groups grant of them (cpu.max, or
+// cpu.cfs_quota_us of version 1), rounded up; at least 1.
+int usable_processors(const Path& root = "/");
+
 // What limits how many threads there may be, for messages: "ulimit -u is 100;
 // pids.max of the control group is 64".
 std::string thread_limits(const Path& root = "/");

@@ -69,6 +69,23 @@ TEST_F(Limits, AreOfNoUseWhereTheyAreNoNumbers) {
   EXPECT_EQ(bytes(), machine);
 }
 
+TEST_F(Limits, OfProcessorsAreCoresOrWhatIsGrantedOfThem) {
+  const int cores = usable_processors(root_);
+  EXPECT_EQ(cores, usable_processors("/nowhere"));
+  write("sys/fs/cgroup/cpu.max", "max 100000\n");
+  EXPECT_EQ(usable_processors(root_), cores);
+  write("sys/fs/cgroup/cpu.max", "50000 100000\n");
+  EXPECT_EQ(usable_processors(root_), 1);
+  write("sys/fs/cgroup/cpu.max", "100000000 100000\n");
+  EXPECT_EQ(usable_processors(root_), cores);
+  write("proc/self/cgroup", "3:cpu,cpuacct:/job\n");
+  write("sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "-1\n");
+  write("sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(usable_processors(root_), cores);
+  write("sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "100000\n");
+  EXPECT_EQ(usable_processors(root_), 1);
+}
+
 TEST_F(Limits, OfThreadsAreTried) {
   EXPECT_TRUE(can_start_threads(0));
   EXPECT_TRUE(can_start_threads(8));

@@ -9,6 +9,7 @@
 #include "dure/base/files.h"
 #include "dure/base/process.h"
 #include "dure/base/quote.h"
+#include "dure/base/terminal.h"
 
 namespace dure {
 
@@ -37,7 +38,9 @@ spdlog::level::level_enum to_spdlog(Log::Level level) {
 
 Log::Log(const Options& options) : sink_(std::make_shared<Sink>()) {
   sink_->terminal.sinks().push_back(
-      std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+      std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
+          has_colours(STDERR_FILENO) ? spdlog::color_mode::always
+                                     : spdlog::color_mode::never));
   sink_->terminal.set_level(to_spdlog(options.level));
   sink_->terminal.set_pattern(options.prefix + "%^%l%$: %v");
   if (!options.file.empty()) {

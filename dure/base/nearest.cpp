@@ -46,7 +46,22 @@ std::string nearest(std::string_view name, std::span<const std::string> known) {
       best = candidate;
     }
   }
-  return best;
+  const std::size_t allowed = std::max<std::size_t>(1, name.size() / 3);
+  return static_cast<std::size_t>(least) <= allowed ? best : "";
+}
+
+std::string suggestion(std::string_view name,
+                       std::span<const std::string> known) {
+  const std::string meant = nearest(name, known);
+  if (!meant.empty()) {
+    return "; did you mean " + meant + "?";
+  }
+  std::string all = "; wanted ";
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    const bool last = i + 1 == known.size();
+    all += (i == 0 ? "" : last ? " or " : ", ") + known[i];
+  }
+  return all;
 }
 
 }  // namespace dure

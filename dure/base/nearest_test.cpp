@@ -33,5 +33,15 @@ TEST(Nearest, IsTheFirstOfTheNearest) {
   EXPECT_EQ(nearest("x", {}), "");
 }
 
+TEST(Nearest, IsNoneWhereNothingIsNear) {
+  const std::vector<std::string> known = {"train", "mesh"};
+  EXPECT_EQ(nearest("trian", known), "train");
+  EXPECT_EQ(nearest("help", known), "");
+  EXPECT_EQ(nearest("xyzzy", known), "");
+  EXPECT_EQ(nearest("", known), "");
+  EXPECT_EQ(suggestion("mehs", known), "; did you mean mesh?");
+  EXPECT_EQ(suggestion("help", known), "; wanted train or mesh");
+}
+
 }  // namespace
 }  // namespace dure

@@ -1,15 +1,16 @@
 #include "dure/base/progress.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <utility>
 
 #include "dure/base/process.h"
 #include "dure/base/quote.h"
+#include "dure/base/terminal.h"
 
 namespace dure {
 
@@ -36,39 +37,68 @@ std::string duration_text(double seconds) {
 
 namespace {
 
-// As much of it as one line of the terminal takes: more would wrap, and the
-// next could not be drawn over it.
-std::string cut_to_terminal(std::string line) {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) {
-    return line;
-  }
-  return first_characters(line, size.ws_col - 1U);
+// Of text in UTF-8.
+std::size_t characters_in(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](unsigned char byte) {
+        return (byte & 0xc0) != 0x80;
+      }));
 }
 
-}  // namespace
-
 std::string first_characters(std::string_view text, std::size_t most) {
-  std::size_t characters = 0;
-  std::size_t bytes = 0;
-  for (; bytes < text.size(); ++bytes) {
-    const bool begins =
-        (static_cast<unsigned char>(text[bytes]) & 0xc0) != 0x80;
-    characters += begins ? 1 : 0;
-    if (characters > most) {
-      break;
-    }
+  std::size_t bytes = text.size();
+  while (characters_in(text.substr(0, bytes)) > most) {
+    --bytes;
+  }
+  while (bytes < text.size() && bytes > 0 &&
+         (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) {
+    --bytes;
   }
   return std::string(text.substr(0, bytes));
 }
 
-Progress::Progress(std::string label, std::uint64_t total, Lines lines)
+}  // namespace
+
+std::string fitted(std::string_view line, std::size_t columns) {
+  while (characters_in(line) > columns) {
+    const std::size_t gap = line.rfind("  ");
+    if (gap == std::string_view::npos || gap == 0) {
+      return first_characters(line, columns);
+    }
+    line = line.substr(0, line.find_last_not_of(' ', gap) + 1);
+  }
+  return std::string(line);
+}
+
+void RecentRate::add(double amount, double seconds) {
+  parts_.push_back({amount, seconds});
+  amount_ += amount;
+  seconds_ += seconds;
+  while (parts_.size() > 1 && seconds_ - parts_.front().seconds >= window_) {
+    amount_ -= parts_.front().amount;
+    seconds_ -= parts_.front().seconds;
+    parts_.pop_front();
+  }
+}
+
+namespace {
+
+constexpr double kWindowSeconds = 30;
+
+}  // namespace
+
+Progress::Progress(std::string label,
+                   std::uint64_t total,
+                   std::uint64_t before,
+                   Lines lines)
     : label_(std::move(label)),
       total_(total),
       lines_(lines),
       terminal_(::isatty(STDERR_FILENO) == 1),
       start_(Clock::now()),
-      shown_(start_) {}
+      shown_(start_),
+      shown_done_(before),
+      rate_(kWindowSeconds) {}
 
 Progress::~Progress() {
   if (open_) {
@@ -85,46 +115,69 @@ std::string Progress::line(std::uint64_t done, std::string_view detail) const {
     return fmt::format("{}  {}", label_, detail);
   }
   const double share = static_cast<double>(done) / static_cast<double>(total_);
-  const std::string left =
-      done == 0 || done >= total_
-          ? ""
-          : "  " + duration_text(seconds() * (1 - share) / share) + " left";
-  return fmt::format("{}  {:5.1f} %  {}{}", label_, 100 * share, detail, left);
+  const double left = done < total_ ? static_cast<double>(total_ - done) : 0;
+  const std::string time =
+      left > 0 && rate_.value() > 0
+          ? "  " + duration_text(left / rate_.value()) + " left"
+          : "";
+  return fmt::format("{}  {:5.1f} %{}  {}", label_, 100 * share, time, detail);
+}
+
+// What was done since the last line.
+void Progress::count(std::uint64_t done) {
+  const auto now = Clock::now();
+  const std::uint64_t more = done - std::min(done, shown_done_);
+  rate_.add(static_cast<double>(more),
+            std::chrono::duration<double>(now - shown_).count());
+  shown_ = now;
+  shown_done_ = done;
 }
 
 void Progress::update(std::uint64_t done, std::string_view detail) {
-  const auto now = Clock::now();
   const auto pause = terminal_ ? std::chrono::milliseconds(250)
                                : std::chrono::milliseconds(10000);
-  if (now - shown_ < pause || (!terminal_ && lines_ == Lines::kAsked)) {
+  const bool shows = terminal_ || lines_ == Lines::kByTime;
+  if (!shows || Clock::now() - shown_ < pause) {
     return;
   }
-  shown_ = now;
-  show(line(done, detail), Line::kRedrawn);
+  count(done);
+  show(line(done, detail));
 }
 
 void Progress::print(std::uint64_t done, std::string_view detail) {
-  shown_ = Clock::now();
-  show(line(done, detail), Line::kStays);
+  count(done);
+  write(printable(line(done, detail)) + "\n");
+  open_ = false;
 }
 
-void Progress::finish(std::string_view detail) {
-  show(fmt::format(
-           "{}  done in {}  {}", label_, duration_text(seconds()), detail),
-       Line::kStays);
+void Progress::finish(std::string_view detail, End end) {
+  const bool done = end == End::kDone;
+  const std::string word =
+      done ? coloured("done", Colour::kGreen, STDERR_FILENO)
+           : coloured("stopped", Colour::kYellow, STDERR_FILENO);
+  write(fmt::format("{}  {} {} {}  {}\n",
+                    printable(label_),
+                    word,
+                    done ? "in" : "after",
+                    duration_text(seconds()),
+                    printable(detail)));
+  open_ = false;
 }
 
-void Progress::show(const std::string& line, Line kind) {
+void Progress::show(const std::string& line) {
+  const std::string text = printable(line);
+  const auto columns = terminal_columns(STDERR_FILENO);
+  // In the last column some terminals begin a new line.
+  write(terminal_ ? fitted(text, columns.value_or(80) - 1) : text + "\n");
+  open_ = terminal_;
+}
+
+void Progress::write(const std::string& text) const {
   if (!can_write(STDERR_FILENO, 0)) {
     return;  // nobody reads, and the work is not to wait for it
   }
-  const bool redrawn = terminal_ && kind == Line::kRedrawn;
-  const std::string text = printable(line);
-  const std::string shown = redrawn ? cut_to_terminal(text) : text;
-  const char* start = terminal_ ? "\r\033[K" : "";
-  std::fputs((start + shown + (redrawn ? "" : "\n")).c_str(), stderr);
+  std::fputs(((terminal_ ? "\r\033[K" : "") + text).c_str(), stderr);
   std::fflush(stderr);
-  open_ = redrawn;
 }
 
 }  // namespace dure

@@ -73,12 +73,8 @@ std::vector<Value> chosen(const char* option,
       return {std::begin(values), std::end(values)};
     }
     if (!by_name.contains(name)) {
-      throw UsageError(concat(option,
-                              ": unknown ",
-                              name,
-                              "; did you mean ",
-                              nearest(name, names),
-                              "?"));
+      throw UsageError(
+          concat(option, ": unknown ", name, suggestion(name, names)));
     }
     result.push_back(by_name[name]);
   }

@@ -9,7 +9,6 @@
 #include <hwy/targets.h>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <omp.h>
 #include <string>
 #include <vector>
 
@@ -232,7 +231,6 @@ Facts examine(const Trial& trial) {
   }
   Facts facts = {{"dure", version_line()},
                  {"compiler", concat("C++ ", __VERSION__)},
-                 {"openmp", _OPENMP},
                  list("back_ends", back_ends)};
   add_launching(facts);
   add_machine(facts);

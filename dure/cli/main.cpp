@@ -5,6 +5,8 @@
 #include <exception>
 #include <span>
 #include <string>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -13,6 +15,7 @@
 #include "dure/base/nearest.h"
 #include "dure/base/process.h"
 #include "dure/base/quote.h"
+#include "dure/base/terminal.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
 #include "dure/cli/version.h"
@@ -40,31 +43,45 @@ constexpr AddCommand* kCommands[] = {
 // Where the output itself has failed, end_output() says so.
 int report(const std::exception& error, int code) {
   if (!output_failed()) {
-    std::fprintf(stderr, "error: %s\n", printable(message_of(error)).c_str());
+    std::fprintf(stderr,
+                 "%s %s\n",
+                 coloured("error:", Colour::kRed, STDERR_FILENO).c_str(),
+                 printable(message_of(error)).c_str());
   }
   return code;
 }
 
 // CLI11 only says that a subcommand is missing; this names the nearest.
-void check_commands(const CLI::App& app, std::span<char*> arguments) {
+void check_commands(const CLI::App& app,
+                    std::span<const std::string> arguments) {
   const CLI::App* at = &app;
-  for (const char* argument : arguments) {
+  for (const std::string& argument : arguments) {
     std::vector<std::string> names;
     for (const CLI::App* command : at->get_subcommands({})) {
       names.push_back(command->get_name());
     }
-    if (names.empty() || argument[0] == '-') {
+    if (names.empty() || argument.starts_with('-')) {
       return;
     }
     if (std::find(names.begin(), names.end(), argument) == names.end()) {
-      throw UsageError(concat("unknown command ",
-                              quoted(argument),
-                              "; did you mean ",
-                              nearest(argument, names),
-                              "?"));
+      throw UsageError(concat(
+          "unknown command ", quoted(argument), suggestion(argument, names)));
     }
     at = at->get_subcommand(argument);
   }
+}
+
+// What asks for help in other words: nothing at all, and `help COMMAND`, which
+// is COMMAND --help.
+std::vector<std::string> as_options(std::vector<std::string> arguments) {
+  if (arguments.empty()) {
+    return {"--help"};
+  }
+  if (arguments.front() == "help") {
+    arguments.erase(arguments.begin());
+    arguments.emplace_back("--help");
+  }
+  return arguments;
 }
 
 int run(int argc, char** argv, const StopRequest& stop) {
@@ -72,10 +89,11 @@ int run(int argc, char** argv, const StopRequest& stop) {
       "Trains large language models in parallel.\n"
       "dure COMMAND --help shows a command's options and an example.",
       "dure");
-  app.set_version_flag("--version", version_line());
+  app.set_version_flag("-V,--version", version_line());
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return "error: " + printable(error.what()) +
+    return coloured("error:", Colour::kRed, STDERR_FILENO) + " " +
+           printable(error.what()) +
            "\nRun with --help for more information.\n";
   });
   add_train(app, stop);  // the one that has something to keep
@@ -84,8 +102,11 @@ int run(int argc, char** argv, const StopRequest& stop) {
   }
   refuse_overflow(app);
   try {
-    check_commands(app, std::span(argv, argc).subspan(argc > 0 ? 1 : 0));
-    app.parse(argc, argv);
+    std::vector<std::string> arguments =
+        as_options({argv + std::min(argc, 1), argv + argc});
+    check_commands(app, arguments);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+    app.parse(std::move(arguments));
     return 0;
   } catch (const CLI::ParseError& error) {
     // --help and --version are "errors" that succeed.

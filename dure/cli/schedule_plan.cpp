@@ -56,11 +56,8 @@ ScheduleKind kind_of(const std::string& name) {
     names.emplace_back(schedule.name);
   }
   names.emplace_back(kAllSchedules);
-  throw UsageError(concat("unknown schedule \"",
-                          name,
-                          "\"; did you mean \"",
-                          nearest(name, names),
-                          "\"?"));
+  throw UsageError(
+      concat("unknown schedule \"", name, "\"", suggestion(name, names)));
 }
 
 ScheduleOptions schedule_of(const ScheduleRequest& request, ScheduleKind kind) {

@@ -13,6 +13,7 @@
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
 #include "dure/cli/rank_options.h"
+#include "dure/cli/train_header.h"
 #include "dure/cli/version.h"
 #include "dure/comm/activity.h"
 #include "dure/launch/placement.h"
@@ -55,28 +56,36 @@ plan::MemoryShare share_of(std::int64_t ranks) {
                        ranks == 1 ? " rank" : " ranks")};
 }
 
-// The same for all ranks: the first one finds it, and the others hear of what
-// it throws.
-void check_memory(comm::Communicator& world,
-                  const train::Config& config,
-                  const std::vector<std::string>& hosts,
-                  const Log& log) {
+// What is to be said before the first step. The same for all ranks: the first
+// one finds it, and the others hear of what it throws where it needs too much
+// memory.
+std::vector<std::string> header_of(comm::Communicator& world,
+                                   train::Config config,
+                                   const std::vector<std::string>& hosts,
+                                   const Log& log) {
   if (world.rank() != 0) {
-    return;
+    return {};
   }
   const comm::Activity planning(world, "planning the memory");
   const plan::MemoryShare share =
       share_of(std::count(hosts.begin(), hosts.end(), hosts.front()));
   const bool simulated = config.train.device == Device::kSim;
-  plan::check_memory(config, simulated ? plan::MemoryShare() : share);
+  config.train.threads = world.options().threads;
+  const std::size_t predicted =
+      plan::check_memory(config, simulated ? plan::MemoryShare() : share);
   constexpr double kGib = 1024.0 * 1024 * 1024;
-  if (!simulated &&
-      config.memory.limit_gib * kGib > static_cast<double>(share.bytes)) {
+  const double limit = config.memory.limit_gib * kGib;
+  if (!simulated && limit > static_cast<double>(share.bytes)) {
     log.warning(concat("memory.limit_gib = ",
                        config.memory.limit_gib,
                        " is more than a rank's share of ",
                        share.of));
   }
+  return lines_of({.config = config,
+                   .world = world,
+                   .predicted_bytes = predicted,
+                   .allowed_bytes = limit > 0 ? static_cast<std::size_t>(limit)
+                                              : share.bytes});
 }
 
 std::string text_of(const train::LoadedConfig& loaded) {
@@ -89,7 +98,8 @@ void train_on(comm::Communicator& world,
               const StopRequest& stop) {
   train::take_ranks(loaded, world.size());
   const std::vector<std::string> hosts = launch::hosts_of(world);
-  check_memory(world, loaded.config, hosts, log_of(options, world.rank()));
+  std::vector<std::string> header =
+      header_of(world, loaded.config, hosts, log_of(options, world.rank()));
   const launch::Placement placement = launch::place_ranks(
       world, train::mesh_of(loaded.config.parallel, world.size()), hosts);
   comm::Communicator& placed =
@@ -105,6 +115,7 @@ void train_on(comm::Communicator& world,
   train::run_training(loaded.config,
                       {.start = options.start,
                        .config_text = placed.rank() == 0 ? text_of(loaded) : "",
+                       .header = std::move(header),
                        .log = log,
                        .stop = stop,
                        .world = &placed,

@@ -34,6 +34,9 @@ struct Options {
   double timeout_seconds = 600;
   Check check = kDefaultCheck;
   How how = {};  // of operations that leave it open
+  // What this rank's own operations may have; 0: as many as the cores that its
+  // process may use.
+  int threads = 0;
   // Says what this rank waits for: called by any thread, now and
   // then while it waits for what another rank has stated (activity.h).
   std::function<void(const std::string&)> say = {};

@@ -5,10 +5,14 @@
 #include <cmath>
 #include <vector>
 
+#include "dure/base/limits.h"
 #include "dure/kernels/attention.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
+
+// As many as tests use: three, or one a core.
+inline const int kScratchThreads = std::max(3, usable_processors());
 
 // A case: dropout where mask.rate is not 0.
 struct AttentionCase {
@@ -220,7 +224,7 @@ struct AttentionOperands {
         y(nans(outputs())),
         lse(nans(of.shape.rows() * of.shape.heads)),
         d_qkv(nans(of.shape.rows() * of.shape.qkv_columns())),
-        scratch(nans(attention_scratch(of.shape, 3))) {}
+        scratch(nans(attention_scratch(of.shape, kScratchThreads))) {}
 
   std::int64_t outputs() const {
     return of.shape.rows() * of.shape.heads * of.shape.head_dim;
@@ -237,7 +241,8 @@ struct AttentionOperands {
             .shape = shape,
             .scale = static_cast<float>(of.scale()),
             .mask = of.mask,
-            .scratch = tensor(scratch, {attention_scratch(shape, 3)})};
+            .scratch =
+                tensor(scratch, {attention_scratch(shape, kScratchThreads)})};
   }
 
   AttentionBackward backward() {
@@ -251,7 +256,8 @@ struct AttentionOperands {
             .shape = shape,
             .scale = static_cast<float>(of.scale()),
             .mask = of.mask,
-            .scratch = tensor(scratch, {attention_scratch(shape, 3)})};
+            .scratch =
+                tensor(scratch, {attention_scratch(shape, kScratchThreads)})};
   }
 
   AttentionCase of;

@@ -264,18 +264,6 @@ TEST(MatMul, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
-TEST(MatMul, GivesTheSameBitsWhereFewerThreadsComeThanAreAsked) {
-  Problem problem(kShared);
-  const MatMul op = problem.op(Transpose::kNo, Transpose::kYes);
-  const WithThreads with(4);
-  launch_on_cpu(op);
-  const Values want = problem.y;
-#pragma omp parallel num_threads(2)
-#pragma omp single
-  launch_on_cpu(op);  // inside a team, a team is of one thread
-  EXPECT_EQ(problem.y, want);
-}
-
 // What lets a batch be cut, and a token be decoded alone, without a change.
 TEST(MatMul, GivesARowTheSameBitsAloneAsAmongOthers) {
   Problem problem({21, 70, 1600});

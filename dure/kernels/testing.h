@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <omp.h>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -112,18 +111,21 @@ inline void expect_gradient(const Doubles& gradient,
   }
 }
 
-// The rank's number of threads, for as long as this lives.
+// The number of threads of launch_on_cpu(), for as long as this lives.
 class WithThreads {
  public:
-  explicit WithThreads(int threads) : before_(omp_get_max_threads()) {
-    omp_set_num_threads(threads);
-  }
+  explicit WithThreads(int threads) { wanted() = threads; }
   WithThreads(const WithThreads&) = delete;
   WithThreads& operator=(const WithThreads&) = delete;
-  ~WithThreads() { omp_set_num_threads(before_); }
+  ~WithThreads() { wanted() = 0; }
+
+  static Stream stream() { return Stream(Device::kCpu, {.threads = wanted()}); }
 
  private:
-  int before_;
+  static int& wanted() {
+    static int threads = 0;
+    return threads;
+  }
 };
 
 // Holds body(), which returns Values or a tuple of them, to the same bits on
@@ -141,7 +143,7 @@ void expect_same_bits_on_any_threads(const Body& body) {
 
 template <typename Op>
 void launch_on_cpu(const Op& op) {
-  Stream stream(Device::kCpu);
+  Stream stream = WithThreads::stream();
   launch(stream, op);
 }
 

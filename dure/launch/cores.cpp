@@ -1,7 +1,9 @@
 #include "dure/launch/cores.h"
 
+#include <map>
 #include <pthread.h>
 #include <sched.h>
+#include <set>
 #include <unistd.h>
 
 #ifdef DURE_WITH_HWLOC
@@ -15,8 +17,14 @@ bool is_allowed(const cpu_set_t& set, int core) {
   return core < CPU_SETSIZE && CPU_ISSET(core, &set);
 }
 
-std::vector<int> all_in_order() {
-  std::vector<int> cores;
+// A core, and the number of the memory nearest to it.
+struct Place {
+  int core = 0;
+  int memory = 0;
+};
+
+std::vector<Place> places() {
+  std::vector<Place> places;
 #ifdef DURE_WITH_HWLOC
   hwloc_topology_t topology = nullptr;
   hwloc_topology_init(&topology);
@@ -24,16 +32,17 @@ std::vector<int> all_in_order() {
     hwloc_obj_t unit = nullptr;
     while ((unit = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_PU, unit)) !=
            nullptr) {
-      cores.push_back(static_cast<int>(unit->os_index));
+      places.push_back({static_cast<int>(unit->os_index),
+                        hwloc_bitmap_first(unit->nodeset)});
     }
   }
   hwloc_topology_destroy(topology);
 #else
   for (int core = 0; core < CPU_SETSIZE; ++core) {
-    cores.push_back(core);
+    places.push_back({core});
   }
 #endif
-  return cores;
+  return places;
 }
 
 // Of a thread; 0: the calling one.
@@ -42,9 +51,9 @@ std::vector<int> allowed_to(pid_t thread) {
   CPU_ZERO(&set);
   sched_getaffinity(thread, sizeof set, &set);
   std::vector<int> cores;
-  for (const int core : all_in_order()) {
-    if (is_allowed(set, core)) {
-      cores.push_back(core);
+  for (const Place& place : places()) {
+    if (is_allowed(set, place.core)) {
+      cores.push_back(place.core);
     }
   }
   return cores;
@@ -75,6 +84,27 @@ std::vector<std::vector<int>> divide_cores(const std::vector<int>& cores,
     }
   }
   return shares;
+}
+
+std::vector<std::vector<int>> neighbourhoods(
+    const std::vector<std::vector<int>>& shares) {
+  std::map<int, int> memory_of;
+  for (const Place& place : places()) {
+    memory_of[place.core] = place.memory;
+  }
+  const std::vector<int> usable = usable_cores();
+  std::vector<std::vector<int>> all;
+  for (const std::vector<int>& share : shares) {
+    std::set<int> memories;
+    for (const int core : share) {
+      memories.insert(memory_of[core]);
+    }
+    all.push_back(usable);
+    std::erase_if(all.back(), [&](int core) {
+      return memories.count(memory_of[core]) == 0;
+    });
+  }
+  return all;
 }
 
 void keep_to(const std::vector<int>& cores) {

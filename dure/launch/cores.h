@@ -18,8 +18,14 @@ std::vector<int> cores_of_thread();
 std::vector<std::vector<int>> divide_cores(const std::vector<int>& cores,
                                            int ranks);
 
-// The calling thread, and those that it starts from now on, OpenMP's too, stay
-// on these cores. Where the system refuses, they go where they like.
+// For each share all usable cores whose memory is as near as that of one of its
+// own: where a rank may well be, and where the system can move it to when
+// another program takes a core of its share.
+std::vector<std::vector<int>> neighbourhoods(
+    const std::vector<std::vector<int>>& shares);
+
+// The calling thread, and those that it starts from now on, stay on these
+// cores. Where the system refuses, they go where they like.
 void keep_to(const std::vector<int>& cores);
 
 }  // namespace dure::launch

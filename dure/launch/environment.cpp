@@ -199,6 +199,16 @@ std::optional<Launcher> launcher_of(const Environment& environment) {
   return std::nullopt;
 }
 
+std::optional<int> threads_wanted(const Environment& environment) {
+  const std::string* const text = text_of(environment, "OMP_NUM_THREADS");
+  if (text == nullptr) {
+    return std::nullopt;
+  }
+  const std::optional<int> first =
+      parse_number(text->substr(0, text->find(',')));
+  return first.value_or(0) >= 1 ? first : std::nullopt;
+}
+
 void check_world(const Launcher& launcher, int mpi_ranks) {
   const bool told = launcher.world != kNotTold;
   if (told ? launcher.world == mpi_ranks : launcher.rank < mpi_ranks) {

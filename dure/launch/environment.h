@@ -33,6 +33,11 @@ struct Launcher {
 // number that it should be, or where two of one launcher's do not agree.
 std::optional<Launcher> launcher_of(const Environment& environment);
 
+// OMP_NUM_THREADS, of which a list's first number counts: what scripts of
+// clusters say how many threads a process is to have. Nothing where it is not
+// there, or no number of at least 1.
+std::optional<int> threads_wanted(const Environment& environment);
+
 // Throws UsageError where MPI counts other ranks than the launcher started:
 // each process would run alone, N times the same. Of kNotTold any world is
 // right that has the launcher's rank.

@@ -157,6 +157,16 @@ TEST(Launcher, SaysWhichVariableIsWrong) {
       {{"PMI_RANK", "2"}, {"PMI_SIZE", "2"}}, "PMI_RANK=2", "PMI_SIZE=2");
 }
 
+TEST(Threads, AreThoseThatScriptsSetForOpenMp) {
+  EXPECT_EQ(threads_wanted({{"OMP_NUM_THREADS", "6"}}), 6);
+  EXPECT_EQ(threads_wanted({{"OMP_NUM_THREADS", "4,2"}}), 4);
+  for (const char* none : {"", "0", "-2", "many", "99999999999", ","}) {
+    EXPECT_EQ(threads_wanted({{"OMP_NUM_THREADS", none}}), std::nullopt)
+        << none;
+  }
+  EXPECT_EQ(threads_wanted({}), std::nullopt);
+}
+
 TEST(Launcher, MustAgreeWithMpi) {
   const Launcher slurm{"Slurm's srun", 0, 4, 0, true};
   EXPECT_NO_THROW(check_world(slurm, 4));

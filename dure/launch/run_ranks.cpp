@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <omp.h>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -92,23 +91,17 @@ class Finish {
   std::optional<Failure> first_;
 };
 
-// Of a rank with these cores, of which all ranks may use `usable`: those that
-// must share cores would only be in each other's way with more than one.
-int threads_of(const RankThreads& options,
-               const std::vector<int>& cores,
-               std::size_t usable) {
-  if (options.threads > 0) {
-    return options.threads;
-  }
-  const bool shared = usable < static_cast<std::size_t>(options.ranks);
-  return shared ? 1 : std::max(1, static_cast<int>(cores.size()));
+// Of a rank: those that must share cores would only be in each other's way with
+// more than one.
+int threads_of(const RankThreads& options) {
+  return options.threads > 0 ? options.threads
+                             : std::max(1, usable_processors() / options.ranks);
 }
 
 // All that a rank's thread does.
 void run_rank(int rank,
               comm::ThreadWorld& world,
               const std::vector<int>& cores,
-              int threads,
               const std::function<void(comm::Communicator&)>& body,
               Finish& finish) {
   const auto fail = [&](const std::exception& error, Fault fault) {
@@ -117,7 +110,6 @@ void run_rank(int rank,
     world.abort(rank, message);
   };
   keep_to(cores);
-  omp_set_num_threads(threads);
   try {
     body(*world.communicators()[static_cast<std::size_t>(rank)]);
   } catch (const UsageError& error) {
@@ -145,7 +137,6 @@ std::string too_many_threads(int ranks, int threads) {
 }  // namespace
 
 void check_threads(int ranks, int threads) {
-  // The ranks' own, and those that OpenMP adds to each.
   const std::int64_t wanted = std::int64_t{ranks} * threads;
   constexpr std::int64_t kMost = 1 << 20;
   if (wanted > kMost || !can_start_threads(static_cast<int>(wanted))) {
@@ -155,24 +146,20 @@ void check_threads(int ranks, int threads) {
 
 void run_ranks(const RankThreads& options,
                const std::function<void(comm::Communicator&)>& body) {
-  comm::ThreadWorld world(options.ranks, options.comm);
-  const std::vector<int> usable = usable_cores();
-  const auto cores = divide_cores(usable, options.ranks);
-  const int threads_each = threads_of(options, cores.front(), usable.size());
+  const auto cores =
+      neighbourhoods(divide_cores(usable_cores(), options.ranks));
+  const int threads_each = threads_of(options);
   check_threads(options.ranks, threads_each);
+  comm::Options of_rank = options.comm;
+  of_rank.threads = threads_each;
+  comm::ThreadWorld world(options.ranks, of_rank);
   Finish finish(options.ranks);
   std::vector<std::jthread> threads;
   for (int rank = 0; rank < options.ranks; ++rank) {
     try {
       threads.emplace_back([&, rank] {
         run_rank(
-            rank,
-            world,
-            cores[static_cast<std::size_t>(rank)],
-            threads_of(
-                options, cores[static_cast<std::size_t>(rank)], usable.size()),
-            body,
-            finish);
+            rank, world, cores[static_cast<std::size_t>(rank)], body, finish);
       });
     } catch (const std::system_error&) {  // somebody else took them meanwhile
       const std::string text = too_many_threads(options.ranks, threads_each);

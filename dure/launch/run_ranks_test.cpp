@@ -1,10 +1,10 @@
 #include "dure/launch/run_ranks.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <gmock/gmock.h>
-#include <omp.h>
 #include <set>
 #include <thread>
 
@@ -71,15 +71,16 @@ TEST(RunRanks, SaysWhoIsStuck) {
                              testing::Not(testing::HasSubstr("rank 2"))));
 }
 
-TEST(RunRanks, SetsOpenMpToTheRanksShareOfTheCores) {
+TEST(RunRanks, GivesARankItsShareOfTheThreads) {
   const std::size_t cores = usable_cores().size();
-  run_ranks({.ranks = 1}, [&](Communicator&) {
-    EXPECT_EQ(omp_get_max_threads(), static_cast<int>(cores));
-  });
-  run_ranks({.ranks = static_cast<int>(cores) + 1},
-            [&](Communicator&) { EXPECT_EQ(omp_get_max_threads(), 1); });
-  run_ranks({.ranks = 2, .threads = 3},
-            [&](Communicator&) { EXPECT_EQ(omp_get_max_threads(), 3); });
+  const auto expect_threads = [](const RankThreads& options, int threads) {
+    run_ranks(options, [&](Communicator& world) {
+      EXPECT_EQ(world.options().threads, threads);
+    });
+  };
+  expect_threads({.ranks = 1}, static_cast<int>(cores));
+  expect_threads({.ranks = static_cast<int>(cores) + 1}, 1);
+  expect_threads({.ranks = 2, .threads = 3}, 3);
 }
 
 TEST(RunRanks, SaysWhereThereCantBeSoManyThreads) {
@@ -111,6 +112,18 @@ TEST(Cores, AreSharedByMoreRanksThanThereAre) {
   for (const auto& share : divide_cores(cores, 5)) {
     EXPECT_EQ(share, cores);
   }
+}
+
+TEST(Cores, OfANeighbourhoodHoldTheShareAndAreUsable) {
+  const std::vector<int> usable = usable_cores();
+  const auto shares = divide_cores(usable, static_cast<int>(usable.size()));
+  const auto near = neighbourhoods(shares);
+  ASSERT_EQ(near.size(), shares.size());
+  for (std::size_t i = 0; i < near.size(); ++i) {
+    EXPECT_TRUE(std::includes(
+        near[i].begin(), near[i].end(), shares[i].begin(), shares[i].end()));
+  }
+  EXPECT_EQ(neighbourhoods({usable}).front(), usable);
 }
 
 TEST(Cores, AreThereAndDistinct) {

@@ -5,13 +5,13 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
-#include <omp.h>
 #include <optional>
 #include <stop_token>
 #include <thread>
 
 #include "dure/base/check.h"
 #include "dure/base/error_text.h"
+#include "dure/base/limits.h"
 #include "dure/comm/error.h"
 #include "dure/comm/mpi/world.h"
 #include "dure/comm/self/self_communicator.h"
@@ -136,15 +136,21 @@ class StartWatch {
   std::jthread thread_;
 };
 
-// Of a rank that is a process.
-void set_threads(const RankOptions& options) {
-  if (options.threads_of_rank > 0) {
-    omp_set_num_threads(options.threads_of_rank);
+// Of a rank that is a process: as many threads as are asked for, by the options
+// or as OpenMP's programs are, else as many as may run at once.
+comm::Options with_threads(const RankOptions& options,
+                           const Environment& environment) {
+  comm::Options comm = options.comm;
+  comm.threads = options.threads_of_rank;
+  if (comm.threads == 0) {
+    comm.threads = threads_wanted(environment).value_or(usable_processors());
   }
-  check_threads(1, omp_get_max_threads());
+  check_threads(1, comm.threads);
+  return comm;
 }
 
 void run_process(const RankOptions& options,
+                 const Environment& environment,
                  const Launcher& launcher,
                  const Body& body) {
   std::optional<StartWatch> watch(std::in_place, options, launcher);
@@ -153,8 +159,8 @@ void run_process(const RankOptions& options,
   check_world(launcher, world.facts().size);
   try {
     compare(world, options);
-    set_threads(options);
-    const auto communicator = world.communicator(options.comm);
+    const auto communicator =
+        world.communicator(with_threads(options, environment));
     body(*communicator);
   } catch (const comm::Aborted& error) {  // whose first rank has said why
     world.abort(error.what(), 1);
@@ -181,7 +187,7 @@ void with_ranks(const RankOptions& options,
   const std::optional<Launcher> launcher = launcher_of(environment);
   if (launcher.has_value() && launcher->world != 1) {
     check_launcher(options, environment, *launcher);
-    return run_process(options, *launcher, body);
+    return run_process(options, environment, *launcher, body);
   }
   if (options.threads.has_value()) {
     return run_ranks({.ranks = *options.threads,
@@ -194,8 +200,8 @@ void with_ranks(const RankOptions& options,
                           }},
                      body);
   }
-  set_threads(options);
-  const auto alone = comm::make_self_communicator(options.comm);
+  const auto alone =
+      comm::make_self_communicator(with_threads(options, environment));
   body(*alone);
 }
 

@@ -13,7 +13,7 @@ namespace dure::launch {
 
 struct RankOptions {
   std::optional<int> threads = {};  // so many ranks as threads of this process
-  int threads_of_rank = 0;          // of OpenMP; 0: as many as its cores
+  int threads_of_rank = 0;          // 0: as many as its cores
   comm::Options comm = {};
   // What processes must have been started with alike: compared before anything
   // is built from it. None: nothing.

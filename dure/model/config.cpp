@@ -119,6 +119,15 @@ std::int64_t default_ffn_hidden(const ModelConfig& config) {
 
 }  // namespace
 
+const char* name_of(Family family) {
+  for (const Choice<Family>& choice : kFamilies) {
+    if (choice.value == family) {
+      return choice.name;
+    }
+  }
+  return "";
+}
+
 std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor) {
   return round_up(vocabulary, 128 * tensor);
 }

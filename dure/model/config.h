@@ -19,6 +19,8 @@ enum class Norm : std::uint8_t { kLayerNorm, kRmsNorm };
 enum class Position : std::uint8_t { kLearned, kRope };
 enum class Activation : std::uint8_t { kGelu, kSwiglu };  // kGelu: tanh form
 
+const char* name_of(Family family);  // "gpt", "llama"
+
 // The share of values that are dropped in training: of the embedding, of the
 // attention's weights, and of what a branch adds to the residual stream.
 struct DropoutRates {

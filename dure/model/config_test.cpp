@@ -92,7 +92,7 @@ TEST(Presets, AreFoundByNameAndTheNearestIsNamed) {
   } catch (const UsageError& error) {
     EXPECT_STREQ(error.what(),
                  "model.preset: unknown preset \"gpt2-125m\"; did you mean "
-                 "\"gpt2-124m\"?");
+                 "gpt2-124m?");
   }
 }
 

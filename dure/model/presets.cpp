@@ -109,11 +109,8 @@ ModelConfig preset(const std::string& name) {
     }
     names.push_back(preset.config.preset);
   }
-  throw UsageError(concat("model.preset: unknown preset \"",
-                          name,
-                          "\"; did you mean \"",
-                          nearest(name, names),
-                          "\"?"));
+  throw UsageError(concat(
+      "model.preset: unknown preset \"", name, "\"", suggestion(name, names)));
 }
 
 ModelConfig of_family(Family family) {

@@ -1,7 +1,6 @@
 #include "dure/nn/attention.h"
 
 #include <cmath>
-#include <omp.h>
 #include <utility>
 
 #include "dure/nn/weight_queue.h"
@@ -59,7 +58,7 @@ void Attention::forward(Context& ctx,
   qkv_.forward(ctx, saved.qkv_NC, x, saved.qkv);
   rope(ctx, saved.qkv_NC, positions, kernels::Turn::kForward);
   const OwnedTensor scratch = ctx.workspace(
-      {kernels::attention_scratch(shape, ::omp_get_max_threads())});
+      {kernels::attention_scratch(shape, ctx.stream.team().members())});
   launch(ctx.stream,
          kernels::Attention{.y = saved.y_NC,
                             .lse = saved.lse,
@@ -83,7 +82,7 @@ void Attention::backward(Context& ctx,
   OwnedTensor d_qkv = room_for_weights(ctx, saved.qkv_NC.shape());
   {
     const OwnedTensor scratch = ctx.workspace(
-        {kernels::attention_scratch(shape, ::omp_get_max_threads())});
+        {kernels::attention_scratch(shape, ctx.stream.team().members())});
     launch(ctx.stream,
            kernels::AttentionBackward{.d_qkv = d_qkv,
                                       .d_y = d_attention,

@@ -265,18 +265,18 @@ std::string whose(const train::Config& config, int stage) {
 
 }  // namespace
 
-void check_memory(train::Config config, const MemoryShare& share) {
+std::size_t check_memory(train::Config config, const MemoryShare& share) {
   constexpr double kGib = 1024.0 * 1024 * 1024;
   const bool is_told = config.memory.limit_gib > 0;
   if (!is_told && share.bytes == 0) {
-    return;
+    return 0;
   }
   if (!is_told) {
     config.memory.limit_gib = static_cast<double>(share.bytes) / kGib;
   }
   const Largest largest = largest_of(config);
   if (largest.needed() <= limit_of(config)) {
-    return;
+    return largest.needed();
   }
   throw UsageError(concat(
       is_told ? concat("memory.limit_gib = ", config.memory.limit_gib)

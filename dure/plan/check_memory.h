@@ -19,9 +19,10 @@ struct MemoryShare {
 // Throws UsageError where a step of `config`, resolved and of known ranks,
 // would take more than memory.limit_gib allows a rank, or where that is 0, than
 // its share: with the predicted bytes by category and in total, what is
-// allowed, and which changes the prediction says would fit. Without either,
-// returns at once.
-void check_memory(train::Config config, const MemoryShare& share = {});
+// allowed, and which changes the prediction says would fit. Returns the bytes
+// that the rank that needs the most is predicted to need; without either limit,
+// 0 at once.
+std::size_t check_memory(train::Config config, const MemoryShare& share = {});
 
 // Whether it would not throw.
 bool fits(const train::Config& config);

@@ -70,15 +70,16 @@ std::vector<std::string> names() {
 }
 
 // Those that begin as it does, or else the nearest.
-std::string meant_by(std::string_view name) {
-  std::string all;
+std::string suggestion_for(std::string_view name) {
+  std::string alike;
   for (const KnownDevice& device : kDevices) {
     if (!name.empty() && std::string_view(device.name).starts_with(name)) {
-      all += all.empty() ? "" : " or ";
-      all += device.name;
+      alike += alike.empty() ? "" : " or ";
+      alike += device.name;
     }
   }
-  return all.empty() ? nearest(name, names()) : all;
+  return alike.empty() ? suggestion(name, names())
+                       : concat("; did you mean ", alike, "?");
 }
 
 }  // namespace
@@ -123,23 +124,11 @@ const KnownDevice& device_named(std::string_view name) {
       return device;
     }
   }
-  throw UsageError(concat("no device is known as \"",
+  throw UsageError(concat("--device knows no \"",
                           name,
-                          "\"; did you mean ",
-                          meant_by(name),
-                          "? Known are ",
-                          device_names(),
-                          "; of another, give --flops, --memory-rate and "
-                          "--node-link"));
-}
-
-std::string device_names() {
-  std::string all;
-  for (const KnownDevice& device : kDevices) {
-    all += all.empty() ? "" : ", ";
-    all += device.name;
-  }
-  return all;
+                          "\" (of others, give --flops, --memory-rate and "
+                          "--node-link)",
+                          suggestion_for(name)));
 }
 
 }  // namespace dure::plan

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 
 namespace dure::plan {
@@ -37,11 +36,7 @@ struct KnownDevice {
 
 std::span<const KnownDevice> known_devices();
 
-// Throws UsageError for an unknown name, naming those it may have meant,
-// and all.
+// Throws UsageError for an unknown name, naming those it may have meant.
 const KnownDevice& device_named(std::string_view name);
-
-// All names: "a100-40g-sxm, ...".
-std::string device_names();
 
 }  // namespace dure::plan

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <functional>
-#include <omp.h>
 #include <utility>
 #include <vector>
 
+#include "dure/base/limits.h"
 #include "dure/base/trace.h"
 #include "dure/comm/measure.h"
 #include "dure/kernels/elementwise.h"
@@ -13,7 +13,6 @@
 #include "dure/model/decoder.h"
 #include "dure/model/initialize.h"
 #include "dure/model/stage_split.h"
-#include "dure/plan/threads.h"
 #include "dure/train/micro_batch.h"
 
 namespace dure::plan {
@@ -130,6 +129,10 @@ class Layer {
   train::MicroBatch batch_;
 };
 
+std::int64_t threads_of(const train::Config& config) {
+  return config.train.threads > 0 ? config.train.threads : usable_processors();
+}
+
 double median(std::vector<double> values) {
   const auto middle = values.begin() + (values.size() - 1) / 2;
   std::nth_element(values.begin(), middle, values.end());
@@ -139,7 +142,9 @@ double median(std::vector<double> values) {
 model::LayerProfile measure(const train::Config& config,
                             const MeasureProfile& options,
                             std::int64_t index) {
-  train::Rank rank({.device = config.train.device, .rates = options.rates});
+  train::Rank rank({.device = config.train.device,
+                    .rates = options.rates,
+                    .threads = static_cast<int>(config.train.threads)});
   Layer layer(rank, config, index);
   layer.run();  // fills caches, and memory that is kept
   std::vector<double> forward;
@@ -173,11 +178,10 @@ double measure_link(std::int64_t bytes) {
 
 train::ProfileFile measure_profile(const train::Config& config,
                                    const MeasureProfile& options) {
-  const Threads threads(config.train.threads);
   train::ProfileFile file{.model = config.model,
                           .micro_batch = config.train.micro_batch,
                           .sequence = config.data.sequence,
-                          .threads = ::omp_get_max_threads()};
+                          .threads = threads_of(config)};
   std::vector<model::LayerProfile>& layers = file.profile.layers;
   const std::int64_t head = config.model.layers + 1;
   layers.push_back(measure(config, options, 0));

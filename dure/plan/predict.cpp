@@ -5,7 +5,6 @@
 
 #include "dure/parallel/pipeline/replay.h"
 #include "dure/plan/simulated.h"
-#include "dure/plan/threads.h"
 #include "dure/train/pipeline.h"
 #include "dure/train/segment.h"
 
@@ -130,7 +129,6 @@ std::int64_t enough_micro_batches(const train::Config& config) {
 MemoryPrediction predict_rank_memory(const train::Config& config,
                                      int rank,
                                      MicroBatches micro_batches) {
-  const Threads threads(config.train.threads);
   const std::int64_t count = micro_batches == MicroBatches::kAll
                                  ? all_micro_batches(config)
                                  : enough_micro_batches(config);

@@ -36,8 +36,8 @@ enum class MicroBatches : std::uint8_t { kEnough, kAll };
 // Runs steps of `config`, which must be resolved (parallel.data is 1 where it
 // is auto), as one rank of its world on Device::kSim. Memory is exact, as the
 // same code asks for it at the same points of the step, whatever the network
-// does. Workspace is that of train.threads, or where that is 0, of the threads
-// that the caller's OpenMP has.
+// does. Workspace is that of train.threads, or where that is 0, of as many
+// threads as the caller may have.
 MemoryPrediction predict_rank_memory(
     const train::Config& config,
     int rank,

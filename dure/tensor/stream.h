@@ -6,15 +6,23 @@
 #include <memory>
 #include <typeindex>
 
+#include "dure/base/team.h"
 #include "dure/base/trace.h"
 #include "dure/tensor/device.h"
 
 namespace dure {
 
+struct StreamOptions {
+  DeviceRates rates = {};  // of a simulated device
+  int threads = 0;         // of a CPU; 0: as many as the caller may use
+};
+
 class Stream {
  public:
-  explicit Stream(Device device, DeviceRates rates = {})
-      : device_(device), rates_(rates) {}
+  explicit Stream(Device device, const StreamOptions& options = {})
+      : device_(device),
+        rates_(options.rates),
+        team_(std::make_unique<Team>(options.threads)) {}
   Stream(Stream&&) = default;
   Stream& operator=(Stream&&) = default;
   Stream(const Stream&) = delete;
@@ -37,6 +45,9 @@ class Stream {
   Trace* trace() const { return trace_; }
   void set_trace(Trace* trace) { trace_ = trace; }
 
+  // The threads that operations share their work over.
+  Team& team() const { return *team_; }
+
   // What operations keep between launches, such as the memory they pack into:
   // one object a type, made when first asked for. Operations on one stream run
   // one after another, so whoever runs has it alone.
@@ -54,6 +65,7 @@ class Stream {
   DeviceRates rates_;
   double seconds_ = 0;
   Trace* trace_ = nullptr;
+  std::unique_ptr<Team> team_;
   std::map<std::type_index, std::shared_ptr<void>> kept_;
 };
 

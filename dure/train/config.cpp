@@ -81,8 +81,11 @@ void visit(Fields& fields, TrainConfig& c) {
                 c.device,
                 "Where to compute; sim only counts time and memory.",
                 kDevices);
-  fields.whole(
-      "threads", c.threads, "CPU threads; 0: one a core.", {.most = 4096});
+  fields.whole("threads",
+               c.threads,
+               "CPU threads of a rank; 0: what OMP_NUM_THREADS says, or its "
+               "share of the cores.",
+               {.most = 4096});
   fields.whole("evaluate_every",
                c.evaluate_every,
                "Steps between losses on validation data; 0: never.");

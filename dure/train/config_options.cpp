@@ -50,6 +50,7 @@ std::int64_t ranks_of(const ParallelConfig& parallel) {
 RankOptions rank_options(const Config& config) {
   const auto ranks = static_cast<int>(ranks_of(config.parallel));
   return {.device = config.train.device,
+          .threads = static_cast<int>(config.train.threads),
           .simulated = {.ranks = ranks},
           .mesh = mesh_of(config.parallel, ranks),
           .rows = config.parallel.sequence ? parallel::Rows::kCut

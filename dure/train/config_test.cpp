@@ -215,7 +215,7 @@ TEST(LoadConfig, NamesTheNearestKeyWithItsLine) {
             "--set: unknown key optimiser.beta1; did you mean "
             "optimizer.beta1?");
   EXPECT_THAT(error_of("[model]\npreset = 'gpt2-123m'"),
-              HasSubstr("did you mean \"gpt2-124m\"?"));
+              HasSubstr("did you mean gpt2-124m?"));
 }
 
 TEST(LoadConfig, RefusesAFamilyThatIsNotThePresets) {

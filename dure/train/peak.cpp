@@ -1,7 +1,6 @@
 #include "dure/train/peak.h"
 
 #include <algorithm>
-#include <omp.h>
 #include <vector>
 
 #include "dure/base/trace.h"
@@ -17,27 +16,21 @@ namespace {
 // While it lives the calling thread has all cores of the process.
 class AllCores {
  public:
-  AllCores() {
-    launch::keep_to(all_);
-    ::omp_set_num_threads(std::max(1, static_cast<int>(all_.size())));
-  }
+  AllCores() { launch::keep_to(all_); }
   AllCores(const AllCores&) = delete;
   AllCores& operator=(const AllCores&) = delete;
-  ~AllCores() {
-    launch::keep_to(share_);
-    ::omp_set_num_threads(threads_);
-  }
+  ~AllCores() { launch::keep_to(share_); }
 
  private:
   std::vector<int> all_ = launch::usable_cores();
   std::vector<int> share_ = launch::cores_of_thread();
-  int threads_ = ::omp_get_max_threads();
 };
 
 }  // namespace
 
-double measure_peak_flops(Stream& stream) {
+double measure_peak_flops(Device device) {
   const AllCores cores;
+  Stream stream(device);
   constexpr std::int64_t kM = 2048;
   constexpr std::int64_t kK = 768;
   constexpr std::int64_t kN = 3072;

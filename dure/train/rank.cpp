@@ -7,6 +7,12 @@
 namespace dure::train {
 namespace {
 
+int threads_of(const RankOptions& options) {
+  return options.threads > 0 || options.world == nullptr
+             ? options.threads
+             : options.world->options().threads;
+}
+
 std::unique_ptr<comm::Communicator> make_own(const RankOptions& options,
                                              Stream& stream) {
   if (options.device == Device::kSim) {
@@ -18,7 +24,8 @@ std::unique_ptr<comm::Communicator> make_own(const RankOptions& options,
 }  // namespace
 
 Rank::Rank(const RankOptions& options)
-    : stream(options.device, options.rates),
+    : stream(options.device,
+             {.rates = options.rates, .threads = threads_of(options)}),
       arena({.device = options.device, .limit_bytes = options.limit_bytes}),
       own_(make_own(options, stream)),
       world_(own_ != nullptr ? own_.get() : options.world),

@@ -20,6 +20,7 @@ struct RankOptions {
   Device device = Device::kCpu;
   std::size_t limit_bytes = 0;    // of the arena; 0: what the machine has
   DeviceRates rates = {};         // of a simulated device
+  int threads = 0;                // 0: as many as the world's options say
   comm::SimWorld simulated = {};  // the ranks there are on one
   // The ranks there are on any other; null: this one alone. Outlives the rank.
   comm::Communicator* world = nullptr;

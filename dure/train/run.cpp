@@ -87,7 +87,8 @@ double peak_of(Rank& rank) {
   comm::Communicator& world = rank.world();
   const bool measures = rank.is_first() || !world.is_one_process();
   const comm::Activity measuring(world, "measuring this machine");
-  return sum_over(world, measures ? measure_peak_flops(rank.stream) : 0);
+  return sum_over(world,
+                  measures ? measure_peak_flops(rank.stream.device()) : 0);
 }
 
 // The run itself: a trainer, its data and its files.
@@ -96,6 +97,7 @@ class Run {
   Run(const Config& config, const RunOptions& options)
       : config_(config),
         config_text_(options.config_text),
+        header_(options.header),
         log_(options.log),
         stop_(options.stop),
         start_how_(options.start),
@@ -134,6 +136,9 @@ class Run {
       log_.info(concat("all ", first, " steps are done already"));
       tested_ = data_.test == nullptr || was_tested();
       return test();
+    }
+    for (const std::string& line : header_) {
+      log_.info(line);
     }
     open_files();
     saved_step_ = first;  // nothing to save as yet
@@ -190,7 +195,8 @@ class Run {
     std::optional<Progress> progress;
     if (rank_.is_first()) {
       progress.emplace("train",
-                       static_cast<std::uint64_t>(config_.train.steps - first),
+                       static_cast<std::uint64_t>(config_.train.steps),
+                       static_cast<std::uint64_t>(first),
                        config_.log.every > 0 ? Progress::Lines::kAsked
                                              : Progress::Lines::kByTime);
     }
@@ -203,7 +209,7 @@ class Run {
       const std::int64_t before = trainer_.position().step;
       advance();
       if (progress) {
-        show(*progress, before, first);
+        show(*progress, before);
       }
       if (due(config_.checkpoint.every) && !finished()) {
         stop_.answer(kAnswerWhileSaving);
@@ -211,14 +217,16 @@ class Run {
       }
     }
     if (progress) {
-      progress->finish(progress_detail(last_));
+      progress->finish(
+          progress_detail(last_),
+          finished() ? Progress::End::kDone : Progress::End::kStopped);
     }
   }
 
   // A line that stays every log.every steps; after the last comes another. Of a
   // segment it is the last one's.
-  void show(Progress& progress, std::int64_t before, std::int64_t first) {
-    const auto done = static_cast<std::uint64_t>(last_.step - first);
+  void show(Progress& progress, std::int64_t before) {
+    const auto done = static_cast<std::uint64_t>(last_.step);
     const std::int64_t every = config_.log.every;
     if (every > 0 && last_.step / every > before / every && !finished()) {
       progress.print(done, progress_detail(last_));
@@ -351,6 +359,7 @@ class Run {
     }
     tokens_ += result.tokens;
     const double rate = static_cast<double>(result.tokens) / seconds;
+    rate_.add(static_cast<double>(result.tokens), seconds);
     last_ = {.step = result.step,
              .loss = result.loss,
              .learning_rate = result.learning_rate,
@@ -459,8 +468,8 @@ class Run {
                     metrics.step,
                     config_.train.steps,
                     metrics.loss,
-                    with_prefix(metrics.tokens_per_second),
-                    100 * metrics.model_flops_utilization);
+                    with_prefix(rate_.value()),
+                    100 * rate_.value() * flops_per_token_ / peak_flops_);
     if (validation_loss_) {
       text += fmt::format("  validation {:.4f} (perplexity {:.2f})",
                           *validation_loss_,
@@ -493,6 +502,7 @@ class Run {
 
   Config config_;
   std::string config_text_;
+  const std::vector<std::string>& header_;
   Log log_;
   StopRequest stop_;
   Start start_how_;
@@ -504,6 +514,7 @@ class Run {
   data::Datasets data_;
   Trainer trainer_;
   double flops_per_token_;
+  RecentRate rate_{/*window_seconds=*/10};  // of tokens
   double peak_flops_;
   RunDocuments documents_;  // the first rank's
   std::optional<std::int64_t> saved_step_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "dure/base/interrupt.h"
 #include "dure/base/log.h"
@@ -14,7 +15,8 @@ namespace dure::train {
 
 struct RunOptions {
   Start start = Start::kNew;
-  std::string config_text = {};  // for config.toml, of the first rank
+  std::string config_text = {};          // for config.toml, of the first rank
+  std::vector<std::string> header = {};  // lines to be said before a step
   Log log = {};
   StopRequest stop = {};                // asks to finish the step and save
   comm::Communicator* world = nullptr;  // the ranks; null: this one alone

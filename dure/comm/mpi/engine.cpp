@@ -17,32 +17,17 @@ constexpr double kLookSeconds = 1e-3;
 // waits.
 constexpr auto kIdle = std::chrono::milliseconds(5);
 
-// What a thread does between two polls that found nothing to do: stay on the
-// core for as long as a message takes, then let others have it, then sleep.
-class Pause {
- public:
-  // Waiting ranks have nothing better to do. The engine's thread takes a core
-  // from the computation.
-  enum class Who : std::uint8_t { kWaiter, kEngine };
+// What is under way moves only while somebody polls: so sleeps are short.
+constexpr double kMostSleep = 50e-6;
 
-  explicit Pause(Who who) : yields_(who == Who::kWaiter ? 20'000 : 50) {}
-
-  void operator()() {
-    ++polls_;
-    if (polls_ < kSpins) {
-      relax_core();
-    } else if (polls_ < kSpins + yields_) {
-      std::this_thread::yield();
-    } else {
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
-    }
-  }
-
- private:
-  static constexpr int kSpins = 20;
-  int yields_;
-  int polls_ = 0;
-};
+// A waiting rank has nothing better to do than to look; the engine's thread
+// takes a core from the computation.
+Pause pause_of_waiter() {
+  return Pause(Pause::kSpins, kMostSleep);
+}
+Pause pause_of_engine() {
+  return Pause(/*spins=*/20, kMostSleep);
+}
 
 }  // namespace
 
@@ -97,7 +82,7 @@ void MpiEngine::serve(MpiThreads threads, std::promise<void>& started) {
 }
 
 void MpiEngine::serve_until_ending(std::unique_lock<std::mutex>& lock) {
-  Pause pause(Pause::Who::kEngine);
+  Pause pause = pause_of_engine();
   while (ending_ == Ending::kNot) {
     const bool others_poll = session_->any_thread() && waiters_ > 0;
     if (!others_poll) {
@@ -106,7 +91,7 @@ void MpiEngine::serve_until_ending(std::unique_lock<std::mutex>& lock) {
     end_if_aborted(monotonic_seconds());
     if (others_poll || active_.empty()) {
       wake_.wait_for(lock, kIdle);
-      pause = Pause(Pause::Who::kEngine);
+      pause = pause_of_engine();
     } else {
       lock.unlock();
       pause();
@@ -187,7 +172,7 @@ void MpiEngine::wait(const Operation& operation) {
     return;
   }
   ++waiters_;
-  Pause pause(Pause::Who::kWaiter);
+  Pause pause = pause_of_waiter();
   while (!operation.settled()) {
     poll();
     if (!operation.settled()) {

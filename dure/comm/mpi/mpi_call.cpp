@@ -6,7 +6,7 @@
 
 namespace dure::comm {
 
-void check_mpi(int code, const char* call, const char* file, int line) {
+void check_mpi(int code, const char* call) {
   if (code == MPI_SUCCESS) {
     return;
   }
@@ -14,7 +14,7 @@ void check_mpi(int code, const char* call, const char* file, int line) {
   int length = 0;
   MPI_Error_string(code, text, &length);
   const std::string name(call);
-  fail(file, line, concat(name.substr(0, name.find('(')), ": ", text));
+  fail(concat(name.substr(0, name.find('(')), ": ", text));
 }
 
 }  // namespace dure::comm

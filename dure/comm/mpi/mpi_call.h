@@ -7,9 +7,8 @@
 namespace dure::comm {
 
 // Throws Error with MPI's own words where `code` is not MPI_SUCCESS.
-void check_mpi(int code, const char* call, const char* file, int line);
+void check_mpi(int code, const char* call);
 
 }  // namespace dure::comm
 
-#define DURE_MPI(call) \
-  ::dure::comm::check_mpi((call), #call, __FILE__, __LINE__)
+#define DURE_MPI(call) ::dure::comm::check_mpi((call), #call)

@@ -143,34 +143,42 @@ HWY_EXPORT(swiglu_backward_rows);
 
 }  // namespace
 
-void run(OnCpu, Stream&, const Gelu& op) {
-  parallel_ranges(
-      op.x.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
-        HWY_DYNAMIC_DISPATCH(gelu_range)(op, first, last);
-      });
+void run(OnCpu, Stream& stream, const Gelu& op) {
+  parallel_ranges(stream,
+                  op.x.elements(),
+                  kFlat,
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(gelu_range)(op, first, last);
+                  });
 }
 
-void run(OnCpu, Stream&, const GeluBackward& op) {
-  parallel_ranges(
-      op.x.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
-        HWY_DYNAMIC_DISPATCH(gelu_backward_range)(op, first, last);
-      });
+void run(OnCpu, Stream& stream, const GeluBackward& op) {
+  parallel_ranges(stream,
+                  op.x.elements(),
+                  kFlat,
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(gelu_backward_range)(op, first, last);
+                  });
 }
 
-void run(OnCpu, Stream&, const Swiglu& op) {
+void run(OnCpu, Stream& stream, const Swiglu& op) {
   const auto [N, F] = op.y.dims<2>("y");
-  parallel_ranges(
-      N, {.elements_per_item = F}, [&](std::int64_t first, std::int64_t last) {
-        HWY_DYNAMIC_DISPATCH(swiglu_rows)(op, first, last);
-      });
+  parallel_ranges(stream,
+                  N,
+                  {.elements_per_item = F},
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(swiglu_rows)(op, first, last);
+                  });
 }
 
-void run(OnCpu, Stream&, const SwigluBackward& op) {
+void run(OnCpu, Stream& stream, const SwigluBackward& op) {
   const auto [N, F] = op.d_y.dims<2>("d_y");
-  parallel_ranges(
-      N, {.elements_per_item = F}, [&](std::int64_t first, std::int64_t last) {
-        HWY_DYNAMIC_DISPATCH(swiglu_backward_rows)(op, first, last);
-      });
+  parallel_ranges(stream,
+                  N,
+                  {.elements_per_item = F},
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(swiglu_backward_rows)(op, first, last);
+                  });
 }
 
 }  // namespace dure::kernels

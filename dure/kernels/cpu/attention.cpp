@@ -1,7 +1,6 @@
 #include "dure/kernels/attention.h"
 
 #include <numbers>
-#include <omp.h>
 
 #include "dure/kernels/cpu/attention_head.h"
 #include "dure/kernels/cpu/simd_targets.h"
@@ -211,26 +210,33 @@ namespace dure::kernels {
 
 HWY_EXPORT(attend_head);
 
-int attention_threads(const AttentionShape& shape, const Tensor& scratch) {
-  const std::int64_t with_scratch =
-      scratch.elements() / attention_thread_scratch(shape);
-  return static_cast<int>(
-      std::min<std::int64_t>(omp_get_max_threads(), with_scratch));
+std::int64_t scratch_of_member(const AttentionShape& shape,
+                               const Tensor& scratch,
+                               const Team& team) {
+  const std::int64_t elements = attention_thread_scratch(shape);
+  DURE_CHECK(scratch.elements() >= team.members() * elements,
+             "attention on ",
+             team.members(),
+             " threads wants scratch of ",
+             team.members() * elements,
+             " elements, not ",
+             scratch.elements());
+  return elements;
 }
 
-void run(OnCpu, Stream&, const Attention& op) {
+void run(OnCpu, Stream& stream, const Attention& op) {
   const std::int64_t heads = op.shape.batch * op.shape.heads;
-  const int threads = attention_threads(op.shape, op.scratch);
-  const std::int64_t stride = attention_thread_scratch(op.shape);
+  const std::int64_t stride =
+      scratch_of_member(op.shape, op.scratch, stream.team());
   // Few heads are split further, by blocks of queries, which do not meet.
   const std::int64_t blocks =
       (op.shape.sequence + kAttentionBlock - 1) / kAttentionBlock;
-  const std::int64_t parts = std::clamp<std::int64_t>(
-      std::int64_t{4} * threads / std::max<std::int64_t>(heads, 1),
-      1,
-      std::max<std::int64_t>(blocks, 1));
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (std::int64_t task = 0; task < heads * parts; ++task) {
+  const std::int64_t parts =
+      std::clamp<std::int64_t>(std::int64_t{4} * stream.team().members() /
+                                   std::max<std::int64_t>(heads, 1),
+                               1,
+                               std::max<std::int64_t>(blocks, 1));
+  stream.team().run(heads * parts, [&](std::int64_t task, int member) {
     const std::int64_t head = task / parts;
     HWY_DYNAMIC_DISPATCH(attend_head)
     (op,
@@ -238,8 +244,8 @@ void run(OnCpu, Stream&, const Attention& op) {
       .head = head % op.shape.heads,
       .first_block = task % parts,
       .block_step = parts,
-      .scratch = op.scratch.data() + omp_get_thread_num() * stride});
-  }
+      .scratch = op.scratch.data() + member * stride});
+  });
 }
 
 }  // namespace dure::kernels

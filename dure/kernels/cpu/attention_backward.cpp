@@ -1,5 +1,4 @@
 #include <numbers>
-#include <omp.h>
 
 #include "dure/kernels/attention.h"
 #include "dure/kernels/cpu/attention_head.h"
@@ -208,18 +207,17 @@ namespace dure::kernels {
 
 HWY_EXPORT(backward_key_head);
 
-void run(OnCpu, Stream&, const AttentionBackward& op) {
+void run(OnCpu, Stream& stream, const AttentionBackward& op) {
   const std::int64_t tasks = op.shape.batch * op.shape.kv_heads;
-  const int threads = attention_threads(op.shape, op.scratch);
-  const std::int64_t stride = attention_thread_scratch(op.shape);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (std::int64_t task = 0; task < tasks; ++task) {
+  const std::int64_t stride =
+      scratch_of_member(op.shape, op.scratch, stream.team());
+  stream.team().run(tasks, [&](std::int64_t task, int member) {
     HWY_DYNAMIC_DISPATCH(backward_key_head)
     (op,
      {.b = task / op.shape.kv_heads,
       .head = task % op.shape.kv_heads,
-      .scratch = op.scratch.data() + omp_get_thread_num() * stride});
-  }
+      .scratch = op.scratch.data() + member * stride});
+  });
 }
 
 }  // namespace dure::kernels

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "dure/base/team.h"
 #include "dure/kernels/attention.h"
 
 namespace dure::kernels {
@@ -32,8 +33,10 @@ constexpr std::int64_t attention_thread_scratch(const AttentionShape& shape) {
   return whole_heads + turned_blocks + blocks + scores + rows;
 }
 
-// Threads to run on: those of the rank that have scratch.
-int attention_threads(const AttentionShape& shape, const Tensor& scratch);
+// Elements of it; checks that a team's members all have theirs.
+std::int64_t scratch_of_member(const AttentionShape& shape,
+                               const Tensor& scratch,
+                               const Team& team);
 
 // Hands out a thread's scratch piece by piece.
 class ScratchCutter {

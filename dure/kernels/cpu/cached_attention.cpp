@@ -1,5 +1,4 @@
 #include <numbers>
-#include <omp.h>
 
 #include "dure/kernels/attention.h"
 #include "dure/kernels/cpu/attention_head.h"
@@ -192,7 +191,7 @@ namespace dure::kernels {
 
 HWY_EXPORT(attend_cache);
 
-void run(OnCpu, Stream&, const CachedAttention& op) {
+void run(OnCpu, Stream& stream, const CachedAttention& op) {
   const std::int64_t T = op.shape.sequence;
   const std::int64_t S = op.k_cache.shape()[2];
   for (std::int64_t b = 0; b < op.shape.batch; ++b) {
@@ -208,11 +207,10 @@ void run(OnCpu, Stream&, const CachedAttention& op) {
                S);
   }
   const std::int64_t tasks = op.shape.batch * op.shape.kv_heads;
-#pragma omp parallel for schedule(static)
-  for (std::int64_t task = 0; task < tasks; ++task) {
+  stream.team().run(tasks, [&](std::int64_t task, int) {
     HWY_DYNAMIC_DISPATCH(attend_cache)
     (op, {.b = task / op.shape.kv_heads, .head = task % op.shape.kv_heads});
-  }
+  });
 }
 
 }  // namespace dure::kernels

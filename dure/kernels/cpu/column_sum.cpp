@@ -69,10 +69,11 @@ namespace dure::kernels {
 
 HWY_EXPORT(sum_columns);
 
-void run(OnCpu, Stream&, const ColumnSum& op) {
+void run(OnCpu, Stream& stream, const ColumnSum& op) {
   const auto [N, C] = op.x.dims<2>("x");
   // Cuts between cache lines: no line is read by two threads.
-  parallel_ranges(C,
+  parallel_ranges(stream,
+                  C,
                   {.unit = 16, .elements_per_item = N},
                   [&](std::int64_t first, std::int64_t last) {
                     HWY_DYNAMIC_DISPATCH(sum_columns)(op, first, last);

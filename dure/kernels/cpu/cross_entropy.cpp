@@ -159,9 +159,10 @@ void check_targets(const LogitStatistics& op) {
 
 }  // namespace
 
-void run(OnCpu, Stream&, const LogitStatistics& op) {
+void run(OnCpu, Stream& stream, const LogitStatistics& op) {
   check_targets(op);
-  parallel_ranges(op.logits.shape()[0],
+  parallel_ranges(stream,
+                  op.logits.shape()[0],
                   {.elements_per_item = op.logits.shape()[1]},
                   [&](std::int64_t first, std::int64_t last) {
                     HWY_DYNAMIC_DISPATCH(statistics_of_rows)(op, first, last);
@@ -189,8 +190,9 @@ void run(OnCpu, Stream&, const CrossEntropyLoss& op) {
   }
 }
 
-void run(OnCpu, Stream&, const CrossEntropyGradient& op) {
-  parallel_ranges(op.logits.shape()[0],
+void run(OnCpu, Stream& stream, const CrossEntropyGradient& op) {
+  parallel_ranges(stream,
+                  op.logits.shape()[0],
                   {.elements_per_item = op.logits.shape()[1]},
                   [&](std::int64_t first, std::int64_t last) {
                     HWY_DYNAMIC_DISPATCH(gradient_of_rows)(op, first, last);

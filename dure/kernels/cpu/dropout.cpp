@@ -76,15 +76,17 @@ void pass_range(const Dropout& op, std::int64_t first, std::int64_t last) {
 
 }  // namespace
 
-void run(OnCpu, Stream&, const Dropout& op) {
-  parallel_ranges(
-      op.x.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
-        if (op.mask.rate > 0) {
-          HWY_DYNAMIC_DISPATCH(drop_range)(op, first, last);
-        } else if (op.residual || op.y.bytes() != op.x.bytes()) {
-          pass_range(op, first, last);
-        }
-      });
+void run(OnCpu, Stream& stream, const Dropout& op) {
+  parallel_ranges(stream,
+                  op.x.elements(),
+                  kFlat,
+                  [&](std::int64_t first, std::int64_t last) {
+                    if (op.mask.rate > 0) {
+                      HWY_DYNAMIC_DISPATCH(drop_range)(op, first, last);
+                    } else if (op.residual || op.y.bytes() != op.x.bytes()) {
+                      pass_range(op, first, last);
+                    }
+                  });
 }
 
 }  // namespace dure::kernels

@@ -24,39 +24,46 @@ void fill_row(const FillNormal& op, std::int64_t n, std::int64_t C) {
 
 }  // namespace
 
-void run(OnCpu, Stream&, const Fill& op) {
+void run(OnCpu, Stream& stream, const Fill& op) {
   float* const y = op.y.data();
-  parallel_ranges(
-      op.y.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
-        std::fill(y + first, y + last, op.value);
-      });
+  parallel_ranges(stream,
+                  op.y.elements(),
+                  kFlat,
+                  [&](std::int64_t first, std::int64_t last) {
+                    std::fill(y + first, y + last, op.value);
+                  });
 }
 
-void run(OnCpu, Stream&, const Copy& op) {
+void run(OnCpu, Stream& stream, const Copy& op) {
   const float* const x = op.x.data();
   float* const y = op.y.data();
-  parallel_ranges(
-      op.y.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
-        std::copy(x + first, x + last, y + first);
-      });
+  parallel_ranges(stream,
+                  op.y.elements(),
+                  kFlat,
+                  [&](std::int64_t first, std::int64_t last) {
+                    std::copy(x + first, x + last, y + first);
+                  });
 }
 
 // Plain loops: the compiler's vectors keep up with memory.
-void run(OnCpu, Stream&, const Add& op) {
+void run(OnCpu, Stream& stream, const Add& op) {
   float* const y = op.y.data();
   const float* const a = op.a.data();
   const float* const b = op.b.data();
-  parallel_ranges(
-      op.y.elements(), kFlat, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t i = first; i < last; ++i) {
-          y[i] = a[i] + b[i];
-        }
-      });
+  parallel_ranges(stream,
+                  op.y.elements(),
+                  kFlat,
+                  [&](std::int64_t first, std::int64_t last) {
+                    for (std::int64_t i = first; i < last; ++i) {
+                      y[i] = a[i] + b[i];
+                    }
+                  });
 }
 
-void run(OnCpu, Stream&, const FillNormal& op) {
+void run(OnCpu, Stream& stream, const FillNormal& op) {
   const auto [N, C] = op.y.dims<2>("y");
-  parallel_ranges(N,
+  parallel_ranges(stream,
+                  N,
                   {.elements_per_item = C},
                   [&, C = C](std::int64_t first, std::int64_t last) {
                     for (std::int64_t n = first; n < last; ++n) {

@@ -86,12 +86,13 @@ void add_rows(const EmbeddingBackward& op,
 
 }  // namespace
 
-void run(OnCpu, Stream&, const Embedding& op) {
+void run(OnCpu, Stream& stream, const Embedding& op) {
   check_indices("ids", op.ids, op.token_rows.all);
   if (op.position) {
     check_indices("positions", op.positions, op.position.shape()[0]);
   }
   parallel_ranges(
+      stream,
       op.y.shape()[0],
       {.elements_per_item = op.y.shape()[1]},
       [&](std::int64_t first, std::int64_t last) { look_up(op, first, last); });
@@ -99,9 +100,10 @@ void run(OnCpu, Stream&, const Embedding& op) {
 
 // Threads share the columns, so that rows with the same index are added in
 // order.
-void run(OnCpu, Stream&, const EmbeddingBackward& op) {
+void run(OnCpu, Stream& stream, const EmbeddingBackward& op) {
   check_indices("indices", op.indices, op.rows.all);
-  parallel_ranges(op.d_y.shape()[1],
+  parallel_ranges(stream,
+                  op.d_y.shape()[1],
                   {.unit = 16, .elements_per_item = op.d_y.shape()[0]},
                   [&](std::int64_t first, std::int64_t last) {
                     add_rows(op, first, last);

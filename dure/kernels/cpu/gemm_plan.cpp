@@ -13,22 +13,18 @@ std::int64_t divided_up(std::int64_t count, std::int64_t by) {
   return (count + by - 1) / by;
 }
 
-// The part-th of `parts` nearly even parts of a range.
-Range part_of(Range whole, std::int64_t part, std::int64_t parts) {
-  return {whole.first + whole.count() * part / parts,
-          whole.first + whole.count() * (part + 1) / parts};
-}
-
 std::int64_t largest_part(std::int64_t count, std::int64_t parts) {
   return divided_up(count, parts);
 }
 
 // The grid of threads whose busiest one has the fewest tiles; of equal ones
 // that with most threads along the columns, as op(b) is packed once for each
-// thread along the rows.
-void set_grid(GemmPlan& plan, int threads) {
+// part along the rows. A thread's columns are then cut to blocks of op(b) that
+// fit its L2, of which others may take what it has not come to.
+void set_parts(GemmPlan& plan, int threads) {
   const std::int64_t panels = largest_part(plan.row_panels, plan.row_blocks);
   std::int64_t fewest = 0;
+  plan.threads = threads;
   for (int rows = 1; rows <= threads; ++rows) {
     if (threads % rows != 0) {
       continue;
@@ -38,10 +34,17 @@ void set_grid(GemmPlan& plan, int threads) {
         largest_part(panels, rows) * largest_part(plan.column_panels, columns);
     if (rows == 1 || tiles < fewest) {
       fewest = tiles;
-      plan.row_threads = rows;
-      plan.column_threads = columns;
+      plan.row_parts = rows;
+      plan.column_parts = columns;
     }
   }
+  const std::int64_t panel_bytes =
+      largest_part(plan.shape.K, plan.depth_blocks) * plan.tile.columns *
+      static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t block_panels =
+      std::max<std::int64_t>(1, GemmPlan::kBlockBytes / panel_bytes);
+  plan.column_parts *= divided_up(
+      largest_part(plan.column_panels, plan.column_parts), block_panels);
 }
 
 bool is_worth_threads(const GemmShape& shape) {
@@ -60,16 +63,16 @@ Range GemmPlan::depth_of(std::int64_t phase) const {
   return part_of({0, shape.K}, phase % depth_blocks, depth_blocks);
 }
 
-Range GemmPlan::packed_by(int thread, Range panels) const {
-  return part_of(panels, thread, threads());
+Range GemmPlan::packed_by(std::int64_t part, Range panels) const {
+  return part_of(panels, part, parts());
 }
 
-Range GemmPlan::rows_of(int thread, Range panels) const {
-  return part_of(panels, thread / column_threads, row_threads);
+Range GemmPlan::rows_of(std::int64_t part, Range panels) const {
+  return part_of(panels, part / column_parts, row_parts);
 }
 
-Range GemmPlan::columns_of(int thread) const {
-  return part_of({0, column_panels}, thread % column_threads, column_threads);
+Range GemmPlan::columns_of(std::int64_t part) const {
+  return part_of({0, column_panels}, part % column_parts, column_parts);
 }
 
 std::int64_t GemmPlan::a_elements() const {
@@ -78,7 +81,8 @@ std::int64_t GemmPlan::a_elements() const {
 }
 
 std::int64_t GemmPlan::b_elements() const {
-  return block_panels * tile.columns * largest_part(shape.K, depth_blocks);
+  return largest_part(column_panels, column_parts) * tile.columns *
+         largest_part(shape.K, depth_blocks);
 }
 
 GemmPlan plan_gemm(const GemmShape& shape, const GemmTile& tile, int threads) {
@@ -88,14 +92,7 @@ GemmPlan plan_gemm(const GemmShape& shape, const GemmTile& tile, int threads) {
   plan.depth_blocks = divided_up(shape.K, GemmPlan::kMostDepth);
   plan.row_blocks =
       divided_up(plan.row_panels * tile.rows, GemmPlan::kMostRows);
-  const std::int64_t depth = largest_part(shape.K, plan.depth_blocks);
-  const std::int64_t panel_bytes =
-      depth * tile.columns * static_cast<std::int64_t>(sizeof(float));
-  set_grid(plan, is_worth_threads(shape) ? threads : 1);
-  plan.block_panels = std::clamp<std::int64_t>(
-      GemmPlan::kBlockBytes / panel_bytes,
-      1,
-      divided_up(plan.column_panels, plan.column_threads));
+  set_parts(plan, is_worth_threads(shape) ? threads : 1);
   return plan;
 }
 

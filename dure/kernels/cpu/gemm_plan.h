@@ -1,12 +1,12 @@
-// How a matrix product is cut: blocks that fit the caches, and each thread's
-// share of a block.
+// How a matrix product is cut: blocks that fit the caches, and parts of a block
+// that threads take.
 //
 //   for each block of rows of y
 //     for each block of K                          (`phases`)
-//       all threads pack their panels of op(a)     shared, then a barrier
-//       each thread, over its own columns of y:
-//         packs a block of op(b) that fits its L2
-//         multiplies each panel of op(a) with each panel of op(b)
+//       its panels of op(a) are packed, in parts   shared by all threads
+//       when they are, for each part of y, of some rows and columns:
+//         whoever takes it packs its block of op(b), which fits an L2,
+//         and multiplies each panel of op(a) with each panel of op(b)
 //
 // An element of y is the sum, in order, of one partial sum a block of K, each
 // of fused multiply-adds in order of k. The blocks depend on K alone: so its
@@ -19,16 +19,9 @@
 
 #include <cstdint>
 
+#include "dure/kernels/cpu/range.h"
+
 namespace dure::kernels {
-
-// Half-open.
-struct Range {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-
-  std::int64_t count() const { return last - first; }
-  bool operator==(const Range&) const = default;
-};
 
 struct GemmShape {
   std::int64_t M = 0;
@@ -58,28 +51,29 @@ struct GemmPlan {
   std::int64_t row_blocks = 1;     // of M
   std::int64_t row_panels = 1;     // of all of M
   std::int64_t column_panels = 1;  // of all of N
-  std::int64_t block_panels = 1;   // of N, in a packed block of op(b)
-  int row_threads = 1;             // threads = row_threads * column_threads
-  int column_threads = 1;
+  // Parts of y, a phase: rows times columns, as many for each thread.
+  std::int64_t row_parts = 1;
+  std::int64_t column_parts = 1;
+  int threads = 1;
 
-  int threads() const { return row_threads * column_threads; }
+  std::int64_t parts() const { return row_parts * column_parts; }
   std::int64_t phases() const { return row_blocks * depth_blocks; }
 
   // What a phase multiplies: row panels of op(a), and a range of K.
   Range panels_of(std::int64_t phase) const;
   Range depth_of(std::int64_t phase) const;
 
-  // A thread's share of the panels of a phase, to pack and to multiply.
-  Range packed_by(int thread, Range panels) const;
-  Range rows_of(int thread, Range panels) const;
-  Range columns_of(int thread) const;  // column panels
+  // Of the panels of a phase, what a part packs, and what it multiplies.
+  Range packed_by(std::int64_t part, Range panels) const;
+  Range rows_of(std::int64_t part, Range panels) const;
+  Range columns_of(std::int64_t part) const;  // column panels
 
-  // Elements of workspace: op(a) of a phase (there are two, by turns: threads
-  // may be one phase apart), and op(b) of a block (one a thread).
+  // Elements of workspace: op(a) of a phase (there are two, by turns: one is
+  // packed while the other is used), and op(b) of a part (one a thread).
   std::int64_t a_elements() const;
   std::int64_t b_elements() const;
   std::int64_t workspace_elements() const {
-    return 2 * a_elements() + threads() * b_elements();
+    return 2 * a_elements() + threads * b_elements();
   }
 };
 

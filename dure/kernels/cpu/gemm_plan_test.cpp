@@ -41,15 +41,16 @@ void for_each_plan(const Body& body) {
   }
 }
 
-TEST(GemmPlan, UsesAllThreadsOrOne) {
+TEST(GemmPlan, HasAsManyPartsForEachThreadOrOneForAll) {
   for_each_plan([](const GemmPlan& plan, int threads) {
-    EXPECT_TRUE(plan.threads() == threads || plan.threads() == 1);
+    EXPECT_TRUE(plan.threads == threads || plan.parts() == 1);
+    EXPECT_EQ(plan.parts() % plan.threads, 0);
   });
-  EXPECT_EQ(plan_gemm({1, 48, 768}, kTile, 64).threads(), 1);
-  EXPECT_EQ(plan_gemm({1, 3072, 768}, kTile, 64).threads(), 64);
+  EXPECT_EQ(plan_gemm({1, 48, 768}, kTile, 64).parts(), 1);
+  EXPECT_EQ(plan_gemm({1, 3072, 768}, kTile, 64).parts(), 64);
 }
 
-// Every tile is summed over all of K in order, each part by one thread.
+// Every tile is summed over all of K in order, each part at once.
 TEST(GemmPlan, CoversEveryTileOverAllOfKOnce) {
   for_each_plan([](const GemmPlan& plan, int) {
     const auto tiles = plan.row_panels * plan.column_panels;
@@ -57,9 +58,9 @@ TEST(GemmPlan, CoversEveryTileOverAllOfKOnce) {
     for (std::int64_t phase = 0; phase < plan.phases(); ++phase) {
       const Range k = plan.depth_of(phase);
       const Range panels = plan.panels_of(phase);
-      for (int t = 0; t < plan.threads(); ++t) {
-        const Range rows = plan.rows_of(t, panels);
-        const Range columns = plan.columns_of(t);
+      for (std::int64_t part = 0; part < plan.parts(); ++part) {
+        const Range rows = plan.rows_of(part, panels);
+        const Range columns = plan.columns_of(part);
         for (std::int64_t i = rows.first; i < rows.last; ++i) {
           for (std::int64_t j = columns.first; j < columns.last; ++j) {
             auto& done =
@@ -81,8 +82,8 @@ TEST(GemmPlan, PacksEveryPanelOfAPhaseOnce) {
     for (std::int64_t phase = 0; phase < plan.phases(); ++phase) {
       const Range panels = plan.panels_of(phase);
       std::int64_t next = panels.first;
-      for (int t = 0; t < plan.threads(); ++t) {
-        const Range mine = plan.packed_by(t, panels);
+      for (std::int64_t part = 0; part < plan.parts(); ++part) {
+        const Range mine = plan.packed_by(part, panels);
         ASSERT_EQ(mine.first, next);
         next = mine.last;
       }
@@ -110,9 +111,10 @@ TEST(GemmPlan, SharesTilesOutEvenly) {
     const GemmPlan plan = plan_gemm({1024, 768, 768}, kTile, threads);
     const Range panels = plan.panels_of(0);
     const std::int64_t tiles = panels.count() * plan.column_panels;
-    for (int t = 0; t < threads; ++t) {
-      EXPECT_EQ(plan.rows_of(t, panels).count() * plan.columns_of(t).count(),
-                tiles / threads);
+    for (std::int64_t part = 0; part < plan.parts(); ++part) {
+      EXPECT_EQ(
+          plan.rows_of(part, panels).count() * plan.columns_of(part).count(),
+          tiles / plan.parts());
     }
   }
 }

@@ -156,21 +156,24 @@ HWY_EXPORT(layer_norm_columns);
 
 }  // namespace
 
-void run(OnCpu, Stream&, const LayerNorm& op) {
+void run(OnCpu, Stream& stream, const LayerNorm& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  parallel_ranges(
-      N, {.elements_per_item = C}, [&](std::int64_t first, std::int64_t last) {
-        HWY_DYNAMIC_DISPATCH(layer_norm_rows)(op, first, last);
-      });
+  parallel_ranges(stream,
+                  N,
+                  {.elements_per_item = C},
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(layer_norm_rows)(op, first, last);
+                  });
 }
 
 // Columns first: d_x may be d_y.
-void run(OnCpu, Stream&, const LayerNormBackward& op) {
+void run(OnCpu, Stream& stream, const LayerNormBackward& op) {
   if (op.write == Write::kOverwrite) {
     std::fill_n(op.d_gain.data(), op.d_gain.elements(), 0.0F);
     std::fill_n(op.d_bias.data(), op.d_bias.elements(), 0.0F);
   }
   parallel_columns_then_rows(
+      stream,
       op.x.shape()[0],
       op.x.shape()[1],
       [&](Range rows, Range columns) {

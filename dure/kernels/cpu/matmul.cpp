@@ -1,7 +1,6 @@
 #include "dure/kernels/matmul.h"
 
 #include <algorithm>
-#include <omp.h>
 
 #include "dure/kernels/cpu/gemm_plan.h"
 #include "dure/kernels/cpu/simd_targets.h"
@@ -40,7 +39,7 @@ const float* addend_of(const MatMul& op) {
   return op.residual ? op.residual.data() : nullptr;
 }
 
-// One thread's work in one phase.
+// What there is to do in one phase, by parts.
 class PhaseWork {
  public:
   PhaseWork(const MatMul& op, const GemmPlan& plan, std::int64_t phase)
@@ -49,8 +48,8 @@ class PhaseWork {
         panels_(plan.panels_of(phase)),
         depth_(plan.depth_of(phase)) {}
 
-  void pack_a(int thread, float* packed_a) const {
-    const Range mine = plan_.packed_by(thread, panels_);
+  void pack_a(std::int64_t part, float* packed_a) const {
+    const Range mine = plan_.packed_by(part, panels_);
     pack_panels<kTileRows>(
         rows_of_a(op_, plan_.shape),
         mine,
@@ -58,22 +57,20 @@ class PhaseWork {
         packed_a + (mine.first - panels_.first) * kTileRows * depth_.count());
   }
 
-  void multiply(int thread, const float* packed_a, float* packed_b) const {
-    const Range rows = plan_.rows_of(thread, panels_);
-    const Range columns = plan_.columns_of(thread);
+  void multiply(std::int64_t part,
+                const float* packed_a,
+                float* packed_b) const {
+    const Range rows = plan_.rows_of(part, panels_);
+    const Range columns = plan_.columns_of(part);
     if (rows.count() == 0) {
       return;
     }
     if (plan_.row_panels == 1) {
       return multiply_few_rows(columns, packed_a, packed_b);
     }
-    const PackSource b = columns_of_b(op_, plan_.shape);
-    for (Range block = columns; block.first < columns.last;
-         block.first = block.last) {
-      block.last = std::min(block.first + plan_.block_panels, columns.last);
-      pack_panels<kTileColumns>(b, block, depth_, packed_b);
-      multiply_block(rows, block, packed_a, packed_b);
-    }
+    pack_panels<kTileColumns>(
+        columns_of_b(op_, plan_.shape), columns, depth_, packed_b);
+    multiply_block(rows, columns, packed_a, packed_b);
   }
 
  private:
@@ -147,23 +144,28 @@ class PhaseWork {
   Range depth_;
 };
 
-// Where there are fewer threads than planned, each does the work of several.
+// Threads meet once a phase: whoever has multiplied a part packs as much for
+// the next phase.
 void multiply_in_team(const MatMul& op,
                       const GemmPlan& plan,
                       float* workspace,
-                      int member,
-                      int members) {
+                      Team& team) {
   float* const packed_b = workspace + 2 * plan.a_elements();
+  const auto packed_a = [&](std::int64_t phase) {
+    return workspace + phase % 2 * plan.a_elements();
+  };
+  team.run(plan.parts(), [&](std::int64_t part, int) {
+    PhaseWork(op, plan, 0).pack_a(part, packed_a(0));
+  });
   for (std::int64_t phase = 0; phase < plan.phases(); ++phase) {
-    const PhaseWork work(op, plan, phase);
-    float* const packed_a = workspace + phase % 2 * plan.a_elements();
-    for (int t = member; t < plan.threads(); t += members) {
-      work.pack_a(t, packed_a);
-    }
-#pragma omp barrier
-    for (int t = member; t < plan.threads(); t += members) {
-      work.multiply(t, packed_a, packed_b + member * plan.b_elements());
-    }
+    team.run(plan.parts(), [&](std::int64_t part, int member) {
+      PhaseWork(op, plan, phase)
+          .multiply(
+              part, packed_a(phase), packed_b + member * plan.b_elements());
+      if (phase + 1 < plan.phases()) {
+        PhaseWork(op, plan, phase + 1).pack_a(part, packed_a(phase + 1));
+      }
+    });
   }
 }
 
@@ -211,12 +213,10 @@ void run(OnCpu, Stream& stream, const MatMul& op) {
     return write_addends(op);
   }
   const GemmPlan plan = plan_gemm(
-      shape, HWY_DYNAMIC_DISPATCH(gemm_tile)(), omp_get_max_threads());
+      shape, HWY_DYNAMIC_DISPATCH(gemm_tile)(), stream.team().members());
   float* const workspace =
       stream.kept<GemmWorkspace>().at_least(plan.workspace_elements());
-#pragma omp parallel num_threads(plan.threads()) if (plan.threads() > 1)
-  HWY_DYNAMIC_DISPATCH(multiply_in_team)
-  (op, plan, workspace, omp_get_thread_num(), omp_get_num_threads());
+  HWY_DYNAMIC_DISPATCH(multiply_in_team)(op, plan, workspace, stream.team());
 }
 
 }  // namespace dure::kernels

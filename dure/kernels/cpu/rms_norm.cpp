@@ -102,8 +102,9 @@ HWY_EXPORT(rms_norm_columns);
 
 }  // namespace
 
-void run(OnCpu, Stream&, const RmsNorm& op) {
-  parallel_ranges(op.x.shape()[0],
+void run(OnCpu, Stream& stream, const RmsNorm& op) {
+  parallel_ranges(stream,
+                  op.x.shape()[0],
                   {.elements_per_item = op.x.shape()[1]},
                   [&](std::int64_t first, std::int64_t last) {
                     HWY_DYNAMIC_DISPATCH(rms_norm_rows)(op, first, last);
@@ -111,11 +112,12 @@ void run(OnCpu, Stream&, const RmsNorm& op) {
 }
 
 // Columns first: d_x may be d_y.
-void run(OnCpu, Stream&, const RmsNormBackward& op) {
+void run(OnCpu, Stream& stream, const RmsNormBackward& op) {
   if (op.write == Write::kOverwrite) {
     std::fill_n(op.d_gain.data(), op.d_gain.elements(), 0.0F);
   }
   parallel_columns_then_rows(
+      stream,
       op.x.shape()[0],
       op.x.shape()[1],
       [&](Range rows, Range columns) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "dure/kernels/cpu/parallel.h"
 #include "dure/kernels/cpu/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -51,6 +52,9 @@ namespace {
 // fit on the stack.
 constexpr std::int64_t kPairs = 64;
 
+// A sine and a cosine take as long as moving so many elements.
+constexpr std::int64_t kAngleElements = 64;
+
 using Angles = std::array<float, kPairs>;
 
 }  // namespace
@@ -86,13 +90,15 @@ void fill_angles(const std::array<double, kPairs>& frequencies,
   }
 }
 
-void turn_columns(const Rope& op, std::int64_t first, std::int64_t count) {
+void turn_columns(Stream& stream,
+                  const Rope& op,
+                  std::int64_t first,
+                  std::int64_t count) {
   const std::int64_t N = op.qkv.shape()[0];
   const std::int64_t columns = op.qkv.shape()[1];
   std::array<double, kPairs> frequencies;
   fill_frequencies(op, first, count, frequencies);
-#pragma omp parallel for schedule(static)
-  for (std::int64_t n = 0; n < N; ++n) {
+  const auto turn_row = [&](std::int64_t n) {
     Angles cosine;
     Angles sine;
     fill_angles(frequencies,
@@ -107,15 +113,24 @@ void turn_columns(const Rope& op, std::int64_t first, std::int64_t count) {
       HWY_DYNAMIC_DISPATCH(turn_pairs)
       (low, low + op.head_dim / 2, cosine.data(), sine.data(), count);
     }
-  }
+  };
+  parallel_ranges(
+      stream,
+      N,
+      {.elements_per_item = count * (2 * op.turned_heads + kAngleElements)},
+      [&](std::int64_t from, std::int64_t to) {
+        for (std::int64_t n = from; n < to; ++n) {
+          turn_row(n);
+        }
+      });
 }
 
 }  // namespace
 
-void run(OnCpu, Stream&, const Rope& op) {
+void run(OnCpu, Stream& stream, const Rope& op) {
   const std::int64_t pairs = op.head_dim / 2;
   for (std::int64_t first = 0; first < pairs; first += kPairs) {
-    turn_columns(op, first, std::min(kPairs, pairs - first));
+    turn_columns(stream, op, first, std::min(kPairs, pairs - first));
   }
 }
 

@@ -24,7 +24,7 @@ void run(OnCpu, Stream&, const EveryNthRow& op) {
   }
 }
 
-void run(OnCpu, Stream&, const JoinColumns& op) {
+void run(OnCpu, Stream& stream, const JoinColumns& op) {
   const auto [T, N, C] = op.x.dims<3>("x");
   const auto copy_rows = [&, T = T, N = N, C = C](std::int64_t first,
                                                   std::int64_t last) {
@@ -35,7 +35,7 @@ void run(OnCpu, Stream&, const JoinColumns& op) {
       }
     }
   };
-  parallel_ranges(N, {.elements_per_item = T * C}, copy_rows);
+  parallel_ranges(stream, N, {.elements_per_item = T * C}, copy_rows);
 }
 
 }  // namespace dure::kernels

@@ -164,7 +164,8 @@ HWY_EXPORT(add_squares);
 // every thread gets as much. Calls body(s, part) for every part of a span s;
 // what size_of(span) and the part count is the items of `split`.
 template <typename Spans, typename Size, typename Body>
-void parallel_parts(const Spans& spans,
+void parallel_parts(Stream& stream,
+                    const Spans& spans,
                     const Size& size_of,
                     Split split,
                     const Body& body) {
@@ -172,23 +173,25 @@ void parallel_parts(const Spans& spans,
   for (const auto& span : spans) {
     total += size_of(span);
   }
-  parallel_ranges(total, split, [&](std::int64_t first, std::int64_t last) {
-    std::int64_t start = 0;
-    for (std::size_t s = 0; s < spans.size(); ++s) {
-      const std::int64_t end = start + size_of(spans[s]);
-      const Range part = {std::max(first, start) - start,
-                          std::min(last, end) - start};
-      if (part.first < part.last) {
-        body(s, part);
-      }
-      start = end;
-    }
-  });
+  parallel_ranges(
+      stream, total, split, [&](std::int64_t first, std::int64_t last) {
+        std::int64_t start = 0;
+        for (std::size_t s = 0; s < spans.size(); ++s) {
+          const std::int64_t end = start + size_of(spans[s]);
+          const Range part = {std::max(first, start) - start,
+                              std::min(last, end) - start};
+          if (part.first < part.last) {
+            body(s, part);
+          }
+          start = end;
+        }
+      });
 }
 
 template <typename Op, typename Update>
-void parallel_spans(const Op& op, const Update& update) {
+void parallel_spans(Stream& stream, const Op& op, const Update& update) {
   parallel_parts(
+      stream,
       op.spans,
       [](const auto& span) { return span.gradient.elements(); },
       kFlat,
@@ -199,25 +202,30 @@ void parallel_spans(const Op& op, const Update& update) {
 
 }  // namespace
 
-void run(OnCpu, Stream&, const AdamW& op) {
+void run(OnCpu, Stream& stream, const AdamW& op) {
   parallel_spans(
-      op, [&](const AdamWSpan& span, std::int64_t first, std::int64_t last) {
+      stream,
+      op,
+      [&](const AdamWSpan& span, std::int64_t first, std::int64_t last) {
         HWY_DYNAMIC_DISPATCH(adamw_span)(op, span, first, last);
       });
 }
 
-void run(OnCpu, Stream&, const Sgd& op) {
+void run(OnCpu, Stream& stream, const Sgd& op) {
   parallel_spans(
-      op, [&](const SgdSpan& span, std::int64_t first, std::int64_t last) {
+      stream,
+      op,
+      [&](const SgdSpan& span, std::int64_t first, std::int64_t last) {
         HWY_DYNAMIC_DISPATCH(sgd_span)(op, span, first, last);
       });
 }
 
-void run(OnCpu, Stream&, const SquaredNorm& op) {
+void run(OnCpu, Stream& stream, const SquaredNorm& op) {
   constexpr std::int64_t kGroup = SquaredNorm::kGroup;
   std::fill(op.sums.begin(), op.sums.end(), ExactSum());
   std::mutex merging;
   parallel_parts(
+      stream,
       op.spans,
       [](const ConstTensor& span) {
         return (span.elements() + kGroup - 1) / kGroup;

@@ -1,0 +1,141 @@
+#include "dure/base/team.h"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <optional>
+#include <system_error>
+
+#include "dure/base/check.h"
+#include "dure/base/limits.h"
+#include "dure/base/spin.h"
+
+namespace dure {
+namespace {
+
+constexpr int kHalf = 32;  // bits
+
+constexpr std::uint64_t packed(std::uint64_t first, std::uint64_t end) {
+  return first | end << kHalf;
+}
+
+constexpr std::uint64_t first_of(std::uint64_t pieces) {
+  return pieces & 0xffff'ffff;
+}
+
+constexpr std::uint64_t end_of(std::uint64_t pieces) {
+  return pieces >> kHalf;
+}
+
+enum class From : std::uint8_t { kFront, kBack };
+
+// A piece that nobody else can take any more; none: there is none left.
+// Whoever takes one sees all that was written before it was there to take.
+std::optional<std::int64_t> take(std::atomic<std::uint64_t>& share, From from) {
+  std::uint64_t pieces = share.load(std::memory_order_relaxed);
+  while (first_of(pieces) < end_of(pieces)) {
+    const std::uint64_t first = first_of(pieces);
+    const std::uint64_t end = end_of(pieces);
+    const std::uint64_t rest =
+        from == From::kFront ? packed(first + 1, end) : packed(first, end - 1);
+    if (share.compare_exchange_weak(pieces,
+                                    rest,
+                                    std::memory_order_acquire,
+                                    std::memory_order_relaxed)) {
+      return static_cast<std::int64_t>(from == From::kFront ? first : end - 1);
+    }
+  }
+  return std::nullopt;
+}
+
+// Returns when the word is another one.
+void await_change(const std::atomic<std::uint32_t>& word, std::uint32_t from) {
+  const auto changed = [&] {
+    return word.load(std::memory_order_acquire) != from;
+  };
+  if (!spin_until(changed)) {
+    word.wait(from, std::memory_order_acquire);
+  }
+}
+
+std::size_t size_of_team(int members) {
+  return static_cast<std::size_t>(
+      members > 0 ? members : std::max(1, usable_processors()));
+}
+
+}  // namespace
+
+Team::Team(int members) : shares_(size_of_team(members)) {}
+
+Team::~Team() {
+  over_.store(true, std::memory_order_relaxed);
+  posted_.fetch_add(1, std::memory_order_release);
+  posted_.notify_all();
+}
+
+void Team::start() {
+  for (int member = 1; member < members(); ++member) {
+    try {
+      threads_.emplace_back([this, member] { serve(member); });
+    } catch (const std::system_error&) {
+      throw Error(concat("the system does not grant this rank ",
+                         members(),
+                         " threads (",
+                         thread_limits(),
+                         "): lower train.threads, or raise the limit"));
+    }
+  }
+}
+
+void Team::share(std::int64_t pieces, Call call_body, const void* body) {
+  assert(pieces <= std::numeric_limits<std::uint32_t>::max());
+  if (threads_.empty()) {
+    start();
+  }
+  call_ = call_body;
+  body_ = body;
+  undone_.store(static_cast<std::uint32_t>(pieces), std::memory_order_relaxed);
+  const auto count = static_cast<std::uint64_t>(pieces);
+  for (std::size_t m = 0; m < shares_.size(); ++m) {
+    shares_[m].pieces.store(
+        packed(count * m / shares_.size(), count * (m + 1) / shares_.size()),
+        std::memory_order_release);
+  }
+  posted_.fetch_add(1, std::memory_order_release);
+  posted_.notify_all();
+  work(0);
+  while (const std::uint32_t undone = undone_.load(std::memory_order_acquire)) {
+    await_change(undone_, undone);
+  }
+}
+
+void Team::serve(int member) {
+  std::uint32_t seen = 0;
+  while (!over_.load(std::memory_order_relaxed)) {
+    work(member);
+    await_change(posted_, seen);
+    seen = posted_.load(std::memory_order_acquire);
+  }
+}
+
+void Team::work(int member) {
+  const std::size_t own = static_cast<std::size_t>(member);
+  while (const auto piece = take(shares_[own].pieces, From::kFront)) {
+    do_piece(*piece, member);
+  }
+  for (std::size_t i = 1; i < shares_.size(); ++i) {
+    Share& other = shares_[(own + i) % shares_.size()];
+    while (const auto piece = take(other.pieces, From::kBack)) {
+      do_piece(*piece, member);
+    }
+  }
+}
+
+void Team::do_piece(std::int64_t piece, int member) {
+  call_(body_, piece, member);
+  if (undone_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    undone_.notify_one();
+  }
+}
+
+}  // namespace dure

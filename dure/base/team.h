@@ -1,0 +1,81 @@
+// A rank's threads, which share the pieces of one job after another.
+//
+// Each thread begins with its own neighbouring pieces, and takes from the far
+// ends of the others' when it has none left. So on a quiet machine a thread
+// meets the same part of an array job after job, and on a busy one a thread
+// that lost its core holds up one piece, not its whole share.
+//
+// Who waits looks for some tens of microseconds, longer than the next job of a
+// training step takes to come, and then sleeps: a core is left to whom the
+// system wants to run on it, be it the very thread that is waited for.
+//
+// Threads: a team belongs to the thread that made it, which is member 0 and
+// the only one to call run().
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace dure {
+
+class Team {
+ public:
+  // Of so many members, the caller among them; 0: as many as there are cores
+  // that the calling thread may use. The others are started by the first job
+  // that has work for them.
+  explicit Team(int members);
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+  ~Team();
+
+  int members() const { return static_cast<int>(shares_.size()); }
+
+  // Calls body(piece, member) once for every piece in [0, pieces), two of one
+  // member never at once, and returns when all are done. The body must not
+  // throw. Throws Error where the system grants no threads.
+  template <typename Body>
+  void run(std::int64_t pieces, const Body& body) {
+    if (members() == 1 || pieces <= 1) {
+      for (std::int64_t piece = 0; piece < pieces; ++piece) {
+        body(piece, 0);
+      }
+      return;
+    }
+    share(pieces, &call<Body>, &body);
+  }
+
+ private:
+  using Call = void (*)(const void* body, std::int64_t piece, int member);
+
+  // The pieces that a member is still to begin: the first in the low half of
+  // the word, the end in the high one. A cache line each.
+  struct alignas(64) Share {
+    std::atomic<std::uint64_t> pieces{0};
+  };
+
+  template <typename Body>
+  static void call(const void* body, std::int64_t piece, int member) {
+    (*static_cast<const Body*>(body))(piece, member);
+  }
+
+  void start();
+  void share(std::int64_t pieces, Call call_body, const void* body);
+  void serve(int member);
+  void work(int member);
+  void do_piece(std::int64_t piece, int member);
+
+  std::vector<Share> shares_;
+  // Of the job at hand. Written before its first piece can be taken, and not
+  // again before its last one is done.
+  Call call_ = nullptr;
+  const void* body_ = nullptr;
+  alignas(64) std::atomic<std::uint32_t> undone_{0};  // pieces
+  alignas(64) std::atomic<std::uint32_t> posted_{0};  // jobs, and the end
+  std::atomic<bool> over_{false};
+  std::vector<std::jthread> threads_;  // of the members after the first
+};
+
+}  // namespace dure
