@@ -29,7 +29,7 @@
 #include "dure/data/preprocess.h"
 #include "dure/data/text_source.h"
 #include "dure/data/tokenizer/bpe_trainer.h"
-#include "dure/data/tokenizer/byte_level_tokenizer.h"
+#include "dure/data/tokenizer/pipeline_tokenizer.h"
 
 namespace dure::bench {
 namespace {
@@ -126,7 +126,7 @@ std::unique_ptr<data::Tokenizer> tokenizer_for(const Options& options,
         return !std::exchange(given, true);
       },
       {.patterns = training.patterns});
-  return std::make_unique<data::ByteLevelTokenizer>(
+  return std::make_unique<data::PipelineTokenizer>(
       data::train_bpe(words, training));
 }
 

@@ -121,7 +121,7 @@ class Report {
   std::string line_;
 };
 
-data::ByteLevelParts learn(const Options& options,
+data::TokenizerParts learn(const Options& options,
                            const std::string& text,
                            unsigned threads) {
   bool given = false;
@@ -142,13 +142,13 @@ std::unique_ptr<Tokenizer> tokenizer_for(const Options& options,
   if (!options.tokenizer.empty()) {
     return data::load_tokenizer(options.tokenizer);
   }
-  data::ByteLevelParts parts;
+  data::TokenizerParts parts;
   report.add("train, all cores",
              measure(1, [&] { parts = learn(options, text, threads); }));
   if (!options.write.empty()) {
     write_file_atomically(options.write, data::tokenizer_json_text(parts));
   }
-  return std::make_unique<data::ByteLevelTokenizer>(parts);
+  return std::make_unique<data::PipelineTokenizer>(parts);
 }
 
 void run(const Options& options) {

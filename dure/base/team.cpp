@@ -5,8 +5,10 @@
 #include <limits>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/core_lending.h"
 #include "dure/base/limits.h"
 #include "dure/base/spin.h"
 
@@ -48,16 +50,6 @@ std::optional<std::int64_t> take(std::atomic<std::uint64_t>& share, From from) {
   return std::nullopt;
 }
 
-// Returns when the word is another one.
-void await_change(const std::atomic<std::uint32_t>& word, std::uint32_t from) {
-  const auto changed = [&] {
-    return word.load(std::memory_order_acquire) != from;
-  };
-  if (!spin_until(changed)) {
-    word.wait(from, std::memory_order_acquire);
-  }
-}
-
 std::size_t size_of_team(int members) {
   return static_cast<std::size_t>(
       members > 0 ? members : std::max(1, usable_processors()));
@@ -65,7 +57,10 @@ std::size_t size_of_team(int members) {
 
 }  // namespace
 
-Team::Team(int members) : shares_(size_of_team(members)) {}
+Team::Team(int members) : shares_(size_of_team(members)) {
+  shares_[0].thread = ::pthread_self();
+  shares_[0].at_work.store(true, std::memory_order_release);
+}
 
 Team::~Team() {
   over_.store(true, std::memory_order_relaxed);
@@ -105,17 +100,61 @@ void Team::share(std::int64_t pieces, Call call_body, const void* body) {
   posted_.notify_all();
   work(0);
   while (const std::uint32_t undone = undone_.load(std::memory_order_acquire)) {
-    await_change(undone_, undone);
+    await_change(0, undone_, undone);
   }
 }
 
 void Team::serve(int member) {
+  Share& own = shares_[static_cast<std::size_t>(member)];
+  own.thread = ::pthread_self();
+  own.at_work.store(true, std::memory_order_release);
   std::uint32_t seen = 0;
   while (!over_.load(std::memory_order_relaxed)) {
     work(member);
-    await_change(posted_, seen);
+    await_change(member, posted_, seen);
     seen = posted_.load(std::memory_order_acquire);
   }
+}
+
+// Returns when the word is another one.
+void Team::await_change(int member,
+                        const std::atomic<std::uint32_t>& word,
+                        std::uint32_t from) {
+  const auto changed = [&] {
+    return word.load(std::memory_order_acquire) != from;
+  };
+  if (spin_until(changed)) {
+    return;
+  }
+  Share& own = shares_[static_cast<std::size_t>(member)];
+  own.at_work.store(false, std::memory_order_relaxed);
+  if (!look_after_others(changed)) {
+    word.wait(from, std::memory_order_acquire);
+  }
+  own.at_work.store(true, std::memory_order_release);
+}
+
+// Looks once more, and where nothing has changed lends this core to a member
+// that is at work but had none meanwhile. Whether something has changed.
+template <typename Changed>
+bool Team::look_after_others(const Changed& changed) {
+  std::vector<std::pair<const Share*, std::int64_t>> times;
+  for (const Share& share : shares_) {
+    if (share.at_work.load(std::memory_order_acquire)) {
+      times.emplace_back(&share, core_time(share.thread));
+    }
+  }
+  if (spin_until(changed)) {
+    return true;
+  }
+  for (const auto& [share, before] : times) {
+    if (share->at_work.load(std::memory_order_acquire) &&
+        core_time(share->thread) == before) {
+      bring_to_this_core(share->thread);
+      break;
+    }
+  }
+  return false;
 }
 
 void Team::work(int member) {

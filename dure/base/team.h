@@ -6,8 +6,9 @@
 // that lost its core holds up one piece, not its whole share.
 //
 // Who waits looks for some tens of microseconds, longer than the next job of a
-// training step takes to come, and then sleeps: a core is left to whom the
-// system wants to run on it, be it the very thread that is waited for.
+// training step takes to come, and then sleeps, so that the core is left to
+// whom the system wants to run on it; and where another member is at work but
+// has lost its core, to that one (core_lending.h).
 //
 // Threads: a team belongs to the thread that made it, which is member 0 and
 // the only one to call run().
@@ -15,7 +16,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
+#include <pthread.h>
 #include <thread>
 #include <vector>
 
@@ -54,6 +55,8 @@ class Team {
   // the word, the end in the high one. A cache line each.
   struct alignas(64) Share {
     std::atomic<std::uint64_t> pieces{0};
+    std::atomic<bool> at_work{false};  // or the caller, outside a job
+    pthread_t thread = {};             // written before it is at work
   };
 
   template <typename Body>
@@ -65,6 +68,11 @@ class Team {
   void share(std::int64_t pieces, Call call_body, const void* body);
   void serve(int member);
   void work(int member);
+  void await_change(int member,
+                    const std::atomic<std::uint32_t>& word,
+                    std::uint32_t from);
+  template <typename Changed>
+  bool look_after_others(const Changed& changed);
   void do_piece(std::int64_t piece, int member);
 
   std::vector<Share> shares_;

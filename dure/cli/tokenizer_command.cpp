@@ -64,7 +64,7 @@ data::WordCounts count(const TrainOptions& options) {
   return words;
 }
 
-data::ByteLevelParts learn(const TrainOptions& options,
+data::TokenizerParts learn(const TrainOptions& options,
                            const data::WordCounts& words) {
   Progress progress("learn merges",
                     static_cast<std::uint64_t>(options.bpe.vocabulary));
@@ -73,28 +73,26 @@ data::ByteLevelParts learn(const TrainOptions& options,
     progress.update(static_cast<std::uint64_t>(tokens),
                     fmt::format("{} tokens", tokens));
   };
-  data::ByteLevelParts parts = data::train_bpe(words, bpe);
-  progress.finish(fmt::format("{} tokens", parts.model.tokens.size()));
+  data::TokenizerParts parts = data::train_bpe(words, bpe);
+  progress.finish(fmt::format("{} tokens", parts.tokens().size()));
   return parts;
 }
 
 void print(const TrainOptions& options,
-           const data::ByteLevelParts& parts,
+           const data::TokenizerParts& parts,
            std::size_t words) {
+  const std::size_t merges =
+      std::get<data::BpeModel>(parts.model).merges.size();
   if (options.json) {
-    const nlohmann::ordered_json facts = {
-        {"output", options.output},
-        {"vocabulary", parts.model.tokens.size()},
-        {"merges", parts.model.merges.size()},
-        {"different_words", words}};
+    const nlohmann::ordered_json facts = {{"output", options.output},
+                                          {"vocabulary", parts.tokens().size()},
+                                          {"merges", merges},
+                                          {"different_words", words}};
     put_json(facts);
     return;
   }
-  const auto learnt = static_cast<std::int64_t>(parts.model.tokens.size());
-  fmt::print("{}: {} tokens, {} merges\n",
-             options.output,
-             learnt,
-             parts.model.merges.size());
+  const auto learnt = static_cast<std::int64_t>(parts.tokens().size());
+  fmt::print("{}: {} tokens, {} merges\n", options.output, learnt, merges);
   if (learnt < options.bpe.vocabulary) {
     fmt::print("fewer than the {} asked for: no pair left is found {} times\n",
                options.bpe.vocabulary,
@@ -106,8 +104,8 @@ void print(const TrainOptions& options,
 // end a document, for which a tokenizer.json has no place: what will be read
 // is its name, or the files beside it.
 void check(const TrainOptions& options) {
-  const data::ByteLevelParts wanted = data::train_bpe({}, options.bpe);
-  data::ByteLevelParts read =
+  const data::TokenizerParts wanted = data::train_bpe({}, options.bpe);
+  data::TokenizerParts read =
       data::parse_tokenizer_json(data::tokenizer_json_text(wanted));
   const Path folder = Path(options.output).parent_path();
   data::apply(data::read_token_notes(data::read_files_beside(folder)), read);
@@ -134,7 +132,7 @@ void train(TrainOptions options) {
   check(options);
   AtomicFile file(options.output);
   const data::WordCounts words = count(options);
-  const data::ByteLevelParts parts = learn(options, words);
+  const data::TokenizerParts parts = learn(options, words);
   file.write(data::tokenizer_json_text(parts));
   file.commit();
   print(options, parts, words.size());

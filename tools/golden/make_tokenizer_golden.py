@@ -14,7 +14,6 @@ import codecs
 import io
 import json
 import pathlib
-import unicodedata
 
 import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -161,27 +160,6 @@ def ranges(numbers):
     return out
 
 
-def members(pattern, points):
-    """Of these code points, those that match, as Hugging Face sees it."""
-    split = pre_tokenizers.Split(Regex(pattern), "removed")
-    left = set()
-    for begin in range(0, len(points), 4096):
-        part = points[begin:begin + 4096]
-        for _, (b, e) in split.pre_tokenize_str("".join(map(chr, part))):
-            left.update(part[b:e])
-    return [p for p in points if p not in left]
-
-
-def classes():
-    points = [p for p in range(0x110000)
-              if unicodedata.category(chr(p)) not in ("Cn", "Cs", "Co")]
-    return {"unicode": unicodedata.unidata_version,
-            "assigned": ranges(points),
-            "letter": ranges(members(r"\p{L}", points)),
-            "number": ranges(members(r"\p{N}", points)),
-            "space": ranges(members(r"\s", points))}
-
-
 def sentencepiece_model(kind, text, size):
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -234,7 +212,6 @@ def main():
                     for s in STRINGS],
         "broken": [{"hex": b.hex(), "gpt2": broken_ids(small, b),
                     "llama3": broken_ids(big, b)} for b in BROKEN]})
-    dump("classes.json", classes())
 
 
 if __name__ == "__main__":

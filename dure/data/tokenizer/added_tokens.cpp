@@ -1,98 +1,99 @@
 #include "dure/data/tokenizer/added_tokens.h"
 
 #include <algorithm>
-#include <utility>
+#include <functional>
+
+#include "dure/data/tokenizer/code_points.h"
 
 namespace dure::data {
 namespace {
 
-// The white space that tokens swallow: Unicode's White_Space.
-constexpr std::array<std::string_view, 25> kSpaces = {
-    "\t",           "\n",           "\v",
-    "\f",           "\r",           " ",
-    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80",
-    "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82",
-    "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85",
-    "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88",
-    "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8",
-    "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f",
-    "\xe3\x80\x80"};
-
-std::size_t space_before(std::string_view text) {
-  for (const std::string_view space : kSpaces) {
-    if (text.ends_with(space)) {
-      return space.size();
-    }
+// Whether the token is a word by itself there.
+bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
+  std::size_t last = begin;  // where the character before it begins
+  while (last > 0 &&
+         (static_cast<unsigned char>(text[--last]) & 0xc0) == 0x80) {
   }
-  return 0;
+  return (begin == 0 || !is_word_character(character_at(text, last).code)) &&
+         (end == text.size() ||
+          !is_word_character(character_at(text, end).code));
 }
 
-std::size_t space_after(std::string_view text) {
-  for (const std::string_view space : kSpaces) {
-    if (text.starts_with(space)) {
-      return space.size();
-    }
-  }
-  return 0;
-}
-
+// With the white space that it swallows, of which that up to `from` is taken.
 AddedTokens::Found widened(std::string_view text,
                            std::size_t from,
                            std::size_t at,
                            const AddedToken& token) {
   AddedTokens::Found found{at, at + token.text.size(), token.id};
-  while (token.strip_left) {
-    const auto n = space_before(text.substr(from, found.begin - from));
-    if (n == 0) {
-      break;
-    }
-    found.begin -= n;
+  if (token.strip_left) {
+    const std::size_t begin = at - spaces_at_end(text.substr(0, at));
+    found.begin = std::max(begin, from);
   }
-  while (token.strip_right) {
-    const auto n = space_after(text.substr(found.end));
-    if (n == 0) {
-      break;
-    }
-    found.end += n;
+  if (token.strip_right) {
+    found.end += spaces_at_begin(text.substr(found.end));
   }
   return found;
 }
 
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens)
-    : tokens_(std::move(tokens)) {
-  std::stable_sort(tokens_.begin(),
-                   tokens_.end(),
-                   [](const AddedToken& a, const AddedToken& b) {
-                     return a.text.size() > b.text.size();
-                   });
-  for (const AddedToken& token : tokens_) {
+AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens) {
+  for (const AddedToken& token : tokens) {
+    tokens_.emplace(token.text, token);
+    lengths_.push_back(token.text.size());
     const auto first = static_cast<unsigned char>(token.text[0]);
     if (!begins_[first]) {
       begins_[first] = true;
       first_bytes_ += token.text[0];
     }
   }
+  std::sort(lengths_.begin(), lengths_.end(), std::greater<>());
+  lengths_.erase(std::unique(lengths_.begin(), lengths_.end()), lengths_.end());
 }
 
-std::optional<AddedTokens::Found> AddedTokens::find(std::string_view text,
-                                                    std::size_t from) const {
-  const bool one_byte = first_bytes_.size() == 1;
-  for (std::size_t at = from; at < text.size(); ++at) {
-    if (one_byte) {  // as in most vocabularies: "<"
-      at = std::min(text.find(first_bytes_[0], at), text.size());
-    }
-    if (at == text.size() || !begins_[static_cast<unsigned char>(text[at])]) {
+std::vector<AddedTokens::Found> AddedTokens::find_all(
+    std::string_view text) const {
+  std::vector<Found> all;
+  std::size_t from = 0;  // the end of the last, with its white space
+  for (std::size_t at = next_begin(text, 0); at < text.size();) {
+    const AddedToken* token = longest_at(text, at);
+    if (token == nullptr) {
+      at = next_begin(text, at + 1);
       continue;
     }
-    for (const AddedToken& token : tokens_) {
-      if (text.compare(at, token.text.size(), token.text) == 0) {
-        return widened(text, from, at, token);
+    const std::size_t end = at + token->text.size();
+    if (!token->single_word || stands_alone(text, at, end)) {
+      all.push_back(widened(text, from, at, *token));
+      from = all.back().end;
+    }
+    at = next_begin(text, end);
+  }
+  return all;
+}
+
+const AddedToken* AddedTokens::longest_at(std::string_view text,
+                                          std::size_t at) const {
+  for (const std::size_t length : lengths_) {
+    if (at + length <= text.size()) {
+      const auto found = tokens_.find(std::string(text.substr(at, length)));
+      if (found != tokens_.end()) {
+        return &found->second;
       }
     }
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+// Where a token may begin, at or after `at`.
+std::size_t AddedTokens::next_begin(std::string_view text,
+                                    std::size_t at) const {
+  if (first_bytes_.size() == 1) {  // as in most vocabularies: "<"
+    return std::min(text.find(first_bytes_[0], at), text.size());
+  }
+  while (at < text.size() && !begins_[static_cast<unsigned char>(text[at])]) {
+    ++at;
+  }
+  return at;
 }
 
 }  // namespace dure::data

@@ -4,9 +4,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace dure::data {
@@ -16,14 +16,15 @@ struct AddedToken {
   std::string text;
   bool strip_left = false;   // swallows the white space before it
   bool strip_right = false;  // and after it
+  bool single_word = false;  // not found within or beside a word
   bool normalized = false;   // looked for after those that aren't
   bool special = false;      // a mark for the model, not text
 };
 
-// A set of them. Immutable.
+// A set of them, no text twice. Immutable.
 class AddedTokens {
  public:
-  explicit AddedTokens(std::vector<AddedToken> tokens);
+  explicit AddedTokens(const std::vector<AddedToken>& tokens);
 
   // A token in a text, with the white space that it swallows.
   struct Found {
@@ -32,13 +33,17 @@ class AddedTokens {
     std::int32_t id;
   };
 
-  // The first at or after `from`, and of those that begin there the longest.
-  std::optional<Found> find(std::string_view text, std::size_t from) const;
-
-  bool empty() const { return tokens_.empty(); }
+  // Of those that begin first the longest, and so on after it. One that must
+  // be a single word and isn't hides what begins within it. `text` is UTF-8,
+  // or the tokens are no single words.
+  std::vector<Found> find_all(std::string_view text) const;
 
  private:
-  std::vector<AddedToken> tokens_;  // longest first
+  const AddedToken* longest_at(std::string_view text, std::size_t at) const;
+  std::size_t next_begin(std::string_view text, std::size_t at) const;
+
+  std::unordered_map<std::string, AddedToken> tokens_;
+  std::vector<std::size_t> lengths_;  // longest first
   std::array<bool, 256> begins_{};
   std::string first_bytes_;
 };

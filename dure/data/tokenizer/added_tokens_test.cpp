@@ -9,11 +9,9 @@ using Spans = std::vector<std::array<std::size_t, 3>>;  // begin, end, id
 
 Spans all(const AddedTokens& tokens, std::string_view text) {
   Spans spans;
-  std::size_t from = 0;
-  while (const auto found = tokens.find(text, from)) {
+  for (const AddedTokens::Found& found : tokens.find_all(text)) {
     spans.push_back(
-        {found->begin, found->end, static_cast<std::size_t>(found->id)});
-    from = found->end;
+        {found.begin, found.end, static_cast<std::size_t>(found.id)});
   }
   return spans;
 }
@@ -40,6 +38,17 @@ TEST(AddedTokens, StrippingOnesSwallowWhiteSpaceOnTheirSide) {
 TEST(AddedTokens, StrippingStopsAtTheTokenBefore) {
   const AddedTokens both({{.id = 1, .text = "<m>", .strip_left = true}});
   EXPECT_EQ(all(both, "<m>  <m>"), (Spans{{0, 3, 1}, {3, 8, 1}}));
+}
+
+TEST(AddedTokens, ASingleWordIsNotFoundBesideAnother) {
+  const AddedTokens tokens(
+      {{.id = 1, .text = "end", .single_word = true}, {.id = 2, .text = "nd"}});
+  EXPECT_EQ(all(tokens, "end the-end. bend"), (Spans{{0, 3, 1}, {8, 11, 1}}));
+  // A letter of Unicode 15, and a mark.
+  EXPECT_EQ(all(tokens,
+                "\xf0\x9e\x93\x90"
+                "end end\xcc\x81"),
+            Spans{});
 }
 
 }  // namespace

@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <iterator>
+#include <utility>
+
+#include "dure/base/check.h"
+#include "dure/data/tokenizer/code_points.h"
 
 namespace dure::data {
 namespace {
@@ -13,14 +18,27 @@ constexpr std::size_t kShort = 100;
 
 }  // namespace
 
-Bpe::Bpe(const BpeModel& model, WholeWords whole_words) : bytes_(model.bytes) {
+Bpe::Bpe(const BpeModel& model)
+    : bytes_(model.bytes),
+      characters_(model.characters),
+      whole_words_(model.whole_words) {
   std::uint32_t rank = 0;
   for (const BpeMerge& merge : model.merges) {
     targets_(merge.left, merge.right) = {rank++, merge.result};
   }
-  if (whole_words == WholeWords::kDirect) {
-    for (std::size_t id = 0; id < model.tokens.size(); ++id) {
-      whole_.emplace(model.tokens[id], static_cast<std::int32_t>(id));
+  if (!characters_ && whole_words_ == BpeModel::WholeWords::kMerged) {
+    return;
+  }
+  for (std::size_t id = 0; id < model.tokens.size(); ++id) {
+    const std::string& token = model.tokens[id];
+    if (token.empty()) {
+      continue;
+    }
+    ids_.emplace(token, static_cast<std::int32_t>(id));
+    const Character c = characters_ ? character_at(token, 0) : Character{};
+    if (c.bytes == token.size()) {
+      by_code_.resize(std::max<std::size_t>(by_code_.size(), c.code + 1), -1);
+      by_code_[c.code] = static_cast<std::int32_t>(id);
     }
   }
 }
@@ -34,15 +52,19 @@ const std::vector<std::int32_t>& Bpe::encode(std::string_view word,
                                              Scratch& scratch) const {
   std::vector<std::int32_t>& symbols = scratch.symbols;
   symbols.clear();
-  if (!whole_.empty()) {
-    const auto found = whole_.find(std::string(word));
-    if (found != whole_.end()) {
+  if (whole_words_ == BpeModel::WholeWords::kDirect) {
+    const auto found = ids_.find(std::string(word));
+    if (found != ids_.end()) {
       symbols.push_back(found->second);
       return symbols;
     }
   }
-  for (const char c : word) {
-    symbols.push_back(bytes_[static_cast<unsigned char>(c)]);
+  if (characters_) {
+    begin_with_characters(word, symbols);
+  } else {
+    for (const char c : word) {
+      symbols.push_back(bytes_[static_cast<unsigned char>(c)]);
+    }
   }
   if (symbols.size() <= kShort) {
     merge_short(scratch);
@@ -50,6 +72,69 @@ const std::vector<std::int32_t>& Bpe::encode(std::string_view word,
     merge_long(scratch);
   }
   return symbols;
+}
+
+// A character as it is written in the vocabulary.
+std::string Bpe::written(std::string_view word,
+                         std::size_t at,
+                         std::size_t bytes) const {
+  return concat(at > 0 ? characters_->prefix : "",
+                word.substr(at, bytes),
+                at + bytes == word.size() ? characters_->suffix : "");
+}
+
+// The token of a character; -1 where it is none.
+std::int32_t Bpe::symbol(std::string_view word,
+                         std::size_t at,
+                         const Character& c) const {
+  if (characters_->prefix.empty() && characters_->suffix.empty()) {
+    return c.code < by_code_.size() ? by_code_[c.code] : -1;
+  }
+  const auto found = ids_.find(written(word, at, c.bytes));
+  return found == ids_.end() ? -1 : found->second;
+}
+
+// Appends the tokens of the bytes, where all have one.
+bool Bpe::add_bytes(std::string_view bytes,
+                    std::vector<std::int32_t>& symbols) const {
+  const auto id_of = [&](char c) {
+    return characters_->bytes[static_cast<unsigned char>(c)];
+  };
+  if (!std::all_of(
+          bytes.begin(), bytes.end(), [&](char c) { return id_of(c) >= 0; })) {
+    return false;
+  }
+  std::transform(
+      bytes.begin(), bytes.end(), std::back_inserter(symbols), id_of);
+  return true;
+}
+
+// An unknown character waits for the next, which may be fused with it. One that
+// becomes bytes does not end its waiting: so does Hugging Face's.
+void Bpe::begin_with_characters(std::string_view word,
+                                std::vector<std::int32_t>& symbols) const {
+  bool unknown_waits = false;
+  const auto end_waiting = [&] {
+    if (std::exchange(unknown_waits, false)) {
+      symbols.push_back(*characters_->unknown);
+    }
+  };
+  for (std::size_t at = 0; at < word.size();) {
+    const Character c = character_at(word, at);
+    const std::int32_t id = symbol(word, at, c);
+    if (id >= 0) {
+      end_waiting();
+      symbols.push_back(id);
+    } else if (!add_bytes(written(word, at, c.bytes), symbols) &&
+               characters_->unknown) {
+      if (characters_->unknown_run == CharacterSymbols::Unknown::kEach) {
+        end_waiting();
+      }
+      unknown_waits = true;
+    }
+    at += c.bytes;
+  }
+  end_waiting();
 }
 
 // ranks[i] is the rank of symbols i and i + 1.

@@ -1,10 +1,12 @@
 // Byte-pair encoding of one word.
 //
-// The word's bytes are its first symbols; while some neighbours have a merge,
-// the pair of the lowest rank, and of these the leftmost, becomes one symbol.
+// The word's bytes, or its characters, are its first symbols; while some
+// neighbours have a merge, the pair of the lowest rank, and of these the
+// leftmost, becomes one symbol.
 //
 // Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
-// Subword Units", algorithm 1; on bytes as in GPT-2.
+// Subword Units", algorithm 1; on bytes as in GPT-2, on characters as in
+// SentencePiece.
 #pragma once
 
 #include <array>
@@ -15,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "dure/data/tokenizer/code_points.h"
 #include "dure/data/tokenizer/pair_map.h"
 
 namespace dure::data {
@@ -25,22 +28,40 @@ struct BpeMerge {
   std::int32_t result = 0;
 };
 
+// What a word of characters begins with, where its symbols aren't bytes.
+struct CharacterSymbols {
+  enum class Unknown { kEach, kFused };
+
+  // Written before each character but a word's first, and after its last.
+  std::string prefix;
+  std::string suffix;
+  // What a character becomes that is no token; nothing where there is none.
+  std::optional<std::int32_t> unknown;
+  Unknown unknown_run = Unknown::kEach;
+  // The tokens of single bytes, "<0x41>", that it becomes before that, where
+  // all of its bytes have one: -1 where there is none.
+  std::array<std::int32_t, 256> bytes{};
+};
+
 // A vocabulary with its merges: what training makes and files hold.
 struct BpeModel {
+  // A word that is a token is that token, merges or not (Llama 3).
+  enum class WholeWords { kMerged, kDirect };
+
   // The bytes of each token by its id. An id without a token has no bytes.
   std::vector<std::string> tokens;
   // First come, first merged.
   std::vector<BpeMerge> merges;
-  // The id of each single byte.
+  // The id of each single byte, where these are the symbols.
   std::array<std::int32_t, 256> bytes{};
+  // Else.
+  std::optional<CharacterSymbols> characters;
+  WholeWords whole_words = WholeWords::kMerged;
 };
 
 // Immutable, for any number of threads; each brings its scratch.
 class Bpe {
  public:
-  // A word that is a token is that token, merges or not (Llama 3).
-  enum class WholeWords { kMerged, kDirect };
-
   struct Scratch {
     std::vector<std::int32_t> symbols;
     std::vector<std::uint32_t> ranks;
@@ -48,7 +69,7 @@ class Bpe {
     std::vector<std::array<std::int32_t, 2>> links;
   };
 
-  Bpe(const BpeModel& model, WholeWords whole_words);
+  explicit Bpe(const BpeModel& model);
 
   // The ids of the word, in the scratch: valid until its next use.
   const std::vector<std::int32_t>& encode(std::string_view word,
@@ -62,14 +83,27 @@ class Bpe {
     std::int32_t id = 0;
   };
 
+  void begin_with_characters(std::string_view word,
+                             std::vector<std::int32_t>& symbols) const;
+  std::string written(std::string_view word,
+                      std::size_t at,
+                      std::size_t bytes) const;
+  std::int32_t symbol(std::string_view word,
+                      std::size_t at,
+                      const Character& c) const;
+  bool add_bytes(std::string_view bytes,
+                 std::vector<std::int32_t>& symbols) const;
   std::uint32_t rank(std::int32_t left, std::int32_t right) const;
   void merge_short(Scratch& s) const;
   void merge_long(Scratch& s) const;
   void push(std::int32_t at, Scratch& s) const;
 
   std::array<std::int32_t, 256> bytes_;
+  std::optional<CharacterSymbols> characters_;
+  std::vector<std::int32_t> by_code_;  // of tokens that are one character
   PairMap<Target> targets_;
-  std::unordered_map<std::string, std::int32_t> whole_;
+  std::unordered_map<std::string, std::int32_t> ids_;
+  BpeModel::WholeWords whole_words_;
 };
 
 }  // namespace dure::data

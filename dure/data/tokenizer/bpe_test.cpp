@@ -49,25 +49,22 @@ Ids slow(const BpeModel& model, std::string_view word) {
 TEST(Bpe, TheLowestRankGoesFirst) {
   const BpeModel model = model_with({{'b', 'c'}, {'a', 'b'}});
   Bpe::Scratch scratch;
-  EXPECT_EQ(Bpe(model, Bpe::WholeWords::kMerged).encode("abc", scratch),
-            (Ids{'a', 256}));
+  EXPECT_EQ(Bpe(model).encode("abc", scratch), (Ids{'a', 256}));
 }
 
 TEST(Bpe, OfEqualRanksTheLeftmostGoesFirst) {
   const BpeModel model = model_with({{'a', 'a'}});
   Bpe::Scratch scratch;
-  EXPECT_EQ(Bpe(model, Bpe::WholeWords::kMerged).encode("aaaaa", scratch),
-            (Ids{256, 256, 'a'}));
+  EXPECT_EQ(Bpe(model).encode("aaaaa", scratch), (Ids{256, 256, 'a'}));
 }
 
 TEST(Bpe, AWholeWordThatIsATokenNeedsNoMergesOnlyWhereAsked) {
   BpeModel model = model_with({{'b', 'c'}});
   model.tokens.emplace_back("abc");
   Bpe::Scratch scratch;
-  EXPECT_EQ(Bpe(model, Bpe::WholeWords::kDirect).encode("abc", scratch),
-            (Ids{257}));
-  EXPECT_EQ(Bpe(model, Bpe::WholeWords::kMerged).encode("abc", scratch),
-            (Ids{'a', 256}));
+  EXPECT_EQ(Bpe(model).encode("abc", scratch), (Ids{'a', 256}));
+  model.whole_words = BpeModel::WholeWords::kDirect;
+  EXPECT_EQ(Bpe(model).encode("abc", scratch), (Ids{257}));
 }
 
 // Words on both sides of where the scan gives way to the heap.
@@ -81,7 +78,7 @@ TEST(Bpe, ScanAndHeapDoWhatTheDefinitionSays) {
                                      {'b', 'b'},
                                      {259, 262},
                                      {261, 258}});
-  const Bpe bpe(model, Bpe::WholeWords::kMerged);
+  const Bpe bpe(model);
   const RandomStream random(7, "words");
   Bpe::Scratch scratch;
   for (std::uint64_t trial = 0; trial < 300; ++trial) {
@@ -98,8 +95,63 @@ TEST(Bpe, AVeryLongWordTakesNoQuadraticTime) {
   Bpe::Scratch scratch;
   // Quadratic work here, 10^13 steps, would outlast the test's time limit.
   const std::string word(1 << 22, 'a');
-  EXPECT_EQ(Bpe(model, Bpe::WholeWords::kMerged).encode(word, scratch).size(),
-            word.size() / 8);
+  EXPECT_EQ(Bpe(model).encode(word, scratch).size(), word.size() / 8);
+}
+
+// Of the characters "a", U+00E9 and U+D55C, "<un>", and "<0xC3>" to "<0xC5>".
+BpeModel character_model() {
+  BpeModel model;
+  model.tokens = {"<un>", "a", "\xc3\xa9", "\xed\x95\x9c", "a\xc3\xa9"};
+  model.merges = {{1, 2, 4}};
+  model.characters.emplace();
+  model.characters->bytes.fill(-1);
+  return model;
+}
+
+TEST(Bpe, WordsOfCharactersBeginWithTheirTokens) {
+  const Bpe bpe(character_model());
+  Bpe::Scratch scratch;
+  EXPECT_EQ(bpe.encode("a\xc3\xa9\xed\x95\x9c", scratch), (Ids{4, 3}));
+  EXPECT_EQ(bpe.encode("bab", scratch), (Ids{1})) << "unknown ones are nothing";
+}
+
+TEST(Bpe, UnknownCharactersAreOneTokenEachOrOneForARun) {
+  BpeModel model = character_model();
+  model.characters->unknown = 0;
+  Bpe::Scratch scratch;
+  EXPECT_EQ(Bpe(model).encode("xyaz", scratch), (Ids{0, 0, 1, 0}));
+  model.characters->unknown_run = CharacterSymbols::Unknown::kFused;
+  EXPECT_EQ(Bpe(model).encode("xyaz", scratch), (Ids{0, 1, 0}));
+}
+
+TEST(Bpe, ACharacterIsItsBytesWhereAllHaveATokenAndElseUnknown) {
+  BpeModel model = character_model();
+  model.tokens.insert(model.tokens.end(), {"<0xC3>", "<0xA8>"});
+  model.characters->bytes[0xc3] = 5;
+  model.characters->bytes[0xa8] = 6;
+  model.characters->unknown = 0;
+  Bpe::Scratch scratch;
+  EXPECT_EQ(Bpe(model).encode("a\xc3\xa8", scratch), (Ids{1, 5, 6}));
+  EXPECT_EQ(Bpe(model).encode("a\xc3\xaa", scratch), (Ids{1, 0}));
+  // As Hugging Face has it: what is unknown waits for the next token.
+  EXPECT_EQ(Bpe(model).encode("\xc3\xaa\xc3\xa8"
+                              "a",
+                              scratch),
+            (Ids{5, 6, 0, 1}));
+}
+
+TEST(Bpe, PrefixesAndSuffixesArePartsOfTokens) {
+  BpeModel model;
+  model.tokens = {"a", "##b", "##c</w>", "ab", "a</w>", "abc</w>"};
+  model.merges = {{0, 1, 3}, {3, 2, 5}};
+  model.characters.emplace();
+  model.characters->bytes.fill(-1);
+  model.characters->prefix = "##";
+  model.characters->suffix = "</w>";
+  const Bpe bpe(model);
+  Bpe::Scratch scratch;
+  EXPECT_EQ(bpe.encode("abc", scratch), (Ids{5}));
+  EXPECT_EQ(bpe.encode("a", scratch), (Ids{4}));
 }
 
 }  // namespace

@@ -237,14 +237,16 @@ void check(const BpeTrainingOptions& options) {
 
 }  // namespace
 
-ByteLevelParts train_bpe(const WordCounts& words,
+TokenizerParts train_bpe(const WordCounts& words,
                          const BpeTrainingOptions& options) {
   check(options);
   Trainer trainer(words, options);
   trainer.run();
-  ByteLevelParts parts;
+  TokenizerParts parts;
   parts.model = trainer.take_model();
-  parts.patterns = options.patterns;
+  for (const std::string& pattern : options.patterns) {
+    parts.pieces.push_back(CutText{.pattern = pattern});
+  }
   std::int32_t id = 0;
   for (const std::string& token : options.special_tokens) {
     parts.added.push_back({.id = id++, .text = token, .special = true});

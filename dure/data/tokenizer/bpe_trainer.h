@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "dure/data/tokenizer/byte_level_tokenizer.h"
+#include "dure/data/tokenizer/pipeline_tokenizer.h"
 #include "dure/data/tokenizer/word_counts.h"
 
 namespace dure::data {
@@ -32,7 +32,7 @@ struct BpeTrainingOptions {
   std::function<void(std::int64_t)> progress = {};
 };
 
-ByteLevelParts train_bpe(const WordCounts& words,
+TokenizerParts train_bpe(const WordCounts& words,
                          const BpeTrainingOptions& options);
 
 }  // namespace dure::data

@@ -11,7 +11,8 @@ namespace {
 
 std::vector<std::string> learnt(const WordCounts& words,
                                 const BpeTrainingOptions& options) {
-  const auto tokens = train_bpe(words, options).model.tokens;
+  const TokenizerParts parts = train_bpe(words, options);
+  const auto& tokens = parts.tokens();
   return {tokens.begin() + 257, tokens.end()};
 }
 
@@ -43,17 +44,17 @@ TEST(BpeTrainer, RarePairsAreNotLearnt) {
 TEST(BpeTrainer, SpecialTokensComeFirstAndThenTheBytes) {
   const auto parts =
       train_bpe({}, {.vocabulary = 300, .special_tokens = {"<a>", "<b>"}});
-  EXPECT_EQ(parts.model.tokens.size(), 258U);
-  EXPECT_EQ(parts.model.tokens[1], "<b>");
-  EXPECT_EQ(parts.model.tokens[2], "!");  // the alphabet's first character
+  EXPECT_EQ(parts.tokens().size(), 258U);
+  EXPECT_EQ(parts.tokens()[1], "<b>");
+  EXPECT_EQ(parts.tokens()[2], "!");  // the alphabet's first character
   EXPECT_EQ(parts.end_of_document, 0);
 }
 
 TEST(BpeTrainer, AWordThatSpellsASpecialTokenBecomesIt) {
   const auto parts =
       train_bpe({{"<a>", 9}}, {.vocabulary = 300, .special_tokens = {"<a>"}});
-  EXPECT_EQ(parts.model.tokens.size(), 258U);  // "<a" is new
-  EXPECT_EQ(parts.model.merges.back().result, 0);
+  EXPECT_EQ(parts.tokens().size(), 258U);  // "<a" is new
+  EXPECT_EQ(std::get<BpeModel>(parts.model).merges.back().result, 0);
 }
 
 TEST(BpeTrainer, AVocabularyWithoutRoomForTheBytesIsRefused) {

@@ -68,14 +68,14 @@ TEST_F(Golden, VocabAndMergesGiveHuggingFacesIds) {
 }
 
 TEST_F(Golden, Gpt2TokenizerJsonGivesHuggingFacesIds) {
-  const ByteLevelTokenizer tokenizer(parse_tokenizer_json(gpt2_json));
+  const PipelineTokenizer tokenizer(parse_tokenizer_json(gpt2_json));
   expect_same(tokenizer, "gpt2");
   EXPECT_EQ(tokenizer.end_of_document(), 0);
   EXPECT_EQ(tokenizer.beginning_of_document(), std::nullopt);
 }
 
 TEST_F(Golden, APrefixSpaceIsAddedWhereHuggingFaceAddsIt) {
-  const ByteLevelTokenizer tokenizer(
+  const PipelineTokenizer tokenizer(
       parse_tokenizer_json(with_prefix_space(gpt2_json)));
   expect_same(tokenizer, "gpt2_prefix_space");
 }
@@ -91,7 +91,7 @@ TEST_F(Golden, Llama3TokenizerJsonGivesHuggingFacesIds) {
 }
 
 TEST_F(Golden, EveryThreadGetsTheSameIds) {
-  const ByteLevelTokenizer tokenizer(parse_tokenizer_json(gpt2_json));
+  const PipelineTokenizer tokenizer(parse_tokenizer_json(gpt2_json));
   const std::string text = read_file(kGolden / "corpus.txt");
   const Ids expected = tokenizer.Tokenizer::encode(text);
   std::vector<Ids> found(4);
@@ -110,7 +110,7 @@ std::tuple<Vocabulary, Json> model_of(const Json& file) {
   return {file["model"]["vocab"].get<Vocabulary>(), file["model"]["merges"]};
 }
 
-ByteLevelParts train_on_corpus(const BpeTrainingOptions& options, int workers) {
+TokenizerParts train_on_corpus(const BpeTrainingOptions& options, int workers) {
   const std::string corpus = read_file(kGolden / "corpus.txt");
   const auto words = count_words(
       one_text(corpus), {.patterns = options.patterns, .workers = workers});
@@ -139,15 +139,15 @@ TEST_F(Golden, TheTrainerLearnsHuggingFacesLlama3VocabularyAndMerges) {
 }
 
 TEST_F(Golden, AWrittenFileReadsBackAsTheSameTokenizer) {
-  const ByteLevelParts parts = parse_tokenizer_json(gpt2_json);
+  const TokenizerParts parts = parse_tokenizer_json(gpt2_json);
   const std::string text = tokenizer_json_text(parts);
   EXPECT_EQ(tokenizer_json_text(parse_tokenizer_json(text)), text);
-  expect_same(ByteLevelTokenizer(parse_tokenizer_json(text)), "gpt2");
+  expect_same(PipelineTokenizer(parse_tokenizer_json(text)), "gpt2");
 
   const auto llama3 =
       parse_tokenizer_json(read_file(kGolden / "llama3/tokenizer.json"));
   const auto again = parse_tokenizer_json(tokenizer_json_text(llama3));
-  expect_same(ByteLevelTokenizer(again), "llama3");
+  expect_same(PipelineTokenizer(again), "llama3");
 }
 
 }  // namespace

@@ -39,20 +39,36 @@ Json with(const char* pointer, Json value) {
 
 TEST(TokenizerJson, WhatIsUnsupportedIsNamed) {
   EXPECT_EQ(error_of(small_file()), "no error");
-  EXPECT_THAT(error_of(with("/normalizer", {{"type", "NFC"}})),
-              HasSubstr("normalizer \"NFC\""));
-  EXPECT_THAT(error_of(with("/model/type", "WordPiece")),
-              HasSubstr("\"WordPiece\""));
-  EXPECT_THAT(error_of(with("/pre_tokenizer", {{"type", "Metaspace"}})),
-              HasSubstr("\"Metaspace\""));
+  for (const char* type : {"BertNormalizer", "ByteLevel", "Nmt"}) {
+    EXPECT_THAT(error_of(with("/normalizer", {{"type", type}})),
+                HasSubstr(concat("normalizer \"", type, "\"")));
+  }
+  for (const char* type : {"WordPiece", "WordLevel"}) {
+    EXPECT_THAT(error_of(with("/model/type", type)),
+                HasSubstr(concat("\"", type, "\"")));
+  }
+  EXPECT_THAT(error_of(with("/pre_tokenizer", {{"type", "UnicodeScripts"}})),
+              HasSubstr("pre-tokenizer \"UnicodeScripts\""));
   EXPECT_THAT(error_of(with("/decoder", {{"type", "Metaspace"}})),
               HasSubstr("decoder \"Metaspace\""));
-  EXPECT_THAT(error_of(with("/model/unk_token", "<unk>")),
-              HasSubstr("unk_token"));
   EXPECT_THAT(error_of(with("/model/dropout", 0.1)), HasSubstr("dropout"));
-  EXPECT_THAT(error_of(with("/pre_tokenizer/use_regex", false)), "no error");
+  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    EXPECT_THAT(error_of(with((std::string("/model/") + key).c_str(), "##")),
+                HasSubstr(key));
+  }
   EXPECT_THAT(error_of(with("/pre_tokenizer", nullptr)),
-              HasSubstr("no pre_tokenizer"));
+              HasSubstr("decoder \"ByteLevel\""));
+}
+
+TEST(TokenizerJson, WhatByteLevelBpeNeverAsksForMayStandInTheFile) {
+  EXPECT_EQ(error_of(with("/model/unk_token", "<unk>")), "no error");
+  EXPECT_EQ(error_of(with("/model/byte_fallback", true)), "no error");
+  EXPECT_EQ(error_of(with("/pre_tokenizer/use_regex", false)), "no error");
+  EXPECT_EQ(error_of(with("/normalizer", {{"type", "NFC"}})), "no error");
+  EXPECT_EQ(
+      error_of(with("/normalizer",
+                    {{"type", "Sequence"}, {"normalizers", Json::array()}})),
+      "no error");
 }
 
 TEST(TokenizerJson, BrokenPartsAreNamed) {
@@ -68,7 +84,7 @@ TEST(TokenizerJson, BrokenPartsAreNamed) {
   EXPECT_THAT(error_of(with("/model/merges/0", "qqq z")), HasSubstr("qqq"));
   EXPECT_THAT(error_of(with("/model/merges", 3)), HasSubstr("merges"));
   EXPECT_THAT(error_of(with("/added_tokens/0/id", 5)), HasSubstr("has id 5"));
-  EXPECT_THAT(error_of(with("/added_tokens/0/single_word", true)),
+  EXPECT_THAT(error_of(with("/added_tokens/0/single_word", 1)),
               HasSubstr("single_word"));
   Json lacking = small_file();
   lacking["model"]["vocab"].erase("a");
@@ -76,12 +92,87 @@ TEST(TokenizerJson, BrokenPartsAreNamed) {
   EXPECT_THROW(parse_tokenizer_json("{\"model\":"), Error);
 }
 
+// A file of a model of characters, to be broken.
+Json unigram_file() {
+  return {{"model",
+           {{"type", "Unigram"},
+            {"unk_id", 0},
+            {"vocab",
+             Json::array({Json::array({"<u>", 0.0}),
+                          Json::array({"_", -1}),
+                          Json::array({"a", -2.5})})}}},
+          {"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "_"}}},
+          {"decoder", {{"type", "Metaspace"}, {"replacement", "_"}}}};
+}
+
+std::string error_with(Json file, const char* pointer, Json value) {
+  file[Json::json_pointer(pointer)] = std::move(value);
+  return error_of(file);
+}
+
+TEST(TokenizerJson, BrokenPartsOfAUnigramModelAreNamed) {
+  const Json file = unigram_file();
+  const auto error = [&](const char* pointer, Json value) {
+    return error_with(file, pointer, std::move(value));
+  };
+  EXPECT_EQ(error_of(file), "no error");
+  EXPECT_THAT(error("/model/unk_id", nullptr), HasSubstr("unk_id"));
+  EXPECT_THAT(error("/model/unk_id", 3), HasSubstr("unk_id"));
+  EXPECT_THAT(error("/model/vocab", Json::array()), HasSubstr("vocabulary"));
+  EXPECT_THAT(error("/model/vocab/1", "a"), HasSubstr("token 1"));
+  EXPECT_THAT(error("/model/vocab/2/1", "x"), HasSubstr("token 2"));
+  EXPECT_THAT(error("/pre_tokenizer", {{"type", "ByteLevel"}}),
+              HasSubstr("Unigram"));
+  EXPECT_THAT(error("/pre_tokenizer/replacement", "__"),
+              HasSubstr("one character"));
+  EXPECT_THAT(error("/pre_tokenizer/prepend_scheme", "sometimes"),
+              HasSubstr("\"sometimes\""));
+  EXPECT_THAT(error("/decoder", {{"type", "CTC"}}), HasSubstr("\"CTC\""));
+  EXPECT_THAT(error("/decoder",
+                    {{"type", "Sequence"},
+                     {"decoders",
+                      Json::array({{{"type", "Fuse"}}, {{"type", "Fuse"}}})}}),
+              HasSubstr("after Fuse"));
+}
+
+TEST(TokenizerJson, AMetaspaceOfOldSaysAddPrefixSpace) {
+  Json file = unigram_file();
+  const auto ids = [&] {
+    return PipelineTokenizer(parse_tokenizer_json(file.dump()))
+        .Tokenizer::encode("a a");
+  };
+  using Ids = std::vector<std::int32_t>;
+  EXPECT_EQ(ids(), (Ids{1, 2, 1, 2}));
+  file["pre_tokenizer"]["str_rep"] = "_";
+  file["pre_tokenizer"]["add_prefix_space"] = false;
+  EXPECT_EQ(ids(), (Ids{2, 1, 2}));
+  file["pre_tokenizer"]["prepend_scheme"] = "first";
+  EXPECT_THAT(error_of(file), HasSubstr("add_prefix_space is false"));
+}
+
+TEST(TokenizerJson, AnUnknownTokenMustBeInTheVocabulary) {
+  const Json file = {{"model",
+                      {{"type", "BPE"},
+                       {"unk_token", "<u>"},
+                       {"vocab", {{"a", 0}}},
+                       {"merges", Json::array()}}}};
+  EXPECT_THAT(error_of(file), HasSubstr("unk_token \"<u>\""));
+}
+
+TEST(TokenizerJson, ANormalizedTokenThatBecomesNothingIsRefused) {
+  Json file = unigram_file();
+  file["normalizer"] = {
+      {"type", "Strip"}, {"strip_left", true}, {"strip_right", true}};
+  file["added_tokens"] = {{{"id", 3}, {"content", "  "}, {"normalized", true}}};
+  EXPECT_THROW(PipelineTokenizer(parse_tokenizer_json(file.dump())), Error);
+}
+
 TEST(TokenizerJson, AnAddedTokenMayHoldAnyCharacters) {
   const std::string text = "<\xc3\xa9 \xed\x95\x9c>";
   Json file = with("/added_tokens/0/content", text);
   file["model"]["vocab"].erase("<|endoftext|>");
   file["model"]["vocab"][text] = 0;
-  const ByteLevelTokenizer tokenizer(parse_tokenizer_json(file.dump()));
+  const PipelineTokenizer tokenizer(parse_tokenizer_json(file.dump()));
   const auto ids = tokenizer.Tokenizer::encode("a" + text);
   EXPECT_EQ(ids.back(), 0);
   EXPECT_EQ(tokenizer.decode(ids), "a" + text);
@@ -93,7 +184,7 @@ TEST(TokenizerJson, AddedTokensBeyondTheModelMakeTheVocabularyLarger) {
   extra["id"] = 300;
   extra["content"] = "<|im_end|>";
   file["added_tokens"].push_back(extra);
-  const ByteLevelTokenizer tokenizer(parse_tokenizer_json(file.dump()));
+  const PipelineTokenizer tokenizer(parse_tokenizer_json(file.dump()));
   EXPECT_EQ(tokenizer.vocabulary(), 301);
   EXPECT_EQ(tokenizer.id_of("<|im_end|>"), 300);
   EXPECT_EQ(tokenizer.id_of("<|nothing|>"), std::nullopt);
@@ -112,15 +203,15 @@ TEST(TokenizerJson, StagesOfSplittingFollowOneAnother) {
          {"invert", false}},
         {{"type", "Digits"}, {"individual_digits", true}},
         {{"type", "ByteLevel"}, {"add_prefix_space", false}}}}};
-  const ByteLevelTokenizer cut(
+  const PipelineTokenizer cut(
       parse_tokenizer_json(with("/pre_tokenizer", stages).dump()));
-  const ByteLevelTokenizer whole(parse_tokenizer_json(small_file().dump()));
+  const PipelineTokenizer whole(parse_tokenizer_json(small_file().dump()));
   EXPECT_EQ(whole.Tokenizer::encode(" the").size(), 1U);
   EXPECT_EQ(cut.Tokenizer::encode(" the").size(), 4U);  // " ", t, h, e
 }
 
 TEST(TokenizerJson, AnyBytesRoundTrip) {
-  const ByteLevelTokenizer tokenizer(parse_tokenizer_json(small_file().dump()));
+  const PipelineTokenizer tokenizer(parse_tokenizer_json(small_file().dump()));
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const std::string text = random_text(seed, seed);
     EXPECT_EQ(tokenizer.decode(tokenizer.Tokenizer::encode(text)), text);

@@ -1,6 +1,8 @@
 // tokenizer.json, as Hugging Face's tokenizers 0.13 and later read it: the
 // layout is in docs/formats/tokenizers.md.
+#include <cassert>
 #include <nlohmann/json.hpp>
+#include <variant>
 
 #include "dure/base/check.h"
 #include "dure/data/tokenizer/byte_level.h"
@@ -14,7 +16,7 @@ using Json = nlohmann::ordered_json;
 Json added_token(const AddedToken& token) {
   return {{"id", token.id},
           {"content", token.text},
-          {"single_word", false},
+          {"single_word", token.single_word},
           {"lstrip", token.strip_left},
           {"rstrip", token.strip_right},
           {"normalized", token.normalized},
@@ -28,13 +30,25 @@ Json byte_level(bool use_regex, bool prefix_space) {  // NOLINT: JSON's fields
           {"use_regex", use_regex}};
 }
 
-Json pre_tokenizer(const ByteLevelParts& parts) {
-  const bool prefix = parts.prefix_space == ByteLevelParts::PrefixSpace::kAdded;
-  if (parts.patterns.size() == 1 && parts.patterns[0] == kGpt2Pattern) {
+// What was learnt has no other steps.
+Json pre_tokenizer(const TokenizerParts& parts) {
+  bool prefix = false;
+  std::vector<std::string> patterns;
+  for (const PieceStep& step : parts.pieces) {
+    const auto* cut = std::get_if<CutText>(&step);
+    assert(cut != nullptr || std::holds_alternative<AddPrefix>(step));
+    if (cut != nullptr) {
+      assert(cut->match == CutText::Match::kIsolated);
+      patterns.push_back(cut->pattern);
+    } else {
+      prefix = true;
+    }
+  }
+  if (patterns.size() == 1 && patterns[0] == kGpt2Pattern) {
     return byte_level(true, prefix);
   }
   Json stages = Json::array();
-  for (const std::string& pattern : parts.patterns) {
+  for (const std::string& pattern : patterns) {
     stages.push_back({{"type", "Split"},
                       {"pattern", {{"Regex", pattern}}},
                       {"behavior", "Isolated"},
@@ -46,9 +60,9 @@ Json pre_tokenizer(const ByteLevelParts& parts) {
 
 // An added token stands in the vocabulary as its text, all else as its bytes
 // in the alphabet.
-std::vector<std::string> vocabulary_texts(const ByteLevelParts& parts) {
+std::vector<std::string> vocabulary_texts(const TokenizerParts& parts) {
   std::vector<std::string> texts;
-  for (const std::string& token : parts.model.tokens) {
+  for (const std::string& token : parts.tokens()) {
     texts.push_back(to_byte_level(token));
   }
   for (const AddedToken& token : parts.added) {
@@ -59,7 +73,8 @@ std::vector<std::string> vocabulary_texts(const ByteLevelParts& parts) {
   return texts;
 }
 
-Json model(const ByteLevelParts& parts) {
+Json model(const TokenizerParts& parts) {
+  const auto& bpe = std::get<BpeModel>(parts.model);
   const std::vector<std::string> texts = vocabulary_texts(parts);
   Json vocab = Json::object();
   // Straight into the underlying vector: operator[] looks for the key first.
@@ -71,7 +86,7 @@ Json model(const ByteLevelParts& parts) {
     }
   }
   Json merges = Json::array();
-  for (const BpeMerge& merge : parts.model.merges) {
+  for (const BpeMerge& merge : bpe.merges) {
     merges.push_back(texts[static_cast<std::size_t>(merge.left)] + " " +
                      texts[static_cast<std::size_t>(merge.right)]);
   }
@@ -82,14 +97,14 @@ Json model(const ByteLevelParts& parts) {
           {"end_of_word_suffix", nullptr},
           {"fuse_unk", false},
           {"byte_fallback", false},
-          {"ignore_merges", parts.whole_words == Bpe::WholeWords::kDirect},
+          {"ignore_merges", bpe.whole_words == BpeModel::WholeWords::kDirect},
           {"vocab", std::move(vocab)},
           {"merges", std::move(merges)}};
 }
 
 }  // namespace
 
-std::string tokenizer_json_text(const ByteLevelParts& parts) {
+std::string tokenizer_json_text(const TokenizerParts& parts) {
   Json added = Json::array();
   for (const AddedToken& token : parts.added) {
     added.push_back(added_token(token));

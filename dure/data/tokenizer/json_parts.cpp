@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "dure/base/quote.h"
+#include "dure/data/tokenizer/code_points.h"
 
 namespace dure::data {
 
@@ -10,6 +11,69 @@ const Json& part(const Json& object, const char* key) {
   static const Json null;
   const auto found = object.find(key);
   return found == object.end() ? null : *found;
+}
+
+std::string type_of(const Json& object) {
+  const Json& type = object.is_object() ? part(object, "type") : object;
+  return type.is_string() ? type.get<std::string>() : "without a type";
+}
+
+std::vector<Json> stages_of(const Json& object, const char* key) {
+  if (object.is_null()) {
+    return {};
+  }
+  if (type_of(object) != "Sequence") {
+    return {object};
+  }
+  const Json& list = part(object, key);
+  DURE_CHECK(list.is_array(),
+             "a Sequence must have its parts in ",
+             quoted(key),
+             ", got ",
+             shown(list));
+  std::vector<Json> stages;
+  for (const Json& stage : list) {
+    for (Json& inner : stages_of(stage, key)) {
+      stages.push_back(std::move(inner));
+    }
+  }
+  return stages;
+}
+
+const std::string& text_in(const Json& object, const char* key) {
+  const Json& value = part(object, key);
+  DURE_CHECK(value.is_string(),
+             type_of(object),
+             ".",
+             key,
+             " must be a text, got ",
+             shown(value));
+  return value.get_ref<const std::string&>();
+}
+
+JsonPattern pattern_in(const Json& object) {
+  const Json& pattern = part(object, "pattern");
+  DURE_CHECK(
+      pattern.is_object() && pattern.size() == 1,
+      "a ",
+      type_of(object),
+      " has no pattern: it must be {\"String\": ...} or {\"Regex\": ...}, "
+      "got ",
+      shown(pattern));
+  const bool is_regex = pattern.contains("Regex");
+  const std::string& text = text_in(pattern, is_regex ? "Regex" : "String");
+  DURE_CHECK(
+      !text.empty(), "a ", type_of(object), " has a pattern of no characters");
+  return {is_regex ? JsonPattern::Kind::kRegex : JsonPattern::Kind::kText,
+          text};
+}
+
+std::string metaspace_of(const Json& object) {
+  const std::string& space = text_in(object, "replacement");
+  DURE_CHECK(!space.empty() && character_at(space, 0).bytes == space.size(),
+             "Metaspace.replacement must be one character, got ",
+             quoted(space));
+  return space;
 }
 
 std::string shown(const Json& value) {
@@ -32,14 +96,11 @@ bool flag(const Json& object, const char* key, const char* where) {
 }
 
 AddedToken parse_added_token(const Json& object, std::string text) {
-  DURE_CHECK(!flag(object, "single_word", "added token"),
-             "the added token ",
-             quoted(text),
-             " has single_word, which is not supported");
   AddedToken token;
   token.text = std::move(text);
   token.strip_left = flag(object, "lstrip", "added token");
   token.strip_right = flag(object, "rstrip", "added token");
+  token.single_word = flag(object, "single_word", "added token");
   token.normalized = flag(object, "normalized", "added token");
   token.special = flag(object, "special", "added token");
   return token;

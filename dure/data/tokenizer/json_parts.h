@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dure/base/check.h"
 #include "dure/data/tokenizer/added_tokens.h"
@@ -15,6 +16,27 @@ using Json = nlohmann::json;
 // null where the key is missing: nothing was asked for.
 const Json& part(const Json& object, const char* key);
 
+// The "type" of a part.
+std::string type_of(const Json& object);
+
+// The stages of a Sequence under `key`, Sequences within it opened, or the one
+// that stands alone; none of null.
+std::vector<Json> stages_of(const Json& object, const char* key);
+
+// The text under `key`; throws Error where it is none.
+const std::string& text_in(const Json& object, const char* key);
+
+// "pattern" of Split and Replace: {"String": s} or {"Regex": s}.
+struct JsonPattern {
+  enum class Kind { kText, kRegex };
+  Kind kind;
+  std::string text;
+};
+JsonPattern pattern_in(const Json& object);
+
+// What a Metaspace writes for a space: one character, "▁" as a rule.
+std::string metaspace_of(const Json& object);
+
 // For messages: a value, but no structure, which may be long and deep.
 std::string shown(const Json& value);
 
@@ -22,7 +44,6 @@ std::string shown(const Json& value);
 bool flag(const Json& object, const char* key, const char* where);
 
 // A token of this text with all that the object says of it, but without an id.
-// Throws Error for what is not supported.
 AddedToken parse_added_token(const Json& object, std::string text);
 
 // What `parse` makes of the text. Errors of the JSON get the file's name.

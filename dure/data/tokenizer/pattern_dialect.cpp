@@ -1,9 +1,14 @@
 #include "dure/data/tokenizer/pattern_dialect.h"
 
 #include <cctype>
+#include <charconv>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <sstream>
 
 #include "dure/base/check.h"
+#include "dure/data/tokenizer/unicode_property.h"
 
 namespace dure::data {
 namespace {
@@ -15,7 +20,8 @@ constexpr std::string_view kSpaces =
 
 class Translator {
  public:
-  explicit Translator(std::string_view pattern) : pattern_(pattern) {}
+  Translator(std::string_view pattern, CharacterClasses classes)
+      : pattern_(pattern), classes_(classes) {}
 
   std::string run() {
     while (at_ < pattern_.size()) {
@@ -55,26 +61,78 @@ class Translator {
     if (at_ + 1 == pattern_.size()) {
       refuse("a \\ at its end");
     }
-    const auto next = static_cast<unsigned char>(pattern_[at_ + 1]);
+    const char next = pattern_[at_ + 1];
+    const auto byte = static_cast<unsigned char>(next);
     if (next == 's' || next == 'S') {
       space(next == 's');
-    } else if (next == 'p' || next == 'P' || next == 'x') {
+    } else if (next == 'd' || next == 'D') {
+      at_ += 2;
+      property("Nd", next == 'd' ? Holds::kThese : Holds::kOthers);
+    } else if (next == 'p' || next == 'P') {
+      property();
+    } else if (next == 'u') {
+      code_point();
+    } else if (next == 'x') {
       braced();
-    } else if (std::string_view("rntdD").find(static_cast<char>(next)) !=
-                   std::string_view::npos ||
-               (next < 0x80 && std::isalnum(next) == 0)) {
+    } else if (std::string_view("rnt").find(next) != std::string_view::npos ||
+               (byte < 0x80 && std::isalnum(byte) == 0)) {
       copy(2);
     } else {
-      refuse(concat("\\", static_cast<char>(next)));
+      refuse(concat("\\", next));
     }
   }
 
-  // \p{L}, \x{2028}: the braces are the escape's own, no repetition.
+  // \x{2028}: the braces are the escape's own, no repetition.
   void braced() {
     copy(2);
     if (comes("{")) {
       const std::size_t end = pattern_.find('}', at_);
       copy(end == std::string_view::npos ? 1 : end + 1 - at_);
+    }
+  }
+
+  // \u2028
+  void code_point() {
+    const std::string_view digits = pattern_.substr(at_ + 2, 4);
+    unsigned code = 0;
+    const char* const end = digits.data() + digits.size();
+    if (digits.size() < 4 ||
+        std::from_chars(digits.data(), end, code, 16).ptr != end) {
+      refuse("\\u without four digits");
+    }
+    out_ += concat("\\x{", digits, "}");
+    at_ += 6;
+  }
+
+  enum class Holds { kThese, kOthers };
+
+  // \p{L}, \pL, \P{L}, \p{^L}
+  void property() {
+    Holds holds = pattern_[at_ + 1] == 'p' ? Holds::kThese : Holds::kOthers;
+    const std::size_t end = pattern_.find('}', at_);
+    if (pattern_.substr(at_ + 2, 1) != "{" || end == std::string_view::npos) {
+      refuse("a property without braces");
+    }
+    std::string_view name = pattern_.substr(at_ + 3, end - at_ - 3);
+    if (name.starts_with('^')) {
+      name.remove_prefix(1);
+      holds = holds == Holds::kThese ? Holds::kOthers : Holds::kThese;
+    }
+    property(name, holds);
+    at_ = end + 1;
+  }
+
+  void property(std::string_view name, Holds holds) {
+    const auto found = UnicodeProperty::named(name);
+    if (!found) {
+      refuse(concat("the property ", name));
+    }
+    if (!in_class_) {
+      out_ += concat(
+          holds == Holds::kThese ? "[" : "[^", found->members(classes_), "]");
+    } else {
+      out_ += holds == Holds::kThese ? found->members(classes_)
+                                     : found->others(classes_);
     }
   }
 
@@ -99,14 +157,34 @@ class Translator {
     if (comes("^") || comes("$") || comes(".")) {
       refuse(pattern_.substr(at_, 1));
     }
-    if (comes("}+")) {
-      refuse("}+");
+    for (const char* other : {"}+", "{,", "(*"}) {
+      if (comes(other)) {
+        refuse(other);
+      }
     }
     if (comes("[")) {
       open_class();
+    } else if (comes("(")) {
+      open_group();
     } else {
       copy(1);
     }
+  }
+
+  // No group is asked for by its number, and those of PCRE2 are words. Options
+  // reach to the group's end in both, but not over the same alternatives.
+  void open_group() {
+    if (!comes("(?")) {
+      out_ += "(?:";
+      ++at_;
+      return;
+    }
+    const std::size_t end = pattern_.find_first_not_of("imx-", at_ + 2);
+    if (at_ > 0 && end != std::string_view::npos && end > at_ + 2 &&
+        pattern_[end] == ')') {
+      refuse("options within it");
+    }
+    copy(2);
   }
 
   void open_class() {
@@ -118,6 +196,7 @@ class Translator {
   }
 
   std::string_view pattern_;
+  CharacterClasses classes_;
   std::string out_;
   std::size_t at_ = 0;
   bool in_class_ = false;
@@ -125,8 +204,21 @@ class Translator {
 
 }  // namespace
 
-std::string to_pcre2_dialect(std::string_view pattern) {
-  return Translator(pattern).run();
+std::string to_pcre2_dialect(std::string_view pattern,
+                             CharacterClasses classes) {
+  return Translator(pattern, classes).run();
+}
+
+std::string class_members(std::span<const CodePoints> ranges) {
+  std::ostringstream text;
+  text << std::hex;
+  for (const CodePoints& range : ranges) {
+    text << "\\x{" << std::uint32_t{range.first} << "}";
+    if (range.last > range.first) {
+      text << "-\\x{" << std::uint32_t{range.last} << "}";
+    }
+  }
+  return text.str();
 }
 
 }  // namespace dure::data

@@ -9,7 +9,7 @@
 #include <pcre2.h>
 
 #include "dure/base/check.h"
-#include "dure/data/tokenizer/pattern_dialect.h"
+#include "dure/data/tokenizer/code_points.h"
 
 namespace dure::data {
 
@@ -18,6 +18,11 @@ const std::string_view kGpt2Pattern =
 
 const std::string_view kLlama3Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})"
+    R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+// Qwen2's differs from Llama 3's by one digit a word.
+const std::string_view kQwen2Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})"
     R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 namespace {
@@ -64,12 +69,14 @@ std::uint32_t info(const pcre2_code* code, std::uint32_t what) {
   return value;
 }
 
-// Both well-known patterns read ASCII letters, with a space before them or
+// The well-known patterns read ASCII letters, with a space before them or
 // none, as a word that ends before any other ASCII character. Said first and
 // without \p{L}, that is half as fast again on English text.
 std::string with_ascii_words_first(std::string_view pattern) {
-  const std::string dialect = to_pcre2_dialect(pattern);
-  const bool known = pattern == kGpt2Pattern || pattern == kLlama3Pattern;
+  const std::string dialect =
+      to_pcre2_dialect(pattern, CharacterClasses::kOfPcre2);
+  const bool known = pattern == kGpt2Pattern || pattern == kLlama3Pattern ||
+                     pattern == kQwen2Pattern;
   return known ? R"( ?[a-zA-Z]++(?![\x{80}-\x{10ffff}])|)" + dialect : dialect;
 }
 
@@ -98,6 +105,11 @@ std::string literal_pattern(std::string_view text) {
   return pattern;
 }
 
+SplitPattern::Subject::Subject(std::string_view of)
+    : text(of),
+      classes(has_changed_characters(of) ? CharacterClasses::kOfUnicode16
+                                         : CharacterClasses::kOfPcre2) {}
+
 struct SplitScratch::State {
   Handle<pcre2_match_data> match{
       pcre2_match_data_create(SplitPattern::kBatch + 1, nullptr)};
@@ -106,23 +118,35 @@ struct SplitScratch::State {
       pcre2_jit_stack_create(32 << 10, 16 << 20, nullptr)};
 };
 
-SplitScratch::SplitScratch() : state_(std::make_unique<State>()) {
-  DURE_CHECK(state_->match != nullptr && state_->context != nullptr &&
-                 state_->stack != nullptr,
-             "no memory for the splitting pattern's state");
-  pcre2_jit_stack_assign(state_->context.get(), nullptr, state_->stack.get());
+SplitScratch::SplitScratch() = default;
+
+SplitScratch::State& SplitScratch::state() {
+  if (state_ == nullptr) {
+    state_ = std::make_unique<State>();
+    DURE_CHECK(state_->match != nullptr && state_->context != nullptr &&
+                   state_->stack != nullptr,
+               "no memory for the splitting pattern's state");
+    pcre2_jit_stack_assign(state_->context.get(), nullptr, state_->stack.get());
+  }
+  return *state_;
 }
 
 SplitScratch::~SplitScratch() = default;
 
 struct SplitPattern::Code {
+  explicit Code(const std::string& pattern) : code(compile(pattern)) {
+    // Without JIT (a hardened kernel, a rare CPU) the interpreter does the
+    // same.
+    jit = pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE) == 0;
+  }
+
   Handle<pcre2_code> code;
   bool jit = false;
 };
 
-SplitPattern::SplitPattern(std::string_view pattern)
-    : code_(std::make_unique<Code>()) {
-  const Handle<pcre2_code> single = compile(to_pcre2_dialect(pattern));
+SplitPattern::SplitPattern(std::string_view pattern) {
+  const Handle<pcre2_code> single =
+      compile(to_pcre2_dialect(pattern, CharacterClasses::kOfPcre2));
   DURE_CHECK(info(single.get(), PCRE2_INFO_MATCHEMPTY) == 0,
              "the splitting pattern \"",
              pattern,
@@ -131,33 +155,39 @@ SplitPattern::SplitPattern(std::string_view pattern)
              "the splitting pattern \"",
              pattern,
              "\" captures groups, which is not supported: write (?:...)");
-  code_->code = compile(batched(with_ascii_words_first(pattern)));
-  // Without JIT (a hardened kernel, a rare CPU) the interpreter does the same.
-  code_->jit = pcre2_jit_compile(code_->code.get(), PCRE2_JIT_COMPLETE) == 0;
+  quick_ = std::make_unique<Code>(batched(with_ascii_words_first(pattern)));
+  // One word at a time: it is rarely used and says much.
+  const std::string exact =
+      to_pcre2_dialect(pattern, CharacterClasses::kOfUnicode16);
+  exact_ = std::make_unique<Code>(concat("((?>", exact, "))"));
 }
 
 SplitPattern::SplitPattern(SplitPattern&&) noexcept = default;
 SplitPattern::~SplitPattern() = default;
 
-std::size_t SplitPattern::next(std::string_view text,
-                               std::size_t begin,
-                               std::span<std::size_t, kBatch + 1> ends,
-                               SplitScratch& scratch) const {
+SplitPattern::Found SplitPattern::next(const Subject& subject,
+                                       std::size_t begin,
+                                       Ends& ends,
+                                       SplitScratch& scratch) const {
+  const std::string_view text = subject.text;
   if (begin == text.size()) {
-    return 0;
+    return {0, 0};
   }
-  const auto run = code_->jit ? pcre2_jit_match : pcre2_match;
-  pcre2_match_data* match = scratch.state_->match.get();
-  const int groups = run(code_->code.get(),
+  const Code& code =
+      subject.classes == CharacterClasses::kOfPcre2 ? *quick_ : *exact_;
+  const auto run = code.jit ? pcre2_jit_match : pcre2_match;
+  const SplitScratch::State& state = scratch.state();
+  pcre2_match_data* match = state.match.get();
+  const int groups = run(code.code.get(),
                          reinterpret_cast<PCRE2_SPTR>(text.data()),
                          text.size(),
                          begin,
                          PCRE2_NO_UTF_CHECK,
                          match,
-                         scratch.state_->context.get());
+                         state.context.get());
   if (groups == PCRE2_ERROR_NOMATCH) {
     ends[0] = text.size();
-    return 1;
+    return {1, 1};
   }
   DURE_CHECK(groups > 0,
              "splitting a text of ",
@@ -171,10 +201,11 @@ std::size_t SplitPattern::next(std::string_view text,
   if (found[0] > begin) {
     ends[count++] = found[0];
   }
+  const std::size_t between = count;
   for (int group = 1; group < groups; ++group) {
     ends[count++] = found[2 * group + 1];
   }
-  return count;
+  return {count, between};
 }
 
 }  // namespace dure::data

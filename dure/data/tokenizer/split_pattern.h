@@ -6,17 +6,20 @@
 // What they read differently (\b, \w, ^, $, {n,m}+, nested classes) is refused.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
+#include "dure/data/tokenizer/pattern_dialect.h"
+
 namespace dure::data {
 
-// GPT-2's words, and Llama 3's. Their values stand with their making.
+// GPT-2's words, Llama 3's and Qwen2's. Their values stand with their making.
 extern const std::string_view kGpt2Pattern;
 extern const std::string_view kLlama3Pattern;
+extern const std::string_view kQwen2Pattern;
 
 // A pattern that matches just this text.
 std::string literal_pattern(std::string_view text);
@@ -30,7 +33,9 @@ class SplitScratch {
  private:
   friend class SplitPattern;
   struct State;
-  std::unique_ptr<State> state_;
+  State& state();
+
+  std::unique_ptr<State> state_;  // made when it is first needed
 };
 
 // Immutable, for any number of threads.
@@ -40,21 +45,39 @@ class SplitPattern {
   // a short word, so the pattern is compiled kBatch times in a row.
   static constexpr std::size_t kBatch = 8;
 
+  // A text, in UTF-8, and which classes are right for its characters.
+  struct Subject {
+    explicit Subject(std::string_view of);
+    Subject(std::string_view of, CharacterClasses its)
+        : text(of), classes(its) {}
+
+    std::string_view text;
+    CharacterClasses classes;
+  };
+
+  using Ends = std::array<std::size_t, kBatch + 1>;
+
+  struct Found {
+    std::size_t words;
+    std::size_t between;  // 1 where no match covers the first of them, else 0
+  };
+
   explicit SplitPattern(std::string_view pattern);
   SplitPattern(SplitPattern&&) noexcept;
   ~SplitPattern();
 
   // Writes the ends of the next words, the first of which begins at `begin`,
   // and returns how many (0 at the end of the text). The words follow one
-  // another without gaps: what no match covers is a word too. `text` is UTF-8.
-  std::size_t next(std::string_view text,
-                   std::size_t begin,
-                   std::span<std::size_t, kBatch + 1> ends,
-                   SplitScratch& scratch) const;
+  // another without gaps: what no match covers is a word too.
+  Found next(const Subject& subject,
+             std::size_t begin,
+             Ends& ends,
+             SplitScratch& scratch) const;
 
  private:
   struct Code;
-  std::unique_ptr<Code> code_;
+  std::unique_ptr<Code> quick_;
+  std::unique_ptr<Code> exact_;
 };
 
 }  // namespace dure::data

@@ -7,6 +7,7 @@
 
 #include "dure/base/check.h"
 #include "dure/base/files.h"
+#include "dure/data/tokenizer/code_points.h"
 #include "dure/data/tokenizer/splitter.h"
 #include "dure/data/tokenizer/test_text.h"
 
@@ -16,13 +17,12 @@ namespace {
 using Words = std::vector<std::string>;
 
 Words words(std::string_view pattern, std::string_view text) {
-  std::vector<SplitPattern> stages;
-  stages.emplace_back(pattern);
-  const Splitter splitter(std::move(stages));
+  const Splitter splitter({CutText{.pattern = std::string(pattern)}});
   SplitScratch scratch;
   Words found;
-  splitter.for_each(
-      text, scratch, [&](std::string_view word) { found.emplace_back(word); });
+  splitter.for_each(text, PieceAt::kLater, scratch, [&](std::string_view word) {
+    found.emplace_back(word);
+  });
   return found;
 }
 
@@ -60,7 +60,8 @@ TEST(SplitPattern, BrokenCharactersAreMarksAndKeepTheirBytes) {
 
 // A pattern in a group is not known, so that it has no path of its own.
 TEST(SplitPattern, TheShortPathForAsciiChangesNoWord) {
-  for (const std::string_view pattern : {kGpt2Pattern, kLlama3Pattern}) {
+  for (const std::string_view pattern :
+       {kGpt2Pattern, kLlama3Pattern, kQwen2Pattern}) {
     const std::string unknown = concat("(?:", pattern, ")");
     for (std::uint64_t seed = 0; seed < 300; ++seed) {
       const std::string text = random_text(seed, 60);
@@ -87,7 +88,12 @@ TEST(SplitPattern, WhatOtherEnginesReadDifferentlyIsRefused) {
                               "[a[b]]",
                               "[a&&b]",
                               ".",
-                              "(x)",
+                              "(?<n>x)",
+                              "a(?i)b|c",
+                              "x{,3}",
+                              R"(\p{IDC})",
+                              R"(\uD)",
+                              R"([\P{Han}])",
                               "x*",
                               "(",
                               "[]a]",
@@ -98,68 +104,91 @@ TEST(SplitPattern, WhatOtherEnginesReadDifferentlyIsRefused) {
   }
 }
 
-std::string utf8(unsigned c) {
-  const auto byte = [](unsigned b) { return static_cast<char>(b); };
-  if (c < 0x80) {
-    return {byte(c)};
-  }
-  if (c < 0x800) {
-    return {byte(0xc0 | c >> 6), byte(0x80 | (c & 63))};
-  }
-  if (c < 0x10000) {
-    return {byte(0xe0 | c >> 12),
-            byte(0x80 | (c >> 6 & 63)),
-            byte(0x80 | (c & 63))};
-  }
-  return {byte(0xf0 | c >> 18),
-          byte(0x80 | (c >> 12 & 63)),
-          byte(0x80 | (c >> 6 & 63)),
-          byte(0x80 | (c & 63))};
+TEST(SplitPattern, GroupsAndNamesAreReadAsOnigurumaReadsThem) {
+  EXPECT_EQ(words("(ab)+", "xababy"), (Words{"x", "abab", "y"}));
+  EXPECT_EQ(words(R"(\p{Uppercase_Letter}\p{^L})", "aB1"), (Words{"a", "B1"}));
+  EXPECT_EQ(words(R"([\u4e00-\u9fff]+)", "a\xe7\x94\xb0."),
+            (Words{"a", "\xe7\x94\xb0", "."}));
+  // The script itself, not its extensions: an ideographic full stop is none.
+  EXPECT_EQ(words(R"(\p{Han}+)", "\xe7\x94\xb0\xe3\x80\x82"),
+            (Words{"\xe7\x94\xb0", "\xe3\x80\x82"}));
 }
 
-// The text of all code points in [first, count, first, count, ...].
-std::string text_of(const nlohmann::json& ranges) {
-  std::string text;
+// A letter of Unicode 16 and an emoji of Unicode 15, which PCRE2 10.42 lacks.
+TEST(SplitPattern, CharactersOfLaterUnicodesAreWhatTheyAre) {
+  EXPECT_EQ(words(kGpt2Pattern, "a\xea\x9f\x8b z\xf0\x9f\xab\xa8!"),
+            (Words{"a\xea\x9f\x8b", " z", "\xf0\x9f\xab\xa8!"}));
+}
+
+// The texts of all code points of [first, count, first, count, ...].
+std::vector<std::string> texts_of(const nlohmann::json& ranges) {
+  std::vector<std::string> texts;
   for (std::size_t i = 0; i < ranges.size(); i += 2) {
     for (unsigned j = 0; j < ranges[i + 1].get<unsigned>(); ++j) {
-      text += utf8(ranges[i].get<unsigned>() + j);
+      append_utf8(ranges[i].get<unsigned>() + j, texts.emplace_back());
     }
   }
-  return text;
+  return texts;
 }
 
-// The parts of `text` that the class matches, joined.
-std::string matched(std::string_view klass, std::string_view text) {
+std::vector<std::string> every_character() {
+  return texts_of({0, 0xd800, 0xe000, 0x110000 - 0xe000});
+}
+
+// Of the characters those that the class matches.
+Words matched(const std::string& klass, const Words& characters) {
   const SplitPattern pattern(klass);
   SplitScratch scratch;
-  std::array<std::size_t, SplitPattern::kBatch + 1> ends{};
-  std::string joined;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t count = pattern.next(text, at, ends, scratch);
-    // Each word is one character that matches, or a run of those that don't.
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::string_view word = text.substr(at, ends[i] - at);
-      std::array<std::size_t, SplitPattern::kBatch + 1> own{};
-      const std::string probe = concat(word, "\x01");
-      pattern.next(probe, 0, own, scratch);
-      joined += own[0] == word.size() && word != "\x01" ? word : "";
-      at = ends[i];
+  Words found;
+  for (const std::string& c : characters) {
+    SplitPattern::Ends ends{};
+    if (pattern.next(SplitPattern::Subject(c), 0, ends, scratch).between == 0) {
+      found.push_back(c);
     }
   }
-  return joined;
+  return found;
 }
 
-// Of every code point that Unicode 14 assigns. PCRE2 and Oniguruma of other
-// Unicode versions agree on these.
-TEST(SplitPattern, ClassesAreHuggingFacesForEveryCharacter) {
+// The code points as [first, count, first, count, ...].
+nlohmann::json ranges_of(const Words& characters) {
+  nlohmann::json ranges = nlohmann::json::array();
+  unsigned end = 0;
+  for (const std::string& c : characters) {
+    const unsigned code = character_at(c, 0).code;
+    if (ranges.empty() || code != end) {
+      ranges.push_back(code);
+      ranges.push_back(0);
+    }
+    ranges.back() = ranges.back().get<unsigned>() + 1;
+    end = code + 1;
+  }
+  return ranges;
+}
+
+// Of every code point there is, in a class, without one, and negated.
+TEST(SplitPattern, PropertiesAreHuggingFacesForEveryCharacter) {
   const auto classes =
       nlohmann::json::parse(read_file("tests/golden/tokenizer/classes.json"));
-  const std::string all = text_of(classes["assigned"]);
-  EXPECT_EQ(matched(R"(\p{L})", all), text_of(classes["letter"]));
-  EXPECT_EQ(matched(R"(\p{N})", all), text_of(classes["number"]));
-  EXPECT_EQ(matched(R"(\s)", all), text_of(classes["space"]));
-  EXPECT_EQ(matched(R"([\s])", all), text_of(classes["space"]));
-  EXPECT_EQ(matched(R"([^\S])", all), text_of(classes["space"]));
+  const Words all = every_character();
+  for (const auto& [name, ranges] : classes["properties"].items()) {
+    const std::string klass = "\\" + name;
+    EXPECT_EQ(ranges_of(matched(klass, all)), ranges) << klass;
+    EXPECT_EQ(ranges_of(matched("[" + klass + "]", all)), ranges) << klass;
+    const std::size_t none = matched("[^" + klass + "]", all).size();
+    EXPECT_EQ(none + texts_of(ranges).size(), all.size()) << klass;
+  }
+}
+
+TEST(SplitPattern, WhatAPropertyExcludesIsAllElse) {
+  const Words all = every_character();
+  for (const std::string name : {"L", "Mn", "N", "Cn"}) {
+    const std::size_t in = matched("\\p{" + name + "}", all).size();
+    for (const char* other : {"\\P{", "\\p{^"}) {
+      const std::string klass = other + name + "}";
+      EXPECT_EQ(in + matched(klass, all).size(), all.size()) << klass;
+      EXPECT_EQ(in + matched("[" + klass + "]", all).size(), all.size());
+    }
+  }
 }
 
 }  // namespace

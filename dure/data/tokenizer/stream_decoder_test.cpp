@@ -19,6 +19,9 @@ const std::string kGolden = "tests/golden/tokenizer/";
 std::vector<std::string> every_kind() {
   std::vector<std::string> specs = {
       "bytes", kGolden + "gpt2", kGolden + "gpt2.json", kGolden + "llama3"};
+  for (const std::string& name : kPipelines) {
+    specs.push_back(kGolden + "pipelines/" + name);
+  }
 #ifdef DURE_WITH_SENTENCEPIECE
   specs.push_back(kGolden + "bpe.model");  // with byte fallback
   specs.push_back(kGolden + "unigram.model");
@@ -100,10 +103,11 @@ TEST_P(Streams, ShowNoPartsOfCharacters) {
 TEST_P(Streams, ShowWhatIsCertainAtOnce) {
   StreamDecoder decoder(*tokenizer);
   std::string all;
-  for (const std::int32_t id : tokenizer->encode("the end")) {
+  const Ids ids = tokenizer->encode("the end");
+  for (const std::int32_t id : ids) {
     all += decoder.add(id);
   }
-  EXPECT_EQ(all, "the end");
+  EXPECT_EQ(all, tokenizer->decode(ids));
 }
 
 #ifdef DURE_WITH_SENTENCEPIECE

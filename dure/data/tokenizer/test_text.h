@@ -5,11 +5,23 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "dure/base/random.h"
 #include "dure/data/tokenizer/word_counts.h"
 
 namespace dure::data {
+
+// The folders of tests/golden/tokenizer/pipelines.
+inline const std::vector<std::string> kPipelines = {"qwen2",
+                                                    "deepseek",
+                                                    "llama2",
+                                                    "mistral",
+                                                    "gemma",
+                                                    "albert",
+                                                    "unigram_bytes",
+                                                    "t5",
+                                                    "words"};
 
 inline std::string from_hex(std::string_view hex) {
   std::string bytes;

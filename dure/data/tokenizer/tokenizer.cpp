@@ -1,5 +1,6 @@
 #include "dure/data/tokenizer/tokenizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -14,10 +15,27 @@ namespace {
 
 using Files = std::vector<TokenizerFile>;
 
-std::unique_ptr<Tokenizer> byte_level(ByteLevelParts parts,
-                                      const TokenNotes& notes) {
+// Of the character that such a byte begins; 0 where it begins none of several.
+std::size_t bytes_of_character(unsigned char first) {
+  return first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+// Without a last character that more bytes may make whole.
+std::size_t without_begun_character(std::string_view text) {
+  const std::size_t most = std::min<std::size_t>(text.size(), 3);
+  for (std::size_t n = 1; n <= most; ++n) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - n]);
+    if (byte < 0x80 || byte >= 0xc0) {
+      return text.size() - (bytes_of_character(byte) > n ? n : 0);
+    }
+  }
+  return text.size();
+}
+
+std::unique_ptr<Tokenizer> pipeline(TokenizerParts parts,
+                                    const TokenNotes& notes) {
   apply(notes, parts);
-  return std::make_unique<ByteLevelTokenizer>(parts);
+  return std::make_unique<PipelineTokenizer>(parts);
 }
 
 std::unique_ptr<Tokenizer> parse(const Files& files) {
@@ -27,9 +45,9 @@ std::unique_ptr<Tokenizer> parse(const Files& files) {
     return parse_sentencepiece(first.text, notes);
   }
   if (first.name == "vocab.json") {
-    return byte_level(parse_vocab_and_merges(first.text, files[1].text), notes);
+    return pipeline(parse_vocab_and_merges(first.text, files[1].text), notes);
   }
-  return byte_level(parse_tokenizer_json(first.text), notes);
+  return pipeline(parse_tokenizer_json(first.text), notes);
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(const Files& files) {
@@ -47,6 +65,18 @@ std::unique_ptr<Tokenizer> make_tokenizer(const Files& files) {
 }
 
 }  // namespace
+
+// SentencePiece gives a U+FFFD for each byte of a character that isn't whole,
+// at most three of them, for what becomes one character with the next byte.
+std::size_t Tokenizer::certain_bytes(std::span<const std::int32_t> /*ids*/,
+                                     std::string_view text) const {
+  constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+  text = text.substr(0, without_begun_character(text));
+  for (int i = 0; i < 3 && text.ends_with(kReplacement); ++i) {
+    text.remove_suffix(kReplacement.size());
+  }
+  return text.size();
+}
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec) {
   return make_tokenizer(read_tokenizer_files(spec));

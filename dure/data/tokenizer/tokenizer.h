@@ -29,6 +29,11 @@ class Tokenizer {
   // characters. Throws Error for an id outside the vocabulary.
   virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
 
+  // How many bytes of `text`, which is decode(ids), stay as they are whatever
+  // ids may follow.
+  virtual std::size_t certain_bytes(std::span<const std::int32_t> ids,
+                                    std::string_view text) const;
+
   // The bytes that one id stands for, as they stand inside a text.
   virtual std::string token_text(std::int32_t id) const = 0;
 
@@ -49,7 +54,7 @@ class Tokenizer {
   // The id of a token by its text, special or not; none where it is no token.
   virtual std::optional<std::int32_t> id_of(std::string_view token) const = 0;
 
-  // "bytes", "byte-level BPE", "SentencePiece": for people.
+  // "bytes", "byte-level BPE", "Unigram", "SentencePiece": for people.
   virtual std::string kind() const = 0;
 
   std::vector<std::int32_t> encode(std::string_view text) const {

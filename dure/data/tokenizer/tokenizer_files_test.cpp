@@ -225,6 +225,9 @@ TEST_F(Kept, IsTheSameTokenizerWhateverItWasNamedBy) {
   std::filesystem::rename(folder / "tokenizer.json", folder / "mine.json");
   expect_same((folder / "mine.json").string(), 4);
   expect_same((kGolden / "gpt2").string(), 2);
+  for (const std::string kind : {"llama2", "albert", "deepseek"}) {
+    expect_same((kGolden / "pipelines" / kind).string(), 1);
+  }
   expect_same((kGolden / "gpt2" / "vocab.json").string(), 2);
 }
 

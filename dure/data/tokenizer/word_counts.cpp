@@ -87,14 +87,15 @@ void count_chunks(Chunks& chunks, const Splitter& splitter, Counts& counts) {
   SplitScratch scratch;
   std::string chunk;
   while (chunks.take(chunk)) {
-    splitter.for_each(chunk, scratch, [&](std::string_view word) {
-      const auto found = counts.find(word);
-      if (found != counts.end()) {
-        ++found->second;
-      } else {
-        counts.emplace(word, 1);
-      }
-    });
+    splitter.for_each(
+        chunk, PieceAt::kLater, scratch, [&](std::string_view word) {
+          const auto found = counts.find(word);
+          if (found != counts.end()) {
+            ++found->second;
+          } else {
+            counts.emplace(word, 1);
+          }
+        });
   }
 }
 
@@ -114,11 +115,11 @@ WordCounts joined(std::vector<Counts>& parts) {
 }  // namespace
 
 WordCounts count_words(const NextText& next, const WordCountOptions& options) {
-  std::vector<SplitPattern> patterns;
+  PieceSteps steps;
   for (const std::string& pattern : options.patterns) {
-    patterns.emplace_back(pattern);
+    steps.push_back(CutText{.pattern = pattern});
   }
-  const Splitter splitter(std::move(patterns));
+  const Splitter splitter(steps);
   Chunks chunks(next, options);
   std::vector<Counts> parts(
       static_cast<std::size_t>(std::max(options.workers, 1)));

@@ -32,10 +32,8 @@ TEST(WordCounts, NeitherCutsNorWorkersChangeThem) {
   for (const std::string_view pattern : {kGpt2Pattern, kLlama3Pattern}) {
     SplitScratch scratch;
     std::map<std::string, std::int64_t> expected;
-    std::vector<SplitPattern> stages;
-    stages.emplace_back(pattern);
-    Splitter(std::move(stages))
-        .for_each(text, scratch, [&](std::string_view word) {
+    Splitter({CutText{.pattern = std::string(pattern)}})
+        .for_each(text, PieceAt::kLater, scratch, [&](std::string_view word) {
           ++expected[std::string(word)];
         });
     const WordCounts all(expected.begin(), expected.end());

@@ -1,0 +1,20 @@
+// The pre_tokenizer of a tokenizer.json.
+#pragma once
+
+#include "dure/data/tokenizer/json_parts.h"
+#include "dure/data/tokenizer/pieces.h"
+
+namespace dure::data {
+
+// What a model's symbols are is said by the pre-tokenizers before it.
+enum class SymbolKind { kCharacters, kBytes };
+
+struct ReadPieces {
+  PieceSteps steps;
+  SymbolKind symbols = SymbolKind::kCharacters;  // kBytes: it ends in ByteLevel
+};
+
+// null has no steps. Throws Error, naming it, for what isn't supported.
+ReadPieces read_pre_tokenizer(const Json& object);
+
+}  // namespace dure::data
