@@ -5,27 +5,40 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "dure/base/check.h"
-#include "dure/report/line_chart.h"
+#include "dure/report/comparison.h"
 #include "dure/report/memory_peaks.h"
 #include "dure/report/metrics_series.h"
+#include "dure/report/page.h"
 #include "dure/report/pipeline_step.h"
 #include "dure/report/trace_events.h"
+#include "dure/report/well_formed.h"
+#include "dure/train/load_config.h"
 
 namespace dure::report {
 namespace {
 
-void draw(const MetricsSeries& series) {
-  LineChart chart = {.title = "loss", .lines = {{.name = "loss"}}};
-  for (const train::Metrics& line : series.lines) {
-    chart.lines[0].points.push_back(
-        {.x = static_cast<double>(line.step), .y = line.loss});
-  }
-  const std::string svg = to_svg(chart);
-  if (svg.find("nan") != std::string::npos ||
-      table_of(chart, 10).rows.size() > 11) {
-    std::abort();
+// A page about it, and one about two that have it both. What a file says is
+// escaped there, so that it can't look like an attribute.
+void draw(Report report) {
+  report.config = train::parse_config("", "defaults", {}).config;
+  report.name = "run";
+  const std::string pages[] = {
+      to_html(report, {.smooth = 3}),
+      to_html(std::vector<Report>{report, report}),
+  };
+  for (const std::string& page : pages) {
+    for (const char* wrong : {"d=\"Mnan", "d=\"Minf", "x=\"nan", ":nan%\""}) {
+      if (page.find(wrong) != std::string::npos) {
+        std::abort();
+      }
+    }
+    if (!WellFormed(page).error().empty()) {
+      std::abort();
+    }
   }
 }
 
@@ -55,7 +68,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   using namespace dure::report;  // NOLINT(google-build-using-namespace)
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  try_read([&] { draw(read_metrics(text, "metrics.jsonl")); });
+  try_read([&] {
+    Report report;
+    report.metrics = read_metrics(text, "metrics.jsonl");
+    draw(std::move(report));
+  });
+  try_read([&] {
+    Report report;
+    report.starts = dure::train::read_starts(text, "run.json");
+    draw(std::move(report));
+  });
   try_read([&] { read_memory(text, "memory.json"); });
   try_read([&] { find(read_trace(text, "trace.json")); });
   return 0;

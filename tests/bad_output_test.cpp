@@ -11,7 +11,12 @@
 namespace dure {
 namespace {
 
-struct BadOutput : TrainedFolder {};
+struct BadOutput : TrainedFolder {
+  static void SetUpTestSuite() {
+    TrainedFolder::SetUpTestSuite();
+    shell("cp -r run other");
+  }
+};
 
 const std::vector<std::string> kPrinting = {
     "eval --checkpoint run --data text --json",
@@ -19,6 +24,7 @@ const std::vector<std::string> kPrinting = {
     "generate --checkpoint run --prompt x --tokens 3 --json",
     "generate --checkpoint run --prompt x --tokens 3",
     "report run --json",
+    "report run other --json",
     "checkpoint show run",
     "checkpoint show run --json",
     "checkpoint verify run",
@@ -106,6 +112,73 @@ TEST_F(BadOutput, IsNoDirectoryAndNoLoop) {
   refuses("preprocess --input text.jsonl --tokenizer bytes --output loop/x",
           kFailed,
           "loop/x");
+}
+
+// By its own name, by another way to it, by a link and by a hard link.
+TEST_F(BadOutput, IsNotWhatTheCommandReads) {
+  shell(
+      "cp text.bin apart.bin; cp text.idx apart.idx; cp text.jsonl lines.idx; "
+      "ln -s run/metrics.jsonl to_metrics; ln run/config.toml linked.toml; "
+      "cp config.toml small.toml; mkdir -p tok; echo '{}' > tok/x.bin");
+  const auto before = shell("find . -type f | sort | xargs sha256sum").output;
+  for (const char* command :
+       {"report run --out run/metrics.jsonl",
+        "report run --out run/../run/config.toml",
+        "report run --out run/memory.json",
+        "report run --out run/run.json",
+        "report run --out to_metrics",
+        "report run --out linked.toml",
+        "report run other --out other/metrics.jsonl",
+        "tokenizer train --input text.jsonl --output text.jsonl",
+        "tokenizer train --input text.jsonl lines.idx --output ./lines.idx",
+        "preprocess --input text.jsonl lines.idx --tokenizer bytes --output "
+        "lines",
+        "preprocess --input text.jsonl --tokenizer tok/x.bin --output tok/x",
+        "preprocess --merge text apart --output apart",
+        "preprocess --merge text apart --output ./text",
+        "plan profile small.toml --out small.toml"}) {
+    refuses(command, kUsage, "is what this command reads");
+  }
+  refuses(
+      "convert --from dure run/checkpoints/step_00000002 --to hf "
+      "run/checkpoints/step_00000002",
+      kFailed,
+      "step_00000002");
+  EXPECT_EQ(shell("find . -type f | sort | xargs sha256sum").output, before);
+}
+
+// Each of these works for a while first: some seconds, or minutes.
+TEST_F(BadOutput, ThatCanNotBeWrittenIsFoundBeforeTheWork) {
+  const std::string limit = "ulimit -t 2";
+  refuses("plan profile config.toml --rounds 1000 --out absent/profile.json",
+          kFailed,
+          "absent/profile.json",
+          limit);
+  for (const char* option : {"--csv", "--plot"}) {
+    refuses(std::string("bench comm --ranks 2 --seconds 100 --to 1KiB "
+                        "--collective all_reduce ") +
+                option + " absent/x",
+            kFailed,
+            "absent/x",
+            limit);
+  }
+}
+
+TEST_F(BadOutput, OfSeveralRunsNeedsThemAll) {
+  shell("mkdir begun; cp run/config.toml begun; ln -s run same");
+  refuses("report run absent", kFailed, "absent has no config.toml");
+  refuses("report run begun", kFailed, "begun has no step");
+  refuses("report run same", kUsage, "run and same, which are one directory");
+  refuses("report run other --step 1", kUsage, "wanted one RUN for --step");
+  refuses("report a b c d e f g h i", kUsage, "wanted up to 8 runs");
+  refuses("report run --scale logarithmic", kUsage, "--scale");
+  refuses("report run --smooth -1", kUsage, "--smooth");
+  shell("cp -r run broken; echo '[{}]' > broken/run.json");
+  refuses("report run broken", kFailed, "broken/run.json: start 1 is none");
+  const Outcome both = dure("report run other");
+  EXPECT_EQ(both.output, "run/comparison.html\n") << both.errors;
+  EXPECT_NE(read("run/comparison.html").find("Loss by tokens"),
+            std::string::npos);
 }
 
 TEST_F(BadOutput, OfARunDestroysNoConfiguration) {

@@ -22,9 +22,11 @@
 #include "dure/base/interrupt.h"
 #include "dure/base/lock.h"
 #include "dure/checkpoint/checkpoint.h"
+#include "dure/data/indexed_dataset.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/train/check_replicas.h"
 #include "dure/train/run_checkpoint.h"
+#include "dure/train/run_facts.h"
 #include "tests/small_run.h"
 
 namespace dure {
@@ -152,6 +154,49 @@ TEST_F(Run, WritesMetricsMemoryAndTheLastCheckpoints) {
   EXPECT_FALSE(std::filesystem::exists(checkpoint("a", "04")));
   EXPECT_TRUE(std::filesystem::exists(checkpoint("a", "08")));
   EXPECT_TRUE(std::filesystem::exists(checkpoint("a", "12")));
+}
+
+TEST_F(Run, WritesWhenAndWhereEveryStartOfItWas) {
+  Config first = config("a");
+  first.train.steps = 8;
+  train_on(2, first);
+  train(config("a"), Start::kResume);
+  const Path file = folder / "a" / "run.json";
+  const auto starts = train::read_starts(read_file(file), file.string());
+  ASSERT_EQ(starts.size(), 2U);
+  EXPECT_EQ(starts[0].step, 0);
+  EXPECT_EQ(starts[0].end.value().step, 8);
+  EXPECT_EQ(starts[1].step, 8);
+  EXPECT_EQ(starts[1].end.value().step, 12);
+  EXPECT_GT(starts[1].end->seconds, 0);
+  EXPECT_LE(starts[0].time, starts[0].end->time);
+  EXPECT_LE(starts[0].end->time, starts[1].time);
+  EXPECT_EQ(starts[0].back_end, "threads");
+  EXPECT_THAT(starts[0].hosts.at(0).ranks, testing::ElementsAre(0, 1));
+  EXPECT_GT(starts[0].hosts[0].threads, 0);
+  const data::IndexedDataset text((folder / "text").string());
+  EXPECT_THAT(starts[1].data.files,
+              testing::ElementsAre(
+                  train::DataFacts::File{.part = "train",
+                                         .prefix = (folder / "text").string(),
+                                         .documents = text.documents(),
+                                         .tokens = text.tokens()}));
+  EXPECT_EQ(starts[1].data.split, "90,10,0");
+}
+
+// Facts about a run are not worth its end.
+TEST_F(Run, GoesOnWhereRunJsonIsBroken) {
+  Config first = config("a");
+  first.train.steps = 8;
+  train(first);
+  const Path file = folder / "a" / "run.json";
+  for (const char* broken : {"", "[", "{}", "[1]", "[{\"started\": 5}]"}) {
+    SCOPED_TRACE(broken);
+    write_file_atomically(file, broken);
+    EXPECT_EQ(error_of(config("a"), Start::kResume), "");
+    std::filesystem::remove_all(checkpoint("a", "12"));
+    EXPECT_EQ(train::read_starts(read_file(file), file.string()).size(), 1U);
+  }
 }
 
 // Everything after the checkpoint is lost, as if the machine had died in step
@@ -293,6 +338,7 @@ TEST_F(Run, WhereAllCheckpointsAreDamagedItStopsOrBeginsAnewAsAsked) {
   const Path aside = folder / "a" / "checkpoints" / "before_restart_1";
   EXPECT_TRUE(std::filesystem::exists(aside / "step_00000012"));
   EXPECT_TRUE(std::filesystem::exists(aside / "metrics.jsonl"));
+  EXPECT_TRUE(std::filesystem::exists(aside / "run.json"));
 }
 
 TEST_F(Run, BeginsWhereThereIsNothingToGoOnFrom) {

@@ -123,14 +123,38 @@ void print_tables(const Options& options, const Results& results) {
   }
 }
 
-void report(const Options& options, const Results& results) {
+// Begun before what is measured, so that one which can't be written is found
+// first.
+class Files {
+ public:
+  Files() = default;
+  explicit Files(const Options& options)
+      : csv_(begin(options.csv)), plot_(begin(options.plot)) {}
+
+  void write(const Results& results) {
+    finish(csv_, to_csv(results.rows));
+    finish(plot_, to_svg(results.rows));
+  }
+
+ private:
+  static std::unique_ptr<AtomicFile> begin(const std::string& path) {
+    return path.empty() ? nullptr : std::make_unique<AtomicFile>(path);
+  }
+  static void finish(const std::unique_ptr<AtomicFile>& file,
+                     const std::string& text) {
+    if (file != nullptr) {
+      file->write(text);
+      file->commit();
+    }
+  }
+
+  std::unique_ptr<AtomicFile> csv_;
+  std::unique_ptr<AtomicFile> plot_;
+};
+
+void report(const Options& options, const Results& results, Files& files) {
   options.json ? print_json(results) : print_tables(options, results);
-  if (!options.csv.empty()) {
-    write_file_atomically(options.csv, to_csv(results.rows));
-  }
-  if (!options.plot.empty()) {
-    write_file_atomically(options.plot, to_svg(results.rows));
-  }
+  files.write(results);
 }
 
 void run_bench_comm(const Options& options) {
@@ -140,6 +164,7 @@ void run_bench_comm(const Options& options) {
       .algorithms = chosen("--algorithm", options.algorithms, kAlgorithms),
       .seconds = options.seconds};
   on_ranks(options.ranks, [&](comm::Communicator& comm) {
+    Files files = comm.rank() == 0 ? Files(options) : Files();
     const auto hosts = launch::hosts_of(comm);
     // Ranks on several hosts share no memory that a limit could be taken from.
     const auto rows = comm::measure(
@@ -147,7 +172,7 @@ void run_bench_comm(const Options& options) {
         measure,
         launch::is_one_host(hosts) ? comm::Limit::kYes : comm::Limit::kNo);
     if (comm.rank() == 0) {
-      report(options, {hosts, rows, comm.traffic()});
+      report(options, {hosts, rows, comm.traffic()}, files);
     }
   });
 }

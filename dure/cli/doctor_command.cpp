@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cstdio>
 #include <fmt/format.h>
-#include <fstream>
 #include <hwy/targets.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -50,19 +49,6 @@ std::string first_line_of(const std::string& command) {
   line.erase(std::min(line.find('\n'), line.size()));
   line.erase(line.find_last_not_of("\r ") + 1);
   return line;
-}
-
-// The value of a "key : value" line of a file of /proc.
-std::string value_in(const char* path, const std::string& key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(':');
-    if (line.starts_with(key) && colon != std::string::npos) {
-      const std::size_t first = line.find_first_not_of(" \t", colon + 1);
-      return first == std::string::npos ? "" : line.substr(first);
-    }
-  }
-  return "";
 }
 
 std::string or_none(const std::string& text) {
@@ -132,7 +118,7 @@ ordered_json count_or_null(int count) {
 
 // hwloc's sum leaves out what has been plugged in since the system started.
 void add_memory(const char* name, const char* key, Facts& facts) {
-  const std::string kibibytes = value_in("/proc/meminfo", key);
+  const std::string kibibytes = launch::value_in("/proc/meminfo", key);
   std::uint64_t bytes = 0;
   std::from_chars(kibibytes.data(), kibibytes.data() + kibibytes.size(), bytes);
   bytes <<= 10;
@@ -143,8 +129,7 @@ void add_machine(Facts& facts) {
   const launch::Machine machine = launch::this_machine();
   const std::vector<int> usable = launch::usable_cores();
   facts.push_back({"system", or_none(first_line_of("uname -sr"))});
-  facts.push_back(
-      {"processor", or_none(value_in("/proc/cpuinfo", "model name"))});
+  facts.push_back({"processor", or_none(launch::processor_name())});
   facts.push_back(
       {"instructions",
        hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets())});

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <poll.h>
 #include <signal.h>
+#include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dure/base/check.h"
@@ -26,6 +28,12 @@ bool closes() {
   return copy >= 0 && ::close(copy) == 0;
 }
 
+// A file or a directory that is there.
+bool is_kept(const Path& path, struct stat& found) {
+  return ::stat(path.c_str(), &found) == 0 &&
+         (S_ISREG(found.st_mode) || S_ISDIR(found.st_mode));
+}
+
 }  // namespace
 
 void put(std::string_view text) {
@@ -42,6 +50,28 @@ void put_json(const nlohmann::ordered_json& value) {
 
 bool output_failed() {
   return std::ferror(stdout) != 0;
+}
+
+void refuse_own_input(std::string_view option,
+                      const Path& output,
+                      const std::vector<Path>& inputs) {
+  struct stat out {};
+  if (!is_kept(output, out)) {
+    return;
+  }
+  for (const Path& input : inputs) {
+    struct stat in {};
+    if (is_kept(input, in) && in.st_dev == out.st_dev &&
+        in.st_ino == out.st_ino) {
+      throw UsageError(concat(option,
+                              " ",
+                              output.string(),
+                              " is what this command reads (",
+                              input.string(),
+                              "), and would replace it: choose another ",
+                              option));
+    }
+  }
 }
 
 int end_output(int code) {

@@ -1,8 +1,11 @@
-// Standard output, where a command's result goes.
+// Where a command's result goes: standard output, and files that it names.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
+#include <vector>
+
+#include "dure/base/files.h"
 
 namespace dure::cli {
 
@@ -20,6 +23,13 @@ void put_json(const nlohmann::ordered_json& value);
 // Where the reader is gone (`| head -1`), the process ends by SIGPIPE instead,
 // as every command does.
 int end_output(int code);
+
+// Throws UsageError where `output`, which `option` gave, is one of the files or
+// directories that the command reads, by whatever name or link: it would be
+// replaced by what was made of it. Devices and pipes are nobody's own.
+void refuse_own_input(std::string_view option,
+                      const Path& output,
+                      const std::vector<Path>& inputs);
 
 // Whether something that was printed could not be written.
 bool output_failed();

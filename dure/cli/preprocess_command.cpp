@@ -136,7 +136,23 @@ data::PreprocessReport preprocess(const Options& options, Reporter& reporter) {
   return report;
 }
 
+// What an --output must not be: texts, the tokenizer's file, and data sets to
+// be joined.
+std::vector<Path> inputs_of(const Options& options) {
+  std::vector<Path> inputs(options.input.files.begin(),
+                           options.input.files.end());
+  inputs.emplace_back(options.tokenizer);
+  for (const std::string& prefix : options.merge) {
+    inputs.emplace_back(prefix + ".bin");
+    inputs.emplace_back(prefix + ".idx");
+  }
+  return inputs;
+}
+
 void run(const Options& options) {
+  for (const char* ending : {".bin", ".idx"}) {
+    refuse_own_input("--output", options.output + ending, inputs_of(options));
+  }
   Reporter reporter;
   const data::PreprocessReport report =
       options.merge.empty()

@@ -7,6 +7,7 @@
 #include "dure/base/files.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
+#include "dure/cli/output.h"
 #include "dure/model/stage_split.h"
 #include "dure/plan/measure_profile.h"
 
@@ -55,12 +56,15 @@ void print_table(const train::ProfileFile& file, const std::string& path) {
 }
 
 void run_plan_profile(const Options& options) {
+  refuse_own_input("--out", options.out, {options.config.path});
   const train::LoadedConfig loaded = load(options.config);
+  AtomicFile out(options.out);  // before the work: it may not be writable
   const train::ProfileFile file = plan::measure_profile(
       loaded.config,
       {.rounds = options.rounds, .link_bytes_per_second = options.link * 1e9});
   const std::string json = to_json(file);
-  write_file_atomically(options.out, json);
+  out.write(json);
+  out.commit();
   if (options.json) {
     fmt::print("{}", json);
   } else {

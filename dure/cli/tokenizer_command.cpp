@@ -130,6 +130,9 @@ void train(TrainOptions options) {
                              ? data::TextFormat::kJsonLines
                              : data::TextFormat::kText;
   check(options);
+  refuse_own_input("--output",
+                   options.output,
+                   {options.input.files.begin(), options.input.files.end()});
   AtomicFile file(options.output);
   const data::WordCounts words = count(options);
   const data::TokenizerParts parts = learn(options, words);

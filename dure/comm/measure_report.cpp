@@ -124,6 +124,13 @@ std::string to_json(std::span<const Measurement> rows) {
 
 namespace {
 
+constexpr const char* kStyleSheet =
+    "<style>:root { color-scheme: light dark }\n"
+    "text { fill: #222222 } .paper { fill: #ffffff } "
+    ".grid { stroke: #dddddd }\n"
+    "@media (prefers-color-scheme: dark) { text { fill: #e6e9ec } "
+    ".paper { fill: #14181c } .grid { stroke: #3a424a } }</style>\n";
+
 // Both axes logarithmic, a grid line each power of ten or of 1024.
 class Plot {
  public:
@@ -147,10 +154,12 @@ class Plot {
   std::string svg() const {
     std::string text = format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" "
-        "height=\"%d\" font-family=\"sans-serif\" font-size=\"12\">\n"
-        "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
-        "<text x=\"60\" y=\"20\">bus bandwidth (bytes/s) over size</text>\n",
+        "height=\"%d\" font-family=\"sans-serif\" font-size=\"13\">\n",
         std::max(480, 60 + 16 * static_cast<int>(curves_.size())));
+    text += kStyleSheet;
+    text +=
+        "<rect width=\"100%\" height=\"100%\" class=\"paper\"/>\n"
+        "<text x=\"60\" y=\"20\">bus bandwidth (bytes/s) over size</text>\n";
     text += grid();
     int index = 0;
     for (const auto& [name, points] : curves_) {
@@ -173,7 +182,7 @@ class Plot {
     std::string text;
     for (double y = low_; y <= high_; ++y) {
       text += format(
-          "<path d=\"M60 %.1f H580\" stroke=\"#ddd\"/><text x=\"10\" "
+          "<path d=\"M60 %.1f H580\" class=\"grid\"/><text x=\"10\" "
           "y=\"%.1f\">1e%.0f</text>\n",
           at_y(y),
           at_y(y) + 4,
@@ -181,7 +190,7 @@ class Plot {
     }
     for (double x = 10 * std::ceil(left_ / 10); x <= right_; x += 10) {
       text += format(
-          "<path d=\"M%.1f 40 V440\" stroke=\"#ddd\"/><text x=\"%.1f\" "
+          "<path d=\"M%.1f 40 V440\" class=\"grid\"/><text x=\"%.1f\" "
           "y=\"458\" text-anchor=\"middle\">%s</text>\n",
           at_x(x),
           at_x(x),
@@ -193,7 +202,7 @@ class Plot {
   std::string curve(int index,
                     const std::string& name,
                     const Points& points) const {
-    const std::string color = format("hsl(%d,70%%,40%%)", index * 67 % 360);
+    const std::string color = format("hsl(%d,65%%,45%%)", index * 67 % 360);
     std::string path;
     for (const auto& [x, y] : points) {
       path += format("%c%.1f %.1f", path.empty() ? 'M' : 'L', at_x(x), at_y(y));
@@ -204,9 +213,10 @@ class Plot {
                   color,
                   "\" stroke-width=\"2\"/><text x=\"595\" y=\"",
                   48 + 16 * index,
-                  "\" fill=\"",
-                  color,
                   "\">",
+                  "<tspan fill=\"",
+                  color,
+                  "\">\u25A0</tspan> ",
                   name,
                   "</text>\n");
   }

@@ -1,5 +1,6 @@
 #include "dure/launch/machine.h"
 
+#include <fstream>
 #include <unistd.h>
 
 #ifdef DURE_WITH_HWLOC
@@ -78,6 +79,22 @@ std::vector<Cache> caches_of(const Topology& topology) {
 #endif
 
 }  // namespace
+
+std::string value_in(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(':');
+    if (line.starts_with(key) && colon != std::string::npos) {
+      const std::size_t first = line.find_first_not_of(" \t", colon + 1);
+      return first == std::string::npos ? "" : line.substr(first);
+    }
+  }
+  return "";
+}
+
+std::string processor_name() {
+  return value_in("/proc/cpuinfo", "model name");
+}
 
 #ifdef DURE_WITH_HWLOC
 Machine this_machine() {

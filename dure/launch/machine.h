@@ -37,4 +37,12 @@ struct Machine {
 // system has them, and 0 or nothing for the rest.
 Machine this_machine();
 
+// "AMD EPYC 7763 64-Core Processor": the first that /proc/cpuinfo names; empty
+// where it names none, as on most of Arm.
+std::string processor_name();
+
+// The value of the first line "key : value" of such a file of /proc whose key
+// begins so; empty where there is none.
+std::string value_in(const std::string& path, const std::string& key);
+
 }  // namespace dure::launch

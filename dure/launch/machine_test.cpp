@@ -1,6 +1,7 @@
 #include "dure/launch/machine.h"
 
 #include <cstdlib>
+#include <fstream>
 #include <gmock/gmock.h>
 
 #include <gtest/gtest.h>
@@ -12,6 +13,16 @@ using testing::ElementsAre;
 
 TEST(Machine, HasThreads) {
   EXPECT_GE(this_machine().threads, 1);
+}
+
+TEST(ValueIn, IsThatOfTheFirstLineOfTheKey) {
+  const std::string path = testing::TempDir() + "cpuinfo";
+  std::ofstream(path) << "vendor_id\t: A\nmodel name\t: Fast: 9\n"
+                         "model name\t: Slow\nflags\t:\n";
+  EXPECT_EQ(value_in(path, "model name"), "Fast: 9");
+  EXPECT_EQ(value_in(path, "flags"), "");
+  EXPECT_EQ(value_in(path, "bogomips"), "");
+  EXPECT_EQ(value_in(path + ".absent", "flags"), "");
 }
 
 #ifdef DURE_WITH_HWLOC

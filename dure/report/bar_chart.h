@@ -1,4 +1,4 @@
-// Stacked bars, one below the other, as SVG.
+// Stacked bars, one below the other, as HTML with a stretched SVG inside.
 #pragma once
 
 #include <string>
@@ -20,6 +20,6 @@ struct BarChart {
 };
 
 // Bytes. With a title, which a browser shows under the mouse, on every part.
-std::string to_svg(const BarChart& chart);
+std::string to_html(const BarChart& chart);
 
 }  // namespace dure::report

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/base/check.h"
 #include "dure/report/bar_chart.h"
 #include "dure/report/line_chart.h"
 #include "dure/report/well_formed.h"
@@ -29,30 +30,98 @@ LineChart chart_of(const std::vector<Point>& points) {
   return {.title = "Loss & more", .lines = {{.name = "a<b", .points = points}}};
 }
 
-// The plot is from x 64 to 704 and from y 220 up to 14 (line_chart.cpp).
+// A loss that falls slowly, 10 to 9.01.
+std::vector<Point> slope() {
+  std::vector<Point> points;
+  for (int i = 0; i < 100; ++i) {
+    points.push_back({.x = static_cast<double>(i), .y = 10 - 0.01 * i});
+  }
+  return points;
+}
+
+// The plot is from 0 to 1000, y from above (frame.h).
 TEST(LineChart, PutsValuesWhereTheAxesSay) {
   LineChart chart = chart_of({{0, 0}, {5, 50}, {10, 100}});
   chart.floor = Floor::kZero;
-  const std::string svg = to_svg(chart);
-  EXPECT_EQ(WellFormed(svg).error(), "");
-  // Above the highest value is 3 % of room: 100 is at 220 - 206 / 1.03.
-  EXPECT_THAT(svg, HasSubstr("d=\"M64.0 220.0h0L384.0 120.0L704.0 20.0\""));
-  EXPECT_THAT(svg, HasSubstr("<title>step 5\na&lt;b: 50</title>"));
-  EXPECT_THAT(svg, HasSubstr("y=\"224.0\" class=\"e\">0</text>"));
-  EXPECT_THAT(svg, HasSubstr("y=\"24.0\" class=\"e\">100</text>"));
+  const std::string html = to_html(chart);
+  EXPECT_EQ(WellFormed(html).error(), "");
+  // Above the highest value is 3 % of room: 100 is at 1000 (1 - 1 / 1.03).
+  EXPECT_THAT(html, HasSubstr("d=\"M0.0 1000.0h0L500.0 514.6L1000.0 29.1\""));
+  EXPECT_THAT(html, HasSubstr("<title>step 5\na&lt;b: 50</title>"));
+  EXPECT_THAT(html, HasSubstr("<span style=\"top:100.00%\">0</span>"));
+  EXPECT_THAT(html, HasSubstr("<span style=\"top:2.91%\">100</span>"));
+  EXPECT_THAT(html, HasSubstr("style=\"left:20.00%\">2</span>"));
 }
 
 TEST(LineChart, TakesLogarithms) {
   LineChart chart = chart_of({{0, 0.01}, {1, 1}, {2, 0}, {3, 100}});
-  chart.scale = Scale::kLog;
-  const std::string svg = to_svg(chart);
+  chart.scales = Scales::kLog;
   // 0 has no logarithm: a gap. 1 is half way between 0.01 and 100.
-  EXPECT_THAT(svg, HasSubstr("d=\"M64.0 220.0h0L277.3 117.0M704.0 14.0h0\""));
+  EXPECT_THAT(to_html(chart),
+              HasSubstr("d=\"M0.0 1000.0h0L333.3 500.0M1000.0 0.0h0\""));
 }
 
-TEST(LineChart, BreaksLinesAtGaps) {
-  EXPECT_THAT(to_svg(chart_of({{0, 1}, {1, kNan}, {2, 2}, {3, 1}})),
-              HasSubstr("h0M"));
+TEST(LineChart, HasBothScalesToChooseFrom) {
+  LineChart chart = chart_of({{0, 0.01}, {1, 1}, {3, 100}});
+  chart.scales = Scales::kBoth;
+  const std::string html = to_html(chart);
+  EXPECT_EQ(WellFormed(html).error(), "");
+  for (const char* scale : {"lin", "log"}) {
+    EXPECT_EQ(count(html, concat("<g class=\"", scale, "\">")), 1);
+    EXPECT_EQ(count(html, concat("<div class=\"set ", scale, "\">")), 1);
+    EXPECT_EQ(count(html, concat("<div class=\"over ", scale, "\">")), 1);
+  }
+  EXPECT_EQ(count(html, "<path class=\"l s0\""), 2);
+}
+
+TEST(LineChart, BreaksLinesAtGapsAndMarksThem) {
+  const std::string html =
+      to_html(chart_of({{0, 1}, {1, kNan}, {2, 2}, {3, 1}}));
+  EXPECT_THAT(html, HasSubstr("h0M"));
+  EXPECT_THAT(html, HasSubstr("title=\"step 1, a&lt;b: not finite\">×</span>"));
+}
+
+// The curve keeps its place to a pixel of a thousand; the spike is at the edge,
+// and says its value.
+TEST(LineChart, IsNotFlattenedByASpike) {
+  for (const double spike : {1e4, 1e290, -50.0}) {
+    SCOPED_TRACE(spike);
+    std::vector<Point> points = slope();
+    points[40].y = spike;
+    LineChart chart = chart_of(points);
+    EXPECT_THAT(to_html(chart), Not(HasSubstr("class=\"mark")));
+    chart.limits = Limits::kUsual;
+    const std::string html = to_html(chart);
+    EXPECT_EQ(WellFormed(html).error(), "");
+    EXPECT_THAT(html, HasSubstr("L10.1 38.9L"));
+    EXPECT_THAT(html, HasSubstr("L989.9 990.2L1000.0 1000.0\""));
+    EXPECT_THAT(html, HasSubstr(spike > 0 ? "L404.0 0.0L" : "L404.0 1000.0L"));
+    EXPECT_EQ(count(html, "class=\"mark"), 1);
+    EXPECT_THAT(html, HasSubstr("title=\"step 40, a&lt;b: "));
+  }
+}
+
+TEST(LineChart, SaysTheFurthestOfNeighboursBeyondItsLimits) {
+  std::vector<Point> points = slope();
+  points[40].y = 300;
+  points[41].y = 5e4;
+  points[95].y = 70;
+  LineChart chart = chart_of(points);
+  chart.limits = Limits::kUsual;
+  const std::string html = to_html(chart);
+  EXPECT_EQ(count(html, "class=\"mark"), 2);
+  EXPECT_THAT(html, HasSubstr("▲ 50 k +1</span>"));
+  EXPECT_THAT(html, HasSubstr("▲ 70</span>"));
+}
+
+TEST(LineChart, DrawsSmoothedCurvesOverAPaleOne) {
+  LineChart chart = chart_of({{0, 1}, {1, 3}});
+  chart.lines[0].smoothed = {{{0, 1}, {1, 2}}, {{0, 1}, {1, 1.5}}};
+  chart.lines[0].series = 9;
+  const std::string html = to_html(chart);
+  EXPECT_EQ(count(html, "<path class=\"l raw s1\""), 1);
+  EXPECT_EQ(count(html, "<path class=\"l k1 s1\""), 1);
+  EXPECT_EQ(count(html, "<path class=\"l k2 s1\""), 1);
 }
 
 TEST(LineChart, IsDrawnWhateverTheValues) {
@@ -66,21 +135,26 @@ TEST(LineChart, IsDrawnWhateverTheValues) {
       {{1, kNan}},
       {{1, infinity}, {2, most}, {3, -most}, {4, 1}},
       {{1, 1e299}, {2, -1e299}},
-      {{1, 5e-324}, {2, 1e-320}}};
+      {{1, 5e-324}, {2, 1e-320}},
+      {{1, most}},
+      {{1, 1}, {2, 1}, {3, 1}, {4, 1}, {5, 1}, {6, 1}, {7, 1}, {8, most}}};
   for (const auto& points : cases) {
-    for (const Scale scale : {Scale::kLinear, Scale::kLog}) {
+    for (const Scales scales : {Scales::kLinear, Scales::kLog, Scales::kBoth}) {
       for (const Floor floor : {Floor::kData, Floor::kZero}) {
-        LineChart chart = chart_of(points);
-        chart.scale = scale;
-        chart.floor = floor;
-        const std::string svg = to_svg(chart);
-        EXPECT_EQ(WellFormed(svg).error(), "");
-        EXPECT_THAT(svg, Not(HasSubstr("nan")));
-        EXPECT_THAT(svg, Not(HasSubstr("inf")));
+        for (const Limits limits : {Limits::kAll, Limits::kUsual}) {
+          LineChart chart = chart_of(points);
+          chart.scales = scales;
+          chart.floor = floor;
+          chart.limits = limits;
+          const std::string html = to_html(chart);
+          EXPECT_EQ(WellFormed(html).error(), "");
+          EXPECT_THAT(html, Not(HasSubstr("nan")));
+          EXPECT_THAT(html, Not(HasSubstr("inf")));
+        }
       }
     }
   }
-  EXPECT_THAT(to_svg(chart_of({})), HasSubstr("no values yet"));
+  EXPECT_THAT(to_html(chart_of({})), HasSubstr("no values yet"));
 }
 
 TEST(LineChart, StaysSmallWithManyPoints) {
@@ -88,10 +162,10 @@ TEST(LineChart, StaysSmallWithManyPoints) {
   for (int i = 0; i < 100000; ++i) {
     points.push_back({.x = static_cast<double>(i), .y = i % 77 * 0.1});
   }
-  const std::string svg = to_svg(chart_of(points));
-  EXPECT_LE(count(svg, "L"), kMostPoints);
-  EXPECT_LE(count(svg, "<rect"), 201);
-  EXPECT_LT(svg.size(), 100000);
+  const std::string html = to_html(chart_of(points));
+  EXPECT_LE(count(html, "L"), kMostPoints + 1);  // and the title's
+  EXPECT_LE(count(html, "<rect"), 201);
+  EXPECT_LT(html.size(), 100000);
 }
 
 TEST(LineChart, HasATable) {
@@ -105,28 +179,33 @@ TEST(LineChart, HasATable) {
   EXPECT_THAT(table_of(chart, 4).rows[1], ElementsAre("2", "not finite", ""));
 }
 
-// Bars are from x 110 to 696 (bar_chart.cpp).
+// Of two bars, each has half of the plot's 1000.
 TEST(BarChart, StacksParts) {
-  const std::string svg = to_svg(
+  const std::string html = to_html(
       BarChart{.title = "Peak",
                .parts = {"weights", "<rest>"},
                .bars = {{.name = "rank 0", .parts = {512, 512}},
                         {.name = "rank 1", .parts = {0, 256}, .mark = 128}},
                .mark_name = "at once"});
-  EXPECT_EQ(WellFormed(svg).error(), "");
-  EXPECT_THAT(svg, HasSubstr("s0\" x=\"110.00\" y=\"10.0\" width=\"293.00\""));
-  EXPECT_THAT(svg, HasSubstr("s1\" x=\"403.00\" y=\"10.0\" width=\"293.00\""));
-  EXPECT_THAT(svg, HasSubstr("s1\" x=\"110.00\" y=\"32.0\" width=\"146.50\""));
-  EXPECT_THAT(svg, HasSubstr("<title>rank 1: &lt;rest&gt; 256 B</title>"));
-  EXPECT_THAT(svg, HasSubstr("M183.2 30.0v19\"><title>rank 1: at once 128 B"));
-  EXPECT_EQ(count(svg, "<rect"), 3);
+  EXPECT_EQ(WellFormed(html).error(), "");
+  EXPECT_THAT(html, HasSubstr("s0\" x=\"0.00\" y=\"75.0\" width=\"500.00\""));
+  EXPECT_THAT(html, HasSubstr("s1\" x=\"500.00\" y=\"75.0\" width=\"500.00\""));
+  EXPECT_THAT(html, HasSubstr("s1\" x=\"0.00\" y=\"575.0\" width=\"250.00\""));
+  EXPECT_THAT(html, HasSubstr("<title>rank 1: &lt;rest&gt; 256 B</title>"));
+  EXPECT_THAT(html,
+              HasSubstr("M125.0 525.0v450.0\"><title>rank 1: at once 128"));
+  EXPECT_THAT(html, HasSubstr("<span style=\"top:75.00%\">rank 1</span>"));
+  EXPECT_EQ(count(html, "<rect"), 3);
 }
 
 TEST(BarChart, IsDrawnWithoutBytes) {
-  const std::string svg =
-      to_svg(BarChart{.parts = {"a"}, .bars = {{.name = "b", .parts = {0}}}});
-  EXPECT_EQ(WellFormed(svg).error(), "");
-  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+  for (const std::vector<Bar>& bars :
+       {std::vector<Bar>{{.name = "b", .parts = {0}}}, {}}) {
+    const std::string html = to_html(BarChart{.parts = {"a"}, .bars = bars});
+    EXPECT_EQ(WellFormed(html).error(), "");
+    EXPECT_THAT(html, Not(HasSubstr("nan")));
+    EXPECT_THAT(html, Not(HasSubstr("inf")));
+  }
 }
 
 }  // namespace

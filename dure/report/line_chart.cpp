@@ -3,240 +3,176 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "dure/report/axis.h"
+#include "dure/report/edge_marks.h"
+#include "dure/report/frame.h"
 #include "dure/report/ticks.h"
 
 namespace dure::report {
 namespace {
 
-constexpr double kWidth = 720;
-constexpr double kHeight = 260;
-constexpr double kLeft = 64;
-constexpr double kRight = 16;
-constexpr double kTop = 14;
-constexpr double kBottom = 40;
 constexpr int kMostTicks = 6;
 constexpr std::size_t kHovers = 200;
-constexpr double kLargest = 1e300;  // sums and differences stay finite
+constexpr std::size_t kMostSmoothed = 600;  // it has no peaks to lose
 
-struct Range {
-  double low = std::numeric_limits<double>::infinity();
-  double high = -std::numeric_limits<double>::infinity();
-
-  void take(double value) {
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  bool empty() const { return !(low <= high); }
-};
-
-bool is_drawn(const LineChart& chart, const Point& point) {
-  return std::isfinite(point.x) && std::abs(point.y) <= kLargest &&
-         (chart.scale == Scale::kLinear || point.y > 0);
+// A class by which the style sheet shows one of both scales.
+const char* style_of(const LineChart& chart, Scale scale) {
+  return chart.scales != Scales::kBoth ? ""
+         : scale == Scale::kLog        ? "log"
+                                       : "lin";
 }
 
-// With some room where all values are one.
-Range widened(const LineChart& chart, Range range) {
-  if (chart.scale == Scale::kLog) {
-    return range.low < range.high
-               ? range
-               : Range{.low = range.low / 2, .high = range.high * 2};
+std::vector<Scale> scales_of(const LineChart& chart) {
+  switch (chart.scales) {
+    case Scales::kLinear:
+      return {Scale::kLinear};
+    case Scales::kLog:
+      return {Scale::kLog};
+    case Scales::kBoth:
+      return {Scale::kLinear, Scale::kLog};
   }
-  if (chart.floor == Floor::kZero) {
-    range.take(0);
-  }
-  if (range.high - range.low <= 1e-12 * std::abs(range.high)) {
-    const double room = range.high == 0 ? 1 : 0.05 * std::abs(range.high);
-    return {.low = range.low - (range.low == 0 ? 0 : room),
-            .high = range.high + room};
-  }
-  return {.low = range.low,
-          .high = range.high + 0.03 * (range.high - range.low)};
+  return {};
 }
 
-class Plot {
- public:
-  explicit Plot(const LineChart& chart) : chart_(chart) {
-    for (const Line& line : chart.lines) {
-      for (const Point& point : line.points) {
-        if (is_drawn(chart, point)) {
-          x_.take(point.x);
-          y_.take(point.y);
-        }
+// A point between two gaps is a line of no length, with round ends.
+std::string path_of(const Axes& axes, const std::vector<Point>& points) {
+  std::string d;
+  bool broken = true;
+  for (const Point& point : points) {
+    if (!has_place(axes.scale, point.y) || !std::isfinite(point.x)) {
+      broken = true;
+      continue;
+    }
+    d += fmt::format("{}{:.1f} {:.1f}{}",
+                     broken ? 'M' : 'L',
+                     axes.at_x(point.x),
+                     axes.at_y(point.y),
+                     broken ? "h0" : "");
+    broken = false;
+  }
+  return d;
+}
+
+std::string dots_of(const Axes& axes, const std::vector<Point>& points) {
+  std::string d;
+  for (const Point& point : points) {
+    if (has_place(axes.scale, point.y) && std::isfinite(point.x)) {
+      d += fmt::format(
+          "M{:.1f} {:.1f}h0", axes.at_x(point.x), axes.at_y(point.y));
+    }
+  }
+  return d;
+}
+
+std::string path(const std::string& style,
+                 const Line& line,
+                 const std::string& d) {
+  return fmt::format("<path class=\"{} {}\" d=\"{}\"/>\n",
+                     style,
+                     series_class(line.series),
+                     d);
+}
+
+std::string drawn(const Axes& axes, const Line& line) {
+  const std::vector<Point> points = thin(line.points, kMostPoints);
+  if (line.mark == Mark::kDots) {
+    return path("d", line, dots_of(axes, points));
+  }
+  std::string svg =
+      path(line.smoothed.empty() ? "l" : "l raw", line, path_of(axes, points));
+  for (std::size_t s = 0; s < line.smoothed.size(); ++s) {
+    svg += path(fmt::format("l k{}", s + 1),
+                line,
+                path_of(axes, thin(line.smoothed[s], kMostSmoothed)));
+  }
+  return svg;
+}
+
+std::vector<AxisMark> y_marks(const Axes& axes) {
+  const auto values = axes.scale == Scale::kLog
+                          ? log_ticks(axes.y.low, axes.y.high, kMostTicks)
+                          : ticks(axes.y.low, axes.y.high, kMostTicks);
+  std::vector<AxisMark> marks;
+  for (const double y : values) {
+    marks.push_back({.at = axes.at_y(y), .text = short_text(y)});
+  }
+  return marks;
+}
+
+std::vector<AxisMark> x_marks(const LineChart& chart, const Axes& axes) {
+  std::vector<AxisMark> marks;
+  for (const double x : ticks(axes.x.low, axes.x.high, kMostTicks)) {
+    if (chart.x_values == XValues::kAny || x == std::floor(x)) {
+      marks.push_back({.at = axes.at_x(x), .text = short_text(x)});
+    }
+  }
+  return marks;
+}
+
+// All that one scale has within the plot.
+std::string layer(const LineChart& chart,
+                  const Axes& axes,
+                  const std::vector<AxisMark>& marks) {
+  std::string svg = fmt::format("<g class=\"{}\">\n<path class=\"g\" d=\"",
+                                style_of(chart, axes.scale));
+  for (const AxisMark& mark : marks) {
+    svg += fmt::format("M0 {:.1f}H{}", mark.at, kPlotSide);
+  }
+  svg += "\"/>\n";
+  for (const Line& line : chart.lines) {
+    svg += drawn(axes, line);
+  }
+  return svg + "</g>\n";
+}
+
+// Every drawn x, with what there is at it.
+std::map<double, std::string> texts_of(const LineChart& chart) {
+  std::map<double, std::string> found;
+  for (const Line& line : chart.lines) {
+    for (const Point& point : thin(line.points, kMostPoints)) {
+      if (std::isfinite(point.y) && std::isfinite(point.x)) {
+        found[point.x] +=
+            fmt::format("\n{}: {:.6g}", escape(line.name), point.y);
       }
     }
-    if (!x_.empty()) {
-      y_ = widened(chart, y_);
-      if (x_.low == x_.high) {
-        x_ = {.low = x_.low - 1, .high = x_.high + 1};
-      }
+  }
+  return found;
+}
+
+std::string hovers(const LineChart& chart, const Axes& axes) {
+  const auto all = texts_of(chart);
+  const std::size_t stride = (all.size() + kHovers - 1) / kHovers;
+  std::vector<std::pair<double, const std::string*>> chosen;
+  std::size_t i = 0;
+  for (const auto& [x, text] : all) {
+    if (i++ % stride == 0 || i == all.size()) {
+      chosen.emplace_back(x, &text);
     }
   }
-
-  std::string svg() const {
-    std::string text = fmt::format(
-        "<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" "
-        "aria-label=\"{}\">\n",
-        kWidth,
-        kHeight,
-        escape(chart_.title));
-    if (x_.empty()) {
-      return text + fmt::format(
-                        "<text x=\"{}\" y=\"{}\" class=\"m\">no values yet"
-                        "</text>\n</svg>\n",
-                        kWidth / 2,
-                        kHeight / 2);
-    }
-    text += axes();
-    for (std::size_t i = 0; i < chart_.lines.size(); ++i) {
-      text += line(i);
-    }
-    return text + hovers() + "</svg>\n";
+  std::string svg;
+  double begin = 0;
+  for (std::size_t c = 0; c < chosen.size(); ++c) {
+    const double end =
+        c + 1 == chosen.size()
+            ? kPlotSide
+            : axes.at_x(chosen[c].first / 2 + chosen[c + 1].first / 2);
+    svg += fmt::format(
+        "<rect class=\"h\" x=\"{:.2f}\" y=\"0\" width=\"{:.2f}\" "
+        "height=\"{}\"><title>{} {:.10g}{}</title></rect>\n",
+        begin,
+        std::max(end - begin, 0.0),
+        kPlotSide,
+        escape(chart.x_name),
+        chosen[c].first,
+        *chosen[c].second);
+    begin = end;
   }
-
- private:
-  double at_x(double x) const {
-    return kLeft +
-           (kWidth - kLeft - kRight) * (x - x_.low) / (x_.high - x_.low);
-  }
-
-  double at_y(double y) const {
-    const bool log = chart_.scale == Scale::kLog;
-    const double share = log ? std::log(y / y_.low) / std::log(y_.high / y_.low)
-                             : (y - y_.low) / (y_.high - y_.low);
-    return kHeight - kBottom - (kHeight - kTop - kBottom) * share;
-  }
-
-  std::string axes() const {
-    std::string text;
-    const auto marks = chart_.scale == Scale::kLog
-                           ? log_ticks(y_.low, y_.high, kMostTicks)
-                           : ticks(y_.low, y_.high, kMostTicks);
-    for (const double y : marks) {
-      text += fmt::format(
-          "<path class=\"g\" d=\"M{0} {2:.1f}H{1}\"/>"
-          "<text x=\"{3}\" y=\"{4:.1f}\" class=\"e\">{5}</text>\n",
-          kLeft,
-          kWidth - kRight,
-          at_y(y),
-          kLeft - 6,
-          at_y(y) + 4,
-          short_text(y));
-    }
-    for (const double x : ticks(x_.low, x_.high, kMostTicks + 2)) {
-      if (x == std::floor(x)) {
-        text +=
-            fmt::format("<text x=\"{:.1f}\" y=\"{}\" class=\"m\">{}</text>\n",
-                        at_x(x),
-                        kHeight - kBottom + 16,
-                        short_text(x));
-      }
-    }
-    return text + fmt::format(
-                      "<path class=\"a\" d=\"M{0} {1}V{2}H{3}\"/>\n"
-                      "<text x=\"{4}\" y=\"{5}\" class=\"m\">{6}</text>\n",
-                      kLeft,
-                      kTop,
-                      kHeight - kBottom,
-                      kWidth - kRight,
-                      (kLeft + kWidth - kRight) / 2,
-                      kHeight - 6,
-                      escape(chart_.x_name));
-  }
-
-  std::string line(std::size_t i) const {
-    const std::vector<Point> points = thin(chart_.lines[i].points, kMostPoints);
-    return chart_.lines[i].mark == Mark::kDots ? dots(points, i)
-                                               : path(points, i);
-  }
-
-  std::string path(const std::vector<Point>& points, std::size_t i) const {
-    std::string d;
-    bool broken = true;
-    for (std::size_t p = 0; p < points.size(); ++p) {
-      if (!is_drawn(chart_, points[p])) {
-        broken = true;
-        continue;
-      }
-      // A point between two gaps is a line of no length, with round ends.
-      d += fmt::format("{}{:.1f} {:.1f}{}",
-                       broken ? 'M' : 'L',
-                       at_x(points[p].x),
-                       at_y(points[p].y),
-                       broken ? "h0" : "");
-      broken = false;
-    }
-    return fmt::format("<path class=\"l {}\" d=\"{}\"/>\n", series_class(i), d);
-  }
-
-  std::string dots(const std::vector<Point>& points, std::size_t i) const {
-    std::string text;
-    for (const Point& point : points) {
-      if (is_drawn(chart_, point)) {
-        text += fmt::format(
-            "<circle class=\"d {}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\"/>\n",
-            series_class(i),
-            at_x(point.x),
-            at_y(point.y));
-      }
-    }
-    return text;
-  }
-
-  // Every drawn x, with what there is at it.
-  std::map<double, std::string> texts() const {
-    std::map<double, std::string> found;
-    for (const Line& line : chart_.lines) {
-      for (const Point& point : thin(line.points, kMostPoints)) {
-        if (is_drawn(chart_, point)) {
-          found[point.x] +=
-              fmt::format("\n{}: {:.6g}", escape(line.name), point.y);
-        }
-      }
-    }
-    return found;
-  }
-
-  std::string hovers() const {
-    const auto all = texts();
-    const std::size_t stride = (all.size() + kHovers - 1) / kHovers;
-    std::vector<std::pair<double, const std::string*>> chosen;
-    std::size_t i = 0;
-    for (const auto& [x, text] : all) {
-      if (i++ % stride == 0 || i == all.size()) {
-        chosen.emplace_back(x, &text);
-      }
-    }
-    std::string svg;
-    for (std::size_t c = 0; c < chosen.size(); ++c) {
-      const double begin =
-          c == 0 ? kLeft : at_x((chosen[c - 1].first + chosen[c].first) / 2);
-      const double end =
-          c + 1 == chosen.size()
-              ? kWidth - kRight
-              : at_x((chosen[c].first + chosen[c + 1].first) / 2);
-      svg += fmt::format(
-          "<rect class=\"h\" x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" "
-          "height=\"{}\"><title>{} {}{}</title></rect>\n",
-          begin,
-          kTop,
-          std::max(end - begin, 0.0),
-          kHeight - kTop - kBottom,
-          escape(chart_.x_name),
-          chosen[c].first,
-          *chosen[c].second);
-    }
-    return svg;
-  }
-
-  const LineChart& chart_;
-  Range x_;
-  Range y_;
-};
+  return svg;
+}
 
 std::optional<double> value_at(const Line& line, double x) {
   const auto found = std::lower_bound(
@@ -251,8 +187,30 @@ std::optional<double> value_at(const Line& line, double x) {
 
 }  // namespace
 
-std::string to_svg(const LineChart& chart) {
-  return Plot(chart).svg();
+std::string to_html(const LineChart& chart) {
+  Frame frame = {.title = chart.title, .x_name = chart.x_name};
+  Axes axes = {.x = x_range(chart)};
+  bool empty = true;
+  for (const Scale scale : scales_of(chart)) {
+    axes.scale = scale;
+    axes.y = y_range(chart, scale);
+    if (axes.y.empty()) {
+      continue;
+    }
+    empty = false;
+    const char* const style = style_of(chart, scale);
+    frame.y.push_back({.style = style, .marks = y_marks(axes)});
+    frame.svg += layer(chart, axes, frame.y.back().marks);
+    frame.over += fmt::format(
+        "<div class=\"over {}\">{}</div>\n", style, edge_marks(chart, axes));
+  }
+  if (empty) {
+    frame.over = "<p class=\"none\">no values yet</p>\n";
+    return to_html(frame);
+  }
+  frame.x = x_marks(chart, axes);
+  frame.svg += hovers(chart, axes);
+  return to_html(frame);
 }
 
 Table table_of(const LineChart& chart, std::size_t most) {

@@ -1,4 +1,4 @@
-// Lines over a common axis, as SVG.
+// Lines over a common axis, as HTML with a stretched SVG inside.
 #pragma once
 
 #include <cstddef>
@@ -11,29 +11,40 @@
 
 namespace dure::report {
 
-enum class Scale : std::uint8_t { kLinear, kLog };
-enum class Floor : std::uint8_t { kData, kZero };  // where linear axes begin
+// Of y; what is 0 or below has no place on a logarithmic one. Both are drawn
+// for a page that lets its reader choose: see choices.h.
+enum class Scales : std::uint8_t { kLinear, kLog, kBoth };
+enum class Floor : std::uint8_t { kData, kZero };   // where linear axes begin
+enum class Limits : std::uint8_t { kAll, kUsual };  // see range.h
 enum class Mark : std::uint8_t { kLine, kDots };
+enum class XValues : std::uint8_t { kWhole, kAny };  // where x has marks
 
 struct Line {
   std::string name = {};
   std::vector<Point> points =
       {};  // ascending x; y that is not a number is a gap
+  // The same, smoothed, by the choices there are; the line is pale beside one.
+  std::vector<std::vector<Point>> smoothed = {};
   Mark mark = Mark::kLine;
+  std::size_t series = 0;  // its colour
 };
 
 struct LineChart {
   std::string title = {};  // what a reader who can't see it is told
   std::string x_name = "step";
   std::vector<Line> lines = {};
-  Scale scale = Scale::kLinear;  // of y; kLog leaves out 0 and below
+  Scales scales = Scales::kLinear;
   Floor floor = Floor::kData;
+  Limits limits = Limits::kAll;
+  XValues x_values = XValues::kWhole;
 };
 
-// At most kMostPoints of a line are drawn (thin.h). Stretches of x have the
-// values as a title, which a browser shows under the mouse.
+// At most kMostPoints of a line are drawn (thin.h). Values beyond the limits of
+// the axis are drawn at its edge, with a mark that says them; those that are
+// not numbers get a mark of their own. Stretches of x have the values as a
+// title, which a browser shows under the mouse.
 inline constexpr std::size_t kMostPoints = 2000;
-std::string to_svg(const LineChart& chart);
+std::string to_html(const LineChart& chart);
 
 // The values of at most `most` evenly chosen x of the first line; the other
 // lines' at the same x.

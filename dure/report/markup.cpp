@@ -79,7 +79,7 @@ std::string escape(std::string_view text) {
 }
 
 std::string to_html(const Table& table) {
-  std::string html = "<table>\n<thead><tr>";
+  std::string html = "<div class=\"scroll\">\n<table>\n<thead><tr>";
   for (const std::string& name : table.head) {
     html += concat("<th scope=\"col\">", escape(name), "</th>");
   }
@@ -91,7 +91,7 @@ std::string to_html(const Table& table) {
     }
     html += "</tr>\n";
   }
-  return html + "</tbody>\n</table>\n";
+  return html + "</tbody>\n</table>\n</div>\n";
 }
 
 std::string folded(const std::string& summary, const Table& table) {

@@ -21,6 +21,7 @@ struct Table {
   std::vector<Column> columns = {};                 // the rest are numbers
   std::vector<std::vector<std::string>> rows = {};  // not escaped yet
 };
+// Scrolls inside of itself where it is wider than the page.
 std::string to_html(const Table& table);
 
 // The same, folded away behind `summary`.

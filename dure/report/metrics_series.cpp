@@ -102,6 +102,9 @@ void add(MetricsSeries& series, const Line& line) {
         "step ", metrics.step, " follows step ", series.lines.back().step));
   }
   line.add_traffic(series.communicated);
+  if (line.has("test_loss")) {
+    series.test_loss = line.number("test_loss");
+  }
   series.lines.push_back(std::move(metrics));
 }
 

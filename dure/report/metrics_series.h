@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,8 @@ struct MetricsSeries {
   // In the order of their steps, which ascend; what was null is NaN. What each
   // communicated is in `communicated` alone.
   std::vector<train::Metrics> lines;
-  Traffic communicated;  // all lines together
+  Traffic communicated;                  // all lines together
+  std::optional<double> test_loss = {};  // of a run that has ended
 };
 
 // A last line without its end, as a run that is being written has, is left out

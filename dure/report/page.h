@@ -3,14 +3,12 @@
 
 #include <string>
 
+#include "dure/report/choices.h"
 #include "dure/report/report.h"
 
 namespace dure::report {
 
 // Style and pictures are within; there are no scripts. Well-formed as XML is.
-std::string to_html(const Report& report);
-
-// The facts of the page without its pictures, as a JSON object.
-std::string to_json(const Report& report);
+std::string to_html(const Report& report, const Choices& choices = {});
 
 }  // namespace dure::report

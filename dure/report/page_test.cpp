@@ -1,95 +1,22 @@
 #include "dure/report/page.h"
 
-#include <algorithm>
-#include <filesystem>
 #include <gmock/gmock.h>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
 #include "dure/base/trace.h"
+#include "dure/report/report_json.h"
+#include "dure/report/run_folder.h"
 #include "dure/report/well_formed.h"
-#include "dure/train/load_config.h"
-#include "dure/train/memory_report.h"
 
 namespace dure::report {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// A run's directory, for as long as it lives.
-class RunFolder {
- public:
-  RunFolder()
-      : path_(std::filesystem::temp_directory_path() /
-              ("dure_report_" + std::to_string(::getpid()))) {
-    std::filesystem::remove_all(path_);
-    make_directories(path_);
-  }
-  RunFolder(const RunFolder&) = delete;
-  RunFolder& operator=(const RunFolder&) = delete;
-  ~RunFolder() { std::filesystem::remove_all(path_); }
-
-  const Path& path() const { return path_; }
-  void put(const char* name, const std::string& text) const {
-    write_file_atomically(path_ / name, text);
-  }
-
- private:
-  Path path_;
-};
-
-std::string config_text() {
-  train::LoadedConfig loaded = train::parse_config(
-      "[model]\nlayers = 2\nhidden = 32\nheads = 2\n"
-      "vocabulary = 1000\n[train]\nsteps = 50\n"
-      "global_batch = 4\n"
-      "[parallel]\ntensor = 2\nzero = 1\n",
-      "test",
-      {});
-  train::take_ranks(loaded, 4);
-  return "# Written by dure <1> (abc)\n" + train::to_toml(loaded);
-}
-
-std::string metrics_text(int steps) {
-  std::string text;
-  for (int step = 1; step <= steps; ++step) {
-    train::Metrics metrics = {.step = step,
-                              .loss = 8.0 / step,
-                              .learning_rate = 1e-3,
-                              .grad_norm = 1.0 / step,
-                              .tokens = 100 * step,
-                              .tokens_per_second = 50,
-                              .model_flops_utilization = 0.5};
-    if (step % 10 == 0) {
-      metrics.validation_loss = 8.5 / step;
-    }
-    if (step == 3) {
-      metrics.skipped = "the \"<gradient>\"";
-      metrics.grad_norm = std::numeric_limits<double>::infinity();
-    }
-    metrics.communicated = {{"data", {{"all_reduce", 1024}}},
-                            {"tensor", {{"all_gather", 2048}}}};
-    text += train::to_json(metrics) + "\n";
-  }
-  return text;
-}
-
-std::string memory_text(int ranks) {
-  Ledger ledger;
-  ledger.add(Category::kParameters, 3 << 20);
-  ledger.add(Category::kActivations, 1 << 20);
-  std::vector<std::string> texts;
-  for (int rank = 0; rank < ranks; ++rank) {
-    texts.push_back(train::memory_json(rank, ledger));
-  }
-  return train::memory_json(texts);
-}
 
 TEST(Page, ShowsAWholeRun) {
   const RunFolder run;
@@ -155,6 +82,62 @@ std::string trace_text(const parallel::ScheduleOptions& options) {
     text += (&rank == ranks.data() ? "" : ",\n") + rank;
   }
   return text + "\n]}\n";
+}
+
+TEST(Page, ShowsWhenWhereAndOnWhatARunWas) {
+  const RunFolder run;
+  run.put("config.toml", config_text());
+  run.put("metrics.jsonl", metrics_text(50));
+  EXPECT_THAT(to_html(read_report(run.path())),
+              Not(HasSubstr("Time and place")));
+  run.put("run.json", starts_text());
+  const Report report = read_report(run.path());
+  const std::string html = to_html(report);
+  EXPECT_EQ(WellFormed(html).error(), "");
+  for (const char* text :
+       {"<td>2026-01-02 03:04:05 UTC</td><td>2026-01-02 03:07:25 UTC</td>"
+        "<td class=\"n\">3 min 20 s</td><td class=\"n\">1</td>"
+        "<td class=\"n\">20</td><td>4 ranks (mpi)</td>"
+        "<td>dure &lt;1&gt; (abc)</td>",
+        "<td>it goes on, or was broken off</td>",
+        "<dd>3 min 20 s, and 1 without an end</dd>",
+        "<td>host&lt;1&gt;</td><td>Fast &amp; 9</td><td class=\"n\">4</td>"
+        "<td class=\"n\">8</td><td class=\"n\">32.0 GiB</td><td>0-2</td>",
+        "<td>host&lt;2&gt;</td><td>not known</td>",
+        "<td>train</td><td>data/&lt;text&gt;</td><td class=\"n\">50</td>"
+        "<td class=\"n\">12,345</td>",
+        "Samples of 16 tokens, by the tokenizer tok/&lt;x&gt;, 1,200 for "
+        "training; the run reads its training data in 2 epochs at most. "
+        "Tokens read so far: 5,000."}) {
+    EXPECT_THAT(html, HasSubstr(text));
+  }
+  const auto json = nlohmann::json::parse(to_json(report));
+  EXPECT_EQ(json["starts"][0]["hosts"][0]["ranks"],
+            nlohmann::json::array({0, 1, 2}));
+  EXPECT_EQ(json["starts"][0]["seconds"], 200);
+}
+
+TEST(Page, OpensWithWhatWasChosen) {
+  const RunFolder run;
+  run.put("config.toml", config_text());
+  run.put("metrics.jsonl", metrics_text(50));
+  const Report report = read_report(run.path());
+  const std::string html = to_html(report, {.scale = Shown::kLog, .smooth = 7});
+  EXPECT_EQ(WellFormed(html).error(), "");
+  EXPECT_THAT(html, HasSubstr("class=\"as-log\" checked"));
+  EXPECT_THAT(html, HasSubstr("class=\"as-k1\" checked"));
+  EXPECT_THAT(html, HasSubstr(">7 steps</label>"));
+}
+
+// Sizes of text and widths are the style sheet's alone.
+TEST(Page, HasNoTextThatItsDrawingsScale) {
+  const RunFolder run;
+  run.put("config.toml", config_text());
+  run.put("metrics.jsonl", metrics_text(50));
+  run.put("memory.json", memory_text(4));
+  const std::string html = to_html(read_report(run.path()));
+  EXPECT_THAT(html, Not(HasSubstr("<text")));
+  EXPECT_THAT(html, Not(HasSubstr("<svg width")));
 }
 
 TEST(Page, ShowsThePipelineAsMeasuredAndPlanned) {

@@ -2,6 +2,7 @@
 
 #include "dure/base/check.h"
 #include "dure/model/count.h"
+#include "dure/report/curves.h"
 #include "dure/train/load_config.h"
 #include "dure/train/pipeline.h"
 
@@ -34,6 +35,11 @@ void read_files(const Path& run, Report& report) {
     report.metrics = read_metrics(
         MappedFile(metrics, MappedFile::Access::kSequential).text(),
         metrics.string());
+  }
+  const Path starts = run / "run.json";
+  if (std::filesystem::exists(starts)) {
+    report.starts =
+        train::read_starts(MappedFile(starts).text(), starts.string());
   }
   const Path memory = run / "memory.json";
   if (is_there(memory, " yet: a run writes it when it ends.", report)) {
@@ -90,6 +96,18 @@ Report read_report(const Path& run, std::optional<std::int64_t> step) {
   return report;
 }
 
+std::vector<Path> files_of(const Path& run) {
+  std::vector<Path> files;
+  for (const char* name : {"config.toml",
+                           "metrics.jsonl",
+                           "memory.json",
+                           "run.json",
+                           "trace.json"}) {
+    files.push_back(run / name);
+  }
+  return files;
+}
+
 mesh::Mesh mesh_of(const Report& report) {
   return train::mesh_of(
       report.config.parallel,
@@ -97,16 +115,7 @@ mesh::Mesh mesh_of(const Report& report) {
 }
 
 double training_seconds(const MetricsSeries& metrics) {
-  double seconds = 0;
-  std::int64_t before = 0;
-  for (const train::Metrics& line : metrics.lines) {
-    if (line.tokens_per_second > 0) {
-      seconds +=
-          static_cast<double>(line.tokens - before) / line.tokens_per_second;
-    }
-    before = line.tokens;
-  }
-  return seconds;
+  return metrics.lines.empty() ? 0 : seconds_of(metrics).back();
 }
 
 }  // namespace dure::report

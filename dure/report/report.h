@@ -13,6 +13,7 @@
 #include "dure/report/pipeline_step.h"
 #include "dure/report/trace_events.h"
 #include "dure/train/config.h"
+#include "dure/train/run_facts.h"
 
 namespace dure::report {
 
@@ -22,8 +23,9 @@ struct Report {
   train::Config config = {};
   std::int64_t parameters = 0;
   MetricsSeries metrics = {};
-  std::vector<RankMemory> memory = {};  // none before the run ended
-  TraceEvents trace = {};               // without the actions and steps
+  std::vector<train::RunStart> starts = {};  // none of Dure 0.1
+  std::vector<RankMemory> memory = {};       // none before the run ended
+  TraceEvents trace = {};                    // without the actions and steps
   std::optional<PipelineStep> pipeline = {};
   // What is not there, and why: sentences.
   std::vector<std::string> notes = {};
@@ -34,6 +36,9 @@ struct Report {
 // names the file and where it can the line, for a file that can't be read.
 Report read_report(const Path& run,
                    std::optional<std::int64_t> step = std::nullopt);
+
+// The files that read_report() reads, be they there or not.
+std::vector<Path> files_of(const Path& run);
 
 mesh::Mesh mesh_of(const Report& report);
 

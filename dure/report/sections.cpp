@@ -10,6 +10,7 @@
 #include "dure/report/bar_chart.h"
 #include "dure/report/markup.h"
 #include "dure/report/ticks.h"
+#include "dure/report/wall_time.h"
 
 namespace dure::report {
 namespace {
@@ -17,51 +18,23 @@ namespace {
 // The ranks that are drawn: those with the most. All are in the table.
 constexpr std::size_t kMostBars = 32;
 
-std::string legend_of(const std::vector<std::string>& names) {
+std::string legend_of(const std::vector<Figure::Entry>& entries) {
   std::string html = "<ul class=\"legend\">";
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    html += fmt::format(
-        "<li><i class=\"{}\"></i>{}</li>", series_class(i), escape(names[i]));
+  for (const Figure::Entry& entry : entries) {
+    html += fmt::format("<li><i class=\"{}\"></i>{}</li>",
+                        series_class(entry.series),
+                        escape(entry.name));
   }
   return html + "</ul>\n";
 }
 
-std::string model_text(const model::ModelConfig& model) {
-  const std::string name = !model.preset.empty()                 ? model.preset
-                           : model.family == model::Family::kGpt ? "gpt"
-                                                                 : "llama";
-  return fmt::format("{}: {} layers, hidden {}, {} heads",
-                     name,
-                     model.layers,
-                     model.hidden,
-                     model.heads);
-}
-
-std::string mesh_text(const Report& report) {
-  const mesh::Mesh mesh = mesh_of(report);
-  std::string text = mesh::describe_sizes(mesh);
-  if (report.config.parallel.pipeline > 1) {
-    text += concat(", ", parallel::name_of(report.config.parallel.schedule));
+std::vector<Figure::Entry> legend_of_parts(
+    const std::vector<std::string>& names) {
+  std::vector<Figure::Entry> legend;
+  for (const std::string& name : names) {
+    legend.push_back({.name = name, .series = legend.size()});
   }
-  if (report.config.parallel.sequence) {
-    text += ", sequence cut";
-  }
-  if (report.config.parallel.zero > 0) {
-    text += concat(", ZeRO ", report.config.parallel.zero);
-  }
-  return text;
-}
-
-std::string last_validation(const MetricsSeries& metrics) {
-  for (auto line = metrics.lines.rbegin(); line != metrics.lines.rend();
-       ++line) {
-    if (line->validation_loss) {
-      return fmt::format("{} at step {}",
-                         short_text(*line->validation_loss),
-                         grouped(line->step));
-    }
-  }
-  return "none was taken";
+  return legend;
 }
 
 std::vector<std::string> category_names() {
@@ -108,15 +81,54 @@ std::string to_html(const Figure& figure) {
       escape(figure.name),
       escape(figure.about),
       figure.legend.empty() ? "" : legend_of(figure.legend),
-      figure.svg,
+      figure.drawing,
       figure.table);
+}
+
+std::string model_text(const Report& report) {
+  const model::ModelConfig& model = report.config.model;
+  const std::string name = !model.preset.empty()                 ? model.preset
+                           : model.family == model::Family::kGpt ? "gpt"
+                                                                 : "llama";
+  return fmt::format("{}: {} layers, hidden {}, {} heads",
+                     name,
+                     model.layers,
+                     model.hidden,
+                     model.heads);
+}
+
+std::string mesh_text(const Report& report) {
+  const mesh::Mesh mesh = mesh_of(report);
+  std::string text = mesh::describe_sizes(mesh);
+  if (report.config.parallel.pipeline > 1) {
+    text += concat(", ", parallel::name_of(report.config.parallel.schedule));
+  }
+  if (report.config.parallel.sequence) {
+    text += ", sequence cut";
+  }
+  if (report.config.parallel.zero > 0) {
+    text += concat(", ZeRO ", report.config.parallel.zero);
+  }
+  return text;
+}
+
+std::string last_validation(const MetricsSeries& metrics) {
+  for (auto line = metrics.lines.rbegin(); line != metrics.lines.rend();
+       ++line) {
+    if (line->validation_loss) {
+      return fmt::format("{} at step {}",
+                         short_text(*line->validation_loss),
+                         grouped(line->step));
+    }
+  }
+  return "none was taken";
 }
 
 std::string facts_section(const Report& report) {
   const auto& lines = report.metrics.lines;
   const train::Metrics last = lines.empty() ? train::Metrics{} : lines.back();
   std::vector<std::pair<std::string, std::string>> facts = {
-      {"model", model_text(report.config.model)},
+      {"model", model_text(report)},
       {"parameters", grouped(static_cast<std::uint64_t>(report.parameters))},
       {"mesh", mesh_text(report)},
       {"steps",
@@ -125,6 +137,12 @@ std::string facts_section(const Report& report) {
       {"loss", lines.empty() ? "none yet" : short_text(last.loss)},
       {"validation loss", last_validation(report.metrics)},
       {"time in steps", seconds_text(training_seconds(report.metrics))}};
+  if (report.metrics.test_loss) {
+    facts.emplace_back("test loss", short_text(*report.metrics.test_loss));
+  }
+  if (!report.starts.empty()) {
+    facts.emplace_back("wall time", wall_time_text(report.starts));
+  }
   if (!report.written_by.empty()) {
     facts.emplace_back("written by", report.written_by);
   }
@@ -168,8 +186,8 @@ std::string memory_section(const Report& report) {
          to_html(Figure{
              .name = "Peak bytes",
              .about = about,
-             .legend = chart.parts,
-             .svg = to_svg(chart),
+             .legend = legend_of_parts(chart.parts),
+             .drawing = to_html(chart),
              .table = folded("Table, in bytes", memory_table(report.memory)),
              .style = "wide"});
 }
@@ -204,8 +222,8 @@ std::string communication_section(const Report& report) {
          "and saving are in it.</p>\n" +
          to_html(Figure{.name = "Bytes a step",
                         .about = "by axis and kind",
-                        .legend = chart.parts,
-                        .svg = to_svg(chart),
+                        .legend = legend_of_parts(chart.parts),
+                        .drawing = to_html(chart),
                         .table = to_html(table),
                         .style = "wide"});
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/report/choices.h"
 #include "dure/report/report.h"
 
 namespace dure::report {
@@ -12,15 +13,26 @@ namespace dure::report {
 struct Figure {
   std::string name = {};
   std::string about = {};
-  std::vector<std::string> legend = {};  // series 0, 1, ...; none for one
-  std::string svg = {};
+  struct Entry {
+    std::string name = {};
+    std::size_t series = 0;
+  };
+  std::vector<Entry> legend = {};  // none for one
+  std::string drawing = {};
   std::string table = {};
   const char* style = "";  // "wide": on a line of its own
 };
 std::string to_html(const Figure& figure);
 
+// Names by which the facts of a run, or of several, are told.
+std::string model_text(const Report& report);
+std::string mesh_text(const Report& report);
+std::string last_validation(const MetricsSeries& metrics);
+
 std::string facts_section(const Report& report);
-std::string training_section(const Report& report);
+std::string starts_section(const Report& report);
+std::string data_section(const Report& report);
+std::string training_section(const Report& report, const Choices& choices);
 std::string memory_section(const Report& report);
 std::string communication_section(const Report& report);
 std::string pipeline_section(const Report& report);

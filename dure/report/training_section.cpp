@@ -1,9 +1,10 @@
 // Loss, learning rate, gradient norm and throughput over the steps.
 #include <algorithm>
 #include <cmath>
-#include <functional>
+#include <utility>
 
 #include "dure/base/check.h"
+#include "dure/report/curves.h"
 #include "dure/report/line_chart.h"
 #include "dure/report/markup.h"
 #include "dure/report/sections.h"
@@ -12,91 +13,63 @@
 namespace dure::report {
 namespace {
 
-constexpr std::size_t kMostRows = 50;
 constexpr std::size_t kMostSkipped = 20;
 
-using Value = std::function<double(const train::Metrics&)>;
-
-std::vector<Point> points_of(const Report& report, const Value& value) {
-  std::vector<Point> points;
-  for (const train::Metrics& line : report.metrics.lines) {
-    points.push_back({.x = static_cast<double>(line.step), .y = value(line)});
-  }
-  return points;
-}
-
-std::vector<Point> validation_points(const Report& report) {
-  std::vector<Point> points;
-  for (const train::Metrics& line : report.metrics.lines) {
-    if (line.validation_loss) {
-      points.push_back(
-          {.x = static_cast<double>(line.step), .y = *line.validation_loss});
-    }
-  }
-  return points;
-}
-
-// Logarithmic where values above 0 differ by more than a hundred times.
-Scale scale_of(const std::vector<Point>& points) {
-  double low = INFINITY;
-  double high = 0;
+// Logarithmic where usual values above 0 differ by more than a hundred times.
+Scales scales_of(const std::vector<Point>& points) {
+  std::vector<double> values;
   for (const Point& point : points) {
     if (std::isfinite(point.y) && point.y > 0) {
-      low = std::min(low, point.y);
-      high = std::max(high, point.y);
+      values.push_back(point.y);
     }
   }
-  return high > 100 * low ? Scale::kLog : Scale::kLinear;
+  const Range range = usual_range(values);
+  return !range.empty() && range.high > 100 * range.low ? Scales::kLog
+                                                        : Scales::kLinear;
 }
 
-std::string figure(const LineChart& chart, const std::string& about) {
-  std::vector<std::string> legend;
-  for (const Line& line : chart.lines) {
-    legend.push_back(line.name);
-  }
-  if (legend.size() == 1) {
-    legend.clear();
-  }
-  return to_html(Figure{
-      .name = chart.title,
-      .about = chart.scale == Scale::kLog ? about + ", logarithmic" : about,
-      .legend = legend,
-      .svg = to_svg(chart),
-      .table = folded("Table", table_of(chart, kMostRows))});
-}
-
-std::string loss_figure(const Report& report) {
-  LineChart chart = {
-      .title = "Loss",
-      .lines = {{.name = "training",
-                 .points = points_of(
-                     report, [](const auto& line) { return line.loss; })}}};
-  const std::vector<Point> validation = validation_points(report);
+std::string loss_figure(const Report& report, const Offer& offer) {
+  const std::vector<Point> losses = points_of(report.metrics, loss_of);
+  LineChart chart = {.title = "Loss",
+                     .lines = {{.name = "training",
+                                .points = losses,
+                                .smoothed = smoothed(offer, losses)}},
+                     .scales = Scales::kBoth,
+                     .limits = Limits::kUsual};
+  const std::vector<Point> validation = validation_points(report.metrics);
   if (!validation.empty()) {
-    chart.lines.push_back(
-        {.name = "validation", .points = validation, .mark = Mark::kDots});
+    chart.lines.push_back({.name = "validation",
+                           .points = validation,
+                           .mark = Mark::kDots,
+                           .series = 1});
   }
   return figure(chart, "nats a token");
 }
 
-std::string figure_of(const Report& report,
-                      const std::string& title,
-                      const std::string& about,
-                      const Value& value) {
-  return figure({.title = title,
-                 .lines = {{.name = title, .points = points_of(report, value)}},
-                 .floor = Floor::kZero},
-                about);
+LineChart chart_of(const Report& report,
+                   const Offer& offer,
+                   const std::string& title,
+                   double (*value)(const train::Metrics&)) {
+  const std::vector<Point> points = points_of(report.metrics, value);
+  return {.title = title,
+          .lines = {{.name = title,
+                     .points = points,
+                     .smoothed = smoothed(offer, points)}},
+          .floor = Floor::kZero,
+          .limits = Limits::kUsual};
 }
 
-std::string norm_figure(const Report& report) {
-  const std::vector<Point> points =
-      points_of(report, [](const auto& line) { return line.grad_norm; });
-  return figure({.title = "Gradient norm",
-                 .lines = {{.name = "Gradient norm", .points = points}},
-                 .scale = scale_of(points),
-                 .floor = Floor::kZero},
-                "of all gradients, before clipping");
+std::string norm_figure(const Report& report, const Offer& offer) {
+  LineChart chart = chart_of(report, offer, "Gradient norm", norm_of);
+  chart.scales = scales_of(chart.lines[0].points);
+  return figure(chart, "of all gradients, before clipping");
+}
+
+// It has neither noise nor spikes.
+std::string learning_rate_figure(const Report& report) {
+  LineChart chart = chart_of(report, {}, "Learning rate", learning_rate_of);
+  chart.limits = Limits::kAll;
+  return figure(chart, "of each update");
 }
 
 std::string skipped_table(const Report& report) {
@@ -120,28 +93,24 @@ std::string skipped_table(const Report& report) {
 
 }  // namespace
 
-std::string training_section(const Report& report) {
+std::string training_section(const Report& report, const Choices& choices) {
   if (report.metrics.lines.empty()) {
     return "";
   }
+  const Offer offer =
+      offer_of(choices, static_cast<double>(report.metrics.lines.back().step));
   return concat(
-      "<h2>Training</h2>\n<div class=\"charts\">\n",
-      loss_figure(report),
-      figure_of(report,
-                "Learning rate",
-                "of each update",
-                [](const auto& line) { return line.learning_rate; }),
-      norm_figure(report),
-      figure_of(report,
-                "Tokens a second",
-                "of all ranks",
-                [](const auto& line) { return line.tokens_per_second; }),
-      figure_of(
-          report,
-          "Model FLOPs utilization",
-          "percent of the rate of a large matrix product",
-          [](const auto& line) { return 100 * line.model_flops_utilization; }),
-      "</div>\n",
+      "<section>\n<h2>Training</h2>\n",
+      to_html(offer, "training"),
+      "<div class=\"charts\">\n",
+      loss_figure(report, offer),
+      learning_rate_figure(report),
+      norm_figure(report, offer),
+      figure(chart_of(report, offer, "Tokens a second", rate_of),
+             "of all ranks"),
+      figure(chart_of(report, offer, "Model FLOPs utilization", utilization_of),
+             "percent of the rate of a large matrix product"),
+      "</div>\n</section>\n",
       skipped_table(report));
 }
 

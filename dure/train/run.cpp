@@ -27,6 +27,7 @@
 #include "dure/train/ramp_up.h"
 #include "dure/train/run_checkpoint.h"
 #include "dure/train/run_directories.h"
+#include "dure/train/run_facts.h"
 #include "dure/train/same_files.h"
 #include "dure/train/segment.h"
 #include "dure/train/trainer.h"
@@ -97,6 +98,7 @@ class Run {
   Run(const Config& config, const RunOptions& options)
       : config_(config),
         config_text_(options.config_text),
+        written_by_(options.written_by),
         header_(options.header),
         log_(options.log),
         stop_(options.stop),
@@ -146,6 +148,7 @@ class Run {
       run_steps();
       finish();
       test();
+      note_end();
     } catch (const NotFinite&) {
       save_last_whole(rank_.world());
       throw;
@@ -295,6 +298,7 @@ class Run {
   }
 
   void open_files() {
+    const std::vector<HostFacts> hosts = hosts_of_run(world());
     if (!rank_.is_first()) {
       return;
     }
@@ -303,8 +307,20 @@ class Run {
       put_aside(config_, log_);
     }
     write_file_atomically(file("config.toml"), config_text_);
-    metrics_ = std::make_unique<MetricsFile>(file("metrics.jsonl"),
-                                             trainer_.position().step);
+    const std::int64_t step = trainer_.position().step;
+    metrics_ = std::make_unique<MetricsFile>(file("metrics.jsonl"), step);
+    run_file_ = std::make_unique<RunFile>(
+        file("run.json"),
+        RunStart{.time = started_,
+                 .written_by = written_by_,
+                 .step = step,
+                 .ranks = world().size(),
+                 .back_end = world().back_end(),
+                 .peak_flops = peak_flops_,
+                 .hosts = hosts,
+                 .data = facts_of(config_.data, data_)},
+        step > 0 ? RunFile::Before::kKept : RunFile::Before::kDropped,
+        log_);
   }
 
   // To the next step at which the weights are all of that step.
@@ -500,8 +516,19 @@ class Run {
     }
   }
 
+  void note_end() {
+    if (run_file_ != nullptr) {
+      run_file_->end({.time = utc_now(),
+                      .seconds = monotonic_seconds() - started_seconds_,
+                      .step = trainer_.position().step});
+    }
+  }
+
   Config config_;
   std::string config_text_;
+  std::string written_by_;
+  std::string started_ = utc_now();
+  double started_seconds_ = monotonic_seconds();
   const std::vector<std::string>& header_;
   Log log_;
   StopRequest stop_;
@@ -521,6 +548,7 @@ class Run {
   bool tested_ = false;
   bool saving_ = false;
   std::unique_ptr<MetricsFile> metrics_;
+  std::unique_ptr<RunFile> run_file_;  // the first rank's
   Trace trace_;
   Metrics last_;
   std::int64_t tokens_ = 0;

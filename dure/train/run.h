@@ -16,6 +16,7 @@ namespace dure::train {
 struct RunOptions {
   Start start = Start::kNew;
   std::string config_text = {};          // for config.toml, of the first rank
+  std::string written_by = {};           // which Dure this is, for run.json
   std::vector<std::string> header = {};  // lines to be said before a step
   Log log = {};
   StopRequest stop = {};                // asks to finish the step and save
@@ -25,12 +26,13 @@ struct RunOptions {
   comm::Communicator* twin = nullptr;
 };
 
-// Trains, evaluates, writes metrics.jsonl, memory.json, config.toml and, where
-// asked for, trace.json into log.directory, and checkpoints. `config` must be
-// resolved and valid. Collective over the ranks: all read the same, the first
-// one writes. What would keep it from saving is an Error before the first step.
-// Where a rank throws outside an update and all still answer, the weights and
-// states of the last step are saved first, and the Error goes on.
+// Trains, evaluates, writes metrics.jsonl, memory.json, run.json, config.toml
+// and, where asked for, trace.json into log.directory, and checkpoints.
+// `config` must be resolved and valid. Collective over the ranks: all read the
+// same, the first one writes. What would keep it from saving is an Error before
+// the first step. Where a rank throws outside an update and all still answer,
+// the weights and states of the last step are saved first, and the Error goes
+// on.
 void run_training(const Config& config, const RunOptions& options);
 
 }  // namespace dure::train

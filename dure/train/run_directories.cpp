@@ -13,7 +13,7 @@ namespace dure::train {
 namespace {
 
 constexpr const char* kFiles[] = {
-    "config.toml", "metrics.jsonl", "memory.json", "trace.json"};
+    "config.toml", "metrics.jsonl", "memory.json", "run.json", "trace.json"};
 
 // A file that can be written, synced and renamed: what saving does.
 void try_to_write(const Path& directory) {

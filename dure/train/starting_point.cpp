@@ -111,9 +111,11 @@ void put_aside(const Config& config, const Log& log) {
   for (const StepFolder& folder : folders) {
     std::filesystem::rename(folder.path, aside / folder.path.filename());
   }
-  const Path metrics = Path(config.log.directory) / "metrics.jsonl";
-  if (std::filesystem::exists(metrics)) {
-    std::filesystem::copy_file(metrics, aside / metrics.filename());
+  for (const char* name : {"metrics.jsonl", "run.json"}) {
+    const Path file = Path(config.log.directory) / name;
+    if (std::filesystem::exists(file)) {
+      std::filesystem::copy_file(file, aside / name);
+    }
   }
   sync_directory(root);
   log.info(

@@ -23,8 +23,9 @@ struct DrawOptions {
   double pixels = 0;  // that axis' width; 0: as wide as the numbers need
 };
 
-// One <svg> element that stands by itself, or several in a page: no style
-// sheet, no identifiers. Cells are coloured by pass, lighter by chunk, have the
+// One <svg> element that stands by itself, or several in a page: no
+// identifiers; what it says of style is of its own class. It is dark where the
+// reader's system is. Cells are coloured by pass, lighter by chunk, have the
 // number of their micro-batch where it fits, and say more on hovering.
 std::string draw_svg(const ScheduleOptions& options,
                      const Replay& replay,

@@ -17,7 +17,7 @@ constexpr double kRow = 30;
 constexpr double kBar = 26;
 constexpr double kHead = 64;  // title and legend
 constexpr double kAxis = 44;
-constexpr double kDigit = 7.5;
+constexpr double kDigit = 8;
 constexpr double kLeastPixels = 560;  // the legend's
 constexpr double kMostPixels = 16'000;
 
@@ -31,11 +31,11 @@ struct Style {
   const char* meaning;
 };
 constexpr Style kStyles[] = {
-    {Pass::kForward, {43, 99, 178}, "forward"},
+    {Pass::kForward, {56, 116, 196}, "forward"},
     {Pass::kBackward, {24, 128, 88}, "backward"},
     {Pass::kInput, {24, 128, 88}, "backward, inputs"},
     {Pass::kWeight, {214, 122, 20}, "backward, weights"},
-    {Pass::kUpdate, {120, 60, 160}, "update"},
+    {Pass::kUpdate, {140, 80, 180}, "update"},
 };
 
 const Style& style_of(Pass pass) {
@@ -130,6 +130,14 @@ std::string words(double x,
                 "</text>\n");
 }
 
+// Colours are attributes, which any program knows; over them goes this sheet,
+// where it is dark.
+constexpr const char* kStyleSheet =
+    "<style>@media (prefers-color-scheme: dark) { .schedule { fill: #e6e9ec }\n"
+    ".schedule .paper { fill: #14181c } .schedule .lane { fill: #1c2228 }\n"
+    ".schedule .tick { fill: #9aa4ae } .schedule .cell { stroke: #14181c } }"
+    "</style>\n";
+
 class Drawing {
  public:
   Drawing(const ScheduleOptions& options,
@@ -142,7 +150,7 @@ class Drawing {
   }
 
   std::string svg() const {
-    const double title = 9 * static_cast<double>(draw_.title.size());
+    const double title = 8 * static_cast<double>(draw_.title.size());
     const double width =
         kLeft + std::max({pixels_, title, kLeastPixels}) + kRight;
     const double height = kHead + rows() * kRow + kAxis;
@@ -155,14 +163,12 @@ class Drawing {
                               pixel(width),
                               " ",
                               pixel(height),
-                              "\" font-family=\"sans-serif\" "
-                              "font-size=\"12\" fill=\"#222222\">\n");
-    text += box(0, 0, width, height, "#ffffff") + "/>\n";
-    text += words(kLeft,
-                  22,
-                  "start",
-                  draw_.title,
-                  " font-size=\"15\" font-weight=\"bold\"");
+                              "\" class=\"schedule\" "
+                              "font-family=\"sans-serif\" "
+                              "font-size=\"13\" fill=\"#222222\">\n");
+    text += kStyleSheet;
+    text += box(0, 0, width, height, "#ffffff") + " class=\"paper\"/>\n";
+    text += words(kLeft, 22, "start", draw_.title, " font-weight=\"bold\"");
     text += legend() + axis();
     for (int rank = 0; rank < rows(); ++rank) {
       text += row(rank);
@@ -206,7 +212,7 @@ class Drawing {
         text += box(x, 36, 14, 14, hex(colour)) + "/>\n";
       }
       text += words(x + 5, 47, "start", style.meaning);
-      x += 5 + 6.5 * static_cast<double>(concat(style.meaning).size()) + 14;
+      x += 5 + 7 * static_cast<double>(concat(style.meaning).size()) + 14;
     }
     if (options_.chunks > 1) {
       text += words(
@@ -219,7 +225,7 @@ class Drawing {
     const double y = kHead + rank * kRow;
     std::string text =
         words(kLeft - 8, y + kBar / 2 + 4, "end", concat("rank ", rank));
-    text += box(kLeft, y, pixels_, kBar, "#eef0f2") + "/>\n";
+    text += box(kLeft, y, pixels_, kBar, "#eef0f2") + " class=\"lane\"/>\n";
     for (const Span& span : replay_.spans[rank]) {
       text += cell(span, y);
     }
@@ -233,7 +239,7 @@ class Drawing {
     const double x = kLeft + span.start * scale_;
     const double width = std::max((span.end - span.start) * scale_, 1.0);
     std::string text = box(x, y, width, kBar, hex(colour));
-    text += concat(" stroke=\"#ffffff\" stroke-width=\"",
+    text += concat(" class=\"cell\" stroke=\"#ffffff\" stroke-width=\"",
                    width > 4 ? "1" : "0",
                    "\"><title>",
                    text_of(span.action, options_.chunks),
@@ -278,7 +284,7 @@ class Drawing {
     std::string text;
     for (int i = 0; i * step <= until_ * (1 + 1e-9); ++i) {
       const double x = kLeft + i * step * scale_;
-      text += box(x - 0.5, y - 4, 1, 6, "#888888") + "/>\n";
+      text += box(x - 0.5, y - 4, 1, 6, "#777777") + " class=\"tick\"/>\n";
       text += words(x, y + 15, "middle", number(i * step));
     }
     return text + words(kLeft, y + 34, "start", concat("time in ", draw_.unit));

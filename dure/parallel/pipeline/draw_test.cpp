@@ -93,6 +93,18 @@ TEST(DrawSvg, HasACellForEachActionAndALegendOfItsPasses) {
   EXPECT_GE(count(svg, ">7</text>"), 4 * 3 * 2);
 }
 
+// Every colour of paper and ink has another one for the dark.
+TEST(DrawSvg, IsDarkWhereTheReaderIs) {
+  const ScheduleOptions options = options_for(ScheduleKind::k1F1B, 2, 4);
+  const std::string svg = draw_svg(options, replay(options));
+  EXPECT_EQ(count(svg, "<style>@media (prefers-color-scheme: dark)"), 1);
+  EXPECT_EQ(count(svg, "#ffffff\" class=\"paper\""), 1);
+  EXPECT_EQ(count(svg, "#eef0f2\" class=\"lane\""), 2);
+  EXPECT_EQ(count(svg, "class=\"cell\" stroke=\"#ffffff\""), 2 * 8);
+  EXPECT_EQ(count(svg, "#222222"), 1);
+  EXPECT_THAT(svg, HasSubstr("class=\"schedule\""));
+}
+
 TEST(DrawSvg, SharesAnAxisWithAnother) {
   const ScheduleOptions options = options_for(ScheduleKind::k1F1B, 2, 4);
   const std::string svg = draw_svg(
