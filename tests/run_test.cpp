@@ -135,7 +135,14 @@ struct Run : testing::Test {
 TEST_F(Run, WritesMetricsMemoryAndTheLastCheckpoints) {
   Config traced = config("a");
   traced.log.trace = true;
+  traced.log.every = 4;  // steps between lines of progress, not of metrics
+  testing::internal::CaptureStderr();
   train(traced);
+  const std::string progress = testing::internal::GetCapturedStderr();
+  for (const char* step : {"step 4/12", "step 8/12", "step 12/12"}) {
+    EXPECT_NE(progress.find(step), std::string::npos) << progress;
+  }
+  EXPECT_EQ(std::count(progress.begin(), progress.end(), '\n'), 3);
   const std::string metrics = read_file(folder / "a" / "metrics.jsonl");
   EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 12);
   EXPECT_NE(metrics.find("validation_loss"), std::string::npos);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Commands that our Markdown shows print what stands below them.
 
-A fenced block whose first line is `$ dure ...` is run: each such line, up to
-the next, with what it prints on both outputs, in an empty folder that has the
-tree's examples/. A command may go on in the next line after a backslash. A
+A fenced block whose first line is `$ dure ...`, or `$ build/release/...` for
+another program of BUILD, is run: each such line, up to the next, with what it
+prints on both outputs, in an empty folder that has the tree's examples/ and
+BUILD as build/release. A command may go on in the next line after a backslash. A
 line `...` stands for any lines, also none. Commands have to end well, and be
 the same every time.
 
@@ -25,7 +26,7 @@ def blocks(text):
     """Of each block its line, and its commands with what they print."""
     for fence in FENCE.finditer(text):
         lines = fence.group(1).splitlines()
-        if not lines or not lines[0].startswith("$ dure "):
+        if not lines or not lines[0].startswith(("$ dure ", "$ build/release/")):
             continue
         commands = []
         for line in lines:
@@ -92,6 +93,8 @@ def main(arguments):
                 for _, commands in blocks(page.read_text()))
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(pathlib.Path("examples").resolve(), f"{folder}/examples")
+        os.mkdir(f"{folder}/build")
+        os.symlink(binaries.parent, f"{folder}/build/release")
         errors = [error for page in pages
                   for error in errors_of(page, binaries, folder)]
     print("\n".join(errors) or f"{count} commands print what the pages say")

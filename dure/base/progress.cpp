@@ -87,9 +87,13 @@ constexpr double kWindowSeconds = 30;
 
 }  // namespace
 
-Progress::Progress(std::string label, std::uint64_t total, std::uint64_t before)
+Progress::Progress(std::string label,
+                   std::uint64_t total,
+                   std::uint64_t before,
+                   Lines lines)
     : label_(std::move(label)),
       total_(total),
+      lines_(lines),
       terminal_(::isatty(STDERR_FILENO) == 1),
       start_(Clock::now()),
       shown_(start_),
@@ -119,19 +123,31 @@ std::string Progress::line(std::uint64_t done, std::string_view detail) const {
   return fmt::format("{}  {:5.1f} %{}  {}", label_, 100 * share, time, detail);
 }
 
-void Progress::update(std::uint64_t done, std::string_view detail) {
+// What was done since the last line.
+void Progress::count(std::uint64_t done) {
   const auto now = Clock::now();
-  const auto pause = terminal_ ? std::chrono::milliseconds(250)
-                               : std::chrono::milliseconds(10000);
-  if (now - shown_ < pause) {
-    return;
-  }
   const std::uint64_t more = done - std::min(done, shown_done_);
   rate_.add(static_cast<double>(more),
             std::chrono::duration<double>(now - shown_).count());
   shown_ = now;
   shown_done_ = done;
+}
+
+void Progress::update(std::uint64_t done, std::string_view detail) {
+  const auto pause = terminal_ ? std::chrono::milliseconds(250)
+                               : std::chrono::milliseconds(10000);
+  const bool shows = terminal_ || lines_ == Lines::kByTime;
+  if (!shows || Clock::now() - shown_ < pause) {
+    return;
+  }
+  count(done);
   show(line(done, detail));
+}
+
+void Progress::print(std::uint64_t done, std::string_view detail) {
+  count(done);
+  write(printable(line(done, detail)) + "\n");
+  open_ = false;
 }
 
 void Progress::finish(std::string_view detail, End end) {

@@ -2,8 +2,8 @@
 //
 // On a terminal the line is redrawn in place a few times a second, as much of
 // it as fits the width that the terminal has then; elsewhere (a log file, CI) a
-// line is printed at most every ten seconds, and the last. That it can't be
-// written is no error: who watched is gone.
+// line is printed at most every ten seconds, or those that are asked for, and
+// the last. That it can't be written is no error: who watched is gone.
 #pragma once
 
 #include <chrono>
@@ -52,10 +52,15 @@ class Progress {
  public:
   using Clock = std::chrono::steady_clock;
   enum class End : std::uint8_t { kDone, kStopped };
+  // Which lines stay where none is redrawn: by time, or those of print() alone.
+  enum class Lines : std::uint8_t { kByTime, kAsked };
 
   // `total` 0: unknown, and no share or time left is shown. `before` of it were
   // done already.
-  Progress(std::string label, std::uint64_t total, std::uint64_t before = 0);
+  Progress(std::string label,
+           std::uint64_t total,
+           std::uint64_t before = 0,
+           Lines lines = Lines::kByTime);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -63,17 +68,21 @@ class Progress {
   // Says how much of the total is done; `detail` is appended, parts with two
   // spaces between, the most important first: "5.1 k documents/s".
   void update(std::uint64_t done, std::string_view detail);
+  // The same, now, in a line that stays.
+  void print(std::uint64_t done, std::string_view detail);
   void finish(std::string_view detail, End end = End::kDone);
 
   double seconds() const;
 
  private:
+  void count(std::uint64_t done);
   std::string line(std::uint64_t done, std::string_view detail) const;
   void show(const std::string& line);
   void write(const std::string& text) const;
 
   std::string label_;
   std::uint64_t total_;
+  Lines lines_;
   bool terminal_;
   Clock::time_point start_;
   Clock::time_point shown_;

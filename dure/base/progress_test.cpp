@@ -1,5 +1,7 @@
 #include "dure/base/progress.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace dure {
@@ -32,6 +34,30 @@ TEST(RecentRate, IsOfTheWindowAlone) {
   EXPECT_EQ(rate.value(), 11);
   rate.add(10, 100);  // longer than the window by itself
   EXPECT_EQ(rate.value(), 0.1);
+}
+
+// What comes of four updates, the third of which is printed. A test's standard
+// error is no terminal here: it is captured in a file.
+std::string lines_of(Progress::Lines lines) {
+  testing::internal::CaptureStderr();
+  Progress progress("train", 4, 0, lines);
+  progress.update(1, "one");
+  progress.update(2, "two");
+  progress.print(3, "three");
+  progress.update(4, "four");
+  progress.finish("end");
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(Progress, PrintsWhatIsAskedForAndTheEnd) {
+  EXPECT_EQ(lines_of(Progress::Lines::kAsked),
+            "train   75.0 %  0 s left  three\ntrain  done in 0 s  end\n");
+}
+
+// Ten seconds have not passed.
+TEST(Progress, ByTimeIsSilentBetweenTheTimes) {
+  EXPECT_EQ(lines_of(Progress::Lines::kByTime),
+            lines_of(Progress::Lines::kAsked));
 }
 
 TEST(Text, OfNumbersAndTimesIsShort) {

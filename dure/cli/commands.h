@@ -40,6 +40,7 @@ void add_generate(CLI::App& app);
 void add_mesh(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_plan_layout(CLI::App& plan);    // add_plan adds it
+void add_plan_devices(CLI::App& plan);   // likewise
 void add_plan_profile(CLI::App& plan);   // likewise
 void add_plan_schedule(CLI::App& plan);  // likewise
 void add_tokenizer(CLI::App& app);

@@ -10,6 +10,7 @@
 #include "dure/base/check.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
+#include "dure/cli/machine_options.h"
 #include "dure/cli/output.h"
 #include "dure/parallel/pipeline/schedule.h"
 #include "dure/plan/check_memory.h"
@@ -25,30 +26,48 @@ using nlohmann::ordered_json;
 struct Options {
   ConfigOptions config;
   int world = 0;  // 0: as many as the configuration says
-  plan::Machines machines;
+  plan::MachinesWanted machines;
   bool json = false;
 };
 
 struct LayoutPlan {
+  plan::AssumedMachines assumed;
   train::Config config;
   plan::Prediction prediction;
-  std::vector<plan::GatherCost> gathers;  // at ZeRO's stage 3
-  bool fits = true;  // memory.limit_gib, where there is one
+  std::vector<plan::GatherCost> gathers;   // at ZeRO's stage 3
+  std::string limit = "memory.limit_gib";  // where that is from
+  bool fits = true;
 };
 
+// Where the configuration has no limit, what a known device has is one. Where
+// the limit is from.
+std::string limit_memory(train::Config& config, const std::string& device) {
+  if (config.memory.limit_gib > 0 || device.empty()) {
+    return "memory.limit_gib";
+  }
+  constexpr double kGib = 1 << 30;
+  config.memory.limit_gib = plan::device_named(device).memory_bytes / kGib;
+  return device;
+}
+
 LayoutPlan plan_layout(const Options& options) {
+  const plan::AssumedMachines assumed = plan::assume_machines(options.machines);
   train::LoadedConfig loaded = load(options.config);
   const int ranks =
       options.world > 0
           ? options.world
           : static_cast<int>(train::ranks_of(loaded.config.parallel));
   train::take_ranks(loaded, ranks);
-  LayoutPlan plan = {.config = loaded.config,
-                     .prediction = predict(loaded.config, options.machines),
+  const std::string limit =
+      limit_memory(loaded.config, options.machines.device);
+  LayoutPlan plan = {.assumed = assumed,
+                     .config = loaded.config,
+                     .prediction = predict(loaded.config, assumed.machines()),
                      .gathers = {},
+                     .limit = limit,
                      .fits = plan::fits(loaded.config)};
   if (plan.config.parallel.zero == 3) {
-    plan.gathers = plan::gather_costs(plan.config, options.machines);
+    plan.gathers = plan::gather_costs(plan.config, assumed.machines());
   }
   return plan;
 }
@@ -93,6 +112,7 @@ void print_json(const LayoutPlan& plan) {
       {"schedule", parallel::name_of(parallel.schedule)},
       {"virtual_stages", parallel.virtual_stages},
       {"micro_batches", plan::all_micro_batches(plan.config)},
+      {"assumed", json_of(plan.assumed)},
       {"fits", plan.fits},
       {"step_seconds", plan.prediction.step_seconds},
       {"tokens_per_second", plan.prediction.tokens_per_second},
@@ -161,42 +181,21 @@ void print_table(const LayoutPlan& plan) {
       plan::all_micro_batches(plan.config),
       plan.config.train.micro_batch,
       plan.config.data.sequence);
+  fmt::print("{}\n", text_of(plan.assumed));
   print_stages(plan.prediction);
   fmt::print("\nstep {:.3f} ms, {:.4g} tokens/s, bubble {:.1f} %\n",
              1e3 * plan.prediction.step_seconds,
              plan.prediction.tokens_per_second,
              100 * plan.prediction.bubble());
   if (plan.config.memory.limit_gib > 0) {
-    fmt::print("memory.limit_gib = {}: {}\n",
+    fmt::print("a rank may have {:.6g} GiB ({}): {}\n",
                plan.config.memory.limit_gib,
+               plan.limit,
                plan.fits ? "fits" : "does not fit; dure train says what would");
   }
   if (!plan.gathers.empty()) {
     print_gathers(plan.gathers);
   }
-}
-
-void add_machines(CLI::App& command, plan::Machines& machines) {
-  const auto rate = [&](const char* name, double& value, const char* text) {
-    command.add_option(name, value, text)
-        ->check(CLI::PositiveNumber)
-        ->capture_default_str();
-  };
-  rate("--flops", machines.rates.flops_per_second, "A device's, a second");
-  rate("--memory-rate",
-       machines.rates.bytes_per_second,
-       "Bytes a second of a device's memory");
-  command
-      .add_option(
-          "--node-ranks", machines.network.ranks_per_node, "Ranks of a node")
-      ->check(CLI::Range(1, mesh::kMostRanks).description("POSITIVE"))
-      ->capture_default_str();
-  rate("--node-link",
-       machines.network.inside.bytes_per_second,
-       "Bytes a second between two ranks of a node");
-  rate("--link",
-       machines.network.between.bytes_per_second,
-       "Bytes a second between two nodes");
 }
 
 }  // namespace
@@ -211,7 +210,7 @@ void add_plan_layout(CLI::App& plan) {
                    options->world,
                    "Ranks in all; else as many as the configuration says")
       ->check(CLI::Range(1, mesh::kMostRanks).description("POSITIVE"));
-  add_machines(*command, options->machines);
+  add_machine_options(*command, options->machines);
   command->add_flag("--json", options->json, "Print the facts as JSON");
   command->footer(
       "The real step of one rank of each stage runs on a simulated device:\n"
@@ -221,17 +220,24 @@ void add_plan_layout(CLI::App& plan) {
       "come sums of gradients that are left, the norm and the optimizer.\n"
       "With ZeRO 3, what either parallel.gather costs the worst stage.\n"
       "\n"
+      "What is assumed of the machines is printed with it, and where it\n"
+      "comes from. --device takes rates, a usual node and memory.limit_gib\n"
+      "from a table of published peaks, of which --reach is reached; other\n"
+      "options go over it. Tensors are fp32's, whatever --products says.\n"
+      "\n"
       "--json prints ranks, pipeline, data, tensor, zero, schedule,\n"
-      "virtual_stages, micro_batches, fits (memory.limit_gib: true without\n"
-      "one), step_seconds, tokens_per_second, message_seconds, bubble (the\n"
-      "mean of the stages'), stages (a list of\n"
-      "stage, peak_bytes by category and total, high_water_bytes,\n"
-      "busy_seconds, idle_seconds, after_seconds, bubble, gathered_bytes: of\n"
-      "weights, a step) and gathers (gather, gathered_bytes,\n"
-      "high_water_bytes, step_seconds; empty without ZeRO 3).\n"
+      "virtual_stages, micro_batches, assumed (flops, memory_bytes,\n"
+      "node_link_bytes, link_bytes: each per_second and source; node_ranks),\n"
+      "fits (memory.limit_gib: true without one), step_seconds,\n"
+      "tokens_per_second, message_seconds, bubble (the mean of the stages'),\n"
+      "stages (a list of stage, peak_bytes by category and total,\n"
+      "high_water_bytes, busy_seconds, idle_seconds, after_seconds, bubble,\n"
+      "gathered_bytes: of weights, a step) and gathers (gather,\n"
+      "gathered_bytes, high_water_bytes, step_seconds; empty without ZeRO 3).\n"
       "\n"
       "Examples:\n"
       "  dure plan layout run.toml --world 8\n"
+      "  dure plan layout run.toml --device h100-sxm --products tf32\n"
       "  dure plan layout --preset gpt2-124m --set parallel.pipeline=4 --json");
   command->callback([options] {
     if (options->config.path.empty() && options->config.preset.empty() &&

@@ -338,6 +338,7 @@ void add_plan(CLI::App& app) {
       "  dure plan schedule --stages 4 --micro-batches 8");
   add_plan_model(*command);
   add_plan_layout(*command);
+  add_plan_devices(*command);
   add_plan_profile(*command);
   add_plan_schedule(*command);
 }

@@ -22,7 +22,9 @@
 //                    square-root          1 - sqrt(r)
 //
 // Linear, cosine and inverse-square-root are Megatron-LM's curves, log is
-// DeepSpeed's default warm-up, wsd is [1, section 4.2].
+// DeepSpeed's default warm-up, wsd is [1, section 4.2]. Megatron-LM and
+// Transformers count updates from 0: an update's rate here is that of their
+// next one.
 //
 // [1] Hu et al. 2024, arXiv:2404.06395.
 #pragma once

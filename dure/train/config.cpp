@@ -71,7 +71,8 @@ void visit(Fields& fields, TrainConfig& c) {
   fields.whole("micro_batch",
                c.micro_batch,
                "Samples that go through the model at once; auto: the most, up "
-               "to 8, that divide every global batch.",
+               "to 8, that divide a rank's share of every global batch, so it "
+               "depends on how many ranks there are.",
                {.least = 1, .most = kMostBatch, .automatic = 0});
   fields.wholes("batch_rampup",
                 c.batch_rampup,
@@ -189,8 +190,9 @@ void visit(Fields& fields, ParallelConfig& c) {
   fields.choice("sums",
                 c.sums,
                 "ranked: gradients are added up in the order of the samples, "
-                "and what tensor ranks add up in their order, so that neither "
-                "data, zero nor the back end changes a bit.",
+                "and what tensor ranks add up in their order, so that, for the "
+                "same train.micro_batch, neither data, zero nor the back end "
+                "changes a bit.",
                 kSums);
 }
 
@@ -255,8 +257,10 @@ void visit(Fields& fields, CheckpointConfig& c) {
 void visit(Fields& fields, LogConfig& c) {
   fields.section("log", "What is written about a run.");
   fields.text("directory", c.directory, "Where the files of a run go.");
-  fields.whole(
-      "every", c.every, "Steps between lines on the terminal.", {.least = 1});
+  fields.whole("every",
+               c.every,
+               "Steps between lines of progress; 0: a line every ten seconds, "
+               "or one that is redrawn. metrics.jsonl has every step.");
   fields.flag("trace", c.trace, "Whether to write trace.json, of every step.");
 }
 

@@ -100,7 +100,7 @@ struct CheckpointConfig {
 
 struct LogConfig {
   std::string directory = "out/run";
-  std::int64_t every = 1;
+  std::int64_t every = 0;  // 0: by time
   bool trace = false;
 
   bool operator==(const LogConfig&) const = default;

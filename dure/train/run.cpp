@@ -212,7 +212,9 @@ class Run {
     if (rank_.is_first()) {
       progress.emplace("train",
                        static_cast<std::uint64_t>(config_.train.steps),
-                       static_cast<std::uint64_t>(first));
+                       static_cast<std::uint64_t>(first),
+                       config_.log.every > 0 ? Progress::Lines::kAsked
+                                             : Progress::Lines::kByTime);
     }
     while (!finished() && !stop_asked()) {
       stop_.answer(
@@ -220,10 +222,10 @@ class Run {
               ? "stopping after this step, then saving"
               : "stopping when the pipeline has drained (after at most "
                 "parallel.drain_every steps), then saving");
+      const std::int64_t before = trainer_.position().step;
       advance();
       if (progress) {
-        progress->update(static_cast<std::uint64_t>(report_.step()),
-                         report_.progress());
+        show(*progress, before);
       }
       if (due(config_.checkpoint.every) && !finished()) {
         stop_.answer(kAnswerWhileSaving);
@@ -234,6 +236,18 @@ class Run {
       progress->finish(
           report_.progress(),
           finished() ? Progress::End::kDone : Progress::End::kStopped);
+    }
+  }
+
+  // A line that stays every log.every steps; after the last comes another. Of a
+  // segment it is the last one's.
+  void show(Progress& progress, std::int64_t before) {
+    const auto done = static_cast<std::uint64_t>(report_.step());
+    const std::int64_t every = config_.log.every;
+    if (every > 0 && report_.step() / every > before / every && !finished()) {
+      progress.print(done, report_.progress());
+    } else {
+      progress.update(done, report_.progress());
     }
   }
 
@@ -257,6 +271,8 @@ class Run {
       return;
     }
     const comm::Activity writing(world(), "writing the files of the run");
+    const DataFacts data = facts_of(config_.data, data_);
+    log_.info("data    " + describe(data));
     if (start_how_ == Start::kRestart && config_.train.device != Device::kSim) {
       put_aside(config_, log_);
     }
@@ -272,7 +288,7 @@ class Run {
                  .back_end = world().back_end(),
                  .peak_flops = report_.peak_flops(),
                  .hosts = hosts,
-                 .data = facts_of(config_.data, data_)},
+                 .data = data},
         step > 0 ? RunFile::Before::kKept : RunFile::Before::kDropped,
         log_);
   }

@@ -9,6 +9,7 @@
 
 #include "dure/base/check.h"
 #include "dure/base/limits.h"
+#include "dure/base/progress.h"
 #include "dure/data/indexed_dataset.h"
 #include "dure/data/split.h"
 #include "dure/launch/machine.h"
@@ -165,6 +166,28 @@ DataFacts facts_of(const data::DataConfig& config,
     }
   }
   return facts;
+}
+
+std::string describe(const DataFacts& data) {
+  std::string names;
+  std::int64_t documents = 0;
+  std::int64_t tokens = 0;
+  for (const DataFacts::File& file : data.files) {
+    if (file.part == "train") {
+      names += (names.empty() ? "" : ", ") + file.prefix;
+      documents += file.documents;
+      tokens += file.tokens;
+    }
+  }
+  return concat(names,
+                ": ",
+                with_prefix(static_cast<double>(tokens)),
+                " tokens of ",
+                documents,
+                " documents",
+                data.split.empty() ? "" : ", split " + data.split,
+                data.epochs > 1 ? concat(", read up to ", data.epochs, " times")
+                                : std::string());
 }
 
 void to_json(ordered_json& json, const RunStart& start) {

@@ -75,10 +75,7 @@ void StepReport::write_last(std::optional<double> validation_loss) {
 }
 
 void StepReport::write(Metrics& metrics) {
-  const Config& config = trainer_.config();
-  if (file_ != nullptr &&
-      (is_due(config.log.every, metrics.step) || metrics.validation_loss ||
-       metrics.skipped || metrics.step >= config.train.steps)) {
+  if (file_ != nullptr) {
     if (metrics.step == trainer_.position().step) {
       metrics.communicated = communicated();
     }

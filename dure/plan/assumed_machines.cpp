@@ -1,0 +1,114 @@
+#include "dure/plan/assumed_machines.h"
+
+#include "dure/base/check.h"
+#include "dure/base/progress.h"
+
+namespace dure::plan {
+namespace {
+
+constexpr const char* kDefault = "the default, of no particular machine";
+
+// What is simulated has fp32 tensors.
+std::string text_of(Products products) {
+  const bool short_ones =
+      products == Products::kBf16 || products == Products::kFp16;
+  return concat(name_of(products), short_ones ? ", tensors stay fp32" : "");
+}
+
+double peak_flops(const KnownDevice& device, Products products) {
+  const double peak = device.flops.of(products);
+  if (peak > 0) {
+    return peak;
+  }
+  std::string has;
+  for (int p = 0; p < kProducts; ++p) {
+    const auto other = static_cast<Products>(p);
+    if (device.flops.of(other) > 0) {
+      has += has.empty() ? "" : ", ";
+      has += name_of(other);
+    }
+  }
+  throw UsageError(concat(device.name,
+                          " has no products in ",
+                          name_of(products),
+                          "; it has ",
+                          has));
+}
+
+// What is given, else a share of a device's peak, else the default.
+class Source {
+ public:
+  explicit Source(const MachinesWanted& wanted)
+      : wanted_(wanted),
+        device_(wanted.device.empty() ? nullptr
+                                      : &device_named(wanted.device)) {}
+
+  const KnownDevice* device() const { return device_; }
+
+  Assumed of(const std::optional<double>& given,
+             double peak,
+             const std::string& unit,
+             double otherwise) const {
+    if (given) {
+      return {.value = *given, .source = "given"};
+    }
+    if (device_ == nullptr) {
+      return {.value = otherwise, .source = kDefault};
+    }
+    return {.value = wanted_.reach * peak,
+            .source = concat(wanted_.reach,
+                             " of ",
+                             device_->name,
+                             "'s ",
+                             with_prefix(peak),
+                             unit)};
+  }
+
+ private:
+  const MachinesWanted& wanted_;
+  const KnownDevice* device_;
+};
+
+}  // namespace
+
+Machines AssumedMachines::machines() const {
+  Machines result;
+  result.rates = {.flops_per_second = flops.value,
+                  .bytes_per_second = memory.value};
+  result.network.ranks_per_node = node_ranks;
+  result.network.inside.bytes_per_second = node_link.value;
+  result.network.between.bytes_per_second = link.value;
+  return result;
+}
+
+AssumedMachines assume_machines(const MachinesWanted& wanted) {
+  const Source source(wanted);
+  const KnownDevice none;
+  const bool known = source.device() != nullptr;
+  const KnownDevice& device = known ? *source.device() : none;
+  const Machines defaults;
+  const comm::SimNetwork& network = defaults.network;
+  // A rate that is given needs no peak.
+  const double peak = known && !wanted.flops_per_second
+                          ? peak_flops(device, wanted.products)
+                          : 0;
+  const int usual = known ? device.node_devices : network.ranks_per_node;
+  return {.flops = source.of(wanted.flops_per_second,
+                             peak,
+                             concat("FLOP/s in ", text_of(wanted.products)),
+                             defaults.rates.flops_per_second),
+          .memory = source.of(wanted.memory_bytes_per_second,
+                              device.memory_bytes_per_second,
+                              "B/s",
+                              defaults.rates.bytes_per_second),
+          .node_link = source.of(wanted.node_link_bytes_per_second,
+                                 device.link_bytes_per_second,
+                                 concat("B/s one way (", device.link, ")"),
+                                 network.inside.bytes_per_second),
+          .link = {.value = wanted.link_bytes_per_second.value_or(
+                       network.between.bytes_per_second),
+                   .source = wanted.link_bytes_per_second ? "given" : kDefault},
+          .node_ranks = wanted.node_ranks.value_or(usual)};
+}
+
+}  // namespace dure::plan
