@@ -187,13 +187,27 @@ std::vector<CodePoints> ranges_without(std::span<const Category> categories) {
 
 bool has_changed_characters(std::string_view text) {
   const Blocks& blocks = changed_blocks();
-  for (std::size_t at = skip_ascii(text, 0); at < text.size();
-       at = skip_ascii(text, at)) {
-    const Character c = character_at(text, at);
-    if (blocks[c.code >> 6] && holds(changed_since_unicode_14(), c.code)) {
-      return true;
+  const auto byte = [&](std::size_t at) {
+    return static_cast<unsigned char>(text[at]);
+  };
+  for (std::size_t at = skip_ascii(text, 0); at < text.size();) {
+    const unsigned lead = byte(at);
+    if (lead < 0x80) {
+      at = skip_ascii(text, at);
+    } else if (lead < 0xe0) {  // below U+0800 none has changed
+      at += 2;
+    } else {
+      const std::size_t bytes = lead < 0xf0 ? 3 : 4;
+      const std::size_t block =
+          bytes == 3 ? (lead & 0xf) << 6 | (byte(at + 1) & 0x3f)
+                     : (lead & 7) << 12 | (byte(at + 1) & 0x3f) << 6 |
+                           (byte(at + 2) & 0x3f);
+      if (blocks[block] &&
+          holds(changed_since_unicode_14(), character_at(text, at).code)) {
+        return true;
+      }
+      at += bytes;
     }
-    at += c.bytes;
   }
   return false;
 }
