@@ -238,11 +238,11 @@ TEST_F(BadCheckpoint, PruningNamesAFolderThatHoldsNone) {
   refuses("checkpoint prune nowhere --keep 1", kFailed, "holds no checkpoints");
   ASSERT_EQ(shell("mkdir -p empty").exit_code, 0);
   refuses("checkpoint prune empty --keep 1", kFailed, "holds no checkpoints");
-  train("p");
-  const Outcome outcome = dure("checkpoint prune p --keep 1");
+  train("thinned");
+  const Outcome outcome = dure("checkpoint prune thinned --keep 1");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
-  EXPECT_FALSE(std::filesystem::exists(folder() / step("p", 2)));
-  EXPECT_TRUE(std::filesystem::exists(folder() / step("p", 4)));
+  EXPECT_FALSE(std::filesystem::exists(folder() / step("thinned", 2)));
+  EXPECT_TRUE(std::filesystem::exists(folder() / step("thinned", 4)));
 }
 
 TEST_F(BadCheckpoint, ConvertedWeightsStartARun) {

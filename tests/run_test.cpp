@@ -142,7 +142,8 @@ TEST_F(Run, WritesMetricsMemoryAndTheLastCheckpoints) {
   for (const char* step : {"step 4/12", "step 8/12", "step 12/12"}) {
     EXPECT_NE(progress.find(step), std::string::npos) << progress;
   }
-  EXPECT_EQ(std::count(progress.begin(), progress.end(), '\n'), 3);
+  // And one that says what the data is.
+  EXPECT_EQ(std::count(progress.begin(), progress.end(), '\n'), 4);
   const std::string metrics = read_file(folder / "a" / "metrics.jsonl");
   EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 12);
   EXPECT_NE(metrics.find("validation_loss"), std::string::npos);

@@ -151,6 +151,7 @@ void Progress::print(std::uint64_t done, std::string_view detail) {
 }
 
 void Progress::finish(std::string_view detail, End end) {
+  constexpr int kPatience = 1000;  // it is said once
   const bool done = end == End::kDone;
   const std::string word =
       done ? coloured("done", Colour::kGreen, STDERR_FILENO)
@@ -160,7 +161,8 @@ void Progress::finish(std::string_view detail, End end) {
                     word,
                     done ? "in" : "after",
                     duration_text(seconds()),
-                    printable(detail)));
+                    printable(detail)),
+        kPatience);
   open_ = false;
 }
 
@@ -172,8 +174,8 @@ void Progress::show(const std::string& line) {
   open_ = terminal_;
 }
 
-void Progress::write(const std::string& text) const {
-  if (!can_write(STDERR_FILENO, 0)) {
+void Progress::write(const std::string& text, int patience) const {
+  if (!can_write(STDERR_FILENO, patience)) {
     return;  // nobody reads, and the work is not to wait for it
   }
   std::fputs(((terminal_ ? "\r\033[K" : "") + text).c_str(), stderr);

@@ -78,7 +78,8 @@ class Progress {
   void count(std::uint64_t done);
   std::string line(std::uint64_t done, std::string_view detail) const;
   void show(const std::string& line);
-  void write(const std::string& text) const;
+  // Not where nobody takes it within so many milliseconds.
+  void write(const std::string& text, int patience = 0) const;
 
   std::string label_;
   std::uint64_t total_;

@@ -132,20 +132,21 @@ class Files {
       : csv_(begin(options.csv)), plot_(begin(options.plot)) {}
 
   void write(const Results& results) {
-    finish(csv_, to_csv(results.rows));
-    finish(plot_, to_svg(results.rows));
+    if (csv_ != nullptr) {
+      finish(*csv_, to_csv(results.rows));
+    }
+    if (plot_ != nullptr) {
+      finish(*plot_, to_svg(results.rows));
+    }
   }
 
  private:
   static std::unique_ptr<AtomicFile> begin(const std::string& path) {
     return path.empty() ? nullptr : std::make_unique<AtomicFile>(path);
   }
-  static void finish(const std::unique_ptr<AtomicFile>& file,
-                     const std::string& text) {
-    if (file != nullptr) {
-      file->write(text);
-      file->commit();
-    }
+  static void finish(AtomicFile& file, const std::string& text) {
+    file.write(text);
+    file.commit();
   }
 
   std::unique_ptr<AtomicFile> csv_;

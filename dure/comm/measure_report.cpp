@@ -131,12 +131,13 @@ constexpr const char* kStyleSheet =
     "@media (prefers-color-scheme: dark) { text { fill: #e6e9ec } "
     ".paper { fill: #14181c } .grid { stroke: #3a424a } }</style>\n";
 
-// Both axes logarithmic, a grid line each power of ten or of 1024.
+// Both axes logarithmic, a grid line each power of ten or of 1024. What moves
+// nothing between ranks, as one alone does, has no place on them.
 class Plot {
  public:
   explicit Plot(std::span<const Measurement> rows) {
     for (const Measurement& row : rows) {
-      if (row.bytes > 0) {
+      if (row.bytes > 0 && row.bus_bandwidth() > 0) {
         curves_[curve_name(row)].emplace_back(std::log2(row.bytes),
                                               std::log10(row.bus_bandwidth()));
       }
