@@ -185,8 +185,7 @@ TEST_F(TerminalTest, ARunSaysWhatItIsBeforeItsFirstStep) {
       dure("train config.toml --set log.directory=said").errors;
   const char* const wanted[] = {
       "model   gpt of 1 layers x 16, 2 heads, vocabulary 257: 7.",
-      "batch   2 samples x 16 = 32 tokens a step, in micro-batches of 2; 2 "
-      "steps",
+      "batch   2 samples x 16 = 32 tokens a step, in micro-batches of 2; 2",
       "ranks   1 rank; ",
       "memory  ",
       " MiB predicted for a rank, ",
