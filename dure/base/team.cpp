@@ -1,6 +1,7 @@
 #include "dure/base/team.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <limits>
 #include <optional>
@@ -138,16 +139,20 @@ void Team::await_change(int member,
 // that is at work but had none meanwhile. Whether something has changed.
 template <typename Changed>
 bool Team::look_after_others(const Changed& changed) {
-  std::vector<std::pair<const Share*, std::int64_t>> times;
+  // More than one at a time can't be helped anyway.
+  constexpr std::size_t kLookedAt = 16;
+  std::array<std::pair<const Share*, std::int64_t>, kLookedAt> times;
+  std::size_t count = 0;
   for (const Share& share : shares_) {
-    if (share.at_work.load(std::memory_order_acquire)) {
-      times.emplace_back(&share, core_time(share.thread));
+    if (count < kLookedAt && share.at_work.load(std::memory_order_acquire)) {
+      times[count++] = {&share, core_time(share.thread)};
     }
   }
   if (spin_until(changed)) {
     return true;
   }
-  for (const auto& [share, before] : times) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& [share, before] = times[i];
     if (share->at_work.load(std::memory_order_acquire) &&
         core_time(share->thread) == before) {
       bring_to_this_core(share->thread);
