@@ -115,8 +115,8 @@ std::string option(const Json& model, const char* key) {
 void expect_unused(const Json& model, const char* key) {
   const Json& value = part(model, key);
   // NOLINTNEXTLINE(readability-container-size-empty): a number has no empty()
-  const bool unused =
-      value.is_null() || value == "" || (value.is_number() && value == 0);
+  const bool unused = value.is_null() || value == std::string() ||
+                      (value.is_number() && value == 0);
   DURE_CHECK(unused, "model.", key, " = ", shown(value), " is not supported");
 }
 
