@@ -34,8 +34,8 @@ namespace {
 using train::Config;
 using train::Start;
 
-// Before any thread, so that no thread of OpenMP or of a test takes the signals
-// that are for the run's own watch.
+// Before any thread, so that no other takes the signals that are for the run's
+// own watch.
 const bool kSignalsBlocked = [] {
   sigset_t signals;
   ::sigemptyset(&signals);

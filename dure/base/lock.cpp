@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/process.h"
 #include "dure/base/quote.h"
 
 namespace dure {
@@ -45,11 +46,9 @@ bool is_named(int descriptor, const Path& path) {
 
 // "process 71 on node3, since 2026-11-29 13:52:32".
 std::string this_process() {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
   return fmt::format("process {} on {}, since {:%Y-%m-%d %H:%M:%S}",
                      ::getpid(),
-                     host.data(),
+                     host_name(),
                      fmt::localtime(std::time(nullptr)));
 }
 

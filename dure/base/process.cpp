@@ -147,4 +147,10 @@ bool can_write(int descriptor, int milliseconds) {
   return ::poll(&wanted, 1, milliseconds) == 1;
 }
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
 }  // namespace dure

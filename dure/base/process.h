@@ -2,6 +2,8 @@
 // with a text instead of a signal that ends it without a word.
 #pragma once
 
+#include <string>
+
 namespace dure {
 
 // - Standard input, output and error that are closed become descriptors that
@@ -15,5 +17,8 @@ void prepare_process();
 // Whether a line can be written, if need be after waiting so long for a reader:
 // not so to a full pipe, or a terminal that was stopped (Ctrl-S).
 bool can_write(int descriptor, int milliseconds);
+
+// The system's name of this machine, its first 255 characters.
+std::string host_name();
 
 }  // namespace dure

@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "dure/base/process.h"
+
 namespace dure {
 namespace {
 
@@ -31,12 +33,6 @@ struct InUse {
 InUse& in_use() {
   static InUse all;
   return all;
-}
-
-std::string host_name() {
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
-  return host;
 }
 
 // Who made it, as far as its name says.

@@ -7,14 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/base/process.h"
+
 namespace dure {
 namespace {
-
-std::string host() {
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
 
 // Beyond what Linux numbers processes by.
 constexpr const char* kGone = "4194999";
@@ -57,7 +53,7 @@ TEST_F(Temporaries, HaveNamesThatAFileSystemTakes) {
 }
 
 TEST_F(Temporaries, OfTheSameNameClearAwayWhatAKilledProcessLeft) {
-  const std::string mine = ".a.tmp." + host() + "." + kGone;
+  const std::string mine = ".a.tmp." + host_name() + "." + kGone;
   for (const std::string& name :
        {mine + ".3", mine, std::string("a.tmp.") + kGone + ".0"}) {
     put(name);
@@ -68,10 +64,10 @@ TEST_F(Temporaries, OfTheSameNameClearAwayWhatAKilledProcessLeft) {
 
 TEST_F(Temporaries, OfLivingProcessesAndOtherHostsStay) {
   const std::set<std::string> stay = {
-      ".a.tmp." + host() + ".1.0",       // lives, as process 1 always does
-      ".a.tmp.elsewhere.7.0",            // may live
-      "a.tmp.1.0",                       // the same
-      ".b.tmp." + host() + "." + kGone,  // another name's
+      ".a.tmp." + host_name() + ".1.0",       // lives, as process 1 always does
+      ".a.tmp.elsewhere.7.0",                 // may live
+      "a.tmp.1.0",                            // the same
+      ".b.tmp." + host_name() + "." + kGone,  // another name's
   };
   for (const std::string& name : stay) {
     put(name);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <gmock/gmock.h>
 
+#include "dure/base/process.h"
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/scratch_folder.h"
 #include "dure/model/weights.h"
@@ -284,11 +285,9 @@ TEST_F(Checkpoint, PruningKeepsTheNewestThatHaveAllFiles) {
 }
 
 TEST_F(Checkpoint, WhatAKilledProcessLeftIsNeverSeenAndIsRemoved) {
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
   // The largest process number is 2^22: none has this one.
-  const Path left =
-      folder() / (std::string(".step_00000002.tmp.") + host + ".999999999");
+  const Path left = folder() / (std::string(".step_00000002.tmp.") +
+                                host_name() + ".999999999");
   make_directories(left);
   write_file_atomically(left / kManifestFile, "{");
   const Path alive = folder() / (std::string(".step_00000002.tmp.") + host +

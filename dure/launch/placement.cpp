@@ -1,11 +1,10 @@
 #include "dure/launch/placement.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <unistd.h>
 
 #include "dure/base/check.h"
+#include "dure/base/process.h"
 #include "dure/mesh/topology.h"
 
 namespace dure::launch {
@@ -70,12 +69,11 @@ std::vector<std::string> hosts_of(comm::Communicator& comm,
 }
 
 std::vector<std::string> hosts_of(comm::Communicator& comm) {
-  std::array<char, kName> name{};
-  ::gethostname(name.data(), name.size() - 1);
+  const std::string name = host_name();
   return comm.is_one_process()
              ? std::vector<std::string>(static_cast<std::size_t>(comm.size()),
-                                        name.data())
-             : hosts_of(comm, name.data());
+                                        name)
+             : hosts_of(comm, name);
 }
 
 bool is_one_host(const std::vector<std::string>& hosts) {

@@ -4,11 +4,11 @@
 #include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 #include <utility>
 
 #include "dure/base/check.h"
 #include "dure/base/limits.h"
+#include "dure/base/process.h"
 #include "dure/base/progress.h"
 #include "dure/data/indexed_dataset.h"
 #include "dure/data/split.h"
@@ -19,12 +19,6 @@ namespace dure::train {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 HostFacts this_host() {
   const launch::Machine machine = launch::this_machine();
