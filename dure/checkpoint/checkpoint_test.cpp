@@ -290,8 +290,9 @@ TEST_F(Checkpoint, WhatAKilledProcessLeftIsNeverSeenAndIsRemoved) {
                                 host_name() + ".999999999");
   make_directories(left);
   write_file_atomically(left / kManifestFile, "{");
-  const Path alive = folder() / (std::string(".step_00000002.tmp.") + host +
-                                 "." + std::to_string(::getppid()));
+  const Path alive =
+      folder() / (std::string(".step_00000002.tmp.") + host_name() + "." +
+                  std::to_string(::getppid()));
   make_directories(alive);
   EXPECT_THAT(step_folders(folder()), IsEmpty());
   save(2);
