@@ -93,9 +93,10 @@ double median(std::vector<double> values) {
 }
 
 OwnedTensor values_of(Arena& arena, std::int64_t rows, std::int64_t columns) {
-  OwnedTensor values = arena.tensor({rows, columns}, Category::kWorkspace);
+  OwnedTensor values =
+      arena.tensor({rows, columns}, Category::kWorkspace, DType::kF32);
   for (std::int64_t i = 0; i < values.elements(); ++i) {
-    values.data()[i] = static_cast<float>(i * 7919 % 1000) / 1000 - 0.5F;
+    values.data<float>()[i] = static_cast<float>(i * 7919 % 1000) / 1000 - 0.5F;
   }
   return values;
 }
@@ -152,12 +153,12 @@ class Product {
                 N,
                 K,
                 1,
-                a_.data(),
+                a_.data<float>(),
                 ta == kYes ? M : K,
-                b_.data(),
+                b_.data<float>(),
                 tb == kYes ? K : N,
                 write == Write::kAdd ? 1.0F : 0.0F,
-                y_.data(),
+                y_.data<float>(),
                 N);
   }
 #endif

@@ -76,7 +76,7 @@ class Problem {
   using Builder = void (*)(Problem&, const Line&);
 
   Tensor normal(const Shape& shape) {
-    tensors_.push_back(arena_.tensor(shape, Category::kWorkspace));
+    tensors_.push_back(arena_.tensor(shape, Category::kWorkspace, DType::kF32));
     const Tensor y = tensors_.back();
     const std::int64_t n = y.elements();
     kernels::launch(

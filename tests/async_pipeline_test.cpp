@@ -120,7 +120,7 @@ class Reference {
   Values now() {
     Values values;
     for (const nn::Parameter& parameter : replica_.parameters().all()) {
-      const float* const first = parameter.value.data();
+      const float* const first = parameter.value.data<float>();
       values[parameter.name].assign(first, first + parameter.value.elements());
     }
     return values;
@@ -133,7 +133,7 @@ class Reference {
       const std::vector<float>& values =
           history_.at(static_cast<std::size_t>(version(parameter)))
               .at(parameter.name);
-      std::copy(values.begin(), values.end(), parameter.value.data());
+      std::copy(values.begin(), values.end(), parameter.value.data<float>());
     }
   }
 

@@ -47,7 +47,8 @@ class Failing final : public parallel::StageWork {
   OwnedTensor on(OwnedTensor x) {
     return x.elements() > 0
                ? std::move(x)
-               : rank_.arena.tensor({kRows, kColumns}, Category::kActivations);
+               : rank_.arena.tensor(
+                     {kRows, kColumns}, Category::kActivations, DType::kF32);
   }
 
   train::Rank& rank_;

@@ -47,7 +47,7 @@ struct Outcome {
 std::vector<float> values_of(const nn::ParameterSet& parameters) {
   std::vector<float> values;
   for (const nn::Parameter& parameter : parameters.all()) {
-    const float* const first = parameter.value.data();
+    const float* const first = parameter.value.data<float>();
     values.insert(values.end(), first, first + parameter.value.elements());
   }
   return values;

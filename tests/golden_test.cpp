@@ -72,7 +72,7 @@ TEST_P(Golden, LogitsAreTransformers) {
   const std::int64_t rows = inputs.rows();
   const std::int64_t columns = replica.decoder().padded_vocabulary();
   nn::Context ctx = rank.context(0);
-  const OwnedTensor logits = ctx.workspace({rows, columns});
+  const OwnedTensor logits = ctx.workspace({rows, columns}, DType::kF32);
   replica.decoder().logits(ctx, {}, logits, inputs.batch());
   const std::vector<float> ours = to_host(rank, logits);
   const std::vector<float> theirs =

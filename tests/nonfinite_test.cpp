@@ -64,7 +64,7 @@ std::vector<std::uint32_t> kept_bits(Trainer& trainer) {
     const auto first = std::ssize(bits);
     const auto count = static_cast<std::size_t>(kept.value.elements());
     bits.resize(bits.size() + count);
-    std::memcpy(&bits[first], kept.value.data(), count * sizeof(float));
+    std::memcpy(&bits[first], kept.value.data<float>(), count * sizeof(float));
   }
   return bits;
 }
@@ -73,7 +73,7 @@ void put_back(Trainer& trainer, const std::vector<std::uint32_t>& bits) {
   const std::uint32_t* from = bits.data();
   for (const parallel::Kept& kept : trainer.replica().store().kept()) {
     const auto count = static_cast<std::size_t>(kept.value.elements());
-    std::memcpy(kept.value.data(), from, count * sizeof(float));
+    std::memcpy(kept.value.data<float>(), from, count * sizeof(float));
     from += count;
   }
   trainer.replica().store().publish();
@@ -92,7 +92,8 @@ void put_in(Rank& rank, Trainer& trainer, const Poison& poison) {
         replica.parameters().all()[static_cast<std::size_t>(kept.weight)].name;
     for (const Fill& fill : poison.fills) {
       if (here && name.starts_with(fill.weights)) {
-        std::fill_n(kept.value.data(), kept.value.elements(), fill.value);
+        std::fill_n(
+            kept.value.data<float>(), kept.value.elements(), fill.value);
       }
     }
   }

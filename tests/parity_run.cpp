@@ -31,7 +31,7 @@ void put(const model::WeightSpec& spec,
       const std::int64_t global = stretch.global + i;
       if (global < std::ssize(whole)) {
         whole[static_cast<std::size_t>(global)] =
-            piece.data()[stretch.local + i - offset];
+            piece.data<float>()[stretch.local + i - offset];
       }
     }
   }

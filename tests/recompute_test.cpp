@@ -59,7 +59,7 @@ Outcome run_rank(Rank& rank, const Config& config, int steps) {
   }
   trainer.replica().store().settle();
   for (const parallel::Kept& kept : trainer.replica().store().kept()) {
-    const float* values = kept.value.data();
+    const float* values = kept.value.data<float>();
     outcome.weights.insert(
         outcome.weights.end(), values, values + kept.value.elements());
   }

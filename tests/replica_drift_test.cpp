@@ -46,7 +46,7 @@ void let_drift(comm::Communicator& world,
   train::check_replicas(rank, trainer);  // as yet they are alike
   if (world.rank() == drift.drifts) {
     const parallel::Kept& kept = trainer.replica().store().kept()[1];
-    kept.value.data()[7] += 1e-6F;
+    kept.value.data<float>()[7] += 1e-6F;
     weight = trainer.replica()
                  .parameters()
                  .all()[static_cast<std::size_t>(kept.weight)]
@@ -100,7 +100,7 @@ TEST(ReplicaDrift, NamesATensorRankThatDrifted) {
         const auto& all = trainer.replica().parameters().all();
         if (world.rank() == 3 &&
             all[static_cast<std::size_t>(kept.weight)].name == name) {
-          kept.value.data()[kept.value.elements() - 1] += 1e-3F;
+          kept.value.data<float>()[kept.value.elements() - 1] += 1e-3F;
         }
       }
       train::check_replicas(rank, trainer);
@@ -146,7 +146,7 @@ TEST(ReplicaDrift, NamesAnEndOfThePipelineThatDrifted) {
           if (world.rank() == 2 &&
               all[static_cast<std::size_t>(kept.weight)].name ==
                   "embedding.token.weight") {
-            kept.value.data()[5] += 1e-3F;
+            kept.value.data<float>()[5] += 1e-3F;
           }
         }
         train::check_replicas(rank, trainer);

@@ -250,8 +250,9 @@ TEST_P(Training, NamesTheStepAndTheTensorThatIsNotFinite) {
   Rank rank({});
   Trainer trainer(rank, train::resolve(config));
   trainer.step(small_data());
-  trainer.replica().parameters()["blocks.1.mlp.down.weight"].value.data()[3] =
-      std::nanf("");
+  trainer.replica()
+      .parameters()["blocks.1.mlp.down.weight"]
+      .value.data<float>()[3] = std::nanf("");
   try {
     trainer.step(small_data());
     FAIL();
@@ -268,8 +269,9 @@ TEST_P(Training, SkipsAStepThatIsNotFiniteWhereAsked) {
   config.train.on_nonfinite = train::OnNonfinite::kSkip;
   Rank rank({});
   Trainer trainer(rank, train::resolve(config));
-  float& weight =
-      trainer.replica().parameters()["final_norm.weight"].value.data()[0];
+  float& weight = trainer.replica()
+                      .parameters()["final_norm.weight"]
+                      .value.data<float>()[0];
   const float good = std::exchange(weight, std::nanf(""));
   EXPECT_TRUE(trainer.step(small_data()).skipped);
   EXPECT_EQ(trainer.position(),

@@ -13,8 +13,8 @@ Cost elementwise_cost(std::int64_t elements, double flops, double streams) {
 
 void check(const Gelu& op) {
   const auto [N, F] = op.x.dims<2>("x");
-  op.x.expect("x", {N, F});
-  op.y.expect("y", {N, F});
+  op.x.expect("x", {N, F}, DType::kF32);
+  op.y.expect("y", {N, F}, DType::kF32);
 }
 
 // The exponential counts as 12: its polynomial and its scaling.
@@ -24,9 +24,9 @@ Cost cost(const Gelu& op) {
 
 void check(const GeluBackward& op) {
   const auto [N, F] = op.x.dims<2>("x");
-  op.x.expect("x", {N, F});
-  op.d_y.expect("d_y", {N, F});
-  op.d_x.expect("d_x", {N, F});
+  op.x.expect("x", {N, F}, DType::kF32);
+  op.d_y.expect("d_y", {N, F}, DType::kF32);
+  op.d_x.expect("d_x", {N, F}, DType::kF32);
 }
 
 Cost cost(const GeluBackward& op) {
@@ -35,8 +35,8 @@ Cost cost(const GeluBackward& op) {
 
 void check(const Swiglu& op) {
   const auto [N, F] = op.y.dims<2>("y");
-  op.y.expect("y", {N, F});
-  op.gate_up.expect("gate_up", {N, 2 * F});
+  op.y.expect("y", {N, F}, DType::kF32);
+  op.gate_up.expect("gate_up", {N, 2 * F}, DType::kF32);
 }
 
 Cost cost(const Swiglu& op) {
@@ -45,9 +45,9 @@ Cost cost(const Swiglu& op) {
 
 void check(const SwigluBackward& op) {
   const auto [N, F] = op.d_y.dims<2>("d_y");
-  op.d_y.expect("d_y", {N, F});
-  op.gate_up.expect("gate_up", {N, 2 * F});
-  op.d_gate_up.expect("d_gate_up", {N, 2 * F});
+  op.d_y.expect("d_y", {N, F}, DType::kF32);
+  op.gate_up.expect("gate_up", {N, 2 * F}, DType::kF32);
+  op.d_gate_up.expect("d_gate_up", {N, 2 * F}, DType::kF32);
 }
 
 Cost cost(const SwigluBackward& op) {

@@ -45,7 +45,7 @@ void check_mask(const DropoutMask& mask) {
 
 void check_scratch(const AttentionShape& shape, const Tensor& scratch) {
   const auto [floats] = scratch.dims<1>("scratch");
-  scratch.expect("scratch", {floats});
+  scratch.expect("scratch", {floats}, DType::kF32);
   DURE_CHECK(floats >= attention_scratch(shape, 1),
              "scratch has ",
              floats,
@@ -62,9 +62,9 @@ void check(const Attention& op) {
   check_shape(shape);
   check_scale(op.scale);
   check_mask(op.mask);
-  op.y.expect("y", {shape.rows(), shape.heads * shape.head_dim});
-  op.lse.expect("lse", {shape.rows(), shape.heads});
-  op.qkv.expect("qkv", {shape.rows(), shape.qkv_columns()});
+  op.y.expect("y", {shape.rows(), shape.heads * shape.head_dim}, DType::kF32);
+  op.lse.expect("lse", {shape.rows(), shape.heads}, DType::kF32);
+  op.qkv.expect("qkv", {shape.rows(), shape.qkv_columns()}, DType::kF32);
   check_scratch(shape, op.scratch);
 }
 

@@ -10,11 +10,11 @@ void check(const AttentionBackward& op) {
   check_shape(shape);
   check_scale(op.scale);
   check_mask(op.mask);
-  op.d_qkv.expect("d_qkv", inputs);
-  op.d_y.expect("d_y", outputs);
-  op.y.expect("y", outputs);
-  op.lse.expect("lse", {shape.rows(), shape.heads});
-  op.qkv.expect("qkv", inputs);
+  op.d_qkv.expect("d_qkv", inputs, DType::kF32);
+  op.d_y.expect("d_y", outputs, DType::kF32);
+  op.y.expect("y", outputs, DType::kF32);
+  op.lse.expect("lse", {shape.rows(), shape.heads}, DType::kF32);
+  op.qkv.expect("qkv", inputs, DType::kF32);
   check_scratch(shape, op.scratch);
 }
 

@@ -7,13 +7,13 @@ void check(const CachedAttention& op) {
   const AttentionShape& shape = op.shape;
   check_shape(shape);
   check_scale(op.scale);
-  op.y.expect("y", {shape.rows(), shape.heads * shape.head_dim});
-  op.qkv.expect("qkv", {shape.rows(), shape.qkv_columns()});
+  op.y.expect("y", {shape.rows(), shape.heads * shape.head_dim}, DType::kF32);
+  op.qkv.expect("qkv", {shape.rows(), shape.qkv_columns()}, DType::kF32);
   op.lengths.expect("lengths", {shape.batch}, DType::kI32);
   const std::int64_t S = op.k_cache.dims<4>("k_cache")[2];
   const Shape cache = {shape.batch, shape.kv_heads, S, shape.head_dim};
-  op.k_cache.expect("k_cache", cache);
-  op.v_cache.expect("v_cache", cache);
+  op.k_cache.expect("k_cache", cache, DType::kF32);
+  op.v_cache.expect("v_cache", cache, DType::kF32);
   DURE_CHECK(shape.sequence <= S,
              shape.sequence,
              " new positions do not fit a cache of ",

@@ -4,7 +4,7 @@ namespace dure::kernels {
 namespace {
 
 void check_rows(std::int64_t N, ConstTensor maximum, ConstTensor sums) {
-  maximum.expect("maximum", {N});
+  maximum.expect("maximum", {N}, DType::kF32);
   sums.expect("sums", {2, N}, DType::kF64);
 }
 
@@ -21,7 +21,7 @@ void check_columns(std::int64_t first_column, std::int64_t vocabulary) {
 
 void check(const LogitStatistics& op) {
   const auto [N, columns] = op.logits.dims<2>("logits");
-  op.logits.expect("logits", {N, columns});
+  op.logits.expect("logits", {N, columns}, DType::kF32);
   op.targets.expect("targets", {N}, DType::kI32);
   check_rows(N, op.maximum, op.sums);
   check_columns(op.first_column, op.vocabulary);
@@ -36,7 +36,7 @@ Cost cost(const LogitStatistics& op) {
 
 void check(const RescaleSums& op) {
   const auto [N] = op.own.dims<1>("own");
-  op.own.expect("own", {N});
+  op.own.expect("own", {N}, DType::kF32);
   check_rows(N, op.maximum, op.sums);
 }
 
@@ -49,7 +49,7 @@ Cost cost(const RescaleSums& op) {
 
 void check(const CrossEntropyLoss& op) {
   const auto [N] = op.loss.dims<1>("loss");
-  op.loss.expect("loss", {N});
+  op.loss.expect("loss", {N}, DType::kF32);
   op.targets.expect("targets", {N}, DType::kI32);
   check_rows(N, op.maximum, op.sums);
 }
@@ -62,7 +62,7 @@ Cost cost(const CrossEntropyLoss& op) {
 
 void check(const CrossEntropyGradient& op) {
   const auto [N, columns] = op.logits.dims<2>("logits");
-  op.logits.expect("logits", {N, columns});
+  op.logits.expect("logits", {N, columns}, DType::kF32);
   op.targets.expect("targets", {N}, DType::kI32);
   check_rows(N, op.maximum, op.sums);
   check_columns(op.first_column, op.vocabulary);

@@ -3,10 +3,10 @@
 namespace dure::kernels {
 
 void check(const Dropout& op) {
-  op.x.expect("x", op.x.shape());
-  op.y.expect("y", op.x.shape());
+  op.x.expect("x", op.x.shape(), DType::kF32);
+  op.y.expect("y", op.x.shape(), DType::kF32);
   if (op.residual) {
-    op.residual.expect("residual", op.x.shape());
+    op.residual.expect("residual", op.x.shape(), DType::kF32);
   }
   DURE_CHECK(op.mask.rate >= 0 && op.mask.rate < 1,
              "a dropout rate is at least 0 and below 1, not ",

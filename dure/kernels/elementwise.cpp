@@ -3,7 +3,7 @@
 namespace dure::kernels {
 
 void check(const Fill& op) {
-  op.y.expect("y", op.y.shape());
+  op.y.expect("y", op.y.shape(), DType::kF32);
 }
 
 Cost cost(const Fill& op) {
@@ -11,8 +11,8 @@ Cost cost(const Fill& op) {
 }
 
 void check(const Copy& op) {
-  op.y.expect("y", op.y.shape());
-  op.x.expect("x", op.y.shape());
+  op.y.expect("y", op.y.shape(), DType::kF32);
+  op.x.expect("x", op.y.shape(), DType::kF32);
 }
 
 Cost cost(const Copy& op) {
@@ -20,9 +20,9 @@ Cost cost(const Copy& op) {
 }
 
 void check(const Add& op) {
-  op.y.expect("y", op.y.shape());
-  op.a.expect("a", op.y.shape());
-  op.b.expect("b", op.y.shape());
+  op.y.expect("y", op.y.shape(), DType::kF32);
+  op.a.expect("a", op.y.shape(), DType::kF32);
+  op.b.expect("b", op.y.shape(), DType::kF32);
 }
 
 Cost cost(const Add& op) {
@@ -32,7 +32,7 @@ Cost cost(const Add& op) {
 
 void check(const FillNormal& op) {
   const auto [N, C] = op.y.dims<2>("y");
-  op.y.expect("y", {N, C});
+  op.y.expect("y", {N, C}, DType::kF32);
   DURE_CHECK(op.first_row >= 0 && op.first_column >= 0 &&
                  op.first_column + C <= op.columns,
              "columns ",

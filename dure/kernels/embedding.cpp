@@ -18,13 +18,13 @@ void check_rows(const TableRows& rows, std::int64_t held) {
 void check(const Embedding& op) {
   const auto [N, C] = op.y.dims<2>("y");
   const auto [V, C2] = op.token.dims<2>("token");
-  op.y.expect("y", {N, C});
+  op.y.expect("y", {N, C}, DType::kF32);
   op.ids.expect("ids", {N}, DType::kI32);
-  op.token.expect("token", {V, C});
+  op.token.expect("token", {V, C}, DType::kF32);
   check_rows(op.token_rows, V);
   if (op.position) {
     const auto [S, C3] = op.position.dims<2>("position");
-    op.position.expect("position", {S, C});
+    op.position.expect("position", {S, C}, DType::kF32);
     op.positions.expect("positions", {N}, DType::kI32);
   }
 }
@@ -39,9 +39,9 @@ Cost cost(const Embedding& op) {
 void check(const EmbeddingBackward& op) {
   const auto [N, C] = op.d_y.dims<2>("d_y");
   const auto [V, C2] = op.d_table.dims<2>("d_table");
-  op.d_y.expect("d_y", {N, C});
+  op.d_y.expect("d_y", {N, C}, DType::kF32);
   op.indices.expect("indices", {N}, DType::kI32);
-  op.d_table.expect("d_table", {V, C});
+  op.d_table.expect("d_table", {V, C}, DType::kF32);
   check_rows(op.rows, V);
 }
 

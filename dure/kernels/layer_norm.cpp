@@ -4,12 +4,12 @@ namespace dure::kernels {
 
 void check(const LayerNorm& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  op.x.expect("x", {N, C});
-  op.y.expect("y", {N, C});
-  op.mean.expect("mean", {N});
-  op.rstd.expect("rstd", {N});
-  op.gain.expect("gain", {C});
-  op.bias.expect("bias", {C});
+  op.x.expect("x", {N, C}, DType::kF32);
+  op.y.expect("y", {N, C}, DType::kF32);
+  op.mean.expect("mean", {N}, DType::kF32);
+  op.rstd.expect("rstd", {N}, DType::kF32);
+  op.gain.expect("gain", {C}, DType::kF32);
+  op.bias.expect("bias", {C}, DType::kF32);
 }
 
 // An element is summed (1), centred, squared and summed (3), normalised (2)
@@ -24,16 +24,16 @@ Cost cost(const LayerNorm& op) {
 
 void check(const LayerNormBackward& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  op.x.expect("x", {N, C});
-  op.d_x.expect("d_x", {N, C});
-  op.d_y.expect("d_y", {N, C});
-  op.d_gain.expect("d_gain", {C});
-  op.d_bias.expect("d_bias", {C});
-  op.gain.expect("gain", {C});
-  op.mean.expect("mean", {N});
-  op.rstd.expect("rstd", {N});
+  op.x.expect("x", {N, C}, DType::kF32);
+  op.d_x.expect("d_x", {N, C}, DType::kF32);
+  op.d_y.expect("d_y", {N, C}, DType::kF32);
+  op.d_gain.expect("d_gain", {C}, DType::kF32);
+  op.d_bias.expect("d_bias", {C}, DType::kF32);
+  op.gain.expect("gain", {C}, DType::kF32);
+  op.mean.expect("mean", {N}, DType::kF32);
+  op.rstd.expect("rstd", {N}, DType::kF32);
   if (op.residual) {
-    op.residual.expect("residual", {N, C});
+    op.residual.expect("residual", {N, C}, DType::kF32);
   }
 }
 

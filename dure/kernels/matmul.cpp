@@ -19,22 +19,22 @@ Sizes sizes_of(const MatMul& op) {
 
 void check(const MatMul& op) {
   const auto [M, N, K] = sizes_of(op);
-  op.y.expect("y", {M, N});
+  op.y.expect("y", {M, N}, DType::kF32);
   if (op.transpose_a == Transpose::kYes) {
-    op.a.expect("a (transposed)", {K, M});
+    op.a.expect("a (transposed)", {K, M}, DType::kF32);
   } else {
-    op.a.expect("a", {M, K});
+    op.a.expect("a", {M, K}, DType::kF32);
   }
   if (op.transpose_b == Transpose::kYes) {
-    op.b.expect("b (transposed)", {N, K});
+    op.b.expect("b (transposed)", {N, K}, DType::kF32);
   } else {
-    op.b.expect("b", {K, N});
+    op.b.expect("b", {K, N}, DType::kF32);
   }
   if (op.bias) {
-    op.bias.expect("bias", {N});
+    op.bias.expect("bias", {N}, DType::kF32);
   }
   if (op.residual) {
-    op.residual.expect("residual", {M, N});
+    op.residual.expect("residual", {M, N}, DType::kF32);
   }
   DURE_CHECK(op.write == Write::kOverwrite || (!op.bias && !op.residual),
              "a matmul that adds to y takes no bias and no residual: add them "
@@ -56,8 +56,8 @@ Cost cost(const MatMul& op) {
 
 void check(const ColumnSum& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  op.x.expect("x", {N, C});
-  op.y.expect("y", {C});
+  op.x.expect("x", {N, C}, DType::kF32);
+  op.y.expect("y", {C}, DType::kF32);
 }
 
 Cost cost(const ColumnSum& op) {

@@ -68,17 +68,17 @@ Element expected(const MatMul& op,
   const auto at = static_cast<std::size_t>(m * s.N + n);
   Element element;
   for (std::int64_t k = 0; k < s.K; ++k) {
-    element.add(double{op.a.data()[ta ? k * s.M + m : m * s.K + k]} *
-                double{op.b.data()[tb ? n * s.K + k : k * s.N + n]});
+    element.add(double{op.a.data<float>()[ta ? k * s.M + m : m * s.K + k]} *
+                double{op.b.data<float>()[tb ? n * s.K + k : k * s.N + n]});
   }
   if (op.write == Write::kAdd) {
     element.add(y_before[at]);
   }
   if (op.bias) {
-    element.add(op.bias.data()[n]);
+    element.add(op.bias.data<float>()[n]);
   }
   if (op.residual) {
-    element.add(op.residual.data()[at]);
+    element.add(op.residual.data<float>()[at]);
   }
   return element;
 }
@@ -95,8 +95,9 @@ void expect_right(const MatMul& op, const Values& y_before, Size size) {
   for (std::int64_t m = 0; m < size.M; ++m) {
     for (std::int64_t n = 0; n < size.N; ++n) {
       const Element want = expected(op, y_before, size, m, n);
-      ASSERT_NEAR(
-          op.y.data()[m * size.N + n], want.value, tolerance(want, size.K))
+      ASSERT_NEAR(op.y.data<float>()[m * size.N + n],
+                  want.value,
+                  tolerance(want, size.K))
           << "at " << m << ", " << n;
     }
   }

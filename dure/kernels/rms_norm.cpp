@@ -4,10 +4,10 @@ namespace dure::kernels {
 
 void check(const RmsNorm& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  op.x.expect("x", {N, C});
-  op.y.expect("y", {N, C});
-  op.rstd.expect("rstd", {N});
-  op.gain.expect("gain", {C});
+  op.x.expect("x", {N, C}, DType::kF32);
+  op.y.expect("y", {N, C}, DType::kF32);
+  op.rstd.expect("rstd", {N}, DType::kF32);
+  op.gain.expect("gain", {C}, DType::kF32);
 }
 
 // An element is squared and summed (2), and scaled twice (2).
@@ -20,14 +20,14 @@ Cost cost(const RmsNorm& op) {
 
 void check(const RmsNormBackward& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  op.x.expect("x", {N, C});
-  op.d_x.expect("d_x", {N, C});
-  op.d_y.expect("d_y", {N, C});
-  op.d_gain.expect("d_gain", {C});
-  op.gain.expect("gain", {C});
-  op.rstd.expect("rstd", {N});
+  op.x.expect("x", {N, C}, DType::kF32);
+  op.d_x.expect("d_x", {N, C}, DType::kF32);
+  op.d_y.expect("d_y", {N, C}, DType::kF32);
+  op.d_gain.expect("d_gain", {C}, DType::kF32);
+  op.gain.expect("gain", {C}, DType::kF32);
+  op.rstd.expect("rstd", {N}, DType::kF32);
   if (op.residual) {
-    op.residual.expect("residual", {N, C});
+    op.residual.expect("residual", {N, C}, DType::kF32);
   }
 }
 

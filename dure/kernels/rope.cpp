@@ -4,7 +4,7 @@ namespace dure::kernels {
 
 void check(const Rope& op) {
   const auto [N, columns] = op.qkv.dims<2>("qkv");
-  op.qkv.expect("qkv", {N, columns});
+  op.qkv.expect("qkv", {N, columns}, DType::kF32);
   op.positions.expect("positions", {N}, DType::kI32);
   DURE_CHECK(op.head_dim > 0 && op.head_dim % 2 == 0,
              "rope turns pairs: head_dim is even and positive, not ",

@@ -32,7 +32,7 @@ Cost cost(const Download& op) {
 
 void check(const EveryNthRow& op) {
   const auto [N, C] = op.y.dims<2>("y");
-  op.x.expect("x", {N * op.n, C});
+  op.x.expect("x", {N * op.n, C}, DType::kF32);
 }
 
 Cost cost(const EveryNthRow& op) {
@@ -41,8 +41,8 @@ Cost cost(const EveryNthRow& op) {
 
 void check(const JoinColumns& op) {
   const auto [T, N, C] = op.x.dims<3>("x");
-  op.x.expect("x", {T, N, C});
-  op.y.expect("y", {N, T * C});
+  op.x.expect("x", {T, N, C}, DType::kF32);
+  op.y.expect("y", {N, T * C}, DType::kF32);
 }
 
 Cost cost(const JoinColumns& op) {

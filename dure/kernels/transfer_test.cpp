@@ -12,7 +12,7 @@ namespace {
 TEST(Transfer, GoesThereAndBack) {
   Arena arena;
   Stream stream(Device::kCpu);
-  const OwnedTensor x = arena.tensor({3}, Category::kWorkspace);
+  const OwnedTensor x = arena.tensor({3}, Category::kWorkspace, DType::kF32);
   const std::array<float, 3> there = {1, 2, 3};
   std::array<float, 3> back = {};
   launch(stream, Upload{.y = x, .host = std::as_bytes(std::span(there))});
@@ -24,7 +24,7 @@ TEST(Transfer, GoesThereAndBack) {
 TEST(Transfer, MovesNothingOnTheSimulator) {
   Arena arena({.device = Device::kSim});
   Stream stream(Device::kSim);
-  const OwnedTensor x = arena.tensor({3}, Category::kWorkspace);
+  const OwnedTensor x = arena.tensor({3}, Category::kWorkspace, DType::kF32);
   std::array<float, 3> host = {1, 2, 3};
   launch(stream,
          Download{.host = std::as_writable_bytes(std::span(host)), .x = x});
@@ -35,7 +35,7 @@ TEST(Transfer, MovesNothingOnTheSimulator) {
 TEST(Transfer, RefusesAnotherSize) {
   Arena arena;
   Stream stream(Device::kCpu);
-  const OwnedTensor x = arena.tensor({3}, Category::kWorkspace);
+  const OwnedTensor x = arena.tensor({3}, Category::kWorkspace, DType::kF32);
   EXPECT_THROW(launch(stream, Upload{.y = x, .host = {}}), Error);
 }
 

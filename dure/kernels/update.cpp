@@ -17,10 +17,10 @@ double elements_of(const Spans& spans) {
 void check(const AdamW& op) {
   for (const AdamWSpan& span : op.spans) {
     const auto [n] = span.weight.dims<1>("weight");
-    span.weight.expect("weight", {n});
-    span.gradient.expect("gradient", {n});
-    span.momentum.expect("momentum", {n});
-    span.variance.expect("variance", {n});
+    span.weight.expect("weight", {n}, DType::kF32);
+    span.gradient.expect("gradient", {n}, DType::kF32);
+    span.momentum.expect("momentum", {n}, DType::kF32);
+    span.variance.expect("variance", {n}, DType::kF32);
   }
   DURE_CHECK(op.step >= 1, "an update counts from 1, not ", op.step);
 }
@@ -34,10 +34,10 @@ Cost cost(const AdamW& op) {
 void check(const Sgd& op) {
   for (const SgdSpan& span : op.spans) {
     const auto [n] = span.weight.dims<1>("weight");
-    span.weight.expect("weight", {n});
-    span.gradient.expect("gradient", {n});
+    span.weight.expect("weight", {n}, DType::kF32);
+    span.gradient.expect("gradient", {n}, DType::kF32);
     if (op.momentum != 0) {
-      span.momentum.expect("momentum", {n});
+      span.momentum.expect("momentum", {n}, DType::kF32);
     }
   }
 }
@@ -54,7 +54,7 @@ void check(const SquaredNorm& op) {
              " tensors want as many sums, not ",
              op.sums.size());
   for (const ConstTensor& span : op.spans) {
-    span.expect("span", span.shape());
+    span.expect("span", span.shape(), DType::kF32);
   }
 }
 

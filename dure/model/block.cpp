@@ -90,9 +90,9 @@ void Block::attend(nn::Context& ctx,
                    ConstTensor positions,
                    std::int64_t samples,
                    Saved& saved) const {
-  saved.norm1_nC = ctx.activation(x.shape());
+  saved.norm1_nC = ctx.activation(x.shape(), DType::kF32);
   norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
-  saved.mid_nC = ctx.activation(x.shape());
+  saved.mid_nC = ctx.activation(x.shape(), DType::kF32);
   attention_.forward(ctx,
                      saved.mid_nC,
                      saved.norm1_nC,
@@ -100,7 +100,7 @@ void Block::attend(nn::Context& ctx,
                      positions,
                      samples,
                      saved.attention);
-  saved.norm2_nC = ctx.activation(x.shape());
+  saved.norm2_nC = ctx.activation(x.shape(), DType::kF32);
   norm2_.forward(ctx, saved.norm2_nC, saved.mid_nC, saved.norm2);
 }
 
@@ -113,10 +113,10 @@ void Block::drop_cheap(Saved& saved) {
 }
 
 void Block::remake_cheap(nn::Context& ctx, ConstTensor x, Saved& saved) const {
-  saved.norm1_nC = ctx.activation(x.shape());
+  saved.norm1_nC = ctx.activation(x.shape(), DType::kF32);
   norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
   saved.attention.move_x(saved.norm1_nC);
-  saved.norm2_nC = ctx.activation(x.shape());
+  saved.norm2_nC = ctx.activation(x.shape(), DType::kF32);
   norm2_.forward(ctx, saved.norm2_nC, saved.mid_nC, saved.norm2);
   mlp_.remake_cheap(ctx, saved.norm2_nC, saved.mlp);
 }
@@ -125,7 +125,7 @@ void Block::backward(nn::Context& ctx,
                      Tensor d_nC,
                      std::int64_t samples,
                      Saved& saved) const {
-  const OwnedTensor d_branch = ctx.workspace(d_nC.shape());
+  const OwnedTensor d_branch = ctx.workspace(d_nC.shape(), DType::kF32);
   mlp_.backward(ctx, d_branch, d_nC, saved.mlp);
   norm2_.backward(ctx, d_nC, d_branch, saved.norm2, d_nC);
   saved.mlp = {};
@@ -142,8 +142,8 @@ void Block::forward_cached(nn::Context& ctx,
                            ConstTensor positions,
                            ConstTensor lengths,
                            const nn::Attention::Cache& cache) const {
-  const OwnedTensor normed = ctx.workspace(x.shape());
-  const OwnedTensor mid = ctx.workspace(x.shape());
+  const OwnedTensor normed = ctx.workspace(x.shape(), DType::kF32);
+  const OwnedTensor mid = ctx.workspace(x.shape(), DType::kF32);
   nn::Norm::Saved unused;
   norm1_.forward(ctx, normed, x, unused);
   attention_.forward_cached(ctx, mid, normed, x, positions, lengths, cache);

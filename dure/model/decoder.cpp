@@ -125,7 +125,8 @@ OwnedTensor Decoder::enter(nn::Context& ctx,
                            const Batch& batch,
                            nn::Embedding::Saved& saved) const {
   if (embedding_) {
-    x_nC = ctx.activation(stream_shape(ctx, batch.positions.elements()));
+    x_nC = ctx.activation(stream_shape(ctx, batch.positions.elements()),
+                          DType::kF32);
     in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
       embedding_->forward(
           ctx, x_nC, batch.ids, batch.positions, batch.samples, saved);
@@ -143,7 +144,7 @@ OwnedTensor Decoder::forward_normed(nn::Context& ctx,
   }
   x_nC = enter(ctx, std::move(x_nC), batch, saved.embedding);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    OwnedTensor y_nC = ctx.activation(x_nC.shape());
+    OwnedTensor y_nC = ctx.activation(x_nC.shape(), DType::kF32);
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
       saved.blocks[i]->forward(ctx,
                                blocks_[i],
@@ -158,7 +159,7 @@ OwnedTensor Decoder::forward_normed(nn::Context& ctx,
     return x_nC;
   }
   saved.output_nC = std::move(x_nC);
-  saved.normed_nC = ctx.activation(saved.output_nC.shape());
+  saved.normed_nC = ctx.activation(saved.output_nC.shape(), DType::kF32);
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
     final_norm_->forward(
         ctx, saved.normed_nC, saved.output_nC, saved.final_norm);
@@ -295,7 +296,7 @@ OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
                                         const Batch& batch) const {
   nn::Embedding::Saved unused;
   x_nC = enter(ctx, std::move(x_nC), batch, unused);
-  OwnedTensor y_nC = ctx.activation(x_nC.shape());
+  OwnedTensor y_nC = ctx.activation(x_nC.shape(), DType::kF32);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     Block::Saved saved;
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
@@ -355,7 +356,7 @@ Decoder::Cache Decoder::make_cache(Tensor memory) const {
   const auto [rows, G, S, D] = memory.dims<4>("memory");
   const std::int64_t blocks = std::ssize(blocks_);
   const std::int64_t B = blocks > 0 ? rows / (2 * blocks) : 0;
-  memory.expect("memory", cache_shape(B, S));
+  memory.expect("memory", cache_shape(B, S), DType::kF32);
   Cache cache{.blocks = {}, .samples = B};
   for (std::int64_t i = 0; i < blocks; ++i) {
     cache.blocks.push_back(
@@ -398,7 +399,7 @@ OwnedTensor Decoder::forward_cached(nn::Context& ctx,
   if (!head_) {
     return x_nC;
   }
-  const OwnedTensor last_BC = ctx.workspace({B, config_.hidden});
+  const OwnedTensor last_BC = ctx.workspace({B, config_.hidden}, DType::kF32);
   launch(ctx.stream, kernels::EveryNthRow{.y = last_BC, .x = x_nC, .n = N / B});
   nn::Norm::Saved norm;
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {

@@ -96,7 +96,7 @@ class OneBlock {
     std::vector<Values> result;
     for (const nn::Parameter& parameter : parameters_.all()) {
       if ((parameter.name.find(".norm") != std::string::npos) == of_norm) {
-        const float* const data = parameter.gradient.data();
+        const float* const data = parameter.gradient.data<float>();
         result.emplace_back(data, data + parameter.gradient.elements());
       }
     }
@@ -110,7 +110,7 @@ class OneBlock {
 };
 
 void fill(Tensor y, float value) {
-  std::fill_n(y.data(), y.elements(), value);
+  std::fill_n(y.data<float>(), y.elements(), value);
 }
 
 // A micro-batch of one block.
@@ -119,13 +119,13 @@ class MicroBatch {
   MicroBatch(const Context& ctx, const Keeping& keeping, int index)
       : index_(index),
         kept_(make_kept_block(keeping)),
-        d_nC_(ctx.workspace(shape(ctx))) {}
+        d_nC_(ctx.workspace(shape(ctx), DType::kF32)) {}
 
   void forward(Context& ctx, const OneBlock& one) {
     ctx.first_sample = static_cast<std::uint64_t>(index_ * kSamples);
-    OwnedTensor x = ctx.activation(shape(ctx));
+    OwnedTensor x = ctx.activation(shape(ctx), DType::kF32);
     set(ctx, x, "x");
-    const OwnedTensor y = ctx.activation(shape(ctx));
+    const OwnedTensor y = ctx.activation(shape(ctx), DType::kF32);
     kept_->forward(
         ctx, one.block(), y, std::move(x), one.positions(), kSamples);
   }
@@ -135,7 +135,7 @@ class MicroBatch {
     set(ctx, d_nC_, "d_y");
     kept_->prepare(ctx);
     kept_->backward(ctx, one.block(), d_nC_, one.positions(), kSamples);
-    Values d_x(d_nC_.data(), d_nC_.data() + d_nC_.elements());
+    Values d_x(d_nC_.data<float>(), d_nC_.data<float>() + d_nC_.elements());
     fill(d_nC_, kUntouched);  // as the layer before would
     return d_x;
   }
@@ -149,7 +149,7 @@ class MicroBatch {
         nn::rows_of(random_values(kN * kC, concat(name, index_).c_str()),
                     ctx.tensor.own(kN),
                     kC);
-    std::copy(own.begin(), own.end(), y.data());
+    std::copy(own.begin(), own.end(), y.data<float>());
   }
 
   int index_;

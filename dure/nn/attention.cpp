@@ -51,14 +51,15 @@ void Attention::forward(Context& ctx,
       shape_of(ctx, ctx.tensor.all_rows(x.shape()[0]), samples);
   const std::int64_t N = shape.rows();
   saved.positions = positions;
-  saved.qkv_NC = ctx.activation({N, shape.qkv_columns()});
-  saved.y_NC = ctx.activation({N, shape.heads * shape.head_dim});
-  saved.lse = ctx.activation({N, shape.heads});
+  saved.qkv_NC = ctx.activation({N, shape.qkv_columns()}, DType::kF32);
+  saved.y_NC = ctx.activation({N, shape.heads * shape.head_dim}, DType::kF32);
+  saved.lse = ctx.activation({N, shape.heads}, DType::kF32);
   saved.mask = options_.dropout.mask(ctx, 1);  // counts whole samples
   qkv_.forward(ctx, saved.qkv_NC, x, saved.qkv);
   rope(ctx, saved.qkv_NC, positions, kernels::Turn::kForward);
   const OwnedTensor scratch = ctx.workspace(
-      {kernels::attention_scratch(shape, ctx.stream.team().members())});
+      {kernels::attention_scratch(shape, ctx.stream.team().members())},
+      DType::kF32);
   launch(ctx.stream,
          kernels::Attention{.y = saved.y_NC,
                             .lse = saved.lse,
@@ -77,12 +78,14 @@ void Attention::backward(Context& ctx,
                          Saved& saved) const {
   const kernels::AttentionShape shape =
       shape_of(ctx, ctx.tensor.all_rows(d_y.shape()[0]), samples);
-  const OwnedTensor d_attention = ctx.workspace(saved.y_NC.shape());
+  const OwnedTensor d_attention =
+      ctx.workspace(saved.y_NC.shape(), DType::kF32);
   projection_.backward(ctx, d_attention, d_y, saved.projection);
   OwnedTensor d_qkv = room_for_weights(ctx, saved.qkv_NC.shape());
   {
     const OwnedTensor scratch = ctx.workspace(
-        {kernels::attention_scratch(shape, ctx.stream.team().members())});
+        {kernels::attention_scratch(shape, ctx.stream.team().members())},
+        DType::kF32);
     launch(ctx.stream,
            kernels::AttentionBackward{.d_qkv = d_qkv,
                                       .d_y = d_attention,
@@ -109,9 +112,10 @@ void Attention::forward_cached(Context& ctx,
                                const Cache& cache) const {
   const std::int64_t samples = lengths.elements();
   const kernels::AttentionShape shape = shape_of(ctx, x.shape()[0], samples);
-  const OwnedTensor qkv = ctx.workspace({shape.rows(), shape.qkv_columns()});
+  const OwnedTensor qkv =
+      ctx.workspace({shape.rows(), shape.qkv_columns()}, DType::kF32);
   const OwnedTensor attended =
-      ctx.workspace({shape.rows(), shape.heads * shape.head_dim});
+      ctx.workspace({shape.rows(), shape.heads * shape.head_dim}, DType::kF32);
   AllToSharded::Saved unused;
   qkv_.forward(ctx, qkv, x, unused);
   rope(ctx, qkv, positions, kernels::Turn::kForward);

@@ -31,11 +31,11 @@ struct Context {
   // them at once (weight_queue.h).
   WeightQueue* deferred = nullptr;
 
-  OwnedTensor activation(const Shape& shape) const {
-    return arena.tensor(shape, Category::kActivations);
+  OwnedTensor activation(const Shape& shape, DType dtype) const {
+    return arena.tensor(shape, Category::kActivations, dtype);
   }
-  OwnedTensor workspace(const Shape& shape) const {
-    return arena.tensor(shape, Category::kWorkspace);
+  OwnedTensor workspace(const Shape& shape, DType dtype) const {
+    return arena.tensor(shape, Category::kWorkspace, dtype);
   }
 };
 

@@ -21,9 +21,9 @@ CrossEntropy::Statistics CrossEntropy::loss_of(Context& ctx,
                                                ConstTensor targets) const {
   const std::int64_t N = logits.shape()[0];
   Statistics all = {
-      .maximum = ctx.workspace({N}),
+      .maximum = ctx.workspace({N}, DType::kF32),
       .sums = ctx.arena.tensor({2, N}, Category::kWorkspace, DType::kF64)};
-  const OwnedTensor own = ctx.workspace({N});
+  const OwnedTensor own = ctx.workspace({N}, DType::kF32);
   launch(ctx.stream,
          kernels::LogitStatistics{.maximum = own,
                                   .sums = all.sums,

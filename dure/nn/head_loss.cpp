@@ -53,12 +53,12 @@ void HeadLoss::forward(Context& ctx,
                        ConstTensor targets,
                        float d_loss,
                        Saved& saved) const {
-  saved.d_x = ctx.activation(x.shape());
+  saved.d_x = ctx.activation(x.shape(), DType::kF32);
   AllRows all_x(ctx.tensor, x);
   PartialSum d_x(ctx.tensor, saved.d_x);
   const std::int64_t N = targets.elements();
-  const OwnedTensor memory_NV =
-      ctx.workspace({std::min(N, kMaximumRows), weight_.value.shape()[0]});
+  const OwnedTensor memory_NV = ctx.workspace(
+      {std::min(N, kMaximumRows), weight_.value.shape()[0]}, DType::kF32);
   const CrossEntropy cross_entropy(vocabulary_, part_);
   for_each_block(N, [&](Block block) {
     const ConstTensor x_NC = all_x.get().rows(block.first, block.rows);
@@ -108,7 +108,7 @@ void HeadLoss::forward_keeping(Context& ctx,
                                Saved& saved) const {
   AllRows all_x(ctx.tensor, x);
   const std::int64_t N = targets.elements();
-  saved.d_logits = ctx.activation({N, weight_.value.shape()[0]});
+  saved.d_logits = ctx.activation({N, weight_.value.shape()[0]}, DType::kF32);
   const CrossEntropy cross_entropy(vocabulary_, part_);
   for_each_block(N, [&](Block block) {
     const Tensor logits_NV = saved.d_logits.rows(block.first, block.rows);
@@ -132,7 +132,7 @@ void HeadLoss::backward_logits(Context& ctx,
                                ConstTensor d_logits,
                                ConstTensor x,
                                Saved& saved) const {
-  saved.d_x = ctx.activation(x.shape());
+  saved.d_x = ctx.activation(x.shape(), DType::kF32);
   AllRows all_x(ctx.tensor, x);
   if (ctx.deferred == nullptr) {
     all_x.start();
@@ -161,8 +161,8 @@ void HeadLoss::evaluate(Context& ctx,
                         ConstTensor targets) const {
   AllRows all_x(ctx.tensor, x);
   const std::int64_t N = targets.elements();
-  const OwnedTensor memory_NV =
-      ctx.workspace({std::min(N, kMaximumRows), weight_.value.shape()[0]});
+  const OwnedTensor memory_NV = ctx.workspace(
+      {std::min(N, kMaximumRows), weight_.value.shape()[0]}, DType::kF32);
   const CrossEntropy cross_entropy(vocabulary_, part_);
   for_each_block(N, [&](Block block) {
     const Tensor logits_NV = memory_NV.rows(0, block.rows);
@@ -188,7 +188,8 @@ void HeadLoss::logits(Context& ctx, Tensor logits_NV, ConstTensor x) const {
   const std::int64_t N = logits_NV.shape()[0];
   const std::int64_t T = part_.count;
   const std::int64_t V = weight_.value.shape()[0];
-  const OwnedTensor memory = ctx.workspace({T * std::min(N, kMaximumRows), V});
+  const OwnedTensor memory =
+      ctx.workspace({T * std::min(N, kMaximumRows), V}, DType::kF32);
   for_each_block(N, [&](Block block) {
     const Tensor gathered = memory.rows(0, T * block.rows);
     const Tensor own = gathered.rows(part_.index * block.rows, block.rows);

@@ -140,7 +140,7 @@ struct Pass {
         ctx, tensor(loss, {kN}), x_NC(), problem().targets_N(), kDLoss, saved);
   }
   Values d_x() const {
-    const float* const d = saved.d_x.data();
+    const float* const d = saved.d_x.data<float>();
     return {d, d + saved.d_x.elements()};
   }
   // The vocabulary's rows that are here.
@@ -242,8 +242,8 @@ TEST_P(HeadLosses, MakeTheSameBitsInTheirBackward) {
       WeightQueue queue;
       Context backward_ctx = ctx;
       backward_ctx.deferred = defers ? &queue : nullptr;
-      OwnedTensor x = ctx.activation({kept.own.count, kC});
-      std::copy(kept.x.begin(), kept.x.end(), x.data());
+      OwnedTensor x = ctx.activation({kept.own.count, kC}, DType::kF32);
+      std::copy(kept.x.begin(), kept.x.end(), x.data<float>());
       kept.layer.backward_kept(backward_ctx, std::move(x), kept.saved);
       EXPECT_EQ(kept.d_x(), at_once.d_x());
       EXPECT_EQ(kept.weight.gradient == untouched, defers);

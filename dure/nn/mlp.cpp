@@ -29,7 +29,7 @@ void Mlp::expand(Context& ctx, ConstTensor x, Saved& saved) const {
   const std::int64_t N = ctx.tensor.all_rows(x.shape()[0]);
   const std::int64_t up_columns =
       kind_ == MlpKind::kSwiglu ? 2 * ffn_hidden_ : ffn_hidden_;
-  saved.up_NU = ctx.activation({N, up_columns});
+  saved.up_NU = ctx.activation({N, up_columns}, DType::kF32);
   up_.forward(ctx, saved.up_NU, x, saved.up);
   activate(ctx, saved);
 }
@@ -41,7 +41,8 @@ void Mlp::remake_cheap(Context& ctx, ConstTensor x, Saved& saved) const {
 }
 
 void Mlp::activate(Context& ctx, Saved& saved) const {
-  saved.active_NF = ctx.activation({saved.up_NU.shape()[0], ffn_hidden_});
+  saved.active_NF =
+      ctx.activation({saved.up_NU.shape()[0], ffn_hidden_}, DType::kF32);
   if (kind_ == MlpKind::kSwiglu) {
     launch(ctx.stream,
            kernels::Swiglu{.y = saved.active_NF, .gate_up = saved.up_NU});
@@ -54,7 +55,8 @@ void Mlp::backward(Context& ctx,
                    Tensor d_x,
                    ConstTensor d_y,
                    Saved& saved) const {
-  const OwnedTensor d_active = ctx.workspace(saved.active_NF.shape());
+  const OwnedTensor d_active =
+      ctx.workspace(saved.active_NF.shape(), DType::kF32);
   down_.backward(ctx, d_active, d_y, saved.down);
   release(ctx, std::move(saved.active_NF));
   if (kind_ == MlpKind::kSwiglu) {  // in the place of what it is made from

@@ -8,7 +8,7 @@ namespace dure::nn {
 void Norm::forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const {
   const std::int64_t N = x.shape()[0];
   saved.x = x;
-  saved.rstd = ctx.activation({N});
+  saved.rstd = ctx.activation({N}, DType::kF32);
   if (bias_ == nullptr) {
     launch(ctx.stream,
            kernels::RmsNorm{.y = y,
@@ -18,7 +18,7 @@ void Norm::forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const {
                             .eps = epsilon_});
     return;
   }
-  saved.mean = ctx.activation({N});
+  saved.mean = ctx.activation({N}, DType::kF32);
   launch(ctx.stream,
          kernels::LayerNorm{.y = y,
                             .mean = saved.mean,

@@ -25,7 +25,7 @@ void ShardedToAll::forward(Context& ctx,
     sum_products(ctx, y, x, residual);
     return;
   }
-  const OwnedTensor branch = ctx.workspace(y.shape());
+  const OwnedTensor branch = ctx.workspace(y.shape(), DType::kF32);
   sum_products(ctx, branch, x, {});
   launch(ctx.stream,
          kernels::Dropout{

@@ -65,7 +65,7 @@ Values joined(Context& ctx, const Values& own) {
 Values summed(Context& ctx, const Values& own) {
   Values y(4);
   parallel::PartialSum sum(ctx.tensor, tensor(y, {2, 2}));
-  std::copy(own.begin(), own.end(), sum.summand().data());
+  std::copy(own.begin(), own.end(), sum.summand().data<float>());
   sum.run();
   return y;
 }

@@ -23,7 +23,8 @@ void WeightQueue::start_next_rows() {
 }
 
 OwnedTensor room_for_weights(const Context& ctx, const Shape& shape) {
-  return ctx.deferred != nullptr ? ctx.activation(shape) : ctx.workspace(shape);
+  return ctx.deferred != nullptr ? ctx.activation(shape, DType::kF32)
+                                 : ctx.workspace(shape, DType::kF32);
 }
 
 void release(Context& ctx, OwnedTensor tensor) {

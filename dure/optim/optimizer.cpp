@@ -13,7 +13,8 @@ using kernels::SgdSpan;
 class StateBuffer {
  public:
   StateBuffer(const std::vector<Target>& targets, Arena& arena, Stream& stream)
-      : flat_(arena.tensor({total(targets)}, Category::kOptimizer)) {
+      : flat_(
+            arena.tensor({total(targets)}, Category::kOptimizer, DType::kF32)) {
     launch(stream, kernels::Fill{.y = flat_, .value = 0});
   }
 

@@ -82,7 +82,7 @@ class Layer {
   Shape stream_shape() const { return {batch_.rows(), config_.model.hidden}; }
   OwnedTensor stream() {
     OwnedTensor x_nC =
-        rank_.arena.tensor(stream_shape(), Category::kActivations);
+        rank_.arena.tensor(stream_shape(), Category::kActivations, DType::kF32);
     kernels::launch(rank_.stream,
                     kernels::FillNormal{.y = x_nC,
                                         .stream = RandomStream(0, "profile"),
@@ -107,7 +107,8 @@ class Layer {
     for (const auto& [tensor, category] :
          {std::pair{&parameter.value, Category::kParameters},
           std::pair{&parameter.gradient, Category::kGradients}}) {
-      memory_.push_back(rank_.arena.tensor(parameter.value.shape(), category));
+      memory_.push_back(
+          rank_.arena.tensor(parameter.value.shape(), category, DType::kF32));
       *tensor = memory_.back();
     }
     initialize(rank_.stream, spec, 0, {.value = parameter.value});

@@ -95,9 +95,7 @@ class Arena {
   // Uninitialised, 64-byte aligned. Throws Error with the ledger where the
   // limit would be passed. Threads: the rank's own only.
   Buffer allocate(std::size_t bytes, Category category);
-  OwnedTensor tensor(const Shape& shape,
-                     Category category,
-                     DType dtype = DType::kF32);
+  OwnedTensor tensor(const Shape& shape, Category category, DType dtype);
 
   Device device() const { return device_; }
   const Ledger& ledger() const { return ledger_; }

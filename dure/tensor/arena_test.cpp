@@ -111,14 +111,14 @@ TEST(Arena, GrowsByNeedWhereAddressesAreLimited) {
 TEST(Arena, OfASimulatedDeviceIsLargerThanAnyMachine) {
   Arena arena({.device = Device::kSim});
   const OwnedTensor weights =
-      arena.tensor({1 << 20, 1 << 20}, Category::kParameters);
+      arena.tensor({1 << 20, 1 << 20}, Category::kParameters, DType::kF32);
   EXPECT_EQ(arena.ledger().current(Category::kParameters),
             std::size_t{1} << 42);
 }
 
 TEST(OwnedTensor, LeavesNothingBehindWhenMoved) {
   Arena arena;
-  OwnedTensor a = arena.tensor({2, 3}, Category::kActivations);
+  OwnedTensor a = arena.tensor({2, 3}, Category::kActivations, DType::kF32);
   const OwnedTensor b = std::move(a);
   EXPECT_FALSE(a);  // NOLINT(bugprone-use-after-move): the claim
   EXPECT_EQ(b.elements(), 6);
@@ -126,8 +126,8 @@ TEST(OwnedTensor, LeavesNothingBehindWhenMoved) {
 
 TEST(ArenaDeathTest, FaultsWhereSimulatedDataIsTouched) {
   Arena arena({.device = Device::kSim});
-  const OwnedTensor x = arena.tensor({1}, Category::kActivations);
-  EXPECT_DEATH(*x.data() = 1, "");
+  const OwnedTensor x = arena.tensor({1}, Category::kActivations, DType::kF32);
+  EXPECT_DEATH(*x.data<float>() = 1, "");
 }
 
 }  // namespace

@@ -14,16 +14,16 @@ TEST(Tensor, RowsAreAViewOfTheSameMemory) {
   const Tensor x(data.data(), {3, 2});
   const Tensor last = x.rows(2, 1);
   EXPECT_EQ(last.shape(), (Shape{1, 2}));
-  last.data()[0] = 9;
+  last.data<float>()[0] = 9;
   EXPECT_EQ(data[4], 9);
 }
 
 TEST(Tensor, NamesWhatDisagrees) {
   std::vector<float> data(6);
   const Tensor x(data.data(), {3, 2});
-  EXPECT_NO_THROW(x.expect("x", {3, 2}));
+  EXPECT_NO_THROW(x.expect("x", {3, 2}, DType::kF32));
   try {
-    x.expect("gain", {3, 4});
+    x.expect("gain", {3, 4}, DType::kF32);
     FAIL();
   } catch (const Error& error) {
     const std::string text = error.what();
@@ -32,7 +32,7 @@ TEST(Tensor, NamesWhatDisagrees) {
         << text;
   }
   EXPECT_THROW(x.reshaped({5}), Error);
-  EXPECT_THROW(Tensor().expect("x", {3}), Error);
+  EXPECT_THROW(Tensor().expect("x", {3}, DType::kF32), Error);
 }
 
 }  // namespace

@@ -38,9 +38,12 @@ double measure_peak_flops(Device device) {
   constexpr double kEnough = 0.02;  // seconds
   // Its own arena: the run's account is of the run.
   Arena arena({.device = stream.device()});
-  const OwnedTensor a = arena.tensor({kM, kK}, Category::kWorkspace);
-  const OwnedTensor b = arena.tensor({kN, kK}, Category::kWorkspace);
-  const OwnedTensor y = arena.tensor({kM, kN}, Category::kWorkspace);
+  const OwnedTensor a =
+      arena.tensor({kM, kK}, Category::kWorkspace, DType::kF32);
+  const OwnedTensor b =
+      arena.tensor({kN, kK}, Category::kWorkspace, DType::kF32);
+  const OwnedTensor y =
+      arena.tensor({kM, kN}, Category::kWorkspace, DType::kF32);
   kernels::launch(stream, kernels::Fill{.y = a, .value = 1});
   kernels::launch(stream, kernels::Fill{.y = b, .value = 1});
   const bool simulated = stream.device() == Device::kSim;

@@ -42,10 +42,12 @@ ReadingStages::ReadingStages(Rank& rank,
   if (cache == KvCache::kOn) {
     memory_ =
         rank.arena.tensor(decoder().cache_shape(sizes.texts, sizes.positions),
-                          Category::kActivations);
+                          Category::kActivations,
+                          DType::kF32);
     kept_ = decoder().make_cache(memory_);
   }
-  logits_ = ctx_.workspace({sizes.texts, decoder().padded_vocabulary()});
+  logits_ =
+      ctx_.workspace({sizes.texts, decoder().padded_vocabulary()}, DType::kF32);
 }
 
 std::int64_t ReadingStages::rows(int micro_batch) const {
@@ -86,7 +88,8 @@ OwnedTensor ReadingStages::read_everything(const Reading& reading,
   const OwnedTensor ids = upload(reading.ids);
   const OwnedTensor positions = upload(positions_of(reading));
   const std::int64_t N = ids.elements();
-  const OwnedTensor logits = ctx_.workspace({N, logits_.shape()[1]});
+  const OwnedTensor logits =
+      ctx_.workspace({N, logits_.shape()[1]}, DType::kF32);
   x = decoder().logits(
       ctx_,
       std::move(x),

@@ -57,7 +57,7 @@ template <typename Place>
 void unpack(ConstTensor packed,
             const std::vector<Stretch>& stretches,
             const Place& place) {
-  const float* from = packed.data();
+  const float* from = packed.data<float>();
   for (const Stretch& stretch : stretches) {
     const Tensor to = place(stretch);
     std::memcpy(to.bytes(), from, to.size_bytes());
@@ -214,7 +214,8 @@ void TensorGatherer::copy_own(const PlacedTensor& tensor,
 // and go, need not find their place around it.
 Tensor TensorGatherer::staging(std::int64_t first, std::int64_t count) {
   if (!staging_) {
-    staging_ = arena_.tensor({largest_piece_}, Category::kCommunication);
+    staging_ =
+        arena_.tensor({largest_piece_}, Category::kCommunication, DType::kF32);
   }
   return staging_->rows(first, count);
 }
@@ -250,7 +251,7 @@ void TensorGatherer::send(const PlacedTensor& tensor, const Stretches& given) {
     return;
   }
   const Tensor packed = staging(0, size_of(given));
-  float* to = packed.data();
+  float* to = packed.data<float>();
   for (const Stretch& stretch : given) {
     copy_own(tensor, stretch, to);
     to += size_of(stretch);
@@ -269,7 +270,7 @@ PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
     }
   }
   const auto piece = std::make_shared<OwnedTensor>(
-      arena_.tensor({size_of(wanted)}, Category::kCommunication));
+      arena_.tensor({size_of(wanted)}, Category::kCommunication, DType::kF32));
   const auto place = [&](const Stretch& stretch) {
     return piece->rows(stretch.first - wanted.first, size_of(stretch));
   };
@@ -292,7 +293,7 @@ PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
   comm::Work coming = comm_.start_messages(messages);
   if (lowest == comm_.rank()) {
     for (const Stretch& stretch : first) {
-      copy_own(tensor, stretch, place(stretch).data());
+      copy_own(tensor, stretch, static_cast<float*>(place(stretch).bytes()));
     }
   }
   coming.wait();

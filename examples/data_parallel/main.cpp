@@ -62,7 +62,7 @@ std::vector<float> train_by(Form form) {
     const nn::ParameterSet& parameters = trainer->parameters();
     for (const nn::Parameter& parameter : parameters.all()) {
       const std::span values(
-          parameter.value.data(),
+          parameter.value.data<float>(),
           static_cast<std::size_t>(parameter.value.elements()));
       if (rank.is_first()) {
         weights.insert(weights.end(), values.begin(), values.end());

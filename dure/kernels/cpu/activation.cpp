@@ -69,8 +69,8 @@ HWY_INLINE Vector gelu_slope(Vector x) {
 }
 
 void gelu_range(const Gelu& op, std::int64_t first, std::int64_t last) {
-  const float* const x = op.x.data();
-  float* const y = op.y.data();
+  const float* const x = op.x.data<float>();
+  float* const y = op.y.data<float>();
   for_each_vector(first, last, [&](std::int64_t i, auto part) HWY_ATTR {
     part.store(gelu(part.load(x + i)), y + i);
   });
@@ -79,9 +79,9 @@ void gelu_range(const Gelu& op, std::int64_t first, std::int64_t last) {
 void gelu_backward_range(const GeluBackward& op,
                          std::int64_t first,
                          std::int64_t last) {
-  const float* const x = op.x.data();
-  const float* const d_y = op.d_y.data();
-  float* const d_x = op.d_x.data();
+  const float* const x = op.x.data<float>();
+  const float* const d_y = op.d_y.data<float>();
+  float* const d_x = op.d_x.data<float>();
   for_each_vector(first, last, [&](std::int64_t i, auto part) HWY_ATTR {
     const Vector slope = gelu_slope(part.load(x + i));
     part.store(hn::Mul(part.load(d_y + i), slope), d_x + i);
@@ -95,9 +95,9 @@ HWY_INLINE Vector minus_log2e() {
 void swiglu_rows(const Swiglu& op, std::int64_t first, std::int64_t last) {
   const std::int64_t F = op.y.shape()[1];
   for (std::int64_t n = first; n < last; ++n) {
-    const float* const gate = op.gate_up.data() + 2 * F * n;
+    const float* const gate = op.gate_up.data<float>() + 2 * F * n;
     const float* const up = gate + F;
-    float* const y = op.y.data() + F * n;
+    float* const y = op.y.data<float>() + F * n;
     for_each_vector(0, F, [&](std::int64_t c, auto part) HWY_ATTR {
       const Vector g = part.load(gate + c);
       const Vector e = exponential(hn::Mul(g, minus_log2e()));
@@ -112,10 +112,10 @@ void swiglu_backward_rows(const SwigluBackward& op,
                           std::int64_t last) {
   const std::int64_t F = op.d_y.shape()[1];
   for (std::int64_t n = first; n < last; ++n) {
-    const float* const gate = op.gate_up.data() + 2 * F * n;
+    const float* const gate = op.gate_up.data<float>() + 2 * F * n;
     const float* const up = gate + F;
-    const float* const d_y = op.d_y.data() + F * n;
-    float* const d_gate = op.d_gate_up.data() + 2 * F * n;
+    const float* const d_y = op.d_y.data<float>() + F * n;
+    float* const d_gate = op.d_gate_up.data<float>() + 2 * F * n;
     float* const d_up = d_gate + F;
     for_each_vector(0, F, [&](std::int64_t c, auto part) HWY_ATTR {
       const Vector g = part.load(gate + c);

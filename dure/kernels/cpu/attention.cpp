@@ -150,13 +150,16 @@ inline void finish_queries(const Attention& op,
     const Vector total = hn::LoadU(d, at.total + i);
     scale_column(at.y_t + i, shape.head_dim, hn::Div(hn::Set(d, 1.0F), total));
   }
-  const HeadRows<float> y = head_rows(
-      op.y.data(), shape, shape.heads * shape.head_dim, task.b, task.head);
+  const HeadRows<float> y = head_rows(op.y.data<float>(),
+                                      shape,
+                                      shape.heads * shape.head_dim,
+                                      task.b,
+                                      task.head);
   transpose(y.from(block.first_query),
             {at.y_t, kAttentionBlock},
             shape.head_dim,
             block.queries);
-  float* lse = op.lse.data() +
+  float* lse = op.lse.data<float>() +
                (task.b * shape.sequence + block.first_query) * shape.heads +
                task.head;
   for (std::int64_t i = 0; i < block.queries; ++i) {
@@ -170,8 +173,8 @@ inline void attend_queries(const Attention& op,
                            const ForwardState& at,
                            Block block) {
   const AttentionShape& shape = op.shape;
-  const HeadRows<const float> q =
-      head_rows(op.qkv.data(), shape, shape.qkv_columns(), task.b, task.head);
+  const HeadRows<const float> q = head_rows(
+      op.qkv.data<float>(), shape, shape.qkv_columns(), task.b, task.head);
   turn_rows(at.q_t, q.from(block.first_query), block.queries, shape.head_dim);
   std::fill_n(at.most, kAttentionBlock, -HUGE_VALF);
   std::fill_n(at.total, kAttentionBlock, 0.0F);
@@ -191,7 +194,8 @@ void attend_head(const Attention& op, const HeadTask& task) {
   const ForwardState at = cut_forward(shape, task.scratch);
   const std::int64_t group = task.head / (shape.heads / shape.kv_heads);
   const auto rows_of = [&](std::int64_t slot) {
-    return head_rows(op.qkv.data(), shape, shape.qkv_columns(), task.b, slot);
+    return head_rows(
+        op.qkv.data<float>(), shape, shape.qkv_columns(), task.b, slot);
   };
   copy_rows({at.k, D}, rows_of(shape.heads + group), S, D);
   copy_rows({at.v, D}, rows_of(shape.heads + shape.kv_heads + group), S, D);
@@ -244,7 +248,7 @@ void run(OnCpu, Stream& stream, const Attention& op) {
       .head = head % op.shape.heads,
       .first_block = task % parts,
       .block_step = parts,
-      .scratch = op.scratch.data() + member * stride});
+      .scratch = op.scratch.data<float>() + member * stride});
   });
 }
 

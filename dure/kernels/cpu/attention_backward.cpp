@@ -125,7 +125,7 @@ inline void load_queries(const AttentionBackward& op,
   const AttentionShape& shape = op.shape;
   const std::int64_t D = shape.head_dim;
   const auto rows_of = [&](const ConstTensor& x, std::int64_t columns) {
-    return head_rows(x.data(), shape, columns, task.b, task.head)
+    return head_rows(x.data<float>(), shape, columns, task.b, task.head)
         .from(block.first_query);
   };
   const HeadRows<const float> q = rows_of(op.qkv, shape.qkv_columns());
@@ -136,7 +136,7 @@ inline void load_queries(const AttentionBackward& op,
   copy_rows({at.q, padded(D)}, q, block.queries, D);
   copy_rows({at.d_y, padded(D)}, d_y, block.queries, D);
   const float* lse =
-      op.lse.data() +
+      op.lse.data<float>() +
       (task.b * shape.sequence + block.first_query) * shape.heads + task.head;
   std::fill_n(at.lse, kAttentionBlock, 0.0F);
   std::fill_n(at.delta, kAttentionBlock, 0.0F);
@@ -157,8 +157,8 @@ inline void backward_queries(const AttentionBackward& op,
     block.keys = std::min(kAttentionBlock, shape.sequence - key);
     backward_block(op, task, at, block);
   }
-  const HeadRows<float> d_q =
-      head_rows(op.d_qkv.data(), shape, shape.qkv_columns(), task.b, task.head);
+  const HeadRows<float> d_q = head_rows(
+      op.d_qkv.data<float>(), shape, shape.qkv_columns(), task.b, task.head);
   transpose(d_q.from(block.first_query),
             {at.d_q_t, kAttentionBlock},
             shape.head_dim,
@@ -177,8 +177,8 @@ void backward_key_head(const AttentionBackward& op, const HeadTask& task) {
     return head_rows(data, shape, shape.qkv_columns(), task.b, slot);
   };
   const BackwardState at = cut_backward(shape, task.scratch);
-  copy_rows({at.k, D}, rows_of(op.qkv.data(), k_slot), S, D);
-  copy_rows({at.v, D}, rows_of(op.qkv.data(), v_slot), S, D);
+  copy_rows({at.k, D}, rows_of(op.qkv.data<float>(), k_slot), S, D);
+  copy_rows({at.v, D}, rows_of(op.qkv.data<float>(), v_slot), S, D);
   std::fill_n(at.d_k, S * W, 0.0F);
   std::fill_n(at.d_v, S * W, 0.0F);
   // The padding of the rows stays 0.
@@ -195,8 +195,8 @@ void backward_key_head(const AttentionBackward& op, const HeadTask& task) {
                        {first, std::min(kAttentionBlock, S - first), 0, 0});
     }
   }
-  copy_rows(rows_of(op.d_qkv.data(), k_slot), {at.d_k, W}, S, D);
-  copy_rows(rows_of(op.d_qkv.data(), v_slot), {at.d_v, W}, S, D);
+  copy_rows(rows_of(op.d_qkv.data<float>(), k_slot), {at.d_k, W}, S, D);
+  copy_rows(rows_of(op.d_qkv.data<float>(), v_slot), {at.d_v, W}, S, D);
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE
@@ -216,7 +216,7 @@ void run(OnCpu, Stream& stream, const AttentionBackward& op) {
     (op,
      {.b = task / op.shape.kv_heads,
       .head = task % op.shape.kv_heads,
-      .scratch = op.scratch.data() + member * stride});
+      .scratch = op.scratch.data<float>() + member * stride});
   });
 }
 

@@ -105,7 +105,7 @@ inline void append(const CachedAttention& op,
   const std::int64_t D = shape.head_dim;
   const std::size_t bytes = static_cast<std::size_t>(D) * sizeof(float);
   for (std::int64_t t = 0; t < shape.sequence; ++t) {
-    const float* k = op.qkv.data() +
+    const float* k = op.qkv.data<float>() +
                      (task.b * shape.sequence + t) * shape.qkv_columns() +
                      (shape.heads + task.head) * D;
     std::memcpy(cache.k + (cache.length + t) * D, k, bytes);
@@ -124,8 +124,9 @@ inline CachedQuery start_query(const CachedAttention& op,
   const std::int64_t head = task.head * group + index % group;
   const std::int64_t row = task.b * shape.sequence + t;
   CachedQuery query = {
-      .q = op.qkv.data() + row * shape.qkv_columns() + head * shape.head_dim,
-      .y = op.y.data() + (row * shape.heads + head) * shape.head_dim,
+      .q = op.qkv.data<float>() + row * shape.qkv_columns() +
+           head * shape.head_dim,
+      .y = op.y.data<float>() + (row * shape.heads + head) * shape.head_dim,
       .positions = cache.length + t + 1,
       .most = -HUGE_VALF,
       .total = 0};
@@ -164,8 +165,8 @@ void attend_cache(const CachedAttention& op, const HeadTask& task) {
   const std::int64_t S = op.k_cache.shape()[2];
   const std::int64_t offset =
       (task.b * shape.kv_heads + task.head) * S * shape.head_dim;
-  const HeadCache cache = {.k = op.k_cache.data() + offset,
-                           .v = op.v_cache.data() + offset,
+  const HeadCache cache = {.k = op.k_cache.data<float>() + offset,
+                           .v = op.v_cache.data<float>() + offset,
                            .length = op.lengths.data<std::int32_t>()[task.b]};
   append(op, task, cache);
   const std::int64_t queries = shape.sequence * (shape.heads / shape.kv_heads);

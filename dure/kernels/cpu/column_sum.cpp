@@ -19,8 +19,8 @@ namespace dure::kernels::HWY_NAMESPACE {
 template <class Part>
 HWY_INLINE void add_rows(const ColumnSum& op, std::int64_t c, Part part) {
   const auto [N, C] = op.x.dims<2>("x");
-  const float* x = op.x.data() + c;
-  float* const y = op.y.data() + c;
+  const float* x = op.x.data<float>() + c;
+  float* const y = op.y.data<float>() + c;
   Vector sum = op.write == Write::kAdd ? part.load(y) : hn::Zero(Floats());
   for (std::int64_t n = 0; n < N; ++n, x += C) {
     sum = hn::Add(sum, part.load(x));
@@ -33,13 +33,13 @@ HWY_INLINE void add_rows(const ColumnSum& op, std::int64_t c, Part part) {
 HWY_INLINE void add_rows_of_four(const ColumnSum& op, std::int64_t c) {
   const auto [N, C] = op.x.dims<2>("x");
   const Floats d;
-  float* const y = op.y.data() + c;
+  float* const y = op.y.data<float>() + c;
   Vector sum[4];
   for (int v = 0; v < 4; ++v) {
     sum[v] =
         op.write == Write::kAdd ? hn::LoadU(d, y + v * kLanes) : hn::Zero(d);
   }
-  const float* x = op.x.data() + c;
+  const float* x = op.x.data<float>() + c;
   for (std::int64_t n = 0; n < N; ++n, x += C) {
     HWY_UNROLL(4)
     for (int v = 0; v < 4; ++v) {

@@ -63,9 +63,9 @@ HWY_INLINE double sum_of_exponentials(const float* x,
 
 void statistics_of_row(const LogitStatistics& op, std::int64_t n) {
   const std::int64_t V = real_columns(op);
-  const float* const x = op.logits.data() + n * op.logits.shape()[1];
+  const float* const x = op.logits.data<float>() + n * op.logits.shape()[1];
   const std::int32_t target = op.targets.data<std::int32_t>()[n];
-  float* const maximum = op.maximum.data() + n;
+  float* const maximum = op.maximum.data<float>() + n;
   double* const sum = op.sums.data<double>() + n;
   double* const at_target = sum + op.maximum.elements();
   *maximum = 0;
@@ -105,7 +105,7 @@ HWY_INLINE void scaled_exponentials(float* x,
 
 void gradient_of_row(const CrossEntropyGradient& op, std::int64_t n) {
   const std::int64_t columns = op.logits.shape()[1];
-  float* const x = op.logits.data() + n * columns;
+  float* const x = op.logits.data<float>() + n * columns;
   const std::int32_t target = op.targets.data<std::int32_t>()[n];
   if (target == kIgnore) {
     std::fill(x, x + columns, 0.0F);
@@ -114,7 +114,7 @@ void gradient_of_row(const CrossEntropyGradient& op, std::int64_t n) {
   const std::int64_t V = real_columns(op);
   const double sum = op.sums.data<double>()[n];
   scaled_exponentials(
-      x, V, op.maximum.data()[n], static_cast<float>(op.d_loss / sum));
+      x, V, op.maximum.data<float>()[n], static_cast<float>(op.d_loss / sum));
   const std::int64_t column = target - op.first_column;
   if (column >= 0 && column < V) {
     x[column] -= op.d_loss;
@@ -172,8 +172,8 @@ void run(OnCpu, Stream& stream, const LogitStatistics& op) {
 void run(OnCpu, Stream&, const RescaleSums& op) {
   double* const sum = op.sums.data<double>();
   for (std::int64_t n = 0; n < op.own.elements(); ++n) {
-    sum[n] *= std::exp(static_cast<double>(op.own.data()[n]) -
-                       static_cast<double>(op.maximum.data()[n]));
+    sum[n] *= std::exp(static_cast<double>(op.own.data<float>()[n]) -
+                       static_cast<double>(op.maximum.data<float>()[n]));
   }
 }
 
@@ -183,8 +183,8 @@ void run(OnCpu, Stream&, const CrossEntropyLoss& op) {
   const double* const at_target = sum + N;
   for (std::int64_t n = 0; n < N; ++n) {
     const bool ignored = op.targets.data<std::int32_t>()[n] == kIgnore;
-    const double most = op.maximum.data()[n];
-    op.loss.data()[n] =
+    const double most = op.maximum.data<float>()[n];
+    op.loss.data<float>()[n] =
         ignored ? 0
                 : static_cast<float>(std::log(sum[n]) + (most - at_target[n]));
   }

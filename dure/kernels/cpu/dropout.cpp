@@ -32,9 +32,10 @@ HWY_INLINE void drop_tile(const Dropout& op,
                  buffer);
   const std::int32_t threshold = keep_threshold(mask.rate);
   const Vector scale = broadcast(1 / (1 - mask.rate));
-  const float* const x = op.x.data();
-  const float* const residual = op.residual ? op.residual.data() : nullptr;
-  float* const y = op.y.data();
+  const float* const x = op.x.data<float>();
+  const float* const residual =
+      op.residual ? op.residual.data<float>() : nullptr;
+  float* const y = op.y.data<float>();
   for_each_vector(first, last, [&](std::int64_t i, auto part) HWY_ATTR {
     const Vector scaled = hn::Mul(part.load(x + i), scale);
     const Vector dropped =
@@ -62,13 +63,13 @@ HWY_EXPORT(drop_range);
 
 // At rate 0. Plain loops: the compiler's vectors keep up with memory.
 void pass_range(const Dropout& op, std::int64_t first, std::int64_t last) {
-  float* const y = op.y.data();
-  const float* const x = op.x.data();
+  float* const y = op.y.data<float>();
+  const float* const x = op.x.data<float>();
   if (!op.residual) {
     std::copy(x + first, x + last, y + first);
     return;
   }
-  const float* const residual = op.residual.data();
+  const float* const residual = op.residual.data<float>();
   for (std::int64_t i = first; i < last; ++i) {
     y[i] = x[i] + residual[i];
   }

@@ -8,7 +8,7 @@ namespace dure::kernels {
 namespace {
 
 void fill_row(const FillNormal& op, std::int64_t n, std::int64_t C) {
-  float* const y = op.y.data() + n * C;
+  float* const y = op.y.data<float>() + n * C;
   const std::int64_t row = op.first_row + n;
   if (row >= op.filled_rows) {
     std::fill(y, y + C, 0.0F);
@@ -25,7 +25,7 @@ void fill_row(const FillNormal& op, std::int64_t n, std::int64_t C) {
 }  // namespace
 
 void run(OnCpu, Stream& stream, const Fill& op) {
-  float* const y = op.y.data();
+  float* const y = op.y.data<float>();
   parallel_ranges(stream,
                   op.y.elements(),
                   kFlat,
@@ -35,8 +35,8 @@ void run(OnCpu, Stream& stream, const Fill& op) {
 }
 
 void run(OnCpu, Stream& stream, const Copy& op) {
-  const float* const x = op.x.data();
-  float* const y = op.y.data();
+  const float* const x = op.x.data<float>();
+  float* const y = op.y.data<float>();
   parallel_ranges(stream,
                   op.y.elements(),
                   kFlat,
@@ -47,9 +47,9 @@ void run(OnCpu, Stream& stream, const Copy& op) {
 
 // Plain loops: the compiler's vectors keep up with memory.
 void run(OnCpu, Stream& stream, const Add& op) {
-  float* const y = op.y.data();
-  const float* const a = op.a.data();
-  const float* const b = op.b.data();
+  float* const y = op.y.data<float>();
+  const float* const a = op.a.data<float>();
+  const float* const b = op.b.data<float>();
   parallel_ranges(stream,
                   op.y.elements(),
                   kFlat,

@@ -46,10 +46,11 @@ class Rows {
 
 void look_up(const Embedding& op, std::int64_t first, std::int64_t last) {
   const std::int64_t C = op.y.shape()[1];
-  const Rows tokens(op.token.data(), op.token.shape(), op.token_rows.first);
+  const Rows tokens(
+      op.token.data<float>(), op.token.shape(), op.token_rows.first);
   const std::int32_t* const ids = op.ids.data<std::int32_t>();
   for (std::int64_t n = first; n < last; ++n) {
-    float* const y = op.y.data() + n * C;
+    float* const y = op.y.data<float>() + n * C;
     if (const float* const token = tokens[ids[n]]) {
       std::copy(token, token + C, y);
     } else {
@@ -57,7 +58,7 @@ void look_up(const Embedding& op, std::int64_t first, std::int64_t last) {
     }
     if (op.position) {
       const float* const position =
-          op.position.data() + op.positions.data<std::int32_t>()[n] * C;
+          op.position.data<float>() + op.positions.data<std::int32_t>()[n] * C;
       for (std::int64_t c = 0; c < C; ++c) {
         y[c] += position[c];
       }
@@ -70,14 +71,14 @@ void add_rows(const EmbeddingBackward& op,
               std::int64_t first,
               std::int64_t last) {
   const auto [N, C] = op.d_y.dims<2>("d_y");
-  const Rows table(op.d_table.data(), op.d_table.shape(), op.rows.first);
+  const Rows table(op.d_table.data<float>(), op.d_table.shape(), op.rows.first);
   const std::int32_t* const index = op.indices.data<std::int32_t>();
   for (std::int64_t n = 0; n < N; ++n) {
     float* const to = table[index[n]];
     if (to == nullptr) {
       continue;
     }
-    const float* const from = op.d_y.data() + n * C;
+    const float* const from = op.d_y.data<float>() + n * C;
     for (std::int64_t c = first; c < last; ++c) {
       to[c] += from[c];
     }

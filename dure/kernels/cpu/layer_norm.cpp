@@ -38,15 +38,15 @@ void layer_norm_rows(const LayerNorm& op,
                      std::int64_t first,
                      std::int64_t last) {
   const std::int64_t C = op.x.shape()[1];
-  const float* const gain = op.gain.data();
-  const float* const bias = op.bias.data();
+  const float* const gain = op.gain.data<float>();
+  const float* const bias = op.bias.data<float>();
   for (std::int64_t n = first; n < last; ++n) {
-    const float* const x = op.x.data() + n * C;
-    float* const y = op.y.data() + n * C;
+    const float* const x = op.x.data<float>() + n * C;
+    float* const y = op.y.data<float>() + n * C;
     const float mean = mean_of_row(x, C);
     const float rstd = 1 / std::sqrt(variance_of_row(x, C, mean) + op.eps);
-    op.mean.data()[n] = mean;
-    op.rstd.data()[n] = rstd;
+    op.mean.data<float>()[n] = mean;
+    op.rstd.data<float>()[n] = rstd;
     const Vector center = broadcast(mean);
     const Vector scale = broadcast(rstd);
     for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
@@ -91,23 +91,23 @@ HWY_INLINE RowMeans row_means(const BackwardRow& row,
 
 HWY_INLINE BackwardRow row_of(const LayerNormBackward& op, std::int64_t n) {
   const std::int64_t C = op.x.shape()[1];
-  return {op.d_y.data() + n * C,
-          op.x.data() + n * C,
-          broadcast(op.mean.data()[n]),
-          broadcast(op.rstd.data()[n])};
+  return {op.d_y.data<float>() + n * C,
+          op.x.data<float>() + n * C,
+          broadcast(op.mean.data<float>()[n]),
+          broadcast(op.rstd.data<float>()[n])};
 }
 
 void layer_norm_d_x(const LayerNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
-  const float* const gain = op.gain.data();
+  const float* const gain = op.gain.data<float>();
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
     const BackwardRow row = row_of(op, n);
     const RowMeans means = row_means(row, gain, C);
     const Vector mean_h = broadcast(means.h);
     const Vector mean_h_x = broadcast(means.h_x);
-    float* const d_x = op.d_x.data() + n * C;
+    float* const d_x = op.d_x.data<float>() + n * C;
     const float* const residual =
-        op.residual ? op.residual.data() + n * C : nullptr;
+        op.residual ? op.residual.data<float>() + n * C : nullptr;
     for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
       const Vector h = hn::Mul(part.load(row.d_y + c), part.load(gain + c));
       const Vector inner =
@@ -124,8 +124,8 @@ HWY_INLINE void add_row_to_columns(const LayerNormBackward& op,
                                    std::int64_t n,
                                    Range columns) {
   const BackwardRow row = row_of(op, n);
-  float* const d_gain = op.d_gain.data();
-  float* const d_bias = op.d_bias.data();
+  float* const d_gain = op.d_gain.data<float>();
+  float* const d_bias = op.d_bias.data<float>();
   for_each_vector(
       columns.first, columns.last, [&](std::int64_t c, auto part) HWY_ATTR {
         const Vector d_y = part.load(row.d_y + c);
@@ -169,8 +169,8 @@ void run(OnCpu, Stream& stream, const LayerNorm& op) {
 // Columns first: d_x may be d_y.
 void run(OnCpu, Stream& stream, const LayerNormBackward& op) {
   if (op.write == Write::kOverwrite) {
-    std::fill_n(op.d_gain.data(), op.d_gain.elements(), 0.0F);
-    std::fill_n(op.d_bias.data(), op.d_bias.elements(), 0.0F);
+    std::fill_n(op.d_gain.data<float>(), op.d_gain.elements(), 0.0F);
+    std::fill_n(op.d_bias.data<float>(), op.d_bias.elements(), 0.0F);
   }
   parallel_columns_then_rows(
       stream,

@@ -21,22 +21,24 @@ constexpr GemmTile kTile{.rows = kTileRows, .columns = kTileColumns};
 
 PackSource rows_of_a(const MatMul& op, const GemmShape& shape) {
   const auto [M, N, K] = shape;
-  return op.transpose_a == Transpose::kYes ? PackSource{op.a.data(), M, 1, M}
-                                           : PackSource{op.a.data(), M, K, 1};
+  return op.transpose_a == Transpose::kYes
+             ? PackSource{op.a.data<float>(), M, 1, M}
+             : PackSource{op.a.data<float>(), M, K, 1};
 }
 
 PackSource columns_of_b(const MatMul& op, const GemmShape& shape) {
   const auto [M, N, K] = shape;
-  return op.transpose_b == Transpose::kYes ? PackSource{op.b.data(), N, K, 1}
-                                           : PackSource{op.b.data(), N, 1, N};
+  return op.transpose_b == Transpose::kYes
+             ? PackSource{op.b.data<float>(), N, K, 1}
+             : PackSource{op.b.data<float>(), N, 1, N};
 }
 
 // What is added to the product, or to a first block of K of it.
 const float* addend_of(const MatMul& op) {
   if (op.write == Write::kAdd) {
-    return op.y.data();
+    return op.y.data<float>();
   }
-  return op.residual ? op.residual.data() : nullptr;
+  return op.residual ? op.residual.data<float>() : nullptr;
 }
 
 // What there is to do in one phase, by parts.
@@ -132,10 +134,10 @@ class PhaseWork {
   void place(Tile& tile, std::int64_t m, std::int64_t n) const {
     const std::int64_t at = m * plan_.shape.N + n;
     const bool first = depth_.first == 0;
-    const float* const addend = first ? addend_of(op_) : op_.y.data();
-    tile.y = op_.y.data() + at;
+    const float* const addend = first ? addend_of(op_) : op_.y.data<float>();
+    tile.y = op_.y.data<float>() + at;
     tile.addend = addend != nullptr ? addend + at : nullptr;
-    tile.bias = first && op_.bias ? op_.bias.data() + n : nullptr;
+    tile.bias = first && op_.bias ? op_.bias.data<float>() + n : nullptr;
   }
 
   const MatMul& op_;
@@ -191,8 +193,8 @@ void write_addends(const MatMul& op) {
     return;
   }
   for (std::int64_t i = 0; i < M * N; ++i) {
-    op.y.data()[i] = (op.bias ? op.bias.data()[i % N] : 0.0F) +
-                     (op.residual ? op.residual.data()[i] : 0.0F);
+    op.y.data<float>()[i] = (op.bias ? op.bias.data<float>()[i % N] : 0.0F) +
+                            (op.residual ? op.residual.data<float>()[i] : 0.0F);
   }
 }
 

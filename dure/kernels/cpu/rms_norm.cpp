@@ -18,13 +18,13 @@ namespace dure::kernels::HWY_NAMESPACE {
 
 void rms_norm_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
   const std::int64_t C = op.x.shape()[1];
-  const float* const gain = op.gain.data();
+  const float* const gain = op.gain.data<float>();
   for (std::int64_t n = first; n < last; ++n) {
-    const float* const x = op.x.data() + n * C;
-    float* const y = op.y.data() + n * C;
+    const float* const x = op.x.data<float>() + n * C;
+    float* const y = op.y.data<float>() + n * C;
     const float mean_square = dot(x, x, C) / static_cast<float>(C);
     const float rstd = 1 / std::sqrt(mean_square + op.eps);
-    op.rstd.data()[n] = rstd;
+    op.rstd.data<float>()[n] = rstd;
     const Vector scale = broadcast(rstd);
     for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
       part.store(hn::Mul(hn::Mul(part.load(x + c), scale), part.load(gain + c)),
@@ -50,14 +50,14 @@ HWY_INLINE float projection(const float* d_y,
 // d_x = rstd (h - x rstd^2 mean(h x)), h = d_y gain
 void rms_norm_d_x(const RmsNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
-  const float* const gain = op.gain.data();
+  const float* const gain = op.gain.data<float>();
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const float* const x = op.x.data() + n * C;
-    const float* const d_y = op.d_y.data() + n * C;
+    const float* const x = op.x.data<float>() + n * C;
+    const float* const d_y = op.d_y.data<float>() + n * C;
     const float* const residual =
-        op.residual ? op.residual.data() + n * C : nullptr;
-    float* const d_x = op.d_x.data() + n * C;
-    const float rstd = op.rstd.data()[n];
+        op.residual ? op.residual.data<float>() + n * C : nullptr;
+    float* const d_x = op.d_x.data<float>() + n * C;
+    const float rstd = op.rstd.data<float>()[n];
     const float mean =
         projection(d_y, gain, x, C) / static_cast<float>(C) * rstd * rstd;
     const Vector scale = broadcast(rstd);
@@ -74,11 +74,11 @@ void rms_norm_d_x(const RmsNormBackward& op, Range rows) {
 
 void rms_norm_columns(const RmsNormBackward& op, Range rows, Range columns) {
   const std::int64_t C = op.x.shape()[1];
-  float* const d_gain = op.d_gain.data();
+  float* const d_gain = op.d_gain.data<float>();
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const float* const x = op.x.data() + n * C;
-    const float* const d_y = op.d_y.data() + n * C;
-    const Vector scale = broadcast(op.rstd.data()[n]);
+    const float* const x = op.x.data<float>() + n * C;
+    const float* const d_y = op.d_y.data<float>() + n * C;
+    const Vector scale = broadcast(op.rstd.data<float>()[n]);
     for_each_vector(
         columns.first, columns.last, [&](std::int64_t c, auto part) HWY_ATTR {
           const Vector normal = hn::Mul(part.load(x + c), scale);
@@ -114,7 +114,7 @@ void run(OnCpu, Stream& stream, const RmsNorm& op) {
 // Columns first: d_x may be d_y.
 void run(OnCpu, Stream& stream, const RmsNormBackward& op) {
   if (op.write == Write::kOverwrite) {
-    std::fill_n(op.d_gain.data(), op.d_gain.elements(), 0.0F);
+    std::fill_n(op.d_gain.data<float>(), op.d_gain.elements(), 0.0F);
   }
   parallel_columns_then_rows(
       stream,

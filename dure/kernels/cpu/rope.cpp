@@ -107,7 +107,7 @@ void turn_columns(Stream& stream,
                 count,
                 cosine,
                 sine);
-    float* row = op.qkv.data() + n * columns + first;
+    float* row = op.qkv.data<float>() + n * columns + first;
     for (std::int64_t head = 0; head < op.turned_heads; ++head) {
       float* low = row + head * op.head_dim;
       HWY_DYNAMIC_DISPATCH(turn_pairs)

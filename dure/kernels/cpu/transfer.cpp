@@ -19,8 +19,8 @@ void run(OnCpu, Stream&, const Download& op) {
 void run(OnCpu, Stream&, const EveryNthRow& op) {
   const auto [N, C] = op.y.dims<2>("y");
   for (std::int64_t i = 0; i < N; ++i) {
-    const float* from = op.x.data() + (i * op.n + op.n - 1) * C;
-    std::copy(from, from + C, op.y.data() + i * C);
+    const float* from = op.x.data<float>() + (i * op.n + op.n - 1) * C;
+    std::copy(from, from + C, op.y.data<float>() + i * C);
   }
 }
 
@@ -30,8 +30,8 @@ void run(OnCpu, Stream& stream, const JoinColumns& op) {
                                                   std::int64_t last) {
     for (std::int64_t n = first; n < last; ++n) {
       for (std::int64_t t = 0; t < T; ++t) {
-        const float* const from = op.x.data() + (t * N + n) * C;
-        std::copy(from, from + C, op.y.data() + (n * T + t) * C);
+        const float* const from = op.x.data<float>() + (t * N + n) * C;
+        std::copy(from, from + C, op.y.data<float>() + (n * T + t) * C);
       }
     }
   };

@@ -40,10 +40,10 @@ void adamw_span(const AdamW& op,
   const Vector rest2 = broadcast(1 - op.beta2);
   const Vector epsilon = broadcast(op.epsilon);
   const Vector keep = broadcast(1 - op.learning_rate * span.weight_decay);
-  float* const w = span.weight.data();
-  float* const m = span.momentum.data();
-  float* const v = span.variance.data();
-  const float* const gradient = span.gradient.data();
+  float* const w = span.weight.data<float>();
+  float* const m = span.momentum.data<float>();
+  float* const v = span.variance.data<float>();
+  const float* const gradient = span.gradient.data<float>();
   for_each_vector(first, last, [&](std::int64_t i, auto part) HWY_ATTR {
     const Vector g = hn::Mul(part.load(gradient + i), scale);
     const Vector new_m = hn::MulAdd(beta1, part.load(m + i), hn::Mul(rest1, g));
@@ -65,9 +65,9 @@ void sgd_span(const Sgd& op,
   const Vector scale = broadcast(op.grad_scale);
   const Vector momentum = broadcast(op.momentum);
   const Vector keep = broadcast(1 - op.learning_rate * span.weight_decay);
-  float* const w = span.weight.data();
-  float* const m = op.momentum != 0 ? span.momentum.data() : nullptr;
-  const float* const gradient = span.gradient.data();
+  float* const w = span.weight.data<float>();
+  float* const m = op.momentum != 0 ? span.momentum.data<float>() : nullptr;
+  const float* const gradient = span.gradient.data<float>();
   for_each_vector(first, last, [&](std::int64_t i, auto part) HWY_ATTR {
     Vector step = hn::Mul(part.load(gradient + i), scale);
     if (m != nullptr) {
@@ -238,7 +238,7 @@ void run(OnCpu, Stream& stream, const SquaredNorm& op) {
             std::min(groups.last * kGroup, span.elements());
         ExactSum sum;
         HWY_DYNAMIC_DISPATCH(add_squares)
-        (span.data() + first, last - first, sum);
+        (span.data<float>() + first, last - first, sum);
         const std::scoped_lock lock(merging);
         op.sums[s].add(sum);
       });

@@ -23,9 +23,10 @@ std::int64_t FlatHome::elements_of(const nn::ParameterSet& parameters) {
 
 FlatHome::FlatHome(Stream& stream, Arena& arena, nn::ParameterSet& parameters)
     : parameters_(parameters),
-      values_(arena.tensor({elements_of(parameters)}, Category::kParameters)),
-      gradients_(
-          arena.tensor({elements_of(parameters)}, Category::kGradients)) {
+      values_(arena.tensor(
+          {elements_of(parameters)}, Category::kParameters, DType::kF32)),
+      gradients_(arena.tensor(
+          {elements_of(parameters)}, Category::kGradients, DType::kF32)) {
   launch(stream, kernels::Fill{.y = values_, .value = 0});
   launch(stream, kernels::Fill{.y = gradients_, .value = 0});
   std::int64_t offset = 0;

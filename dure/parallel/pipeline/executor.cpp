@@ -100,8 +100,10 @@ void Executor::post(const Action& action, std::int64_t rows) {
     return;
   }
   Incoming incoming;
-  incoming.whole = axis_.arena->tensor(
-      {axis_.tensor.stream_rows(rows), columns_}, Category::kActivations);
+  incoming.whole =
+      axis_.arena->tensor({axis_.tensor.stream_rows(rows), columns_},
+                          Category::kActivations,
+                          DType::kF32);
   incoming.start_seconds = comm::trace_seconds(*axis_.stream);
   incoming.work = axis_.ranks->start(comm::Recv{.y = own_part(incoming.whole),
                                                 .from = peer_of(edge->from),

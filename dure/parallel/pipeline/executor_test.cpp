@@ -37,7 +37,7 @@ class Doubling final : public StageWork {
     ++held_;
     most_held_ = std::max(most_held_, held_);
     if (stage == stages() - 1) {
-      results.push_back(x.data()[0]);
+      results.push_back(x.data<float>()[0]);
       check_alike(x);
       return {};
     }
@@ -74,7 +74,8 @@ class Doubling final : public StageWork {
   }
 
   OwnedTensor filled(float value) {
-    OwnedTensor x = arena_.tensor({kRows, kColumns}, Category::kActivations);
+    OwnedTensor x =
+        arena_.tensor({kRows, kColumns}, Category::kActivations, DType::kF32);
     for_each(x, [&](float /*old*/) { return value; });
     return x;
   }
@@ -82,14 +83,14 @@ class Doubling final : public StageWork {
   template <typename Function>
   void for_each(Tensor x, const Function& function) {
     for (std::int64_t i = 0; i < x.elements(); ++i) {
-      x.data()[i] = function(x.data()[i]);
+      x.data<float>()[i] = function(x.data<float>()[i]);
     }
   }
 
   // All rows have come, whichever tensor rank sent them.
   void check_alike(ConstTensor x) {
     for (std::int64_t i = 0; i < x.elements(); ++i) {
-      EXPECT_EQ(x.data()[i], x.data()[0]);
+      EXPECT_EQ(x.data<float>()[i], x.data<float>()[0]);
     }
   }
 
@@ -100,7 +101,7 @@ class Doubling final : public StageWork {
     }
     for_each(d, [&](float value) { return 2 * value; });
     if (stage == 0) {
-      gradients.push_back(d.data()[0]);
+      gradients.push_back(d.data<float>()[0]);
       check_alike(d);
       return {};
     }

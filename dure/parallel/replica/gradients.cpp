@@ -30,7 +30,8 @@ Gradients::Gradients(const Place& place,
   }
   const std::int64_t keepers =
       storage == Storage::kWhole ? 1 : place_.groups.part().count;
-  flat_ = place_.arena.tensor({plan.elements / keepers}, Category::kGradients);
+  flat_ = place_.arena.tensor(
+      {plan.elements / keepers}, Category::kGradients, DType::kF32);
   if (storage == Storage::kWhole) {
     for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
       point(static_cast<int>(b),
@@ -113,8 +114,8 @@ void Gradients::open(const Key& key) {
       place_.plan.buckets[static_cast<std::size_t>(key.first)];
   Open& open = open_[key];
   if (!open.memory) {
-    open.memory =
-        place_.arena.tensor({planned.elements}, Category::kCommunication);
+    open.memory = place_.arena.tensor(
+        {planned.elements}, Category::kCommunication, DType::kF32);
     if (is_taken(key.first)) {
       tied_->take(open.memory);
     }
@@ -214,8 +215,8 @@ void Gradients::start_fast(Pending pending) {
                            : pending.given;
   Tensor sum = part(pending.bucket);
   if (is_summed_[bucket] != 0) {
-    pending.received =
-        place_.arena.tensor({sum.elements()}, Category::kCommunication);
+    pending.received = place_.arena.tensor(
+        {sum.elements()}, Category::kCommunication, DType::kF32);
     sum = pending.received;
   }
   is_summed_[bucket] = 1;
@@ -229,8 +230,8 @@ void Gradients::start_fast(Pending pending) {
 }
 
 void Gradients::start_ranked(Pending pending) {
-  pending.received =
-      place_.arena.tensor(pending.given.shape(), Category::kCommunication);
+  pending.received = place_.arena.tensor(
+      pending.given.shape(), Category::kCommunication, DType::kF32);
   pending.work = comm::TracedWork(
       place_.stream,
       *place_.groups.exchange,

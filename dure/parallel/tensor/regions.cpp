@@ -4,8 +4,8 @@ namespace dure::parallel {
 namespace {
 
 OwnedTensor room(const TensorAxis& axis, const Shape& stream) {
-  return axis.arena->tensor({axis.all_rows(stream[0]), stream[1]},
-                            Category::kWorkspace);
+  return axis.arena->tensor(
+      {axis.all_rows(stream[0]), stream[1]}, Category::kWorkspace, DType::kF32);
 }
 
 constexpr const char* kGatherRows = "all_gather rows";

@@ -58,7 +58,7 @@ float value_of(std::int64_t element) {
 }
 
 OwnedTensor fresh(const TensorAxis& axis, std::int64_t rows) {
-  return axis.arena->tensor({rows, kC}, Category::kActivations);
+  return axis.arena->tensor({rows, kC}, Category::kActivations, DType::kF32);
 }
 
 TEST_P(Regions, AllRowsAreThoseOfEveryRank) {
@@ -66,12 +66,12 @@ TEST_P(Regions, AllRowsAreThoseOfEveryRank) {
     const OwnedTensor stream = fresh(axis, own_rows());
     const std::int64_t first = axis.own(kN).first * kC;
     for (std::int64_t i = 0; i < stream.elements(); ++i) {
-      stream.data()[i] = value_of(first + i);
+      stream.data<float>()[i] = value_of(first + i);
     }
     AllRows all(axis, stream);
     ASSERT_EQ(all.get().shape(), Shape({kN, kC}));
     for (std::int64_t i = 0; i < kN * kC; ++i) {
-      ASSERT_EQ(all.get().data()[i], value_of(i)) << i;
+      ASSERT_EQ(all.get().data<float>()[i], value_of(i)) << i;
     }
   });
 }
@@ -79,7 +79,7 @@ TEST_P(Regions, AllRowsAreThoseOfEveryRank) {
 TEST_P(Regions, RowsThatAreDroppedComeAgain) {
   run([](const TensorAxis& axis) {
     const OwnedTensor stream = fresh(axis, own_rows());
-    std::fill_n(stream.data(), stream.elements(), 1.F);
+    std::fill_n(stream.data<float>(), stream.elements(), 1.F);
     const auto gathered = [&] {
       return axis.arena->ledger().current(Category::kWorkspace);
     };
@@ -87,12 +87,12 @@ TEST_P(Regions, RowsThatAreDroppedComeAgain) {
     EXPECT_EQ(gathered(), 0U);
     first.start();
     AllRows all = std::move(first);  // on the way
-    ASSERT_EQ(all.get().data()[0], 1);
+    ASSERT_EQ(all.get().data<float>()[0], 1);
     all.drop();
     EXPECT_EQ(gathered(), 0U);
     axis.ranks->run(comm::Barrier{});  // all have read the stream
-    std::fill_n(stream.data(), stream.elements(), 2.F);
-    EXPECT_EQ(all.get().data()[kN * kC - 1], 2);
+    std::fill_n(stream.data<float>(), stream.elements(), 2.F);
+    EXPECT_EQ(all.get().data<float>()[kN * kC - 1], 2);
   });
 }
 
@@ -102,14 +102,14 @@ TEST_P(Regions, APartialSumIsThatOfEveryRanksSummand) {
     PartialSum sum(axis, y);
     ASSERT_EQ(sum.summand().shape(), Shape({kN, kC}));
     for (std::int64_t i = 0; i < kN * kC; ++i) {
-      sum.summand().data()[i] =
+      sum.summand().data<float>()[i] =
           value_of(i) * static_cast<float>(axis.ranks->rank() + 1);
     }
     sum.run();
     const std::int64_t T = axis.ranks->size();
     const std::int64_t first = axis.own(kN).first * kC;
     for (std::int64_t i = 0; i < y.elements(); ++i) {
-      ASSERT_EQ(y.data()[i],
+      ASSERT_EQ(y.data<float>()[i],
                 value_of(first + i) * static_cast<float>(T * (T + 1) / 2));
     }
   });
@@ -126,13 +126,14 @@ TEST_P(Regions, EveryRowIsCompletedByOneRank) {
       EXPECT_GT(rows.count, 0);
       next += rows.count;
       for (std::int64_t i = 0; i < rows.count * kC; ++i) {
-        sum.summand().rows(rows.first, rows.count).data()[i] = is_mine ? 1 : 0;
+        sum.summand().rows(rows.first, rows.count).data<float>()[i] =
+            is_mine ? 1 : 0;
       }
     });
     EXPECT_EQ(next, kN);
     sum.run();
     for (std::int64_t i = 0; i < y.elements(); ++i) {
-      ASSERT_EQ(y.data()[i], 1);
+      ASSERT_EQ(y.data<float>()[i], 1);
     }
   });
 }

@@ -53,7 +53,7 @@ class Step {
   void publish() {
     for (const Kept& kept : store_->kept()) {
       for (std::int64_t i = 0; i < kept.value.elements(); ++i) {
-        kept.value.data()[i] =
+        kept.value.data<float>()[i] =
             value_of(static_cast<std::size_t>(kept.weight), kept.offset + i);
       }
     }
@@ -66,7 +66,7 @@ class Step {
     const float wrong = world_.rank() < shard_size ? 0 : 1;
     for (const Kept& kept : store_->kept()) {
       for (std::int64_t i = 0; i < kept.value.elements(); ++i) {
-        kept.value.data()[i] =
+        kept.value.data<float>()[i] =
             value_of(static_cast<std::size_t>(kept.weight), kept.offset + i) +
             wrong;
       }
@@ -107,7 +107,8 @@ class Step {
           sum += gradient_of(weight, kept.offset + i, sample);
         }
         sum *= writes_of(parameter, times);
-        ASSERT_EQ(kept.gradient.data()[i], sum) << parameter.name << " " << i;
+        ASSERT_EQ(kept.gradient.data<float>()[i], sum)
+            << parameter.name << " " << i;
       }
     }
   }
@@ -181,7 +182,8 @@ class Step {
         continue;
       }
       for (std::int64_t i = 0; i < parameter.value.elements(); ++i) {
-        ASSERT_EQ(parameter.value.data()[i], value_of(w, i)) << parameter.name;
+        ASSERT_EQ(parameter.value.data<float>()[i], value_of(w, i))
+            << parameter.name;
       }
     }
   }
@@ -194,7 +196,7 @@ class Step {
       }
       const bool adds = parameter.take_write() == kernels::Write::kAdd;
       for (std::int64_t i = 0; i < parameter.gradient.elements(); ++i) {
-        float& gradient = parameter.gradient.data()[i];
+        float& gradient = parameter.gradient.data<float>()[i];
         gradient = (adds ? gradient : 0) + gradient_of(w, i, sample);
       }
     }

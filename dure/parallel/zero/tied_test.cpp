@@ -128,7 +128,7 @@ class Stage {
     add_parameters(parameters_, stretch);
     store_.emplace(stream_, arena_, parameters_, data, options());
     for (const Kept& kept : store_->kept()) {
-      std::fill_n(kept.value.data(), kept.value.elements(), 1.0F);
+      std::fill_n(kept.value.data<float>(), kept.value.elements(), 1.0F);
     }
     store_->publish();
   }
@@ -153,7 +153,7 @@ class Stage {
   void copy_gradient(std::vector<float>& gradient) const {
     for (const Kept& kept : store_->kept()) {
       if (kept.weight == tied_weight()) {
-        std::copy_n(kept.gradient.data(),
+        std::copy_n(kept.gradient.data<float>(),
                     kept.gradient.elements(),
                     gradient.begin() + kept.offset);
       }
@@ -211,7 +211,7 @@ class Stage {
       const bool adds = parameter.take_write() == kernels::Write::kAdd;
       const int every = visit.unit == 0 ? 2 : 1;
       for (std::int64_t i = 0; i < parameter.gradient.elements(); ++i) {
-        float& gradient = parameter.gradient.data()[i];
+        float& gradient = parameter.gradient.data<float>()[i];
         gradient = adds ? gradient : 0;
         if (i % every == 0) {
           gradient += gradient_of(layout_.numbers(), visit.unit, i, sample);

@@ -35,7 +35,8 @@ class WholeValues final : public Values {
  public:
   explicit WholeValues(const Place& place)
       : place_(place),
-        flat_(place.arena.tensor({place.plan.elements}, Category::kParameters)),
+        flat_(place.arena.tensor(
+            {place.plan.elements}, Category::kParameters, DType::kF32)),
         buckets_(place.plan),
         gathers_(place.plan.buckets.size()) {
     for (std::size_t b = 0; b < gathers_.size(); ++b) {
@@ -103,7 +104,8 @@ class ShardedValues final : public Values {
         units_(buckets_.units()) {
     flat_ =
         place.arena.tensor({place.plan.elements / place.groups.part().count},
-                           Category::kParameters);
+                           Category::kParameters,
+                           DType::kF32);
   }
 
   void begin_step(std::span<const nn::Visit> visits) override {
@@ -216,8 +218,10 @@ class ShardedValues final : public Values {
     const auto [it, added] = gathered_.try_emplace(bucket);
     if (added) {
       Gathered& gathered = it->second;
-      gathered.memory = place_.arena.tensor(
-          {bucket_of(place_, bucket).elements}, Category::kCommunication);
+      gathered.memory =
+          place_.arena.tensor({bucket_of(place_, bucket).elements},
+                              Category::kCommunication,
+                              DType::kF32);
       gathered.work = comm::TracedWork(
           place_.stream,
           *place_.groups.gather,
