@@ -2,6 +2,7 @@
 // names one and gives its sizes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -12,6 +13,7 @@
 
 #include "dure/base/check.h"
 #include "dure/kernels/activation.h"
+#include "dure/kernels/adamw.h"
 #include "dure/kernels/attention.h"
 #include "dure/kernels/cross_entropy.h"
 #include "dure/kernels/dropout.h"
@@ -21,8 +23,9 @@
 #include "dure/kernels/matmul.h"
 #include "dure/kernels/rms_norm.h"
 #include "dure/kernels/rope.h"
+#include "dure/kernels/sgd.h"
+#include "dure/kernels/squared_norm.h"
 #include "dure/kernels/transfer.h"
-#include "dure/kernels/update.h"
 #include "dure/tensor/arena.h"
 
 namespace dure::bench {
@@ -86,6 +89,11 @@ class Problem {
             .stream = RandomStream(tensors_.size(), "operations_bench"),
             .columns = n,
             .filled_rows = 1});
+    return y;
+  }
+  Tensor ones(const Shape& shape) {
+    const Tensor y = normal(shape);
+    kernels::launch(stream_, kernels::Fill{.y = y, .value = 1});
     return y;
   }
   ConstTensor integers(std::int64_t count,
@@ -154,10 +162,8 @@ class Problem {
   Arena arena_;
   Stream stream_{Device::kCpu};
   std::vector<OwnedTensor> tensors_;
-  std::vector<kernels::AdamWSpan> adamw_spans_;
-  std::vector<kernels::SgdSpan> sgd_spans_;
+  std::vector<kernels::UpdateSpan> update_spans_;
   std::vector<ConstTensor> spans_;
-  std::vector<ExactSum> sums_;
   kernels::Cost cost_;
   std::function<void()> launch_;
 };
@@ -388,34 +394,36 @@ inline void Problem::rope(Problem& p, const Line& line) {
 
 inline void Problem::updates(Problem& p, const Line& line) {
   const std::int64_t n = line["elements"];
+  const Tensor control = p.ones({kernels::kDecisions + kernels::AdamW::kRates});
   for (std::int64_t s = 0; s < line["spans"]; ++s) {
     const Tensor weight = p.normal({n});
     p.spans_.push_back(weight);
-    if (line.operation == "squared_norm") {
-      continue;
-    }
-    const Tensor gradient = p.normal({n});
-    const Tensor momentum = p.normal({n});
-    p.sgd_spans_.push_back(
-        {.weight = weight, .gradient = gradient, .momentum = momentum});
-    if (line.operation == "adamw") {
-      const Tensor variance = p.normal({n});
-      kernels::launch(p.stream_, kernels::Fill{.y = variance, .value = 1});
-      p.adamw_spans_.push_back({.weight = weight,
-                                .gradient = gradient,
-                                .momentum = momentum,
-                                .variance = variance,
-                                .weight_decay = 0.1F});
+    if (line.operation != "squared_norm") {
+      p.update_spans_.push_back({.master = weight,
+                                 .weight = weight,
+                                 .gradient = p.normal({n}),
+                                 .states = {p.normal({n}), p.ones({n})},
+                                 .weight_decay = 0.1F});
     }
   }
   if (line.operation == "adamw") {
-    p.set(kernels::AdamW{.spans = p.adamw_spans_, .learning_rate = 1e-4F});
+    p.set(kernels::AdamW{.spans = p.update_spans_, .control = control});
   } else if (line.operation == "sgd") {
     p.set(kernels::Sgd{
-        .spans = p.sgd_spans_, .learning_rate = 1e-4F, .momentum = 0.9F});
+        .spans = p.update_spans_,
+        .control = control.rows(0, kernels::kDecisions + kernels::Sgd::kRates),
+        .momentum = 0.9F});
   } else {
-    p.sums_.resize(p.spans_.size());
-    p.set(kernels::SquaredNorm{.sums = p.sums_, .spans = p.spans_});
+    const auto integers = [&](std::int64_t count) {
+      p.tensors_.push_back(
+          p.arena_.tensor({count}, Category::kWorkspace, DType::kI64));
+      const Tensor y = p.tensors_.back();
+      std::fill_n(y.data<std::int64_t>(), count, 0);
+      return y;
+    };
+    p.set(kernels::SquaredNorm{.sum = integers(kernels::kSumDigits),
+                               .first_nonfinite = integers(1),
+                               .spans = p.spans_});
   }
 }
 

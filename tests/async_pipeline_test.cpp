@@ -7,6 +7,7 @@
 // first updates of a segment have less. Sums are ranked: every bit is the same.
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <mutex>
 #include <numeric>
@@ -17,8 +18,7 @@
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/optim/gradient_norm.h"
-#include "dure/optim/schedule.h"
+#include "dure/optim/sgd.h"
 #include "dure/parallel/zero/visits_testing.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/micro_batch.h"
@@ -49,7 +49,7 @@ Config gpt() {
 
 Config gpt_by_sgd() {
   Config config = gpt();
-  config.optimizer.name = optim::OptimizerKind::kSgd;
+  config.optimizer.name = &optim::kSgd;
   config.optimizer.learning_rate = 0.05;
   return config;
 }
@@ -78,9 +78,7 @@ class Reference {
                  static_cast<std::uint64_t>(config.train.seed),
                  train::Purpose::kTrain,
                  {.order = parallel::Gradients::Order::kRanked}),
-        optimizer_(optim::make_optimizer(
-            config.optimizer, targets(), rank.arena, rank.stream)),
-        norm_(targets()) {
+        updater_(rank, replica_, config, train::Updater::Reach::kLocal) {
     draw_weights(rank, replica_, static_cast<std::uint64_t>(config.train.seed));
   }
 
@@ -88,12 +86,12 @@ class Reference {
     history_ = {now()};  // delays begin anew
     for (int t = 0; t < steps; ++t) {
       outcome.losses.push_back(accumulate(data, t));
-      outcome.norms.push_back(norm_.compute(rank_.stream));
       set([&](const nn::Parameter&) { return t; });
-      optimizer_->step(
-          rank_.stream,
-          optim::learning_rate(optimizer_->updates() + 1, config_.optimizer),
-          1);
+      train::UpdateRecord record;
+      updater_.begin(record, 1, updates_++, 0);
+      updater_.update(record, 0, 0);
+      updater_.read(record);
+      outcome.norms.push_back(std::sqrt(record.host_squares(0).value()));
       history_.push_back(now());
     }
   }
@@ -102,20 +100,6 @@ class Reference {
 
  private:
   using Values = std::map<std::string, std::vector<float>>;
-
-  std::vector<optim::Target> targets() {
-    std::vector<optim::Target> all;
-    for (const parallel::Kept& kept : replica_.store().kept()) {
-      const nn::Parameter& parameter =
-          replica_.parameters().all()[static_cast<std::size_t>(kept.weight)];
-      all.push_back({.name = parameter.name,
-                     .weight = kept.value,
-                     .gradient = kept.gradient,
-                     .offset = kept.offset,
-                     .decays = parameter.decays});
-    }
-    return all;
-  }
 
   Values now() {
     Values values;
@@ -170,7 +154,6 @@ class Reference {
       loss.add(inputs.loss_sum());
       replica_.decoder().backward(ctx, inputs.batch(), saved);
     }
-    replica_.store().finish_gradients();
     return loss.value() / tokens;
   }
 
@@ -178,8 +161,8 @@ class Reference {
   Config config_;
   train::Pipeline pipeline_;
   train::Replica replica_;
-  std::unique_ptr<optim::Optimizer> optimizer_;
-  optim::GradientNorm norm_;
+  train::Updater updater_;
+  std::int64_t updates_ = 0;
   std::vector<Values> history_;  // of the segment, by version
   std::int64_t consumed_ = 0;
 };

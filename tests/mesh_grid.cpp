@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dure/base/check.h"
+#include "dure/optim/sgd.h"
 
 namespace dure {
 namespace {
@@ -24,7 +25,7 @@ Config config_of(const GridPoint& point) {
   config.model.vocabulary = 1000;  // each of which has tokens of its own
   config.model.kv_heads = point.model == GridModel::kGpt ? 0 : 2;
   config.model.dropout = point.model == GridModel::kGpt ? 0.1 : 0;
-  config.optimizer.name = optim::OptimizerKind::kSgd;
+  config.optimizer.name = &optim::kSgd;
   config.optimizer.momentum = 0.9;
   config.optimizer.learning_rate = 0.05;
   return config;

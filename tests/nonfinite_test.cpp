@@ -14,6 +14,7 @@
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
+#include "dure/parallel/zero/shards_testing.h"
 #include "dure/train/trainer.h"
 #include "tests/layout.h"
 #include "tests/small_run.h"
@@ -60,20 +61,21 @@ const Poison kPoisons[] = {
 std::vector<std::uint32_t> kept_bits(Trainer& trainer) {
   trainer.replica().store().settle();
   std::vector<std::uint32_t> bits;
-  for (const parallel::Kept& kept : trainer.replica().store().kept()) {
+  for (const parallel::Shard& shard : weights_of(trainer.replica().store())) {
     const auto first = std::ssize(bits);
-    const auto count = static_cast<std::size_t>(kept.value.elements());
+    const auto count = static_cast<std::size_t>(shard.values.elements());
     bits.resize(bits.size() + count);
-    std::memcpy(&bits[first], kept.value.data<float>(), count * sizeof(float));
+    std::memcpy(
+        &bits[first], shard.values.data<float>(), count * sizeof(float));
   }
   return bits;
 }
 
 void put_back(Trainer& trainer, const std::vector<std::uint32_t>& bits) {
   const std::uint32_t* from = bits.data();
-  for (const parallel::Kept& kept : trainer.replica().store().kept()) {
-    const auto count = static_cast<std::size_t>(kept.value.elements());
-    std::memcpy(kept.value.data<float>(), from, count * sizeof(float));
+  for (const parallel::Shard& shard : weights_of(trainer.replica().store())) {
+    const auto count = static_cast<std::size_t>(shard.values.elements());
+    std::memcpy(shard.values.data<float>(), from, count * sizeof(float));
     from += count;
   }
   trainer.replica().store().publish();
@@ -87,13 +89,13 @@ void put_in(Rank& rank, Trainer& trainer, const Poison& poison) {
   const bool here =
       rank.tensor().ranks->rank() == 1 &&
       (rank.data().rank() == 1 || trainer.config().parallel.zero > 0);
-  for (const parallel::Kept& kept : replica.store().kept()) {
+  for (const parallel::Shard& shard : weights_of(replica.store())) {
     const std::string_view name =
-        replica.parameters().all()[static_cast<std::size_t>(kept.weight)].name;
+        replica.parameters().all()[static_cast<std::size_t>(shard.weight)].name;
     for (const Fill& fill : poison.fills) {
       if (here && name.starts_with(fill.weights)) {
         std::fill_n(
-            kept.value.data<float>(), kept.value.elements(), fill.value);
+            shard.values.data<float>(), shard.values.elements(), fill.value);
       }
     }
   }

@@ -9,6 +9,7 @@
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/weights.h"
+#include "dure/parallel/zero/shards_testing.h"
 
 namespace dure {
 namespace {
@@ -49,16 +50,19 @@ void collect(Rank& rank, train::Replica& replica, ParityOutcome& outcome) {
   const auto specs = model::weights(replica.config(), part.count);
   outcome.weights.resize(specs.size());
   outcome.gradients.resize(specs.size());
-  for (const parallel::Kept& kept : replica.store().kept()) {
+  for (const parallel::Shard& shard :
+       shards_of(replica.store(),
+                 {.weight = parallel::Access::kRead,
+                 .gradient = parallel::Access::kRead})) {
     const std::string& name =
-        replica.parameters().all()[static_cast<std::size_t>(kept.weight)].name;
+        replica.parameters().all()[static_cast<std::size_t>(shard.weight)].name;
     const auto spec =
         std::find_if(specs.begin(), specs.end(), [&](const auto& candidate) {
           return candidate.name == name;
         });
     const auto w = static_cast<std::size_t>(spec - specs.begin());
-    put(*spec, part, kept.offset, kept.value, outcome.weights[w]);
-    put(*spec, part, kept.offset, kept.gradient, outcome.gradients[w]);
+    put(*spec, part, shard.offset, shard.values, outcome.weights[w]);
+    put(*spec, part, shard.offset, shard.gradient, outcome.gradients[w]);
   }
 }
 

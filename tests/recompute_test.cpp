@@ -8,6 +8,7 @@
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/activation_memory.h"
+#include "dure/parallel/zero/shards_testing.h"
 #include "dure/plan/predict.h"
 #include "dure/train/trainer.h"
 #include "tests/layout.h"
@@ -58,10 +59,10 @@ Outcome run_rank(Rank& rank, const Config& config, int steps) {
     outcome.norms.push_back(step.grad_norm);
   }
   trainer.replica().store().settle();
-  for (const parallel::Kept& kept : trainer.replica().store().kept()) {
-    const float* values = kept.value.data<float>();
+  for (const parallel::Shard& shard : weights_of(trainer.replica().store())) {
+    const float* values = shard.values.data<float>();
     outcome.weights.insert(
-        outcome.weights.end(), values, values + kept.value.elements());
+        outcome.weights.end(), values, values + shard.values.elements());
   }
   outcome.activation_bytes = rank.arena.ledger().peak(Category::kActivations);
   const auto calls = [&](Kind kind) {

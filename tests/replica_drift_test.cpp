@@ -6,6 +6,7 @@
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
+#include "dure/parallel/zero/shards_testing.h"
 #include "dure/train/check_replicas.h"
 #include "dure/train/trainer.h"
 #include "tests/small_run.h"
@@ -45,11 +46,11 @@ void let_drift(comm::Communicator& world,
   train::Trainer trainer(rank, config);
   train::check_replicas(rank, trainer);  // as yet they are alike
   if (world.rank() == drift.drifts) {
-    const parallel::Kept& kept = trainer.replica().store().kept()[1];
-    kept.value.data<float>()[7] += 1e-6F;
+    const parallel::Shard shard = weights_of(trainer.replica().store())[1];
+    shard.values.data<float>()[7] += 1e-6F;
     weight = trainer.replica()
                  .parameters()
-                 .all()[static_cast<std::size_t>(kept.weight)]
+                 .all()[static_cast<std::size_t>(shard.weight)]
                  .name;
   }
   train::check_replicas(rank, trainer);
@@ -96,11 +97,12 @@ TEST(ReplicaDrift, NamesATensorRankThatDrifted) {
       train::Rank rank(options);
       train::Trainer trainer(rank, of_ranks);
       train::check_replicas(rank, trainer);
-      for (const parallel::Kept& kept : trainer.replica().store().kept()) {
+      for (const parallel::Shard& shard :
+           weights_of(trainer.replica().store())) {
         const auto& all = trainer.replica().parameters().all();
         if (world.rank() == 3 &&
-            all[static_cast<std::size_t>(kept.weight)].name == name) {
-          kept.value.data<float>()[kept.value.elements() - 1] += 1e-3F;
+            all[static_cast<std::size_t>(shard.weight)].name == name) {
+          shard.values.data<float>()[shard.values.elements() - 1] += 1e-3F;
         }
       }
       train::check_replicas(rank, trainer);
@@ -141,12 +143,13 @@ TEST(ReplicaDrift, NamesAnEndOfThePipelineThatDrifted) {
         train::Rank rank(options);
         train::Trainer trainer(rank, staged);
         train::check_replicas(rank, trainer);
-        for (const parallel::Kept& kept : trainer.replica().store().kept()) {
+        for (const parallel::Shard& shard :
+             weights_of(trainer.replica().store())) {
           const auto& all = trainer.replica().parameters().all();
           if (world.rank() == 2 &&
-              all[static_cast<std::size_t>(kept.weight)].name ==
+              all[static_cast<std::size_t>(shard.weight)].name ==
                   "embedding.token.weight") {
-            kept.value.data<float>()[5] += 1e-3F;
+            shard.values.data<float>()[5] += 1e-3F;
           }
         }
         train::check_replicas(rank, trainer);

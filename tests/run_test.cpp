@@ -24,6 +24,7 @@
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/data/indexed_dataset.h"
 #include "dure/launch/run_ranks.h"
+#include "dure/optim/sgd.h"
 #include "dure/train/run_checkpoint.h"
 #include "dure/train/run_facts.h"
 #include "tests/small_run.h"
@@ -256,7 +257,7 @@ TEST_F(Run, RefusesACheckpointOfAnotherRun) {
   other.model.ffn_hidden = 0;
   refuses(other, "hidden");
   other = config("a");
-  other.optimizer.name = optim::OptimizerKind::kSgd;
+  other.optimizer.name = &optim::kSgd;
   refuses(other, "optimizer.name");
 }
 

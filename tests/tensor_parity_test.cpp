@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/optim/sgd.h"
 #include "tests/parity_run.h"
 
 namespace dure {
@@ -83,7 +84,7 @@ void for_each_layout(Function&& function) {
 // SGD's updates are as near as the gradients are.
 TEST_P(TensorParity, GradientsAndWeightsAreThoseOfOneRank) {
   Config config = GetParam().config();
-  config.optimizer.name = optim::OptimizerKind::kSgd;
+  config.optimizer.name = &optim::kSgd;
   config.optimizer.learning_rate = 0.2;
   const ParityOutcome one = run_layout(config, {.micro_batches = 4}, kSteps);
   EXPECT_LT(one.losses.back(), one.losses.front());

@@ -9,6 +9,7 @@
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/parallel/zero/memory.h"
+#include "dure/parallel/zero/shards_testing.h"
 #include "dure/parallel/zero/step_plan.h"
 #include "dure/parallel/zero/visits_testing.h"
 #include "dure/plan/predict.h"
@@ -89,8 +90,8 @@ Measured measure(Rank& rank, const Config& config) {
   Measured measured = {.high_water = rank.arena.high_water(),
                        .plan = trainer.replica().store().plan(),
                        .step = communicated(rank) - before};
-  for (const parallel::Kept& kept : trainer.replica().store().kept()) {
-    measured.kept += kept.value.elements();
+  for (const parallel::Shard& shard : weights_of(trainer.replica().store())) {
+    measured.kept += shard.values.elements();
   }
   for (std::size_t c = 0; c < kCategories; ++c) {
     measured.peak_bytes[c] = rank.arena.ledger().peak(static_cast<Category>(c));

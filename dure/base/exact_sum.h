@@ -19,6 +19,7 @@
 //     Transactions on Computers 64(7).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -32,6 +33,13 @@ class ExactSum {
 
   // As many ranks may add up their digits().
   static constexpr std::int64_t kMaxRanks = std::int64_t{1} << 20;
+
+  ExactSum() = default;
+
+  // The sum whose digits() these are, or are the sums of on several ranks.
+  explicit ExactSum(std::span<const std::int64_t, kDigits> digits) {
+    std::copy(digits.begin(), digits.end(), digits_.begin());
+  }
 
   void add(double value) {
     const auto bits = std::bit_cast<std::uint64_t>(value);

@@ -207,9 +207,18 @@ void Fields::number(std::string name,
                     std::string meaning,
                     Real range) {
   Field& field = add(std::move(name), std::move(meaning), describe(range));
-  field.text = [&value] { return number_text(value); };
-  field.valid = [&value, range] { return within(value, range); };
+  field.text = [&value, range] {
+    return value == range.automatic ? "\"auto\"" : number_text(value);
+  };
+  field.valid = [&value, range] {
+    return value == range.automatic || within(value, range);
+  };
   field.set = [&value, range](const Setting& setting) {
+    const auto* text = as<std::string>(setting.value);
+    if (range.automatic && text != nullptr && *text == "auto") {
+      value = *range.automatic;
+      return true;
+    }
     const auto number = number_of(setting);
     const bool good = number && within(*number, range);
     value = good ? *number : value;

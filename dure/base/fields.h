@@ -43,6 +43,7 @@ struct Real {
   double most = std::numeric_limits<double>::infinity();
   End low = End::kIncluded;
   End high = End::kIncluded;
+  std::optional<double> automatic = std::nullopt;  // as Whole's
 };
 
 // How an enumerator is written.

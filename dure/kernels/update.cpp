@@ -1,69 +1,43 @@
 #include "dure/kernels/update.h"
 
 namespace dure::kernels {
-namespace {
 
-template <typename Spans>
-double elements_of(const Spans& spans) {
-  double sum = 0;
-  for (const auto& span : spans) {
-    sum += static_cast<double>(span.gradient.elements());
-  }
-  return sum;
-}
-
-}  // namespace
-
-void check(const AdamW& op) {
-  for (const AdamWSpan& span : op.spans) {
-    const auto [n] = span.weight.dims<1>("weight");
-    span.weight.expect("weight", {n}, DType::kF32);
-    span.gradient.expect("gradient", {n}, DType::kF32);
-    span.momentum.expect("momentum", {n}, DType::kF32);
-    span.variance.expect("variance", {n}, DType::kF32);
-  }
-  DURE_CHECK(op.step >= 1, "an update counts from 1, not ", op.step);
-}
-
-// Reads four arrays and writes three; some fifteen operations an element.
-Cost cost(const AdamW& op) {
-  const double elements = elements_of(op.spans);
-  return {.flops = 15 * elements, .bytes = 7 * sizeof(float) * elements};
-}
-
-void check(const Sgd& op) {
-  for (const SgdSpan& span : op.spans) {
-    const auto [n] = span.weight.dims<1>("weight");
-    span.weight.expect("weight", {n}, DType::kF32);
-    span.gradient.expect("gradient", {n}, DType::kF32);
-    if (op.momentum != 0) {
-      span.momentum.expect("momentum", {n}, DType::kF32);
+void check_spans(std::span<const UpdateSpan> spans, std::size_t states) {
+  for (const UpdateSpan& span : spans) {
+    const auto [n] = span.master.dims<1>("master");
+    span.master.expect("master", {n}, DType::kF32);
+    span.weight.expect("weight", {n}, span.weight.dtype());
+    span.gradient.expect("gradient", {n}, span.gradient.dtype());
+    for (std::size_t k = 0; k < states; ++k) {
+      span.states[k].expect("state", {n}, span.states[k].dtype());
     }
   }
 }
 
-Cost cost(const Sgd& op) {
-  const double elements = elements_of(op.spans);
-  const double arrays = op.momentum != 0 ? 5 : 3;
-  return {.flops = 6 * elements, .bytes = arrays * sizeof(float) * elements};
+void check_control(ConstTensor control, std::int64_t rates) {
+  control.expect("control", {kDecisions + rates}, DType::kF32);
 }
 
-void check(const SquaredNorm& op) {
-  DURE_CHECK(op.sums.size() == op.spans.size(),
-             op.spans.size(),
-             " tensors want as many sums, not ",
-             op.sums.size());
-  for (const ConstTensor& span : op.spans) {
-    span.expect("span", span.shape(), DType::kF32);
+double update_bytes(std::span<const UpdateSpan> spans, std::size_t states) {
+  std::size_t bytes = 0;
+  for (const UpdateSpan& span : spans) {
+    bytes += span.gradient.size_bytes() + 2 * span.master.size_bytes();
+    if (span.weight.bytes() != span.master.bytes()) {
+      bytes += span.weight.size_bytes();
+    }
+    for (std::size_t k = 0; k < states; ++k) {
+      bytes += 2 * span.states[k].size_bytes();
+    }
   }
+  return static_cast<double>(bytes);
 }
 
-Cost cost(const SquaredNorm& op) {
-  double elements = 0;
-  for (const ConstTensor& span : op.spans) {
-    elements += static_cast<double>(span.elements());
+double elements_of(std::span<const UpdateSpan> spans) {
+  std::int64_t elements = 0;
+  for (const UpdateSpan& span : spans) {
+    elements += span.gradient.elements();
   }
-  return {.flops = 2 * elements, .bytes = sizeof(float) * elements};
+  return static_cast<double>(elements);
 }
 
 }  // namespace dure::kernels

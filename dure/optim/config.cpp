@@ -1,15 +1,16 @@
 #include "dure/optim/config.h"
 
+#include <fmt/format.h>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
+#include "dure/optim/optimizer.h"
 
 namespace dure::optim {
 namespace {
-
-constexpr Choice<OptimizerKind> kOptimizers[] = {
-    {"adamw", OptimizerKind::kAdamW},
-    {"sgd", OptimizerKind::kSgd},
-};
 
 constexpr Choice<Warmup> kWarmups[] = {
     {"linear", Warmup::kLinear},
@@ -35,6 +36,39 @@ constexpr Choice<WsdShape> kWsdShapes[] = {
     {"exponential", WsdShape::kExponential},
     {"square-root", WsdShape::kSquareRoot},
 };
+
+std::vector<Choice<const OptimizerRow*>> choices() {
+  std::vector<Choice<const OptimizerRow*>> all;
+  for (const OptimizerRow* row : optimizers()) {
+    all.push_back({row->name, row});
+  }
+  return all;
+}
+
+// Of a number that the optimizer's row gives: "... ; auto: 0.95 for adamw".
+std::string meaning_of(const std::string& meaning,
+                       std::optional<double> OptimizerDefaults::*number) {
+  std::string rows;
+  for (const OptimizerRow* row : optimizers()) {
+    if (const auto value = row->defaults.*number) {
+      rows += concat(rows.empty() ? "" : ", ",
+                     fmt::format("{}", *value),
+                     " for ",
+                     row->name);
+    }
+  }
+  return concat(meaning, "; auto: ", rows, ".");
+}
+
+// Of an optimizer that does not read it, the first one's.
+void resolve_number(double& value,
+                    std::optional<double> OptimizerDefaults::*number,
+                    const OptimizerRow& row) {
+  if (value == kAutomatic) {
+    const auto own = row.defaults.*number;
+    value = own.value_or((optimizers()[0]->defaults.*number).value());
+  }
+}
 
 void visit_schedule(Fields& fields, OptimizerConfig& c) {
   fields.number("learning_rate",
@@ -74,20 +108,24 @@ void visit_schedule(Fields& fields, OptimizerConfig& c) {
 
 void visit(Fields& fields, OptimizerConfig& c) {
   fields.section("optimizer", "How weights are updated, and how fast.");
-  fields.choice("name", c.name, "The update rule.", kOptimizers);
+  static const auto kChoices = choices();
+  fields.choice("name", c.name, "The update rule.", std::span(kChoices));
   visit_schedule(fields, c);
-  fields.number("beta1",
-                c.beta1,
-                "AdamW: decay of the mean of gradients.",
-                {.most = 1, .high = End::kExcluded});
+  fields.number(
+      "beta1",
+      c.beta1,
+      meaning_of("Decay of the mean of gradients", &OptimizerDefaults::beta1),
+      {.most = 1, .high = End::kExcluded, .automatic = kAutomatic});
   fields.number("beta2",
                 c.beta2,
-                "AdamW: decay of the mean of squared gradients.",
-                {.most = 1, .high = End::kExcluded});
+                meaning_of("Decay of the mean of squared gradients",
+                           &OptimizerDefaults::beta2),
+                {.most = 1, .high = End::kExcluded, .automatic = kAutomatic});
   fields.number("epsilon",
                 c.epsilon,
-                "AdamW: added to the root of the mean square.",
-                {.low = End::kExcluded});
+                meaning_of("Added to the root of the mean square",
+                           &OptimizerDefaults::epsilon),
+                {.low = End::kExcluded, .automatic = kAutomatic});
   fields.number("momentum",
                 c.momentum,
                 "SGD: decay of the sum of gradients; 0: none is kept.",
@@ -98,6 +136,15 @@ void visit(Fields& fields, OptimizerConfig& c) {
   fields.number("clip_gradient",
                 c.clip_gradient,
                 "Gradients are scaled down to this global norm; 0: never.");
+}
+
+void resolve(OptimizerConfig& c, std::int64_t steps) {
+  resolve_number(c.beta1, &OptimizerDefaults::beta1, *c.name);
+  resolve_number(c.beta2, &OptimizerDefaults::beta2, *c.name);
+  resolve_number(c.epsilon, &OptimizerDefaults::epsilon, *c.name);
+  if (c.decay_steps == 0) {
+    c.decay_steps = steps;
+  }
 }
 
 void validate(const OptimizerConfig& c) {
@@ -117,14 +164,6 @@ void validate(const OptimizerConfig& c) {
                             ", got ",
                             c.warmup_steps));
   }
-}
-
-std::int64_t state_bytes_per_parameter(const OptimizerConfig& config) {
-  constexpr std::int64_t kF32 = sizeof(float);
-  if (config.name == OptimizerKind::kSgd) {
-    return config.momentum > 0 ? kF32 : 0;
-  }
-  return 2 * kF32;
 }
 
 }  // namespace dure::optim

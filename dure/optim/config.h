@@ -3,13 +3,13 @@
 
 #include <cstdint>
 
+#include "dure/optim/adamw.h"
+
 namespace dure {
 class Fields;
 }  // namespace dure
 
 namespace dure::optim {
-
-enum class OptimizerKind : std::uint8_t { kAdamW, kSgd };
 
 // How the learning rate begins: see schedule.h for the formulas.
 enum class Warmup : std::uint8_t { kLinear, kLog };
@@ -35,8 +35,11 @@ enum class WsdShape : std::uint8_t {
   kSquareRoot,
 };
 
+// Of a number that the optimizer's row gives, before resolve().
+inline constexpr double kAutomatic = -1;
+
 struct OptimizerConfig {
-  OptimizerKind name = OptimizerKind::kAdamW;
+  const OptimizerRow* name = &kAdamW;
   double learning_rate = 3e-4;
   double minimum_learning_rate = 0;
   std::int64_t warmup_steps = 0;
@@ -46,9 +49,9 @@ struct OptimizerConfig {
   DecayTo decay_to = DecayTo::kMinimum;
   double wsd_share = 0.1;
   WsdShape wsd_shape = WsdShape::kLinear;
-  double beta1 = 0.9;
-  double beta2 = 0.95;
-  double epsilon = 1e-8;
+  double beta1 = kAutomatic;
+  double beta2 = kAutomatic;
+  double epsilon = kAutomatic;
   double momentum = 0.9;
   double weight_decay = 0.1;
   double clip_gradient = 1;
@@ -58,11 +61,11 @@ struct OptimizerConfig {
 
 void visit(Fields& fields, OptimizerConfig& config);
 
+// Fills in what is automatic, for a run of so many steps.
+void resolve(OptimizerConfig& config, std::int64_t steps);
+
 // Throws UsageError for values that do not go together. The config must be
 // resolved.
 void validate(const OptimizerConfig& config);
-
-// Bytes of state a parameter of f32: 8 for AdamW, 4 or 0 for SGD.
-std::int64_t state_bytes_per_parameter(const OptimizerConfig& config);
 
 }  // namespace dure::optim

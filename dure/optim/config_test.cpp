@@ -1,8 +1,13 @@
 #include "dure/optim/config.h"
 
+#include <set>
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
+#include "dure/optim/optimizer.h"
+#include "dure/optim/sgd.h"
 
 namespace dure::optim {
 namespace {
@@ -24,10 +29,36 @@ TEST(OptimizerConfig, RefusesWarmupThatOutlastsTheDecay) {
 
 TEST(OptimizerConfig, KnowsTheBytesOfItsStates) {
   EXPECT_EQ(state_bytes_per_parameter({}), 8);  // two f32 means
-  OptimizerConfig sgd{.name = OptimizerKind::kSgd, .momentum = 0.9};
+  OptimizerConfig sgd{.name = &kSgd, .momentum = 0.9};
   EXPECT_EQ(state_bytes_per_parameter(sgd), 4);
   sgd.momentum = 0;
   EXPECT_EQ(state_bytes_per_parameter(sgd), 0);
+}
+
+TEST(OptimizerConfig, TakesWhatItsRowGives) {
+  OptimizerConfig config;
+  resolve(config, 70);
+  EXPECT_EQ(config.beta1, 0.9);
+  EXPECT_EQ(config.beta2, 0.95);
+  EXPECT_EQ(config.epsilon, 1e-8);
+  EXPECT_EQ(config.decay_steps, 70);
+  config.beta2 = 0.5;
+  resolve(config, 70);
+  EXPECT_EQ(config.beta2, 0.5);
+}
+
+// What reads a row reads all of it.
+TEST(Optimizers, AreRowsWithNamesOfTheirOwn) {
+  std::set<std::string> names;
+  for (const OptimizerRow* row : optimizers()) {
+    SCOPED_TRACE(row->name);
+    EXPECT_TRUE(names.insert(row->name).second);
+    EXPECT_EQ(&optimizer(row->name), row);
+    EXPECT_LE(row->states({.name = row}).size(), kernels::kMostStates);
+    EXPECT_GE(row->rates, 1);
+    EXPECT_NE(row->launch, nullptr);
+  }
+  EXPECT_THROW(optimizer("none"), Error);
 }
 
 }  // namespace

@@ -1,64 +1,84 @@
-// Optimizers, on flat tensors: they know no shapes and no parallelism.
+// An optimizer is a row: what it keeps of a weight, what it wants of gradients
+// and buckets, and what it launches. Whoever has to know which optimizer there
+// is reads the row; docs/adding.md says how one is added.
+//
+// Optimizers work on flat spans of what a rank owns: they know no shapes and no
+// parallelism.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "dure/optim/config.h"
-#include "dure/tensor/arena.h"
+#include "dure/kernels/update.h"
 #include "dure/tensor/stream.h"
 
 namespace dure::optim {
 
-// What is to be optimized: one weight, or a part of one.
-struct Target {
-  std::string name;
-  Tensor weight;
-  ConstTensor gradient;  // as weight
-  // Of a part, flat: where in the whole weight, row-major, it begins. A weight
-  // may be several targets, a part each.
-  std::int64_t offset = 0;
-  bool decays = false;  // under weight decay
+struct OptimizerConfig;
+
+// What "auto" stands for in [optimizer], of the numbers that it reads.
+struct OptimizerDefaults {
+  std::optional<double> beta1 = {};
+  std::optional<double> beta2 = {};
+  std::optional<double> epsilon = {};
 };
 
-// A tensor of the optimizer's own, "WEIGHT.momentum" and the like: what a
-// checkpoint keeps.
-struct State {
-  std::string name;
-  Tensor tensor;            // as the target's weight
-  std::int64_t offset = 0;  // as the target's
+// Sums over whole weights, between the two launches of an update: of the
+// squares of a weight, and of those of what it is to move by.
+inline constexpr std::int64_t kWeightSums = 2;
+
+// An update of some spans.
+struct Update {
+  std::span<const kernels::UpdateSpan> spans;
+  ConstTensor control;  // kernels/update.h
+  // Of a row that measures: by span the weight that it belongs to, and the
+  // sums of all weights, (weights, kWeightSums, kSumDigits) i64.
+  std::span<const std::int32_t> weights = {};
+  Tensor sums = {};
 };
 
-class Optimizer {
- public:
-  virtual ~Optimizer() = default;
+struct OptimizerRow {
+  const char* name;      // optimizer.name, and what checkpoints call it
+  const char* citation;  // for people
+  OptimizerDefaults defaults;
 
-  // Updates every weight from its gradient times grad_scale.
-  virtual void step(Stream& stream,
-                    double learning_rate,
-                    double grad_scale) = 0;
+  // What its states are called, by the ends of their names in checkpoints. They
+  // are f32, one element for each of the weight's, start at 0, and are the same
+  // on all ranks that own the same part.
+  std::vector<std::string> (*states)(const OptimizerConfig& config);
 
-  virtual std::span<const State> states() const = 0;
+  // How many rates an update reads (kernels/update.h), and those of an update
+  // of this number, the first being 1, at a learning rate.
+  std::int64_t rates;
+  void (*fill_rates)(const OptimizerConfig& config,
+                     std::int64_t update,
+                     double learning_rate,
+                     std::span<float> rates);
 
-  // How many updates have been made: the t of Adam's bias correction.
-  std::int64_t updates() const { return updates_; }
-  void set_updates(std::int64_t updates) { updates_ = updates; }
+  // Updates the spans.
+  void (*launch)(Stream& stream,
+                 const OptimizerConfig& config,
+                 const Update& update);
 
- protected:
-  std::int64_t updates_ = 0;
+  // Of an optimizer that needs sums over whole weights: a first launch, which
+  // adds to them what the spans have, but for spans of weight -1, which others
+  // count. Before `launch` they are added up over the ranks that share the
+  // weights. Null: it needs none.
+  void (*measure)(Stream& stream,
+                  const OptimizerConfig& config,
+                  const Update& update) = nullptr;
 };
 
-// What states make_optimizer() gives a weight, by the ends of their names:
-// "momentum", "variance".
-std::vector<std::string> state_kinds(const OptimizerConfig& config);
+// All there are, the default first.
+std::span<const OptimizerRow* const> optimizers();
 
-// States come from `arena` (Category::kOptimizer) and start at 0.
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
-                                          const std::vector<Target>& targets,
-                                          Arena& arena,
-                                          Stream& stream);
+// The row of this name. Throws Error, naming those there are.
+const OptimizerRow& optimizer(const std::string& name);
+
+// Bytes of state a parameter.
+std::int64_t state_bytes_per_parameter(const OptimizerConfig& config);
 
 }  // namespace dure::optim

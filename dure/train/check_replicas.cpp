@@ -1,6 +1,7 @@
 #include "dure/train/check_replicas.h"
 
 #include <algorithm>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,60 +16,60 @@ namespace {
 
 // Something that is to be the same on so many neighbours of an axis.
 struct Held {
-  int weight;
-  ConstTensor value;
+  parallel::Slice slice;
   int ranks;
 };
 
-// At stage 3 a rank holds its parts alone, which other shard groups keep, too.
-std::vector<parallel::Kept> values_of(const Trainer& trainer,
-                                      const Replica& replica) {
+// At stage 3 a rank holds its parts alone, which other shard groups own, too.
+std::vector<parallel::Slice> slices_of(const Trainer& trainer,
+                                       const Replica& replica) {
   if (trainer.config().parallel.zero == 3) {
-    return replica.store().kept();
+    const auto owned = replica.store().slices();
+    return {owned.begin(), owned.end()};
   }
-  std::vector<parallel::Kept> values;
+  std::vector<parallel::Slice> weights;
   for (const nn::Parameter& parameter : replica.parameters().all()) {
-    values.push_back(
-        {.weight = static_cast<int>(values.size()), .value = parameter.value});
+    weights.push_back({.weight = static_cast<int>(weights.size()),
+                       .elements = parameter.value.elements()});
   }
-  return values;
+  return weights;
 }
 
-std::vector<Held> on_data_ranks(std::span<const parallel::Kept> values,
+std::vector<Held> on_data_ranks(std::span<const parallel::Slice> slices,
                                 const comm::Communicator& ranks) {
   std::vector<Held> held;
-  for (const parallel::Kept& value : values) {
-    held.push_back({value.weight, value.value, ranks.size()});
+  for (const parallel::Slice& slice : slices) {
+    held.push_back({slice, ranks.size()});
   }
   return held;
 }
 
-std::vector<Held> on_tensor_ranks(std::span<const parallel::Kept> values,
+std::vector<Held> on_tensor_ranks(std::span<const parallel::Slice> slices,
                                   const nn::ParameterSet& parameters,
                                   const parallel::TensorAxis& axis) {
   std::vector<Held> held;
   for (const parallel::Alike& alike :
-       find_alike(values, parameters, axis.ranks->size(), axis.rows)) {
-    const parallel::Kept& value = values[alike.kept];
-    held.push_back({value.weight,
-                    value.value.reshaped({value.value.elements()})
-                        .rows(alike.first, alike.count),
-                    alike.ranks});
+       find_alike(slices, parameters, axis.ranks->size(), axis.rows)) {
+    parallel::Slice slice = slices[alike.slice];
+    slice.offset += alike.first;
+    slice.place += alike.first;
+    slice.elements = alike.count;
+    held.push_back({slice, alike.ranks});
   }
   return held;
 }
 
-// A tied embedding, of which the first stage of a pipeline and the last keep
+// A tied embedding, of which the first stage of a pipeline and the last own
 // the same parts: the one looks tokens up, the other makes logits.
-std::vector<Held> on_both_ends(std::span<const parallel::Kept> values,
+std::vector<Held> on_both_ends(std::span<const parallel::Slice> slices,
                                const Replica& replica) {
   std::vector<Held> held;
   for (const model::WeightSpec& spec : model::weights(replica.config())) {
-    for (const parallel::Kept& value : values) {
+    for (const parallel::Slice& slice : slices) {
       const nn::Parameter& here =
-          replica.parameters().all()[static_cast<std::size_t>(value.weight)];
+          replica.parameters().all()[static_cast<std::size_t>(slice.weight)];
       if (here.name == spec.name && here.units.size() < spec.units.size()) {
-        held.push_back({value.weight, value.value, 2});
+        held.push_back({slice, 2});
       }
     }
   }
@@ -79,6 +80,59 @@ std::int64_t hash_of(ConstTensor x) {
   const std::span bytes(static_cast<const std::byte*>(x.bytes()),
                         x.size_bytes());
   return static_cast<std::int64_t>(checkpoint::xxh64(bytes));
+}
+
+// function(i) of what is used by each unit that this rank has, its weights
+// being in place.
+template <typename Function>
+void for_each_in_units(Rank& rank,
+                       const Replica& replica,
+                       const std::vector<Held>& held,
+                       Function&& function) {
+  nn::Context ctx = rank.context(0);
+  ctx.phase = nn::Phase::kEvaluate;
+  const auto first_unit = [&](const Held& one) {
+    const auto weight = static_cast<std::size_t>(one.slice.weight);
+    return replica.parameters().all()[weight].units.front();
+  };
+  std::set<int> units;
+  for (const Held& one : held) {
+    units.insert(first_unit(one));
+  }
+  for (const int unit : units) {
+    replica.parameters().in_unit(ctx, unit, nn::Uses::kValues, [&] {
+      for (std::size_t i = 0; i < held.size(); ++i) {
+        if (first_unit(held[i]) == unit) {
+          function(i);
+        }
+      }
+    });
+  }
+}
+
+std::vector<std::int64_t> hashes_of(Rank& rank,
+                                    Trainer& trainer,
+                                    const std::vector<Held>& held) {
+  Replica& replica = trainer.replica();
+  std::vector<std::int64_t> hashes(held.size());
+  if (trainer.config().parallel.zero == 3) {
+    std::transform(
+        held.begin(), held.end(), hashes.begin(), [&](const Held& one) {
+          const parallel::Acquired acquired = replica.store().acquire(
+              one.slice.bucket, {.weight = parallel::Access::kRead});
+          return hash_of(acquired.shard(one.slice).values);
+        });
+    return hashes;
+  }
+  for_each_in_units(rank, replica, held, [&](std::size_t i) {
+    const parallel::Slice& slice = held[i].slice;
+    const Tensor value = replica.parameters()
+                             .all()[static_cast<std::size_t>(slice.weight)]
+                             .value;
+    hashes[i] = hash_of(
+        value.reshaped({value.elements()}).rows(slice.offset, slice.elements));
+  });
+  return hashes;
 }
 
 // What the ranks of an axis answered: numbers in the world, and hashes by Held,
@@ -155,33 +209,31 @@ std::string differing(const Answers& answers, std::size_t i, int neighbours) {
   return "";
 }
 
-Answers ask(const std::vector<Held>& held,
-            const Rank& rank,
+Answers ask(const Rank& rank,
+            const std::vector<std::int64_t>& hashes,
             comm::Communicator& ranks) {
   std::vector<std::int64_t> mine = {rank.world().rank()};
-  for (const Held& one : held) {
-    mine.push_back(hash_of(one.value));
-  }
+  mine.insert(mine.end(), hashes.begin(), hashes.end());
   std::vector<std::int64_t> all(mine.size() *
                                 static_cast<std::size_t>(ranks.size()));
   ranks.run(comm::AllGather{.y = Tensor(all.data(), Shape{std::ssize(all)}),
                             .x = Tensor(mine.data(), Shape{std::ssize(mine)})});
   Answers answers;
-  answers.hashes.resize(held.size());
+  answers.hashes.resize(hashes.size());
   for (std::size_t at = 0; at < all.size(); at += mine.size()) {
     answers.ranks.push_back(all[at]);
-    for (std::size_t i = 0; i < held.size(); ++i) {
+    for (std::size_t i = 0; i < hashes.size(); ++i) {
       answers.hashes[i].push_back(all[at + 1 + i]);
     }
   }
   return answers;
 }
 
-void compare(const Rank& rank,
+void compare(Rank& rank,
              Trainer& trainer,
              const std::vector<Held>& held,
              comm::Communicator& ranks) {
-  const Answers answers = ask(held, rank, ranks);
+  const Answers answers = ask(rank, hashes_of(rank, trainer, held), ranks);
   for (std::size_t i = 0; i < held.size(); ++i) {
     const std::string differ = differing(answers, i, held[i].ranks);
     DURE_CHECK(
@@ -191,7 +243,7 @@ void compare(const Rank& rank,
         " weight ",
         trainer.replica()
             .parameters()
-            .all()[static_cast<std::size_t>(held[i].weight)]
+            .all()[static_cast<std::size_t>(held[i].slice.weight)]
             .name,
         " is not the same on all ranks of the ",
         ranks.axis(),
@@ -214,14 +266,14 @@ void check_replicas(Rank& rank, Trainer& trainer) {
                                      ? *store.groups().replicate
                                      : *store.groups().exchange;
   const nn::ParameterSet& parameters = trainer.replica().parameters();
-  const auto values = values_of(trainer, trainer.replica());
-  compare(rank, trainer, on_data_ranks(values, replicas), replicas);
+  const auto slices = slices_of(trainer, trainer.replica());
+  compare(rank, trainer, on_data_ranks(slices, replicas), replicas);
   const parallel::TensorAxis axis = rank.tensor();
   compare(
-      rank, trainer, on_tensor_ranks(values, parameters, axis), *axis.ranks);
+      rank, trainer, on_tensor_ranks(slices, parameters, axis), *axis.ranks);
   if (rank.ends() != nullptr) {
     compare(
-        rank, trainer, on_both_ends(values, trainer.replica()), *rank.ends());
+        rank, trainer, on_both_ends(slices, trainer.replica()), *rank.ends());
   }
 }
 

@@ -444,9 +444,7 @@ Config resolve(Config config) {
   }
   config.parallel.first_bucket_mb =
       std::min(config.parallel.first_bucket_mb, config.parallel.bucket_mb);
-  if (config.optimizer.decay_steps == 0) {
-    config.optimizer.decay_steps = config.train.steps;
-  }
+  optim::resolve(config.optimizer, config.train.steps);
   if (config.checkpoint.directory.empty()) {
     config.checkpoint.directory =
         (Path(config.log.directory) / "checkpoints").string();

@@ -14,17 +14,7 @@
 namespace dure::train {
 namespace {
 
-using parallel::Kept;
-
-std::vector<WeightPart> parts_of(const Replica& replica) {
-  std::vector<WeightPart> parts;
-  for (const Kept& kept : replica.store().kept()) {
-    const auto weight = static_cast<std::size_t>(kept.weight);
-    parts.push_back(
-        {replica.parameters().all()[weight].name, kept.offset, kept.value});
-  }
-  return parts;
-}
+using parallel::Access;
 
 void check_finite(const std::string& weight,
                   std::span<const mesh::Stretch> stretches,
@@ -54,29 +44,37 @@ Path find_weights(comm::Communicator& world, const Path& path, const Log& log) {
 void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {
   const mesh::Part part = rank.tensor().part();
   const WeightCuts cuts(replica.config(), part);
-  for (const Kept& kept : replica.store().kept()) {
-    const auto weight = static_cast<std::size_t>(kept.weight);
-    model::initialize(
-        rank.stream,
-        cuts.weight(replica.parameters().all()[weight].name),
-        seed,
-        {.value = kept.value, .part = part, .offset = kept.offset});
-  }
+  for_each_shard(
+      replica.store(),
+      {.master = Access::kWrite},
+      [&](const parallel::Shard& shard) {
+        const auto weight = static_cast<std::size_t>(shard.weight);
+        model::initialize(
+            rank.stream,
+            cuts.weight(replica.parameters().all()[weight].name),
+            seed,
+            {.value = shard.master, .part = part, .offset = shard.offset});
+      });
   replica.store().share();
 }
 
 void load_weights(Rank& rank,
                   Replica& replica,
                   const checkpoint::WeightSource& source) {
-  read_parts(rank.stream,
-             parts_of(replica),
-             WeightCuts(replica.config(), rank.tensor().part()),
-             [&](const std::string& weight,
-                 std::span<const mesh::Stretch> stretches,
-                 std::span<float> out) {
-               source.read_stretches(weight, stretches, out);
-               check_finite(weight, stretches, out);
-             });
+  const WeightCuts cuts(replica.config(), rank.tensor().part());
+  for (int bucket = 0; bucket < replica.store().buckets(); ++bucket) {
+    const parallel::Acquired acquired =
+        replica.store().acquire(bucket, {.master = Access::kWrite});
+    read_parts(rank.stream,
+               weights_in(acquired, replica, bucket),
+               cuts,
+               [&](const std::string& weight,
+                   std::span<const mesh::Stretch> stretches,
+                   std::span<float> out) {
+                 source.read_stretches(weight, stretches, out);
+                 check_finite(weight, stretches, out);
+               });
+  }
   replica.store().share();
 }
 

@@ -23,17 +23,6 @@ std::uint64_t seed_of(const Config& config) {
   return static_cast<std::uint64_t>(config.train.seed);
 }
 
-std::vector<optim::Target> targets_of(const nn::ParameterSet& parameters) {
-  std::vector<optim::Target> targets;
-  for (const nn::Parameter& parameter : parameters.all()) {
-    targets.push_back({.name = parameter.name,
-                       .weight = parameter.value,
-                       .gradient = parameter.gradient,
-                       .decays = parameter.decays});
-  }
-  return targets;
-}
-
 comm::How how(const Config& config,
               Route route,
               const parallel::Travel& travel) {
@@ -123,23 +112,15 @@ void PlannedForm::make_room(const FormStep& step) {
       break;
     case FormAction::kUpdateOnRoot:
       if (is_root()) {
-        make_updater();
+        update_.emplace(rank_, parameters_, config_.optimizer);
       }
       break;
     case FormAction::kUpdate:
-      make_updater();
+      update_.emplace(rank_, parameters_, config_.optimizer);
       break;
     default:
       break;
   }
-}
-
-void PlannedForm::make_updater() {
-  const std::vector<optim::Target> targets = targets_of(parameters_);
-  updater_.emplace(
-      Updater{.optimizer = optim::make_optimizer(
-                  config_.optimizer, targets, rank_.arena, rank_.stream),
-              .norm = optim::GradientNorm(targets)});
 }
 
 float PlannedForm::d_loss() const {
@@ -252,8 +233,8 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
       break;
     case FormAction::kUpdateOnRoot:
     case FormAction::kUpdate:
-      if (updater_) {
-        update();
+      if (update_) {
+        update_->run(loss_sum_);
       }
       break;
     default:
@@ -281,19 +262,6 @@ void PlannedForm::add_losses() {
   for (const float loss : losses) {
     loss_sum_.add(loss);
   }
-}
-
-void PlannedForm::update() {
-  const double norm = updater_->norm.compute(rank_.stream);
-  DURE_CHECK(std::isfinite(norm),
-             "the gradients are not finite (their norm is ",
-             norm,
-             "); lower optimizer.learning_rate");
-  optim::Optimizer& optimizer = *updater_->optimizer;
-  optimizer.step(
-      rank_.stream,
-      optim::learning_rate(optimizer.updates() + 1, config_.optimizer),
-      optim::clip_scale(norm, config_.optimizer.clip_gradient));
 }
 
 }  // namespace dure::train

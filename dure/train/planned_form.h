@@ -6,11 +6,10 @@
 
 #include "dure/base/exact_sum.h"
 #include "dure/model/decoder.h"
-#include "dure/optim/gradient_norm.h"
-#include "dure/optim/optimizer.h"
 #include "dure/parallel/forms/flat_home.h"
 #include "dure/train/form_trainer.h"
 #include "dure/train/micro_batch.h"
+#include "dure/train/whole_update.h"
 
 namespace dure::train {
 
@@ -34,21 +33,13 @@ class PlannedForm final : public FormTrainer {
  private:
   using FormStep = parallel::FormStep;
 
-  // Where weights are updated.
-  struct Updater {
-    std::unique_ptr<optim::Optimizer> optimizer;
-    optim::GradientNorm norm;
-  };
-
   void make_room(const FormStep& step);
-  void make_updater();
 
   void execute(const FormStep& step, const data::Dataset& dataset);
   void communicate(const FormStep& step);
   void compute(const FormStep& step, const data::Dataset& dataset);
   void loss_on_root();
   void add_losses();
-  void update();
 
   bool is_root() const { return rank_.is_first(); }
   float d_loss() const;
@@ -76,7 +67,7 @@ class PlannedForm final : public FormTrainer {
   OwnedTensor targets_;
   OwnedTensor logits_NV_;  // of all ranks on rank 0, elsewhere of its own rows
   OwnedTensor losses_N_;   // of all ranks, on rank 0
-  std::optional<Updater> updater_;
+  std::optional<WholeUpdate> update_;  // where weights are updated
 };
 
 }  // namespace dure::train

@@ -13,6 +13,7 @@
 #include "dure/data/tokenizer/tokenizer.h"
 #include "dure/data/tokenizer/tokenizer_files.h"
 #include "dure/model/weights.h"
+#include "dure/optim/optimizer.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/same_run.h"
 #include "dure/train/tensor_gatherer.h"
@@ -23,6 +24,11 @@ namespace dure::train {
 namespace {
 
 using checkpoint::FileDtype;
+using parallel::Access;
+
+std::vector<std::string> states_of(const Config& config) {
+  return config.optimizer.name->states(config.optimizer);
+}
 
 // Its tensors and its manifest.
 checkpoint::CheckpointContent content_of(const Config& config,
@@ -34,7 +40,7 @@ checkpoint::CheckpointContent content_of(const Config& config,
   content.manifest.seed = config.train.seed;
   for (const model::WeightSpec& spec : model::weights(config.model)) {
     content.model.push_back({spec.name, FileDtype::kF32, spec.logical});
-    for (const std::string& kind : optim::state_kinds(config.optimizer)) {
+    for (const std::string& kind : states_of(config)) {
       content.optimizer.push_back(
           {spec.name + "." + kind, FileDtype::kF32, spec.logical});
     }
@@ -42,13 +48,30 @@ checkpoint::CheckpointContent content_of(const Config& config,
   return content;
 }
 
-// Weights and states.
-std::vector<WeightPart> parts_of(Trainer& trainer) {
-  std::vector<WeightPart> parts = train::parts_of(trainer.targets());
-  const auto states = train::parts_of(trainer.optimizer().states());
-  parts.insert(parts.end(), states.begin(), states.end());
-  return parts;
-}
+// All that the rank owns, while it is saved.
+class Owned {
+ public:
+  explicit Owned(Trainer& trainer) {
+    Replica& replica = trainer.replica();
+    for (int bucket = 0; bucket < replica.store().buckets(); ++bucket) {
+      acquired_.push_back(replica.store().acquire(
+          bucket, {.master = Access::kRead, .states = Access::kRead}));
+      add(weights_in(acquired_.back(), replica, bucket));
+      add(states_in(
+          acquired_.back(), replica, bucket, states_of(trainer.config())));
+    }
+  }
+
+  std::span<const WeightPart> parts() const { return parts_; }
+
+ private:
+  void add(const std::vector<WeightPart>& parts) {
+    parts_.insert(parts_.end(), parts.begin(), parts.end());
+  }
+
+  std::vector<parallel::Acquired> acquired_;
+  std::vector<WeightPart> parts_;
+};
 
 // As manifest.json has sums.
 std::string hash_of(const std::map<std::string, std::string>& settings) {
@@ -77,17 +100,22 @@ void load_states(Rank& rank,
                  Trainer& trainer,
                  const checkpoint::SafetensorsFile& file) {
   const WeightCuts cuts(trainer.config().model, rank.tensor().part());
-  read_parts(rank.stream,
-             train::parts_of(trainer.optimizer().states()),
-             cuts,
-             [&](const std::string& state,
-                 std::span<const mesh::Stretch> stretches,
-                 std::span<float> out) {
-               checkpoint::expect_tensor(file.at(state),
-                                         cuts.weight(state).logical,
-                                         file.path().string());
-               checkpoint::read_stretches(file, state, stretches, out);
-             });
+  Replica& replica = trainer.replica();
+  for (int bucket = 0; bucket < replica.store().buckets(); ++bucket) {
+    const parallel::Acquired acquired =
+        replica.store().acquire(bucket, {.states = Access::kWrite});
+    read_parts(
+        rank.stream,
+        states_in(acquired, replica, bucket, states_of(trainer.config())),
+        cuts,
+        [&](const std::string& state,
+            std::span<const mesh::Stretch> stretches,
+            std::span<float> out) {
+          checkpoint::expect_tensor(
+              file.at(state), cuts.weight(state).logical, file.path().string());
+          checkpoint::read_stretches(file, state, stretches, out);
+        });
+  }
 }
 
 }  // namespace
@@ -117,10 +145,10 @@ void save_trainer(Rank& rank,
   const comm::Activity saving(ranks,
                               concat("saving ", folder.filename().string()));
   const WeightCuts cuts(config.model, rank.tensor().part());
-  const std::vector<WeightPart> parts = parts_of(trainer);
+  const Owned owned(trainer);
   save_parts(folder,
              plan_of(config, trainer.position(), documents),
-             {.cuts = cuts, .parts = parts},
+             {.cuts = cuts, .parts = owned.parts()},
              ranks,
              rank.arena);
   if (ranks.rank() == 0 && config.checkpoint.keep > 0) {

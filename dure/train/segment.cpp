@@ -14,14 +14,16 @@ Segment plan_segment(const Pipeline& pipeline,
   parallel::ScheduleOptions options = schedule_of(pipeline, micro_batches);
   options.micro_batches *= steps;
   Segment segment{.program = program_of(options, rank),
-                  .versions = weights_read(options, rank),
+                  .versions = parallel::is_synchronous(options.kind)
+                                  ? std::vector<int>()
+                                  : weights_read(options, rank),
                   .visits = {}};
   const Program& all = segment.program;
   for (auto first = all.begin(); first != all.end();) {
     auto last = std::find_if(first, all.end(), [](const auto& action) {
       return action.pass == Pass::kUpdate;
     });
-    ++last;  // a program ends with an update
+    last += last != all.end() ? 1 : 0;
     segment.visits.push_back(visits_of({first, last}, pipeline, rank));
     first = last;
   }

@@ -1,10 +1,11 @@
-// Steps that a schedule without a flush runs as one program.
+// Steps that a schedule runs as one program.
 //
-// The stages of such a pipeline are at different steps at any time; weights are
-// of one step again where it runs empty. A segment is the steps from one such
-// point to the next: its program is of all their micro-batches, with an update
-// after those of each. Every segment begins as a run does, with no
-// micro-batches under way (docs/pipeline.md).
+// With a flush, a segment is one step: its program leaves the pipeline empty,
+// and then all ranks update together. Without one, the stages of a pipeline are
+// at different steps at any time; weights are of one step again where it runs
+// empty. A segment is the steps from one such point to the next: its program is
+// of all their micro-batches, with an update after those of each. Every segment
+// begins as a run does, with no micro-batches under way (docs/pipeline.md).
 #pragma once
 
 #include <cstdint>
@@ -18,13 +19,14 @@ namespace dure::train {
 
 struct Segment {
   parallel::Program program;
-  std::vector<int> versions;  // of the weights, by micro-batch
+  // Of the weights, by micro-batch; empty where there is one version.
+  std::vector<int> versions;
   // By step: of the actions up to its update, from the one before.
   std::vector<std::vector<nn::Visit>> visits;
 };
 
 // What a rank of the pipe axis does in so many steps, of so many micro-batches
-// each, of a schedule that is not synchronous.
+// each; one step, where the schedule has a flush.
 Segment plan_segment(const Pipeline& pipeline,
                      int rank,
                      int micro_batches,

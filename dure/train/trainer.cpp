@@ -1,11 +1,11 @@
 #include "dure/train/trainer.h"
 
-#include <algorithm>
 #include <cmath>
 #include <string>
-#include <unordered_map>
+#include <utility>
 
 #include "dure/base/check.h"
+#include "dure/kernels/transfer.h"
 #include "dure/model/weights.h"
 #include "dure/optim/schedule.h"
 #include "dure/train/combine.h"
@@ -20,43 +20,10 @@ std::uint64_t seed_of(const Config& config) {
   return static_cast<std::uint64_t>(config.train.seed);
 }
 
-std::vector<optim::Target> targets_of(const Replica& replica,
-                                      std::span<const parallel::Kept> pieces) {
-  std::vector<optim::Target> targets;
-  for (const parallel::Kept& kept : pieces) {
-    const nn::Parameter& parameter =
-        replica.parameters().all()[static_cast<std::size_t>(kept.weight)];
-    targets.push_back({.name = parameter.name,
-                       .weight = kept.value,
-                       .gradient = kept.gradient,
-                       .offset = kept.offset,
-                       .decays = parameter.decays});
-  }
-  return targets;
-}
-
-// Of what a rank keeps, what it counts in a sum over all ranks. A tied weight
-// is counted by its embedding's stage.
-std::vector<parallel::Kept> counted_once(const Replica& replica,
-                                         std::span<const parallel::Alike> alike,
-                                         mesh::Part part) {
-  std::vector<parallel::Kept> kept =
-      counted(replica.store().kept(), alike, part);
-  std::erase_if(kept, [&](const parallel::Kept& one) {
-    return replica.is_copy(
-        replica.parameters().all()[static_cast<std::size_t>(one.weight)]);
-  });
-  return kept;
-}
-
-// Where each weight is in the model's table.
-std::unordered_map<std::string, std::int64_t> places_of(
-    const model::ModelConfig& config) {
-  std::unordered_map<std::string, std::int64_t> places;
-  for (const model::WeightSpec& spec : model::weights(config)) {
-    places.emplace(spec.name, std::ssize(places));
-  }
-  return places;
+Updater::Reach reach_of(const Config& config) {
+  return parallel::is_synchronous(config.parallel.schedule)
+             ? Updater::Reach::kJoint
+             : Updater::Reach::kLocal;
 }
 
 }  // namespace
@@ -64,22 +31,14 @@ std::unordered_map<std::string, std::int64_t> places_of(
 Trainer::Trainer(Rank& rank, const Config& config)
     : rank_(rank),
       config_(config),
+      reach_(reach_of(config)),
       replica_(rank,
                config.model,
                seed_of(config),
                Purpose::kTrain,
                store_options(config.parallel),
                pipeline_of(config)),
-      targets_(targets_of(replica_, replica_.store().kept())),
-      optimizer_(optim::make_optimizer(
-          config.optimizer, targets_, rank.arena, rank.stream)),
-      alike_(find_alike(replica_.store().kept(),
-                        replica_.parameters(),
-                        rank.tensor().ranks->size(),
-                        rank.tensor().rows)),
-      alike_sums_(rank.tensor(), replica_.store().kept(), alike_),
-      counted_(counted_once(replica_, alike_, rank.tensor().part())),
-      gradient_norm_(targets_of(replica_, counted_)),
+      updater_(rank, replica_, config, reach_),
       stages_(rank, replica_, config),
       executor_({.stream = &rank.stream,
                  .arena = &rank.arena,
@@ -87,29 +46,24 @@ Trainer::Trainer(Rank& rank, const Config& config)
                  .tensor = rank.tensor()},
                 replica_.pipeline().schedule,
                 config.model.hidden) {
-  const auto places = places_of(config.model);
-  for (const parallel::Kept& kept : counted_) {
-    weight_places_.push_back(places.at(gradient_name(kept)));
-  }
   draw_weights(rank, replica_, seed_of(config));
 }
 
 void Trainer::set_position(const Position& position) {
   position_ = position;
-  optimizer_->set_updates(position.updates);
+  updater_.set_updates(position.updates);
 }
 
-const Trainer::StepPlan& Trainer::plan_of(std::int64_t micro_batches) {
-  if (plan_.micro_batches != micro_batches) {
-    const int rank = rank_.pipe().rank();
-    const Pipeline& pipeline = replica_.pipeline();
-    plan_ = {.micro_batches = micro_batches,
-             .program = program_of(
-                 schedule_of(pipeline, static_cast<int>(micro_batches)), rank),
-             .visits = {}};
-    plan_.visits = visits_of(plan_.program, pipeline, rank);
+const Segment& Trainer::segment_of(std::int64_t micro_batches, int steps) {
+  if (segment_micro_batches_ != micro_batches ||
+      std::ssize(segment_.visits) != steps) {
+    segment_micro_batches_ = micro_batches;
+    segment_ = plan_segment(replica_.pipeline(),
+                            rank_.pipe().rank(),
+                            static_cast<int>(micro_batches),
+                            steps);
   }
-  return plan_;
+  return segment_;
 }
 
 data::BatchLayout Trainer::layout_of(std::int64_t global_batch) const {
@@ -121,104 +75,161 @@ data::BatchLayout Trainer::layout_of(std::int64_t global_batch) const {
   return layout;
 }
 
-TrainingStages::Batch Trainer::batch_of(const data::Dataset& dataset,
-                                        const data::BatchLayout& layout) const {
-  const std::int64_t tokens = layout.global_batch * config_.data.sequence;
-  return {.dataset = &dataset,
-          .layout = layout,
-          .consumed = position_.consumed,
-          .d_loss = static_cast<float>(1 / static_cast<double>(tokens))};
+Position Trainer::begun_position() const {
+  Position position = position_;
+  for (const std::unique_ptr<Begun>& begun : begun_) {
+    const std::int64_t steps = begun->record.steps();
+    position.step += steps;
+    position.consumed += steps * begun->global_batch;
+  }
+  return position;
 }
 
-double Trainer::accumulate(const data::Dataset& dataset,
-                           std::int64_t global_batch) {
-  const data::BatchLayout layout = layout_of(global_batch);
-  const StepPlan& plan = plan_of(layout.micro_steps());
+StepResult Trainer::step(const data::Dataset& dataset) {
+  begin(dataset);
+  return end().front();
+}
+
+std::vector<StepResult> Trainer::steps(const data::Dataset& dataset,
+                                       int count) {
+  const int at_once = reach_ == Updater::Reach::kJoint ? 1 : count;
+  std::vector<StepResult> results;
+  for (int done = 0; done < count; done += at_once) {
+    begin(dataset, at_once);
+    const auto some = end();
+    results.insert(results.end(), some.begin(), some.end());
+  }
+  return results;
+}
+
+void Trainer::begin(const data::Dataset& dataset, int count) {
+  const Position before = begun_position();
+  if (ended_.empty()) {
+    ended_.push_back(std::make_unique<Begun>());
+  }
+  Begun& begun = *begun_.emplace_back(std::move(ended_.back()));
+  ended_.pop_back();
+  begun.global_batch = global_batch_after(before.consumed, config_.train);
+  updater_.begin(
+      begun.record, count, position_.updates, before.step - position_.step);
+  launch(begun, dataset, before.consumed);
+}
+
+// Updates that are not in the program come after it: all ranks are there.
+void Trainer::launch(Begun& begun,
+                     const data::Dataset& dataset,
+                     std::int64_t consumed) {
+  const data::BatchLayout layout = layout_of(begun.global_batch);
+  const auto steps = static_cast<int>(begun.record.steps());
+  const Segment& segment = segment_of(layout.micro_steps(), steps);
   parallel::ParameterStore& store = replica_.store();
-  store.begin_step(plan.visits);
-  stages_.begin(batch_of(dataset, layout));
-  executor_.run(plan.program, stages_);
-  store.finish_gradients();
-  alike_sums_.run();
-  const ExactSum here = sum_over(rank_.data(), stages_.loss_sum());
-  return sum_over(rank_.pipe(), here).value() /
-         static_cast<double>(global_batch * config_.data.sequence);
-}
-
-double Trainer::global_norm() {
-  gradient_norm_.compute(rank_.stream);
-  // Ranks of other shard groups keep the same.
-  const ExactSum shard =
-      sum_over(*replica_.store().groups().shard, gradient_norm_.total());
-  return optim::norm_of(
-      sum_over(rank_.pipe(), sum_over(*rank_.tensor().ranks, shard)));
-}
-
-std::optional<std::string> Trainer::find_nonfinite(double loss) const {
-  const std::optional<std::size_t> target = gradient_norm_.first_nonfinite();
-  const std::optional<std::int64_t> weight = least_over(
-      rank_.world(),
-      target ? std::optional(weight_places_[*target]) : std::nullopt);
-  if (weight) {
-    return "the gradient of " +
-           model::weights(config_.model)[static_cast<std::size_t>(*weight)]
-               .name;
+  std::int64_t updated = 0;
+  const auto update = [&](int last_micro_batch) {
+    load_loss(begun.record, updated);
+    updater_.update(begun.record, updated, last_micro_batch);
+    if (++updated < steps) {
+      store.begin_step(segment.visits[static_cast<std::size_t>(updated)]);
+    }
+  };
+  store.begin_overlap(segment.versions);
+  store.begin_step(segment.visits.front());
+  stages_.begin(
+      {.dataset = &dataset,
+       .layout = layout,
+       .consumed = consumed,
+       .d_loss = static_cast<float>(1 / static_cast<double>(tokens_of(begun))),
+       .update = [&update](int micro_batch) { update(micro_batch); }});
+  executor_.run(segment.program, stages_);
+  if (updated < steps) {
+    update(static_cast<int>(layout.micro_steps()) - 1);
   }
-  if (!std::isfinite(loss)) {
-    return "the loss";
+  updater_.read(begun.record);
+}
+
+void Trainer::load_loss(UpdateRecord& record, std::int64_t step) {
+  ExactSum sum = stages_.loss_sum();
+  kernels::launch(rank_.stream,
+                  kernels::Upload{.y = record.loss(step),
+                                  .host = std::as_bytes(sum.digits())});
+}
+
+std::span<const StepResult> Trainer::end() {
+  const Begun& begun = *begun_.front();
+  results_.clear();
+  for (std::int64_t step = 0; step < begun.record.steps(); ++step) {
+    results_.push_back(result_of(begun, step));
+    const bool is_made = begun.record.is_made(step);
+    if (!is_made) {
+      leave_out(begun, step, results_.back());
+    }
+    position_ = {.step = position_.step + 1,
+                 .updates = position_.updates + (is_made ? 1 : 0),
+                 .consumed = position_.consumed + begun.global_batch};
   }
-  return std::nullopt;
+  ended_.push_back(std::move(begun_.front()));
+  begun_.erase(begun_.begin());
+  return results_;
 }
 
-const std::string& Trainer::gradient_name(const parallel::Kept& kept) const {
-  return replica_.parameters()
-      .all()[static_cast<std::size_t>(kept.weight)]
-      .name;
+StepResult Trainer::result_of(const Begun& begun, std::int64_t step) const {
+  const std::int64_t tokens = tokens_of(begun);
+  return {.step = position_.step + 1,
+          .loss = begun.record.host_loss(step).value() /
+                  static_cast<double>(tokens),
+          .learning_rate =
+              optim::learning_rate(position_.updates + 1, config_.optimizer),
+          .grad_norm = std::sqrt(begun.record.host_squares(step).value()),
+          .tokens = tokens};
 }
 
-void Trainer::stop_or_skip(StepResult& result) {
+// All ranks come here together, but for updates that each decides for itself.
+void Trainer::leave_out(const Begun& begun,
+                        std::int64_t step,
+                        StepResult& result) {
+  if (reach_ == Updater::Reach::kLocal) {
+    lose(begun, step, result);
+  }
+  const std::optional<std::int64_t> weight =
+      least_over(rank_.world(), updater_.nonfinite(begun.record, step));
+  result.skipped =
+      weight ? "the gradient of " + name_of_weight(*weight) : "the loss";
   if (config_.train.on_nonfinite == OnNonfinite::kStop) {
+    const double loss = result.loss;
+    begun_.clear();  // none of them has changed anything
     throw NotFinite(
         concat("step ",
                result.step,
                ": ",
                *result.skipped,
                " is not finite (loss ",
-               result.loss,
+               loss,
                "), and the weights were left as they were before it; lower "
                "optimizer.learning_rate, lengthen optimizer.warmup_steps, or "
                "set train.on_nonfinite = \"skip\" to leave such batches out"));
   }
 }
 
-StepResult Trainer::step(const data::Dataset& dataset) {
-  if (!parallel::is_synchronous(config_.parallel.schedule)) {
-    return steps(dataset, 1).front();
-  }
-  const std::int64_t global_batch =
-      global_batch_after(position_.consumed, config_.train);
-  StepResult result = {.step = position_.step + 1,
-                       .tokens = global_batch * config_.data.sequence};
-  result.loss = accumulate(dataset, global_batch);
-  result.grad_norm = global_norm();
-  result.learning_rate =
-      optim::learning_rate(position_.updates + 1, config_.optimizer);
-  result.skipped = find_nonfinite(result.loss);
-  if (result.skipped) {
-    stop_or_skip(result);
-  } else {
-    updating_ = true;
-    optimizer_->step(
-        rank_.stream,
-        result.learning_rate,
-        optim::clip_scale(result.grad_norm, config_.optimizer.clip_gradient));
-    replica_.store().publish();
-    updating_ = false;
-  }
-  position_ = {.step = result.step,
-               .updates = optimizer_->updates(),
-               .consumed = position_.consumed + global_batch};
-  return result;
+// Of a segment: other stages may have gone on.
+void Trainer::lose(const Begun& begun,
+                   std::int64_t step,
+                   const StepResult& result) const {
+  const auto weight = updater_.nonfinite(begun.record, step);
+  DURE_CHECK(false,
+             "step ",
+             result.step,
+             ": ",
+             weight ? "the gradient of " + name_of_weight(*weight)
+                    : std::string("the loss"),
+             " is not finite, on stage ",
+             rank_.pipe().rank(),
+             ". Other stages may be past this step, so the weights of this run "
+             "are lost from the last checkpoint on: lower "
+             "optimizer.learning_rate, or lengthen optimizer.warmup_steps, and "
+             "go on from there with --resume");
+}
+
+std::string Trainer::name_of_weight(std::int64_t place) const {
+  return model::weights(config_.model)[static_cast<std::size_t>(place)].name;
 }
 
 std::optional<double> Trainer::evaluate(const data::Dataset& dataset,

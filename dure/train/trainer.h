@@ -12,13 +12,12 @@
 #include "dure/base/check.h"
 #include "dure/data/batch_position.h"
 #include "dure/data/dataset.h"
-#include "dure/optim/gradient_norm.h"
-#include "dure/optim/optimizer.h"
 #include "dure/parallel/pipeline/executor.h"
-#include "dure/parallel/zero/alike.h"
 #include "dure/train/config.h"
 #include "dure/train/replica.h"
+#include "dure/train/segment.h"
 #include "dure/train/training_stages.h"
+#include "dure/train/updater.h"
 
 namespace dure::train {
 
@@ -69,66 +68,67 @@ class Trainer {
   // whatever the configuration says.
   std::vector<StepResult> steps(const data::Dataset& dataset, int count);
 
+  // The same in two: what begin() launches, end() waits for, the oldest first.
+  // Nothing of a step depends on whether the host has read how the one before
+  // it ended. `count` is 1 where the schedule has a flush. Results are good
+  // until the next end().
+  void begin(const data::Dataset& dataset, int count = 1);
+  std::span<const StepResult> end();
+
   // The mean loss of the first `samples` of a data set; as evaluate.h has it.
   std::optional<double> evaluate(const data::Dataset& dataset,
                                  std::int64_t samples,
                                  std::function<bool()> is_stopped = nullptr);
 
+  // After the steps that have ended.
   const Position& position() const { return position_; }
 
   // Whether this rank's weights and states are all of position(): not so where
   // an update, or a segment, was thrown out of.
-  bool is_whole() const { return !updating_; }
+  bool is_whole() const { return begun_.empty() && !updater_.is_updating(); }
   void set_position(const Position& position);
 
   Replica& replica() { return replica_; }
   const Config& config() const { return config_; }
-  optim::Optimizer& optimizer() { return *optimizer_; }
-  const std::vector<optim::Target>& targets() const { return targets_; }
 
  private:
-  // What this rank does in a step of so many micro-batches.
-  struct StepPlan {
-    std::int64_t micro_batches = 0;
-    parallel::Program program;
-    std::vector<nn::Visit> visits;
+  // Steps that were launched.
+  struct Begun {
+    std::int64_t global_batch = 0;
+    UpdateRecord record;
   };
 
-  // What one of a segment's steps has come to on this rank.
-  struct StepSums {
-    ExactSum loss;
-    ExactSum squares;  // of gradients
-  };
-
-  const StepPlan& plan_of(std::int64_t micro_batches);
+  const Segment& segment_of(std::int64_t micro_batches, int steps);
   data::BatchLayout layout_of(std::int64_t global_batch) const;
-  TrainingStages::Batch batch_of(const data::Dataset& dataset,
-                                 const data::BatchLayout& layout) const;
-  double accumulate(const data::Dataset& dataset, std::int64_t global_batch);
-  double global_norm();
-  std::optional<std::string> find_nonfinite(double loss) const;
-  const std::string& gradient_name(const parallel::Kept& kept) const;
-  void stop_or_skip(StepResult& result);
-  std::vector<StepSums> run_segment(const data::Dataset& dataset, int count);
-  StepSums update(std::int64_t step, int last_micro_batch);
-  void check_finite(std::int64_t step, const StepSums& sums) const;
-  std::vector<StepResult> results_of(std::span<const StepSums> here);
+  void launch(Begun& begun,
+              const data::Dataset& dataset,
+              std::int64_t consumed);
+  void load_loss(UpdateRecord& record, std::int64_t step);
+  StepResult result_of(const Begun& begun, std::int64_t step) const;
+  void leave_out(const Begun& begun, std::int64_t step, StepResult& result);
+  [[noreturn]] void lose(const Begun& begun,
+                         std::int64_t step,
+                         const StepResult& result) const;
+  std::string name_of_weight(std::int64_t place) const;
+  std::int64_t tokens_of(const Begun& begun) const {
+    return begun.global_batch * config_.data.sequence;
+  }
+  // After all steps that have begun.
+  Position begun_position() const;
 
   Rank& rank_;
   Config config_;
+  Updater::Reach reach_;
   Replica replica_;
-  std::vector<optim::Target> targets_;
-  std::unique_ptr<optim::Optimizer> optimizer_;
-  std::vector<parallel::Alike> alike_;
-  parallel::AlikeSums alike_sums_;
-  std::vector<parallel::Kept> counted_;
-  std::vector<std::int64_t> weight_places_;  // of these in the model's table
-  optim::GradientNorm gradient_norm_;
+  Updater updater_;
   TrainingStages stages_;
   parallel::Executor executor_;
-  StepPlan plan_;
+  Segment segment_;
+  std::int64_t segment_micro_batches_ = 0;
   Position position_;
-  bool updating_ = false;
+  std::vector<std::unique_ptr<Begun>> begun_;  // the oldest first
+  std::vector<std::unique_ptr<Begun>> ended_;  // to be used again
+  std::vector<StepResult> results_;
 };
 
 }  // namespace dure::train

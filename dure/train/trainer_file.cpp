@@ -132,9 +132,8 @@ data::SampleOrder order_of(const TrainerFile& file) {
 TrainerFile trainer_file(const Config& config,
                          const Position& position,
                          std::optional<data::DataIdentity> data) {
-  const bool sgd = config.optimizer.name == optim::OptimizerKind::kSgd;
   return {.position = position,
-          .optimizer = sgd ? "sgd" : "adamw",
+          .optimizer = config.optimizer.name->name,
           .tokenizer = config.data.tokenizer,
           .settings = settings_of(config),
           .data = std::move(data)};

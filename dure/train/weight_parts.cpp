@@ -47,6 +47,13 @@ void upload(Stream& stream,
   }
 }
 
+const std::string& name_of(const Replica& replica,
+                           const parallel::Slice& slice) {
+  return replica.parameters()
+      .all()[static_cast<std::size_t>(slice.weight)]
+      .name;
+}
+
 }  // namespace
 
 WeightCuts::WeightCuts(const model::ModelConfig& config, mesh::Part part)
@@ -74,20 +81,29 @@ mesh::LocalPart WeightCuts::local(std::string_view tensor) const {
   return mesh::LocalPart(spec.shape, spec.sharding, part_);
 }
 
-std::vector<WeightPart> parts_of(std::span<const optim::Target> targets) {
+std::vector<WeightPart> weights_in(const parallel::Acquired& acquired,
+                                   const Replica& replica,
+                                   int bucket) {
   std::vector<WeightPart> parts;
-  parts.reserve(targets.size());
-  for (const optim::Target& target : targets) {
-    parts.push_back({target.name, target.offset, target.weight});
+  for (const parallel::Slice& slice : replica.store().slices(bucket)) {
+    parts.push_back(
+        {name_of(replica, slice), slice.offset, acquired.shard(slice).master});
   }
   return parts;
 }
 
-std::vector<WeightPart> parts_of(std::span<const optim::State> states) {
+std::vector<WeightPart> states_in(const parallel::Acquired& acquired,
+                                  const Replica& replica,
+                                  int bucket,
+                                  std::span<const std::string> states) {
   std::vector<WeightPart> parts;
-  parts.reserve(states.size());
-  for (const optim::State& state : states) {
-    parts.push_back({state.name, state.offset, state.tensor});
+  for (const parallel::Slice& slice : replica.store().slices(bucket)) {
+    const parallel::Shard shard = acquired.shard(slice);
+    for (std::size_t k = 0; k < states.size(); ++k) {
+      parts.push_back({name_of(replica, slice) + "." + states[k],
+                       slice.offset,
+                       shard.states[k]});
+    }
   }
   return parts;
 }

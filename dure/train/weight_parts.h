@@ -11,9 +11,10 @@
 
 #include "dure/mesh/sharding.h"
 #include "dure/model/weights.h"
-#include "dure/optim/optimizer.h"
+#include "dure/parallel/zero/parameter_store.h"
 #include "dure/tensor/stream.h"
 #include "dure/tensor/tensor.h"
+#include "dure/train/replica.h"
 
 namespace dure::train {
 
@@ -46,8 +47,15 @@ struct WeightPart {
   Tensor values;
 };
 
-std::vector<WeightPart> parts_of(std::span<const optim::Target> targets);
-std::vector<WeightPart> parts_of(std::span<const optim::State> states);
+// What a rank owns of weights and of the optimizer's states, by the ends of
+// their names, in one bucket; good as long as the bucket is acquired.
+std::vector<WeightPart> weights_in(const parallel::Acquired& acquired,
+                                   const Replica& replica,
+                                   int bucket);
+std::vector<WeightPart> states_in(const parallel::Acquired& acquired,
+                                  const Replica& replica,
+                                  int bucket,
+                                  std::span<const std::string> states);
 
 // out[s.local + i] = tensor[s.global + i] for each stretch s, in the logical
 // shape: checkpoint::WeightSource::read_stretches() and the like.

@@ -45,15 +45,13 @@ std::vector<Section> sections_alike(const nn::Parameter& parameter,
   return alike;
 }
 
-Tensor flat(Tensor x) {
-  return x.reshaped({x.elements()});
-}
-
-Kept piece_of(const Kept& kept, std::int64_t first, std::int64_t last) {
-  return {.weight = kept.weight,
-          .offset = kept.offset + first,
-          .value = flat(kept.value).rows(first, last - first),
-          .gradient = flat(kept.gradient).rows(first, last - first)};
+// Elements [first, last) of a slice.
+Slice piece_of(const Slice& slice, std::int64_t first, std::int64_t last) {
+  Slice piece = slice;
+  piece.offset += first;
+  piece.place += first;
+  piece.elements = last - first;
+  return piece;
 }
 
 std::vector<std::vector<int>> neighbours(int ranks, int count) {
@@ -69,22 +67,22 @@ std::vector<std::vector<int>> neighbours(int ranks, int count) {
 
 }  // namespace
 
-std::vector<Alike> find_alike(std::span<const Kept> kept,
+std::vector<Alike> find_alike(std::span<const Slice> slices,
                               const nn::ParameterSet& parameters,
                               int tensor_ranks,
                               Rows rows) {
   std::vector<Alike> alike;
-  for (std::size_t k = 0; k < kept.size(); ++k) {
+  for (std::size_t s = 0; s < slices.size(); ++s) {
     const nn::Parameter& parameter =
-        parameters.all()[static_cast<std::size_t>(kept[k].weight)];
-    const std::int64_t begin = kept[k].offset;
-    const std::int64_t end = begin + kept[k].value.elements();
+        parameters.all()[static_cast<std::size_t>(slices[s].weight)];
+    const std::int64_t begin = slices[s].offset;
+    const std::int64_t end = begin + slices[s].elements;
     for (const Section& section :
          sections_alike(parameter, tensor_ranks, rows)) {
       const std::int64_t first = std::max(begin, section.first);
       const std::int64_t last = std::min(end, section.last);
       if (first < last) {
-        alike.push_back({.kept = k,
+        alike.push_back({.slice = s,
                          .first = first - begin,
                          .count = last - first,
                          .ranks = section.ranks,
@@ -95,31 +93,32 @@ std::vector<Alike> find_alike(std::span<const Kept> kept,
   return alike;
 }
 
-std::vector<Kept> counted(std::span<const Kept> kept,
-                          std::span<const Alike> alike,
-                          mesh::Part part) {
-  std::vector<Kept> pieces;
+std::vector<Counted> counted(std::span<const Slice> slices,
+                             std::span<const Alike> alike,
+                             mesh::Part part) {
+  std::vector<Counted> pieces;
   auto next = alike.begin();
-  for (std::size_t k = 0; k < kept.size(); ++k) {
+  for (std::size_t s = 0; s < slices.size(); ++s) {
     std::int64_t at = 0;
-    const auto count_to = [&](std::int64_t end) {
+    const auto add = [&](std::int64_t end, bool here) {
       if (at < end) {
-        pieces.push_back(piece_of(kept[k], at, end));
+        pieces.push_back({piece_of(slices[s], at, end), here});
+        at = end;
       }
     };
-    for (; next != alike.end() && next->kept == k; ++next) {
+    for (; next != alike.end() && next->slice == s; ++next) {
       if (part.index % next->ranks != 0) {
-        count_to(next->first);
-        at = next->first + next->count;
+        add(next->first, true);
+        add(next->first + next->count, false);
       }
     }
-    count_to(kept[k].value.elements());
+    add(slices[s].elements, true);
   }
   return pieces;
 }
 
 AlikeSums::AlikeSums(const TensorAxis& axis,
-                     std::span<const Kept> kept,
+                     std::span<const Slice> slices,
                      std::span<const Alike> alike)
     : stream_(*axis.stream), order_(axis.sums) {
   const int all = axis.ranks->size();
@@ -136,20 +135,23 @@ AlikeSums::AlikeSums(const TensorAxis& axis,
     }
     sums_.push_back(
         {group,
-         flat(kept[range.kept].gradient).rows(range.first, range.count)});
+         piece_of(
+             slices[range.slice], range.first, range.first + range.count)});
   }
 }
 
 AlikeSums::~AlikeSums() = default;
 
-void AlikeSums::run() {
+void AlikeSums::run(ParameterStore& store) {
   for (const Sum& sum : sums_) {
+    const Acquired acquired =
+        store.acquire(sum.slice.bucket, {.gradient = Access::kWrite});
+    const Tensor gradient = acquired.shard(sum.slice).gradient;
     comm::run_traced(
         stream_,
         *sum.ranks,
         "all_reduce gradients held alike",
-        comm::AllReduce{
-            .y = sum.gradient, .x = sum.gradient, .how = {.sums = order_}});
+        comm::AllReduce{.y = gradient, .x = gradient, .how = {.sums = order_}});
   }
 }
 

@@ -1,4 +1,4 @@
-// What several ranks of the tensor axis hold alike, of what a rank keeps: their
+// What several ranks of the tensor axis hold alike, of what a rank owns: their
 // gradients are added up where each has a part of the sum, and they count once
 // in a norm.
 //
@@ -27,9 +27,9 @@ namespace dure::parallel {
 // Whether each rank's gradient is that of the whole batch, or a summand.
 enum class Has : std::uint8_t { kAll, kSummand };
 
-// Elements [first, first + count) of kept[kept].
+// Elements [first, first + count) of slices[slice].
 struct Alike {
-  std::size_t kept = 0;
+  std::size_t slice = 0;
   std::int64_t first = 0;
   std::int64_t count = 0;
   int ranks = 1;  // neighbours that hold them
@@ -37,39 +37,43 @@ struct Alike {
   bool operator==(const Alike&) const = default;
 };
 
-// In the order of `kept`, and ascending within.
-std::vector<Alike> find_alike(std::span<const Kept> kept,
+// In the order of the slices, and ascending within.
+std::vector<Alike> find_alike(std::span<const Slice> slices,
                               const nn::ParameterSet& parameters,
                               int tensor_ranks,
                               Rows rows);
 
-// Pieces of what is kept that this rank counts in a sum over all ranks: what is
-// held alike is counted by the first of those that hold it.
-std::vector<Kept> counted(std::span<const Kept> kept,
-                          std::span<const Alike> alike,
-                          mesh::Part part);
+// Pieces of the slices, in their order: those that this rank counts in a sum
+// over all ranks, and those that the first of the ranks that hold them counts.
+struct Counted {
+  Slice slice;
+  bool here = true;
+};
+std::vector<Counted> counted(std::span<const Slice> slices,
+                             std::span<const Alike> alike,
+                             mesh::Part part);
 
 // Adds the summands up, in place.
 class AlikeSums {
  public:
-  // Collective over the axis. The gradients and the axis outlive this.
+  // Collective over the axis, which outlives this.
   AlikeSums(const TensorAxis& axis,
-            std::span<const Kept> kept,
+            std::span<const Slice> slices,
             std::span<const Alike> alike);
   ~AlikeSums();
 
-  void run();
+  void run(ParameterStore& store);
 
  private:
   struct Sum {
     comm::Communicator* ranks;
-    Tensor gradient;
+    Slice slice;
   };
 
   Stream& stream_;
   comm::SumOrder order_;
   std::vector<std::unique_ptr<comm::Communicator>> groups_;
-  std::vector<Sum> sums_;
+  std::vector<Sum> sums_;  // in the order of the slices
 };
 
 }  // namespace dure::parallel

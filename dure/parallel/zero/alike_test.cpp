@@ -11,8 +11,7 @@ namespace {
 // v rows (16 + 8 + 8 columns of 4), k and v being held by `copies` neighbours.
 struct Set {
   nn::ParameterSet parameters;
-  std::vector<float> memory = std::vector<float>(512);
-  std::vector<Kept> kept;
+  std::vector<Slice> slices;
 
   Set(std::int64_t tensor_ranks, std::int64_t copies) {
     parameters.add("norm", {32}, std::nullopt, false, {0});
@@ -28,51 +27,59 @@ struct Set {
   }
 
   // Elements [offset, offset + n) of a weight.
-  void keep(int weight, std::int64_t offset, std::int64_t n) {
-    const Tensor values(memory.data(), {n});
-    kept.push_back({.weight = weight,
-                    .offset = offset,
-                    .value = values,
-                    .gradient = values});
+  void own(int weight, std::int64_t offset, std::int64_t n) {
+    slices.push_back({.weight = weight, .offset = offset, .elements = n});
   }
 };
 
+std::vector<Slice> counted_here(std::span<const Slice> slices,
+                                std::span<const Alike> alike,
+                                mesh::Part part) {
+  std::vector<Slice> here;
+  for (const Counted& piece : counted(slices, alike, part)) {
+    if (piece.here) {
+      here.push_back(piece.slice);
+    }
+  }
+  return here;
+}
+
 TEST(Alike, IsAllOfAWeightThatIsNotCut) {
   Set set(4, 1);
-  set.keep(0, 0, 32);
-  set.keep(1, 0, 128);
-  EXPECT_EQ(find_alike(set.kept, set.parameters, 4, Rows::kWhole),
-            (std::vector<Alike>{{.kept = 0, .count = 32, .ranks = 4}}));
-  EXPECT_EQ(find_alike(set.kept, set.parameters, 4, Rows::kCut),
+  set.own(0, 0, 32);
+  set.own(1, 0, 128);
+  EXPECT_EQ(find_alike(set.slices, set.parameters, 4, Rows::kWhole),
+            (std::vector<Alike>{{.slice = 0, .count = 32, .ranks = 4}}));
+  EXPECT_EQ(find_alike(set.slices, set.parameters, 4, Rows::kCut),
             (std::vector<Alike>{
-                {.kept = 0, .count = 32, .ranks = 4, .has = Has::kSummand}}));
+                {.slice = 0, .count = 32, .ranks = 4, .has = Has::kSummand}}));
 }
 
 TEST(Alike, IsTheRowsOfAKeyValueHeadOnSeveralRanks) {
   Set set(4, 2);
-  set.keep(1, 0, 128);
-  EXPECT_EQ(find_alike(set.kept, set.parameters, 4, Rows::kWhole),
+  set.own(1, 0, 128);
+  EXPECT_EQ(find_alike(set.slices, set.parameters, 4, Rows::kWhole),
             (std::vector<Alike>{
                 {.first = 64, .count = 32, .ranks = 2, .has = Has::kSummand},
                 {.first = 96, .count = 32, .ranks = 2, .has = Has::kSummand}}));
 }
 
-TEST(Alike, IsCutAsTheKeptPiecesAre) {
+TEST(Alike, IsCutAsTheSlicesAre) {
   Set set(4, 4);
-  set.keep(1, 16, 64);  // the end of q, and half of k
-  set.keep(1, 80, 48);  // the rest
-  EXPECT_EQ(find_alike(set.kept, set.parameters, 4, Rows::kWhole),
-            (std::vector<Alike>{{.kept = 0,
+  set.own(1, 16, 64);  // the end of q, and half of k
+  set.own(1, 80, 48);  // the rest
+  EXPECT_EQ(find_alike(set.slices, set.parameters, 4, Rows::kWhole),
+            (std::vector<Alike>{{.slice = 0,
                                  .first = 48,
                                  .count = 16,
                                  .ranks = 4,
                                  .has = Has::kSummand},
-                                {.kept = 1,
+                                {.slice = 1,
                                  .first = 0,
                                  .count = 16,
                                  .ranks = 4,
                                  .has = Has::kSummand},
-                                {.kept = 1,
+                                {.slice = 1,
                                  .first = 16,
                                  .count = 32,
                                  .ranks = 4,
@@ -85,13 +92,14 @@ TEST(Alike, CountsEveryElementOnce) {
     std::int64_t elements = 0;
     for (int rank = 0; rank < 4; ++rank) {
       Set set(4, copies);
-      set.keep(0, 0, 16);
-      set.keep(0, 16, 16);
-      set.keep(1, 0, 100);
-      set.keep(1, 100, 28);
-      const auto alike = find_alike(set.kept, set.parameters, 4, Rows::kWhole);
-      for (const Kept& piece : counted(set.kept, alike, {rank, 4})) {
-        elements += piece.gradient.elements();
+      set.own(0, 0, 16);
+      set.own(0, 16, 16);
+      set.own(1, 0, 100);
+      set.own(1, 100, 28);
+      const auto alike =
+          find_alike(set.slices, set.parameters, 4, Rows::kWhole);
+      for (const Slice& piece : counted_here(set.slices, alike, {rank, 4})) {
+        elements += piece.elements;
       }
     }
     EXPECT_EQ(elements, 32 + 4 * 64 + 2 * 32 * 4 / copies) << copies;
@@ -100,15 +108,15 @@ TEST(Alike, CountsEveryElementOnce) {
 
 TEST(Alike, CountedPiecesKnowWhereTheyAre) {
   Set set(2, 2);
-  set.keep(1, 32, 96);
-  const auto alike = find_alike(set.kept, set.parameters, 2, Rows::kWhole);
-  const std::vector<Kept> second = counted(set.kept, alike, {1, 2});
+  set.own(1, 32, 96);
+  const auto alike = find_alike(set.slices, set.parameters, 2, Rows::kWhole);
+  const std::vector<Slice> second = counted_here(set.slices, alike, {1, 2});
   ASSERT_EQ(second.size(), 1U);
   EXPECT_EQ(second[0].offset, 32);
-  EXPECT_EQ(second[0].gradient.elements(), 32);
-  const std::vector<Kept> first = counted(set.kept, alike, {0, 2});
+  EXPECT_EQ(second[0].elements, 32);
+  const std::vector<Slice> first = counted_here(set.slices, alike, {0, 2});
   ASSERT_EQ(first.size(), 1U);
-  EXPECT_EQ(first[0].gradient.elements(), 96);
+  EXPECT_EQ(first[0].elements, 96);
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "dure/parallel/zero/parameter_store.h"
 
+#include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/kernels/elementwise.h"
 
 namespace dure::parallel {
 namespace {
@@ -59,34 +62,96 @@ ParameterStore::ParameterStore(Stream& stream,
     gradients_ = std::make_unique<Gradients>(
         place(), storage_of(options), options.order, options.tied);
   }
-  kept_ = find_kept();
+  slices_ = slices_of(plan_, groups_.part());
+  find_first_slices();
   parameters.set_home(*this);
 }
 
 ParameterStore::~ParameterStore() = default;
 
-std::vector<Kept> ParameterStore::find_kept() const {
-  const PartOf part = groups_.part();
-  std::vector<Kept> kept;
-  for (const Slice& slice : slices_of(plan_, part)) {
-    const nn::Parameter& parameter =
-        parameters_.all()[static_cast<std::size_t>(slice.weight)];
-    const std::int64_t first =
-        slice.place - part_place(plan_, slice.bucket, part);
-    const Shape shape = slice.elements == parameter.value.elements()
-                            ? parameter.value.shape()
-                            : Shape{slice.elements};
-    const auto cut = [&](Tensor whole) {
-      return whole.rows(first, slice.elements).reshaped(shape);
-    };
-    kept.push_back({.weight = slice.weight,
-                    .offset = slice.offset,
-                    .value = cut(values_->part(slice.bucket)),
-                    .gradient = gradients_ != nullptr
-                                    ? cut(gradients_->part(slice.bucket))
-                                    : Tensor()});
+void ParameterStore::find_first_slices() {
+  auto next = slices_.begin();
+  for (int bucket = 0; bucket < buckets(); ++bucket) {
+    first_slices_.push_back(next - slices_.begin());
+    next = std::find_if(next, slices_.end(), [&](const Slice& slice) {
+      return slice.bucket != bucket;
+    });
   }
-  return kept;
+  first_slices_.push_back(std::ssize(slices_));
+}
+
+std::span<const Slice> ParameterStore::slices(int bucket) const {
+  const auto b = static_cast<std::size_t>(bucket);
+  const auto first = static_cast<std::size_t>(first_slices_[b]);
+  const auto last = static_cast<std::size_t>(first_slices_[b + 1]);
+  return std::span(slices_).subspan(first, last - first);
+}
+
+void ParameterStore::add_states(std::size_t count) {
+  state_places_.resize(plan_.lengths.size());
+  std::int64_t elements = 0;
+  for (const Slice& slice : slices_) {
+    state_places_[static_cast<std::size_t>(slice.weight)] =
+        elements - slice.offset;
+    elements += slice.elements;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    states_.push_back(
+        arena_.tensor({elements}, Category::kOptimizer, DType::kF32));
+    launch(stream_, kernels::Fill{.y = states_.back(), .value = 0});
+  }
+}
+
+Acquired ParameterStore::acquire(int bucket, Wants wants) {
+  if (wants.weight == Access::kWrite || wants.master == Access::kWrite) {
+    values_->settle();
+  }
+  ++held_;
+  return {*this, bucket, wants};
+}
+
+Acquired::~Acquired() {
+  if (store_ != nullptr) {
+    --store_->held_;
+  }
+}
+
+Shard Acquired::shard(const Slice& slice) const {
+  return store_->shard(bucket_, slice, wants_);
+}
+
+Shard ParameterStore::shard(int bucket, const Slice& slice, Wants wants) const {
+  Shard shard = {.weight = slice.weight, .offset = slice.offset};
+  const std::int64_t first =
+      slice.place - part_place(plan_, bucket, groups_.part());
+  const auto values = [&] {
+    return values_->part(bucket).rows(first, slice.elements);
+  };
+  if (wants.weight != Access::kNone) {
+    shard.values = values();
+  }
+  if (wants.master != Access::kNone) {
+    shard.master = values();
+  }
+  if (wants.gradient != Access::kNone) {
+    shard.gradient = gradients_->part(bucket).rows(first, slice.elements);
+  }
+  for (std::size_t k = 0; wants.states != Access::kNone && k < states_.size();
+       ++k) {
+    shard.states[k] = state(k, slice);
+  }
+  return shard;
+}
+
+Tensor ParameterStore::state(std::size_t kind, const Slice& slice) const {
+  return states_[kind].rows(
+      state_places_[static_cast<std::size_t>(slice.weight)] + slice.offset,
+      slice.elements);
+}
+
+void ParameterStore::publish() {
+  assert(held_ == 0);
+  values_->publish();
 }
 
 void ParameterStore::share() {
@@ -122,6 +187,7 @@ void ParameterStore::end(int unit, nn::Uses uses, const nn::Context& ctx) {
 }
 
 void ParameterStore::begin_step(std::span<const nn::Visit> visits) {
+  assert(held_ == 0);
   values_->begin_step(visits);
   gradients_->begin_step(visits);
 }
@@ -131,6 +197,9 @@ void ParameterStore::finish_gradients() {
 }
 
 void ParameterStore::begin_overlap(std::vector<int> versions) {
+  if (versions.empty()) {
+    return;
+  }
   DURE_CHECK(stage_ < 3,
              "steps overlap at ZeRO's stages 0 to 2, whose ranks have all "
              "values; wanted one of these, got ",
@@ -142,8 +211,10 @@ void ParameterStore::begin_overlap(std::vector<int> versions) {
 }
 
 void ParameterStore::before_update(int last_micro_batch) {
-  settle();
-  versions_->before_update(last_micro_batch);
+  if (versions_) {
+    settle();
+    versions_->before_update(last_micro_batch);
+  }
 }
 
 }  // namespace dure::parallel

@@ -10,12 +10,15 @@
 // [1] Rajbhandari et al. 2020, arXiv:1910.02054, section 5.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "dure/kernels/update.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/replica/bucket_plan.h"
 #include "dure/parallel/replica/gradients.h"
@@ -25,7 +28,7 @@
 
 namespace dure::parallel {
 
-// kNone: the weights are only read.
+// kNo: the weights are only read.
 enum class WithGradients : std::uint8_t { kNo, kYes };
 
 struct StoreOptions {
@@ -40,12 +43,50 @@ struct StoreOptions {
   std::optional<Tied> tied = std::nullopt;  // with another stage
 };
 
-// Elements that this rank keeps: it updates them, and saves them.
-struct Kept {
+// What whoever acquires a bucket wants of this rank's part of it.
+enum class Access : std::uint8_t { kNone, kRead, kWrite };
+struct Wants {
+  Access weight = Access::kNone;  // the newest version
+  Access master = Access::kNone;
+  Access gradient = Access::kNone;
+  Access states = Access::kNone;  // of the optimizer
+};
+
+// What this rank owns of a weight, or a piece of that: it updates and saves it.
+// All tensors are flat; one that was not acquired is empty. In fp32 the master,
+// which is updated, and the weight, which layers read, are the same memory.
+struct Shard {
   int weight = 0;           // in the parameter set
   std::int64_t offset = 0;  // of the first element, in the weight
-  Tensor value;             // flat; of a whole weight, in its shape
-  Tensor gradient = {};     // likewise; empty without gradients
+  Tensor master = {};
+  Tensor values = {};
+  Tensor gradient = {};
+  std::array<Tensor, kernels::kMostStates> states = {};
+};
+
+class ParameterStore;
+
+// A bucket in use, until this is destroyed. Move-only.
+class Acquired {
+ public:
+  Acquired(Acquired&& other) noexcept
+      : store_(std::exchange(other.store_, nullptr)),
+        bucket_(other.bucket_),
+        wants_(other.wants_) {}
+  Acquired& operator=(Acquired&&) = delete;
+  ~Acquired();
+
+  // Of what this rank owns in the bucket, or of a piece of it.
+  Shard shard(const Slice& slice) const;
+
+ private:
+  friend class ParameterStore;
+  Acquired(ParameterStore& store, int bucket, Wants wants)
+      : store_(&store), bucket_(bucket), wants_(wants) {}
+
+  ParameterStore* store_;
+  int bucket_;
+  Wants wants_;
 };
 
 class ParameterStore final : public nn::ParameterHome {
@@ -64,26 +105,37 @@ class ParameterStore final : public nn::ParameterHome {
 
   // A step: begin_step with all of its visits, in this rank's order; then these
   // visits, each of the micro-batch that its Context says; then
-  // finish_gradients, and the kept gradients are sums over all ranks and
-  // micro-batches.
+  // finish_gradients, and the gradients that this rank owns are sums over all
+  // ranks and micro-batches.
   void begin_step(std::span<const nn::Visit> visits);
   void finish_gradients();
 
-  // Steps whose micro-batches overlap (weight_versions.h), of stages 0 to 2:
-  // begin_overlap before the first of them, before_update in each between
-  // finish_gradients and the update.
+  // Steps whose micro-batches may overlap (weight_versions.h): begin_overlap
+  // before the first of them, before_update in each between finish_gradients
+  // and the update. No versions: they do not. At stage 3 they can't.
   void begin_overlap(std::vector<int> versions);
   void before_update(int last_micro_batch);
 
-  // After first values were put into what is kept: those of the first shard
-  // group become everybody's.
+  // After first values were put into masters: those of the first shard group
+  // become everybody's.
   void share();
-  // After kept values have changed, alike on all ranks that keep them.
-  void publish() { values_->publish(); }
+  // After weights have changed, alike on all ranks that own them.
+  void publish();
   // Waits for what publish() has started.
   void settle() { values_->settle(); }
 
-  const std::vector<Kept>& kept() const { return kept_; }
+  // States of an optimizer, at 0: as many tensors for each weight.
+  void add_states(std::size_t count);
+
+  // What this rank owns, in the order of the weights, and of one bucket.
+  std::span<const Slice> slices() const { return slices_; }
+  std::span<const Slice> slices(int bucket) const;
+  int buckets() const { return static_cast<int>(plan_.buckets.size()); }
+
+  // Nobody else holds views of weights, gradients or states: they may be
+  // anywhere between two uses. Gradients are there after finish_gradients().
+  Acquired acquire(int bucket, Wants wants);
+
   const BucketPlan& plan() const { return plan_; }
   ReplicaGroups& groups() { return groups_; }
 
@@ -91,7 +143,10 @@ class ParameterStore final : public nn::ParameterHome {
   Gradients::Place place() {
     return {stream_, arena_, plan_, groups_, parameters_};
   }
-  std::vector<Kept> find_kept() const;
+  friend class Acquired;
+  void find_first_slices();
+  Shard shard(int bucket, const Slice& slice, Wants wants) const;
+  Tensor state(std::size_t kind, const Slice& slice) const;
 
   Stream& stream_;
   Arena& arena_;
@@ -102,7 +157,23 @@ class ParameterStore final : public nn::ParameterHome {
   std::unique_ptr<Values> values_;
   std::optional<WeightVersions> versions_;  // where steps overlap
   std::unique_ptr<Gradients> gradients_;
-  std::vector<Kept> kept_;
+  std::vector<Slice> slices_;
+  std::vector<std::ptrdiff_t> first_slices_;  // by bucket, and their number
+  // Of each kind one after another, as the slices are.
+  std::vector<OwnedTensor> states_;
+  std::vector<std::int64_t> state_places_;  // by weight, where its offset is 0
+  int held_ = 0;                            // acquisitions
 };
+
+// function(shard) of all that this rank owns, bucket by bucket.
+template <typename Function>
+void for_each_shard(ParameterStore& store, Wants wants, Function&& function) {
+  for (int bucket = 0; bucket < store.buckets(); ++bucket) {
+    const Acquired acquired = store.acquire(bucket, wants);
+    for (const Slice& slice : store.slices(bucket)) {
+      function(acquired.shard(slice));
+    }
+  }
+}
 
 }  // namespace dure::parallel

@@ -11,6 +11,7 @@
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
+#include "dure/parallel/zero/shards_testing.h"
 #include "dure/parallel/zero/step_plan.h"
 #include "dure/parallel/zero/visits_testing.h"
 
@@ -51,10 +52,10 @@ class Step {
   }
 
   void publish() {
-    for (const Kept& kept : store_->kept()) {
-      for (std::int64_t i = 0; i < kept.value.elements(); ++i) {
-        kept.value.data<float>()[i] =
-            value_of(static_cast<std::size_t>(kept.weight), kept.offset + i);
+    for (const Shard& shard : weights_of(*store_)) {
+      for (std::int64_t i = 0; i < shard.values.elements(); ++i) {
+        shard.values.data<float>()[i] =
+            value_of(static_cast<std::size_t>(shard.weight), shard.offset + i);
       }
     }
     store_->publish();
@@ -64,10 +65,10 @@ class Step {
   // is not.
   void share(int shard_size) {
     const float wrong = world_.rank() < shard_size ? 0 : 1;
-    for (const Kept& kept : store_->kept()) {
-      for (std::int64_t i = 0; i < kept.value.elements(); ++i) {
-        kept.value.data<float>()[i] =
-            value_of(static_cast<std::size_t>(kept.weight), kept.offset + i) +
+    for (const Shard& shard : weights_of(*store_)) {
+      for (std::int64_t i = 0; i < shard.values.elements(); ++i) {
+        shard.values.data<float>()[i] =
+            value_of(static_cast<std::size_t>(shard.weight), shard.offset + i) +
             wrong;
       }
     }
@@ -96,18 +97,18 @@ class Step {
   }
 
   // `times`: how often a unit writes in a micro-batch, where not once.
-  void expect_sums(const std::map<int, int>& times = {}) const {
+  void expect_sums(const std::map<int, int>& times = {}) {
     const std::int64_t samples = kMicroBatches * world_.size();
-    for (const Kept& kept : store_->kept()) {
-      const auto weight = static_cast<std::size_t>(kept.weight);
+    for (const Shard& shard : gradients_of(*store_)) {
+      const auto weight = static_cast<std::size_t>(shard.weight);
       const nn::Parameter& parameter = parameters_.all()[weight];
-      for (std::int64_t i = 0; i < kept.gradient.elements(); ++i) {
+      for (std::int64_t i = 0; i < shard.gradient.elements(); ++i) {
         float sum = 0;
         for (std::int64_t sample = 0; sample < samples; ++sample) {
-          sum += gradient_of(weight, kept.offset + i, sample);
+          sum += gradient_of(weight, shard.offset + i, sample);
         }
         sum *= writes_of(parameter, times);
-        ASSERT_EQ(kept.gradient.data<float>()[i], sum)
+        ASSERT_EQ(shard.gradient.data<float>()[i], sum)
             << parameter.name << " " << i;
       }
     }
@@ -131,10 +132,10 @@ class Step {
               steps * planned.elements.reduce_scatter);
   }
 
-  std::int64_t kept_elements() const {
+  std::int64_t owned_elements() {
     std::int64_t sum = 0;
-    for (const Kept& kept : store_->kept()) {
-      sum += kept.value.elements();
+    for (const Shard& shard : weights_of(*store_)) {
+      sum += shard.values.elements();
     }
     return sum;
   }
@@ -378,8 +379,8 @@ TEST_P(Stages, KeepPartsFromTheFirstOnOn) {
   constexpr std::int64_t kElements = 41 * 3 + 100 + 35 + 33 + 16 + 17;
   std::atomic<std::int64_t> all = 0;
   launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
-    const Step step(world, options_of(GetParam(), Gradients::Order::kFast));
-    all += step.kept_elements();
+    Step step(world, options_of(GetParam(), Gradients::Order::kFast));
+    all += step.owned_elements();
   });
   EXPECT_EQ(all, GetParam() == 0 ? 2 * kElements : kElements);
 }

@@ -13,6 +13,7 @@
 #include "dure/base/random.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/parallel/zero/parameter_store.h"
+#include "dure/parallel/zero/shards_testing.h"
 #include "dure/parallel/zero/step_plan.h"
 #include "dure/parallel/zero/visits_testing.h"
 
@@ -127,8 +128,8 @@ class Stage {
         visits_(visits_of(stretch, layout.schedule)) {
     add_parameters(parameters_, stretch);
     store_.emplace(stream_, arena_, parameters_, data, options());
-    for (const Kept& kept : store_->kept()) {
-      std::fill_n(kept.value.data<float>(), kept.value.elements(), 1.0F);
+    for (const Shard& shard : weights_of(*store_)) {
+      std::fill_n(shard.values.data<float>(), shard.values.elements(), 1.0F);
     }
     store_->publish();
   }
@@ -150,12 +151,12 @@ class Stage {
   }
 
   // Of the tied weight, where this rank keeps it.
-  void copy_gradient(std::vector<float>& gradient) const {
-    for (const Kept& kept : store_->kept()) {
-      if (kept.weight == tied_weight()) {
-        std::copy_n(kept.gradient.data<float>(),
-                    kept.gradient.elements(),
-                    gradient.begin() + kept.offset);
+  void copy_gradient(std::vector<float>& gradient) {
+    for (const Shard& shard : gradients_of(*store_)) {
+      if (shard.weight == tied_weight()) {
+        std::copy_n(shard.gradient.data<float>(),
+                    shard.gradient.elements(),
+                    gradient.begin() + shard.offset);
       }
     }
   }

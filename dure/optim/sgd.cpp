@@ -1,0 +1,43 @@
+#include "dure/optim/sgd.h"
+
+#include "dure/kernels/sgd.h"
+#include "dure/optim/config.h"
+
+namespace dure::optim {
+namespace {
+
+void fill_rates(const OptimizerConfig& /*config*/,
+                std::int64_t /*update*/,
+                double learning_rate,
+                std::span<float> rates) {
+  rates[0] = static_cast<float>(learning_rate);
+}
+
+void launch_update(Stream& stream,
+                   const OptimizerConfig& config,
+                   const Update& update) {
+  launch(stream,
+         kernels::Sgd{.spans = update.spans,
+                      .control = update.control,
+                      .momentum = static_cast<float>(config.momentum)});
+}
+
+}  // namespace
+
+constinit const OptimizerRow kSgd = {.name = "sgd",
+                                     .citation =
+                                         "SGD with momentum (Sutskever et al. "
+                                         "2013)",
+                                     .defaults = {},
+                                     .states =
+                                         [](const OptimizerConfig& config) {
+                                           return config.momentum > 0
+                                            ? std::vector<std::string>{
+                                                  "momentum"}
+                                            : std::vector<std::string>{};
+                                         },
+                                     .rates = kernels::Sgd::kRates,
+                                     .fill_rates = fill_rates,
+                                     .launch = launch_update};
+
+}  // namespace dure::optim

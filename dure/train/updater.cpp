@@ -1,0 +1,347 @@
+#include "dure/train/updater.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "dure/kernels/squared_norm.h"
+#include "dure/kernels/transfer.h"
+#include "dure/model/weights.h"
+#include "dure/optim/optimizer.h"
+#include "dure/optim/schedule.h"
+
+namespace dure::train {
+namespace {
+
+using kernels::DecideUpdate;
+using kernels::kSumDigits;
+using parallel::Access;
+
+constexpr auto kDigits = static_cast<std::size_t>(kSumDigits);
+constexpr std::int64_t kLosses = 0;  // of the record's sums
+constexpr std::int64_t kSquares = 1;
+
+std::vector<parallel::Alike> alike_of(Rank& rank, Replica& replica) {
+  return find_alike(replica.store().slices(),
+                    replica.parameters(),
+                    rank.tensor().ranks->size(),
+                    rank.tensor().rows);
+}
+
+// Where each weight is in the model's table.
+std::unordered_map<std::string, std::int64_t> places_of(
+    const model::ModelConfig& config) {
+  std::unordered_map<std::string, std::int64_t> places;
+  for (const model::WeightSpec& spec : model::weights(config)) {
+    places.emplace(spec.name, std::ssize(places));
+  }
+  return places;
+}
+
+const nn::Parameter& parameter_of(const Replica& replica, int weight) {
+  return replica.parameters().all()[static_cast<std::size_t>(weight)];
+}
+
+template <typename Numbers>
+void upload(Stream& stream, Tensor y, const Numbers& host) {
+  launch(stream,
+         kernels::Upload{.y = y, .host = std::as_bytes(std::span(host))});
+}
+
+template <typename T>
+void download(Stream& stream, std::vector<T>& host, ConstTensor x) {
+  launch(stream,
+         kernels::Download{.host = std::as_writable_bytes(std::span(host)),
+                           .x = x});
+}
+
+void clear(Stream& stream, Tensor digits) {
+  upload(
+      stream,
+      digits,
+      std::vector<std::int64_t>(static_cast<std::size_t>(digits.elements())));
+}
+
+void add_up(comm::Communicator& ranks, Tensor digits) {
+  ranks.run(comm::AllReduce{.y = digits, .x = digits});
+}
+
+ExactSum sum_in(const std::vector<std::int64_t>& digits, std::int64_t row) {
+  return ExactSum(std::span(digits)
+                      .subspan(static_cast<std::size_t>(row) * kDigits)
+                      .first<kDigits>());
+}
+
+}  // namespace
+
+Tensor UpdateRecord::loss(std::int64_t step) const {
+  return sums.rows(kLosses, 1)
+      .reshaped({steps(), kSumDigits})
+      .rows(step, 1)
+      .reshaped({kSumDigits});
+}
+
+Tensor UpdateRecord::squares(std::int64_t step) const {
+  return sums.rows(kSquares, 1)
+      .reshaped({steps(), kSumDigits})
+      .rows(step, 1)
+      .reshaped({kSumDigits});
+}
+
+ExactSum UpdateRecord::host_loss(std::int64_t step) const {
+  return sum_in(host_sums, kLosses * steps() + step);
+}
+
+ExactSum UpdateRecord::host_squares(std::int64_t step) const {
+  return sum_in(host_sums, kSquares * steps() + step);
+}
+
+bool UpdateRecord::is_made(std::int64_t step) const {
+  return host_outcomes[static_cast<std::size_t>(step * DecideUpdate::kOutcomes +
+                                                DecideUpdate::kIsMade)] != 0;
+}
+
+std::int64_t UpdateRecord::updates_after(std::int64_t step) const {
+  return host_outcomes[static_cast<std::size_t>(step * DecideUpdate::kOutcomes +
+                                                DecideUpdate::kUpdatesAfter)];
+}
+
+Updater::Updater(Rank& rank,
+                 Replica& replica,
+                 const Config& config,
+                 Reach reach)
+    : rank_(rank),
+      replica_(replica),
+      config_(config.optimizer),
+      reach_(reach),
+      after_nonfinite_(reach == Reach::kJoint &&
+                               config.train.on_nonfinite == OnNonfinite::kSkip
+                           ? kernels::AfterNonfinite::kGoOn
+                           : kernels::AfterNonfinite::kStop),
+      alike_sums_(
+          rank.tensor(), replica.store().slices(), alike_of(rank, replica)),
+      pieces_(counted(replica.store().slices(),
+                      alike_of(rank, replica),
+                      rank.tensor().part())) {
+  const optim::OptimizerRow& row = *config_.name;
+  replica.store().add_states(row.states(config_).size());
+  const auto places = places_of(replica.config());
+  for (const parallel::Counted& piece : pieces_) {
+    const nn::Parameter& parameter = parameter_of(replica, piece.slice.weight);
+    // A tied weight is counted by its embedding's stage.
+    if (piece.here && !replica.is_copy(parameter)) {
+      in_norm_.push_back(piece.slice);
+      weight_places_.push_back(places.at(parameter.name));
+    }
+  }
+  const auto room = [&](const Shape& shape, DType dtype) {
+    return rank.arena.tensor(shape, Category::kWorkspace, dtype);
+  };
+  control_ = room({kernels::kDecisions + row.rates}, DType::kF32);
+  counters_ = room({DecideUpdate::kCounters}, DType::kI64);
+  if (row.measure != nullptr) {
+    weight_sums_ = room({std::ssize(replica.parameters().all()),
+                         optim::kWeightSums,
+                         kSumDigits},
+                        DType::kI64);
+  }
+  spans_.reserve(pieces_.size());
+  span_weights_.reserve(pieces_.size());
+  gradients_.reserve(in_norm_.size());
+  set_updates(0);
+}
+
+void Updater::set_updates(std::int64_t updates) {
+  upload(rank_.stream, counters_, std::vector<std::int64_t>{updates, 0});
+}
+
+void Updater::make(UpdateRecord& record,
+                   std::int64_t steps,
+                   std::int64_t rates) {
+  const std::int64_t K = config_.name->rates;
+  const auto room = [&](const Shape& shape, DType dtype) {
+    return rank_.arena.tensor(shape, Category::kWorkspace, dtype);
+  };
+  record = {.sums = room({2, steps, kSumDigits}, DType::kI64),
+            .outcomes = room({steps, DecideUpdate::kOutcomes}, DType::kI64),
+            .first_nonfinite = room({steps}, DType::kI64),
+            .rates = room({rates, K}, DType::kF32),
+            .first_update = room({1}, DType::kI64)};
+}
+
+void Updater::begin(UpdateRecord& record,
+                    std::int64_t steps,
+                    std::int64_t known,
+                    std::int64_t pending) {
+  const std::int64_t K = config_.name->rates;
+  const std::int64_t n = pending + steps;
+  if (record.steps() != steps || record.rates.elements() != n * K) {
+    make(record, steps, n);
+  }
+  const auto count = static_cast<std::size_t>(steps);
+  record.host_sums.assign(2 * count * kDigits, 0);
+  record.host_first_nonfinite.assign(count, std::ssize(in_norm_));
+  record.host_outcomes.clear();
+  // What the simulator, which decides nothing, is taken to have decided.
+  for (std::int64_t step = 0; step < steps; ++step) {
+    record.host_outcomes.push_back(1);
+    record.host_outcomes.push_back(known + pending + step + 1);
+  }
+  record.host_rates.resize(static_cast<std::size_t>(n * K));
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int64_t update = known + i + 1;
+    config_.name->fill_rates(config_,
+                             update,
+                             optim::learning_rate(update, config_),
+                             std::span(record.host_rates)
+                                 .subspan(static_cast<std::size_t>(i * K),
+                                          static_cast<std::size_t>(K)));
+  }
+  record.host_first_update = known + 1;
+  upload(rank_.stream, record.sums, record.host_sums);
+  upload(rank_.stream, record.first_nonfinite, record.host_first_nonfinite);
+  upload(rank_.stream, record.rates, record.host_rates);
+  upload(rank_.stream,
+         record.first_update,
+         std::span(&record.host_first_update, 1));
+}
+
+void Updater::update(UpdateRecord& record,
+                     std::int64_t step,
+                     int last_micro_batch) {
+  parallel::ParameterStore& store = replica_.store();
+  store.finish_gradients();
+  alike_sums_.run(store);
+  find_squares(record, step);
+  if (reach_ == Reach::kJoint) {
+    add_over_ranks(record);
+  }
+  decide(record, step);
+  store.before_update(last_micro_batch);
+  updating_ = true;
+  if (config_.name->measure != nullptr) {
+    measure();
+  }
+  apply();
+  store.publish();
+  updating_ = false;
+}
+
+void Updater::read(UpdateRecord& record) {
+  if (reach_ == Reach::kLocal) {
+    add_over_ranks(record);
+  }
+  download(rank_.stream, record.host_sums, record.sums);
+  download(rank_.stream, record.host_outcomes, record.outcomes);
+  download(rank_.stream, record.host_first_nonfinite, record.first_nonfinite);
+}
+
+std::optional<std::int64_t> Updater::nonfinite(const UpdateRecord& record,
+                                               std::int64_t step) const {
+  const auto first = static_cast<std::size_t>(
+      record.host_first_nonfinite[static_cast<std::size_t>(step)]);
+  return first < weight_places_.size() ? std::optional(weight_places_[first])
+                                       : std::nullopt;
+}
+
+// Of the gradients that this rank counts.
+void Updater::find_squares(UpdateRecord& record, std::int64_t step) {
+  parallel::ParameterStore& store = replica_.store();
+  std::int64_t done = 0;
+  for (int bucket = 0; bucket < store.buckets(); ++bucket) {
+    const parallel::Acquired acquired =
+        store.acquire(bucket, {.gradient = Access::kRead});
+    gradients_.clear();
+    for (auto i = static_cast<std::size_t>(done);
+         i < in_norm_.size() && in_norm_[i].bucket == bucket;
+         ++i) {
+      gradients_.push_back(acquired.shard(in_norm_[i]).gradient);
+    }
+    launch(rank_.stream,
+           kernels::SquaredNorm{
+               .sum = record.squares(step),
+               .first_nonfinite = record.first_nonfinite.rows(step, 1),
+               .spans = gradients_,
+               .first_span = done});
+    done += std::ssize(gradients_);
+  }
+}
+
+// Ranks of other shard groups own the same.
+void Updater::add_over_ranks(UpdateRecord& record) {
+  add_up(rank_.data(), record.sums.rows(kLosses, 1));
+  add_up(*replica_.store().groups().shard, record.sums.rows(kSquares, 1));
+  add_up(*rank_.tensor().ranks, record.sums.rows(kSquares, 1));
+  add_up(rank_.pipe(), record.sums);
+}
+
+void Updater::decide(UpdateRecord& record, std::int64_t step) {
+  launch(rank_.stream,
+         DecideUpdate{.control = control_,
+                      .outcome = record.outcomes.rows(step, 1).reshaped(
+                          {DecideUpdate::kOutcomes}),
+                      .counters = counters_,
+                      .loss = record.loss(step),
+                      .squares = record.squares(step),
+                      .rates = record.rates,
+                      .first_update = record.first_update,
+                      .clip = config_.clip_gradient,
+                      .after_nonfinite = after_nonfinite_});
+}
+
+float Updater::decay_of(int weight) const {
+  return parameter_of(replica_, weight).decays
+             ? static_cast<float>(config_.weight_decay)
+             : 0;
+}
+
+// function() with spans_ of all that this rank owns in a bucket, each counted
+// by it or not.
+template <typename Function>
+void Updater::for_each_bucket(Function&& function) {
+  parallel::ParameterStore& store = replica_.store();
+  auto piece = pieces_.begin();
+  for (int bucket = 0; bucket < store.buckets(); ++bucket) {
+    const parallel::Acquired acquired = store.acquire(
+        bucket,
+        {Access::kWrite, Access::kWrite, Access::kRead, Access::kWrite});
+    spans_.clear();
+    span_weights_.clear();
+    for (; piece != pieces_.end() && piece->slice.bucket == bucket; ++piece) {
+      const parallel::Shard shard = acquired.shard(piece->slice);
+      spans_.push_back({.master = shard.master,
+                        .weight = shard.values,
+                        .gradient = shard.gradient,
+                        .states = shard.states,
+                        .weight_decay = decay_of(shard.weight)});
+      span_weights_.push_back(piece->here ? shard.weight : -1);
+    }
+    function();
+  }
+}
+
+void Updater::measure() {
+  clear(rank_.stream, weight_sums_);
+  for_each_bucket([&] {
+    config_.name->measure(rank_.stream,
+                          config_,
+                          {.spans = spans_,
+                           .control = control_,
+                           .weights = span_weights_,
+                           .sums = weight_sums_});
+  });
+  add_up(*replica_.store().groups().shard, weight_sums_);
+  add_up(*rank_.tensor().ranks, weight_sums_);
+}
+
+void Updater::apply() {
+  for_each_bucket([&] {
+    config_.name->launch(rank_.stream,
+                         config_,
+                         {.spans = spans_,
+                          .control = control_,
+                          .weights = span_weights_,
+                          .sums = weight_sums_});
+  });
+}
+
+}  // namespace dure::train

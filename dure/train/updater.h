@@ -1,0 +1,115 @@
+// From gradients to new weights: the norm, the decision whether an update is
+// made and with which scale, and the optimizer. All of it happens in tensor
+// memory; the host reads what came of it when it likes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dure/base/exact_sum.h"
+#include "dure/kernels/decide_update.h"
+#include "dure/optim/config.h"
+#include "dure/parallel/zero/alike.h"
+#include "dure/train/config.h"
+#include "dure/train/replica.h"
+
+namespace dure::train {
+
+// What the updates of some steps come to on this rank: a row a step.
+struct UpdateRecord {
+  OwnedTensor sums;             // (2, steps, kSumDigits)   i64: of the losses,
+                                // and of the squares of gradients
+  OwnedTensor outcomes;         // (steps, kOutcomes)       i64
+  OwnedTensor first_nonfinite;  // (steps)                  i64
+  OwnedTensor rates;            // (n, K)                   f32
+  OwnedTensor first_update;     // (1)                      i64
+
+  // What the host puts there before the steps, and, after a synchronization,
+  // what they have made of it.
+  std::vector<std::int64_t> host_sums = {};
+  std::vector<std::int64_t> host_outcomes = {};
+  std::vector<std::int64_t> host_first_nonfinite = {};
+  std::vector<float> host_rates = {};
+  std::int64_t host_first_update = 0;
+
+  std::int64_t steps() const { return outcomes.shape()[0]; }
+  Tensor loss(std::int64_t step) const;     // (kSumDigits)
+  Tensor squares(std::int64_t step) const;  // (kSumDigits)
+
+  ExactSum host_loss(std::int64_t step) const;
+  ExactSum host_squares(std::int64_t step) const;
+  bool is_made(std::int64_t step) const;
+  std::int64_t updates_after(std::int64_t step) const;
+};
+
+class Updater {
+ public:
+  // kJoint: an update is decided by all ranks together, when the pipeline is
+  // empty. kLocal: by each for itself, while others are at other steps; then
+  // nothing is clipped, and what is not finite stops this rank's updates for
+  // good.
+  enum class Reach : std::uint8_t { kJoint, kLocal };
+
+  // Collective over the rank's world; all references outlive this.
+  Updater(Rank& rank, Replica& replica, const Config& config, Reach reach);
+
+  // So many updates have been made.
+  void set_updates(std::int64_t updates);
+
+  // Before so many steps, the first of which comes after `known` updates and
+  // `pending` more, of which each may be left out. The record is made, or, if
+  // there was one of as many, used again.
+  void begin(UpdateRecord& record,
+             std::int64_t steps,
+             std::int64_t known,
+             std::int64_t pending);
+
+  // The update of the record's step, whose micro-batches are over up to this
+  // one. record.loss(step) is this rank's.
+  void update(UpdateRecord& record, std::int64_t step, int last_micro_batch);
+
+  // The steps are over: begins to read the record. The host has it after the
+  // stream was synchronized; sums are those of all ranks.
+  void read(UpdateRecord& record);
+
+  // After that: the place in the model's table of the first weight of this rank
+  // whose gradient is not finite.
+  std::optional<std::int64_t> nonfinite(const UpdateRecord& record,
+                                        std::int64_t step) const;
+
+  // Whether weights and states may be of different updates now.
+  bool is_updating() const { return updating_; }
+
+ private:
+  void make(UpdateRecord& record, std::int64_t steps, std::int64_t rates);
+  void find_squares(UpdateRecord& record, std::int64_t step);
+  void add_over_ranks(UpdateRecord& record);
+  void decide(UpdateRecord& record, std::int64_t step);
+  void apply();
+  void measure();
+  template <typename Function>
+  void for_each_bucket(Function&& function);
+  float decay_of(int weight) const;
+
+  Rank& rank_;
+  Replica& replica_;
+  optim::OptimizerConfig config_;
+  Reach reach_;
+  kernels::AfterNonfinite after_nonfinite_;
+  parallel::AlikeSums alike_sums_;
+  std::vector<parallel::Counted> pieces_;    // of what this rank owns
+  std::vector<parallel::Slice> in_norm_;     // those that its norm counts
+  std::vector<std::int64_t> weight_places_;  // of these in the model's table
+  OwnedTensor control_;                      // kernels/update.h
+  OwnedTensor counters_;                     // kernels/decide_update.h
+  OwnedTensor weight_sums_;  // (weights, kWeightSums, kSumDigits)   i64, of an
+                             // optimizer that measures
+  std::vector<kernels::UpdateSpan> spans_;
+  std::vector<std::int32_t> span_weights_;
+  std::vector<ConstTensor> gradients_;
+  bool updating_ = false;
+};
+
+}  // namespace dure::train
