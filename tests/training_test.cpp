@@ -281,5 +281,75 @@ TEST_P(Training, SkipsAStepThatIsNotFiniteWhereAsked) {
   EXPECT_EQ(trainer.position().updates, 1);
 }
 
+// Steps of which the third is not finite; each ends when so many have begun
+// after it.
+std::vector<train::StepResult> results_read_late(const Config& config,
+                                                 int late) {
+  Rank rank({});
+  Trainer trainer(rank, train::resolve(config));
+  float& weight = trainer.replica()
+                      .parameters()["final_norm.weight"]
+                      .value.data<float>()[0];
+  std::vector<train::StepResult> results;
+  for (int step = 0; step < 6; ++step) {
+    const float good = weight;
+    weight = step == 2 ? std::nanf("") : good;
+    trainer.begin(small_data());
+    weight = step == 2 ? good : weight;
+    if (step >= late) {
+      results.push_back(trainer.end().front());
+    }
+  }
+  for (int step = 0; step < late; ++step) {
+    results.push_back(trainer.end().front());
+  }
+  EXPECT_EQ(trainer.position(),
+            (train::Position{.step = 6, .updates = 5, .consumed = 24}));
+  return results;
+}
+
+// The host may not know yet whether the update before was made: rates, which
+// rise here, and losses are the same.
+TEST_P(Training, IsTheSameHoweverLateTheHostReads) {
+  Config config = GetParam();
+  config.train.on_nonfinite = train::OnNonfinite::kSkip;
+  config.optimizer.warmup_steps = 6;
+  const auto at_once = results_read_late(config, 0);
+  EXPECT_TRUE(at_once[2].skipped);
+  for (const int late : {1, 2}) {
+    const auto later = results_read_late(config, late);
+    for (std::size_t i = 0; i < later.size(); ++i) {
+      if (i != 2) {
+        EXPECT_EQ(later[i].loss, at_once[i].loss) << i;
+        EXPECT_EQ(later[i].grad_norm, at_once[i].grad_norm) << i;
+      }
+      EXPECT_EQ(later[i].learning_rate, at_once[i].learning_rate) << i;
+      EXPECT_EQ(later[i].skipped, at_once[i].skipped) << i;
+    }
+  }
+}
+
+// With "stop" no later update is made, so that the last good state is there,
+// though steps after it have begun.
+TEST_P(Training, KeepsTheLastGoodStateWhereItStops) {
+  Rank rank({});
+  Trainer trainer(rank, train::resolve(GetParam()));
+  trainer.step(small_data());
+  const Tensor weights =
+      trainer.replica().parameters()["final_norm.weight"].value;
+  const std::vector<float> before(weights.data<float>(),
+                                  weights.data<float>() + weights.elements());
+  weights.data<float>()[0] = std::nanf("");
+  trainer.begin(small_data());
+  weights.data<float>()[0] = before[0];
+  trainer.begin(small_data());
+  EXPECT_FALSE(trainer.is_whole());
+  EXPECT_THROW(trainer.end(), train::NotFinite);
+  EXPECT_TRUE(trainer.is_whole());
+  EXPECT_EQ(trainer.position(),
+            (train::Position{.step = 1, .updates = 1, .consumed = 4}));
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), weights.data<float>()));
+}
+
 }  // namespace
 }  // namespace dure
