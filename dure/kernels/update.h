@@ -16,6 +16,8 @@ namespace dure::kernels {
 // States that an optimizer has of a weight, at most.
 inline constexpr std::size_t kMostStates = 2;
 
+enum class CountedBy : std::uint8_t { kThisRank, kAnother };
+
 // An update reads the gradient and the master, and writes the master and the
 // weight, which is the master in the type that layers read. In fp32 they are
 // the same memory.
@@ -25,6 +27,10 @@ struct UpdateSpan {
   ConstTensor gradient;  // (n)
   std::array<Tensor, kMostStates> states = {};  // (n) each, updated
   float weight_decay = 0;
+  // Of an update that needs sums over whole weights: their row, and who counts
+  // the span there, where several ranks have it.
+  std::int32_t row = 0;
+  CountedBy counted = CountedBy::kThisRank;
 };
 
 // What an update reads of the decision about it (decide_update.h): f32,

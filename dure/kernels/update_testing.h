@@ -31,7 +31,8 @@ struct UpdateProblem {
            .weight = tensor(weights[s], n),
            .gradient = tensor(gradients[s], n),
            .states = {tensor(momenta[s], n), tensor(variances[s], n)},
-           .weight_decay = decay(s)});
+           .weight_decay = decay(s),
+           .row = static_cast<std::int32_t>(s)});
     }
     return spans;
   }

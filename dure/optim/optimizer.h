@@ -34,10 +34,8 @@ inline constexpr std::int64_t kWeightSums = 2;
 struct Update {
   std::span<const kernels::UpdateSpan> spans;
   ConstTensor control;  // kernels/update.h
-  // Of a row that measures: by span the weight that it belongs to, and the
-  // sums of all weights, (weights, kWeightSums, kSumDigits) i64.
-  std::span<const std::int32_t> weights = {};
-  Tensor sums = {};
+  Tensor sums = {};     // of a row that measures: (weights, kWeightSums,
+                        // kSumDigits) i64, a row for each weight
 };
 
 struct OptimizerRow {
@@ -64,9 +62,8 @@ struct OptimizerRow {
                  const Update& update);
 
   // Of an optimizer that needs sums over whole weights: a first launch, which
-  // adds to them what the spans have, but for spans of weight -1, which others
-  // count. Before `launch` they are added up over the ranks that share the
-  // weights. Null: it needs none.
+  // adds to them what this rank counts of the spans. Before `launch` they are
+  // added up over the ranks that share the weights. Null: it needs none.
   void (*measure)(Stream& stream,
                   const OptimizerConfig& config,
                   const Update& update) = nullptr;

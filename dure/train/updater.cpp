@@ -128,7 +128,8 @@ Updater::Updater(Rank& rank,
   for (const parallel::Counted& piece : pieces_) {
     const nn::Parameter& parameter = parameter_of(replica, piece.slice.weight);
     // A tied weight is counted by its embedding's stage.
-    if (piece.here && !replica.is_copy(parameter)) {
+    if (piece.counted == kernels::CountedBy::kThisRank &&
+        !replica.is_copy(parameter)) {
       in_norm_.push_back(piece.slice);
       weight_places_.push_back(places.at(parameter.name));
     }
@@ -145,7 +146,6 @@ Updater::Updater(Rank& rank,
                         DType::kI64);
   }
   spans_.reserve(pieces_.size());
-  span_weights_.reserve(pieces_.size());
   gradients_.reserve(in_norm_.size());
   set_updates(0);
 }
@@ -305,15 +305,15 @@ void Updater::for_each_bucket(Function&& function) {
         bucket,
         {Access::kWrite, Access::kWrite, Access::kRead, Access::kWrite});
     spans_.clear();
-    span_weights_.clear();
     for (; piece != pieces_.end() && piece->slice.bucket == bucket; ++piece) {
       const parallel::Shard shard = acquired.shard(piece->slice);
       spans_.push_back({.master = shard.master,
                         .weight = shard.values,
                         .gradient = shard.gradient,
                         .states = shard.states,
-                        .weight_decay = decay_of(shard.weight)});
-      span_weights_.push_back(piece->here ? shard.weight : -1);
+                        .weight_decay = decay_of(shard.weight),
+                        .row = shard.weight,
+                        .counted = piece->counted});
     }
     function();
   }
@@ -322,12 +322,10 @@ void Updater::for_each_bucket(Function&& function) {
 void Updater::measure() {
   clear(rank_.stream, weight_sums_);
   for_each_bucket([&] {
-    config_.name->measure(rank_.stream,
-                          config_,
-                          {.spans = spans_,
-                           .control = control_,
-                           .weights = span_weights_,
-                           .sums = weight_sums_});
+    config_.name->measure(
+        rank_.stream,
+        config_,
+        {.spans = spans_, .control = control_, .sums = weight_sums_});
   });
   add_up(*replica_.store().groups().shard, weight_sums_);
   add_up(*rank_.tensor().ranks, weight_sums_);
@@ -335,12 +333,10 @@ void Updater::measure() {
 
 void Updater::apply() {
   for_each_bucket([&] {
-    config_.name->launch(rank_.stream,
-                         config_,
-                         {.spans = spans_,
-                          .control = control_,
-                          .weights = span_weights_,
-                          .sums = weight_sums_});
+    config_.name->launch(
+        rank_.stream,
+        config_,
+        {.spans = spans_, .control = control_, .sums = weight_sums_});
   });
 }
 

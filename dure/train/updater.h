@@ -107,7 +107,6 @@ class Updater {
   OwnedTensor weight_sums_;  // (weights, kWeightSums, kSumDigits)   i64, of an
                              // optimizer that measures
   std::vector<kernels::UpdateSpan> spans_;
-  std::vector<std::int32_t> span_weights_;
   std::vector<ConstTensor> gradients_;
   bool updating_ = false;
 };

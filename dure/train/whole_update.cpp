@@ -99,7 +99,6 @@ void WholeUpdate::decide(ExactSum loss) {
 
 void WholeUpdate::apply() {
   std::vector<kernels::UpdateSpan> spans;
-  std::vector<std::int32_t> weights;
   std::int64_t first = 0;
   for (const nn::Parameter& parameter : parameters_.all()) {
     const std::int64_t n = parameter.value.elements();
@@ -112,14 +111,12 @@ void WholeUpdate::apply() {
     for (std::size_t k = 0; k < states_.size(); ++k) {
       span.states[k] = states_[k].rows(first, n);
     }
-    weights.push_back(static_cast<std::int32_t>(spans.size()));
+    span.row = static_cast<std::int32_t>(spans.size());
     spans.push_back(span);
     first += n;
   }
-  const optim::Update update = {.spans = spans,
-                                .control = control_,
-                                .weights = weights,
-                                .sums = weight_sums_};
+  const optim::Update update = {
+      .spans = spans, .control = control_, .sums = weight_sums_};
   if (config_.name->measure != nullptr) {
     upload(rank_.stream,
            weight_sums_,

@@ -9,6 +9,8 @@
 namespace dure::parallel {
 namespace {
 
+using kernels::CountedBy;
+
 // Elements [first, last) of a rank's part of a weight.
 struct Section {
   std::int64_t first = 0;
@@ -100,19 +102,19 @@ std::vector<Counted> counted(std::span<const Slice> slices,
   auto next = alike.begin();
   for (std::size_t s = 0; s < slices.size(); ++s) {
     std::int64_t at = 0;
-    const auto add = [&](std::int64_t end, bool here) {
+    const auto add = [&](std::int64_t end, CountedBy by) {
       if (at < end) {
-        pieces.push_back({piece_of(slices[s], at, end), here});
+        pieces.push_back({piece_of(slices[s], at, end), by});
         at = end;
       }
     };
     for (; next != alike.end() && next->slice == s; ++next) {
       if (part.index % next->ranks != 0) {
-        add(next->first, true);
-        add(next->first + next->count, false);
+        add(next->first, CountedBy::kThisRank);
+        add(next->first + next->count, CountedBy::kAnother);
       }
     }
-    add(slices[s].elements, true);
+    add(slices[s].elements, CountedBy::kThisRank);
   }
   return pieces;
 }

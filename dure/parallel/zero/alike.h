@@ -43,11 +43,11 @@ std::vector<Alike> find_alike(std::span<const Slice> slices,
                               int tensor_ranks,
                               Rows rows);
 
-// Pieces of the slices, in their order: those that this rank counts in a sum
-// over all ranks, and those that the first of the ranks that hold them counts.
+// Pieces of the slices, in their order, and who counts each in a sum over all
+// ranks: the first of those that hold it.
 struct Counted {
   Slice slice;
-  bool here = true;
+  kernels::CountedBy counted = kernels::CountedBy::kThisRank;
 };
 std::vector<Counted> counted(std::span<const Slice> slices,
                              std::span<const Alike> alike,

@@ -37,7 +37,7 @@ std::vector<Slice> counted_here(std::span<const Slice> slices,
                                 mesh::Part part) {
   std::vector<Slice> here;
   for (const Counted& piece : counted(slices, alike, part)) {
-    if (piece.here) {
+    if (piece.counted == kernels::CountedBy::kThisRank) {
       here.push_back(piece.slice);
     }
   }
