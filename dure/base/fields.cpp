@@ -68,7 +68,8 @@ std::string describe(const Real& range) {
     text += (range.high == End::kExcluded ? " to below " : " to ") +
             digits(range.most);
   }
-  return open || range.least <= 0 ? text + " that f32 holds" : text;
+  text += open || range.least <= 0 ? " that f32 holds" : "";
+  return range.automatic ? text + ", or \"auto\"" : text;
 }
 
 template <typename Items, typename Text>

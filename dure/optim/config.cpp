@@ -118,7 +118,8 @@ void visit(Fields& fields, OptimizerConfig& c) {
       {.most = 1, .high = End::kExcluded, .automatic = kAutomatic});
   fields.number("beta2",
                 c.beta2,
-                meaning_of("Decay of the mean of squared gradients",
+                meaning_of("Decay of the mean of squared gradients; "
+                           "where there is none, of the mean that is kept",
                            &OptimizerDefaults::beta2),
                 {.most = 1, .high = End::kExcluded, .automatic = kAutomatic});
   fields.number("epsilon",
