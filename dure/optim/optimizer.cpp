@@ -5,12 +5,13 @@
 #include "dure/base/check.h"
 #include "dure/optim/adamw.h"
 #include "dure/optim/config.h"
+#include "dure/optim/lion.h"
 #include "dure/optim/sgd.h"
 
 namespace dure::optim {
 namespace {
 
-constexpr const OptimizerRow* kOptimizers[] = {&kAdamW, &kSgd};
+constexpr const OptimizerRow* kOptimizers[] = {&kAdamW, &kLion, &kSgd};
 
 }  // namespace
 

@@ -1,0 +1,10 @@
+// The row of kernels/lion.h.
+#pragma once
+
+#include "dure/optim/optimizer.h"
+
+namespace dure::optim {
+
+extern const OptimizerRow kLion;
+
+}  // namespace dure::optim
