@@ -78,7 +78,7 @@ HWY_INLINE std::int64_t group_sums(const float* x,
   return i / kGroup;
 }
 
-void add_squares(const float* x, std::int64_t count, ExactSum& sum) {
+inline void add_squares(const float* x, std::int64_t count, ExactSum& sum) {
   constexpr std::int64_t kBlock = kMostTerms * kGroup;
   HWY_ALIGN double sums[kMostTerms];
   for (std::int64_t i = 0; i < count; i += kBlock) {
