@@ -5,13 +5,14 @@
 #include "dure/base/check.h"
 #include "dure/optim/adamw.h"
 #include "dure/optim/config.h"
+#include "dure/optim/lamb.h"
 #include "dure/optim/lion.h"
 #include "dure/optim/sgd.h"
 
 namespace dure::optim {
 namespace {
 
-constexpr const OptimizerRow* kOptimizers[] = {&kAdamW, &kLion, &kSgd};
+constexpr const OptimizerRow* kOptimizers[] = {&kAdamW, &kLion, &kLamb, &kSgd};
 
 }  // namespace
 
