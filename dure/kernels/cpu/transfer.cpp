@@ -5,6 +5,15 @@
 #include "dure/kernels/cpu/parallel.h"
 
 namespace dure::kernels {
+namespace {
+
+void copy_bytes(const Tensor& to, const ConstTensor& from) {
+  std::copy_n(static_cast<const std::byte*>(from.bytes()),
+              from.size_bytes(),
+              static_cast<std::byte*>(to.bytes()));
+}
+
+}  // namespace
 
 void run(OnCpu, Stream&, const Upload& op) {
   std::copy(
@@ -17,21 +26,20 @@ void run(OnCpu, Stream&, const Download& op) {
 }
 
 void run(OnCpu, Stream&, const EveryNthRow& op) {
-  const auto [N, C] = op.y.dims<2>("y");
-  for (std::int64_t i = 0; i < N; ++i) {
-    const float* from = op.x.data<float>() + (i * op.n + op.n - 1) * C;
-    std::copy(from, from + C, op.y.data<float>() + i * C);
+  for (std::int64_t i = 0; i < op.y.shape()[0]; ++i) {
+    copy_bytes(op.y.rows(i, 1), op.x.rows(i * op.n + op.n - 1, 1));
   }
 }
 
 void run(OnCpu, Stream& stream, const JoinColumns& op) {
   const auto [T, N, C] = op.x.dims<3>("x");
-  const auto copy_rows = [&, T = T, N = N, C = C](std::int64_t first,
-                                                  std::int64_t last) {
+  const ConstTensor x = op.x.reshaped({T * N, C});
+  const Tensor y = op.y.reshaped({N * T, C});
+  const auto copy_rows = [&, T = T, N = N](std::int64_t first,
+                                           std::int64_t last) {
     for (std::int64_t n = first; n < last; ++n) {
       for (std::int64_t t = 0; t < T; ++t) {
-        const float* const from = op.x.data<float>() + (t * N + n) * C;
-        std::copy(from, from + C, op.y.data<float>() + (n * T + t) * C);
+        copy_bytes(y.rows(n * T + t, 1), x.rows(t * N + n, 1));
       }
     }
   };
