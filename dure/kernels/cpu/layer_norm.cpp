@@ -103,12 +103,14 @@ HWY_INLINE RowMeans row_means(const BackwardRow<Element>& row,
   return {sum_of_lanes(sum_h) * scale, sum_of_lanes(sum_h_x) * scale};
 }
 
+// Row n, from a column on.
 template <typename Element>
 HWY_INLINE BackwardRow<Element> row_of(const LayerNormBackward& op,
-                                       std::int64_t n) {
-  const std::int64_t C = op.x.shape()[1];
-  return {op.d_y.data<Element>() + n * C,
-          op.x.data<Element>() + n * C,
+                                       std::int64_t n,
+                                       std::int64_t first_column) {
+  const std::int64_t at = n * op.x.shape()[1] + first_column;
+  return {op.d_y.data<Element>() + at,
+          op.x.data<Element>() + at,
           broadcast(op.mean.data<float>()[n]),
           broadcast(op.rstd.data<float>()[n])};
 }
@@ -118,7 +120,7 @@ void d_x_of_rows(const LayerNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
   const Element* const gain = op.gain.data<Element>();
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const BackwardRow row = row_of<Element>(op, n);
+    const BackwardRow row = row_of<Element>(op, n, 0);
     const RowMeans means = row_means(row, gain, C);
     const Vector mean_h = broadcast(means.h);
     const Vector mean_h_x = broadcast(means.h_x);
@@ -150,9 +152,7 @@ HWY_INLINE void add_row_to_columns(const LayerNormBackward& op,
                                    Range columns,
                                    float* d_gain,
                                    float* d_bias) {
-  BackwardRow row = row_of<Element>(op, n);
-  row.d_y += columns.first;
-  row.x += columns.first;
+  const BackwardRow row = row_of<Element>(op, n, columns.first);
   for_each_vector(0, columns.count(), [&](std::int64_t c, auto part) HWY_ATTR {
     const Vector d_y = part.load(row.d_y + c);
     part.store(hn::MulAdd(d_y, row.normal(c, part), part.load(d_gain + c)),

@@ -18,9 +18,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// Columns of a tile: two arrays of it take an eighth of a first-level cache,
+// Columns of a tile: two arrays of them take a quarter of a first-level cache,
 // through which the rows pass.
-inline constexpr std::int64_t kTileColumns = 512;
+inline constexpr std::int64_t kTileColumns = 1024;
 
 class TileSums {
  public:

@@ -7,39 +7,42 @@
 namespace dure::kernels {
 namespace {
 
-void copy_bytes(const Tensor& to, const ConstTensor& from) {
-  std::copy_n(static_cast<const std::byte*>(from.bytes()),
-              from.size_bytes(),
-              static_cast<std::byte*>(to.bytes()));
+const std::byte* first_byte(const ConstTensor& x) {
+  return static_cast<const std::byte*>(x.bytes());
+}
+std::byte* first_byte(const Tensor& y) {
+  return static_cast<std::byte*>(y.bytes());
 }
 
 }  // namespace
 
 void run(OnCpu, Stream&, const Upload& op) {
-  std::copy(
-      op.host.begin(), op.host.end(), static_cast<std::byte*>(op.y.bytes()));
+  std::copy(op.host.begin(), op.host.end(), first_byte(op.y));
 }
 
 void run(OnCpu, Stream&, const Download& op) {
-  const auto* from = static_cast<const std::byte*>(op.x.bytes());
-  std::copy(from, from + op.host.size(), op.host.begin());
+  std::copy_n(first_byte(op.x), op.host.size(), op.host.begin());
 }
 
 void run(OnCpu, Stream&, const EveryNthRow& op) {
-  for (std::int64_t i = 0; i < op.y.shape()[0]; ++i) {
-    copy_bytes(op.y.rows(i, 1), op.x.rows(i * op.n + op.n - 1, 1));
+  const auto [N, C] = op.y.dims<2>("y");
+  const auto row = C * static_cast<std::int64_t>(size_of(op.y.dtype()));
+  for (std::int64_t i = 0; i < N; ++i) {
+    const std::byte* const from =
+        first_byte(op.x) + (i * op.n + op.n - 1) * row;
+    std::copy(from, from + row, first_byte(op.y) + i * row);
   }
 }
 
 void run(OnCpu, Stream& stream, const JoinColumns& op) {
   const auto [T, N, C] = op.x.dims<3>("x");
-  const ConstTensor x = op.x.reshaped({T * N, C});
-  const Tensor y = op.y.reshaped({N * T, C});
+  const auto row = C * static_cast<std::int64_t>(size_of(op.x.dtype()));
   const auto copy_rows = [&, T = T, N = N](std::int64_t first,
                                            std::int64_t last) {
     for (std::int64_t n = first; n < last; ++n) {
       for (std::int64_t t = 0; t < T; ++t) {
-        copy_bytes(y.rows(n * T + t, 1), x.rows(t * N + n, 1));
+        const std::byte* const from = first_byte(op.x) + (t * N + n) * row;
+        std::copy(from, from + row, first_byte(op.y) + (n * T + t) * row);
       }
     }
   };
