@@ -43,6 +43,17 @@ namespace {
 
 HWY_EXPORT(add_range);
 
+// A plain loop: from memory, vectors as long as a cache line take 10 to 20 %
+// more time on an AMD EPYC.
+void add_floats(const Add& op, std::int64_t first, std::int64_t last) {
+  float* const y = op.y.data<float>();
+  const float* const a = op.a.data<float>();
+  const float* const b = op.b.data<float>();
+  for (std::int64_t i = first; i < last; ++i) {
+    y[i] = a[i] + b[i];
+  }
+}
+
 // Normals are drawn into a tile, and from there go into a row.
 template <typename Element>
 void draw_row(const FillNormal& op, std::uint64_t index, std::span<Element> y) {
@@ -107,7 +118,9 @@ void run(OnCpu, Stream& stream, const Add& op) {
                   op.y.elements(),
                   kFlat,
                   [&](std::int64_t first, std::int64_t last) {
-                    HWY_DYNAMIC_DISPATCH(add_range)(op, first, last);
+                    op.y.dtype() == DType::kF32
+                        ? add_floats(op, first, last)
+                        : HWY_DYNAMIC_DISPATCH(add_range)(op, first, last);
                   });
 }
 

@@ -176,8 +176,8 @@ void layer_norm_columns(const LayerNormBackward& op,
             add_row_to_columns<Element>(
                 op, n, tile, gain_sums.data(), bias_sums.data());
           }
-          gain_sums.store(d_gain + tile.first);
-          bias_sums.store(d_bias + tile.first);
+          gain_sums.store();
+          bias_sums.store();
         });
       });
 }

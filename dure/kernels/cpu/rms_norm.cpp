@@ -116,7 +116,7 @@ void rms_norm_columns(const RmsNormBackward& op, Range rows, Range columns) {
           for (std::int64_t n = rows.first; n < rows.last; ++n) {
             add_row_to_columns<Element>(op, n, tile, sums.data());
           }
-          sums.store(d_gain + tile.first);
+          sums.store();
         });
       });
 }

@@ -22,24 +22,37 @@ namespace dure::kernels::HWY_NAMESPACE {
 // through which the rows pass.
 inline constexpr std::int64_t kTileColumns = 1024;
 
+// The sums of a tile while rows are added to them. They begin with what memory
+// holds, and store() puts them back.
+template <typename Element>
 class TileSums {
  public:
-  // Begins with these.
-  template <typename Element>
-  HWY_INLINE TileSums(const Element* from, std::int64_t count) : count_(count) {
-    convert(from, count, sums_);
+  HWY_INLINE TileSums(Element* memory, std::int64_t count)
+      : memory_(memory), count_(count) {
+    convert(memory, count, sums_);
   }
 
   HWY_INLINE float* data() { return sums_; }
-
-  template <typename Element>
-  HWY_INLINE void store(Element* to) const {
-    convert(sums_, count_, to);
-  }
+  HWY_INLINE void store() const { convert(sums_, count_, memory_); }
 
  private:
   HWY_ALIGN float sums_[kTileColumns];
+  Element* memory_;
   std::int64_t count_;
+};
+
+// In f32, where they are.
+template <>
+class TileSums<float> {
+ public:
+  HWY_INLINE TileSums(float* memory, std::int64_t /*count*/)
+      : memory_(memory) {}
+
+  HWY_INLINE float* data() { return memory_; }
+  HWY_INLINE void store() const {}
+
+ private:
+  float* memory_;
 };
 
 template <typename Body>
