@@ -10,6 +10,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 namespace dure {
 
@@ -22,6 +23,10 @@ struct F16 {
   std::uint16_t bits;
   bool operator==(const F16&) const = default;
 };
+
+constexpr float to_float(float value) {
+  return value;
+}
 
 constexpr float to_float(Bf16 value) {
   return std::bit_cast<float>(std::uint32_t{value.bits} << 16);
@@ -70,6 +75,19 @@ constexpr F16 to_f16(float value) {
                              : below_normal              ? subnormal
                                                          : normal;
   return {static_cast<std::uint16_t>(sign | half)};
+}
+
+// To a type that is known when compiling.
+template <typename Element>
+constexpr Element from_float(float value) {
+  if constexpr (std::is_same_v<Element, Bf16>) {
+    return to_bf16(value);
+  } else if constexpr (std::is_same_v<Element, F16>) {
+    return to_f16(value);
+  } else {
+    static_assert(std::is_same_v<Element, float>);
+    return value;
+  }
 }
 
 }  // namespace dure

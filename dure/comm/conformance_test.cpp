@@ -9,6 +9,7 @@
 #include "dure/base/half.h"
 #include "dure/base/random.h"
 #include "dure/comm/error.h"
+#include "dure/tensor/element_type.h"
 
 namespace dure::comm {
 namespace {
@@ -18,10 +19,8 @@ void encode(std::vector<std::byte>& bytes, const std::vector<double>& values) {
   bytes.resize(std::max<std::size_t>(1, values.size() * sizeof(T)));
   for (std::size_t i = 0; i < values.size(); ++i) {
     T element{};
-    if constexpr (std::is_same_v<T, Bf16>) {
-      element = to_bf16(static_cast<float>(values[i]));
-    } else if constexpr (std::is_same_v<T, F16>) {
-      element = to_f16(static_cast<float>(values[i]));
+    if constexpr (std::is_same_v<T, Bf16> || std::is_same_v<T, F16>) {
+      element = from_float<T>(static_cast<float>(values[i]));
     } else {
       element = static_cast<T>(
           static_cast<std::conditional_t<std::is_floating_point_v<T>,
@@ -46,29 +45,6 @@ std::vector<double> decode(const std::vector<std::byte>& bytes,
     }
   }
   return values;
-}
-
-template <typename Call>
-auto with_type(DType dtype, const Call& call) {
-  switch (dtype) {
-    case DType::kF64:
-      return call(double());
-    case DType::kBf16:
-      return call(Bf16());
-    case DType::kF16:
-      return call(F16());
-    case DType::kI32:
-      return call(std::int32_t());
-    case DType::kI64:
-      return call(std::int64_t());
-    case DType::kU16:
-      return call(std::uint16_t());
-    case DType::kU8:
-      return call(std::uint8_t());
-    case DType::kF32:
-      break;
-  }
-  return call(float());
 }
 
 }  // namespace

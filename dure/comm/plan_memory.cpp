@@ -20,10 +20,6 @@ Pieces hull_of(Pieces a, Pieces b) {
   return {std::min(a.first, b.first), std::max(a.last, b.last)};
 }
 
-bool is_half(DType dtype) {
-  return dtype == DType::kBf16 || dtype == DType::kF16;
-}
-
 // Sums of all ranks' at once are rounded once without a place in f32.
 bool adds_all_at_once(Algorithm algorithm) {
   return algorithm == Algorithm::kRoot || algorithm == Algorithm::kAllToAll;

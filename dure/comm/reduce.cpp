@@ -5,8 +5,8 @@
 #include <cstring>
 #include <type_traits>
 
-#include "dure/base/check.h"
 #include "dure/base/half.h"
+#include "dure/tensor/element_type.h"
 
 namespace dure::comm {
 namespace {
@@ -47,16 +47,16 @@ template <>
 struct Arithmetic<std::uint8_t>
     : WrappingArithmetic<std::uint8_t, std::uint32_t> {};
 
-template <typename Half, Half (*kNarrow)(float)>
+template <typename Half>
 struct HalfArithmetic {
   using Sum = float;
   static Sum widen(Half value) { return to_float(value); }
-  static Half narrow(Sum value) { return kNarrow(value); }
+  static Half narrow(Sum value) { return from_float<Half>(value); }
 };
 template <>
-struct Arithmetic<Bf16> : HalfArithmetic<Bf16, to_bf16> {};
+struct Arithmetic<Bf16> : HalfArithmetic<Bf16> {};
 template <>
-struct Arithmetic<F16> : HalfArithmetic<F16, to_f16> {};
+struct Arithmetic<F16> : HalfArithmetic<F16> {};
 
 // A block of sums stays in the first-level cache.
 constexpr std::int64_t kBlock = 1024;
@@ -127,16 +127,6 @@ class Block {
   alignas(64) std::array<Sum, kBlock> sums_;
 };
 
-// Bf16 and F16 travel as their bits.
-template <typename Element>
-const Element* elements_of(const ConstTensor& tensor) {
-  return static_cast<const Element*>(tensor.bytes());
-}
-template <typename Element>
-Element* elements_of(const Tensor& tensor) {
-  return static_cast<Element*>(tensor.bytes());
-}
-
 template <typename Element>
 void reduce_blocks(std::span<const Tensor> ys,
                    std::span<const ConstTensor> xs,
@@ -145,52 +135,24 @@ void reduce_blocks(std::span<const Tensor> ys,
   Block<Element> block;
   for (std::int64_t at = range.first; at < range.last; at += kBlock) {
     const std::int64_t count = std::min(kBlock, range.last - at);
-    block.load(elements_of<Element>(xs[0]) + at, count);
+    block.load(xs[0].data<Element>() + at, count);
     for (const ConstTensor& x : xs.subspan(1)) {
-      block.combine(elements_of<Element>(x) + at, count, reduction);
+      block.combine(x.data<Element>() + at, count, reduction);
     }
     if (reduction == Reduction::kAverage) {
       block.divide(count, std::ssize(xs));
     }
     for (const Tensor& y : ys) {
-      block.store(elements_of<Element>(y) + at, count);
+      block.store(y.data<Element>() + at, count);
     }
   }
 }
 
-// Calls `call` with a value of the type.
-template <typename Call>
-void with_type(DType dtype, const Call& call) {
-  switch (dtype) {  // NOLINTBEGIN(bugprone-branch-clone): the types differ
-    case DType::kF32:
-      return call(float());
-    case DType::kF64:
-      return call(double());
-    case DType::kBf16:
-      return call(Bf16());
-    case DType::kF16:
-      return call(F16());
-    case DType::kI32:
-      return call(std::int32_t());
-    case DType::kI64:
-      return call(std::int64_t());
-    case DType::kU16:
-      return call(std::uint16_t());
-    case DType::kU8:
-      return call(std::uint8_t());
-  }  // NOLINTEND(bugprone-branch-clone)
-}
-
 template <typename To, typename From>
-void convert_elements(const Tensor& y, const ConstTensor& x) {
-  for (std::int64_t i = 0; i < y.elements(); ++i) {
-    elements_of<To>(y)[i] = Arithmetic<To>::narrow(
-        Arithmetic<From>::widen(elements_of<From>(x)[i]));
+void convert_elements(To* y, const From* x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    y[i] = from_float<To>(to_float(x[i]));
   }
-}
-
-bool is_half(DType dtype) {
-  return dtype == DType::kBf16 || dtype == DType::kF16;
 }
 
 }  // namespace
@@ -215,9 +177,9 @@ void divide(const Tensor& y, std::int64_t by) {
     Block<Element> block;
     for (std::int64_t at = 0; at < y.elements(); at += kBlock) {
       const std::int64_t count = std::min(kBlock, y.elements() - at);
-      block.load(elements_of<Element>(y) + at, count);
+      block.load(y.data<Element>() + at, count);
       block.divide(count, by);
-      block.store(elements_of<Element>(y) + at, count);
+      block.store(y.data<Element>() + at, count);
     }
   });
 }
@@ -227,17 +189,11 @@ void convert(const Tensor& y, const ConstTensor& x) {
     if (y.elements() > 0) {
       std::memmove(y.bytes(), x.bytes(), x.size_bytes());
     }
-  } else if (x.dtype() == DType::kF32 && is_half(y.dtype())) {
-    y.dtype() == DType::kBf16 ? convert_elements<Bf16, float>(y, x)
-                              : convert_elements<F16, float>(y, x);
   } else {
-    DURE_CHECK(y.dtype() == DType::kF32 && is_half(x.dtype()),
-               "can't convert ",
-               name_of(x.dtype()),
-               " to ",
-               name_of(y.dtype()));
-    x.dtype() == DType::kBf16 ? convert_elements<float, Bf16>(y, x)
-                              : convert_elements<float, F16>(y, x);
+    with_float_types(y.dtype(), x.dtype(), [&](auto to, auto from) {
+      convert_elements(
+          y.data<decltype(to)>(), x.data<decltype(from)>(), y.elements());
+    });
   }
 }
 

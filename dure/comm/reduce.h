@@ -33,7 +33,7 @@ void reduce_into(const Tensor& y, const ConstTensor& x, Reduction reduction);
 // y = y / by, of floating-point types.
 void divide(const Tensor& y, std::int64_t by);
 
-// Between f32 and a 16-bit float, or a copy.
+// Between f32, bf16 and f16, rounded once, or a copy.
 void convert(const Tensor& y, const ConstTensor& x);
 
 }  // namespace dure::comm

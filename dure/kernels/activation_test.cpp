@@ -4,6 +4,7 @@
 #include <numbers>
 #include <tuple>
 
+#include "dure/kernels/half_testing.h"
 #include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
@@ -249,6 +250,27 @@ TEST(Activation, GivesTheSameBitsOnAnyNumberOfThreads) {
     launch_on_cpu(Gelu{.y = tensor(x, {67, 1001}), .x = tensor(x, {67, 1001})});
     return std::tuple(p.y, p.d_gate_up, x);
   });
+}
+
+TEST(Activation, RoundsHalvesOnce) {
+  const Shape shape = {5, 201};
+  const Operand x = random_operand("x", shape);
+  const Operand y = random_operand("y", shape);
+  const Operand d_y = random_operand("d_y", shape);
+  const Operand gate_up = random_operand("gate_up", {5, 402});
+  expect_halves_rounded_once(
+      {y, x}, [](const Tensors& t) { return Gelu{.y = t[0], .x = t[1]}; });
+  expect_halves_rounded_once({y, d_y, x}, [](const Tensors& t) {
+    return GeluBackward{.d_x = t[0], .d_y = t[1], .x = t[2]};
+  });
+  expect_halves_rounded_once({y, gate_up}, [](const Tensors& t) {
+    return Swiglu{.y = t[0], .gate_up = t[1]};
+  });
+  expect_halves_rounded_once(
+      {random_operand("d_gate_up", {5, 402}), d_y, gate_up},
+      [](const Tensors& t) {
+        return SwigluBackward{.d_gate_up = t[0], .d_y = t[1], .gate_up = t[2]};
+      });
 }
 
 TEST(Activation, RefusesOperandsThatDoNotFit) {

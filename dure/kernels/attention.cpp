@@ -2,6 +2,7 @@
 
 #include "dure/kernels/attention_check.h"
 #include "dure/kernels/cpu/attention_head.h"
+#include "dure/kernels/operands.h"
 
 namespace dure::kernels {
 
@@ -62,9 +63,10 @@ void check(const Attention& op) {
   check_shape(shape);
   check_scale(op.scale);
   check_mask(op.mask);
-  op.y.expect("y", {shape.rows(), shape.heads * shape.head_dim}, DType::kF32);
+  const DType dtype = only_f32(op, op.y);
+  op.y.expect("y", {shape.rows(), shape.heads * shape.head_dim}, dtype);
   op.lse.expect("lse", {shape.rows(), shape.heads}, DType::kF32);
-  op.qkv.expect("qkv", {shape.rows(), shape.qkv_columns()}, DType::kF32);
+  op.qkv.expect("qkv", {shape.rows(), shape.qkv_columns()}, dtype);
   check_scratch(shape, op.scratch);
 }
 
@@ -76,12 +78,9 @@ double causal_pairs(const AttentionShape& shape) {
 // Two products of 2 D flops for each pair of query and key.
 Cost cost(const Attention& op) {
   const AttentionShape& shape = op.shape;
-  const std::int64_t elements =
-      shape.rows() *
-      (shape.qkv_columns() + shape.heads * shape.head_dim + shape.heads);
   return {
       .flops = 4 * causal_pairs(shape) * static_cast<double>(shape.head_dim),
-      .bytes = sizeof(float) * static_cast<double>(elements)};
+      .bytes = bytes_of(op.y, op.lse, op.qkv)};
 }
 
 }  // namespace dure::kernels

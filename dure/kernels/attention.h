@@ -8,7 +8,8 @@
 // A row of qkv holds H heads of q, then G of k, then G of v, each of D; query
 // head h reads key head h / (H / G). Rows are B sequences of S, one after
 // another. `drop` is dropout.h's, with index ((b * H' + h') * S + i) * S + j: b
-// counted from mask.first_index, h' of H' as the heads of all parts are.
+// counted from mask.first_index, h' of H' as the heads of all parts are. All
+// operands are f32.
 //
 // [1] Ainslie et al. 2023, arXiv:2305.13245.
 // [2] Dao 2023, arXiv:2307.08691, algorithms 1 and 2.

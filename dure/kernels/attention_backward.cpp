@@ -1,5 +1,6 @@
 #include "dure/kernels/attention.h"
 #include "dure/kernels/attention_check.h"
+#include "dure/kernels/operands.h"
 
 namespace dure::kernels {
 
@@ -10,11 +11,12 @@ void check(const AttentionBackward& op) {
   check_shape(shape);
   check_scale(op.scale);
   check_mask(op.mask);
-  op.d_qkv.expect("d_qkv", inputs, DType::kF32);
-  op.d_y.expect("d_y", outputs, DType::kF32);
-  op.y.expect("y", outputs, DType::kF32);
+  const DType dtype = only_f32(op, op.d_qkv);
+  op.d_qkv.expect("d_qkv", inputs, dtype);
+  op.d_y.expect("d_y", outputs, dtype);
+  op.y.expect("y", outputs, dtype);
   op.lse.expect("lse", {shape.rows(), shape.heads}, DType::kF32);
-  op.qkv.expect("qkv", inputs, DType::kF32);
+  op.qkv.expect("qkv", inputs, dtype);
   check_scratch(shape, op.scratch);
 }
 
@@ -22,12 +24,9 @@ void check(const AttentionBackward& op) {
 // and the gradients of the probabilities, q, k and v.
 Cost cost(const AttentionBackward& op) {
   const AttentionShape& shape = op.shape;
-  const std::int64_t elements =
-      shape.rows() * (2 * shape.qkv_columns() +
-                      2 * shape.heads * shape.head_dim + shape.heads);
   return {
       .flops = 10 * causal_pairs(shape) * static_cast<double>(shape.head_dim),
-      .bytes = sizeof(float) * static_cast<double>(elements)};
+      .bytes = bytes_of(op.d_qkv, op.d_y, op.y, op.lse, op.qkv)};
 }
 
 }  // namespace dure::kernels

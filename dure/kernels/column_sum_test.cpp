@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "dure/kernels/half_testing.h"
 #include "dure/kernels/matmul.h"
 #include "dure/kernels/testing.h"
 
@@ -75,6 +76,18 @@ TEST(ColumnSum, GivesTheSameBitsOnAnyNumberOfThreads) {
         ColumnSum{.y = tensor(y, {1003}), .x = tensor(x, {257, 1003})});
     return y;
   });
+}
+
+TEST(ColumnSum, RoundsHalvesOnce) {
+  for (const OperandType sums : kSumTypes) {
+    for (const Write write : {Write::kOverwrite, Write::kAdd}) {
+      expect_halves_rounded_once(
+          {random_operand("y", {131}, sums), random_operand("x", {500, 131})},
+          [&](const Tensors& t) {
+            return ColumnSum{.y = t[0], .x = t[1], .write = write};
+          });
+    }
+  }
 }
 
 TEST(ColumnSum, RefusesAnotherWidth) {

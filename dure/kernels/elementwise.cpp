@@ -1,38 +1,42 @@
 #include "dure/kernels/elementwise.h"
 
+#include "dure/kernels/operands.h"
+
 namespace dure::kernels {
 
 void check(const Fill& op) {
-  op.y.expect("y", op.y.shape(), DType::kF32);
+  op.y.expect("y", op.y.shape(), float_type(op, op.y));
 }
 
 Cost cost(const Fill& op) {
-  return {.bytes = static_cast<double>(op.y.size_bytes())};
+  return {.bytes = bytes_of(op.y)};
 }
 
 void check(const Copy& op) {
-  op.y.expect("y", op.y.shape(), DType::kF32);
-  op.x.expect("x", op.y.shape(), DType::kF32);
+  const DType dtype = float_type(op, op.y);
+  op.y.expect("y", op.y.shape(), dtype);
+  op.x.expect("x", op.y.shape(), dtype);
 }
 
 Cost cost(const Copy& op) {
-  return {.bytes = 2 * static_cast<double>(op.y.size_bytes())};
+  return {.bytes = bytes_of(op.y, op.x)};
 }
 
 void check(const Add& op) {
-  op.y.expect("y", op.y.shape(), DType::kF32);
-  op.a.expect("a", op.y.shape(), DType::kF32);
-  op.b.expect("b", op.y.shape(), DType::kF32);
+  const DType dtype = float_type(op, op.y);
+  op.y.expect("y", op.y.shape(), dtype);
+  op.a.expect("a", op.y.shape(), dtype);
+  op.b.expect("b", op.y.shape(), dtype);
 }
 
 Cost cost(const Add& op) {
-  const auto elements = static_cast<double>(op.y.elements());
-  return {.flops = elements, .bytes = 3 * sizeof(float) * elements};
+  return {.flops = static_cast<double>(op.y.elements()),
+          .bytes = bytes_of(op.y, op.a, op.b)};
 }
 
 void check(const FillNormal& op) {
   const auto [N, C] = op.y.dims<2>("y");
-  op.y.expect("y", {N, C}, DType::kF32);
+  op.y.expect("y", {N, C}, float_type(op, op.y));
   DURE_CHECK(op.first_row >= 0 && op.first_column >= 0 &&
                  op.first_column + C <= op.columns,
              "columns ",
@@ -46,8 +50,8 @@ void check(const FillNormal& op) {
 // Ten rounds of some ten operations for four words, and a root, a logarithm
 // and a sine or cosine.
 Cost cost(const FillNormal& op) {
-  const auto elements = static_cast<double>(op.y.elements());
-  return {.flops = 60 * elements, .bytes = sizeof(float) * elements};
+  return {.flops = 60 * static_cast<double>(op.y.elements()),
+          .bytes = bytes_of(op.y)};
 }
 
 }  // namespace dure::kernels

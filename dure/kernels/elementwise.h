@@ -9,7 +9,7 @@ namespace dure::kernels {
 // y = value
 struct Fill {
   static constexpr const char* kName = "fill";
-  Tensor y;  // any shape, f32   overwritten
+  Tensor y;  // any shape   overwritten
   float value = 0;
 };
 
@@ -21,7 +21,7 @@ void run(OnCuda, Stream& stream, const Fill& op);
 // y = x
 struct Copy {
   static constexpr const char* kName = "copy";
-  Tensor y;       // any shape, f32   overwritten
+  Tensor y;       // any shape   overwritten
   ConstTensor x;  // as y
 };
 

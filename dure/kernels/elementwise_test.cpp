@@ -1,5 +1,6 @@
 #include "dure/kernels/elementwise.h"
 
+#include "dure/kernels/half_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -75,6 +76,27 @@ TEST(FillNormal, GivesTheSameBitsOnAnyNumberOfThreads) {
                              .filled_rows = 300});
     return y;
   });
+}
+
+TEST(Elementwise, RoundsHalvesOnce) {
+  const Shape shape = {7, 1001};
+  const Operand y = random_operand("y", shape);
+  expect_halves_rounded_once(
+      {y}, [](const Tensors& t) { return Fill{.y = t[0], .value = 0.1F}; });
+  expect_halves_rounded_once({y}, [](const Tensors& t) {
+    return FillNormal{.y = t[0],
+                      .stream = RandomStream(5, "weight"),
+                      .deviation = 0.02F,
+                      .first_column = 3,
+                      .columns = 1013,
+                      .filled_rows = 5};
+  });
+  expect_halves_rounded_once(
+      {y, random_operand("x", shape)},
+      [](const Tensors& t) { return Copy{.y = t[0], .x = t[1]}; });
+  expect_halves_rounded_once(
+      {y, random_operand("a", shape), random_operand("b", shape)},
+      [](const Tensors& t) { return Add{.y = t[0], .a = t[1], .b = t[2]}; });
 }
 
 TEST(Elementwise, RefusesOperandsThatDoNotFit) {

@@ -1,5 +1,7 @@
 #include "dure/kernels/embedding.h"
 
+#include "dure/kernels/operands.h"
+
 namespace dure::kernels {
 namespace {
 
@@ -18,37 +20,38 @@ void check_rows(const TableRows& rows, std::int64_t held) {
 void check(const Embedding& op) {
   const auto [N, C] = op.y.dims<2>("y");
   const auto [V, C2] = op.token.dims<2>("token");
-  op.y.expect("y", {N, C}, DType::kF32);
+  const DType dtype = float_type(op, op.y);
+  op.y.expect("y", {N, C}, dtype);
   op.ids.expect("ids", {N}, DType::kI32);
-  op.token.expect("token", {V, C}, DType::kF32);
+  op.token.expect("token", {V, C}, dtype);
   check_rows(op.token_rows, V);
   if (op.position) {
     const auto [S, C3] = op.position.dims<2>("position");
-    op.position.expect("position", {S, C}, DType::kF32);
+    op.position.expect("position", {S, C}, dtype);
     op.positions.expect("positions", {N}, DType::kI32);
   }
 }
 
 Cost cost(const Embedding& op) {
-  const auto elements = static_cast<double>(op.y.elements());
   const double streams = op.position ? 3 : 2;
-  return {.flops = op.position ? elements : 0,
-          .bytes = streams * sizeof(float) * elements};
+  return {.flops = op.position ? static_cast<double>(op.y.elements()) : 0,
+          .bytes = streams * bytes_of(op.y)};
 }
 
 void check(const EmbeddingBackward& op) {
   const auto [N, C] = op.d_y.dims<2>("d_y");
   const auto [V, C2] = op.d_table.dims<2>("d_table");
-  op.d_y.expect("d_y", {N, C}, DType::kF32);
+  op.d_y.expect("d_y", {N, C}, float_type(op, op.d_y));
   op.indices.expect("indices", {N}, DType::kI32);
-  op.d_table.expect("d_table", {V, C}, DType::kF32);
+  op.d_table.expect("d_table", {V, C}, float_type(op, op.d_table));
   check_rows(op.rows, V);
 }
 
 // A row is read, and added to another.
 Cost cost(const EmbeddingBackward& op) {
   const auto elements = static_cast<double>(op.d_y.elements());
-  return {.flops = elements, .bytes = 3 * sizeof(float) * elements};
+  const auto size = static_cast<double>(size_of(op.d_table.dtype()));
+  return {.flops = elements, .bytes = bytes_of(op.d_y) + 2 * size * elements};
 }
 
 }  // namespace dure::kernels

@@ -39,7 +39,7 @@ void run(OnCuda, Stream& stream, const Embedding& op);
 // threads.
 struct EmbeddingBackward {
   static constexpr const char* kName = "embedding_backward";
-  Tensor d_table;       // (V', C)   added to
+  Tensor d_table;       // (V', C)   added to; of a type of its own
   ConstTensor d_y;      // (N, C)
   ConstTensor indices;  // (N)       i32; Error where not in [0, rows.all)
   TableRows rows;

@@ -4,6 +4,7 @@
 #include <string>
 #include <tuple>
 
+#include "dure/kernels/half_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -189,6 +190,37 @@ TEST(Embedding, GivesTheSameBitsOnAnyNumberOfThreads) {
     launch_on_cpu(p.position_backward_op());
     return std::tuple(p.y, p.d_token, p.d_position);
   });
+}
+
+TEST(Embedding, RoundsHalvesOnce) {
+  const Problem p(41, 17);
+  const Operand y = random_operand("y", {41, 17});
+  const Operand token = random_operand("token", {Problem::kV, 17});
+  const Operand position = random_operand("position", {Problem::kS, 17});
+  expect_halves_rounded_once({y, token, position}, [&](const Tensors& t) {
+    return Embedding{.y = t[0],
+                     .ids = tensor(p.ids),
+                     .token = t[1],
+                     .token_rows = {.all = Problem::kV},
+                     .positions = tensor(p.positions),
+                     .position = t[2]};
+  });
+}
+
+// Ids repeat: the sum of all rows of one is rounded once.
+TEST(EmbeddingBackward, RoundsHalvesOnce) {
+  const Problem p(41, 17);
+  for (const OperandType sums : kSumTypes) {
+    expect_halves_rounded_once(
+        {random_operand("d_table", {Problem::kV, 17}, sums),
+         random_operand("d_y", {41, 17})},
+        [&](const Tensors& t) {
+          return EmbeddingBackward{.d_table = t[0],
+                                   .d_y = t[1],
+                                   .indices = tensor(p.ids),
+                                   .rows = {.all = Problem::kV}};
+        });
+  }
 }
 
 template <typename Op>

@@ -14,8 +14,8 @@ namespace dure::kernels {
 struct LayerNorm {
   static constexpr const char* kName = "layer_norm";
   Tensor y;          // (N, C)   overwritten; may be x
-  Tensor mean;       // (N)      overwritten; kept for the backward
-  Tensor rstd;       // (N)      overwritten; kept for the backward
+  Tensor mean;       // (N) f32  overwritten; kept for the backward
+  Tensor rstd;       // (N) f32  overwritten; kept for the backward
   ConstTensor x;     // (N, C)
   ConstTensor gain;  // (C)
   ConstTensor bias;  // (C)
@@ -37,13 +37,13 @@ void run(OnCuda, Stream& stream, const LayerNorm& op);
 struct LayerNormBackward {
   static constexpr const char* kName = "layer_norm_backward";
   Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
-  Tensor d_gain;              // (C)
-  Tensor d_bias;              // (C)
+  Tensor d_gain;              // (C)      of a type of its own
+  Tensor d_bias;              // (C)      as d_gain
   ConstTensor d_y;            // (N, C)
   ConstTensor x;              // (N, C)
   ConstTensor gain;           // (C)
-  ConstTensor mean;           // (N)
-  ConstTensor rstd;           // (N)
+  ConstTensor mean;           // (N)      f32
+  ConstTensor rstd;           // (N)      f32
   ConstTensor residual = {};  // (N, C), optional: the gradient around the norm
   Write write = Write::kAdd;
 };

@@ -3,6 +3,7 @@
 #include <string>
 #include <tuple>
 
+#include "dure/kernels/half_testing.h"
 #include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
@@ -269,6 +270,52 @@ TEST(LayerNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
     launch_on_cpu(p.backward_op());
     return std::tuple(p.y, p.mean, p.rstd, p.d_x, p.d_gain, p.d_bias);
   });
+}
+
+TEST(LayerNorm, RoundsHalvesOnce) {
+  const Shape shape = {7, 1001};
+  expect_halves_rounded_once({random_operand("y", shape),
+                              random_operand("mean", {7}, OperandType::kF32),
+                              random_operand("rstd", {7}, OperandType::kF32),
+                              random_operand("x", shape),
+                              random_operand("gain", {1001}),
+                              random_operand("bias", {1001})},
+                             [](const Tensors& t) {
+                               return LayerNorm{.y = t[0],
+                                                .mean = t[1],
+                                                .rstd = t[2],
+                                                .x = t[3],
+                                                .gain = t[4],
+                                                .bias = t[5]};
+                             });
+}
+
+// Rows of several blocks, columns of several tiles: sums are rounded once.
+TEST(LayerNormBackward, RoundsHalvesOnce) {
+  const Shape shape = {300, 1031};
+  for (const OperandType sums : kSumTypes) {
+    expect_halves_rounded_once(
+        {random_operand("d_x", shape),
+         random_operand("d_gain", {1031}, sums),
+         random_operand("d_bias", {1031}, sums),
+         random_operand("d_y", shape),
+         random_operand("x", shape),
+         random_operand("gain", {1031}),
+         random_operand("mean", {300}, OperandType::kF32),
+         random_operand("rstd", {300}, OperandType::kF32),
+         random_operand("residual", shape)},
+        [](const Tensors& t) {
+          return LayerNormBackward{.d_x = t[0],
+                                   .d_gain = t[1],
+                                   .d_bias = t[2],
+                                   .d_y = t[3],
+                                   .x = t[4],
+                                   .gain = t[5],
+                                   .mean = t[6],
+                                   .rstd = t[7],
+                                   .residual = t[8]};
+        });
+  }
 }
 
 TEST(LayerNorm, RefusesOperandsThatDoNotFit) {

@@ -1,5 +1,7 @@
 #include "dure/kernels/matmul.h"
 
+#include "dure/kernels/operands.h"
+
 namespace dure::kernels {
 namespace {
 
@@ -19,22 +21,23 @@ Sizes sizes_of(const MatMul& op) {
 
 void check(const MatMul& op) {
   const auto [M, N, K] = sizes_of(op);
-  op.y.expect("y", {M, N}, DType::kF32);
+  const DType dtype = only_f32(op, op.y);
+  op.y.expect("y", {M, N}, dtype);
   if (op.transpose_a == Transpose::kYes) {
-    op.a.expect("a (transposed)", {K, M}, DType::kF32);
+    op.a.expect("a (transposed)", {K, M}, dtype);
   } else {
-    op.a.expect("a", {M, K}, DType::kF32);
+    op.a.expect("a", {M, K}, dtype);
   }
   if (op.transpose_b == Transpose::kYes) {
-    op.b.expect("b (transposed)", {N, K}, DType::kF32);
+    op.b.expect("b (transposed)", {N, K}, dtype);
   } else {
-    op.b.expect("b", {K, N}, DType::kF32);
+    op.b.expect("b", {K, N}, dtype);
   }
   if (op.bias) {
-    op.bias.expect("bias", {N}, DType::kF32);
+    op.bias.expect("bias", {N}, dtype);
   }
   if (op.residual) {
-    op.residual.expect("residual", {M, N}, DType::kF32);
+    op.residual.expect("residual", {M, N}, dtype);
   }
   DURE_CHECK(op.write == Write::kOverwrite || (!op.bias && !op.residual),
              "a matmul that adds to y takes no bias and no residual: add them "
@@ -44,28 +47,22 @@ void check(const MatMul& op) {
 Cost cost(const MatMul& op) {
   const auto [M, N, K] = sizes_of(op);
   const auto products = static_cast<double>(M * N) * static_cast<double>(K);
-  double elements = static_cast<double>(M * K + K * N + M * N);
-  if (op.write == Write::kAdd || op.residual) {
-    elements += static_cast<double>(M * N);
-  }
-  if (op.bias) {
-    elements += static_cast<double>(N);
-  }
-  return {.flops = 2 * products, .bytes = sizeof(float) * elements};
+  const double visits = op.write == Write::kAdd ? 2 : 1;
+  return {.flops = 2 * products,
+          .bytes = bytes_of(op.a, op.b, op.bias, op.residual) +
+                   visits * bytes_of(op.y)};
 }
 
 void check(const ColumnSum& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  op.x.expect("x", {N, C}, DType::kF32);
-  op.y.expect("y", {C}, DType::kF32);
+  op.x.expect("x", {N, C}, float_type(op, op.x));
+  op.y.expect("y", {C}, float_type(op, op.y));
 }
 
 Cost cost(const ColumnSum& op) {
-  const auto [N, C] = op.x.dims<2>("x");
-  const auto elements = static_cast<double>(N * C);
-  const double written =
-      (op.write == Write::kAdd ? 2.0 : 1.0) * static_cast<double>(C);
-  return {.flops = elements, .bytes = sizeof(float) * (elements + written)};
+  const double visits = op.write == Write::kAdd ? 2 : 1;
+  return {.flops = static_cast<double>(op.x.elements()),
+          .bytes = bytes_of(op.x) + visits * bytes_of(op.y)};
 }
 
 }  // namespace dure::kernels

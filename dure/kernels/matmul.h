@@ -5,7 +5,7 @@
 //
 // op(x) is x or its transpose. A linear layer with weight w of (out, in) is
 // {y, a = x, b = w, transpose_b}; its input's gradient {d_x, a = d_y, b = w};
-// its weight's gradient {d_w, a = d_y, b = x, transpose_a}.
+// its weight's gradient {d_w, a = d_y, b = x, transpose_a}. All are f32.
 #pragma once
 
 #include "dure/kernels/op.h"
@@ -36,7 +36,7 @@ void run(OnCuda, Stream& stream, const MatMul& op);
 //   y[c] = sum_n x[n,c]    (or added to y)
 struct ColumnSum {
   static constexpr const char* kName = "column_sum";
-  Tensor y;       // (C)
+  Tensor y;       // (C)   of a type of its own
   ConstTensor x;  // (N, C)
   Write write = Write::kOverwrite;
 };

@@ -13,7 +13,7 @@ namespace dure::kernels {
 struct RmsNorm {
   static constexpr const char* kName = "rms_norm";
   Tensor y;          // (N, C)   overwritten; may be x
-  Tensor rstd;       // (N)      overwritten; kept for the backward
+  Tensor rstd;       // (N) f32  overwritten; kept for the backward
   ConstTensor x;     // (N, C)
   ConstTensor gain;  // (C)
   float eps = 1e-5F;
@@ -33,11 +33,11 @@ void run(OnCuda, Stream& stream, const RmsNorm& op);
 struct RmsNormBackward {
   static constexpr const char* kName = "rms_norm_backward";
   Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
-  Tensor d_gain;              // (C)
+  Tensor d_gain;              // (C)      of a type of its own
   ConstTensor d_y;            // (N, C)
   ConstTensor x;              // (N, C)
   ConstTensor gain;           // (C)
-  ConstTensor rstd;           // (N)
+  ConstTensor rstd;           // (N)      f32
   ConstTensor residual = {};  // (N, C), optional: the gradient around the norm
   Write write = Write::kAdd;
 };

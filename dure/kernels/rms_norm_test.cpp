@@ -3,6 +3,7 @@
 #include <string>
 #include <tuple>
 
+#include "dure/kernels/half_testing.h"
 #include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
@@ -216,6 +217,42 @@ TEST(RmsNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
     launch_on_cpu(p.backward_op());
     return std::tuple(p.y, p.rstd, p.d_x, p.d_gain);
   });
+}
+
+TEST(RmsNorm, RoundsHalvesOnce) {
+  const Shape shape = {7, 1001};
+  expect_halves_rounded_once(
+      {random_operand("y", shape),
+       random_operand("rstd", {7}, OperandType::kF32),
+       random_operand("x", shape),
+       random_operand("gain", {1001})},
+      [](const Tensors& t) {
+        return RmsNorm{.y = t[0], .rstd = t[1], .x = t[2], .gain = t[3]};
+      });
+}
+
+// Rows of several blocks, columns of several tiles: sums are rounded once.
+TEST(RmsNormBackward, RoundsHalvesOnce) {
+  const Shape shape = {300, 1031};
+  for (const OperandType sums : kSumTypes) {
+    expect_halves_rounded_once(
+        {random_operand("d_x", shape),
+         random_operand("d_gain", {1031}, sums),
+         random_operand("d_y", shape),
+         random_operand("x", shape),
+         random_operand("gain", {1031}),
+         random_operand("rstd", {300}, OperandType::kF32),
+         random_operand("residual", shape)},
+        [](const Tensors& t) {
+          return RmsNormBackward{.d_x = t[0],
+                                 .d_gain = t[1],
+                                 .d_y = t[2],
+                                 .x = t[3],
+                                 .gain = t[4],
+                                 .rstd = t[5],
+                                 .residual = t[6]};
+        });
+  }
 }
 
 TEST(RmsNorm, RefusesOperandsThatDoNotFit) {

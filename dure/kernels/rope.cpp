@@ -1,10 +1,12 @@
 #include "dure/kernels/rope.h"
 
+#include "dure/kernels/operands.h"
+
 namespace dure::kernels {
 
 void check(const Rope& op) {
   const auto [N, columns] = op.qkv.dims<2>("qkv");
-  op.qkv.expect("qkv", {N, columns}, DType::kF32);
+  op.qkv.expect("qkv", {N, columns}, float_type(op, op.qkv));
   op.positions.expect("positions", {N}, DType::kI32);
   DURE_CHECK(op.head_dim > 0 && op.head_dim % 2 == 0,
              "rope turns pairs: head_dim is even and positive, not ",
@@ -24,7 +26,8 @@ void check(const Rope& op) {
 Cost cost(const Rope& op) {
   const auto turned =
       static_cast<double>(op.qkv.shape()[0] * op.turned_heads * op.head_dim);
-  return {.flops = 3 * turned, .bytes = 2 * sizeof(float) * turned};
+  const auto size = static_cast<double>(size_of(op.qkv.dtype()));
+  return {.flops = 3 * turned, .bytes = 2 * size * turned};
 }
 
 }  // namespace dure::kernels

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/kernels/half_testing.h"
 #include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
@@ -109,6 +110,19 @@ TEST(Rope, ProductsDependOnTheDistanceOfPositions) {
   };
   // 64 products of numbers up to 3, each off by 2 * kUnits roundings of 3.
   EXPECT_NEAR(product(0, 1), product(2, 3), 64 * 9 * 2 * kUnits * kUnit);
+}
+
+TEST(Rope, RoundsHalvesOnce) {
+  for (const std::int64_t head_dim : {6, 64, 200}) {
+    expect_halves_rounded_once({random_operand("qkv", {kN, kHeads * head_dim})},
+                               [&](const Tensors& t) {
+                                 return Rope{
+                                     .qkv = t[0],
+                                     .positions = {kPositions.data(), {kN}},
+                                     .head_dim = head_dim,
+                                     .turned_heads = kTurned};
+                               });
+  }
 }
 
 TEST(Rope, GivesTheSameBitsOnAnyNumberOfThreads) {

@@ -1,5 +1,7 @@
 #include "dure/kernels/transfer.h"
 
+#include "dure/kernels/operands.h"
+
 namespace dure::kernels {
 namespace {
 
@@ -32,21 +34,21 @@ Cost cost(const Download& op) {
 
 void check(const EveryNthRow& op) {
   const auto [N, C] = op.y.dims<2>("y");
-  op.x.expect("x", {N * op.n, C}, DType::kF32);
+  op.x.expect("x", {N * op.n, C}, op.y.dtype());
 }
 
 Cost cost(const EveryNthRow& op) {
-  return {.bytes = 2 * static_cast<double>(op.y.size_bytes())};
+  return {.bytes = 2 * bytes_of(op.y)};
 }
 
 void check(const JoinColumns& op) {
   const auto [T, N, C] = op.x.dims<3>("x");
-  op.x.expect("x", {T, N, C}, DType::kF32);
-  op.y.expect("y", {N, T * C}, DType::kF32);
+  op.x.expect("x", {T, N, C}, op.x.dtype());
+  op.y.expect("y", {N, T * C}, op.x.dtype());
 }
 
 Cost cost(const JoinColumns& op) {
-  return {.bytes = 2 * static_cast<double>(op.y.size_bytes())};
+  return {.bytes = 2 * bytes_of(op.y)};
 }
 
 }  // namespace dure::kernels

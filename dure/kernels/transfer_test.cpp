@@ -63,5 +63,21 @@ TEST(JoinColumns, PutsBlocksSideBySide) {
   EXPECT_THROW(check(wrong), Error);
 }
 
+TEST(Transfer, MovesRowsAndColumnsOfAnyType) {
+  const std::array<std::uint8_t, 8> x = {0, 1, 2, 3, 4, 5, 6, 7};
+  std::array<std::uint8_t, 4> rows = {};
+  std::array<std::uint8_t, 8> columns = {};
+  Stream stream(Device::kCpu);
+  launch(stream,
+         EveryNthRow{.y = Tensor(rows.data(), {2, 2}),
+                     .x = ConstTensor(x.data(), {4, 2}),
+                     .n = 2});
+  launch(stream,
+         JoinColumns{.y = Tensor(columns.data(), {2, 4}),
+                     .x = ConstTensor(x.data(), {2, 2, 2})});
+  EXPECT_EQ(rows, (std::array<std::uint8_t, 4>{2, 3, 6, 7}));
+  EXPECT_EQ(columns, (std::array<std::uint8_t, 8>{0, 1, 4, 5, 2, 3, 6, 7}));
+}
+
 }  // namespace
 }  // namespace dure::kernels

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "dure/base/half.h"
+
 namespace dure {
 
 enum class DType : std::uint8_t {
@@ -42,13 +44,26 @@ constexpr const char* name_of(DType dtype) {
   return kNames[static_cast<int>(dtype)];
 }
 
-// The DType of a C++ type; bf16 and f16 travel as their bits and have none.
+constexpr bool is_half(DType dtype) {
+  return dtype == DType::kBf16 || dtype == DType::kF16;
+}
+
+// What operations compute on.
+constexpr bool is_f32_or_half(DType dtype) {
+  return dtype == DType::kF32 || is_half(dtype);
+}
+
+// The DType of a C++ type.
 template <typename T>
 constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, float>) {
     return DType::kF32;
   } else if constexpr (std::is_same_v<T, double>) {
     return DType::kF64;
+  } else if constexpr (std::is_same_v<T, Bf16>) {
+    return DType::kBf16;
+  } else if constexpr (std::is_same_v<T, F16>) {
+    return DType::kF16;
   } else if constexpr (std::is_same_v<T, std::int32_t>) {
     return DType::kI32;
   } else if constexpr (std::is_same_v<T, std::int64_t>) {

@@ -19,6 +19,12 @@ std::span<const std::byte> bytes_of(ConstTensor x) {
   return {static_cast<const std::byte*>(x.bytes()), x.size_bytes()};
 }
 
+// Elements of any type, as bytes: what they are is nothing to those who carry
+// them.
+Tensor as_bytes(const Tensor& x) {
+  return {x.bytes(), {static_cast<std::int64_t>(x.size_bytes())}, DType::kU8};
+}
+
 std::int64_t size_of(const Stretch& stretch) {
   return stretch.last - stretch.first;
 }
@@ -29,6 +35,10 @@ std::int64_t size_of(const std::vector<Stretch>& stretches) {
       stretches.end(),
       std::int64_t{0},
       [](std::int64_t sum, const Stretch& s) { return sum + size_of(s); });
+}
+
+void copy(const Tensor& to, const ConstTensor& from) {
+  std::memcpy(to.bytes(), from.bytes(), from.size_bytes());
 }
 
 // What every rank says, on every rank.
@@ -57,11 +67,11 @@ template <typename Place>
 void unpack(ConstTensor packed,
             const std::vector<Stretch>& stretches,
             const Place& place) {
-  const float* from = packed.data<float>();
+  std::int64_t first = 0;
   for (const Stretch& stretch : stretches) {
     const Tensor to = place(stretch);
-    std::memcpy(to.bytes(), from, to.size_bytes());
-    from += to.elements();
+    copy(to, packed.rows(first, to.elements()));
+    first += to.elements();
   }
 }
 
@@ -99,21 +109,15 @@ void TensorGatherer::place_tensors(const checkpoint::CheckpointPlan& plan) {
   for (const auto& file : plan.files) {
     for (const checkpoint::PlacedTensor& tensor : file.layout.tensors) {
       const checkpoint::TensorHeader& header = tensor.header;
-      DURE_CHECK(header.dtype == checkpoint::FileDtype::kF32,
-                 "tensor ",
-                 header.name,
-                 " is ",
-                 name_of(header.dtype),
-                 ", wanted F32");
       const PlacedTensor placed = {.weight = &cuts_.weight(header.name),
                                    .mine = cuts_.local(header.name),
-                                   .first = elements_};
+                                   .first = elements_,
+                                   .dtype = header.dtype};
       tensors_.emplace(header.name, placed);
       elements_ += placed.mine.elements();
       for (const TensorPiece& piece : checkpoint::pieces_of(tensor)) {
         largest_piece_ =
-            std::max(largest_piece_,
-                     static_cast<std::int64_t>(piece.bytes / sizeof(float)));
+            std::max(largest_piece_, static_cast<std::int64_t>(piece.bytes));
       }
     }
   }
@@ -127,6 +131,14 @@ void TensorGatherer::place_parts(std::span<const WeightPart> parts) {
                part.name,
                " is not one of the checkpoint's");
     const PlacedTensor& tensor = found->second;
+    DURE_CHECK(checkpoint::file_dtype(part.values.dtype()) == tensor.dtype,
+               "tensor ",
+               part.name,
+               " is ",
+               name_of(part.values.dtype()),
+               " here, but ",
+               name_of(tensor.dtype),
+               " in the checkpoint");
     const std::int64_t n = part.values.elements();
     DURE_CHECK(part.offset >= 0 && part.offset + n <= tensor.mine.elements(),
                "elements ",
@@ -183,7 +195,7 @@ TensorGatherer::Stretches TensorGatherer::held_by(const Holder& holder,
   return stretches;
 }
 
-// The memory of a stretch that this rank has, part by part.
+// The bytes of a stretch that this rank has, part by part.
 std::vector<Tensor> TensorGatherer::own(const PlacedTensor& tensor,
                                         const Stretch& stretch) const {
   const std::int64_t first = tensor.first + tensor.mine.before(stretch.first);
@@ -195,35 +207,42 @@ std::vector<Tensor> TensorGatherer::own(const PlacedTensor& tensor,
   std::vector<Tensor> memory;
   for (; part != parts_.end() && part->at.first < wanted.last; ++part) {
     const Stretch some = common(part->at, wanted);
-    memory.push_back(
-        part->values.rows(some.first - part->at.first, size_of(some)));
+    memory.push_back(as_bytes(
+        part->values.rows(some.first - part->at.first, size_of(some))));
   }
   return memory;
 }
 
 void TensorGatherer::copy_own(const PlacedTensor& tensor,
                               const Stretch& stretch,
-                              float* to) const {
+                              const Tensor& to) const {
+  std::int64_t first = 0;
   for (const Tensor& part : own(tensor, stretch)) {
-    std::memcpy(to, part.bytes(), part.size_bytes());
-    to += part.elements();
+    copy(to.rows(first, part.elements()), part);
+    first += part.elements();
   }
+}
+
+std::int64_t TensorGatherer::bytes_in(const PlacedTensor& tensor,
+                                      std::int64_t elements) {
+  return elements * static_cast<std::int64_t>(size_of(tensor.dtype));
 }
 
 // Room for what is packed of one piece. It stays, so that pieces, which come
 // and go, need not find their place around it.
-Tensor TensorGatherer::staging(std::int64_t first, std::int64_t count) {
+Tensor TensorGatherer::staging(std::int64_t first, std::int64_t bytes) {
   if (!staging_) {
     staging_ =
-        arena_.tensor({largest_piece_}, Category::kCommunication, DType::kF32);
+        arena_.tensor({largest_piece_}, Category::kCommunication, DType::kU8);
   }
-  return staging_->rows(first, count);
+  return staging_->rows(first, bytes);
 }
 
 PieceBytes TensorGatherer::collect(const TensorPiece& piece) {
   const PlacedTensor& tensor = tensors_.at(piece.tensor);
-  const auto first = static_cast<std::int64_t>(piece.first / sizeof(float));
-  const auto count = static_cast<std::int64_t>(piece.bytes / sizeof(float));
+  const std::size_t element_bytes = size_of(tensor.dtype);
+  const auto first = static_cast<std::int64_t>(piece.first / element_bytes);
+  const auto count = static_cast<std::int64_t>(piece.bytes / element_bytes);
   const Stretch wanted = {first, first + count};
   const GatherPlan plan = plan_gather(wanted, comm_.size(), [&](int rank) {
     return held_by(holders_[static_cast<std::size_t>(rank)], tensor, wanted);
@@ -250,11 +269,12 @@ void TensorGatherer::send(const PlacedTensor& tensor, const Stretches& given) {
     comm_.run(comm::Send{.x = first.front(), .to = 0});
     return;
   }
-  const Tensor packed = staging(0, size_of(given));
-  float* to = packed.data<float>();
+  const Tensor packed = staging(0, bytes_in(tensor, size_of(given)));
+  std::int64_t at = 0;
   for (const Stretch& stretch : given) {
-    copy_own(tensor, stretch, to);
-    to += size_of(stretch);
+    const std::int64_t bytes = bytes_in(tensor, size_of(stretch));
+    copy_own(tensor, stretch, packed.rows(at, bytes));
+    at += bytes;
   }
   comm_.run(comm::Send{.x = packed, .to = 0});
 }
@@ -270,9 +290,12 @@ PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
     }
   }
   const auto piece = std::make_shared<OwnedTensor>(
-      arena_.tensor({size_of(wanted)}, Category::kCommunication, DType::kF32));
+      arena_.tensor({bytes_in(tensor, size_of(wanted))},
+                    Category::kCommunication,
+                    DType::kU8));
   const auto place = [&](const Stretch& stretch) {
-    return piece->rows(stretch.first - wanted.first, size_of(stretch));
+    return piece->rows(bytes_in(tensor, stretch.first - wanted.first),
+                       bytes_in(tensor, size_of(stretch)));
   };
   std::vector<comm::Message> messages;
   std::vector<std::pair<const Stretches*, Tensor>> packed;
@@ -286,14 +309,15 @@ PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
           comm::Recv{.y = place(given.front()), .from = rank});
       continue;
     }
-    packed.emplace_back(&given, staging(staged, size_of(given)));
-    staged += size_of(given);
+    const std::int64_t bytes = bytes_in(tensor, size_of(given));
+    packed.emplace_back(&given, staging(staged, bytes));
+    staged += bytes;
     messages.emplace_back(comm::Recv{.y = packed.back().second, .from = rank});
   }
   comm::Work coming = comm_.start_messages(messages);
   if (lowest == comm_.rank()) {
     for (const Stretch& stretch : first) {
-      copy_own(tensor, stretch, static_cast<float*>(place(stretch).bytes()));
+      copy_own(tensor, stretch, place(stretch));
     }
   }
   coming.wait();

@@ -55,6 +55,7 @@ class TensorGatherer {
     const model::WeightSpec* weight;
     mesh::LocalPart mine;
     std::int64_t first;
+    checkpoint::FileDtype dtype;
   };
   struct PlacedPart {
     Stretch at;
@@ -72,12 +73,14 @@ class TensorGatherer {
   Stretches held_by(const Holder& holder,
                     const PlacedTensor& tensor,
                     const Stretch& wanted) const;
+  static std::int64_t bytes_in(const PlacedTensor& tensor,
+                               std::int64_t elements);
   std::vector<Tensor> own(const PlacedTensor& tensor,
                           const Stretch& stretch) const;
   void copy_own(const PlacedTensor& tensor,
                 const Stretch& stretch,
-                float* to) const;
-  Tensor staging(std::int64_t first, std::int64_t count);
+                const Tensor& to) const;
+  Tensor staging(std::int64_t first, std::int64_t bytes);
   void send(const PlacedTensor& tensor, const Stretches& given);
   checkpoint::PieceBytes receive(const PlacedTensor& tensor,
                                  const Stretch& wanted,
@@ -88,7 +91,7 @@ class TensorGatherer {
   Arena& arena_;
   std::map<std::string_view, PlacedTensor> tensors_;
   std::int64_t elements_ = 0;
-  std::int64_t largest_piece_ = 0;
+  std::int64_t largest_piece_ = 0;      // bytes
   std::vector<PlacedPart> parts_;       // by their first element
   std::vector<Holder> holders_;         // by rank
   std::optional<OwnedTensor> staging_;  // once it was needed

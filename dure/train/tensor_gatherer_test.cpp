@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <gmock/gmock.h>
+#include <list>
 #include <mutex>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
+#include "dure/base/half.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/weights.h"
 #include "dure/tensor/stream.h"
@@ -38,11 +40,12 @@ model::ModelConfig small_model(std::int64_t vocabulary = 61) {
   return model::resolve(config);
 }
 
-CheckpointPlan plan_of(const model::ModelConfig& config) {
+CheckpointPlan plan_of(const model::ModelConfig& config,
+                       FileDtype weights = FileDtype::kF32) {
   CheckpointContent content;
   content.manifest.model = config;
   for (const model::WeightSpec& spec : model::weights(config)) {
-    content.model.push_back({spec.name, FileDtype::kF32, spec.logical});
+    content.model.push_back({spec.name, weights, spec.logical});
     content.optimizer.push_back(
         {spec.name + ".momentum", FileDtype::kF32, spec.logical});
   }
@@ -141,6 +144,29 @@ struct Shard {
   std::vector<WeightPart> parts;
 };
 
+// The same with weights of 2 bytes, whose bits are the numbers.
+struct HalfShard {
+  explicit HalfShard(Shard of) : shard(std::move(of)), parts(shard.parts) {
+    for (WeightPart& part : parts) {
+      if (!part.name.ends_with(".momentum")) {
+        const std::int64_t n = part.values.elements();
+        const float* const numbers = part.values.data<float>();
+        std::vector<Bf16>& bits = memory.emplace_back();
+        for (std::int64_t i = 0; i < n; ++i) {
+          bits.push_back({static_cast<std::uint16_t>(numbers[i] + 1)});
+        }
+        part.values = Tensor(bits.data(), {n});
+      }
+    }
+  }
+
+  Holding holding() const { return {.cuts = shard.cuts, .parts = parts}; }
+
+  Shard shard;
+  std::list<std::vector<Bf16>> memory;
+  std::vector<WeightPart> parts;
+};
+
 struct Gathering : testing::Test {
   Path folder = std::filesystem::temp_directory_path() /
                 ("dure_gather_" + std::to_string(::getpid()));
@@ -234,6 +260,48 @@ TEST_F(Gathering, PutsEveryElementWhereItBelongs) {
   }
 }
 
+TEST_F(Gathering, CarriesElementsOfAnySize) {
+  config = llama();
+  launch::run_ranks({.ranks = 6}, [&](Communicator& comm) {
+    Arena arena;
+    const HalfShard shard(Shard(config, place_of(comm.rank(), 2, 3)));
+    save_parts(folder / "a",
+               plan_of(config, FileDtype::kBf16),
+               shard.holding(),
+               comm,
+               arena);
+  });
+  const CheckpointReader reader(folder / "a");
+  const HalfShard all(Shard(config, 0, 1));
+  for (const WeightPart& part : all.parts) {
+    const bool state = part.name.ends_with(".momentum");
+    const auto& entry =
+        (state ? reader.optimizer() : reader.model()).at(part.name);
+    EXPECT_EQ(entry.dtype, checkpoint::file_dtype(part.values.dtype()));
+    EXPECT_EQ(std::memcmp(
+                  entry.bytes.data(), part.values.bytes(), entry.bytes.size()),
+              0)
+        << part.name;
+  }
+}
+
+TEST_F(Gathering, RefusesAnotherTypeThanTheCheckpoints) {
+  launch::run_ranks({.ranks = 1}, [&](Communicator& comm) {
+    Arena arena;
+    const Shard shard(config, 0, 1);
+    try {
+      save_parts(folder / "a",
+                 plan_of(config, FileDtype::kBf16),
+                 shard.holding(),
+                 comm,
+                 arena);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("is f32 here, but BF16 in the"));
+    }
+  });
+}
+
 // Rows, columns, sections and key-value heads on several ranks, times ZeRO.
 TEST_F(Gathering, WritesTheSameFilesHoweverTheTensorsAreCut) {
   save("gpt", 1);
@@ -291,6 +359,27 @@ TEST_F(Gathering, EveryRankReadsItsPartsWhoeverWroteThem) {
     }
   }
   EXPECT_GT(padding, 0U);
+}
+
+// To the nearest, as everywhere: 257 is between 256 and 258.
+TEST_F(Gathering, PartsAreFilledInTheirOwnType) {
+  const WeightCuts cuts(config, {0, 1});
+  std::vector<Bf16> memory(3);
+  const WeightPart part[] = {
+      {"final_norm.weight", 2, Tensor(memory.data(), {3})}};
+  Stream stream(Device::kCpu);
+  read_parts(stream,
+             part,
+             cuts,
+             [&](const std::string&,
+                 std::span<const mesh::Stretch>,
+                 std::span<float> out) {
+               out[0] = 1;
+               out[1] = 257;
+               out[2] = 259;
+             });
+  EXPECT_THAT(memory,
+              testing::ElementsAre(to_bf16(1), to_bf16(256), to_bf16(260)));
 }
 
 TEST_F(Gathering, ATensorIsReadOnceForNeighbouringRanges) {

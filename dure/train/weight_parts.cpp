@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dure/base/check.h"
+#include "dure/comm/reduce.h"
 #include "dure/kernels/transfer.h"
 
 namespace dure::train {
@@ -35,15 +36,18 @@ class Staging {
   std::vector<mesh::Stretch> stretches_;
 };
 
+// Each in its own type.
 void upload(Stream& stream,
             std::span<const WeightPart> parts,
             std::span<const float> host) {
+  std::vector<std::byte> converted;
   for (const WeightPart& part : parts) {
-    const auto n = static_cast<std::size_t>(part.values.elements());
-    launch(stream,
-           kernels::Upload{.y = part.values,
-                           .host = std::as_bytes(host.first(n))});
-    host = host.subspan(n);
+    const std::int64_t n = part.values.elements();
+    converted.resize(part.values.size_bytes());
+    comm::convert(Tensor(converted.data(), {n}, part.values.dtype()),
+                  ConstTensor(host.data(), {n}));
+    launch(stream, kernels::Upload{.y = part.values, .host = converted});
+    host = host.subspan(static_cast<std::size_t>(n));
   }
 }
 

@@ -63,8 +63,8 @@ using ReadStretches = std::function<void(const std::string& tensor,
                                          std::span<const mesh::Stretch>,
                                          std::span<float> out)>;
 
-// Fills the parts. Asks for the elements of each, and no others: once for
-// neighbours of one name. What pads the vocabulary becomes 0.
+// Fills the parts, each in its own type. Asks for the elements of each, and no
+// others: once for neighbours of one name. What pads the vocabulary becomes 0.
 void read_parts(Stream& stream,
                 std::span<const WeightPart> parts,
                 const WeightCuts& cuts,

@@ -27,8 +27,7 @@ Tensor stretch(const Tensor& tensor, std::int64_t first, std::int64_t count) {
 
 // Whether MPI's reductions do not do.
 bool goes_by_parts(const Request& request) {
-  return request.how.sums == SumOrder::kRanked ||
-         request.dtype() == DType::kBf16 || request.dtype() == DType::kF16;
+  return request.how.sums == SumOrder::kRanked || is_half(request.dtype());
 }
 
 class Direct final : public Procedure {

@@ -11,10 +11,6 @@ bool reduces(Kind kind) {
          kind == Kind::kReduceScatter;
 }
 
-bool is_half(DType dtype) {
-  return dtype == DType::kBf16 || dtype == DType::kF16;
-}
-
 // Up to here latency counts.
 constexpr double kSmallBytes = 4096;
 

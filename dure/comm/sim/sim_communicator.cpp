@@ -32,10 +32,6 @@ class SimWork final : public Work::State {
   double end_;
 };
 
-bool is_half(DType dtype) {
-  return dtype == DType::kBf16 || dtype == DType::kF16;
-}
-
 // Partial sums of 16-bit floats travel as f32; minima do not.
 double partial_factor(const Request& request) {
   const bool exact = request.reduction == Reduction::kMin ||

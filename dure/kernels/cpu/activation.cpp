@@ -11,6 +11,7 @@
 
 #include "dure/kernels/cpu/parallel.h"
 #include "dure/kernels/cpu/vector_loop-inl.h"
+#include "dure/tensor/element_type.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
@@ -68,20 +69,22 @@ HWY_INLINE Vector gelu_slope(Vector x) {
   return hn::MulAdd(hn::Mul(h, s.slope), d_2u, s.value);
 }
 
-void gelu_range(const Gelu& op, std::int64_t first, std::int64_t last) {
-  const float* const x = op.x.data<float>();
-  float* const y = op.y.data<float>();
+template <typename Element>
+void gelu_elements(const Gelu& op, std::int64_t first, std::int64_t last) {
+  const Element* const x = op.x.data<Element>();
+  Element* const y = op.y.data<Element>();
   for_each_vector(first, last, [&](std::int64_t i, auto part) HWY_ATTR {
     part.store(gelu(part.load(x + i)), y + i);
   });
 }
 
-void gelu_backward_range(const GeluBackward& op,
-                         std::int64_t first,
-                         std::int64_t last) {
-  const float* const x = op.x.data<float>();
-  const float* const d_y = op.d_y.data<float>();
-  float* const d_x = op.d_x.data<float>();
+template <typename Element>
+void gelu_backward_elements(const GeluBackward& op,
+                            std::int64_t first,
+                            std::int64_t last) {
+  const Element* const x = op.x.data<Element>();
+  const Element* const d_y = op.d_y.data<Element>();
+  Element* const d_x = op.d_x.data<Element>();
   for_each_vector(first, last, [&](std::int64_t i, auto part) HWY_ATTR {
     const Vector slope = gelu_slope(part.load(x + i));
     part.store(hn::Mul(part.load(d_y + i), slope), d_x + i);
@@ -92,12 +95,13 @@ HWY_INLINE Vector minus_log2e() {
   return broadcast(-std::numbers::log2e_v<float>);
 }
 
-void swiglu_rows(const Swiglu& op, std::int64_t first, std::int64_t last) {
+template <typename Element>
+void swiglu_elements(const Swiglu& op, std::int64_t first, std::int64_t last) {
   const std::int64_t F = op.y.shape()[1];
   for (std::int64_t n = first; n < last; ++n) {
-    const float* const gate = op.gate_up.data<float>() + 2 * F * n;
-    const float* const up = gate + F;
-    float* const y = op.y.data<float>() + F * n;
+    const Element* const gate = op.gate_up.data<Element>() + 2 * F * n;
+    const Element* const up = gate + F;
+    Element* const y = op.y.data<Element>() + F * n;
     for_each_vector(0, F, [&](std::int64_t c, auto part) HWY_ATTR {
       const Vector g = part.load(gate + c);
       const Vector e = exponential(hn::Mul(g, minus_log2e()));
@@ -107,16 +111,17 @@ void swiglu_rows(const Swiglu& op, std::int64_t first, std::int64_t last) {
   }
 }
 
-void swiglu_backward_rows(const SwigluBackward& op,
-                          std::int64_t first,
-                          std::int64_t last) {
+template <typename Element>
+void swiglu_backward_elements(const SwigluBackward& op,
+                              std::int64_t first,
+                              std::int64_t last) {
   const std::int64_t F = op.d_y.shape()[1];
   for (std::int64_t n = first; n < last; ++n) {
-    const float* const gate = op.gate_up.data<float>() + 2 * F * n;
-    const float* const up = gate + F;
-    const float* const d_y = op.d_y.data<float>() + F * n;
-    float* const d_gate = op.d_gate_up.data<float>() + 2 * F * n;
-    float* const d_up = d_gate + F;
+    const Element* const gate = op.gate_up.data<Element>() + 2 * F * n;
+    const Element* const up = gate + F;
+    const Element* const d_y = op.d_y.data<Element>() + F * n;
+    Element* const d_gate = op.d_gate_up.data<Element>() + 2 * F * n;
+    Element* const d_up = d_gate + F;
     for_each_vector(0, F, [&](std::int64_t c, auto part) HWY_ATTR {
       const Vector g = part.load(gate + c);
       const Vector u = part.load(up + c);
@@ -127,6 +132,34 @@ void swiglu_backward_rows(const SwigluBackward& op,
       part.store(hn::Mul(d, hn::Mul(g, s.value)), d_up + c);
     });
   }
+}
+
+void gelu_range(const Gelu& op, std::int64_t first, std::int64_t last) {
+  with_float_type(op.y.dtype(), [&](auto element) HWY_ATTR {
+    gelu_elements<decltype(element)>(op, first, last);
+  });
+}
+
+void gelu_backward_range(const GeluBackward& op,
+                         std::int64_t first,
+                         std::int64_t last) {
+  with_float_type(op.d_x.dtype(), [&](auto element) HWY_ATTR {
+    gelu_backward_elements<decltype(element)>(op, first, last);
+  });
+}
+
+void swiglu_rows(const Swiglu& op, std::int64_t first, std::int64_t last) {
+  with_float_type(op.y.dtype(), [&](auto element) HWY_ATTR {
+    swiglu_elements<decltype(element)>(op, first, last);
+  });
+}
+
+void swiglu_backward_rows(const SwigluBackward& op,
+                          std::int64_t first,
+                          std::int64_t last) {
+  with_float_type(op.d_y.dtype(), [&](auto element) HWY_ATTR {
+    swiglu_backward_elements<decltype(element)>(op, first, last);
+  });
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE

@@ -10,17 +10,18 @@
 
 #include "dure/kernels/cpu/parallel.h"
 #include "dure/kernels/cpu/vector_loop-inl.h"
+#include "dure/tensor/element_type.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
 // Each column is summed from its first row to its last, so that a result
 // depends neither on the threads nor on where a strip begins.
-template <class Part>
+template <typename Element, typename Sum, typename Part>
 HWY_INLINE void add_rows(const ColumnSum& op, std::int64_t c, Part part) {
   const auto [N, C] = op.x.dims<2>("x");
-  const float* x = op.x.data<float>() + c;
-  float* const y = op.y.data<float>() + c;
+  const Element* x = op.x.data<Element>() + c;
+  Sum* const y = op.y.data<Sum>() + c;
   Vector sum = op.write == Write::kAdd ? part.load(y) : hn::Zero(Floats());
   for (std::int64_t n = 0; n < N; ++n, x += C) {
     sum = hn::Add(sum, part.load(x));
@@ -30,35 +31,43 @@ HWY_INLINE void add_rows(const ColumnSum& op, std::int64_t c, Part part) {
 
 // Four vectors at once: four lines of a row, and four sums that don't wait for
 // one another.
+template <typename Element, typename Sum>
 HWY_INLINE void add_rows_of_four(const ColumnSum& op, std::int64_t c) {
   const auto [N, C] = op.x.dims<2>("x");
-  const Floats d;
-  float* const y = op.y.data<float>() + c;
+  Sum* const y = op.y.data<Sum>() + c;
   Vector sum[4];
   for (int v = 0; v < 4; ++v) {
-    sum[v] =
-        op.write == Write::kAdd ? hn::LoadU(d, y + v * kLanes) : hn::Zero(d);
+    sum[v] = op.write == Write::kAdd ? load_vector(y + v * kLanes)
+                                     : hn::Zero(Floats());
   }
-  const float* x = op.x.data<float>() + c;
+  const Element* x = op.x.data<Element>() + c;
   for (std::int64_t n = 0; n < N; ++n, x += C) {
     HWY_UNROLL(4)
     for (int v = 0; v < 4; ++v) {
-      sum[v] = hn::Add(sum[v], hn::LoadU(d, x + v * kLanes));
+      sum[v] = hn::Add(sum[v], load_vector(x + v * kLanes));
     }
   }
   for (int v = 0; v < 4; ++v) {
-    hn::StoreU(sum[v], d, y + v * kLanes);
+    store_vector(sum[v], y + v * kLanes);
   }
 }
 
-void sum_columns(const ColumnSum& op, std::int64_t first, std::int64_t last) {
+template <typename Element, typename Sum>
+void sum_strips(const ColumnSum& op, std::int64_t first, std::int64_t last) {
   std::int64_t c = first;
   for (; c + 4 * kLanes <= last; c += 4 * kLanes) {
-    add_rows_of_four(op, c);
+    add_rows_of_four<Element, Sum>(op, c);
   }
   for_each_vector(c, last, [&](std::int64_t at, auto part) HWY_ATTR {
-    add_rows(op, at, part);
+    add_rows<Element, Sum>(op, at, part);
   });
+}
+
+void sum_columns(const ColumnSum& op, std::int64_t first, std::int64_t last) {
+  with_float_types(
+      op.x.dtype(), op.y.dtype(), [&](auto element, auto sum) HWY_ATTR {
+        sum_strips<decltype(element), decltype(sum)>(op, first, last);
+      });
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE

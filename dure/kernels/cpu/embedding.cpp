@@ -1,11 +1,126 @@
 #include "dure/kernels/embedding.h"
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "dure/kernels/cpu/simd_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "dure/kernels/cpu/embedding.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
 
 #include "dure/kernels/cpu/parallel.h"
+#include "dure/kernels/cpu/vector_loop-inl.h"
+#include "dure/tensor/element_type.h"
 
+HWY_BEFORE_NAMESPACE();
+namespace dure::kernels::HWY_NAMESPACE {
+
+// Where a table's rows are; null for those that it has not.
+template <typename Element>
+class Rows {
+ public:
+  Rows(Element* data, const Shape& table, std::int64_t first)
+      : data_(data), held_(table[0]), C_(table[1]), first_(first) {}
+
+  Element* operator[](std::int64_t index) const {
+    const std::int64_t row = index - first_;
+    return row >= 0 && row < held_ ? data_ + row * C_ : nullptr;
+  }
+
+ private:
+  Element* data_;
+  std::int64_t held_;
+  std::int64_t C_;
+  std::int64_t first_;
+};
+
+// y = token + position; either may be null.
+template <typename Element>
+HWY_INLINE void add_two(const Element* token,
+                        const Element* position,
+                        std::int64_t C,
+                        Element* y) {
+  for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
+    Vector sum = token != nullptr ? part.load(token + c) : hn::Zero(Floats());
+    if (position != nullptr) {
+      sum = hn::Add(sum, part.load(position + c));
+    }
+    part.store(sum, y + c);
+  });
+}
+
+template <typename Element>
+void look_up_rows(const Embedding& op, std::int64_t first, std::int64_t last) {
+  const std::int64_t C = op.y.shape()[1];
+  const Rows tokens(
+      op.token.data<Element>(), op.token.shape(), op.token_rows.first);
+  const std::int32_t* const ids = op.ids.data<std::int32_t>();
+  for (std::int64_t n = first; n < last; ++n) {
+    const Element* const position =
+        op.position ? op.position.data<Element>() +
+                          op.positions.data<std::int32_t>()[n] * C
+                    : nullptr;
+    add_two(tokens[ids[n]], position, C, op.y.data<Element>() + n * C);
+  }
+}
+
+void look_up(const Embedding& op, std::int64_t first, std::int64_t last) {
+  with_float_type(op.y.dtype(), [&](auto element) HWY_ATTR {
+    look_up_rows<decltype(element)>(op, first, last);
+  });
+}
+
+// Columns of d_table[indices[n]] += d_y[n], for n in this order: where it has
+// the same index several times in a row, their sum is rounded once.
+template <typename Element, typename Sum>
+void add_rows(const EmbeddingBackward& op,
+              std::span<const std::int32_t> order,
+              Range columns) {
+  const std::int64_t C = op.d_y.shape()[1];
+  const Rows table(op.d_table.data<Sum>(), op.d_table.shape(), op.rows.first);
+  const Element* const d_y = op.d_y.data<Element>();
+  const std::int32_t* const index = op.indices.data<std::int32_t>();
+  for (auto next = order.begin(); next != order.end();) {
+    const auto first = next;
+    next = std::find_if(first, order.end(), [&](std::int32_t n) {
+      return index[n] != index[*first];
+    });
+    Sum* const to = table[index[*first]];
+    if (to == nullptr) {
+      continue;
+    }
+    for_each_vector(
+        columns.first, columns.last, [&](std::int64_t c, auto part) HWY_ATTR {
+          Vector sum = part.load(to + c);
+          for (auto n = first; n != next; ++n) {
+            sum = hn::Add(sum, part.load(d_y + *n * C + c));
+          }
+          part.store(sum, to + c);
+        });
+  }
+}
+
+void add_columns(const EmbeddingBackward& op,
+                 std::span<const std::int32_t> order,
+                 Range columns) {
+  with_float_types(
+      op.d_y.dtype(), op.d_table.dtype(), [&](auto element, auto sum) HWY_ATTR {
+        add_rows<decltype(element), decltype(sum)>(op, order, columns);
+      });
+}
+
+}  // namespace dure::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace dure::kernels {
 namespace {
+
+HWY_EXPORT(look_up);
+HWY_EXPORT(add_columns);
 
 // Before any row is touched, and not on the threads: an Error may not leave
 // one.
@@ -25,64 +140,20 @@ void check_indices(const char* name,
   }
 }
 
-// Where a table's rows are; null for those that it has not.
-template <typename Float>
-class Rows {
- public:
-  Rows(Float* data, const Shape& table, std::int64_t first)
-      : data_(data), held_(table[0]), C_(table[1]), first_(first) {}
-
-  Float* operator[](std::int64_t index) const {
-    const std::int64_t row = index - first_;
-    return row >= 0 && row < held_ ? data_ + row * C_ : nullptr;
+// In which rows are added: as they come, which is also the order of those with
+// the same index where a sum has to be rounded.
+std::vector<std::int32_t> order_of(const EmbeddingBackward& op) {
+  std::vector<std::int32_t> order(
+      static_cast<std::size_t>(op.indices.elements()));
+  std::iota(order.begin(), order.end(), 0);
+  if (is_half(op.d_table.dtype())) {
+    const std::int32_t* const index = op.indices.data<std::int32_t>();
+    std::stable_sort(
+        order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+          return index[a] < index[b];
+        });
   }
-
- private:
-  Float* data_;
-  std::int64_t held_;
-  std::int64_t C_;
-  std::int64_t first_;
-};
-
-void look_up(const Embedding& op, std::int64_t first, std::int64_t last) {
-  const std::int64_t C = op.y.shape()[1];
-  const Rows tokens(
-      op.token.data<float>(), op.token.shape(), op.token_rows.first);
-  const std::int32_t* const ids = op.ids.data<std::int32_t>();
-  for (std::int64_t n = first; n < last; ++n) {
-    float* const y = op.y.data<float>() + n * C;
-    if (const float* const token = tokens[ids[n]]) {
-      std::copy(token, token + C, y);
-    } else {
-      std::fill(y, y + C, 0.0F);
-    }
-    if (op.position) {
-      const float* const position =
-          op.position.data<float>() + op.positions.data<std::int32_t>()[n] * C;
-      for (std::int64_t c = 0; c < C; ++c) {
-        y[c] += position[c];
-      }
-    }
-  }
-}
-
-// Columns [first, last) of d_table[indices[n]] += d_y[n], in the order of n.
-void add_rows(const EmbeddingBackward& op,
-              std::int64_t first,
-              std::int64_t last) {
-  const auto [N, C] = op.d_y.dims<2>("d_y");
-  const Rows table(op.d_table.data<float>(), op.d_table.shape(), op.rows.first);
-  const std::int32_t* const index = op.indices.data<std::int32_t>();
-  for (std::int64_t n = 0; n < N; ++n) {
-    float* const to = table[index[n]];
-    if (to == nullptr) {
-      continue;
-    }
-    const float* const from = op.d_y.data<float>() + n * C;
-    for (std::int64_t c = first; c < last; ++c) {
-      to[c] += from[c];
-    }
-  }
+  return order;
 }
 
 }  // namespace
@@ -92,23 +163,27 @@ void run(OnCpu, Stream& stream, const Embedding& op) {
   if (op.position) {
     check_indices("positions", op.positions, op.position.shape()[0]);
   }
-  parallel_ranges(
-      stream,
-      op.y.shape()[0],
-      {.elements_per_item = op.y.shape()[1]},
-      [&](std::int64_t first, std::int64_t last) { look_up(op, first, last); });
+  parallel_ranges(stream,
+                  op.y.shape()[0],
+                  {.elements_per_item = op.y.shape()[1]},
+                  [&](std::int64_t first, std::int64_t last) {
+                    HWY_DYNAMIC_DISPATCH(look_up)(op, first, last);
+                  });
 }
 
 // Threads share the columns, so that rows with the same index are added in
 // order.
 void run(OnCpu, Stream& stream, const EmbeddingBackward& op) {
   check_indices("indices", op.indices, op.rows.all);
+  const std::vector<std::int32_t> order = order_of(op);
   parallel_ranges(stream,
                   op.d_y.shape()[1],
                   {.unit = 16, .elements_per_item = op.d_y.shape()[0]},
                   [&](std::int64_t first, std::int64_t last) {
-                    add_rows(op, first, last);
+                    HWY_DYNAMIC_DISPATCH(add_columns)
+                    (op, order, {first, last});
                   });
 }
 
 }  // namespace dure::kernels
+#endif

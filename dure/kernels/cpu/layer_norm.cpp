@@ -1,7 +1,7 @@
 #include "dure/kernels/layer_norm.h"
 
-#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "dure/kernels/cpu/simd_targets.h"
 
@@ -11,12 +11,14 @@
 #include <hwy/highway.h>
 
 #include "dure/kernels/cpu/parallel.h"
-#include "dure/kernels/cpu/vector_loop-inl.h"
+#include "dure/kernels/cpu/row_sums-inl.h"
+#include "dure/tensor/element_type.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-HWY_INLINE float mean_of_row(const float* x, std::int64_t C) {
+template <typename Element>
+HWY_INLINE float mean_of_row(const Element* x, std::int64_t C) {
   Vector sum = hn::Zero(Floats());
   for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
     sum = hn::Add(sum, part.load(x + c));
@@ -24,7 +26,8 @@ HWY_INLINE float mean_of_row(const float* x, std::int64_t C) {
   return sum_of_lanes(sum) / static_cast<float>(C);
 }
 
-HWY_INLINE float variance_of_row(const float* x, std::int64_t C, float mean) {
+template <typename Element>
+HWY_INLINE float variance_of_row(const Element* x, std::int64_t C, float mean) {
   const Vector center = broadcast(mean);
   Vector sum = hn::Zero(Floats());
   for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
@@ -34,15 +37,16 @@ HWY_INLINE float variance_of_row(const float* x, std::int64_t C, float mean) {
   return sum_of_lanes(sum) / static_cast<float>(C);
 }
 
-void layer_norm_rows(const LayerNorm& op,
-                     std::int64_t first,
-                     std::int64_t last) {
+template <typename Element>
+void normalize_rows(const LayerNorm& op,
+                    std::int64_t first,
+                    std::int64_t last) {
   const std::int64_t C = op.x.shape()[1];
-  const float* const gain = op.gain.data<float>();
-  const float* const bias = op.bias.data<float>();
+  const Element* const gain = op.gain.data<Element>();
+  const Element* const bias = op.bias.data<Element>();
   for (std::int64_t n = first; n < last; ++n) {
-    const float* const x = op.x.data<float>() + n * C;
-    float* const y = op.y.data<float>() + n * C;
+    const Element* const x = op.x.data<Element>() + n * C;
+    Element* const y = op.y.data<Element>() + n * C;
     const float mean = mean_of_row(x, C);
     const float rstd = 1 / std::sqrt(variance_of_row(x, C, mean) + op.eps);
     op.mean.data<float>()[n] = mean;
@@ -57,15 +61,24 @@ void layer_norm_rows(const LayerNorm& op,
   }
 }
 
+void layer_norm_rows(const LayerNorm& op,
+                     std::int64_t first,
+                     std::int64_t last) {
+  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
+    normalize_rows<decltype(element)>(op, first, last);
+  });
+}
+
 // mean_c(h) and mean_c(h * x') of a row.
 struct RowMeans {
   float h;
   float h_x;
 };
 
+template <typename Element>
 struct BackwardRow {
-  const float* d_y;
-  const float* x;
+  const Element* d_y;
+  const Element* x;
   Vector mean;
   Vector rstd;
 
@@ -75,8 +88,9 @@ struct BackwardRow {
   }
 };
 
-HWY_INLINE RowMeans row_means(const BackwardRow& row,
-                              const float* gain,
+template <typename Element>
+HWY_INLINE RowMeans row_means(const BackwardRow<Element>& row,
+                              const Element* gain,
                               std::int64_t C) {
   Vector sum_h = hn::Zero(Floats());
   Vector sum_h_x = hn::Zero(Floats());
@@ -89,25 +103,30 @@ HWY_INLINE RowMeans row_means(const BackwardRow& row,
   return {sum_of_lanes(sum_h) * scale, sum_of_lanes(sum_h_x) * scale};
 }
 
-HWY_INLINE BackwardRow row_of(const LayerNormBackward& op, std::int64_t n) {
-  const std::int64_t C = op.x.shape()[1];
-  return {op.d_y.data<float>() + n * C,
-          op.x.data<float>() + n * C,
+// Row n, from a column on.
+template <typename Element>
+HWY_INLINE BackwardRow<Element> row_of(const LayerNormBackward& op,
+                                       std::int64_t n,
+                                       std::int64_t first_column) {
+  const std::int64_t at = n * op.x.shape()[1] + first_column;
+  return {op.d_y.data<Element>() + at,
+          op.x.data<Element>() + at,
           broadcast(op.mean.data<float>()[n]),
           broadcast(op.rstd.data<float>()[n])};
 }
 
-void layer_norm_d_x(const LayerNormBackward& op, Range rows) {
+template <typename Element>
+void d_x_of_rows(const LayerNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
-  const float* const gain = op.gain.data<float>();
+  const Element* const gain = op.gain.data<Element>();
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const BackwardRow row = row_of(op, n);
+    const BackwardRow row = row_of<Element>(op, n, 0);
     const RowMeans means = row_means(row, gain, C);
     const Vector mean_h = broadcast(means.h);
     const Vector mean_h_x = broadcast(means.h_x);
-    float* const d_x = op.d_x.data<float>() + n * C;
-    const float* const residual =
-        op.residual ? op.residual.data<float>() + n * C : nullptr;
+    Element* const d_x = op.d_x.data<Element>() + n * C;
+    const Element* const residual =
+        op.residual ? op.residual.data<Element>() + n * C : nullptr;
     for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
       const Vector h = hn::Mul(part.load(row.d_y + c), part.load(gain + c));
       const Vector inner =
@@ -119,28 +138,48 @@ void layer_norm_d_x(const LayerNormBackward& op, Range rows) {
   }
 }
 
-// Adds row n to the sums of the columns.
+void layer_norm_d_x(const LayerNormBackward& op, Range rows) {
+  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
+    d_x_of_rows<decltype(element)>(op, rows);
+  });
+}
+
+// Adds row n to the sums of the columns, which begin with that of column
+// columns.first.
+template <typename Element>
 HWY_INLINE void add_row_to_columns(const LayerNormBackward& op,
                                    std::int64_t n,
-                                   Range columns) {
-  const BackwardRow row = row_of(op, n);
-  float* const d_gain = op.d_gain.data<float>();
-  float* const d_bias = op.d_bias.data<float>();
-  for_each_vector(
-      columns.first, columns.last, [&](std::int64_t c, auto part) HWY_ATTR {
-        const Vector d_y = part.load(row.d_y + c);
-        part.store(hn::MulAdd(d_y, row.normal(c, part), part.load(d_gain + c)),
-                   d_gain + c);
-        part.store(hn::Add(d_y, part.load(d_bias + c)), d_bias + c);
-      });
+                                   Range columns,
+                                   float* d_gain,
+                                   float* d_bias) {
+  const BackwardRow row = row_of<Element>(op, n, columns.first);
+  for_each_vector(0, columns.count(), [&](std::int64_t c, auto part) HWY_ATTR {
+    const Vector d_y = part.load(row.d_y + c);
+    part.store(hn::MulAdd(d_y, row.normal(c, part), part.load(d_gain + c)),
+               d_gain + c);
+    part.store(hn::Add(d_y, part.load(d_bias + c)), d_bias + c);
+  });
 }
 
 void layer_norm_columns(const LayerNormBackward& op,
                         Range rows,
                         Range columns) {
-  for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    add_row_to_columns(op, n, columns);
-  }
+  with_float_types(
+      op.x.dtype(), op.d_gain.dtype(), [&](auto element, auto sum) HWY_ATTR {
+        using Element = decltype(element);
+        auto* const d_gain = op.d_gain.data<decltype(sum)>();
+        auto* const d_bias = op.d_bias.data<decltype(sum)>();
+        for_each_tile(columns, [&](Range tile) HWY_ATTR {
+          TileSums gain_sums(d_gain + tile.first, tile.count());
+          TileSums bias_sums(d_bias + tile.first, tile.count());
+          for (std::int64_t n = rows.first; n < rows.last; ++n) {
+            add_row_to_columns<Element>(
+                op, n, tile, gain_sums.data(), bias_sums.data());
+          }
+          gain_sums.store();
+          bias_sums.store();
+        });
+      });
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE
@@ -169,13 +208,14 @@ void run(OnCpu, Stream& stream, const LayerNorm& op) {
 // Columns first: d_x may be d_y.
 void run(OnCpu, Stream& stream, const LayerNormBackward& op) {
   if (op.write == Write::kOverwrite) {
-    std::fill_n(op.d_gain.data<float>(), op.d_gain.elements(), 0.0F);
-    std::fill_n(op.d_bias.data<float>(), op.d_bias.elements(), 0.0F);
+    std::memset(op.d_gain.bytes(), 0, op.d_gain.size_bytes());
+    std::memset(op.d_bias.bytes(), 0, op.d_bias.size_bytes());
   }
   parallel_columns_then_rows(
       stream,
       op.x.shape()[0],
       op.x.shape()[1],
+      op.d_gain.dtype(),
       [&](Range rows, Range columns) {
         HWY_DYNAMIC_DISPATCH(layer_norm_columns)(op, rows, columns);
       },

@@ -61,17 +61,21 @@ void parallel_ranges(Stream& stream,
 // A matrix walked twice, once with threads sharing its columns, for sums over
 // rows, and once sharing its rows: block after block of rows, so that the
 // second walk finds the block in the cache. Calls columns(block, part) and then
-// rows(part), of ranges of rows, columns, and rows.
+// rows(part), of ranges of rows, columns, and rows. Where sums have 16 bits,
+// one block is all rows: their sum is rounded once.
 template <typename Columns, typename Rows>
 void parallel_columns_then_rows(Stream& stream,
                                 std::int64_t N,
                                 std::int64_t C,
+                                DType sums,
                                 const Columns& columns,
                                 const Rows& rows) {
   // Two arrays of it are the L2 cache of one core of a server.
   constexpr std::int64_t kBlockElements = 1 << 17;
   const std::int64_t block_rows =
-      std::max<std::int64_t>(1, kBlockElements / std::max<std::int64_t>(1, C));
+      is_half(sums) ? N
+                    : std::max<std::int64_t>(
+                          1, kBlockElements / std::max<std::int64_t>(1, C));
   for (std::int64_t n = 0; n < N; n += block_rows) {
     const Range block = {n, std::min(N, n + block_rows)};
     parallel_ranges(stream,

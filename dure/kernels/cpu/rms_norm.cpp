@@ -1,7 +1,7 @@
 #include "dure/kernels/rms_norm.h"
 
-#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "dure/kernels/cpu/simd_targets.h"
 
@@ -11,17 +11,19 @@
 #include <hwy/highway.h>
 
 #include "dure/kernels/cpu/parallel.h"
-#include "dure/kernels/cpu/vector_loop-inl.h"
+#include "dure/kernels/cpu/row_sums-inl.h"
+#include "dure/tensor/element_type.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-void rms_norm_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
+template <typename Element>
+void normalize_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
   const std::int64_t C = op.x.shape()[1];
-  const float* const gain = op.gain.data<float>();
+  const Element* const gain = op.gain.data<Element>();
   for (std::int64_t n = first; n < last; ++n) {
-    const float* const x = op.x.data<float>() + n * C;
-    float* const y = op.y.data<float>() + n * C;
+    const Element* const x = op.x.data<Element>() + n * C;
+    Element* const y = op.y.data<Element>() + n * C;
     const float mean_square = dot(x, x, C) / static_cast<float>(C);
     const float rstd = 1 / std::sqrt(mean_square + op.eps);
     op.rstd.data<float>()[n] = rstd;
@@ -33,10 +35,17 @@ void rms_norm_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
   }
 }
 
+void rms_norm_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
+  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
+    normalize_rows<decltype(element)>(op, first, last);
+  });
+}
+
 // sum_c d_y[c] gain[c] x[c]
-HWY_INLINE float projection(const float* d_y,
-                            const float* gain,
-                            const float* x,
+template <typename Element>
+HWY_INLINE float projection(const Element* d_y,
+                            const Element* gain,
+                            const Element* x,
                             std::int64_t C) {
   Vector sum = hn::Zero(Floats());
   for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
@@ -48,15 +57,16 @@ HWY_INLINE float projection(const float* d_y,
 }
 
 // d_x = rstd (h - x rstd^2 mean(h x)), h = d_y gain
-void rms_norm_d_x(const RmsNormBackward& op, Range rows) {
+template <typename Element>
+void d_x_of_rows(const RmsNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
-  const float* const gain = op.gain.data<float>();
+  const Element* const gain = op.gain.data<Element>();
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const float* const x = op.x.data<float>() + n * C;
-    const float* const d_y = op.d_y.data<float>() + n * C;
-    const float* const residual =
-        op.residual ? op.residual.data<float>() + n * C : nullptr;
-    float* const d_x = op.d_x.data<float>() + n * C;
+    const Element* const x = op.x.data<Element>() + n * C;
+    const Element* const d_y = op.d_y.data<Element>() + n * C;
+    const Element* const residual =
+        op.residual ? op.residual.data<Element>() + n * C : nullptr;
+    Element* const d_x = op.d_x.data<Element>() + n * C;
     const float rstd = op.rstd.data<float>()[n];
     const float mean =
         projection(d_y, gain, x, C) / static_cast<float>(C) * rstd * rstd;
@@ -72,21 +82,43 @@ void rms_norm_d_x(const RmsNormBackward& op, Range rows) {
   }
 }
 
+void rms_norm_d_x(const RmsNormBackward& op, Range rows) {
+  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
+    d_x_of_rows<decltype(element)>(op, rows);
+  });
+}
+
+// Adds row n to the sums of the columns, which begin with that of column
+// columns.first.
+template <typename Element>
+HWY_INLINE void add_row_to_columns(const RmsNormBackward& op,
+                                   std::int64_t n,
+                                   Range columns,
+                                   float* d_gain) {
+  const std::int64_t at = n * op.x.shape()[1] + columns.first;
+  const Element* const x = op.x.data<Element>() + at;
+  const Element* const d_y = op.d_y.data<Element>() + at;
+  const Vector scale = broadcast(op.rstd.data<float>()[n]);
+  for_each_vector(0, columns.count(), [&](std::int64_t c, auto part) HWY_ATTR {
+    const Vector normal = hn::Mul(part.load(x + c), scale);
+    part.store(hn::MulAdd(part.load(d_y + c), normal, part.load(d_gain + c)),
+               d_gain + c);
+  });
+}
+
 void rms_norm_columns(const RmsNormBackward& op, Range rows, Range columns) {
-  const std::int64_t C = op.x.shape()[1];
-  float* const d_gain = op.d_gain.data<float>();
-  for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const float* const x = op.x.data<float>() + n * C;
-    const float* const d_y = op.d_y.data<float>() + n * C;
-    const Vector scale = broadcast(op.rstd.data<float>()[n]);
-    for_each_vector(
-        columns.first, columns.last, [&](std::int64_t c, auto part) HWY_ATTR {
-          const Vector normal = hn::Mul(part.load(x + c), scale);
-          part.store(
-              hn::MulAdd(part.load(d_y + c), normal, part.load(d_gain + c)),
-              d_gain + c);
+  with_float_types(
+      op.x.dtype(), op.d_gain.dtype(), [&](auto element, auto sum) HWY_ATTR {
+        using Element = decltype(element);
+        auto* const d_gain = op.d_gain.data<decltype(sum)>();
+        for_each_tile(columns, [&](Range tile) HWY_ATTR {
+          TileSums sums(d_gain + tile.first, tile.count());
+          for (std::int64_t n = rows.first; n < rows.last; ++n) {
+            add_row_to_columns<Element>(op, n, tile, sums.data());
+          }
+          sums.store();
         });
-  }
+      });
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE
@@ -114,12 +146,13 @@ void run(OnCpu, Stream& stream, const RmsNorm& op) {
 // Columns first: d_x may be d_y.
 void run(OnCpu, Stream& stream, const RmsNormBackward& op) {
   if (op.write == Write::kOverwrite) {
-    std::fill_n(op.d_gain.data<float>(), op.d_gain.elements(), 0.0F);
+    std::memset(op.d_gain.bytes(), 0, op.d_gain.size_bytes());
   }
   parallel_columns_then_rows(
       stream,
       op.x.shape()[0],
       op.x.shape()[1],
+      op.d_gain.dtype(),
       [&](Range rows, Range columns) {
         HWY_DYNAMIC_DISPATCH(rms_norm_columns)(op, rows, columns);
       },

@@ -1,6 +1,6 @@
-// Loops over arrays by vectors, with one formula for the whole vectors and for
-// the rest at the end: so a result depends on the elements alone, not on where
-// an array was cut.
+// Loops over arrays of f32, bf16 or f16 by vectors of f32, with one formula for
+// the whole vectors and for the rest at the end: so a result depends on the
+// elements alone, not on where an array was cut.
 //
 //   for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
 //     part.store(hn::Mul(part.load(x + c), scale), y + c);
@@ -22,15 +22,18 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// kLanes elements.
+// kLanes elements, of f32, bf16 or f16.
 struct WholeVector {
-  static HWY_INLINE Vector load(const float* from) {
-    return hn::LoadU(Floats(), from);
+  template <typename Element>
+  static HWY_INLINE Vector load(const Element* from) {
+    return load_vector(from);
   }
-  static HWY_INLINE void store(Vector v, float* to) {
-    hn::StoreU(v, Floats(), to);
+  template <typename Element>
+  static HWY_INLINE void store(Vector v, Element* to) {
+    store_vector(v, to);
   }
-  static HWY_INLINE Vector load_or(const float* from, Vector /*other*/) {
+  template <typename Element>
+  static HWY_INLINE Vector load_or(const Element* from, Vector /*other*/) {
     return load(from);
   }
   static HWY_INLINE Vector only(Vector v) { return v; }
@@ -41,18 +44,21 @@ struct WholeVector {
 struct PartVector {
   std::int64_t count;
 
-  HWY_INLINE Vector load(const float* from) const {
-    HWY_ALIGN float lanes[kLanes] = {};
+  template <typename Element>
+  HWY_INLINE Vector load(const Element* from) const {
+    HWY_ALIGN Element lanes[kLanes] = {};
     std::copy(from, from + count, lanes);
-    return hn::Load(Floats(), lanes);
+    return load_vector(lanes);
   }
-  HWY_INLINE void store(Vector v, float* to) const {
-    HWY_ALIGN float lanes[kLanes];
-    hn::Store(v, Floats(), lanes);
+  template <typename Element>
+  HWY_INLINE void store(Vector v, Element* to) const {
+    HWY_ALIGN Element lanes[kLanes];
+    store_vector(v, lanes);
     std::copy(lanes, lanes + count, to);
   }
   // `other` in the lanes past the last.
-  HWY_INLINE Vector load_or(const float* from, Vector other) const {
+  template <typename Element>
+  HWY_INLINE Vector load_or(const Element* from, Vector other) const {
     const hn::Mask<Floats> mask =
         hn::FirstN(Floats(), static_cast<std::size_t>(count));
     return hn::IfThenElse(mask, load(from), other);
@@ -76,6 +82,14 @@ HWY_INLINE void for_each_vector(std::int64_t first,
   if (i < last) {
     body(i, PartVector{last - i});
   }
+}
+
+// to[i] = from[i], in the type of `to`.
+template <typename From, typename To>
+HWY_INLINE void convert(const From* from, std::int64_t count, To* to) {
+  for_each_vector(0, count, [&](std::int64_t i, auto part) HWY_ATTR {
+    part.store(part.load(from + i), to + i);
+  });
 }
 
 HWY_INLINE Vector broadcast(float value) {

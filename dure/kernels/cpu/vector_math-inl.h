@@ -1,4 +1,4 @@
-// Vectors of f32 of at most 64 bytes, and functions of them.
+// Functions of vectors of f32.
 //
 // Included once for each target (see Highway's foreach_target.h).
 #if defined(DURE_KERNELS_CPU_VECTOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -11,14 +11,10 @@
 #include <cstdint>
 #include <hwy/highway.h>
 
+#include "dure/kernels/cpu/vector_elements-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-using Floats = hn::CappedTag<float, 16>;
-using Vector = hn::Vec<Floats>;
-inline constexpr std::int64_t kLanes = hn::MaxLanes(Floats());
 
 // 2^x for x <= 126, 0 for x < -125; NaN stays NaN. The relative error is below
 // 2^-22: x splits into an integer n and f in [-1/2, 1/2]; n goes into the
@@ -43,16 +39,17 @@ HWY_INLINE Vector exp2(Vector x) {
 }
 
 // sum_n a[n] b[n]
-HWY_INLINE float dot(const float* a, const float* b, std::int64_t count) {
+template <typename Element>
+HWY_INLINE float dot(const Element* a, const Element* b, std::int64_t count) {
   const Floats d;
   Vector sum = hn::Zero(d);
   std::int64_t n = 0;
   for (; n + kLanes <= count; n += kLanes) {
-    sum = hn::MulAdd(hn::LoadU(d, a + n), hn::LoadU(d, b + n), sum);
+    sum = hn::MulAdd(load_vector(a + n), load_vector(b + n), sum);
   }
   float total = hn::GetLane(hn::SumOfLanes(d, sum));
   for (; n < count; ++n) {
-    total += a[n] * b[n];
+    total += to_float(a[n]) * to_float(b[n]);
   }
   return total;
 }

@@ -67,7 +67,7 @@ void Gradients::point(int bucket, Tensor memory) {
                                      place_.plan.lengths[i])
                                .reshaped(shape);
     } else {
-      parameter.gradient = Tensor(nullptr, shape, DType::kF32);
+      parameter.gradient = Tensor(nullptr, shape, flat_.dtype());
     }
   }
 }
@@ -115,7 +115,7 @@ void Gradients::open(const Key& key) {
   Open& open = open_[key];
   if (!open.memory) {
     open.memory = place_.arena.tensor(
-        {planned.elements}, Category::kCommunication, DType::kF32);
+        {planned.elements}, Category::kCommunication, flat_.dtype());
     if (is_taken(key.first)) {
       tied_->take(open.memory);
     }
@@ -216,7 +216,7 @@ void Gradients::start_fast(Pending pending) {
   Tensor sum = part(pending.bucket);
   if (is_summed_[bucket] != 0) {
     pending.received = place_.arena.tensor(
-        {sum.elements()}, Category::kCommunication, DType::kF32);
+        {sum.elements()}, Category::kCommunication, sum.dtype());
     sum = pending.received;
   }
   is_summed_[bucket] = 1;
@@ -231,7 +231,7 @@ void Gradients::start_fast(Pending pending) {
 
 void Gradients::start_ranked(Pending pending) {
   pending.received = place_.arena.tensor(
-      pending.given.shape(), Category::kCommunication, DType::kF32);
+      pending.given.shape(), Category::kCommunication, pending.given.dtype());
   pending.work = comm::TracedWork(
       place_.stream,
       *place_.groups.exchange,

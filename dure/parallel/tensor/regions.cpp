@@ -3,9 +3,11 @@
 namespace dure::parallel {
 namespace {
 
-OwnedTensor room(const TensorAxis& axis, const Shape& stream) {
-  return axis.arena->tensor(
-      {axis.all_rows(stream[0]), stream[1]}, Category::kWorkspace, DType::kF32);
+OwnedTensor room(const TensorAxis& axis, const ConstTensor& stream) {
+  const Shape& shape = stream.shape();
+  return axis.arena->tensor({axis.all_rows(shape[0]), shape[1]},
+                            Category::kWorkspace,
+                            stream.dtype());
 }
 
 constexpr const char* kGatherRows = "all_gather rows";
@@ -26,7 +28,7 @@ void AllRows::drop() {
 }
 
 comm::AllGather AllRows::gathering() {
-  memory_ = room(axis_, stream_.shape());
+  memory_ = room(axis_, stream_);
   rows_ = memory_;
   return {.y = memory_, .x = stream_};
 }
@@ -51,7 +53,7 @@ ConstTensor AllRows::get() {
 PartialSum::PartialSum(const TensorAxis& axis, Tensor y)
     : axis_(axis), y_(y), summand_(y) {
   if (axis.rows == Rows::kCut) {
-    memory_ = room(axis, y.shape());
+    memory_ = room(axis, y);
     summand_ = memory_;
   }
 }

@@ -81,7 +81,7 @@ class Replay {
     for (const int bucket :
          window(1 + static_cast<std::size_t>(step_.prefetch))) {
       if (gathered_.insert(bucket).second) {
-        hold(elements(bucket));
+        hold(elements(bucket), step_.values);
         result_.elements.all_gather += elements(bucket);
       }
     }
@@ -101,7 +101,7 @@ class Replay {
           (step_.gather == Gather::kOnceAStep && is_read_again(*it))) {
         ++it;
       } else {
-        hold(-elements(*it));
+        hold(-elements(*it), step_.values);
         it = gathered_.erase(it);
       }
     }
@@ -110,7 +110,7 @@ class Replay {
   void open(const nn::Visit& visit) {
     for (const int bucket : buckets_.of(visit.unit)) {
       if (parts_ && open_.insert({bucket, visit.micro_batch}).second) {
-        hold(elements(bucket));
+        hold(elements(bucket), step_.gradients);
         if (is_exchanged(bucket, TiedStage::kFirst)) {
           result_.elements.tied_messages += elements(bucket);
         }
@@ -162,7 +162,7 @@ class Replay {
       received = is_first ? 0 : part;
       count.reduce_scatter += parts_ || step_.shard_size > 1 ? whole : 0;
     }
-    hold(received);
+    hold(received, step_.gradients);
     pending_.push_back(received + (parts_ ? whole : 0));
     if (reductions_left == 0 && step_.shard_size < plan_.parts) {
       (ranked_ ? count.all_gather_sums : count.all_reduce) += part;
@@ -171,15 +171,14 @@ class Replay {
 
   void settle(std::size_t most) {
     while (pending_.size() > most) {
-      hold(-pending_.front());
+      hold(-pending_.front(), step_.gradients);
       pending_.pop_front();
     }
   }
 
-  void hold(std::int64_t elements) {
-    held_ += elements;
-    const auto bytes = held_ * static_cast<std::int64_t>(sizeof(float));
-    result_.peak_bytes = std::max(result_.peak_bytes, bytes);
+  void hold(std::int64_t elements, DType dtype) {
+    held_bytes_ += elements * static_cast<std::int64_t>(size_of(dtype));
+    result_.peak_bytes = std::max(result_.peak_bytes, held_bytes_);
   }
 
   const BucketPlan& plan_;
@@ -196,7 +195,7 @@ class Replay {
   std::set<std::pair<int, int>> open_;  // gradients that are being written
   std::set<int> summed_;                // buckets that were reduced before
   std::deque<std::int64_t> pending_;    // elements of buckets on their way
-  std::int64_t held_ = 0;
+  std::int64_t held_bytes_ = 0;
   StepPlan result_;
 };
 

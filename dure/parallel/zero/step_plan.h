@@ -47,6 +47,8 @@ struct StepOf {
   Gather gather = Gather::kEachUse;
   Gradients::Order order = Gradients::Order::kFast;
   std::optional<TiedBucket> tied = std::nullopt;
+  DType values = DType::kF32;
+  DType gradients = DType::kF32;  // as they are written and as they travel
 };
 
 // Elements that each rank gives or gets in collectives of the kind, the larger

@@ -113,6 +113,18 @@ TEST(StepPlan, StageThreeGathersOnceAStepWhereAskedTo) {
             4 * (640 + 64 + 256 + 256 + 256));
 }
 
+// The last of the above, with values of 2 bytes, then with gradients too.
+TEST(StepPlan, CountsBytesOfTheTypes) {
+  const BucketPlan plan = planned(2, BucketCut::kByUnits);
+  StepOf step = {
+      .stage = 3, .shard_size = 2, .prefetch = 0, .values = DType::kBf16};
+  EXPECT_EQ(plan_of(plan, step, 1).peak_bytes,
+            2 * 256 + 4 * (640 + 64 + 256 + 256));
+  step.gradients = DType::kBf16;
+  EXPECT_EQ(plan_of(plan, step, 1).peak_bytes,
+            2 * (640 + 64 + 256 + 256 + 256));
+}
+
 // Stages of a pipeline, bucket 0 tied. Ranked: the last stage gives the 640 of
 // each micro-batch, and holds both to the end of the step; the first
 // takes them. Both move the part that they keep.

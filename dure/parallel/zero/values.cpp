@@ -27,7 +27,7 @@ void point(const Place& place, int bucket, Tensor memory) {
                                    .rows(place.plan.offsets[i] - planned.offset,
                                          place.plan.lengths[i])
                                    .reshaped(shape)
-                             : Tensor(nullptr, shape, DType::kF32);
+                             : Tensor(nullptr, shape, parameter.value.dtype());
   }
 }
 
@@ -221,7 +221,7 @@ class ShardedValues final : public Values {
       gathered.memory =
           place_.arena.tensor({bucket_of(place_, bucket).elements},
                               Category::kCommunication,
-                              DType::kF32);
+                              flat_.dtype());
       gathered.work = comm::TracedWork(
           place_.stream,
           *place_.groups.gather,

@@ -1,0 +1,68 @@
+// Sums over rows, of many columns at once: in f32, whatever type they have in
+// memory.
+//
+// Included once for each target (see Highway's foreach_target.h).
+#if defined(DURE_KERNELS_CPU_ROW_SUMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef DURE_KERNELS_CPU_ROW_SUMS_INL_H_
+#undef DURE_KERNELS_CPU_ROW_SUMS_INL_H_
+#else
+#define DURE_KERNELS_CPU_ROW_SUMS_INL_H_  // NOLINT(readability-identifier-naming)
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "dure/kernels/cpu/range.h"
+#include "dure/kernels/cpu/vector_loop-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dure::kernels::HWY_NAMESPACE {
+
+// Columns of a tile: two arrays of them take a quarter of a first-level cache,
+// through which the rows pass.
+inline constexpr std::int64_t kTileColumns = 1024;
+
+// The sums of a tile while rows are added to them. They begin with what memory
+// holds, and store() puts them back.
+template <typename Element>
+class TileSums {
+ public:
+  HWY_INLINE TileSums(Element* memory, std::int64_t count)
+      : memory_(memory), count_(count) {
+    convert(memory, count, sums_);
+  }
+
+  HWY_INLINE float* data() { return sums_; }
+  HWY_INLINE void store() const { convert(sums_, count_, memory_); }
+
+ private:
+  HWY_ALIGN float sums_[kTileColumns];
+  Element* memory_;
+  std::int64_t count_;
+};
+
+// In f32, where they are.
+template <>
+class TileSums<float> {
+ public:
+  HWY_INLINE TileSums(float* memory, std::int64_t /*count*/)
+      : memory_(memory) {}
+
+  HWY_INLINE float* data() { return memory_; }
+  HWY_INLINE void store() const {}
+
+ private:
+  float* memory_;
+};
+
+template <typename Body>
+HWY_INLINE void for_each_tile(Range columns, const Body& body) {
+  for (std::int64_t c = columns.first; c < columns.last; c += kTileColumns) {
+    body(Range{c, std::min(columns.last, c + kTileColumns)});
+  }
+}
+
+}  // namespace dure::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,113 @@
+// Vectors of f32, and what they are loaded from and stored to: arrays of f32,
+// bf16 or f16.
+//
+// The conversions are those of base/half.h, to the bit, on every target.
+// Highway's own are not: those to bf16 cut off what does not fit.
+//
+// Included once for each target (see Highway's foreach_target.h).
+#if defined(DURE_KERNELS_CPU_VECTOR_ELEMENTS_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)
+#ifdef DURE_KERNELS_CPU_VECTOR_ELEMENTS_INL_H_
+#undef DURE_KERNELS_CPU_VECTOR_ELEMENTS_INL_H_
+#else
+#define DURE_KERNELS_CPU_VECTOR_ELEMENTS_INL_H_  // NOLINT(readability-identifier-naming)
+#endif
+
+#include <cstdint>
+#include <hwy/highway.h>
+
+#include "dure/base/half.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dure::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Of at most 64 bytes.
+using Floats = hn::CappedTag<float, 16>;
+using Vector = hn::Vec<Floats>;
+inline constexpr std::int64_t kLanes = hn::MaxLanes(Floats());
+
+// The bits of floats, as whole numbers that shift and compare.
+using SignedBits = hn::RebindToSigned<Floats>;
+using UnsignedBits = hn::RebindToUnsigned<Floats>;
+using HalfBits = hn::Rebind<std::uint16_t, Floats>;
+
+HWY_INLINE hn::Vec<SignedBits> load_half_bits(const std::uint16_t* from) {
+  return hn::PromoteTo(SignedBits(), hn::LoadU(HalfBits(), from));
+}
+// Of numbers below 2^16.
+HWY_INLINE void store_half_bits(hn::Vec<SignedBits> bits, std::uint16_t* to) {
+  hn::StoreU(hn::DemoteTo(HalfBits(), bits), HalfBits(), to);
+}
+
+// kLanes elements.
+HWY_INLINE Vector load_vector(const float* from) {
+  return hn::LoadU(Floats(), from);
+}
+HWY_INLINE void store_vector(Vector v, float* to) {
+  hn::StoreU(v, Floats(), to);
+}
+
+HWY_INLINE Vector load_vector(const Bf16* from) {
+  return hn::BitCast(Floats(), hn::ShiftLeft<16>(load_half_bits(&from->bits)));
+}
+HWY_INLINE void store_vector(Vector v, Bf16* to) {
+  const UnsignedBits d;
+  const auto bits = hn::BitCast(d, v);
+  const auto upper = hn::ShiftRight<16>(bits);
+  const auto tie = hn::Add(hn::And(upper, hn::Set(d, 1)), hn::Set(d, 0x7FFF));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, tie));
+  const auto quiet_nan = hn::Or(upper, hn::Set(d, 0x0040));
+  const auto is_nan = hn::RebindMask(d, hn::IsNaN(v));
+  store_half_bits(
+      hn::BitCast(SignedBits(), hn::IfThenElse(is_nan, quiet_nan, rounded)),
+      &to->bits);
+}
+
+HWY_INLINE Vector load_vector(const F16* from) {
+  const SignedBits d;
+  const auto half = load_half_bits(&from->bits);
+  const auto magnitude = hn::And(half, hn::Set(d, 0x7FFF));
+  const auto sign = hn::ShiftLeft<16>(hn::Xor(half, magnitude));
+  const auto subnormal = hn::BitCast(
+      d,
+      hn::Mul(hn::ConvertTo(Floats(), magnitude), hn::Set(Floats(), 0x1p-24F)));
+  const auto shifted = hn::ShiftLeft<13>(magnitude);
+  const auto normal = hn::Add(shifted, hn::Set(d, 112 << 23));
+  const auto special = hn::Or(shifted, hn::Set(d, 0x7F800000));
+  const auto bits = hn::IfThenElse(
+      hn::Lt(magnitude, hn::Set(d, 0x0400)),
+      subnormal,
+      hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0x7C00)), normal, special));
+  return hn::BitCast(Floats(), hn::Or(sign, bits));
+}
+HWY_INLINE void store_vector(Vector v, F16* to) {
+  const SignedBits d;
+  const Vector half = hn::Set(Floats(), 0.5F);
+  const auto bits = hn::BitCast(d, v);
+  const auto magnitude = hn::And(bits, hn::Set(d, 0x7FFFFFFF));
+  const auto sign = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 0x8000));
+  const auto below_normal = hn::Lt(magnitude, hn::Set(d, 113 << 23));
+  const Vector small =
+      hn::BitCast(Floats(), hn::IfThenElseZero(below_normal, magnitude));
+  const auto subnormal =
+      hn::Sub(hn::BitCast(d, hn::Add(half, small)), hn::BitCast(d, half));
+  const auto last = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(d, 1));
+  const auto tie = hn::Add(last, hn::Set(d, 0x0FFF - (112 << 23)));
+  const auto normal = hn::ShiftRight<13>(hn::Add(magnitude, tie));
+  const auto payload =
+      hn::And(hn::ShiftRight<13>(magnitude), hn::Set(d, 0x03FF));
+  const auto nan = hn::Or(payload, hn::Set(d, 0x7E00));
+  auto rounded = hn::IfThenElse(below_normal, subnormal, normal);
+  rounded = hn::IfThenElse(
+      hn::Lt(magnitude, hn::Set(d, 143 << 23)), rounded, hn::Set(d, 0x7C00));
+  rounded =
+      hn::IfThenElse(hn::Gt(magnitude, hn::Set(d, 0x7F800000)), nan, rounded);
+  store_half_bits(hn::Or(sign, rounded), &to->bits);
+}
+
+}  // namespace dure::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,178 @@
+// The conversions of vector_elements-inl.h against those of base/half.h.
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/half.h"
+#include "dure/kernels/cpu/simd_targets.h"
+#include "dure/kernels/target_testing.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "dure/kernels/cpu/vector_elements_test.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "dure/kernels/cpu/vector_loop-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dure::kernels::HWY_NAMESPACE {
+
+void widen_bf16(const Bf16* from, std::int64_t count, float* to) {
+  convert(from, count, to);
+}
+void widen_f16(const F16* from, std::int64_t count, float* to) {
+  convert(from, count, to);
+}
+void narrow_to_bf16(const float* from, std::int64_t count, Bf16* to) {
+  convert(from, count, to);
+}
+void narrow_to_f16(const float* from, std::int64_t count, F16* to) {
+  convert(from, count, to);
+}
+
+}  // namespace dure::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace dure::kernels {
+namespace {
+
+HWY_EXPORT(widen_bf16);
+HWY_EXPORT(widen_f16);
+HWY_EXPORT(narrow_to_bf16);
+HWY_EXPORT(narrow_to_f16);
+
+void to_floats(const Bf16* from, std::int64_t count, float* to) {
+  HWY_DYNAMIC_DISPATCH(widen_bf16)(from, count, to);
+}
+void to_floats(const F16* from, std::int64_t count, float* to) {
+  HWY_DYNAMIC_DISPATCH(widen_f16)(from, count, to);
+}
+void from_floats(const float* from, std::int64_t count, Bf16* to) {
+  HWY_DYNAMIC_DISPATCH(narrow_to_bf16)(from, count, to);
+}
+void from_floats(const float* from, std::int64_t count, F16* to) {
+  HWY_DYNAMIC_DISPATCH(narrow_to_f16)(from, count, to);
+}
+
+template <typename Half>
+std::vector<Half> all_halves() {
+  std::vector<Half> all;
+  for (unsigned bits = 0; bits < 0x10000; ++bits) {
+    all.push_back({static_cast<std::uint16_t>(bits)});
+  }
+  return all;
+}
+
+void add_with_neighbours(std::vector<float>& values, std::uint32_t bits) {
+  for (const std::uint32_t near : {bits - 1, bits, bits + 1}) {
+    values.push_back(std::bit_cast<float>(near));
+    values.push_back(std::bit_cast<float>(near ^ 0x80000000U));
+  }
+}
+
+// Every value of the type, the middle of each and the next, and the floats on
+// either side of them: with those of the largest exponents, where infinity and
+// the NaNs lie.
+template <typename Half>
+std::vector<float> floats_around() {
+  std::vector<float> values;
+  for (std::uint16_t bits = 0; bits < 0x7FFF; ++bits) {
+    const float low = to_float(Half{bits});
+    const float high = to_float(Half{static_cast<std::uint16_t>(bits + 1)});
+    add_with_neighbours(values, std::bit_cast<std::uint32_t>(low));
+    add_with_neighbours(values, std::bit_cast<std::uint32_t>((low + high) / 2));
+  }
+  return values;
+}
+
+// From the smallest subnormal float to the last NaN. The step is odd, so that
+// every pattern of the lower bits comes.
+std::vector<float> floats_of_every_exponent() {
+  std::vector<float> values;
+  constexpr std::uint64_t kStep = 3229;
+  for (std::uint64_t bits = 0; bits < 0x100000000; bits += kStep) {
+    values.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+  }
+  for (const std::uint32_t bits : {0U,
+                                   1U,
+                                   0x00800000U,
+                                   0x33000000U,
+                                   0x38800000U,
+                                   0x477FF000U,
+                                   0x47800000U,
+                                   0x7F7FFFFFU,
+                                   0x7F800001U,
+                                   0x7FC00000U,
+                                   0x7FFFFFFEU}) {
+    add_with_neighbours(values, bits);
+  }
+  return values;
+}
+
+template <typename Half>
+void expect_narrowed(const std::vector<float>& values) {
+  std::vector<Half> narrow(values.size());
+  from_floats(values.data(), std::ssize(values), narrow.data());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    ASSERT_EQ(narrow[i].bits, from_float<Half>(values[i]).bits)
+        << std::hex << std::bit_cast<std::uint32_t>(values[i]);
+  }
+}
+
+template <typename Half>
+class VectorElements : public testing::Test {};
+using Halves = testing::Types<Bf16, F16>;
+TYPED_TEST_SUITE(VectorElements, Halves);
+
+TYPED_TEST(VectorElements, WidenEveryPatternAsScalarsDo) {
+  on_every_instruction_set([] {
+    const std::vector<TypeParam> all = all_halves<TypeParam>();
+    std::vector<float> wide(all.size());
+    to_floats(all.data(), std::ssize(all), wide.data());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(wide[i]),
+                std::bit_cast<std::uint32_t>(to_float(all[i])))
+          << std::hex << i;
+    }
+  });
+}
+
+TYPED_TEST(VectorElements, RoundAsScalarsDo) {
+  on_every_instruction_set([] {
+    expect_narrowed<TypeParam>(floats_around<TypeParam>());
+    expect_narrowed<TypeParam>(floats_of_every_exponent());
+  });
+}
+
+// The rest at the end goes another way than whole vectors; what lies beyond it
+// is neither read nor written.
+TYPED_TEST(VectorElements, ConvertEveryLengthAndNoMore) {
+  on_every_instruction_set([] {
+    const std::vector<TypeParam> all = all_halves<TypeParam>();
+    const float untouched = 7;
+    for (std::int64_t count = 0; count <= 40; ++count) {
+      const auto n = static_cast<std::size_t>(count);
+      const std::vector<TypeParam> some(all.end() - count, all.end());
+      std::vector<float> wide(n + 1, untouched);
+      to_floats(some.data(), count, wide.data());
+      EXPECT_EQ(wide[n], untouched);
+      std::vector<TypeParam> narrow(n + 1, from_float<TypeParam>(untouched));
+      from_floats(wide.data(), count, narrow.data());
+      EXPECT_EQ(narrow[n], from_float<TypeParam>(untouched));
+      for (std::size_t i = 0; i < n; ++i) {
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(wide[i]),
+                  std::bit_cast<std::uint32_t>(to_float(some[i])));
+        ASSERT_EQ(narrow[i], from_float<TypeParam>(wide[i]));
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace dure::kernels
+#endif

@@ -1,0 +1,117 @@
+// Holds an operation on bf16 and f16 to the same on f32.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/half.h"
+#include "dure/kernels/target_testing.h"
+#include "dure/kernels/testing.h"
+#include "dure/tensor/element_type.h"
+
+namespace dure::kernels {
+
+// In which type an operand is where the operation is one of 16 bits.
+enum class OperandType : std::uint8_t { kHalf, kF32 };
+
+struct Operand {
+  Values values;
+  Shape shape;
+  OperandType type = OperandType::kHalf;
+};
+
+inline Operand random_operand(const char* name,
+                              const Shape& shape,
+                              OperandType type = OperandType::kHalf) {
+  return {random_values(shape.elements(), name), shape, type};
+}
+
+// An operand in memory of type Element, rounded to it.
+template <typename Element>
+class Rounded {
+ public:
+  explicit Rounded(const Operand& operand) : shape_(operand.shape) {
+    for (const float value : operand.values) {
+      elements_.push_back(from_float<Element>(value));
+    }
+  }
+
+  Tensor tensor() { return Tensor(elements_.data(), shape_); }
+  Values values() const {
+    Values values;
+    for (const Element element : elements_) {
+      values.push_back(to_float(element));
+    }
+    return values;
+  }
+
+ private:
+  Shape shape_;
+  std::vector<Element> elements_;
+};
+
+// What the operands hold after the operation that make(tensors) returns, where
+// those of 16 bits are of type Element.
+template <typename Element, typename Make>
+std::vector<Values> results_of(const std::vector<Operand>& operands,
+                               const Make& make) {
+  std::vector<Rounded<Element>> narrow(operands.begin(), operands.end());
+  std::vector<Rounded<float>> wide(operands.begin(), operands.end());
+  const auto is_narrow = [&](std::size_t i) {
+    return operands[i].type == OperandType::kHalf;
+  };
+  std::vector<Tensor> tensors;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    tensors.push_back(is_narrow(i) ? narrow[i].tensor() : wide[i].tensor());
+  }
+  launch_on_cpu(make(tensors));
+  std::vector<Values> results;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    results.push_back(is_narrow(i) ? narrow[i].values() : wide[i].values());
+  }
+  return results;
+}
+
+// The types that gradients of weights may have beside 16-bit operands.
+inline constexpr OperandType kSumTypes[] = {OperandType::kHalf,
+                                            OperandType::kF32};
+
+using Tensors = std::vector<Tensor>;
+
+template <typename Half, typename Make>
+void expect_rounded_once(std::vector<Operand> operands, const Make& make) {
+  for (Operand& operand : operands) {
+    if (operand.type == OperandType::kHalf) {
+      operand.values = Rounded<Half>(operand).values();
+    }
+  }
+  const std::vector<Values> halves = results_of<Half>(operands, make);
+  const std::vector<Values> floats = results_of<float>(operands, make);
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    Operand want = {.values = floats[i], .shape = operands[i].shape};
+    if (operands[i].type == OperandType::kHalf) {
+      want.values = Rounded<Half>(want).values();
+    }
+    ASSERT_EQ(halves[i], want.values) << "operand " << i;
+  }
+}
+
+// Holds what make(tensors) does, on either 16-bit type and every instruction
+// set, to what it does in f32 on the same numbers, rounded once: exactly, for
+// the arithmetic is the same.
+template <typename Make>
+void expect_halves_rounded_once(const std::vector<Operand>& operands,
+                                const Make& make) {
+  on_every_instruction_set([&] {
+    SCOPED_TRACE("of bf16");
+    expect_rounded_once<Bf16>(operands, make);
+  });
+  on_every_instruction_set([&] {
+    SCOPED_TRACE("of f16");
+    expect_rounded_once<F16>(operands, make);
+  });
+}
+
+}  // namespace dure::kernels

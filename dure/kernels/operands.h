@@ -1,0 +1,39 @@
+// What check() and cost() of the operations ask of their operands.
+#pragma once
+
+#include <cstddef>
+
+#include "dure/base/check.h"
+#include "dure/tensor/tensor.h"
+
+namespace dure::kernels {
+
+// The type of an operation's elements, which is that of this operand. Error
+// where the operation has no arithmetic on it.
+template <typename Op>
+DType float_type(const Op& /*op*/, const ConstTensor& operand) {
+  const DType dtype = operand.dtype();
+  DURE_CHECK(is_f32_or_half(dtype),
+             Op::kName,
+             " takes f32, bf16 or f16, got ",
+             name_of(dtype));
+  return dtype;
+}
+
+// Likewise, of an operation on f32 alone.
+template <typename Op>
+DType only_f32(const Op& /*op*/, const ConstTensor& operand) {
+  DURE_CHECK(operand.dtype() == DType::kF32,
+             Op::kName,
+             " takes f32, got ",
+             name_of(operand.dtype()));
+  return DType::kF32;
+}
+
+// Of all of them together; an optional operand that is not there has none.
+template <typename... Tensors>
+double bytes_of(const Tensors&... tensors) {
+  return static_cast<double>((tensors.size_bytes() + ... + std::size_t{0}));
+}
+
+}  // namespace dure::kernels

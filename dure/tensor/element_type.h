@@ -1,0 +1,59 @@
+// From an element type that is known when running to one known when compiling.
+#pragma once
+
+#include <cstdint>
+
+#include "dure/base/check.h"
+#include "dure/base/half.h"
+#include "dure/tensor/dtype.h"
+
+namespace dure {
+
+// Calls `call` with a value of the type, and returns what it returns.
+template <typename Call>
+auto with_type(DType dtype, const Call& call) {
+  switch (dtype) {  // NOLINTBEGIN(bugprone-branch-clone): the types differ
+    case DType::kF64:
+      return call(double());
+    case DType::kBf16:
+      return call(Bf16());
+    case DType::kF16:
+      return call(F16());
+    case DType::kI32:
+      return call(std::int32_t());
+    case DType::kI64:
+      return call(std::int64_t());
+    case DType::kU16:
+      return call(std::uint16_t());
+    case DType::kU8:
+      return call(std::uint8_t());
+    case DType::kF32:
+      break;
+  }  // NOLINTEND(bugprone-branch-clone)
+  return call(float());
+}
+
+// Likewise of the types that operations compute on: float, Bf16 and F16. Error
+// for any other.
+//
+//   with_float_type(x.dtype(), [&](auto element) {
+//     double_all(x.data<decltype(element)>());
+//   });
+template <typename Call>
+auto with_float_type(DType dtype, const Call& call) {
+  DURE_CHECK(
+      is_f32_or_half(dtype), "wanted f32, bf16 or f16, got ", name_of(dtype));
+  return dtype == DType::kBf16  ? call(Bf16())
+         : dtype == DType::kF16 ? call(F16())
+                                : call(float());
+}
+
+// Likewise for two, each of its own type: call(element, other).
+template <typename Call>
+void with_float_types(DType dtype, DType other_dtype, const Call& call) {
+  with_float_type(dtype, [&](auto element) {
+    with_float_type(other_dtype, [&](auto other) { call(element, other); });
+  });
+}
+
+}  // namespace dure
