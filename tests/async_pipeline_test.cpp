@@ -159,7 +159,6 @@ class Reference {
     for (int m = 0; m < micro_batches; ++m) {
       nn::Context ctx =
           rank_.context(static_cast<std::uint64_t>(config_.train.seed));
-      ctx.first_sample = static_cast<std::uint64_t>(consumed_);
       ctx.micro_batch = m;
       inputs.load(data, consumed_++);
       replica_.decoder().forward(ctx,

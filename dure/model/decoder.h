@@ -23,10 +23,9 @@
 namespace dure::model {
 
 struct Batch {
-  ConstTensor ids;           // (N) i32
-  ConstTensor targets;       // (N) i32; kernels::kIgnore where none is wanted
-  ConstTensor positions;     // (N) i32
-  std::int64_t samples = 0;  // B
+  ConstTensor ids;      // (N) i32
+  ConstTensor targets;  // (N) i32; kernels::kIgnore where none is wanted
+  nn::Sequences sequences;
 };
 
 // Adds the weights that these stretches of the model use, this part of them
@@ -45,12 +44,12 @@ void add_weights(const ModelConfig& config,
 // is an empty tensor.
 class Decoder {
  public:
-  // What a training forward leaves for its backward. Reusable.
+  // What a training forward leaves for its backward, which is handed the same
+  // batch. Reusable.
   struct Saved {
     explicit Saved(const Keeping& what = {}) : keeping(what) {}
 
     Keeping keeping;
-    nn::Embedding::Saved embedding;
     std::vector<std::unique_ptr<KeptBlock>> blocks;
     std::vector<nn::WeightQueue> deferred;  // by block
     nn::WeightQueue deferred_head;
@@ -148,9 +147,9 @@ class Decoder {
 
   // The next T tokens of each of B samples.
   struct Reading {
-    ConstTensor ids;        // (B T) i32
-    ConstTensor positions;  // (B T) i32
-    ConstTensor lengths;    // (B) i32, positions of each that the cache holds
+    ConstTensor ids;  // (B T) i32
+    nn::Sequences sequences;
+    ConstTensor lengths;  // (B) i32, positions of each that the cache holds
   };
   // Reads them, streams being whole (ctx.tensor.rows). With the head, logits
   // (B, Vp) overwritten: those after the last of the T.
@@ -186,8 +185,8 @@ class Decoder {
   // The stream as the first block here takes it: what came, or embedded.
   OwnedTensor enter(nn::Context& ctx,
                     OwnedTensor x_nC,
-                    const Batch& batch,
-                    nn::Embedding::Saved& saved) const;
+                    ConstTensor ids,
+                    const nn::Sequences& sequences) const;
 
   // From the first unit here to the final norm, where it is here: that leaves
   // saved.normed_nC. Elsewhere the stream is returned.
@@ -222,5 +221,8 @@ class Decoder {
   std::optional<nn::Norm> final_norm_;
   std::optional<nn::HeadLoss> head_;
 };
+
+// Between passes.
+void for_each_buffer(Decoder::Saved& saved, const nn::BufferVisitor& visit);
 
 }  // namespace dure::model

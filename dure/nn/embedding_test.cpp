@@ -49,14 +49,11 @@ struct Pass {
         d_y(rows_of(whole_numbers(kN * kC), own, kC)) {}
 
   void run(Context& ctx, const std::vector<std::int32_t>& ids = kIds) {
-    Embedding::Saved saved;
-    layer.forward(ctx,
-                  tensor(y, {own.count, kC}),
-                  tensor_of(ids),
-                  tensor_of(kPositions),
-                  kSamples,
-                  saved);
-    layer.backward(ctx, tensor(d_y, {own.count, kC}), saved);
+    const Sequences sequences = {.samples = kSamples,
+                                 .positions = tensor_of(kPositions)};
+    layer.forward(ctx, tensor(y, {own.count, kC}), tensor_of(ids), sequences);
+    layer.backward(
+        ctx, tensor(d_y, {own.count, kC}), tensor_of(ids), sequences);
   }
 
   PartOfRows token;

@@ -122,37 +122,52 @@ void HeadLoss::forward_keeping(Context& ctx,
 }
 
 void HeadLoss::backward_kept(Context& ctx, OwnedTensor x, Saved& saved) const {
-  backward_logits(ctx, saved.d_logits, x, saved);
-  release(ctx, std::move(saved.d_logits));
-  release(ctx, std::move(x));
+  if (ctx.deferred == nullptr) {
+    backward_logits(ctx, saved.d_logits, x, saved);
+    saved.d_logits = OwnedTensor();
+    return;
+  }
+  saved.d_x = ctx.activation(x.shape(), DType::kF32);
+  PartialSum d_x(ctx.tensor, saved.d_x);
+  backward_all_input(ctx, saved.d_logits, d_x);
+  ctx.deferred->push({.stream = std::move(x),
+                      .columns = std::move(saved.d_logits),
+                      .make = [this](Context& now, const Factors& factors) {
+                        backward_all_weight(now, factors.columns, factors.rows);
+                      }});
+  d_x.wait();
 }
 
-// In blocks of the same rows as forward(), so that sums are cut alike.
 void HeadLoss::backward_logits(Context& ctx,
                                ConstTensor d_logits,
                                ConstTensor x,
                                Saved& saved) const {
   saved.d_x = ctx.activation(x.shape(), DType::kF32);
   AllRows all_x(ctx.tensor, x);
-  if (ctx.deferred == nullptr) {
-    all_x.start();
-  }
+  all_x.start();
   PartialSum d_x(ctx.tensor, saved.d_x);
-  const std::int64_t N = d_logits.shape()[0];
-  for_each_block(N, [&](Block block) {
+  backward_all_input(ctx, d_logits, d_x);
+  backward_all_weight(ctx, d_logits, all_x.get());
+  d_x.wait();
+}
+
+void HeadLoss::backward_all_input(Context& ctx,
+                                  ConstTensor d_logits,
+                                  PartialSum& d_x) const {
+  for_each_block(d_logits.shape()[0], [&](Block block) {
     backward_input(
         ctx, d_logits.rows(block.first, block.rows), block.first, d_x);
   });
-  now_or_later(ctx,
-               std::move(all_x),
-               [this, N, d_logits](Context& now, ConstTensor x_NC) {
-                 for_each_block(N, [&](Block block) {
-                   backward_weight(now,
-                                   d_logits.rows(block.first, block.rows),
-                                   x_NC.rows(block.first, block.rows));
-                 });
-               });
-  d_x.wait();
+}
+
+void HeadLoss::backward_all_weight(Context& ctx,
+                                   ConstTensor d_logits,
+                                   ConstTensor x) const {
+  for_each_block(d_logits.shape()[0], [&](Block block) {
+    backward_weight(ctx,
+                    d_logits.rows(block.first, block.rows),
+                    x.rows(block.first, block.rows));
+  });
 }
 
 void HeadLoss::evaluate(Context& ctx,

@@ -16,6 +16,7 @@
 // tensor/regions.h). N is all rows; a stream's are those of this rank.
 #pragma once
 
+#include "dure/nn/buffers.h"
 #include "dure/nn/context.h"
 #include "dure/nn/cross_entropy.h"
 #include "dure/nn/parameter.h"
@@ -52,6 +53,7 @@ class HeadLoss {
                        ConstTensor targets,
                        float d_loss,
                        Saved& saved) const;
+  // Takes x, and d_logits of `saved`.
   void backward_kept(Context& ctx, OwnedTensor x, Saved& saved) const;
 
   // For whoever takes the loss elsewhere: given the gradient of this rank's
@@ -86,9 +88,23 @@ class HeadLoss {
                       parallel::PartialSum& d_x) const;
   void backward_weight(Context& ctx, ConstTensor d_logits, ConstTensor x) const;
 
+  // The same of all rows, in blocks of the same rows as forward(), so that sums
+  // are cut alike.
+  void backward_all_input(Context& ctx,
+                          ConstTensor d_logits,
+                          parallel::PartialSum& d_x) const;
+  void backward_all_weight(Context& ctx,
+                           ConstTensor d_logits,
+                           ConstTensor x) const;
+
   Parameter& weight_;
   std::int64_t vocabulary_;
   mesh::Part part_;
 };
+
+inline void for_each_buffer(HeadLoss::Saved& saved,
+                            const BufferVisitor& visit) {
+  visit_buffers({&saved.d_x, &saved.d_logits}, visit);
+}
 
 }  // namespace dure::nn

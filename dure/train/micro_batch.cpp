@@ -29,8 +29,7 @@ MicroBatch::MicroBatch(Rank& rank, std::int64_t samples, std::int64_t sequence)
   upload(positions_, positions);
   batch_ = {.ids = ids_,
             .targets = targets_,
-            .positions = positions_,
-            .samples = samples};
+            .sequences = {.samples = samples, .positions = positions_}};
 }
 
 void MicroBatch::load(const data::Dataset& dataset, std::int64_t first) {
@@ -41,6 +40,11 @@ void MicroBatch::load(const data::Dataset& dataset, std::int64_t first) {
                        .subspan(static_cast<std::size_t>(b) * length, length));
   }
   load(host_tokens_);
+  place(first);
+}
+
+void MicroBatch::place(std::int64_t first) {
+  batch_.sequences.first_sample = static_cast<std::uint64_t>(first);
 }
 
 void MicroBatch::load(std::span<const std::int32_t> tokens) {

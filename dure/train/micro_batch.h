@@ -21,7 +21,10 @@ class MicroBatch {
   // Samples first .. first + B - 1 of the data set, each S + 1 tokens.
   void load(const data::Dataset& dataset, std::int64_t first);
 
-  // Tokens (B, S + 1), for whoever has them already.
+  // The same samples, for whoever reads no tokens: a stage in the middle.
+  void place(std::int64_t first);
+
+  // Tokens (B, S + 1), for whoever has them already; samples count from 0 on.
   void load(std::span<const std::int32_t> tokens);
 
   const model::Batch& batch() const { return batch_; }

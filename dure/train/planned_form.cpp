@@ -159,7 +159,7 @@ std::optional<double> PlannedForm::step(const data::Dataset& dataset) {
                                     .micro_batch = config_.train.micro_batch,
                                     .ranks = plan_.ranks,
                                     .rank = rank_.world().rank()};
-  ctx_.first_sample =
+  inputs_.sequences.first_sample =
       static_cast<std::uint64_t>(layout.sample(consumed_, 0, 0));
   home_.begin_step();
   for (const FormStep& step : plan_.steps) {
@@ -231,7 +231,8 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
       }
       break;
     case FormAction::kRead:
-      local_.load(dataset, static_cast<std::int64_t>(ctx_.first_sample));
+      local_.load(dataset,
+                  static_cast<std::int64_t>(inputs_.sequences.first_sample));
       break;
     case FormAction::kForwardToLogits:
       decoder_.forward_logits(ctx_, own_logits(), inputs_, saved_);

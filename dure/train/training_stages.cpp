@@ -23,7 +23,6 @@ void TrainingStages::begin(Batch batch) {
 nn::Context TrainingStages::context(int micro_batch) {
   nn::Context ctx =
       rank_.context(static_cast<std::uint64_t>(config_.train.seed));
-  ctx.first_sample = static_cast<std::uint64_t>(first_sample(micro_batch));
   ctx.micro_batch = micro_batch;
   return ctx;
 }
@@ -69,6 +68,8 @@ OwnedTensor TrainingStages::forward(int chunk, int micro_batch, OwnedTensor x) {
   const model::Decoder& here = decoder(chunk);
   if (here.has_embedding() || here.has_head()) {
     flight.inputs.load(*batch_.dataset, first_sample(micro_batch));
+  } else {
+    flight.inputs.place(first_sample(micro_batch));
   }
   nn::Context ctx = context(micro_batch);
   OwnedTensor y = here.forward(ctx,
