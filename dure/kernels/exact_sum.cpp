@@ -1,0 +1,32 @@
+#include "dure/kernels/exact_sum.h"
+
+#include <algorithm>
+
+namespace dure::kernels {
+
+void check(const AddToExactSum& op) {
+  op.sum.expect("sum", {std::int64_t{ExactSum::kDigits}}, DType::kI64);
+  const auto [N] = op.x.dims<1>("x");
+  op.x.expect("x", {N}, DType::kF32);
+}
+
+// A term is some ten shifts and masks, and three additions. Digits are read and
+// written once.
+Cost cost(const AddToExactSum& op) {
+  return {.flops = 13 * static_cast<double>(op.x.elements()),
+          .bytes = static_cast<double>(op.x.size_bytes()) +
+                   2 * static_cast<double>(op.sum.size_bytes())};
+}
+
+ExactSum exact_sum_of(std::span<const std::int64_t> digits) {
+  DURE_CHECK(digits.size() == ExactSum::kDigits,
+             "an exact sum has ",
+             ExactSum::kDigits,
+             " digits, not ",
+             digits.size());
+  ExactSum sum;
+  std::copy(digits.begin(), digits.end(), sum.digits().begin());
+  return sum;
+}
+
+}  // namespace dure::kernels

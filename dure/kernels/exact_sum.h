@@ -1,0 +1,34 @@
+// A sum without rounding, in tensor memory: ExactSum's digits (base/
+// exact_sum.h). Terms go in where they are made, and the host need not wait
+// before it wants the sum.
+//
+//   sum = sum + x[0] + ... + x[N - 1]
+//
+// Neither the order of terms nor how they are shared out over calls changes a
+// digit. A sum of no terms is digits of 0.
+#pragma once
+
+#include <span>
+
+#include "dure/base/exact_sum.h"
+#include "dure/kernels/op.h"
+
+namespace dure::kernels {
+
+struct AddToExactSum {
+  static constexpr const char* kName = "add_to_exact_sum";
+  // (ExactSum::kDigits) i64   added to. Digits come in, and are left, with all
+  // carries made: any number of additions fits.
+  Tensor sum;
+  ConstTensor x;  // (N)
+};
+
+void check(const AddToExactSum& op);
+Cost cost(const AddToExactSum& op);
+void run(OnCpu, Stream& stream, const AddToExactSum& op);
+void run(OnCuda, Stream& stream, const AddToExactSum& op);
+
+// The sum whose digits these are, such as what Download brought of op.sum.
+ExactSum exact_sum_of(std::span<const std::int64_t> digits);
+
+}  // namespace dure::kernels
