@@ -165,23 +165,26 @@ OwnedTensor Decoder::forward_normed(nn::Context& ctx,
 
 OwnedTensor Decoder::forward(nn::Context& ctx,
                              OwnedTensor x_nC,
-                             Tensor loss,
                              const Batch& batch,
-                             float d_loss,
                              Saved& saved) const {
   x_nC = forward_normed(ctx, std::move(x_nC), batch, saved);
-  if (head_ && saved.keeping.logits == Logits::kBlocks) {
+  if (!head_) {
+    return x_nC;
+  }
+  const nn::HeadLoss::Forward op = {.loss = batch.loss,
+                                    .x = saved.normed_nC,
+                                    .targets = batch.targets,
+                                    .d_loss = batch.d_loss};
+  if (saved.keeping.logits == Logits::kBlocks) {
     in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
-      head_->forward(
-          ctx, loss, saved.normed_nC, batch.targets, d_loss, saved.head);
+      head_->forward(ctx, op, saved.head);
     });
-  } else if (head_) {
+  } else {
     in_unit(ctx, head_unit(config_.layers), Uses::kValues, [&] {
-      head_->forward_keeping(
-          ctx, loss, saved.normed_nC, batch.targets, d_loss, saved.head);
+      head_->forward_keeping(ctx, op, saved.head);
     });
   }
-  return x_nC;
+  return {};
 }
 
 void Decoder::backward_head(nn::Context& ctx, Saved& saved, Half half) const {
@@ -313,7 +316,6 @@ OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
 
 OwnedTensor Decoder::evaluate(nn::Context& ctx,
                               OwnedTensor x_nC,
-                              Tensor loss,
                               const Batch& batch) const {
   nn::Context without = quiet(ctx);
   x_nC = run_without_saving(without, std::move(x_nC), batch);
@@ -321,7 +323,7 @@ OwnedTensor Decoder::evaluate(nn::Context& ctx,
     return x_nC;
   }
   in_unit(without, head_unit(config_.layers), Uses::kValues, [&] {
-    head_->evaluate(without, loss, x_nC, batch.targets);
+    head_->evaluate(without, batch.loss, x_nC, batch.targets);
   });
   return {};
 }

@@ -26,6 +26,10 @@ struct Batch {
   ConstTensor ids;      // (N) i32
   ConstTensor targets;  // (N) i32; kernels::kIgnore where none is wanted
   nn::Sequences sequences;
+  // With the head, of a pass that takes the loss. The derivative of what is
+  // minimised by each row's loss is such as 1 / N.
+  Tensor loss = {};         // (N)   overwritten, one a row
+  ConstTensor d_loss = {};  // (1)   not read in evaluation
 };
 
 // Adds the weights that these stretches of the model use, this part of them
@@ -76,14 +80,11 @@ class Decoder {
           mesh::Part part,
           UnitRange units);
 
-  // A training pass. With the head, loss (N) is overwritten, one a row, and
-  // with Logits::kBlocks the gradients of the head are made already; d_loss is
-  // the derivative of what is minimised by each of them, such as 1 / N.
+  // A training pass. With the head, the losses are overwritten, and with
+  // Logits::kBlocks the gradients of the head are made already.
   OwnedTensor forward(nn::Context& ctx,
                       OwnedTensor x_nC,
-                      Tensor loss,
                       const Batch& batch,
-                      float d_loss,
                       Saved& saved) const;
 
   // Adds to, or overwrites, every parameter's gradient (Parameter::take_write).
@@ -102,12 +103,8 @@ class Decoder {
   void backward_weights(nn::Context& ctx, Saved& saved) const;
 
   // Of a whole model.
-  void forward(nn::Context& ctx,
-               Tensor loss,
-               const Batch& batch,
-               float d_loss,
-               Saved& saved) const {
-    forward(ctx, {}, loss, batch, d_loss, saved);
+  void forward(nn::Context& ctx, const Batch& batch, Saved& saved) const {
+    forward(ctx, {}, batch, saved);
   }
   void backward(nn::Context& ctx, const Batch& batch, Saved& saved) const {
     backward(ctx, {}, batch, saved);
@@ -130,7 +127,6 @@ class Decoder {
   // With the head, the loss alone: without dropout, and nothing is kept.
   OwnedTensor evaluate(nn::Context& ctx,
                        OwnedTensor x_nC,
-                       Tensor loss,
                        const Batch& batch) const;
 
   // With the head, the logits (N, Vp) of every row, likewise; batch.targets is

@@ -118,6 +118,7 @@ class MicroBatch {
  public:
   MicroBatch(const Context& ctx, const Keeping& keeping, int index)
       : index_(index),
+        first_sample_(index * kSamples),
         kept_(make_kept_block(keeping)),
         d_nC_(ctx.workspace(shape(ctx), DType::kF32)) {}
 
@@ -144,7 +145,7 @@ class MicroBatch {
   nn::Sequences sequences_of(const OneBlock& one) const {
     return {.samples = kSamples,
             .positions = one.positions(),
-            .first_sample = static_cast<std::uint64_t>(index_ * kSamples)};
+            .first_sample = {&first_sample_, {1}}};
   }
   static Shape shape(const Context& ctx) {
     return {ctx.tensor.stream_rows(kN), kC};
@@ -158,6 +159,7 @@ class MicroBatch {
   }
 
   int index_;
+  std::int64_t first_sample_;
   std::unique_ptr<KeptBlock> kept_;
   OwnedTensor d_nC_;
 };

@@ -135,7 +135,7 @@ class Model {
 class Flight {
  public:
   Flight(const Keeping& keeping, int index)
-      : index_(index), losses_(kN), saved_(keeping) {
+      : first_sample_(index * kSamples), losses_(kN), saved_(keeping) {
     for (std::int64_t n = 0; n < kN; ++n) {
       const std::int64_t token = n * 7919 + index;
       ids_.push_back(static_cast<std::int32_t>(token % kVocabulary));
@@ -145,8 +145,7 @@ class Flight {
   }
 
   void forward(Context& ctx, const Decoder& decoder) {
-    decoder.forward(
-        ctx, kernels::tensor(losses_, {kN}), batch(), 1.F / kN, saved_);
+    decoder.forward(ctx, batch(), saved_);
   }
   void backward(Context& ctx, const Decoder& decoder) {
     decoder.backward(ctx, batch(), saved_);
@@ -165,16 +164,18 @@ class Flight {
   static ConstTensor tensor_of(const std::vector<std::int32_t>& values) {
     return {values.data(), {kN}};
   }
-  Batch batch() const {
+  Batch batch() {
     return {.ids = tensor_of(ids_),
             .targets = tensor_of(targets_),
-            .sequences = {
-                .samples = kSamples,
-                .positions = tensor_of(positions_),
-                .first_sample = static_cast<std::uint64_t>(index_ * kSamples)}};
+            .sequences = {.samples = kSamples,
+                          .positions = tensor_of(positions_),
+                          .first_sample = {&first_sample_, {1}}},
+            .loss = kernels::tensor(losses_, {kN}),
+            .d_loss = {&kDLoss, {1}}};
   }
 
-  int index_;
+  static constexpr float kDLoss = 1.F / kN;
+  std::int64_t first_sample_;
   std::vector<std::int32_t> ids_;
   std::vector<std::int32_t> targets_;
   std::vector<std::int32_t> positions_;

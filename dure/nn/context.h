@@ -19,7 +19,6 @@ struct Context {
   Stream& stream;
   Arena& arena;
   parallel::TensorAxis tensor;
-  std::uint64_t seed = 1234;
   Phase phase = Phase::kTrain;
   // Which of the step's micro-batches on this rank it is.
   int micro_batch = 0;

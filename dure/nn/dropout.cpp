@@ -6,9 +6,8 @@ kernels::DropoutMask Dropout::mask(const Context& ctx,
                                    const Sequences& sequences,
                                    std::int64_t elements_per_sample) const {
   return {.stream = stream_,
-          .major = 0,
-          .first_index = sequences.first_sample *
-                         static_cast<std::uint64_t>(elements_per_sample),
+          .first_sample = sequences.first_sample,
+          .elements_per_sample = elements_per_sample,
           .rate = ctx.phase == Phase::kTrain ? rate_ : 0};
 }
 
@@ -18,7 +17,7 @@ kernels::DropoutMask Dropout::stream_mask(const Context& ctx,
   const std::int64_t N = ctx.tensor.all_rows(stream[0]);
   const std::int64_t C = stream[1];
   kernels::DropoutMask result = mask(ctx, sequences, N / sequences.samples * C);
-  result.first_index += static_cast<std::uint64_t>(ctx.tensor.own(N).first * C);
+  result.offset = ctx.tensor.own(N).first * C;
   return result;
 }
 

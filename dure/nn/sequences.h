@@ -12,10 +12,11 @@ namespace dure::nn {
 struct Sequences {
   std::int64_t samples = 0;  // B: the N rows are B sequences of equal length
   ConstTensor positions;     // (N) i32, each row's in its sequence
-  // The index, in the whole run, of the first sample. Dropout counts its
-  // elements from there, so that a sample meets the same mask on whichever rank
-  // and in whichever micro-batch it comes.
-  std::uint64_t first_sample = 0;
+  // (1) i64: the index, in the whole run, of the first sample. Dropout counts
+  // its elements from there, so that a sample meets the same mask on whichever
+  // rank and in whichever micro-batch it comes. Without dropout, and in
+  // evaluation, it is not wanted.
+  ConstTensor first_sample = {};
 };
 
 }  // namespace dure::nn

@@ -23,7 +23,7 @@ Tokens positions_of(const Reading& reading) {
 }
 
 nn::Context context_of(Rank& rank) {
-  nn::Context ctx = rank.context(0);  // nothing is drawn
+  nn::Context ctx = rank.context();
   ctx.phase = nn::Phase::kEvaluate;
   ctx.tensor.rows = parallel::Rows::kWhole;  // T tokens need not divide
   return ctx;

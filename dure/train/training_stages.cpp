@@ -1,28 +1,40 @@
 #include "dure/train/training_stages.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/kernels/transfer.h"
 
 namespace dure::train {
 
 TrainingStages::TrainingStages(Rank& rank,
                                Replica& replica,
                                const Config& config)
-    : rank_(rank), replica_(replica), config_(config) {
+    : rank_(rank),
+      replica_(replica),
+      config_(config),
+      d_loss_(scalar(rank, batch_.d_loss)),
+      losses_(rank) {
   // The first one's inputs, so that a step of one flight takes no memory anew.
   landed_.push_back(std::make_unique<Flight>(rank, config));
 }
 
 void TrainingStages::begin(Batch batch) {
+  const bool changes = batch.d_loss != batch_.d_loss;
   batch_ = std::move(batch);
-  loss_sum_ = {};
+  if (changes) {
+    launch(
+        rank_.stream,
+        kernels::Upload{.y = d_loss_,
+                        .host = std::as_bytes(std::span(&batch_.d_loss, 1))});
+  }
+  losses_.clear();
 }
 
 nn::Context TrainingStages::context(int micro_batch) {
-  nn::Context ctx =
-      rank_.context(static_cast<std::uint64_t>(config_.train.seed));
+  nn::Context ctx = rank_.context();
   ctx.micro_batch = micro_batch;
   return ctx;
 }
@@ -72,14 +84,10 @@ OwnedTensor TrainingStages::forward(int chunk, int micro_batch, OwnedTensor x) {
     flight.inputs.place(first_sample(micro_batch));
   }
   nn::Context ctx = context(micro_batch);
-  OwnedTensor y = here.forward(ctx,
-                               std::move(x),
-                               flight.inputs.loss(),
-                               flight.inputs.batch(),
-                               batch_.d_loss,
-                               flight.saved);
+  OwnedTensor y = here.forward(
+      ctx, std::move(x), flight.inputs.batch(d_loss_), flight.saved);
   if (here.has_head()) {
-    loss_sum_.add(flight.inputs.loss_sum());
+    losses_.add(flight.inputs.loss());
   }
   return y;
 }
@@ -112,7 +120,7 @@ void TrainingStages::backward_weights(int chunk, int micro_batch) {
 
 void TrainingStages::update(int micro_batch) {
   batch_.update(micro_batch);
-  loss_sum_ = {};
+  losses_.clear();
 }
 
 }  // namespace dure::train

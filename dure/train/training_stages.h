@@ -11,6 +11,7 @@
 #include "dure/data/dataset.h"
 #include "dure/parallel/pipeline/stage_work.h"
 #include "dure/train/config.h"
+#include "dure/train/loss_sum.h"
 #include "dure/train/micro_batch.h"
 #include "dure/train/replica.h"
 
@@ -35,8 +36,10 @@ class TrainingStages final : public parallel::StageWork {
   void begin(Batch batch);
 
   // Of the tokens that this rank's head has seen since begin(), or the last
-  // update.
-  const ExactSum& loss_sum() const { return loss_sum_; }
+  // update: as digits in tensor memory (train/loss_sum.h), and on the host,
+  // which then waits for the device.
+  Tensor loss_digits() const { return losses_.digits(); }
+  ExactSum loss_sum() const { return losses_.download(); }
 
   std::int64_t rows(int micro_batch) const override;
   OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) override;
@@ -78,7 +81,8 @@ class TrainingStages final : public parallel::StageWork {
   Replica& replica_;
   Config config_;
   Batch batch_;
-  ExactSum loss_sum_;
+  OwnedTensor d_loss_;  // (1), batch_.d_loss
+  LossSum losses_;
   std::vector<Flying> flying_;
   std::vector<std::unique_ptr<Flight>> landed_;  // to be used again
 };
