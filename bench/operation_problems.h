@@ -110,6 +110,12 @@ class Problem {
     tensors_.push_back(arena_.tensor(shape, Category::kWorkspace, DType::kF64));
     return tensors_.back();
   }
+  // That of a run.
+  ConstTensor first_sample() {
+    tensors_.push_back(arena_.tensor({1}, Category::kWorkspace, DType::kI64));
+    tensors_.back().data<std::int64_t>()[0] = 0;
+    return tensors_.back();
+  }
   template <typename Op>
   void set(const Op& op) {
     cost_ = kernels::cost(op);
@@ -277,7 +283,8 @@ inline void Problem::losses(Problem& p, const Line& line) {
                                         .maximum = maximum,
                                         .sums = sums,
                                         .targets = targets,
-                                        .vocabulary = V});
+                                        .vocabulary = V,
+                                        .d_loss = p.normal({1})});
   }
 }
 
@@ -320,6 +327,7 @@ inline void Problem::elements(Problem& p, const Line& line) {
   } else {
     const kernels::DropoutMask mask = {
         .stream = RandomStream(1, "dropout"),
+        .first_sample = p.first_sample(),
         .rate = static_cast<float>(line.sizes.at("rate"))};
     p.set(kernels::Dropout{.y = y,
                            .x = p.normal({N, C}),

@@ -21,6 +21,7 @@
 #include "dure/optim/sgd.h"
 #include "dure/parallel/zero/visits_testing.h"
 #include "dure/train/load_weights.h"
+#include "dure/train/loss_sum.h"
 #include "dure/train/micro_batch.h"
 #include "tests/parity_run.h"
 
@@ -139,22 +140,18 @@ class Reference {
         static_cast<int>(config_.model.layers) + 3, micro_batches));
     train::MicroBatch inputs(rank_, 1, config_.data.sequence);
     model::Decoder::Saved saved(train::keeping(config_));
-    ExactSum loss;
+    const OwnedTensor d_loss =
+        train::scalar(rank_, static_cast<float>(1 / tokens));
+    train::LossSum losses(rank_);
     for (int m = 0; m < micro_batches; ++m) {
-      nn::Context ctx =
-          rank_.context(static_cast<std::uint64_t>(config_.train.seed));
-      ctx.first_sample = static_cast<std::uint64_t>(consumed_);
+      nn::Context ctx = rank_.context();
       ctx.micro_batch = m;
       inputs.load(data, consumed_++);
-      replica_.decoder().forward(ctx,
-                                 inputs.loss(),
-                                 inputs.batch(),
-                                 static_cast<float>(1 / tokens),
-                                 saved);
-      loss.add(inputs.loss_sum());
+      replica_.decoder().forward(ctx, inputs.batch(d_loss), saved);
+      losses.add(inputs.loss());
       replica_.decoder().backward(ctx, inputs.batch(), saved);
     }
-    return loss.value() / tokens;
+    return losses.download().value() / tokens;
   }
 
   Rank& rank_;

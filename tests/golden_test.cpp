@@ -16,6 +16,7 @@
 #include "dure/model/weights.h"
 #include "dure/parallel/zero/visits_testing.h"
 #include "dure/train/load_weights.h"
+#include "dure/train/loss_sum.h"
 #include "dure/train/micro_batch.h"
 
 namespace dure {
@@ -71,7 +72,7 @@ TEST_P(Golden, LogitsAreTransformers) {
   const train::MicroBatch inputs = batch();
   const std::int64_t rows = inputs.rows();
   const std::int64_t columns = replica.decoder().padded_vocabulary();
-  nn::Context ctx = rank.context(0);
+  nn::Context ctx = rank.context();
   const OwnedTensor logits = ctx.workspace({rows, columns}, DType::kF32);
   replica.decoder().logits(ctx, {}, logits, inputs.batch());
   const std::vector<float> ours = to_host(rank, logits);
@@ -90,24 +91,24 @@ TEST_P(Golden, LogitsAreTransformers) {
 
 TEST_P(Golden, LossIsTransformers) {
   train::MicroBatch inputs = batch();
-  nn::Context ctx = rank.context(0);
-  replica.decoder().evaluate(ctx, {}, inputs.loss(), inputs.batch());
+  nn::Context ctx = rank.context();
+  replica.decoder().evaluate(ctx, {}, inputs.batch());
+  train::LossSum sum(rank);
+  sum.add(inputs.loss());
   const double loss =
-      inputs.loss_sum().value() / static_cast<double>(inputs.rows());
+      sum.download().value() / static_cast<double>(inputs.rows());
   const double theirs = checkpoint::to_floats(expected.at("loss"))[0];
   EXPECT_NEAR(loss, theirs, kLogitTolerance);
 }
 
 TEST_P(Golden, EveryGradientIsTransformers) {
   train::MicroBatch inputs = batch();
-  nn::Context ctx = rank.context(0);
+  nn::Context ctx = rank.context();
   model::Decoder::Saved saved;
   replica.store().begin_step(visits(1));
-  replica.decoder().forward(ctx,
-                            inputs.loss(),
-                            inputs.batch(),
-                            1 / static_cast<float>(inputs.rows()),
-                            saved);
+  const OwnedTensor d_loss =
+      train::scalar(rank, 1 / static_cast<float>(inputs.rows()));
+  replica.decoder().forward(ctx, inputs.batch(d_loss), saved);
   replica.decoder().backward(ctx, inputs.batch(), saved);
   replica.store().finish_gradients();
   const checkpoint::HuggingFaceWeights gradients(
@@ -135,10 +136,11 @@ TEST_P(Golden, EveryGradientIsTransformers) {
 // Adding a second micro-batch of the same doubles every gradient.
 TEST_P(Golden, GradientsAddUp) {
   train::MicroBatch inputs = batch();
-  nn::Context ctx = rank.context(0);
+  nn::Context ctx = rank.context();
   model::Decoder::Saved saved;
+  const OwnedTensor d_loss = train::scalar(rank, 0.5F);
   const auto pass = [&] {
-    replica.decoder().forward(ctx, inputs.loss(), inputs.batch(), 0.5F, saved);
+    replica.decoder().forward(ctx, inputs.batch(d_loss), saved);
     replica.decoder().backward(ctx, inputs.batch(), saved);
   };
   replica.store().begin_step(visits(2));

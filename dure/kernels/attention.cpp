@@ -38,12 +38,6 @@ void check_scale(float scale) {
              scale);
 }
 
-void check_mask(const DropoutMask& mask) {
-  DURE_CHECK(mask.rate >= 0 && mask.rate < 1,
-             "a dropout rate is in [0, 1), not ",
-             mask.rate);
-}
-
 void check_scratch(const AttentionShape& shape, const Tensor& scratch) {
   const auto [floats] = scratch.dims<1>("scratch");
   scratch.expect("scratch", {floats}, DType::kF32);

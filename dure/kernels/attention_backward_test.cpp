@@ -26,10 +26,7 @@ void expect_reference(const AttentionCase& of) {
 }
 
 DropoutMask mask(float rate) {
-  return {.stream = RandomStream(3, "attention"),
-          .major = 5,
-          .first_index = 11,
-          .rate = rate};
+  return mask_from("attention", rate, 11);
 }
 
 // The reference itself: of sum(y * weights).

@@ -8,7 +8,6 @@ namespace dure::kernels {
 // Each throws Error.
 void check_shape(const AttentionShape& shape);
 void check_scale(float scale);
-void check_mask(const DropoutMask& mask);
 void check_scratch(const AttentionShape& shape, const Tensor& scratch);
 
 // Pairs of a query and a key that it sees, over all heads and sequences.

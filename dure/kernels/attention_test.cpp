@@ -37,18 +37,14 @@ TEST(Attention, DropsByTheIndexOfThePair) {
   for (AttentionShape shape : kAttentionShapes) {
     SCOPED_TRACE(testing::Message()
                  << "S " << shape.sequence << " D " << shape.head_dim);
-    expect_reference({.shape = shape,
-                      .mask = {.stream = RandomStream(3, "attention"),
-                               .major = 5,
-                               .first_index = 11,
-                               .rate = 0.25F}});
+    expect_reference(
+        {.shape = shape, .mask = mask_from("attention", 0.25F, 11)});
   }
 }
 
 TEST(Attention, EqualsTheReferenceOnEveryInstructionSet) {
-  const AttentionCase of = {
-      .shape = kAttentionShapes[5],
-      .mask = {.stream = RandomStream(3, "attention"), .rate = 0.5F}};
+  const AttentionCase of = {.shape = kAttentionShapes[5],
+                            .mask = mask_from("attention", 0.5F)};
   on_every_instruction_set([&] { expect_reference(of); });
 }
 
@@ -96,9 +92,8 @@ TEST(Attention, PassesOnWhatIsNotANumber) {
 
 TEST(Attention, GivesTheSameBitsOnAnyNumberOfThreads) {
   for (const std::size_t shape : {3U, 7U}) {  // one with more parts than heads
-    AttentionOperands operands(
-        {.shape = kAttentionShapes[shape],
-         .mask = {.stream = RandomStream(3, "attention"), .rate = 0.1F}});
+    AttentionOperands operands({.shape = kAttentionShapes[shape],
+                                .mask = mask_from("attention", 0.1F)});
     expect_same_bits_on_any_threads([&] {
       launch_on_cpu(operands.forward());
       return std::pair(operands.y, operands.lse);
@@ -107,10 +102,8 @@ TEST(Attention, GivesTheSameBitsOnAnyNumberOfThreads) {
 }
 
 TEST(Attention, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
-  AttentionOperands whole({.shape = kAttentionShapes[3],
-                           .mask = {.stream = RandomStream(3, "attention"),
-                                    .first_index = 5,
-                                    .rate = 0.25F}});
+  AttentionOperands whole(
+      {.shape = kAttentionShapes[3], .mask = mask_from("attention", 0.25F, 5)});
   launch_on_cpu(whole.forward());
   for (const std::int64_t part : {0, 1}) {
     AttentionOperands half = part_of(whole, part, 2);

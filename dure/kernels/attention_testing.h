@@ -7,6 +7,7 @@
 
 #include "dure/base/limits.h"
 #include "dure/kernels/attention.h"
+#include "dure/kernels/dropout_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -32,15 +33,14 @@ struct AttentionCase {
     }
     const auto S = static_cast<std::uint64_t>(shape.sequence);
     const std::uint64_t sequence =
-        mask.first_index + static_cast<std::uint64_t>(b);
+        mask.first_index() + static_cast<std::uint64_t>(b);
     const std::uint64_t row =
         sequence * static_cast<std::uint64_t>(shape.heads) +
         static_cast<std::uint64_t>(h);
     const std::uint64_t index = (row * S + static_cast<std::uint64_t>(i)) * S +
                                 static_cast<std::uint64_t>(j);
-    return mask.stream.uniform(index, mask.major) >= mask.rate
-               ? 1 / (1 - double{mask.rate})
-               : 0;
+    return mask.stream.uniform(index) >= mask.rate ? 1 / (1 - double{mask.rate})
+                                                   : 0;
   }
 };
 

@@ -64,6 +64,7 @@ void check(const CrossEntropyGradient& op) {
   const auto [N, columns] = op.logits.dims<2>("logits");
   op.logits.expect("logits", {N, columns}, DType::kF32);
   op.targets.expect("targets", {N}, DType::kI32);
+  op.d_loss.expect("d_loss", {1}, DType::kF32);
   check_rows(N, op.maximum, op.sums);
   check_columns(op.first_column, op.vocabulary);
 }

@@ -2,7 +2,7 @@
 // over ranks, and its gradient in place of the logits.
 //
 //   loss[n]     = log sum_v exp(logits[n,v]) - logits[n, target[n]]
-//   logits[n,v] = d_loss * (softmax(logits[n])[v] - [v == target[n]])
+//   logits[n,v] = d_loss[0] * (softmax(logits[n])[v] - [v == target[n]])
 //
 // over the first V columns, the vocabulary; columns past it are padding, which
 // take no part and whose gradient is 0. A row with target kIgnore has loss 0
@@ -81,7 +81,7 @@ struct CrossEntropyGradient {
   ConstTensor targets;  // (N)       i32
   std::int64_t first_column = 0;
   std::int64_t vocabulary = 0;  // V
-  float d_loss = 1;
+  ConstTensor d_loss;           // (1)
 };
 
 void check(const CrossEntropyGradient& op);

@@ -91,13 +91,14 @@ struct Shard {
             .targets = targets};
   }
   CrossEntropyGradient gradient() {
+    static const float kDLoss = 0.25F;
     return {.logits = tensor(logits, {N, columns}),
             .maximum = tensor(maximum, {N}),
             .sums = sums_tensor(),
             .targets = targets,
             .first_column = first,
             .vocabulary = vocabulary,
-            .d_loss = 0.25F};
+            .d_loss = {&kDLoss, {1}}};
   }
 
   std::int64_t first, columns, N, vocabulary;
@@ -407,6 +408,7 @@ TEST(CrossEntropy, RefusesOperandsThatDoNotFit) {
   refuses([&](auto& op) { op.targets = op.maximum; });
   refuses([](auto& op) { op.vocabulary = 0; });
   refuses([](auto& op) { op.first_column = -1; });
+  expect_refusal(shard.gradient(), [](auto& op) { op.d_loss = {}; });
   expect_refusal(shard.rescale(all), [&](auto& op) { op.own = three; });
   expect_refusal(shard.rescale(all), [&](auto& op) { op.maximum = three; });
   expect_refusal(shard.loss_op(all), [&](auto& op) { op.loss = three; });

@@ -2,15 +2,22 @@
 
 namespace dure::kernels {
 
+void check_mask(const DropoutMask& mask) {
+  DURE_CHECK(mask.rate >= 0 && mask.rate < 1,
+             "a dropout rate is at least 0 and below 1, not ",
+             mask.rate);
+  if (mask.rate > 0) {
+    mask.first_sample.expect("first_sample", {1}, DType::kI64);
+  }
+}
+
 void check(const Dropout& op) {
   op.x.expect("x", op.x.shape(), DType::kF32);
   op.y.expect("y", op.x.shape(), DType::kF32);
   if (op.residual) {
     op.residual.expect("residual", op.x.shape(), DType::kF32);
   }
-  DURE_CHECK(op.mask.rate >= 0 && op.mask.rate < 1,
-             "a dropout rate is at least 0 and below 1, not ",
-             op.mask.rate);
+  check_mask(op.mask);
 }
 
 // A quarter of ten rounds of some ten operations, a comparison and a product.

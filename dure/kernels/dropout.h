@@ -1,11 +1,16 @@
 // Dropout [1] by counter: whether element i stays is a function of (stream,
-// major, global index) alone, so the backward draws the same mask again and
-// nothing is kept.
+// global index) alone, so the backward draws the same mask again and nothing is
+// kept.
 //
 //   y = keep(i) ? x / (1 - rate) : 0   [+ residual]
 //
-// keep(i) is stream.uniform(i, major) >= rate with i = first_index + the
-// element's place in x. The gradient is the same operation on d_y.
+// keep(i) is stream.uniform(i) >= rate with i = first_index + the element's
+// place in x, and
+//
+//   first_index = first_sample elements_per_sample + offset
+//
+// The first sample is another one in every step, so it is read from tensor
+// memory. The gradient is the same operation on d_y.
 //
 // [1] Srivastava et al. 2014, JMLR 15.
 #pragma once
@@ -17,10 +22,20 @@ namespace dure::kernels {
 
 struct DropoutMask {
   RandomStream stream{0, ""};
-  std::uint64_t major = 0;  // the training step's sample, say
-  std::uint64_t first_index = 0;
+  ConstTensor first_sample = {};  // (1) i64; not wanted at rate 0
+  std::int64_t elements_per_sample = 0;
+  std::int64_t offset = 0;
   float rate = 0;  // in [0, 1); 0 keeps all
+
+  // For whoever runs where the tensor's memory is.
+  std::uint64_t first_index() const {
+    return static_cast<std::uint64_t>(
+        first_sample.data<std::int64_t>()[0] * elements_per_sample + offset);
+  }
 };
+
+// Throws Error.
+void check_mask(const DropoutMask& mask);
 
 struct Dropout {
   static constexpr const char* kName = "dropout";

@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "dure/kernels/dropout_testing.h"
 #include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
@@ -10,10 +11,7 @@ namespace dure::kernels {
 namespace {
 
 DropoutMask mask_of(float rate, std::uint64_t first_index = 0) {
-  return {.stream = RandomStream(3, "dropout"),
-          .major = 5,
-          .first_index = first_index,
-          .rate = rate};
+  return mask_from("dropout", rate, first_index);
 }
 
 // The header's rule, one element at a time. x / (1 - rate) may be computed as a
@@ -23,7 +21,7 @@ void expect_dropped(const Values& y,
                     const Values& residual,
                     const DropoutMask& mask) {
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const float drawn = mask.stream.uniform(mask.first_index + i, mask.major);
+    const float drawn = mask.stream.uniform(mask.first_index() + i);
     const double kept =
         drawn >= mask.rate ? x[i] / (1 - double{mask.rate}) : 0.0;
     const double around = residual.empty() ? 0.0 : residual[i];
@@ -122,7 +120,7 @@ TEST(Dropout, DropsWhatIsNotFinite) {
   launch_on_cpu(
       Dropout{.y = tensor(y, {64}), .x = tensor(x, {64}), .mask = mask});
   for (std::size_t i = 0; i < 64; ++i) {
-    EXPECT_EQ(y[i], mask.stream.uniform(i, 5) >= 0.5F ? x[i] : 0.0F);
+    EXPECT_EQ(y[i], mask.stream.uniform(i) >= 0.5F ? x[i] : 0.0F);
   }
 }
 
@@ -164,6 +162,8 @@ TEST(Dropout, RefusesOperandsThatDoNotFit) {
   };
   refuses([&](Dropout& op) { op.y = six.rows(0, 5); });
   refuses([&](Dropout& op) { op.residual = six.rows(0, 5); });
+  refuses([](Dropout& op) { op.mask.first_sample = {}; });
+  refuses([](Dropout& op) { op.mask.first_sample = op.x; });
   refuses([](Dropout& op) { op.mask.rate = 1; });
   refuses([](Dropout& op) { op.mask.rate = -0.1F; });
   refuses([](Dropout& op) {

@@ -9,13 +9,9 @@
 
 #include <span>
 
-#include "dure/base/exact_sum.h"
-#include "dure/kernels/op.h"
+#include "dure/kernels/exact_sum.h"
 
 namespace dure::kernels {
-
-// Digits of an exact sum in tensor memory (base/exact_sum.h).
-inline constexpr std::int64_t kSumDigits = ExactSum::kDigits;
 
 // sum += the squares of all spans; first_nonfinite = the least of what it is
 // and the numbers of spans that are not finite, which are counted from

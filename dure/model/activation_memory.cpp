@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::int64_t kStatisticBytes = 4;
 constexpr std::int64_t kTokenBytes = 4;
+constexpr std::int64_t kSampleBytes = 8;
 
 // As the arena gives it out.
 std::int64_t block_of_memory(std::int64_t bytes) {
@@ -92,9 +93,15 @@ std::int64_t deferred_bytes(const ModelConfig& config, const StepShape& step) {
 
 namespace {
 
-// Ids, targets, positions and losses.
+// Ids, targets, positions and losses; the index of the first sample.
 std::int64_t micro_batch_bytes(const StepShape& step) {
-  return 4 * block_of_memory(step.rows * kTokenBytes);
+  return 4 * block_of_memory(step.rows * kTokenBytes) +
+         block_of_memory(kSampleBytes);
+}
+
+// The derivative of what is minimised by a loss.
+std::int64_t step_bytes() {
+  return block_of_memory(kStatisticBytes);
 }
 
 // What the last block's backward, the first to run, adds to what is kept of all
@@ -125,6 +132,7 @@ ActivationSizes activation_sizes(const ModelConfig& config,
   return {.stream = stream,
           .statistics = statistics_bytes(config, step),
           .logits = logits_bytes(config, step),
+          .step = step_bytes(),
           .micro_batch = micro_batch_bytes(step),
           .block = block_activations(config, step).total(),
           .kept = kept_bytes(config, step),
@@ -137,7 +145,8 @@ std::int64_t peak_activation_bytes(const ModelConfig& config,
   const std::int64_t at_head = 3 * stream_bytes(config, step) +
                                statistics_bytes(config, step) +
                                logits_bytes(config, step);
-  return micro_batch_bytes(step) + config.layers * kept_bytes(config, step) +
+  return step_bytes() + micro_batch_bytes(step) +
+         config.layers * kept_bytes(config, step) +
          std::max(at_head, running_bytes(config, step));
 }
 

@@ -110,6 +110,7 @@ struct ActivationSizes {
   std::int64_t stream = 0;      // (n, C)
   std::int64_t statistics = 0;  // of one norm
   std::int64_t logits = 0;      // kept
+  std::int64_t step = 0;        // whatever is in flight
   std::int64_t micro_batch = 0;
   std::int64_t block = 0;    // all that a block's forward writes
   std::int64_t kept = 0;     // of that, kept_bytes()

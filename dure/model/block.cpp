@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <string>
-#include <utility>
 
 #include "dure/model/parts.h"
-#include "dure/nn/weight_queue.h"
 
 namespace dure::model {
 namespace {
@@ -66,41 +64,46 @@ Block::Block(const ModelConfig& config,
       norm2_(make_norm(config, parameters, prefix(index) + "norm2")),
       mlp_(make_mlp(config, seed, parameters, prefix(index) + "mlp", part)) {}
 
-void Block::forward(nn::Context& ctx,
-                    Tensor y,
-                    ConstTensor x,
-                    ConstTensor positions,
-                    std::int64_t samples,
-                    Saved& saved) const {
-  attend(ctx, x, positions, samples, saved);
-  mlp_.forward(ctx, y, saved.norm2_nC, saved.mid_nC, samples, saved.mlp);
+void Block::forward(nn::Context& ctx, const Forward& op, Saved& saved) const {
+  attend(ctx, op.x, op.sequences, saved);
+  mlp_.forward(ctx,
+               {.y = op.y,
+                .x = saved.norm2_nC,
+                .residual = saved.mid_nC,
+                .sequences = op.sequences},
+               saved.mlp);
 }
 
 void Block::save(nn::Context& ctx,
                  ConstTensor x,
-                 ConstTensor positions,
-                 std::int64_t samples,
+                 const nn::Sequences& sequences,
                  Saved& saved) const {
-  attend(ctx, x, positions, samples, saved);
-  mlp_.save(ctx, saved.norm2_nC, samples, saved.mlp);
+  attend(ctx, x, sequences, saved);
+  mlp_.save(ctx, saved.norm2_nC, saved.mlp);
 }
 
 void Block::attend(nn::Context& ctx,
                    ConstTensor x,
-                   ConstTensor positions,
-                   std::int64_t samples,
+                   const nn::Sequences& sequences,
                    Saved& saved) const {
-  saved.norm1_nC = ctx.activation(x.shape(), DType::kF32);
-  norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
+  norm_input(ctx, x, saved);
   saved.mid_nC = ctx.activation(x.shape(), DType::kF32);
   attention_.forward(ctx,
-                     saved.mid_nC,
-                     saved.norm1_nC,
-                     x,
-                     positions,
-                     samples,
+                     {.y = saved.mid_nC,
+                      .x = saved.norm1_nC,
+                      .residual = x,
+                      .sequences = sequences},
                      saved.attention);
-  saved.norm2_nC = ctx.activation(x.shape(), DType::kF32);
+  norm_mid(ctx, saved);
+}
+
+void Block::norm_input(nn::Context& ctx, ConstTensor x, Saved& saved) const {
+  saved.norm1_nC = ctx.activation(x.shape(), DType::kF32);
+  norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
+}
+
+void Block::norm_mid(nn::Context& ctx, Saved& saved) const {
+  saved.norm2_nC = ctx.activation(saved.mid_nC.shape(), DType::kF32);
   norm2_.forward(ctx, saved.norm2_nC, saved.mid_nC, saved.norm2);
 }
 
@@ -113,43 +116,62 @@ void Block::drop_cheap(Saved& saved) {
 }
 
 void Block::remake_cheap(nn::Context& ctx, ConstTensor x, Saved& saved) const {
-  saved.norm1_nC = ctx.activation(x.shape(), DType::kF32);
-  norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
-  saved.attention.move_x(saved.norm1_nC);
-  saved.norm2_nC = ctx.activation(x.shape(), DType::kF32);
-  norm2_.forward(ctx, saved.norm2_nC, saved.mid_nC, saved.norm2);
-  mlp_.remake_cheap(ctx, saved.norm2_nC, saved.mlp);
+  norm_input(ctx, x, saved);
+  norm_mid(ctx, saved);
+  mlp_.remake_cheap(ctx, saved.mlp);
 }
 
-void Block::backward(nn::Context& ctx,
-                     Tensor d_nC,
-                     std::int64_t samples,
-                     Saved& saved) const {
+void Block::backward(nn::Context& ctx, const Backward& op, Saved& saved) const {
+  const Tensor d_nC = op.d_nC;
   const OwnedTensor d_branch = ctx.workspace(d_nC.shape(), DType::kF32);
-  mlp_.backward(ctx, d_branch, d_nC, saved.mlp);
-  norm2_.backward(ctx, d_nC, d_branch, saved.norm2, d_nC);
-  saved.mlp = {};
-  attention_.backward(ctx, d_branch, d_nC, samples, saved.attention);
-  norm1_.backward(ctx, d_nC, d_branch, saved.norm1, d_nC);
-  nn::release(ctx, std::move(saved.norm2_nC));
-  nn::release(ctx, std::move(saved.norm1_nC));
+  mlp_.backward(ctx,
+                {.d_x = d_branch,
+                 .d_y = d_nC,
+                 .x = saved.norm2_nC,
+                 .sequences = op.sequences},
+                saved.mlp);
+  norm2_.backward(
+      ctx,
+      {.d_x = d_nC, .d_y = d_branch, .x = saved.mid_nC, .residual = d_nC},
+      saved.norm2);
+  attention_.backward(ctx,
+                      {.d_x = d_branch,
+                       .d_y = d_nC,
+                       .x = saved.norm1_nC,
+                       .sequences = op.sequences},
+                      saved.attention);
+  norm1_.backward(ctx,
+                  {.d_x = d_nC, .d_y = d_branch, .x = op.x, .residual = d_nC},
+                  saved.norm1);
   saved = {};
 }
 
-void Block::forward_cached(nn::Context& ctx,
-                           Tensor y,
-                           ConstTensor x,
-                           ConstTensor positions,
-                           ConstTensor lengths,
-                           const nn::Attention::Cache& cache) const {
-  const OwnedTensor normed = ctx.workspace(x.shape(), DType::kF32);
-  const OwnedTensor mid = ctx.workspace(x.shape(), DType::kF32);
+void Block::forward_cached(nn::Context& ctx, const ForwardCached& op) const {
+  const OwnedTensor normed = ctx.workspace(op.x.shape(), DType::kF32);
+  const OwnedTensor mid = ctx.workspace(op.x.shape(), DType::kF32);
   nn::Norm::Saved unused;
-  norm1_.forward(ctx, normed, x, unused);
-  attention_.forward_cached(ctx, mid, normed, x, positions, lengths, cache);
+  norm1_.forward(ctx, normed, op.x, unused);
+  attention_.forward_cached(ctx,
+                            {.y = mid,
+                             .x = normed,
+                             .residual = op.x,
+                             .sequences = op.sequences,
+                             .lengths = op.lengths,
+                             .cache = op.cache});
   norm2_.forward(ctx, normed, mid, unused);
   nn::Mlp::Saved saved;
-  mlp_.forward(ctx, y, normed, mid, lengths.elements(), saved);
+  mlp_.forward(
+      ctx,
+      {.y = op.y, .x = normed, .residual = mid, .sequences = op.sequences},
+      saved);
+}
+
+void for_each_buffer(Block::Saved& saved, const nn::BufferVisitor& visit) {
+  for_each_buffer(saved.norm1, visit);
+  for_each_buffer(saved.attention, visit);
+  for_each_buffer(saved.norm2, visit);
+  for_each_buffer(saved.mlp, visit);
+  nn::visit_buffers({&saved.norm1_nC, &saved.mid_nC, &saved.norm2_nC}, visit);
 }
 
 }  // namespace dure::model

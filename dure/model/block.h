@@ -30,6 +30,28 @@ class Block {
     OwnedTensor norm2_nC;  // normed mid
   };
 
+  // Streams of N rows.
+  struct Forward {
+    Tensor y;       // (n, C)   overwritten
+    ConstTensor x;  // (n, C)
+    const nn::Sequences& sequences;
+  };
+
+  struct Backward {
+    Tensor d_nC;    // (n, C)   the gradient of y, and then that of x
+    ConstTensor x;  // (n, C)   the forward's
+    const nn::Sequences& sequences;
+  };
+
+  // Streams are whole.
+  struct ForwardCached {
+    Tensor y;       // (N, C)   overwritten; may be x
+    ConstTensor x;  // (N, C)
+    const nn::Sequences& sequences;
+    ConstTensor lengths;  // (B) i32: positions already in the cache
+    const nn::Attention::Cache& cache;
+  };
+
   // Takes blocks.INDEX.* of `parameters`, which are this part of the tensor
   // axis.
   Block(const ModelConfig& config,
@@ -38,21 +60,13 @@ class Block {
         nn::ParameterSet& parameters,
         mesh::Part part);
 
-  // x, y (n, C), streams of N rows, N being `samples` sequences; positions (N)
-  // i32. x must live until the backward.
-  void forward(nn::Context& ctx,
-               Tensor y,
-               ConstTensor x,
-               ConstTensor positions,
-               std::int64_t samples,
-               Saved& saved) const;
+  void forward(nn::Context& ctx, const Forward& op, Saved& saved) const;
 
   // What forward() leaves in `saved`, but without y: neither the mlp's last
   // product nor its sum over tensor ranks is made.
   void save(nn::Context& ctx,
             ConstTensor x,
-            ConstTensor positions,
-            std::int64_t samples,
+            const nn::Sequences& sequences,
             Saved& saved) const;
 
   // Frees what is cheap to make again from x and the rest of `saved`: the
@@ -60,34 +74,29 @@ class Block {
   static void drop_cheap(Saved& saved);
   void remake_cheap(nn::Context& ctx, ConstTensor x, Saved& saved) const;
 
-  // d_nC holds the gradient of y, and then that of x. Frees `saved`, but for
-  // what ctx.deferred has taken of it: deferred_bytes() (activation_memory.h).
-  void backward(nn::Context& ctx,
-                Tensor d_nC,
-                std::int64_t samples,
-                Saved& saved) const;
+  // Frees `saved`, but for what ctx.deferred has taken of it: deferred_bytes()
+  // (activation_memory.h).
+  void backward(nn::Context& ctx, const Backward& op, Saved& saved) const;
 
-  // y may be x; streams are whole. lengths (samples) i32: positions already in
-  // the cache.
-  void forward_cached(nn::Context& ctx,
-                      Tensor y,
-                      ConstTensor x,
-                      ConstTensor positions,
-                      ConstTensor lengths,
-                      const nn::Attention::Cache& cache) const;
+  void forward_cached(nn::Context& ctx, const ForwardCached& op) const;
 
  private:
   // All before the mlp.
   void attend(nn::Context& ctx,
               ConstTensor x,
-              ConstTensor positions,
-              std::int64_t samples,
+              const nn::Sequences& sequences,
               Saved& saved) const;
+
+  // The norms' outputs, and their statistics.
+  void norm_input(nn::Context& ctx, ConstTensor x, Saved& saved) const;
+  void norm_mid(nn::Context& ctx, Saved& saved) const;
 
   nn::Norm norm1_;
   nn::Attention attention_;
   nn::Norm norm2_;
   nn::Mlp mlp_;
 };
+
+void for_each_buffer(Block::Saved& saved, const nn::BufferVisitor& visit);
 
 }  // namespace dure::model

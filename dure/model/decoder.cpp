@@ -122,14 +122,12 @@ int Decoder::unit_of_block(std::size_t i) const {
 
 OwnedTensor Decoder::enter(nn::Context& ctx,
                            OwnedTensor x_nC,
-                           const Batch& batch,
-                           nn::Embedding::Saved& saved) const {
+                           ConstTensor ids,
+                           const nn::Sequences& sequences) const {
   if (embedding_) {
-    x_nC = ctx.activation(stream_shape(ctx, batch.positions.elements()),
-                          DType::kF32);
+    x_nC = ctx.activation(stream_shape(ctx, ids.elements()), DType::kF32);
     in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
-      embedding_->forward(
-          ctx, x_nC, batch.ids, batch.positions, batch.samples, saved);
+      embedding_->forward(ctx, x_nC, ids, sequences);
     });
   }
   return x_nC;
@@ -142,16 +140,14 @@ OwnedTensor Decoder::forward_normed(nn::Context& ctx,
   while (saved.blocks.size() < blocks_.size()) {
     saved.blocks.push_back(make_kept_block(saved.keeping));
   }
-  x_nC = enter(ctx, std::move(x_nC), batch, saved.embedding);
+  x_nC = enter(ctx, std::move(x_nC), batch.ids, batch.sequences);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     OwnedTensor y_nC = ctx.activation(x_nC.shape(), DType::kF32);
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
-      saved.blocks[i]->forward(ctx,
-                               blocks_[i],
-                               y_nC,
-                               std::move(x_nC),
-                               batch.positions,
-                               batch.samples);
+      saved.blocks[i]->forward(
+          ctx,
+          blocks_[i],
+          {.y = y_nC, .x = std::move(x_nC), .sequences = batch.sequences});
     });
     x_nC = std::move(y_nC);
   }
@@ -169,23 +165,26 @@ OwnedTensor Decoder::forward_normed(nn::Context& ctx,
 
 OwnedTensor Decoder::forward(nn::Context& ctx,
                              OwnedTensor x_nC,
-                             Tensor loss,
                              const Batch& batch,
-                             float d_loss,
                              Saved& saved) const {
   x_nC = forward_normed(ctx, std::move(x_nC), batch, saved);
-  if (head_ && saved.keeping.logits == Logits::kBlocks) {
+  if (!head_) {
+    return x_nC;
+  }
+  const nn::HeadLoss::Forward op = {.loss = batch.loss,
+                                    .x = saved.normed_nC,
+                                    .targets = batch.targets,
+                                    .d_loss = batch.d_loss};
+  if (saved.keeping.logits == Logits::kBlocks) {
     in_unit(ctx, head_unit(config_.layers), Uses::kBoth, [&] {
-      head_->forward(
-          ctx, loss, saved.normed_nC, batch.targets, d_loss, saved.head);
+      head_->forward(ctx, op, saved.head);
     });
-  } else if (head_) {
+  } else {
     in_unit(ctx, head_unit(config_.layers), Uses::kValues, [&] {
-      head_->forward_keeping(
-          ctx, loss, saved.normed_nC, batch.targets, d_loss, saved.head);
+      head_->forward_keeping(ctx, op, saved.head);
     });
   }
-  return x_nC;
+  return {};
 }
 
 void Decoder::backward_head(nn::Context& ctx, Saved& saved, Half half) const {
@@ -215,7 +214,9 @@ OwnedTensor Decoder::backward_of(nn::Context& ctx,
     backward_head(ctx, saved, half);
     d_nC = std::move(saved.head.d_x);
     in_unit(ctx, norm_unit(config_.layers), Uses::kBoth, [&] {
-      final_norm_->backward(ctx, d_nC, d_nC, saved.final_norm);
+      final_norm_->backward(ctx,
+                            {.d_x = d_nC, .d_y = d_nC, .x = saved.output_nC},
+                            saved.final_norm);
     });
     saved.final_norm = {};
     saved.output_nC = OwnedTensor();
@@ -230,15 +231,14 @@ OwnedTensor Decoder::backward_of(nn::Context& ctx,
     in_unit(ctx, unit_of_block(i), Uses::kBoth, [&] {
       nn::Context block_ctx =
           half == Half::kInput ? deferring(ctx, saved.deferred[i]) : ctx;
-      saved.blocks[i]->backward(
-          block_ctx, blocks_[i], d_nC, batch.positions, batch.samples);
+      saved.blocks[i]->backward(block_ctx, blocks_[i], d_nC, batch.sequences);
     });
   }
   if (!embedding_) {
     return d_nC;
   }
   in_unit(ctx, kEmbeddingUnit, Uses::kGradients, [&] {
-    embedding_->backward(ctx, d_nC, saved.embedding);
+    embedding_->backward(ctx, d_nC, batch.ids, batch.sequences);
   });
   return {};
 }
@@ -294,14 +294,13 @@ void Decoder::backward_logits(nn::Context& ctx,
 OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
                                         OwnedTensor x_nC,
                                         const Batch& batch) const {
-  nn::Embedding::Saved unused;
-  x_nC = enter(ctx, std::move(x_nC), batch, unused);
+  x_nC = enter(ctx, std::move(x_nC), batch.ids, batch.sequences);
   OwnedTensor y_nC = ctx.activation(x_nC.shape(), DType::kF32);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     Block::Saved saved;
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
       blocks_[i].forward(
-          ctx, y_nC, x_nC, batch.positions, batch.samples, saved);
+          ctx, {.y = y_nC, .x = x_nC, .sequences = batch.sequences}, saved);
     });
     std::swap(x_nC, y_nC);
   }
@@ -317,7 +316,6 @@ OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
 
 OwnedTensor Decoder::evaluate(nn::Context& ctx,
                               OwnedTensor x_nC,
-                              Tensor loss,
                               const Batch& batch) const {
   nn::Context without = quiet(ctx);
   x_nC = run_without_saving(without, std::move(x_nC), batch);
@@ -325,7 +323,7 @@ OwnedTensor Decoder::evaluate(nn::Context& ctx,
     return x_nC;
   }
   in_unit(without, head_unit(config_.layers), Uses::kValues, [&] {
-    head_->evaluate(without, loss, x_nC, batch.targets);
+    head_->evaluate(without, batch.loss, x_nC, batch.targets);
   });
   return {};
 }
@@ -380,20 +378,17 @@ OwnedTensor Decoder::forward_cached(nn::Context& ctx,
                                     Tensor logits,
                                     const Reading& reading,
                                     const Cache& cache) const {
-  const std::int64_t N = reading.positions.elements();
+  const std::int64_t N = reading.ids.elements();
   const std::int64_t B = reading.lengths.elements();
-  nn::Embedding::Saved unused;
-  x_nC = enter(ctx,
-               std::move(x_nC),
-               {.ids = reading.ids,
-                .targets = {},
-                .positions = reading.positions,
-                .samples = B},
-               unused);
+  x_nC = enter(ctx, std::move(x_nC), reading.ids, reading.sequences);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
-      blocks_[i].forward_cached(
-          ctx, x_nC, x_nC, reading.positions, reading.lengths, cache.blocks[i]);
+      blocks_[i].forward_cached(ctx,
+                                {.y = x_nC,
+                                 .x = x_nC,
+                                 .sequences = reading.sequences,
+                                 .lengths = reading.lengths,
+                                 .cache = cache.blocks[i]});
     });
   }
   if (!head_) {
@@ -409,6 +404,19 @@ OwnedTensor Decoder::forward_cached(nn::Context& ctx,
     head_->logits(ctx, logits, last_BC);
   });
   return {};
+}
+
+void for_each_buffer(Decoder::Saved& saved, const nn::BufferVisitor& visit) {
+  for (const std::unique_ptr<KeptBlock>& block : saved.blocks) {
+    block->for_each_buffer(visit);
+  }
+  for (nn::WeightQueue& queue : saved.deferred) {
+    queue.for_each_buffer(visit);
+  }
+  saved.deferred_head.for_each_buffer(visit);
+  nn::visit_buffers({&saved.output_nC, &saved.normed_nC}, visit);
+  for_each_buffer(saved.final_norm, visit);
+  for_each_buffer(saved.head, visit);
 }
 
 }  // namespace dure::model

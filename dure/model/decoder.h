@@ -23,10 +23,13 @@
 namespace dure::model {
 
 struct Batch {
-  ConstTensor ids;           // (N) i32
-  ConstTensor targets;       // (N) i32; kernels::kIgnore where none is wanted
-  ConstTensor positions;     // (N) i32
-  std::int64_t samples = 0;  // B
+  ConstTensor ids;      // (N) i32
+  ConstTensor targets;  // (N) i32; kernels::kIgnore where none is wanted
+  nn::Sequences sequences;
+  // With the head, of a pass that takes the loss. The derivative of what is
+  // minimised by each row's loss is such as 1 / N.
+  Tensor loss = {};         // (N)   overwritten, one a row
+  ConstTensor d_loss = {};  // (1)   not read in evaluation
 };
 
 // Adds the weights that these stretches of the model use, this part of them
@@ -45,12 +48,12 @@ void add_weights(const ModelConfig& config,
 // is an empty tensor.
 class Decoder {
  public:
-  // What a training forward leaves for its backward. Reusable.
+  // What a training forward leaves for its backward, which is handed the same
+  // batch. Reusable.
   struct Saved {
     explicit Saved(const Keeping& what = {}) : keeping(what) {}
 
     Keeping keeping;
-    nn::Embedding::Saved embedding;
     std::vector<std::unique_ptr<KeptBlock>> blocks;
     std::vector<nn::WeightQueue> deferred;  // by block
     nn::WeightQueue deferred_head;
@@ -77,14 +80,11 @@ class Decoder {
           mesh::Part part,
           UnitRange units);
 
-  // A training pass. With the head, loss (N) is overwritten, one a row, and
-  // with Logits::kBlocks the gradients of the head are made already; d_loss is
-  // the derivative of what is minimised by each of them, such as 1 / N.
+  // A training pass. With the head, the losses are overwritten, and with
+  // Logits::kBlocks the gradients of the head are made already.
   OwnedTensor forward(nn::Context& ctx,
                       OwnedTensor x_nC,
-                      Tensor loss,
                       const Batch& batch,
-                      float d_loss,
                       Saved& saved) const;
 
   // Adds to, or overwrites, every parameter's gradient (Parameter::take_write).
@@ -103,12 +103,8 @@ class Decoder {
   void backward_weights(nn::Context& ctx, Saved& saved) const;
 
   // Of a whole model.
-  void forward(nn::Context& ctx,
-               Tensor loss,
-               const Batch& batch,
-               float d_loss,
-               Saved& saved) const {
-    forward(ctx, {}, loss, batch, d_loss, saved);
+  void forward(nn::Context& ctx, const Batch& batch, Saved& saved) const {
+    forward(ctx, {}, batch, saved);
   }
   void backward(nn::Context& ctx, const Batch& batch, Saved& saved) const {
     backward(ctx, {}, batch, saved);
@@ -131,7 +127,6 @@ class Decoder {
   // With the head, the loss alone: without dropout, and nothing is kept.
   OwnedTensor evaluate(nn::Context& ctx,
                        OwnedTensor x_nC,
-                       Tensor loss,
                        const Batch& batch) const;
 
   // With the head, the logits (N, Vp) of every row, likewise; batch.targets is
@@ -148,9 +143,9 @@ class Decoder {
 
   // The next T tokens of each of B samples.
   struct Reading {
-    ConstTensor ids;        // (B T) i32
-    ConstTensor positions;  // (B T) i32
-    ConstTensor lengths;    // (B) i32, positions of each that the cache holds
+    ConstTensor ids;  // (B T) i32
+    nn::Sequences sequences;
+    ConstTensor lengths;  // (B) i32, positions of each that the cache holds
   };
   // Reads them, streams being whole (ctx.tensor.rows). With the head, logits
   // (B, Vp) overwritten: those after the last of the T.
@@ -186,8 +181,8 @@ class Decoder {
   // The stream as the first block here takes it: what came, or embedded.
   OwnedTensor enter(nn::Context& ctx,
                     OwnedTensor x_nC,
-                    const Batch& batch,
-                    nn::Embedding::Saved& saved) const;
+                    ConstTensor ids,
+                    const nn::Sequences& sequences) const;
 
   // From the first unit here to the final norm, where it is here: that leaves
   // saved.normed_nC. Elsewhere the stream is returned.
@@ -222,5 +217,8 @@ class Decoder {
   std::optional<nn::Norm> final_norm_;
   std::optional<nn::HeadLoss> head_;
 };
+
+// Between passes.
+void for_each_buffer(Decoder::Saved& saved, const nn::BufferVisitor& visit);
 
 }  // namespace dure::model

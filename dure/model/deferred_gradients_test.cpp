@@ -118,29 +118,35 @@ class MicroBatch {
  public:
   MicroBatch(const Context& ctx, const Keeping& keeping, int index)
       : index_(index),
+        first_sample_(index * kSamples),
         kept_(make_kept_block(keeping)),
         d_nC_(ctx.workspace(shape(ctx), DType::kF32)) {}
 
   void forward(Context& ctx, const OneBlock& one) {
-    ctx.first_sample = static_cast<std::uint64_t>(index_ * kSamples);
     OwnedTensor x = ctx.activation(shape(ctx), DType::kF32);
     set(ctx, x, "x");
     const OwnedTensor y = ctx.activation(shape(ctx), DType::kF32);
+    const nn::Sequences sequences = sequences_of(one);
     kept_->forward(
-        ctx, one.block(), y, std::move(x), one.positions(), kSamples);
+        ctx, one.block(), {.y = y, .x = std::move(x), .sequences = sequences});
   }
 
   // The gradient of x.
   Values backward(Context& ctx, const OneBlock& one) {
     set(ctx, d_nC_, "d_y");
     kept_->prepare(ctx);
-    kept_->backward(ctx, one.block(), d_nC_, one.positions(), kSamples);
+    kept_->backward(ctx, one.block(), d_nC_, sequences_of(one));
     Values d_x(d_nC_.data<float>(), d_nC_.data<float>() + d_nC_.elements());
     fill(d_nC_, kUntouched);  // as the layer before would
     return d_x;
   }
 
  private:
+  nn::Sequences sequences_of(const OneBlock& one) const {
+    return {.samples = kSamples,
+            .positions = one.positions(),
+            .first_sample = {&first_sample_, {1}}};
+  }
   static Shape shape(const Context& ctx) {
     return {ctx.tensor.stream_rows(kN), kC};
   }
@@ -153,6 +159,7 @@ class MicroBatch {
   }
 
   int index_;
+  std::int64_t first_sample_;
   std::unique_ptr<KeptBlock> kept_;
   OwnedTensor d_nC_;
 };

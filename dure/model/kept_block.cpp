@@ -9,14 +9,10 @@ namespace {
 
 class KeepsAll final : public KeptBlock {
  public:
-  void forward(nn::Context& ctx,
-               const Block& block,
-               Tensor y,
-               OwnedTensor x,
-               ConstTensor positions,
-               std::int64_t samples) override {
-    x_nC_ = std::move(x);
-    block.forward(ctx, y, x_nC_, positions, samples, saved_);
+  void forward(nn::Context& ctx, const Block& block, Forward op) override {
+    x_nC_ = std::move(op.x);
+    block.forward(
+        ctx, {.y = op.y, .x = x_nC_, .sequences = op.sequences}, saved_);
   }
 
   void prepare(nn::Context& /*ctx*/) override {}
@@ -24,10 +20,15 @@ class KeepsAll final : public KeptBlock {
   void backward(nn::Context& ctx,
                 const Block& block,
                 Tensor d_nC,
-                ConstTensor /*positions*/,
-                std::int64_t samples) override {
-    block.backward(ctx, d_nC, samples, saved_);
+                const nn::Sequences& sequences) override {
+    block.backward(
+        ctx, {.d_nC = d_nC, .x = x_nC_, .sequences = sequences}, saved_);
     x_nC_ = OwnedTensor();
+  }
+
+  void for_each_buffer(const nn::BufferVisitor& visit) override {
+    nn::visit_buffers({&x_nC_}, visit);
+    model::for_each_buffer(saved_, visit);
   }
 
  private:
@@ -37,14 +38,10 @@ class KeepsAll final : public KeptBlock {
 
 class KeepsWhatIsCostly final : public KeptBlock {
  public:
-  void forward(nn::Context& ctx,
-               const Block& block,
-               Tensor y,
-               OwnedTensor x,
-               ConstTensor positions,
-               std::int64_t samples) override {
-    x_nC_ = std::move(x);
-    block.forward(ctx, y, x_nC_, positions, samples, saved_);
+  void forward(nn::Context& ctx, const Block& block, Forward op) override {
+    x_nC_ = std::move(op.x);
+    block.forward(
+        ctx, {.y = op.y, .x = x_nC_, .sequences = op.sequences}, saved_);
     Block::drop_cheap(saved_);
   }
 
@@ -53,11 +50,16 @@ class KeepsWhatIsCostly final : public KeptBlock {
   void backward(nn::Context& ctx,
                 const Block& block,
                 Tensor d_nC,
-                ConstTensor /*positions*/,
-                std::int64_t samples) override {
+                const nn::Sequences& sequences) override {
     block.remake_cheap(ctx, x_nC_, saved_);
-    block.backward(ctx, d_nC, samples, saved_);
+    block.backward(
+        ctx, {.d_nC = d_nC, .x = x_nC_, .sequences = sequences}, saved_);
     x_nC_ = OwnedTensor();
+  }
+
+  void for_each_buffer(const nn::BufferVisitor& visit) override {
+    nn::visit_buffers({&x_nC_}, visit);
+    model::for_each_buffer(saved_, visit);
   }
 
  private:
@@ -70,18 +72,13 @@ class KeepsItsInput final : public KeptBlock {
   explicit KeepsItsInput(Checkpoints checkpoints)
       : x_nC_(make_kept_stream(checkpoints)) {}
 
-  void forward(nn::Context& ctx,
-               const Block& block,
-               Tensor y,
-               OwnedTensor x,
-               ConstTensor positions,
-               std::int64_t samples) override {
+  void forward(nn::Context& ctx, const Block& block, Forward op) override {
     {
       Block::Saved unused;
-      block.forward(ctx, y, x, positions, samples, unused);
+      block.forward(
+          ctx, {.y = op.y, .x = op.x, .sequences = op.sequences}, unused);
     }
-    first_sample_ = ctx.first_sample;
-    x_nC_->keep(ctx, std::move(x));
+    x_nC_->keep(ctx, std::move(op.x));
   }
 
   void prepare(nn::Context& ctx) override { x_nC_->prepare(ctx); }
@@ -89,19 +86,20 @@ class KeepsItsInput final : public KeptBlock {
   void backward(nn::Context& ctx,
                 const Block& block,
                 Tensor d_nC,
-                ConstTensor positions,
-                std::int64_t samples) override {
-    nn::Context again = ctx;
-    again.first_sample = first_sample_;  // the same dropout
+                const nn::Sequences& sequences) override {
     const OwnedTensor x_nC = x_nC_->take();
     Block::Saved saved;
-    block.save(again, x_nC, positions, samples, saved);
-    block.backward(ctx, d_nC, samples, saved);
+    block.save(ctx, x_nC, sequences, saved);
+    block.backward(
+        ctx, {.d_nC = d_nC, .x = x_nC, .sequences = sequences}, saved);
+  }
+
+  void for_each_buffer(const nn::BufferVisitor& visit) override {
+    x_nC_->for_each_buffer(visit);
   }
 
  private:
   std::unique_ptr<KeptStream> x_nC_;
-  std::uint64_t first_sample_ = 0;
 };
 
 }  // namespace

@@ -19,23 +19,26 @@ class KeptBlock {
   virtual ~KeptBlock() = default;
 
   // As the block's; takes x.
-  virtual void forward(nn::Context& ctx,
-                       const Block& block,
-                       Tensor y,
-                       OwnedTensor x,
-                       ConstTensor positions,
-                       std::int64_t samples) = 0;
+  struct Forward {
+    Tensor y;
+    OwnedTensor x;
+    const nn::Sequences& sequences;
+  };
+  virtual void forward(nn::Context& ctx, const Block& block, Forward op) = 0;
 
   // The backward will come soon: begins to bring back what it needs.
   virtual void prepare(nn::Context& ctx) = 0;
 
-  // As the block's. `positions` again; ctx may be of another micro-batch. After
-  // it the next forward may come, whatever ctx.deferred has yet to run.
+  // As the block's, with the same sequences again. After it the next forward
+  // may come, whatever ctx.deferred has yet to run.
   virtual void backward(nn::Context& ctx,
                         const Block& block,
                         Tensor d_nC,
-                        ConstTensor positions,
-                        std::int64_t samples) = 0;
+                        const nn::Sequences& sequences) = 0;
+
+  // Of what is kept: not between prepare() and backward(), when it is on its
+  // way (nn/buffers.h).
+  virtual void for_each_buffer(const nn::BufferVisitor& visit) = 0;
 };
 
 std::unique_ptr<KeptBlock> make_kept_block(const Keeping& keeping);

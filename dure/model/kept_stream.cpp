@@ -15,6 +15,9 @@ class WholeStream final : public KeptStream {
   }
   void prepare(nn::Context& /*ctx*/) override {}
   OwnedTensor take() override { return std::move(stream_nC_); }
+  void for_each_buffer(const nn::BufferVisitor& visit) override {
+    nn::visit_buffers({&stream_nC_}, visit);
+  }
 
  private:
   OwnedTensor stream_nC_;
@@ -50,6 +53,10 @@ class PartOfStream final : public KeptStream {
     work_.wait();
     part_ = OwnedTensor();
     return std::move(whole_NC_);
+  }
+
+  void for_each_buffer(const nn::BufferVisitor& visit) override {
+    nn::visit_buffers({&part_}, visit);
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "dure/model/keeping.h"
+#include "dure/nn/buffers.h"
 #include "dure/nn/context.h"
 
 namespace dure::model {
@@ -24,6 +25,9 @@ class KeptStream {
   virtual void prepare(nn::Context& ctx) = 0;
 
   virtual OwnedTensor take() = 0;
+
+  // Of what is kept: not between prepare() and take() (nn/buffers.h).
+  virtual void for_each_buffer(const nn::BufferVisitor& visit) = 0;
 };
 
 // kParts is of streams that are whole on every tensor rank: each of them keeps

@@ -47,6 +47,7 @@ class Walk {
 
   std::int64_t run() {
     const parallel::Program program = program_of(schedule_, rank_);
+    take(sizes_.step);
     for (std::size_t i = 0; i < program.size(); ++i) {
       if (i == 0) {
         post(program[0]);

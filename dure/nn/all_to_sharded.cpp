@@ -13,11 +13,7 @@ using kernels::Transpose;
 using parallel::AllRows;
 using parallel::PartialSum;
 
-void AllToSharded::forward(Context& ctx,
-                           Tensor y,
-                           ConstTensor x,
-                           Saved& saved) const {
-  saved.x = x;
+void AllToSharded::forward(Context& ctx, Tensor y, ConstTensor x) const {
   AllRows rows(ctx.tensor, x);
   launch(ctx.stream,
          MatMul{.y = y,
@@ -27,21 +23,25 @@ void AllToSharded::forward(Context& ctx,
                 .transpose_b = Transpose::kYes});
 }
 
-void AllToSharded::backward(Context& ctx,
-                            Tensor d_x,
-                            ConstTensor d_y,
-                            const Saved& saved) const {
-  AllRows x(ctx.tensor, saved.x);
+void AllToSharded::backward(Context& ctx, const Backward& op) const {
+  AllRows x(ctx.tensor, op.x);
   if (ctx.deferred == nullptr) {
     x.start();
   }
-  PartialSum sum(ctx.tensor, d_x);
-  launch(ctx.stream, MatMul{.y = sum.summand(), .a = d_y, .b = weight_.value});
+  PartialSum sum(ctx.tensor, op.d_x);
+  launch(ctx.stream,
+         MatMul{.y = sum.summand(), .a = op.d_y, .b = weight_.value});
   sum.start();
-  now_or_later(
-      ctx, std::move(x), [this, d_y](Context& now, ConstTensor x_rows) {
-        backward_parameters(now, d_y, x_rows);
-      });
+  if (ctx.deferred == nullptr) {
+    backward_parameters(ctx, op.d_y, x.get());
+  } else {
+    ctx.deferred->push({.stream = std::move(op.x),
+                        .columns = std::move(op.d_y),
+                        .make = [this](Context& now, const Factors& factors) {
+                          backward_parameters(
+                              now, factors.columns, factors.rows);
+                        }});
+  }
   sum.wait();
 }
 

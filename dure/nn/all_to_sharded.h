@@ -21,8 +21,12 @@ namespace dure::nn {
 // N rows on T ranks; a stream has n of them here.
 class AllToSharded {
  public:
-  struct Saved {
-    ConstTensor x;  // (n, in)   the caller's, until the backward
+  // Where the parameters' gradients are put off, the queue takes d_y and x
+  // (weight_queue.h); else they are left to the caller.
+  struct Backward {
+    Tensor d_x;        // (n, in), a stream   overwritten
+    OwnedTensor& d_y;  // (N, out / T)
+    OwnedTensor& x;    // (n, in)             the forward's
   };
 
   // weight (out / T, in); bias (out / T) or null.
@@ -30,15 +34,10 @@ class AllToSharded {
       : weight_(weight), bias_(bias) {}
 
   // y (N, out / T); x (n, in), a stream.
-  void forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const;
+  void forward(Context& ctx, Tensor y, ConstTensor x) const;
 
-  // d_x (n, in), a stream, overwritten; d_y (N, out / T). The parameters'
-  // gradients by Parameter::take_write, now or later (weight_queue.h): until
-  // then d_y and saved.x must live.
-  void backward(Context& ctx,
-                Tensor d_x,
-                ConstTensor d_y,
-                const Saved& saved) const;
+  // The parameters' gradients by Parameter::take_write, now or later.
+  void backward(Context& ctx, const Backward& op) const;
 
  private:
   void backward_parameters(Context& ctx, ConstTensor d_y, ConstTensor x) const;

@@ -1,11 +1,20 @@
 #include "dure/nn/attention.h"
 
 #include <cmath>
-#include <utility>
 
 #include "dure/nn/weight_queue.h"
 
 namespace dure::nn {
+namespace {
+
+OwnedTensor scratch_for(const Context& ctx,
+                        const kernels::AttentionShape& shape) {
+  return ctx.workspace(
+      {kernels::attention_scratch(shape, ctx.stream.team().members())},
+      DType::kF32);
+}
+
+}  // namespace
 
 kernels::AttentionShape Attention::shape_of(const Context& ctx,
                                             std::int64_t rows,
@@ -24,6 +33,12 @@ float Attention::scale() const {
       1 / std::sqrt(static_cast<double>(options_.shape.head_dim)));
 }
 
+// Counts whole samples.
+kernels::DropoutMask Attention::mask(const Context& ctx,
+                                     const Sequences& sequences) const {
+  return options_.dropout.mask(ctx, sequences, 1);
+}
+
 void Attention::rope(Context& ctx,
                      Tensor qkv,
                      ConstTensor positions,
@@ -40,95 +55,85 @@ void Attention::rope(Context& ctx,
   }
 }
 
-void Attention::forward(Context& ctx,
-                        Tensor y,
-                        ConstTensor x,
-                        ConstTensor residual,
-                        ConstTensor positions,
-                        std::int64_t samples,
-                        Saved& saved) const {
+void Attention::forward(Context& ctx, const Forward& op, Saved& saved) const {
+  const Sequences& sequences = op.sequences;
   const kernels::AttentionShape shape =
-      shape_of(ctx, ctx.tensor.all_rows(x.shape()[0]), samples);
+      shape_of(ctx, ctx.tensor.all_rows(op.x.shape()[0]), sequences.samples);
   const std::int64_t N = shape.rows();
-  saved.positions = positions;
   saved.qkv_NC = ctx.activation({N, shape.qkv_columns()}, DType::kF32);
   saved.y_NC = ctx.activation({N, shape.heads * shape.head_dim}, DType::kF32);
   saved.lse = ctx.activation({N, shape.heads}, DType::kF32);
-  saved.mask = options_.dropout.mask(ctx, 1);  // counts whole samples
-  qkv_.forward(ctx, saved.qkv_NC, x, saved.qkv);
-  rope(ctx, saved.qkv_NC, positions, kernels::Turn::kForward);
-  const OwnedTensor scratch = ctx.workspace(
-      {kernels::attention_scratch(shape, ctx.stream.team().members())},
-      DType::kF32);
+  qkv_.forward(ctx, saved.qkv_NC, op.x);
+  rope(ctx, saved.qkv_NC, sequences.positions, kernels::Turn::kForward);
+  const OwnedTensor scratch = scratch_for(ctx, shape);
   launch(ctx.stream,
          kernels::Attention{.y = saved.y_NC,
                             .lse = saved.lse,
                             .qkv = saved.qkv_NC,
                             .shape = shape,
                             .scale = scale(),
-                            .mask = saved.mask,
+                            .mask = mask(ctx, sequences),
                             .scratch = scratch});
-  projection_.forward(ctx, y, saved.y_NC, residual, samples, saved.projection);
+  projection_.forward(ctx,
+                      {.y = op.y,
+                       .x = saved.y_NC,
+                       .residual = op.residual,
+                       .sequences = sequences});
 }
 
-void Attention::backward(Context& ctx,
-                         Tensor d_x,
-                         ConstTensor d_y,
-                         std::int64_t samples,
-                         Saved& saved) const {
-  const kernels::AttentionShape shape =
-      shape_of(ctx, ctx.tensor.all_rows(d_y.shape()[0]), samples);
-  const OwnedTensor d_attention =
-      ctx.workspace(saved.y_NC.shape(), DType::kF32);
-  projection_.backward(ctx, d_attention, d_y, saved.projection);
-  OwnedTensor d_qkv = room_for_weights(ctx, saved.qkv_NC.shape());
+void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
+  const Sequences& sequences = op.sequences;
+  const ConstTensor y_NC = saved.y_NC;  // which the queue may take
+  const OwnedTensor d_attention = ctx.workspace(y_NC.shape(), DType::kF32);
+  projection_.backward(ctx,
+                       {.d_x = d_attention,
+                        .d_y = op.d_y,
+                        .x = saved.y_NC,
+                        .sequences = sequences});
+  OwnedTensor d_qkv = room_for_weights(ctx, saved.qkv_NC.shape(), DType::kF32);
   {
-    const OwnedTensor scratch = ctx.workspace(
-        {kernels::attention_scratch(shape, ctx.stream.team().members())},
-        DType::kF32);
+    const kernels::AttentionShape shape =
+        shape_of(ctx, y_NC.shape()[0], sequences.samples);
+    const OwnedTensor scratch = scratch_for(ctx, shape);
     launch(ctx.stream,
            kernels::AttentionBackward{.d_qkv = d_qkv,
                                       .d_y = d_attention,
-                                      .y = saved.y_NC,
+                                      .y = y_NC,
                                       .lse = saved.lse,
                                       .qkv = saved.qkv_NC,
                                       .shape = shape,
                                       .scale = scale(),
-                                      .mask = saved.mask,
+                                      .mask = mask(ctx, sequences),
                                       .scratch = scratch});
   }
-  rope(ctx, d_qkv, saved.positions, kernels::Turn::kBackward);
-  qkv_.backward(ctx, d_x, d_qkv, saved.qkv);
-  release(ctx, std::move(saved.y_NC));
-  release(ctx, std::move(d_qkv));
+  rope(ctx, d_qkv, sequences.positions, kernels::Turn::kBackward);
+  qkv_.backward(ctx, {.d_x = op.d_x, .d_y = d_qkv, .x = op.x});
+  saved.y_NC = OwnedTensor();
 }
 
-void Attention::forward_cached(Context& ctx,
-                               Tensor y,
-                               ConstTensor x,
-                               ConstTensor residual,
-                               ConstTensor positions,
-                               ConstTensor lengths,
-                               const Cache& cache) const {
-  const std::int64_t samples = lengths.elements();
-  const kernels::AttentionShape shape = shape_of(ctx, x.shape()[0], samples);
+void Attention::forward_cached(Context& ctx, const ForwardCached& op) const {
+  const Sequences& sequences = op.sequences;
+  const kernels::AttentionShape shape =
+      shape_of(ctx, op.x.shape()[0], sequences.samples);
   const OwnedTensor qkv =
       ctx.workspace({shape.rows(), shape.qkv_columns()}, DType::kF32);
   const OwnedTensor attended =
       ctx.workspace({shape.rows(), shape.heads * shape.head_dim}, DType::kF32);
-  AllToSharded::Saved unused;
-  qkv_.forward(ctx, qkv, x, unused);
-  rope(ctx, qkv, positions, kernels::Turn::kForward);
+  qkv_.forward(ctx, qkv, op.x);
+  rope(ctx, qkv, sequences.positions, kernels::Turn::kForward);
   launch(ctx.stream,
          kernels::CachedAttention{.y = attended,
-                                  .k_cache = cache.k,
-                                  .v_cache = cache.v,
+                                  .k_cache = op.cache.k,
+                                  .v_cache = op.cache.v,
                                   .qkv = qkv,
-                                  .lengths = lengths,
+                                  .lengths = op.lengths,
                                   .shape = shape,
                                   .scale = scale()});
-  ShardedToAll::Saved saved;
-  projection_.forward(ctx, y, attended, residual, samples, saved);
+  projection_.forward(ctx,
+                      {.y = op.y,
+                       .x = attended,
+                       .residual = op.residual,
+                       .sequences = sequences});
 }
 
 }  // namespace dure::nn

@@ -10,6 +10,7 @@
 #include "dure/kernels/attention.h"
 #include "dure/kernels/rope.h"
 #include "dure/nn/all_to_sharded.h"
+#include "dure/nn/buffers.h"
 #include "dure/nn/sharded_to_all.h"
 
 namespace dure::nn {
@@ -26,22 +27,40 @@ class Attention {
   };
 
   struct Saved {
-    AllToSharded::Saved qkv;
-    ShardedToAll::Saved projection;
     OwnedTensor qkv_NC;  // (N, (H + 2G) D)   after rope
     OwnedTensor y_NC;    // (N, HD)           before the projection
     OwnedTensor lse;     // (N, H)
-    ConstTensor positions;
-    kernels::DropoutMask mask;
+  };
 
-    // x of the forward is here now.
-    void move_x(ConstTensor x) { qkv.x = x; }
+  struct Forward {
+    Tensor y;              // (n, C), a stream   overwritten; may be residual
+    ConstTensor x;         // (n, C), a stream
+    ConstTensor residual;  // (n, C), a stream
+    const Sequences& sequences;
+  };
+
+  struct Backward {
+    Tensor d_x;       // (n, C)   overwritten; may not be d_y
+    ConstTensor d_y;  // (n, C)
+    OwnedTensor& x;   // (n, C)   the forward's; as AllToSharded's
+    const Sequences& sequences;
   };
 
   // Keys and values of the positions so far, of one layer: views.
   struct Cache {
     Tensor k;  // (B, G, S, D)
     Tensor v;  // (B, G, S, D)
+  };
+
+  // The next rows of each sequence, lengths[b] of which are in the cache.
+  // Streams are whole.
+  struct ForwardCached {
+    Tensor y;              // (N, C)   overwritten; may be residual
+    ConstTensor x;         // (N, C)
+    ConstTensor residual;  // (N, C)
+    const Sequences& sequences;
+    ConstTensor lengths;  // (B) i32
+    const Cache& cache;
   };
 
   struct Options {
@@ -53,38 +72,20 @@ class Attention {
   Attention(AllToSharded qkv, ShardedToAll projection, Options options)
       : qkv_(qkv), projection_(projection), options_(options) {}
 
-  // x, residual, y (n, C), streams; y may be residual. positions (N) i32.
-  void forward(Context& ctx,
-               Tensor y,
-               ConstTensor x,
-               ConstTensor residual,
-               ConstTensor positions,
-               std::int64_t samples,
-               Saved& saved) const;
+  void forward(Context& ctx, const Forward& op, Saved& saved) const;
 
-  // d_x, d_y (n, C); d_x may not be d_y. Takes y_NC of `saved`; saved.qkv.x is
-  // the caller's to release (weight_queue.h).
-  void backward(Context& ctx,
-                Tensor d_x,
-                ConstTensor d_y,
-                std::int64_t samples,
-                Saved& saved) const;
+  // Of `saved`, the queue takes y_NC (weight_queue.h).
+  void backward(Context& ctx, const Backward& op, Saved& saved) const;
 
-  // The next rows of each sequence, lengths[b] of which are in the cache.
-  // Streams are whole.
-  void forward_cached(Context& ctx,
-                      Tensor y,
-                      ConstTensor x,
-                      ConstTensor residual,
-                      ConstTensor positions,
-                      ConstTensor lengths,
-                      const Cache& cache) const;
+  void forward_cached(Context& ctx, const ForwardCached& op) const;
 
  private:
   kernels::AttentionShape shape_of(const Context& ctx,
                                    std::int64_t rows,
                                    std::int64_t samples) const;
   float scale() const;
+  kernels::DropoutMask mask(const Context& ctx,
+                            const Sequences& sequences) const;
   void rope(Context& ctx,
             Tensor qkv,
             ConstTensor positions,
@@ -94,5 +95,10 @@ class Attention {
   ShardedToAll projection_;
   Options options_;
 };
+
+inline void for_each_buffer(Attention::Saved& saved,
+                            const BufferVisitor& visit) {
+  visit_buffers({&saved.qkv_NC, &saved.y_NC, &saved.lse}, visit);
+}
 
 }  // namespace dure::nn

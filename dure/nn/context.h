@@ -19,12 +19,7 @@ struct Context {
   Stream& stream;
   Arena& arena;
   parallel::TensorAxis tensor;
-  std::uint64_t seed = 1234;
   Phase phase = Phase::kTrain;
-  // The index, in the whole run, of the first sample of the micro-batch at
-  // hand: dropout counts its elements from there, so that a sample meets the
-  // same mask on whichever rank and in whichever micro-batch it comes.
-  std::uint64_t first_sample = 0;
   // Which of the step's micro-batches on this rank it is.
   int micro_batch = 0;
   // Where a backward puts off the gradients of its matrices; null: it makes

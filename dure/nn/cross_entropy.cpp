@@ -54,19 +54,16 @@ void CrossEntropy::loss(Context& ctx,
 }
 
 void CrossEntropy::loss_and_gradient(Context& ctx,
-                                     Tensor loss,
-                                     Tensor logits,
-                                     ConstTensor targets,
-                                     float d_loss) const {
-  const Statistics all = loss_of(ctx, loss, logits, targets);
+                                     const LossAndGradient& op) const {
+  const Statistics all = loss_of(ctx, op.loss, op.logits, op.targets);
   launch(ctx.stream,
-         kernels::CrossEntropyGradient{.logits = logits,
+         kernels::CrossEntropyGradient{.logits = op.logits,
                                        .maximum = all.maximum,
                                        .sums = all.sums,
-                                       .targets = targets,
-                                       .first_column = first_column(logits),
+                                       .targets = op.targets,
+                                       .first_column = first_column(op.logits),
                                        .vocabulary = vocabulary_,
-                                       .d_loss = d_loss});
+                                       .d_loss = op.d_loss});
 }
 
 }  // namespace dure::nn

@@ -24,13 +24,15 @@ class CrossEntropy {
             ConstTensor logits,
             ConstTensor targets) const;
 
-  // The same, and the logits become their own gradient. d_loss is the
-  // derivative of what is minimised by each row's loss.
-  void loss_and_gradient(Context& ctx,
-                         Tensor loss,
-                         Tensor logits,
-                         ConstTensor targets,
-                         float d_loss) const;
+  // The same, and the logits become their own gradient.
+  struct LossAndGradient {
+    Tensor loss;          // (N)       overwritten
+    Tensor logits;        // (N, V')   overwritten by their gradient
+    ConstTensor targets;  // (N) i32
+    ConstTensor d_loss;   // (1)       the derivative of what is minimised by
+                          //           each row's loss
+  };
+  void loss_and_gradient(Context& ctx, const LossAndGradient& op) const;
 
  private:
   // Of all ranks' columns.

@@ -3,21 +3,21 @@
 namespace dure::nn {
 
 kernels::DropoutMask Dropout::mask(const Context& ctx,
+                                   const Sequences& sequences,
                                    std::int64_t elements_per_sample) const {
   return {.stream = stream_,
-          .major = 0,
-          .first_index = ctx.first_sample *
-                         static_cast<std::uint64_t>(elements_per_sample),
+          .first_sample = sequences.first_sample,
+          .elements_per_sample = elements_per_sample,
           .rate = ctx.phase == Phase::kTrain ? rate_ : 0};
 }
 
 kernels::DropoutMask Dropout::stream_mask(const Context& ctx,
-                                          const Shape& stream,
-                                          std::int64_t samples) const {
+                                          const Sequences& sequences,
+                                          const Shape& stream) const {
   const std::int64_t N = ctx.tensor.all_rows(stream[0]);
   const std::int64_t C = stream[1];
-  kernels::DropoutMask result = mask(ctx, N / samples * C);
-  result.first_index += static_cast<std::uint64_t>(ctx.tensor.own(N).first * C);
+  kernels::DropoutMask result = mask(ctx, sequences, N / sequences.samples * C);
+  result.offset = ctx.tensor.own(N).first * C;
   return result;
 }
 

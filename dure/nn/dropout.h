@@ -7,6 +7,7 @@
 #include "dure/base/random.h"
 #include "dure/kernels/dropout.h"
 #include "dure/nn/context.h"
+#include "dure/nn/sequences.h"
 
 namespace dure::nn {
 
@@ -15,15 +16,16 @@ class Dropout {
   Dropout(std::uint64_t seed, const std::string& name, double rate)
       : stream_(seed, "dropout/" + name), rate_(static_cast<float>(rate)) {}
 
-  // The mask for the micro-batch at hand, a sample having this many elements.
-  // All is kept in evaluation.
+  // The mask for a micro-batch, a sample having this many elements. All is kept
+  // in evaluation.
   kernels::DropoutMask mask(const Context& ctx,
+                            const Sequences& sequences,
                             std::int64_t elements_per_sample) const;
 
-  // The mask for a residual stream (n, C), of the micro-batch's `samples`.
+  // The mask for a residual stream (n, C).
   kernels::DropoutMask stream_mask(const Context& ctx,
-                                   const Shape& stream,
-                                   std::int64_t samples) const;
+                                   const Sequences& sequences,
+                                   const Shape& stream) const;
 
  private:
   RandomStream stream_;

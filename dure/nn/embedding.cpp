@@ -27,12 +27,8 @@ kernels::TableRows Embedding::token_rows() const {
 void Embedding::forward(Context& ctx,
                         Tensor y,
                         ConstTensor ids,
-                        ConstTensor positions,
-                        std::int64_t samples,
-                        Saved& saved) const {
-  saved.ids = ids;
-  saved.positions = positions;
-  saved.mask = dropout_.stream_mask(ctx, y.shape(), samples);
+                        const Sequences& sequences) const {
+  const ConstTensor positions = sequences.positions;
   parallel::PartialSum sum(ctx.tensor, y);
   const Tensor table = position_ != nullptr ? position_->value : Tensor();
   for_each_share(ctx.tensor, ids.elements(), [&](RowRange rows, bool is_mine) {
@@ -46,24 +42,30 @@ void Embedding::forward(Context& ctx,
                            .position = is_mine ? table : Tensor()});
   });
   sum.run();
-  if (saved.mask.rate > 0) {
-    launch(ctx.stream, kernels::Dropout{.y = y, .x = y, .mask = saved.mask});
+  drop(ctx, y, sequences);
+}
+
+void Embedding::drop(Context& ctx, Tensor x, const Sequences& sequences) const {
+  const kernels::DropoutMask mask =
+      dropout_.stream_mask(ctx, sequences, x.shape());
+  if (mask.rate > 0) {
+    launch(ctx.stream, kernels::Dropout{.y = x, .x = x, .mask = mask});
   }
 }
 
-void Embedding::backward(Context& ctx, Tensor d_y, const Saved& saved) const {
-  if (saved.mask.rate > 0) {
-    launch(ctx.stream,
-           kernels::Dropout{.y = d_y, .x = d_y, .mask = saved.mask});
-  }
+void Embedding::backward(Context& ctx,
+                         Tensor d_y,
+                         ConstTensor ids,
+                         const Sequences& sequences) const {
+  drop(ctx, d_y, sequences);
   parallel::AllRows all_d_y(ctx.tensor, d_y);
   all_d_y.start();
-  add_to_position(ctx, d_y, saved.positions);
+  add_to_position(ctx, d_y, sequences.positions);
   begin_gradient(ctx, token_);
   launch(ctx.stream,
          kernels::EmbeddingBackward{.d_table = token_.gradient,
                                     .d_y = all_d_y.get(),
-                                    .indices = saved.ids,
+                                    .indices = ids,
                                     .rows = token_rows()});
 }
 

@@ -14,12 +14,6 @@ namespace dure::nn {
 
 class Embedding {
  public:
-  struct Saved {
-    ConstTensor ids;        // (N) i32   the caller's, until the backward
-    ConstTensor positions;  // (N) i32   likewise
-    kernels::DropoutMask mask;
-  };
-
   // token (Vp / T, C): part `part` of Vp rows; position (S, C) or null.
   Embedding(Parameter& token,
             Parameter* position,
@@ -27,20 +21,23 @@ class Embedding {
             mesh::Part part)
       : token_(token), position_(position), dropout_(dropout), part_(part) {}
 
-  // y a stream; ids, positions (N), which are `samples` sequences.
+  // y a stream; ids (N) i32.
   void forward(Context& ctx,
                Tensor y,
                ConstTensor ids,
-               ConstTensor positions,
-               std::int64_t samples,
-               Saved& saved) const;
+               const Sequences& sequences) const;
 
   // d_y, a stream, is overwritten where there is dropout. The position table's
   // gradient is that of the stream's rows.
-  void backward(Context& ctx, Tensor d_y, const Saved& saved) const;
+  void backward(Context& ctx,
+                Tensor d_y,
+                ConstTensor ids,
+                const Sequences& sequences) const;
 
  private:
   kernels::TableRows token_rows() const;
+  // In place, in either direction.
+  void drop(Context& ctx, Tensor x, const Sequences& sequences) const;
   void add_to_position(Context& ctx,
                        ConstTensor d_y,
                        ConstTensor positions) const;

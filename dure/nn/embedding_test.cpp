@@ -28,6 +28,7 @@ Values whole_numbers(std::int64_t count) {
 }
 constexpr double kRate = 0.5;
 
+const std::int64_t kFirstSample = 0;
 const std::vector<std::int32_t> kIds = {0, 11, 3, 3, 7, 5, 11, 2};
 const std::vector<std::int32_t> kPositions = {0, 1, 2, 3, 0, 1, 2, 3};
 
@@ -49,14 +50,12 @@ struct Pass {
         d_y(rows_of(whole_numbers(kN * kC), own, kC)) {}
 
   void run(Context& ctx, const std::vector<std::int32_t>& ids = kIds) {
-    Embedding::Saved saved;
-    layer.forward(ctx,
-                  tensor(y, {own.count, kC}),
-                  tensor_of(ids),
-                  tensor_of(kPositions),
-                  kSamples,
-                  saved);
-    layer.backward(ctx, tensor(d_y, {own.count, kC}), saved);
+    const Sequences sequences = {.samples = kSamples,
+                                 .positions = tensor_of(kPositions),
+                                 .first_sample = {&kFirstSample, {1}}};
+    layer.forward(ctx, tensor(y, {own.count, kC}), tensor_of(ids), sequences);
+    layer.backward(
+        ctx, tensor(d_y, {own.count, kC}), tensor_of(ids), sequences);
   }
 
   PartOfRows token;

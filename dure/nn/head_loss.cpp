@@ -14,6 +14,7 @@ using kernels::MatMul;
 using kernels::Transpose;
 using parallel::AllRows;
 using parallel::PartialSum;
+using parallel::RowRange;
 
 namespace {
 
@@ -22,15 +23,10 @@ namespace {
 // that the logits stay a small share of memory: 100 MiB at 50,304 columns.
 constexpr std::int64_t kMaximumRows = 512;
 
-struct Block {
-  std::int64_t first;
-  std::int64_t rows;
-};
-
 template <typename Function>
 void for_each_block(std::int64_t N, const Function& function) {
   for (std::int64_t first = 0; first < N; first += kMaximumRows) {
-    function(Block{first, std::min(kMaximumRows, N - first)});
+    function(RowRange{first, std::min(kMaximumRows, N - first)});
   }
 }
 
@@ -47,32 +43,34 @@ HeadLoss::HeadLoss(Parameter& weight, std::int64_t vocabulary, mesh::Part part)
              " rows of the head's weight");
 }
 
-void HeadLoss::forward(Context& ctx,
-                       Tensor loss,
-                       ConstTensor x,
-                       ConstTensor targets,
-                       float d_loss,
-                       Saved& saved) const {
-  saved.d_x = ctx.activation(x.shape(), DType::kF32);
-  AllRows all_x(ctx.tensor, x);
+void HeadLoss::forward(Context& ctx, const Forward& op, Saved& saved) const {
+  saved.d_x = ctx.activation(op.x.shape(), DType::kF32);
+  AllRows all_x(ctx.tensor, op.x);
   PartialSum d_x(ctx.tensor, saved.d_x);
-  const std::int64_t N = targets.elements();
+  const std::int64_t N = op.targets.elements();
   const OwnedTensor memory_NV = ctx.workspace(
       {std::min(N, kMaximumRows), weight_.value.shape()[0]}, DType::kF32);
-  const CrossEntropy cross_entropy(vocabulary_, part_);
-  for_each_block(N, [&](Block block) {
-    const ConstTensor x_NC = all_x.get().rows(block.first, block.rows);
-    const Tensor logits_NV = memory_NV.rows(0, block.rows);
+  for_each_block(N, [&](RowRange block) {
+    const ConstTensor x_NC = all_x.get().rows(block.first, block.count);
+    const Tensor logits_NV = memory_NV.rows(0, block.count);
     own_logits(ctx, logits_NV, x_NC);
-    cross_entropy.loss_and_gradient(ctx,
-                                    loss.rows(block.first, block.rows),
-                                    logits_NV,
-                                    targets.rows(block.first, block.rows),
-                                    d_loss);
+    lose_rows(ctx, op, block, logits_NV);
     backward_input(ctx, logits_NV, block.first, d_x);
     backward_weight(ctx, logits_NV, x_NC);
   });
   d_x.wait();
+}
+
+void HeadLoss::lose_rows(Context& ctx,
+                         const Forward& op,
+                         RowRange rows,
+                         Tensor logits) const {
+  CrossEntropy(vocabulary_, part_)
+      .loss_and_gradient(ctx,
+                         {.loss = op.loss.rows(rows.first, rows.count),
+                          .logits = logits,
+                          .targets = op.targets.rows(rows.first, rows.count),
+                          .d_loss = op.d_loss});
 }
 
 void HeadLoss::backward_input(Context& ctx,
@@ -101,58 +99,65 @@ void HeadLoss::backward_weight(Context& ctx,
 }
 
 void HeadLoss::forward_keeping(Context& ctx,
-                               Tensor loss,
-                               ConstTensor x,
-                               ConstTensor targets,
-                               float d_loss,
+                               const Forward& op,
                                Saved& saved) const {
-  AllRows all_x(ctx.tensor, x);
-  const std::int64_t N = targets.elements();
+  AllRows all_x(ctx.tensor, op.x);
+  const std::int64_t N = op.targets.elements();
   saved.d_logits = ctx.activation({N, weight_.value.shape()[0]}, DType::kF32);
-  const CrossEntropy cross_entropy(vocabulary_, part_);
-  for_each_block(N, [&](Block block) {
-    const Tensor logits_NV = saved.d_logits.rows(block.first, block.rows);
-    own_logits(ctx, logits_NV, all_x.get().rows(block.first, block.rows));
-    cross_entropy.loss_and_gradient(ctx,
-                                    loss.rows(block.first, block.rows),
-                                    logits_NV,
-                                    targets.rows(block.first, block.rows),
-                                    d_loss);
+  for_each_block(N, [&](RowRange block) {
+    const Tensor logits_NV = saved.d_logits.rows(block.first, block.count);
+    own_logits(ctx, logits_NV, all_x.get().rows(block.first, block.count));
+    lose_rows(ctx, op, block, logits_NV);
   });
 }
 
 void HeadLoss::backward_kept(Context& ctx, OwnedTensor x, Saved& saved) const {
-  backward_logits(ctx, saved.d_logits, x, saved);
-  release(ctx, std::move(saved.d_logits));
-  release(ctx, std::move(x));
+  if (ctx.deferred == nullptr) {
+    backward_logits(ctx, saved.d_logits, x, saved);
+    saved.d_logits = OwnedTensor();
+    return;
+  }
+  saved.d_x = ctx.activation(x.shape(), DType::kF32);
+  PartialSum d_x(ctx.tensor, saved.d_x);
+  backward_all_input(ctx, saved.d_logits, d_x);
+  ctx.deferred->push({.stream = std::move(x),
+                      .columns = std::move(saved.d_logits),
+                      .make = [this](Context& now, const Factors& factors) {
+                        backward_all_weight(now, factors.columns, factors.rows);
+                      }});
+  d_x.wait();
 }
 
-// In blocks of the same rows as forward(), so that sums are cut alike.
 void HeadLoss::backward_logits(Context& ctx,
                                ConstTensor d_logits,
                                ConstTensor x,
                                Saved& saved) const {
   saved.d_x = ctx.activation(x.shape(), DType::kF32);
   AllRows all_x(ctx.tensor, x);
-  if (ctx.deferred == nullptr) {
-    all_x.start();
-  }
+  all_x.start();
   PartialSum d_x(ctx.tensor, saved.d_x);
-  const std::int64_t N = d_logits.shape()[0];
-  for_each_block(N, [&](Block block) {
-    backward_input(
-        ctx, d_logits.rows(block.first, block.rows), block.first, d_x);
-  });
-  now_or_later(ctx,
-               std::move(all_x),
-               [this, N, d_logits](Context& now, ConstTensor x_NC) {
-                 for_each_block(N, [&](Block block) {
-                   backward_weight(now,
-                                   d_logits.rows(block.first, block.rows),
-                                   x_NC.rows(block.first, block.rows));
-                 });
-               });
+  backward_all_input(ctx, d_logits, d_x);
+  backward_all_weight(ctx, d_logits, all_x.get());
   d_x.wait();
+}
+
+void HeadLoss::backward_all_input(Context& ctx,
+                                  ConstTensor d_logits,
+                                  PartialSum& d_x) const {
+  for_each_block(d_logits.shape()[0], [&](RowRange block) {
+    backward_input(
+        ctx, d_logits.rows(block.first, block.count), block.first, d_x);
+  });
+}
+
+void HeadLoss::backward_all_weight(Context& ctx,
+                                   ConstTensor d_logits,
+                                   ConstTensor x) const {
+  for_each_block(d_logits.shape()[0], [&](RowRange block) {
+    backward_weight(ctx,
+                    d_logits.rows(block.first, block.count),
+                    x.rows(block.first, block.count));
+  });
 }
 
 void HeadLoss::evaluate(Context& ctx,
@@ -164,13 +169,13 @@ void HeadLoss::evaluate(Context& ctx,
   const OwnedTensor memory_NV = ctx.workspace(
       {std::min(N, kMaximumRows), weight_.value.shape()[0]}, DType::kF32);
   const CrossEntropy cross_entropy(vocabulary_, part_);
-  for_each_block(N, [&](Block block) {
-    const Tensor logits_NV = memory_NV.rows(0, block.rows);
-    own_logits(ctx, logits_NV, all_x.get().rows(block.first, block.rows));
+  for_each_block(N, [&](RowRange block) {
+    const Tensor logits_NV = memory_NV.rows(0, block.count);
+    own_logits(ctx, logits_NV, all_x.get().rows(block.first, block.count));
     cross_entropy.loss(ctx,
-                       loss.rows(block.first, block.rows),
+                       loss.rows(block.first, block.count),
                        logits_NV,
-                       targets.rows(block.first, block.rows));
+                       targets.rows(block.first, block.count));
   });
 }
 
@@ -190,17 +195,17 @@ void HeadLoss::logits(Context& ctx, Tensor logits_NV, ConstTensor x) const {
   const std::int64_t V = weight_.value.shape()[0];
   const OwnedTensor memory =
       ctx.workspace({T * std::min(N, kMaximumRows), V}, DType::kF32);
-  for_each_block(N, [&](Block block) {
-    const Tensor gathered = memory.rows(0, T * block.rows);
-    const Tensor own = gathered.rows(part_.index * block.rows, block.rows);
-    own_logits(ctx, own, all_x.get().rows(block.first, block.rows));
+  for_each_block(N, [&](RowRange block) {
+    const Tensor gathered = memory.rows(0, T * block.count);
+    const Tensor own = gathered.rows(part_.index * block.count, block.count);
+    own_logits(ctx, own, all_x.get().rows(block.first, block.count));
     comm::run_traced(ctx.stream,
                      *ctx.tensor.ranks,
                      "all_gather logits",
                      comm::AllGather{.y = gathered, .x = own});
     launch(ctx.stream,
-           kernels::JoinColumns{.y = logits_NV.rows(block.first, block.rows),
-                                .x = gathered.reshaped({T, block.rows, V})});
+           kernels::JoinColumns{.y = logits_NV.rows(block.first, block.count),
+                                .x = gathered.reshaped({T, block.count, V})});
   });
 }
 

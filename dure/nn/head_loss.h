@@ -16,6 +16,7 @@
 // tensor/regions.h). N is all rows; a stream's are those of this rank.
 #pragma once
 
+#include "dure/nn/buffers.h"
 #include "dure/nn/context.h"
 #include "dure/nn/cross_entropy.h"
 #include "dure/nn/parameter.h"
@@ -34,24 +35,19 @@ class HeadLoss {
   // are tokens.
   HeadLoss(Parameter& weight, std::int64_t vocabulary, mesh::Part part);
 
-  // loss (N) overwritten, the same on every rank; x a stream; targets (N) i32.
-  // d_loss is the derivative of what is minimised by each row's loss, such as
-  // 1 / N.
-  void forward(Context& ctx,
-               Tensor loss,
-               ConstTensor x,
-               ConstTensor targets,
-               float d_loss,
-               Saved& saved) const;
+  struct Forward {
+    Tensor loss;          // (N)      overwritten, the same on every rank
+    ConstTensor x;        // (n, C), a stream
+    ConstTensor targets;  // (N) i32
+    ConstTensor d_loss;   // (1)      the derivative of what is minimised by
+                          //          each row's loss, such as 1 / N
+  };
+  void forward(Context& ctx, const Forward& op, Saved& saved) const;
 
   // The same, but for the gradients of x and of the weight: those are
   // backward_kept()'s, of which the weight's can be put off (weight_queue.h).
-  void forward_keeping(Context& ctx,
-                       Tensor loss,
-                       ConstTensor x,
-                       ConstTensor targets,
-                       float d_loss,
-                       Saved& saved) const;
+  void forward_keeping(Context& ctx, const Forward& op, Saved& saved) const;
+  // Takes x, and d_logits of `saved`.
   void backward_kept(Context& ctx, OwnedTensor x, Saved& saved) const;
 
   // For whoever takes the loss elsewhere: given the gradient of this rank's
@@ -74,6 +70,12 @@ class HeadLoss {
   std::int64_t vocabulary() const { return vocabulary_; }
 
  private:
+  // The loss of a block of rows, whose logits become their own gradient.
+  void lose_rows(Context& ctx,
+                 const Forward& op,
+                 parallel::RowRange rows,
+                 Tensor logits) const;
+
   // This rank's columns of the logits.
   void own_logits(Context& ctx, Tensor logits, ConstTensor x) const;
 
@@ -86,9 +88,23 @@ class HeadLoss {
                       parallel::PartialSum& d_x) const;
   void backward_weight(Context& ctx, ConstTensor d_logits, ConstTensor x) const;
 
+  // The same of all rows, in blocks of the same rows as forward(), so that sums
+  // are cut alike.
+  void backward_all_input(Context& ctx,
+                          ConstTensor d_logits,
+                          parallel::PartialSum& d_x) const;
+  void backward_all_weight(Context& ctx,
+                           ConstTensor d_logits,
+                           ConstTensor x) const;
+
   Parameter& weight_;
   std::int64_t vocabulary_;
   mesh::Part part_;
 };
+
+inline void for_each_buffer(HeadLoss::Saved& saved,
+                            const BufferVisitor& visit) {
+  visit_buffers({&saved.d_x, &saved.d_logits}, visit);
+}
 
 }  // namespace dure::nn

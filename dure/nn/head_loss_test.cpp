@@ -23,7 +23,7 @@ constexpr std::int64_t kN = 520;
 constexpr std::int64_t kC = 12;
 constexpr std::int64_t kV = 45;
 constexpr std::int64_t kVp = 64;
-constexpr float kDLoss = 0.25F;
+const float kDLoss = 0.25F;
 
 std::size_t at(std::int64_t row, std::int64_t columns, std::int64_t column) {
   return static_cast<std::size_t>(row * columns + column);
@@ -135,9 +135,12 @@ struct Pass {
 
   ConstTensor x_NC() const { return tensor(x, {own.count, kC}); }
 
-  void forward(Context& ctx) {
-    layer.forward(
-        ctx, tensor(loss, {kN}), x_NC(), problem().targets_N(), kDLoss, saved);
+  void forward(Context& ctx) { layer.forward(ctx, forward_op(), saved); }
+  HeadLoss::Forward forward_op() {
+    return {.loss = tensor(loss, {kN}),
+            .x = x_NC(),
+            .targets = problem().targets_N(),
+            .d_loss = {&kDLoss, {1}}};
   }
   Values d_x() const {
     const float* const d = saved.d_x.data<float>();
@@ -212,10 +215,10 @@ TEST_P(HeadLosses, GoOnFromTheLogitsGradientToTheBit) {
     const Tensor own_NV = tensor(own, {kN, columns.count});
     CrossEntropy(kV, outside.part)
         .loss_and_gradient(ctx,
-                           tensor(outside.loss, {kN}),
-                           own_NV,
-                           problem().targets_N(),
-                           kDLoss);
+                           {.loss = tensor(outside.loss, {kN}),
+                            .logits = own_NV,
+                            .targets = problem().targets_N(),
+                            .d_loss = {&kDLoss, {1}}});
     outside.layer.backward_logits(ctx, own_NV, outside.x_NC(), outside.saved);
     EXPECT_EQ(outside.loss, inside.loss);
     EXPECT_EQ(outside.d_x(), inside.d_x());
@@ -230,12 +233,7 @@ TEST_P(HeadLosses, MakeTheSameBitsInTheirBackward) {
     at_once.forward(ctx);
     for (const bool defers : {false, true}) {
       Pass kept(ctx);
-      kept.layer.forward_keeping(ctx,
-                                 tensor(kept.loss, {kN}),
-                                 kept.x_NC(),
-                                 problem().targets_N(),
-                                 kDLoss,
-                                 kept.saved);
+      kept.layer.forward_keeping(ctx, kept.forward_op(), kept.saved);
       EXPECT_EQ(kept.loss, at_once.loss);
       EXPECT_EQ(kept.saved.d_x.elements(), 0);
       const Values untouched = kept.weight.gradient;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dure/nn/all_to_sharded.h"
+#include "dure/nn/buffers.h"
 #include "dure/nn/sharded_to_all.h"
 
 namespace dure::nn {
@@ -17,47 +18,50 @@ enum class MlpKind : std::uint8_t { kGelu, kSwiglu };
 class Mlp {
  public:
   struct Saved {
-    AllToSharded::Saved up;
-    ShardedToAll::Saved down;
     OwnedTensor up_NU;      // (N, F), or (N, 2F) for SwiGLU: before it acts
     OwnedTensor active_NF;  // (N, F)
+  };
+
+  struct Forward {
+    Tensor y;              // (n, C), a stream   overwritten; may be residual
+    ConstTensor x;         // (n, C), a stream
+    ConstTensor residual;  // (n, C), a stream
+    const Sequences& sequences;
+  };
+
+  struct Backward {
+    Tensor d_x;       // (n, C)   overwritten
+    ConstTensor d_y;  // (n, C)
+    OwnedTensor& x;   // (n, C)   the forward's; as AllToSharded's
+    const Sequences& sequences;
   };
 
   // `up` is (F, C), or (2F, C) for SwiGLU, gate first.
   Mlp(AllToSharded up, ShardedToAll down, MlpKind kind, std::int64_t ffn_hidden)
       : up_(up), down_(down), kind_(kind), ffn_hidden_(ffn_hidden) {}
 
-  // x, residual, y (n, C), streams; y may be residual.
-  void forward(Context& ctx,
-               Tensor y,
-               ConstTensor x,
-               ConstTensor residual,
-               std::int64_t samples,
-               Saved& saved) const;
+  void forward(Context& ctx, const Forward& op, Saved& saved) const;
 
   // What forward() leaves in `saved`; y is not made.
-  void save(Context& ctx,
-            ConstTensor x,
-            std::int64_t samples,
-            Saved& saved) const;
+  void save(Context& ctx, ConstTensor x, Saved& saved) const;
 
-  // Frees what remake_cheap() makes again, given the x of the forward.
+  // Frees what remake_cheap() makes again.
   static void drop_cheap(Saved& saved) { saved.active_NF = OwnedTensor(); }
-  void remake_cheap(Context& ctx, ConstTensor x, Saved& saved) const;
+  void remake_cheap(Context& ctx, Saved& saved) const;
 
-  // Frees what it no longer needs of `saved` on the way, or gives it to the
-  // queue; saved.up.x is the caller's to release (weight_queue.h).
-  void backward(Context& ctx, Tensor d_x, ConstTensor d_y, Saved& saved) const;
+  // Frees what it no longer needs of `saved` on the way; the queue takes all of
+  // it (weight_queue.h).
+  void backward(Context& ctx, const Backward& op, Saved& saved) const;
 
  private:
-  // up_NU and active_NF of `saved`.
-  void expand(Context& ctx, ConstTensor x, Saved& saved) const;
-  void activate(Context& ctx, Saved& saved) const;
-
   AllToSharded up_;
   ShardedToAll down_;
   MlpKind kind_;
   std::int64_t ffn_hidden_;
 };
+
+inline void for_each_buffer(Mlp::Saved& saved, const BufferVisitor& visit) {
+  visit_buffers({&saved.up_NU, &saved.active_NF}, visit);
+}
 
 }  // namespace dure::nn

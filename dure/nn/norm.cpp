@@ -7,7 +7,6 @@ namespace dure::nn {
 
 void Norm::forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const {
   const std::int64_t N = x.shape()[0];
-  saved.x = x;
   saved.rstd = ctx.activation({N}, DType::kF32);
   if (bias_ == nullptr) {
     launch(ctx.stream,
@@ -30,34 +29,32 @@ void Norm::forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const {
 }
 
 void Norm::backward(Context& ctx,
-                    Tensor d_x,
-                    ConstTensor d_y,
-                    const Saved& saved,
-                    ConstTensor residual) const {
+                    const Backward& op,
+                    const Saved& saved) const {
   const kernels::Write write = gain_.take_write();
   if (bias_ == nullptr) {
     launch(ctx.stream,
-           kernels::RmsNormBackward{.d_x = d_x,
+           kernels::RmsNormBackward{.d_x = op.d_x,
                                     .d_gain = gain_.gradient,
-                                    .d_y = d_y,
-                                    .x = saved.x,
+                                    .d_y = op.d_y,
+                                    .x = op.x,
                                     .gain = gain_.value,
                                     .rstd = saved.rstd,
-                                    .residual = residual,
+                                    .residual = op.residual,
                                     .write = write});
     return;
   }
   bias_->take_write();  // always written together with the gain
   launch(ctx.stream,
-         kernels::LayerNormBackward{.d_x = d_x,
+         kernels::LayerNormBackward{.d_x = op.d_x,
                                     .d_gain = gain_.gradient,
                                     .d_bias = bias_->gradient,
-                                    .d_y = d_y,
-                                    .x = saved.x,
+                                    .d_y = op.d_y,
+                                    .x = op.x,
                                     .gain = gain_.value,
                                     .mean = saved.mean,
                                     .rstd = saved.rstd,
-                                    .residual = residual,
+                                    .residual = op.residual,
                                     .write = write});
 }
 

@@ -5,6 +5,7 @@
 // cut, the parameters' gradients are parts of a sum over tensor ranks.
 #pragma once
 
+#include "dure/nn/buffers.h"
 #include "dure/nn/context.h"
 #include "dure/nn/parameter.h"
 
@@ -13,9 +14,16 @@ namespace dure::nn {
 class Norm {
  public:
   struct Saved {
-    ConstTensor x;     // (N, C)   the caller's, until the backward
-    OwnedTensor mean;  // (N)      of LayerNorm
+    OwnedTensor mean;  // (N)   of LayerNorm
     OwnedTensor rstd;  // (N)
+  };
+
+  // d_x = the gradient through the norm + residual, the gradient around it.
+  struct Backward {
+    Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
+    ConstTensor d_y;            // (N, C)
+    ConstTensor x;              // (N, C)   the forward's
+    ConstTensor residual = {};  // (N, C), optional
   };
 
   // gain (C); bias (C) or null.
@@ -24,18 +32,16 @@ class Norm {
 
   void forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const;
 
-  // d_x = the gradient through the norm + residual, the gradient around it;
-  // d_x may be d_y or residual.
-  void backward(Context& ctx,
-                Tensor d_x,
-                ConstTensor d_y,
-                const Saved& saved,
-                ConstTensor residual = {}) const;
+  void backward(Context& ctx, const Backward& op, const Saved& saved) const;
 
  private:
   Parameter& gain_;
   Parameter* bias_;
   float epsilon_;
 };
+
+inline void for_each_buffer(Norm::Saved& saved, const BufferVisitor& visit) {
+  visit_buffers({&saved.mean, &saved.rstd}, visit);
+}
 
 }  // namespace dure::nn

@@ -14,31 +14,18 @@ using parallel::AllRows;
 using parallel::PartialSum;
 using parallel::RowRange;
 
-void ShardedToAll::forward(Context& ctx,
-                           Tensor y,
-                           ConstTensor x,
-                           ConstTensor residual,
-                           std::int64_t samples,
-                           Saved& saved) const {
-  save(ctx, y.shape(), x, samples, saved);
-  if (saved.mask.rate == 0) {
-    sum_products(ctx, y, x, residual);
+void ShardedToAll::forward(Context& ctx, const Forward& op) const {
+  const kernels::DropoutMask mask =
+      dropout_.stream_mask(ctx, op.sequences, op.y.shape());
+  if (mask.rate == 0) {
+    sum_products(ctx, op.y, op.x, op.residual);
     return;
   }
-  const OwnedTensor branch = ctx.workspace(y.shape(), DType::kF32);
-  sum_products(ctx, branch, x, {});
+  const OwnedTensor branch = ctx.workspace(op.y.shape(), DType::kF32);
+  sum_products(ctx, branch, op.x, {});
   launch(ctx.stream,
          kernels::Dropout{
-             .y = y, .x = branch, .residual = residual, .mask = saved.mask});
-}
-
-void ShardedToAll::save(Context& ctx,
-                        const Shape& y,
-                        ConstTensor x,
-                        std::int64_t samples,
-                        Saved& saved) const {
-  saved.x = x;
-  saved.mask = dropout_.stream_mask(ctx, y, samples);
+             .y = op.y, .x = branch, .residual = op.residual, .mask = mask});
 }
 
 // y = residual + sum over ranks of x weight^T + bias
@@ -60,37 +47,39 @@ void ShardedToAll::sum_products(Context& ctx,
   sum.run();
 }
 
-void ShardedToAll::backward(Context& ctx,
-                            Tensor d_x,
-                            ConstTensor d_y,
-                            const Saved& saved) const {
-  if (saved.mask.rate == 0 && ctx.deferred == nullptr) {
-    backward_sum(ctx, d_x, d_y, saved);
+void ShardedToAll::backward(Context& ctx, const Backward& op) const {
+  const kernels::DropoutMask mask =
+      dropout_.stream_mask(ctx, op.sequences, op.d_y.shape());
+  if (mask.rate == 0 && ctx.deferred == nullptr) {
+    backward_products(ctx, op, {});
     return;
   }
-  OwnedTensor d_branch = room_for_weights(ctx, d_y.shape());
-  launch(ctx.stream,
-         kernels::Dropout{.y = d_branch, .x = d_y, .mask = saved.mask});
-  backward_sum(ctx, d_x, d_branch, saved);
-  release(ctx, std::move(d_branch));
+  OwnedTensor branch = room_for_weights(ctx, op.d_y.shape(), DType::kF32);
+  launch(ctx.stream, kernels::Dropout{.y = branch, .x = op.d_y, .mask = mask});
+  Backward of_branch = op;
+  of_branch.d_y = branch;
+  backward_products(ctx, of_branch, std::move(branch));
 }
 
-void ShardedToAll::backward_sum(Context& ctx,
-                                Tensor d_x,
-                                ConstTensor d_y,
-                                const Saved& saved) const {
-  AllRows rows(ctx.tensor, d_y);
+void ShardedToAll::backward_products(Context& ctx,
+                                     const Backward& op,
+                                     OwnedTensor branch) const {
+  AllRows rows(ctx.tensor, op.d_y);
   rows.start();
-  now_or_later(ctx, [this, d_y](Context& now) { backward_bias(now, d_y); });
-  launch(ctx.stream, MatMul{.y = d_x, .a = rows.get(), .b = weight_.value});
-  if (ctx.deferred != nullptr) {
-    rows.drop();
+  if (ctx.deferred == nullptr) {
+    backward_bias(ctx, op.d_y);
   }
-  now_or_later(ctx,
-               std::move(rows),
-               [this, x = saved.x](Context& now, ConstTensor d_rows) {
-                 backward_weight(now, d_rows, x);
-               });
+  launch(ctx.stream, MatMul{.y = op.d_x, .a = rows.get(), .b = weight_.value});
+  if (ctx.deferred == nullptr) {
+    backward_weight(ctx, rows.get(), op.x);
+    return;
+  }
+  ctx.deferred->push({.stream = std::move(branch),
+                      .columns = std::move(op.x),
+                      .make = [this](Context& now, const Factors& factors) {
+                        backward_bias(now, factors.stream);
+                        backward_weight(now, factors.rows, factors.columns);
+                      }});
 }
 
 void ShardedToAll::backward_bias(Context& ctx, ConstTensor d_y) const {

@@ -19,9 +19,22 @@ namespace dure::nn {
 // N rows on T ranks; a stream has n of them here.
 class ShardedToAll {
  public:
-  struct Saved {
-    ConstTensor x;  // (N, in / T)   the caller's, until the backward
-    kernels::DropoutMask mask;
+  struct Forward {
+    Tensor y;              // (n, out), a stream   overwritten; may be residual
+    ConstTensor x;         // (N, in / T)
+    ConstTensor residual;  // (n, out), a stream
+    const Sequences& sequences;
+  };
+
+  // The residual's gradient is d_y itself. Where the parameters' gradients are
+  // put off, the queue takes x (weight_queue.h), but not d_y: that is the
+  // stream's, which other layers add to in place. What is put off owns the
+  // branch's gradient, which dropout makes, or, without dropout, a copy of d_y.
+  struct Backward {
+    Tensor d_x;       // (N, in / T)   overwritten
+    ConstTensor d_y;  // (n, out), a stream
+    OwnedTensor& x;   // (N, in / T)   the forward's
+    const Sequences& sequences;
   };
 
   // weight (out, in / T); bias (out), or null, which every rank holds. Where
@@ -29,42 +42,20 @@ class ShardedToAll {
   ShardedToAll(Parameter& weight, Parameter* bias, Dropout dropout)
       : weight_(weight), bias_(bias), dropout_(dropout) {}
 
-  // y, residual (n, out), streams; y may be residual. x (N, in / T). `samples`
-  // is B: the N rows are B sequences.
-  void forward(Context& ctx,
-               Tensor y,
-               ConstTensor x,
-               ConstTensor residual,
-               std::int64_t samples,
-               Saved& saved) const;
+  void forward(Context& ctx, const Forward& op) const;
 
-  // What forward() leaves in `saved`; y, of this shape, is not made.
-  void save(Context& ctx,
-            const Shape& y,
-            ConstTensor x,
-            std::int64_t samples,
-            Saved& saved) const;
-
-  // d_x (N, in / T) overwritten; d_y (n, out), a stream. The residual's
-  // gradient is d_y itself. The parameters' gradients by Parameter::take_write,
-  // now or later (weight_queue.h): until then saved.x must live. d_y need not,
-  // being the stream's, which other layers add to in place: what is put off
-  // reads the branch's gradient, which dropout makes, or, without dropout, a
-  // copy of d_y.
-  void backward(Context& ctx,
-                Tensor d_x,
-                ConstTensor d_y,
-                const Saved& saved) const;
+  // The parameters' gradients by Parameter::take_write, now or later.
+  void backward(Context& ctx, const Backward& op) const;
 
  private:
   void sum_products(Context& ctx,
                     Tensor y,
                     ConstTensor x,
                     ConstTensor residual) const;
-  void backward_sum(Context& ctx,
-                    Tensor d_x,
-                    ConstTensor d_y,
-                    const Saved& saved) const;
+  // All but dropout; `branch` is d_y where the queue is to take it.
+  void backward_products(Context& ctx,
+                         const Backward& op,
+                         OwnedTensor branch) const;
   void backward_bias(Context& ctx, ConstTensor d_y) const;
   void backward_weight(Context& ctx, ConstTensor d_rows, ConstTensor x) const;
 

@@ -1,36 +1,51 @@
 #include "dure/nn/weight_queue.h"
 
+#include <optional>
+
+#include "dure/parallel/tensor/regions.h"
+
 namespace dure::nn {
+namespace {
+
+using parallel::AllRows;
+
+// The rows of the first half are on their way.
+std::optional<AllRows> start_rows(const Context& ctx,
+                                  const std::deque<WeightHalf>& halves) {
+  if (halves.empty()) {
+    return std::nullopt;
+  }
+  std::optional<AllRows> rows(std::in_place, ctx.tensor, halves[0].stream);
+  rows->start();
+  return rows;
+}
+
+}  // namespace
 
 void WeightQueue::run(Context& ctx) {
-  start_next_rows();
-  while (!tasks_.empty()) {
-    Entry entry = std::move(tasks_.front());
-    tasks_.pop_front();
-    const ConstTensor rows = entry.rows ? entry.rows->get() : ConstTensor();
-    start_next_rows();
-    entry.task->run(ctx, rows);
+  std::optional<AllRows> rows = start_rows(ctx, halves_);
+  while (!halves_.empty()) {
+    const WeightHalf half = std::move(halves_.front());
+    halves_.pop_front();
+    std::optional<AllRows> now = std::move(rows);
+    const ConstTensor all = now->get();
+    rows = start_rows(ctx, halves_);
+    half.make(ctx,
+              {.stream = half.stream, .rows = all, .columns = half.columns});
   }
 }
 
-void WeightQueue::start_next_rows() {
-  for (Entry& entry : tasks_) {
-    if (entry.rows) {
-      entry.rows->start();
-      return;
-    }
+void WeightQueue::for_each_buffer(const BufferVisitor& visit) {
+  for (WeightHalf& half : halves_) {
+    visit_buffers({&half.stream, &half.columns}, visit);
   }
 }
 
-OwnedTensor room_for_weights(const Context& ctx, const Shape& shape) {
-  return ctx.deferred != nullptr ? ctx.activation(shape, DType::kF32)
-                                 : ctx.workspace(shape, DType::kF32);
-}
-
-void release(Context& ctx, OwnedTensor tensor) {
-  if (ctx.deferred != nullptr) {
-    ctx.deferred->keep(std::move(tensor));
-  }
+OwnedTensor room_for_weights(const Context& ctx,
+                             const Shape& shape,
+                             DType dtype) {
+  return ctx.deferred != nullptr ? ctx.activation(shape, dtype)
+                                 : ctx.workspace(shape, dtype);
 }
 
 }  // namespace dure::nn

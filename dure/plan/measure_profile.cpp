@@ -33,7 +33,8 @@ class Layer {
         config_(config),
         units_(units_of_layers(config.model, layer, layer + 1)),
         saved_(train::keeping(config)),
-        batch_(rank, config.train.micro_batch, config.data.sequence) {
+        batch_(rank, config.train.micro_batch, config.data.sequence),
+        d_loss_(train::scalar(rank, 1.0F / kLossScale)) {
     const std::vector<model::UnitRange> stretches{units_};
     model::add_weights(config.model, parameters_, 1, stretches);
     parameters_.set_home(home_);
@@ -60,17 +61,13 @@ class Layer {
 
   // Seconds of a forward, and of its backward.
   std::pair<double, double> run() {
-    nn::Context ctx = rank_.context(0);
+    nn::Context ctx = rank_.context();
     const bool first = units_.has(model::kEmbeddingUnit);
     OwnedTensor x_nC = first ? OwnedTensor() : stream();
     OwnedTensor d_nC = output_bytes() > 0 ? stream() : OwnedTensor();
     const double start = now();
-    const OwnedTensor y_nC = decoder_->forward(ctx,
-                                               std::move(x_nC),
-                                               batch_.loss(),
-                                               batch_.batch(),
-                                               1.0F / kLossScale,
-                                               saved_);
+    const OwnedTensor y_nC =
+        decoder_->forward(ctx, std::move(x_nC), batch_.batch(d_loss_), saved_);
     const double middle = now();
     decoder_->backward(ctx, std::move(d_nC), batch_.batch(), saved_);
     return {middle - start, now() - middle};
@@ -128,6 +125,7 @@ class Layer {
   std::optional<model::Decoder> decoder_;
   model::Decoder::Saved saved_;
   train::MicroBatch batch_;
+  OwnedTensor d_loss_;
 };
 
 std::int64_t threads_of(const train::Config& config) {

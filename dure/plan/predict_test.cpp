@@ -39,15 +39,17 @@ TEST(Predict, GivesSixteenBytesAParameter) {
 // the feed-forward's before and after (8 h), and the norms' mean and deviation
 // (4). Around the blocks: the last output, the final norm's output and its mean
 // and deviation (2 h + 2), the head's gradient (h), and four numbers of the
-// batch (ids, targets, positions, losses).
+// batch (ids, targets, positions, losses). The micro-batch's first sample and
+// the loss's weight are a number each, in a block of the arena of their own.
 TEST(Predict, CountsTheActivationsOfATrainingStep) {
   constexpr double kRows = 4 * 256;
   constexpr double kHidden = 768;
   constexpr double kBlock = 16 * kHidden + 12 + 4;
   constexpr double kAround = 3 * kHidden + 2 + 4;
+  constexpr double kNumbers = 2 * 64;
   const MemoryPrediction prediction = predict_memory(gpt2(4, 256));
   EXPECT_EQ(of(prediction, Category::kActivations),
-            4 * kRows * (12 * kBlock + kAround));
+            4 * kRows * (12 * kBlock + kAround) + kNumbers);
 }
 
 // 36 blocks of 4096: 7,499,767,808 elements, none of them padding.

@@ -89,7 +89,7 @@ void for_each_in_units(Rank& rank,
                        const Replica& replica,
                        const std::vector<Held>& held,
                        Function&& function) {
-  nn::Context ctx = rank.context(0);
+  nn::Context ctx = rank.context();
   ctx.phase = nn::Phase::kEvaluate;
   const auto first_unit = [&](const Held& one) {
     const auto weight = static_cast<std::size_t>(one.slice.weight);

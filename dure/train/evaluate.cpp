@@ -6,6 +6,7 @@
 
 #include "dure/parallel/pipeline/executor.h"
 #include "dure/train/combine.h"
+#include "dure/train/loss_sum.h"
 #include "dure/train/micro_batch.h"
 
 namespace dure::train {
@@ -54,15 +55,14 @@ class EvaluationStages final : public parallel::StageWork {
     if (decoder.has_embedding() || decoder.has_head()) {
       batch_->load(dataset_, stretch.count > 0 ? stretch.first : 0);
     }
-    OwnedTensor y =
-        decoder.evaluate(ctx_, std::move(x), batch_->loss(), batch_->batch());
+    OwnedTensor y = decoder.evaluate(ctx_, std::move(x), batch_->batch());
     if (decoder.has_head() && stretch.count > 0) {
-      sum_.add(batch_->loss_sum());
+      losses_.add(batch_->loss());
     }
     return y;
   }
 
-  const ExactSum& sum() const { return sum_; }
+  ExactSum sum() const { return losses_.download(); }
 
  private:
   Stretch stretch_of(int micro_batch) const {
@@ -79,9 +79,9 @@ class EvaluationStages final : public parallel::StageWork {
   const data::Dataset& dataset_;
   const EvaluateOptions& options_;
   std::int64_t first_round_ = 0;
-  nn::Context ctx_ = rank_.context(0);  // nothing is drawn
+  nn::Context ctx_ = rank_.context();
   std::optional<MicroBatch> batch_;
-  ExactSum sum_;
+  LossSum losses_{rank_};
 };
 
 // Rounds that go through the pipeline without a pause: of p ranks, p - 1 in

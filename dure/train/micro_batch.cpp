@@ -5,6 +5,21 @@
 #include "dure/kernels/transfer.h"
 
 namespace dure::train {
+namespace {
+
+template <typename T>
+void upload(Rank& rank, Tensor y, std::span<const T> values) {
+  launch(rank.stream, kernels::Upload{.y = y, .host = std::as_bytes(values)});
+}
+
+}  // namespace
+
+OwnedTensor scalar(Rank& rank, float value) {
+  OwnedTensor tensor =
+      rank.arena.tensor({1}, Category::kActivations, DType::kF32);
+  upload<float>(rank, tensor, {&value, 1});
+  return tensor;
+}
 
 MicroBatch::MicroBatch(Rank& rank, std::int64_t samples, std::int64_t sequence)
     : rank_(rank),
@@ -12,25 +27,28 @@ MicroBatch::MicroBatch(Rank& rank, std::int64_t samples, std::int64_t sequence)
       sequence_(sequence),
       host_tokens_(static_cast<std::size_t>(samples * (sequence + 1))),
       host_ids_(static_cast<std::size_t>(samples * sequence)),
-      host_targets_(host_ids_.size()),
-      host_loss_(host_ids_.size()) {
+      host_targets_(host_ids_.size()) {
   const auto tensor = [&](DType dtype) {
     return rank.arena.tensor({rows()}, Category::kActivations, dtype);
   };
   ids_ = tensor(DType::kI32);
   targets_ = tensor(DType::kI32);
   positions_ = tensor(DType::kI32);
+  first_sample_ = rank.arena.tensor({1}, Category::kActivations, DType::kI64);
   loss_ = tensor(DType::kF32);
   std::vector<std::int32_t> positions(host_ids_.size());
   for (std::size_t i = 0; i < positions.size(); ++i) {
     positions[i] =
         static_cast<std::int32_t>(static_cast<std::int64_t>(i) % sequence);
   }
-  upload(positions_, positions);
+  upload<std::int32_t>(rank, positions_, positions);
+  place(0);
   batch_ = {.ids = ids_,
             .targets = targets_,
-            .positions = positions_,
-            .samples = samples};
+            .sequences = {.samples = samples,
+                          .positions = positions_,
+                          .first_sample = first_sample_},
+            .loss = loss_};
 }
 
 void MicroBatch::load(const data::Dataset& dataset, std::int64_t first) {
@@ -41,6 +59,12 @@ void MicroBatch::load(const data::Dataset& dataset, std::int64_t first) {
                        .subspan(static_cast<std::size_t>(b) * length, length));
   }
   load(host_tokens_);
+  place(first);
+}
+
+void MicroBatch::place(std::int64_t first) {
+  host_first_sample_ = first;
+  upload<std::int64_t>(rank_, first_sample_, {&host_first_sample_, 1});
 }
 
 void MicroBatch::load(std::span<const std::int32_t> tokens) {
@@ -50,24 +74,8 @@ void MicroBatch::load(std::span<const std::int32_t> tokens) {
     std::copy_n(sample.begin(), S, host_ids_.begin() + b * S);
     std::copy_n(sample.begin() + 1, S, host_targets_.begin() + b * S);
   }
-  upload(ids_, host_ids_);
-  upload(targets_, host_targets_);
-}
-
-ExactSum MicroBatch::loss_sum() {
-  launch(
-      rank_.stream,
-      kernels::Download{.host = std::as_writable_bytes(std::span(host_loss_)),
-                        .x = loss_});
-  ExactSum sum;
-  for (const float loss : host_loss_) {
-    sum.add(loss);
-  }
-  return sum;
-}
-
-void MicroBatch::upload(Tensor y, std::span<const std::int32_t> values) {
-  launch(rank_.stream, kernels::Upload{.y = y, .host = std::as_bytes(values)});
+  upload<std::int32_t>(rank_, ids_, host_ids_);
+  upload<std::int32_t>(rank_, targets_, host_targets_);
 }
 
 }  // namespace dure::train

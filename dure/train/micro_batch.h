@@ -5,12 +5,14 @@
 #include <span>
 #include <vector>
 
-#include "dure/base/exact_sum.h"
 #include "dure/data/dataset.h"
 #include "dure/model/decoder.h"
 #include "dure/train/rank.h"
 
 namespace dure::train {
+
+// A tensor (1) of this number, such as model::Batch::d_loss.
+OwnedTensor scalar(Rank& rank, float value);
 
 // B samples of S inputs; a sample's targets are its tokens one place on. The
 // memory is taken once and filled again for every micro-batch.
@@ -21,36 +23,39 @@ class MicroBatch {
   // Samples first .. first + B - 1 of the data set, each S + 1 tokens.
   void load(const data::Dataset& dataset, std::int64_t first);
 
-  // Tokens (B, S + 1), for whoever has them already.
+  // The same samples, for whoever reads no tokens: a stage in the middle.
+  void place(std::int64_t first);
+
+  // Tokens (B, S + 1), for whoever has them already; samples count from 0 on.
   void load(std::span<const std::int32_t> tokens);
 
+  // Its d_loss is for who trains to set.
   const model::Batch& batch() const { return batch_; }
+  model::Batch batch(ConstTensor d_loss) const {
+    model::Batch result = batch_;
+    result.d_loss = d_loss;
+    return result;
+  }
 
-  // One loss a row, for the model to write.
+  // One loss a row, which the model writes.
   Tensor loss() const { return loss_; }
-
-  // The sum of the rows' losses, without rounding: samples may be shared out
-  // over micro-batches and ranks in any way. 0 on kSim, where nothing is
-  // computed.
-  ExactSum loss_sum();
 
   std::int64_t samples() const { return samples_; }
   std::int64_t rows() const { return samples_ * sequence_; }
 
  private:
-  void upload(Tensor y, std::span<const std::int32_t> values);
-
   Rank& rank_;
   std::int64_t samples_;
   std::int64_t sequence_;
   OwnedTensor ids_;
   OwnedTensor targets_;
   OwnedTensor positions_;
+  OwnedTensor first_sample_;
   OwnedTensor loss_;
   std::vector<std::int32_t> host_tokens_;   // (B, S + 1)
   std::vector<std::int32_t> host_ids_;      // (B, S)
   std::vector<std::int32_t> host_targets_;  // (B, S)
-  std::vector<float> host_loss_;            // (B S)
+  std::int64_t host_first_sample_ = 0;
   model::Batch batch_;
 };
 

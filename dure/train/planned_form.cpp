@@ -4,7 +4,6 @@
 
 #include "dure/base/check.h"
 #include "dure/data/batch_position.h"
-#include "dure/kernels/transfer.h"
 #include "dure/model/initialize.h"
 #include "dure/model/weights.h"
 #include "dure/nn/cross_entropy.h"
@@ -39,6 +38,10 @@ model::Decoder whole_model(const Config& config, nn::ParameterSet& parameters) {
   return {config.model, seed_of(config), parameters, {}, all};
 }
 
+float d_loss_of(const FormPlan& plan) {
+  return static_cast<float>(1 / static_cast<double>(plan.sizes.rows));
+}
+
 }  // namespace
 
 FormPlan plan_for(const Config& config,
@@ -65,9 +68,11 @@ PlannedForm::PlannedForm(Rank& rank,
       decoder_(whole_model(config, parameters_)),
       home_(rank.stream, rank.arena, parameters_),
       plan_(plan_for(config, parameters_, form, rank.world().size())),
-      ctx_(rank.context(seed_of(config))),
+      ctx_(rank.context()),
       local_(rank, config.train.micro_batch, config.data.sequence),
-      inputs_(local_.batch()) {
+      d_loss_(scalar(rank, d_loss_of(plan_))),
+      losses_(rank) {
+  inputs_ = local_.batch(d_loss_);
   const auto specs = model::weights(config.model);
   for (std::size_t w = 0; w < specs.size(); ++w) {
     model::initialize(rank.stream,
@@ -123,10 +128,6 @@ void PlannedForm::make_room(const FormStep& step) {
   }
 }
 
-float PlannedForm::d_loss() const {
-  return static_cast<float>(1 / static_cast<double>(plan_.sizes.rows));
-}
-
 Tensor PlannedForm::on_root(const Tensor& whole) const {
   return is_root() ? whole : Tensor();
 }
@@ -140,14 +141,15 @@ std::optional<double> PlannedForm::step(const data::Dataset& dataset) {
                                     .micro_batch = config_.train.micro_batch,
                                     .ranks = plan_.ranks,
                                     .rank = rank_.world().rank()};
-  ctx_.first_sample =
-      static_cast<std::uint64_t>(layout.sample(consumed_, 0, 0));
+  first_sample_ = layout.sample(consumed_, 0, 0);
+  local_.place(first_sample_);
+  losses_.clear();
   home_.begin_step();
   for (const FormStep& step : plan_.steps) {
     execute(step, dataset);
   }
   consumed_ += config_.train.global_batch;
-  return is_root() ? std::optional(loss_sum_.value() /
+  return is_root() ? std::optional(losses_.download().value() /
                                    static_cast<double>(plan_.sizes.rows))
                    : std::nullopt;
 }
@@ -186,7 +188,9 @@ void PlannedForm::communicate(const FormStep& step) {
     case FormAction::kGatherLosses:
       world.run(
           comm::Gather{.y = on_root(losses_N_), .x = local_.loss(), .how = by});
-      add_losses();
+      if (is_root()) {
+        losses_.add(losses_N_);
+      }
       break;
     case FormAction::kReduceGradients:
       world.run(comm::Reduce{
@@ -212,7 +216,7 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
       }
       break;
     case FormAction::kRead:
-      local_.load(dataset, static_cast<std::int64_t>(ctx_.first_sample));
+      local_.load(dataset, first_sample_);
       break;
     case FormAction::kForwardToLogits:
       decoder_.forward_logits(ctx_, own_logits(), inputs_, saved_);
@@ -223,7 +227,7 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
       }
       break;
     case FormAction::kForwardToLoss:
-      decoder_.forward(ctx_, local_.loss(), inputs_, d_loss(), saved_);
+      decoder_.forward(ctx_, inputs_, saved_);
       break;
     case FormAction::kBackwardFromLogits:
       decoder_.backward_logits(ctx_, own_logits(), inputs_, saved_);
@@ -234,7 +238,7 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
     case FormAction::kUpdateOnRoot:
     case FormAction::kUpdate:
       if (update_) {
-        update_->run(loss_sum_);
+        update_->run(losses_.digits());
       }
       break;
     default:
@@ -245,23 +249,12 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
 // The logits become their own gradient.
 void PlannedForm::loss_on_root() {
   const nn::CrossEntropy cross_entropy(config_.model.vocabulary, mesh::Part{});
-  cross_entropy.loss_and_gradient(
-      ctx_, batch_->loss(), logits_NV_, batch_->batch().targets, d_loss());
-  loss_sum_ = batch_->loss_sum();
-}
-
-void PlannedForm::add_losses() {
-  if (!is_root()) {
-    return;
-  }
-  std::vector<float> losses(static_cast<std::size_t>(plan_.sizes.rows));
-  launch(rank_.stream,
-         kernels::Download{.host = std::as_writable_bytes(std::span(losses)),
-                           .x = losses_N_});
-  loss_sum_ = ExactSum();
-  for (const float loss : losses) {
-    loss_sum_.add(loss);
-  }
+  cross_entropy.loss_and_gradient(ctx_,
+                                  {.loss = batch_->loss(),
+                                   .logits = logits_NV_,
+                                   .targets = batch_->batch().targets,
+                                   .d_loss = d_loss_});
+  losses_.add(batch_->loss());
 }
 
 }  // namespace dure::train

@@ -4,10 +4,10 @@
 #include <memory>
 #include <optional>
 
-#include "dure/base/exact_sum.h"
 #include "dure/model/decoder.h"
 #include "dure/parallel/forms/flat_home.h"
 #include "dure/train/form_trainer.h"
+#include "dure/train/loss_sum.h"
 #include "dure/train/micro_batch.h"
 #include "dure/train/whole_update.h"
 
@@ -39,10 +39,8 @@ class PlannedForm final : public FormTrainer {
   void communicate(const FormStep& step);
   void compute(const FormStep& step, const data::Dataset& dataset);
   void loss_on_root();
-  void add_losses();
 
   bool is_root() const { return rank_.is_first(); }
-  float d_loss() const;
   Tensor on_root(const Tensor& whole) const;
   // Of what lies whole on rank 0, its own part; elsewhere everything.
   Tensor own_logits() const;
@@ -58,8 +56,10 @@ class PlannedForm final : public FormTrainer {
   MicroBatch local_;
   model::Batch inputs_;  // what this rank goes through
   model::Decoder::Saved saved_;
-  ExactSum loss_sum_;  // of the step, on rank 0
+  OwnedTensor d_loss_;  // (1)
+  LossSum losses_;      // of the step, on rank 0
   std::int64_t consumed_ = 0;
+  std::int64_t first_sample_ = 0;  // of the step's, on this rank
 
   // What a plan may ask for.
   std::optional<MicroBatch> batch_;  // the whole, on rank 0

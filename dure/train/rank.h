@@ -37,8 +37,8 @@ class Rank {
   Rank& operator=(const Rank&) = delete;
   ~Rank();
 
-  nn::Context context(std::uint64_t seed) {
-    return {.stream = stream, .arena = arena, .tensor = tensor(), .seed = seed};
+  nn::Context context() {
+    return {.stream = stream, .arena = arena, .tensor = tensor()};
   }
 
   comm::Communicator& world() const { return *world_; }

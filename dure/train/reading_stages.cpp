@@ -23,7 +23,7 @@ Tokens positions_of(const Reading& reading) {
 }
 
 nn::Context context_of(Rank& rank) {
-  nn::Context ctx = rank.context(0);  // nothing is drawn
+  nn::Context ctx = rank.context();
   ctx.phase = nn::Phase::kEvaluate;
   ctx.tensor.rows = parallel::Rows::kWhole;  // T tokens need not divide
   return ctx;
@@ -79,7 +79,9 @@ OwnedTensor ReadingStages::read(const Reading& reading, OwnedTensor x) {
       ctx_,
       std::move(x),
       logits_.rows(reading.first, reading.count()),
-      {.ids = ids, .positions = positions, .lengths = lengths},
+      {.ids = ids,
+       .sequences = {.samples = reading.count(), .positions = positions},
+       .lengths = lengths},
       kept_.of_samples(reading.first, reading.count()));
 }
 
@@ -90,11 +92,12 @@ OwnedTensor ReadingStages::read_everything(const Reading& reading,
   const std::int64_t N = ids.elements();
   const OwnedTensor logits =
       ctx_.workspace({N, logits_.shape()[1]}, DType::kF32);
-  x = decoder().logits(
-      ctx_,
-      std::move(x),
-      logits,
-      {.ids = ids, .targets = {}, .positions = positions, .samples = 1});
+  x = decoder().logits(ctx_,
+                       std::move(x),
+                       logits,
+                       {.ids = ids,
+                        .targets = {},
+                        .sequences = {.samples = 1, .positions = positions}});
   if (decoder().has_head()) {
     launch(ctx_.stream,
            kernels::EveryNthRow{

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "dure/base/check.h"
-#include "dure/kernels/transfer.h"
 #include "dure/model/weights.h"
 #include "dure/optim/schedule.h"
 #include "dure/train/combine.h"
@@ -125,7 +124,6 @@ void Trainer::launch(Begun& begun,
   parallel::ParameterStore& store = replica_.store();
   std::int64_t updated = 0;
   const auto update = [&](int last_micro_batch) {
-    load_loss(begun.record, updated);
     updater_.update(begun.record, updated, last_micro_batch);
     if (++updated < steps) {
       store.begin_step(segment.visits[static_cast<std::size_t>(updated)]);
@@ -138,19 +136,13 @@ void Trainer::launch(Begun& begun,
        .layout = layout,
        .consumed = consumed,
        .d_loss = static_cast<float>(1 / static_cast<double>(tokens_of(begun))),
+       .losses = begun.record.losses(),
        .update = [&update](int micro_batch) { update(micro_batch); }});
   executor_.run(segment.program, stages_);
   if (updated < steps) {
     update(static_cast<int>(layout.micro_steps()) - 1);
   }
   updater_.read(begun.record);
-}
-
-void Trainer::load_loss(UpdateRecord& record, std::int64_t step) {
-  ExactSum sum = stages_.loss_sum();
-  kernels::launch(rank_.stream,
-                  kernels::Upload{.y = record.loss(step),
-                                  .host = std::as_bytes(sum.digits())});
 }
 
 std::span<const StepResult> Trainer::end() {

@@ -103,7 +103,6 @@ class Trainer {
   void launch(Begun& begun,
               const data::Dataset& dataset,
               std::int64_t consumed);
-  void load_loss(UpdateRecord& record, std::int64_t step);
   StepResult result_of(const Begun& begun, std::int64_t step) const;
   void leave_out(const Begun& begun, std::int64_t step, StepResult& result);
   [[noreturn]] void lose(const Begun& begun,

@@ -1,29 +1,40 @@
 #include "dure/train/training_stages.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/kernels/exact_sum.h"
+#include "dure/kernels/transfer.h"
 
 namespace dure::train {
 
 TrainingStages::TrainingStages(Rank& rank,
                                Replica& replica,
                                const Config& config)
-    : rank_(rank), replica_(replica), config_(config) {
+    : rank_(rank),
+      replica_(replica),
+      config_(config),
+      d_loss_(scalar(rank, batch_.d_loss)) {
   // The first one's inputs, so that a step of one flight takes no memory anew.
   landed_.push_back(std::make_unique<Flight>(rank, config));
 }
 
 void TrainingStages::begin(Batch batch) {
+  const bool changes = batch.d_loss != batch_.d_loss;
   batch_ = std::move(batch);
-  loss_sum_ = {};
+  if (changes) {
+    launch(
+        rank_.stream,
+        kernels::Upload{.y = d_loss_,
+                        .host = std::as_bytes(std::span(&batch_.d_loss, 1))});
+  }
+  updates_ = 0;
 }
 
 nn::Context TrainingStages::context(int micro_batch) {
-  nn::Context ctx =
-      rank_.context(static_cast<std::uint64_t>(config_.train.seed));
-  ctx.first_sample = static_cast<std::uint64_t>(first_sample(micro_batch));
+  nn::Context ctx = rank_.context();
   ctx.micro_batch = micro_batch;
   return ctx;
 }
@@ -69,16 +80,19 @@ OwnedTensor TrainingStages::forward(int chunk, int micro_batch, OwnedTensor x) {
   const model::Decoder& here = decoder(chunk);
   if (here.has_embedding() || here.has_head()) {
     flight.inputs.load(*batch_.dataset, first_sample(micro_batch));
+  } else {
+    flight.inputs.place(first_sample(micro_batch));
   }
   nn::Context ctx = context(micro_batch);
-  OwnedTensor y = here.forward(ctx,
-                               std::move(x),
-                               flight.inputs.loss(),
-                               flight.inputs.batch(),
-                               batch_.d_loss,
-                               flight.saved);
+  OwnedTensor y = here.forward(
+      ctx, std::move(x), flight.inputs.batch(d_loss_), flight.saved);
   if (here.has_head()) {
-    loss_sum_.add(flight.inputs.loss_sum());
+    launch(
+        rank_.stream,
+        kernels::AddToExactSum{
+            .sum =
+                batch_.losses.rows(updates_, 1).reshaped({kernels::kSumDigits}),
+            .x = flight.inputs.loss()});
   }
   return y;
 }
@@ -111,7 +125,7 @@ void TrainingStages::backward_weights(int chunk, int micro_batch) {
 
 void TrainingStages::update(int micro_batch) {
   batch_.update(micro_batch);
-  loss_sum_ = {};
+  ++updates_;
 }
 
 }  // namespace dure::train

@@ -6,7 +6,6 @@
 #include <memory>
 #include <vector>
 
-#include "dure/base/exact_sum.h"
 #include "dure/data/batch_position.h"
 #include "dure/data/dataset.h"
 #include "dure/parallel/pipeline/stage_work.h"
@@ -29,14 +28,13 @@ class TrainingStages final : public parallel::StageWork {
     data::BatchLayout layout;
     std::int64_t consumed = 0;
     float d_loss = 0;
+    // (steps, kSumDigits) i64: gets the sum of the losses that this rank's head
+    // sees up to each update, added to what is there.
+    Tensor losses;
     // What updates the weights, where the program does.
     std::function<void(int micro_batch)> update = {};
   };
   void begin(Batch batch);
-
-  // Of the tokens that this rank's head has seen since begin(), or the last
-  // update.
-  const ExactSum& loss_sum() const { return loss_sum_; }
 
   std::int64_t rows(int micro_batch) const override;
   OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) override;
@@ -78,7 +76,8 @@ class TrainingStages final : public parallel::StageWork {
   Replica& replica_;
   Config config_;
   Batch batch_;
-  ExactSum loss_sum_;
+  OwnedTensor d_loss_;        // (1), batch_.d_loss
+  std::int64_t updates_ = 0;  // of the program so far
   std::vector<Flying> flying_;
   std::vector<std::unique_ptr<Flight>> landed_;  // to be used again
 };

@@ -73,11 +73,12 @@ ExactSum sum_in(const std::vector<std::int64_t>& digits, std::int64_t row) {
 
 }  // namespace
 
+Tensor UpdateRecord::losses() const {
+  return sums.rows(kLosses, 1).reshaped({steps(), kSumDigits});
+}
+
 Tensor UpdateRecord::loss(std::int64_t step) const {
-  return sums.rows(kLosses, 1)
-      .reshaped({steps(), kSumDigits})
-      .rows(step, 1)
-      .reshaped({kSumDigits});
+  return losses().rows(step, 1).reshaped({kSumDigits});
 }
 
 Tensor UpdateRecord::squares(std::int64_t step) const {

@@ -35,6 +35,7 @@ struct UpdateRecord {
   std::int64_t host_first_update = 0;
 
   std::int64_t steps() const { return outcomes.shape()[0]; }
+  Tensor losses() const;                    // (steps, kSumDigits)
   Tensor loss(std::int64_t step) const;     // (kSumDigits)
   Tensor squares(std::int64_t step) const;  // (kSumDigits)
 

@@ -42,7 +42,7 @@ WholeUpdate::WholeUpdate(Rank& rank,
   control_ = room({kernels::kDecisions + row.rates}, DType::kF32);
   counters_ = room({2, DecideUpdate::kCounters}, DType::kI64);
   rates_ = room({1, row.rates}, DType::kF32);
-  sums_ = room({2, kSumDigits}, DType::kI64);
+  squares_ = room({kSumDigits}, DType::kI64);
   numbers_ = room({2}, DType::kI64);
   if (row.measure != nullptr) {
     weight_sums_ = room({weights, optim::kWeightSums, kSumDigits}, DType::kI64);
@@ -50,11 +50,7 @@ WholeUpdate::WholeUpdate(Rank& rank,
   upload(rank.stream, counters_, std::vector<std::int64_t>(4));
 }
 
-Tensor WholeUpdate::flat_sum(std::int64_t row) const {
-  return sums_.rows(row, 1).reshaped({kSumDigits});
-}
-
-void WholeUpdate::run(ExactSum loss) {
+void WholeUpdate::run(ConstTensor loss) {
   decide(loss);
   std::vector<float> control(static_cast<std::size_t>(control_.elements()), 1);
   launch(rank_.stream,
@@ -67,7 +63,7 @@ void WholeUpdate::run(ExactSum loss) {
   ++updates_;
 }
 
-void WholeUpdate::decide(ExactSum loss) {
+void WholeUpdate::decide(ConstTensor loss) {
   std::vector<ConstTensor> gradients;
   for (const nn::Parameter& parameter : parameters_.all()) {
     gradients.push_back(parameter.gradient);
@@ -75,11 +71,10 @@ void WholeUpdate::decide(ExactSum loss) {
   const std::int64_t update = updates_ + 1;
   upload(rank_.stream, numbers_, std::vector{update, std::ssize(gradients)});
   upload(rank_.stream,
-         sums_,
-         std::vector<std::int64_t>(static_cast<std::size_t>(2 * kSumDigits)));
-  upload(rank_.stream, flat_sum(0), loss.digits());
+         squares_,
+         std::vector<std::int64_t>(static_cast<std::size_t>(kSumDigits)));
   launch(rank_.stream,
-         kernels::SquaredNorm{.sum = flat_sum(1),
+         kernels::SquaredNorm{.sum = squares_,
                               .first_nonfinite = numbers_.rows(1, 1),
                               .spans = gradients});
   std::vector<float> rates(static_cast<std::size_t>(rates_.elements()));
@@ -90,8 +85,8 @@ void WholeUpdate::decide(ExactSum loss) {
          DecideUpdate{.control = control_,
                       .outcome = flat(counters_.rows(1, 1)),
                       .counters = flat(counters_.rows(0, 1)),
-                      .loss = flat_sum(0),
-                      .squares = flat_sum(1),
+                      .loss = loss,
+                      .squares = squares_,
                       .rates = rates_,
                       .first_update = numbers_.rows(0, 1),
                       .clip = config_.clip_gradient});

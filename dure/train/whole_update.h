@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "dure/base/exact_sum.h"
 #include "dure/kernels/update.h"
 #include "dure/nn/parameter.h"
 #include "dure/optim/config.h"
@@ -20,14 +19,14 @@ class WholeUpdate {
               const nn::ParameterSet& parameters,
               const optim::OptimizerConfig& config);
 
-  // Updates the weights from their gradients, given the sum of the losses.
+  // Updates the weights from their gradients, given the sum of the losses,
+  // (kSumDigits) i64.
   // Throws Error, with nothing changed, where either is not finite.
-  void run(ExactSum loss);
+  void run(ConstTensor loss);
 
  private:
-  void decide(ExactSum loss);
+  void decide(ConstTensor loss);
   void apply();
-  Tensor flat_sum(std::int64_t row) const;
 
   Rank& rank_;
   const nn::ParameterSet& parameters_;
@@ -36,7 +35,7 @@ class WholeUpdate {
   OwnedTensor control_;
   OwnedTensor counters_;     // of kernels::DecideUpdate, and its outcome
   OwnedTensor rates_;        // (1, K)
-  OwnedTensor sums_;         // (2, kSumDigits)         i64: loss, squares
+  OwnedTensor squares_;      // (kSumDigits)   i64
   OwnedTensor numbers_;      // (2)   i64: the first update, the first weight
                              // that is not finite
   OwnedTensor weight_sums_;  // of an optimizer that measures

@@ -26,7 +26,8 @@ inline std::uint64_t dropout_row(const AttentionShape& shape,
   const auto head =
       static_cast<std::uint64_t>(shape.part * shape.heads + task.head);
   const auto sequence = static_cast<std::uint64_t>(shape.sequence);
-  const std::uint64_t b = mask.first_index + static_cast<std::uint64_t>(task.b);
+  const std::uint64_t b =
+      mask.first_index() + static_cast<std::uint64_t>(task.b);
   return ((b * heads + head) * sequence + static_cast<std::uint64_t>(query)) *
          sequence;
 }
@@ -39,7 +40,7 @@ inline void keep_factors(float* factors,
   const Floats d;
   HWY_ALIGN std::uint32_t buffer[words_for(kAttentionBlock + kLanes)];
   const std::uint32_t* const words =
-      draw_words(mask.stream, mask.major, first_index, count, buffer);
+      draw_words(mask.stream, first_index, count, buffer);
   const std::int32_t threshold = keep_threshold(mask.rate);
   const Vector kept_factor = hn::Set(d, 1.0F / (1.0F - mask.rate));
   for (std::int64_t n = 0; n < count; n += kLanes) {

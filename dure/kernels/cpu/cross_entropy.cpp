@@ -113,11 +113,12 @@ void gradient_of_row(const CrossEntropyGradient& op, std::int64_t n) {
   }
   const std::int64_t V = real_columns(op);
   const double sum = op.sums.data<double>()[n];
+  const float d_loss = op.d_loss.data<float>()[0];
   scaled_exponentials(
-      x, V, op.maximum.data<float>()[n], static_cast<float>(op.d_loss / sum));
+      x, V, op.maximum.data<float>()[n], static_cast<float>(d_loss / sum));
   const std::int64_t column = target - op.first_column;
   if (column >= 0 && column < V) {
-    x[column] -= op.d_loss;
+    x[column] -= d_loss;
   }
   std::fill(x + V, x + columns, 0.0F);
 }

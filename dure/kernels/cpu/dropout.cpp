@@ -26,8 +26,7 @@ HWY_INLINE void drop_tile(const Dropout& op,
   const DropoutMask& mask = op.mask;
   const std::uint32_t* const words =
       draw_words(mask.stream,
-                 mask.major,
-                 mask.first_index + static_cast<std::uint64_t>(first),
+                 mask.first_index() + static_cast<std::uint64_t>(first),
                  last - first,
                  buffer);
   const std::int32_t threshold = keep_threshold(mask.rate);

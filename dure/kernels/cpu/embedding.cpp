@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "dure/kernels/cpu/simd_targets.h"
@@ -142,9 +143,13 @@ void check_indices(const char* name,
 
 // In which rows are added: as they come, which is also the order of those with
 // the same index where a sum has to be rounded.
-std::vector<std::int32_t> order_of(const EmbeddingBackward& op) {
-  std::vector<std::int32_t> order(
-      static_cast<std::size_t>(op.indices.elements()));
+struct RowOrder {
+  std::vector<std::int32_t> rows;  // kept between launches
+};
+std::span<const std::int32_t> order_of(Stream& stream,
+                                       const EmbeddingBackward& op) {
+  std::vector<std::int32_t>& order = stream.kept<RowOrder>().rows;
+  order.resize(static_cast<std::size_t>(op.indices.elements()));
   std::iota(order.begin(), order.end(), 0);
   if (is_half(op.d_table.dtype())) {
     const std::int32_t* const index = op.indices.data<std::int32_t>();
@@ -175,7 +180,7 @@ void run(OnCpu, Stream& stream, const Embedding& op) {
 // order.
 void run(OnCpu, Stream& stream, const EmbeddingBackward& op) {
   check_indices("indices", op.indices, op.rows.all);
-  const std::vector<std::int32_t> order = order_of(op);
+  const std::span<const std::int32_t> order = order_of(stream, op);
   parallel_ranges(stream,
                   op.d_y.shape()[1],
                   {.unit = 16, .elements_per_item = op.d_y.shape()[0]},

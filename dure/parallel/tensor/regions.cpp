@@ -15,17 +15,10 @@ constexpr const char* kGatherRows = "all_gather rows";
 }  // namespace
 
 AllRows::AllRows(const TensorAxis& axis, ConstTensor stream)
-    : axis_(axis), stream_(stream), rows_(stream) {
-  drop();
-}
-
-void AllRows::drop() {
-  if (axis_.rows == Rows::kCut) {
-    work_.wait();
-    memory_ = OwnedTensor();
-    state_ = State::kToBring;
-  }
-}
+    : axis_(axis),
+      stream_(stream),
+      rows_(stream),
+      state_(axis.rows == Rows::kCut ? State::kToBring : State::kThere) {}
 
 comm::AllGather AllRows::gathering() {
   memory_ = room(axis_, stream_);

@@ -39,9 +39,6 @@ class AllRows {
 
   ConstTensor get();
 
-  // Gathered rows go; start() or get() brings them again.
-  void drop();
-
  private:
   enum class State : std::uint8_t { kThere, kToBring, kOnTheWay };
 
@@ -52,7 +49,7 @@ class AllRows {
   ConstTensor stream_;
   OwnedTensor memory_;  // cut
   ConstTensor rows_;
-  State state_ = State::kThere;
+  State state_;
   comm::TracedWork work_;
 };
 

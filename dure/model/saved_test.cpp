@@ -1,0 +1,327 @@
+// Whatever is kept between passes owns its memory: all of it is moved, weights
+// and gradients as well, and the backward comes to the same bits.
+#include <cstring>
+#include <deque>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "dure/model/decoder.h"
+#include "dure/nn/rank_testing.h"
+
+namespace dure::model {
+namespace {
+
+using kernels::random_values;
+using kernels::Values;
+using nn::Context;
+using parallel::Rows;
+
+constexpr std::int64_t kSamples = 2;
+constexpr std::int64_t kSequence = 6;
+constexpr std::int64_t kN = kSamples * kSequence;
+constexpr std::int64_t kVocabulary = 61;
+constexpr int kMicroBatches = 2;
+
+ModelConfig gpt_with_dropout() {
+  ModelConfig config = {.layers = 2,
+                        .hidden = 32,
+                        .heads = 4,
+                        .ffn_hidden = 100,
+                        .vocabulary = kVocabulary,
+                        .max_sequence = kSequence};
+  config.dropout = 0.1;
+  return resolve(config);
+}
+ModelConfig llama() {
+  ModelConfig config = gpt_with_dropout();
+  config.dropout = 0;
+  config.norm = Norm::kRmsNorm;
+  config.position = Position::kRope;
+  config.activation = Activation::kSwiglu;
+  config.bias = false;
+  config.kv_heads = 2;
+  config.tie_embeddings = false;
+  return config;
+}
+
+// Moves buffers and fills the places where they stood with NaN. Those stay
+// taken, so that nothing else comes to stand there and makes them good again.
+class Mover {
+ public:
+  explicit Mover(Arena& arena) : arena_(arena) {}
+
+  void move(OwnedTensor& tensor) {
+    OwnedTensor moved =
+        arena_.tensor(tensor.shape(), Category::kActivations, tensor.dtype());
+    std::memcpy(moved.bytes(), tensor.bytes(), tensor.size_bytes());
+    std::memset(tensor.bytes(), 0xFF, tensor.size_bytes());
+    left_.push_back(std::exchange(tensor, std::move(moved)));
+  }
+
+  std::size_t count() const { return left_.size(); }
+
+ private:
+  Arena& arena_;
+  std::deque<OwnedTensor> left_;
+};
+
+// Weights stand where their parameters say.
+class InPlace final : public nn::ParameterHome {
+ public:
+  void begin(int, nn::Uses, const Context&) override {}
+  void end(int, nn::Uses, const Context&) override {}
+};
+
+// A whole model on one tensor rank.
+class Model {
+ public:
+  Model(Context& ctx, const ModelConfig& config) {
+    const mesh::Part part = ctx.tensor.part();
+    const UnitRange all = all_units(config.layers);
+    add_weights(config, parameters_, part.count, {&all, 1});
+    parameters_.set_home(home_);
+    for (const nn::Parameter& parameter : parameters_.all()) {
+      const Shape& shape = parameter.value.shape();
+      values_.push_back(room(ctx, shape));
+      gradients_.push_back(room(ctx, shape));
+      const Values values =
+          random_values(shape.elements(), parameter.name.c_str(), 0.2);
+      std::copy(values.begin(), values.end(), values_.back().data<float>());
+    }
+    attach();
+    decoder_.emplace(config, 1234, parameters_, part, all);
+  }
+
+  const Decoder& decoder() const { return *decoder_; }
+
+  void move(Mover& mover) {
+    for (std::deque<OwnedTensor>* const tensors : {&values_, &gradients_}) {
+      for (OwnedTensor& tensor : *tensors) {
+        mover.move(tensor);
+      }
+    }
+    attach();
+  }
+
+  void add_gradients(std::vector<Values>& to) const {
+    for (const OwnedTensor& gradient : gradients_) {
+      const float* const first = gradient.data<float>();
+      to.emplace_back(first, first + gradient.elements());
+    }
+  }
+
+ private:
+  static OwnedTensor room(Context& ctx, const Shape& shape) {
+    return ctx.arena.tensor(shape, Category::kParameters, DType::kF32);
+  }
+  void attach() {
+    for (std::size_t p = 0; p < values_.size(); ++p) {
+      parameters_.all()[p].value = values_[p];
+      parameters_.all()[p].gradient = gradients_[p];
+    }
+  }
+
+  nn::ParameterSet parameters_;
+  InPlace home_;
+  std::deque<OwnedTensor> values_;
+  std::deque<OwnedTensor> gradients_;
+  std::optional<Decoder> decoder_;
+};
+
+// A micro-batch between its forward and its backward.
+class Flight {
+ public:
+  Flight(const Keeping& keeping, int index)
+      : first_sample_(index * kSamples), losses_(kN), saved_(keeping) {
+    for (std::int64_t n = 0; n < kN; ++n) {
+      const std::int64_t token = n * 7919 + index;
+      ids_.push_back(static_cast<std::int32_t>(token % kVocabulary));
+      targets_.push_back(static_cast<std::int32_t>((token + 5) % kVocabulary));
+      positions_.push_back(static_cast<std::int32_t>(n % kSequence));
+    }
+  }
+
+  void forward(Context& ctx, const Decoder& decoder) {
+    decoder.forward(ctx, batch(), saved_);
+  }
+  void backward(Context& ctx, const Decoder& decoder) {
+    decoder.backward(ctx, batch(), saved_);
+  }
+  void backward_input(Context& ctx, const Decoder& decoder) {
+    decoder.backward_input(ctx, {}, batch(), saved_);
+  }
+  void backward_weights(Context& ctx, const Decoder& decoder) {
+    decoder.backward_weights(ctx, saved_);
+  }
+  void visit(const nn::BufferVisitor& visit) { for_each_buffer(saved_, visit); }
+
+  const Values& losses() const { return losses_; }
+
+ private:
+  static ConstTensor tensor_of(const std::vector<std::int32_t>& values) {
+    return {values.data(), {kN}};
+  }
+  Batch batch() {
+    return {.ids = tensor_of(ids_),
+            .targets = tensor_of(targets_),
+            .sequences = {.samples = kSamples,
+                          .positions = tensor_of(positions_),
+                          .first_sample = {&first_sample_, {1}}},
+            .loss = kernels::tensor(losses_, {kN}),
+            .d_loss = {&kDLoss, {1}}};
+  }
+
+  static constexpr float kDLoss = 1.F / kN;
+  std::int64_t first_sample_;
+  std::vector<std::int32_t> ids_;
+  std::vector<std::int32_t> targets_;
+  std::vector<std::int32_t> positions_;
+  Values losses_;
+  Decoder::Saved saved_;
+};
+
+enum class Backward : std::uint8_t { kWhole, kInHalves };
+enum class Moves : std::uint8_t { kNone, kAll };
+
+// A step of some micro-batches, all of which are in flight at once.
+class Step {
+ public:
+  Step(Context& ctx,
+       const ModelConfig& config,
+       const Keeping& keeping,
+       Moves moves)
+      : ctx_(ctx), model_(ctx, config), mover_(ctx.arena), moves_(moves) {
+    for (int m = 0; m < kMicroBatches; ++m) {
+      flights_.emplace_back(keeping, m);
+    }
+  }
+
+  // The losses, and the gradients of all weights.
+  std::vector<Values> run(Backward backward) {
+    for_each_flight(&Flight::forward);
+    if (backward == Backward::kWhole) {
+      for_each_flight(&Flight::backward);
+    } else {
+      for_each_flight(&Flight::backward_input);
+      for_each_flight(&Flight::backward_weights);
+    }
+    std::vector<Values> result;
+    for (const Flight& flight : flights_) {
+      result.push_back(flight.losses());
+    }
+    model_.add_gradients(result);
+    return result;
+  }
+
+  std::size_t moved() const { return mover_.count(); }
+
+ private:
+  // One after the other. All that is kept is moved after each, or counted.
+  void for_each_flight(void (Flight::*pass)(Context&, const Decoder&)) {
+    for (Flight& flight : flights_) {
+      (flight.*pass)(ctx_, model_.decoder());
+      if (moves_ == Moves::kAll) {
+        move_all();
+      } else {
+        expect_that_all_are_visited();
+      }
+    }
+  }
+  void move_all() {
+    for (Flight& flight : flights_) {
+      flight.visit([&](OwnedTensor& tensor) { mover_.move(tensor); });
+    }
+    model_.move(mover_);
+  }
+  void expect_that_all_are_visited() {
+    std::size_t bytes = 0;
+    for (Flight& flight : flights_) {
+      flight.visit([&](OwnedTensor& tensor) {
+        bytes += (tensor.size_bytes() + 63) / 64 * 64;  // as the arena counts
+      });
+    }
+    EXPECT_EQ(bytes, ctx_.arena.ledger().current(Category::kActivations));
+  }
+
+  Context& ctx_;
+  Model model_;
+  Mover mover_;
+  Moves moves_;
+  std::deque<Flight> flights_;
+};
+
+struct Family {
+  const char* name;
+  ModelConfig (*config)();
+};
+struct Kept {
+  const char* name;
+  Keeping keeping;
+};
+using Case = std::tuple<Family, Kept, Backward, int, Rows>;
+
+class SavedMoves : public testing::TestWithParam<Case> {};
+
+std::string name_of(const testing::TestParamInfo<Case>& info) {
+  const auto& [family, kept, backward, ranks, rows] = info.param;
+  return concat(family.name,
+                kept.name,
+                backward == Backward::kWhole ? "Whole" : "InHalves",
+                rows == Rows::kCut ? "OfCutRows" : "OfWholeRows",
+                ranks);
+}
+
+const auto kFamilies =
+    testing::Values(Family{"Gpt", gpt_with_dropout}, Family{"Llama", llama});
+const auto kBackwards = testing::Values(Backward::kWhole, Backward::kInHalves);
+
+INSTANTIATE_TEST_SUITE_P(
+    Decoders,
+    SavedMoves,
+    testing::Combine(
+        kFamilies,
+        testing::Values(Kept{"All", {}},
+                        Kept{"Costly", {.recompute = Recompute::kSelective}},
+                        Kept{"Inputs", {.recompute = Recompute::kFull}},
+                        Kept{"AllAndLogits", {.logits = Logits::kKept}},
+                        Kept{"InputsAndLogits",
+                             {.recompute = Recompute::kFull,
+                              .logits = Logits::kDeferred}}),
+        kBackwards,
+        testing::Values(1, 2),
+        testing::Values(Rows::kWhole, Rows::kCut)),
+    name_of);
+
+INSTANTIATE_TEST_SUITE_P(
+    DecodersOfParts,
+    SavedMoves,
+    testing::Combine(kFamilies,
+                     testing::Values(Kept{
+                         "PartsOfInputs",
+                         {.recompute = Recompute::kFull,
+                          .checkpoints = Checkpoints::kParts}}),
+                     kBackwards,
+                     testing::Values(2),
+                     testing::Values(Rows::kWhole)),
+    name_of);
+
+TEST_P(SavedMoves, BetweenPassesAndNoBitChanges) {
+  const auto& [family, kept, backward, ranks, rows] = GetParam();
+  const ModelConfig config = family.config();
+  const Keeping& keeping = kept.keeping;
+  const Backward how = backward;
+  nn::on_ranks(ranks, rows, [&config, &keeping, how](Context& ctx) {
+    Step in_place(ctx, config, keeping, Moves::kNone);
+    const std::vector<Values> want = in_place.run(how);
+    Step moving(ctx, config, keeping, Moves::kAll);
+    EXPECT_EQ(moving.run(how), want);
+    EXPECT_EQ(in_place.moved(), 0U);
+    EXPECT_GT(moving.moved(), 0U);
+  });
+}
+
+}  // namespace
+}  // namespace dure::model
