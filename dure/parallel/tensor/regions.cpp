@@ -3,9 +3,10 @@
 namespace dure::parallel {
 namespace {
 
-OwnedTensor room(const TensorAxis& axis, const Shape& stream) {
+OwnedTensor room(const TensorAxis& axis, ConstTensor stream) {
+  const auto [n, C] = stream.dims<2>("stream");
   return axis.arena->tensor(
-      {axis.all_rows(stream[0]), stream[1]}, Category::kWorkspace, DType::kF32);
+      {axis.all_rows(n), C}, Category::kWorkspace, stream.dtype());
 }
 
 constexpr const char* kGatherRows = "all_gather rows";
@@ -19,7 +20,7 @@ AllRows::AllRows(const TensorAxis& axis, ConstTensor stream)
       state_(axis.rows == Rows::kCut ? State::kToBring : State::kThere) {}
 
 comm::AllGather AllRows::gathering() {
-  memory_ = room(axis_, stream_.shape());
+  memory_ = room(axis_, stream_);
   rows_ = memory_;
   return {.y = memory_, .x = stream_};
 }
@@ -44,7 +45,7 @@ ConstTensor AllRows::get() {
 PartialSum::PartialSum(const TensorAxis& axis, Tensor y)
     : axis_(axis), y_(y), summand_(y) {
   if (axis.rows == Rows::kCut) {
-    memory_ = room(axis, y.shape());
+    memory_ = room(axis, y);
     summand_ = memory_;
   }
 }
