@@ -5,13 +5,11 @@
 namespace dure::model {
 namespace {
 
-constexpr std::int64_t kStatisticBytes = 4;
-constexpr std::int64_t kTokenBytes = 4;
-constexpr std::int64_t kSampleBytes = 8;
-
-// As the arena gives it out.
-std::int64_t block_of_memory(std::int64_t bytes) {
+// Bytes of so many elements, as the arena gives them out.
+std::int64_t block_of_memory(std::int64_t elements, DType dtype) {
   constexpr std::int64_t kAlignment = 64;
+  const std::int64_t bytes =
+      elements * static_cast<std::int64_t>(size_of(dtype));
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
@@ -20,8 +18,7 @@ std::int64_t stream_rows(const StepShape& step) {
 }
 
 std::int64_t stream_bytes(const ModelConfig& config, const StepShape& step) {
-  return block_of_memory(stream_rows(step) * config.hidden *
-                         step.element_bytes);
+  return block_of_memory(stream_rows(step) * config.hidden, step.activations);
 }
 
 // The first rank's part, which is as large as any.
@@ -31,7 +28,7 @@ std::int64_t kept_stream_bytes(const ModelConfig& config,
     return stream_bytes(config, step);
   }
   const std::int64_t rows = (step.rows + step.tensor - 1) / step.tensor;
-  return block_of_memory(rows * config.hidden * step.element_bytes);
+  return block_of_memory(rows * config.hidden, step.activations);
 }
 
 std::int64_t logits_bytes(const ModelConfig& config, const StepShape& step) {
@@ -40,13 +37,13 @@ std::int64_t logits_bytes(const ModelConfig& config, const StepShape& step) {
   }
   const std::int64_t columns =
       padded_vocabulary(config.vocabulary, step.tensor) / step.tensor;
-  return block_of_memory(step.rows * columns * step.element_bytes);
+  return block_of_memory(step.rows * columns, DType::kF32);
 }
 
 std::int64_t statistics_bytes(const ModelConfig& config,
                               const StepShape& step) {
   const std::int64_t count = config.norm == Norm::kLayerNorm ? 2 : 1;
-  return count * block_of_memory(stream_rows(step) * kStatisticBytes);
+  return count * block_of_memory(stream_rows(step), DType::kF32);
 }
 
 }  // namespace
@@ -60,7 +57,7 @@ BlockActivations block_activations(const ModelConfig& config,
   const std::int64_t up =
       config.activation == Activation::kSwiglu ? 2 * ffn : ffn;
   const auto columns = [&](std::int64_t count) {
-    return block_of_memory(step.rows * count * step.element_bytes);
+    return block_of_memory(step.rows * count, step.activations);
   };
   const std::int64_t stream = stream_bytes(config, step);
   return {.input = stream,
@@ -68,7 +65,7 @@ BlockActivations block_activations(const ModelConfig& config,
           .statistics = 2 * statistics_bytes(config, step),
           .qkv = columns((heads + 2 * kv_heads) * config.head_dim()),
           .attended = columns(heads * config.head_dim()),
-          .log_sums = block_of_memory(step.rows * heads * kStatisticBytes),
+          .log_sums = block_of_memory(step.rows * heads, DType::kF32),
           .mid = stream,
           .up = columns(up),
           .active = columns(ffn)};
@@ -95,13 +92,14 @@ namespace {
 
 // Ids, targets, positions and losses; the index of the first sample.
 std::int64_t micro_batch_bytes(const StepShape& step) {
-  return 4 * block_of_memory(step.rows * kTokenBytes) +
-         block_of_memory(kSampleBytes);
+  return 3 * block_of_memory(step.rows, DType::kI32) +
+         block_of_memory(step.rows, DType::kF32) +
+         block_of_memory(1, DType::kI64);
 }
 
 // The derivative of what is minimised by a loss.
 std::int64_t step_bytes() {
-  return block_of_memory(kStatisticBytes);
+  return block_of_memory(1, DType::kF32);
 }
 
 // What the last block's backward, the first to run, adds to what is kept of all

@@ -17,11 +17,12 @@
 //   active       N F / T                 -                     -
 //
 // with s = 2 statistics a row for LayerNorm and 1 for RMSNorm, in f32, as log
-// sums are. Where T exceeds the key-value heads, each rank has one. Every
-// tensor takes whole blocks of 64 bytes (tensor/arena.h).
+// sums are, whatever the type of the rest. Where T exceeds the key-value heads,
+// each rank has one. Every tensor takes whole blocks of 64 bytes
+// (tensor/arena.h).
 //
-// Of the head, where the logits are kept (Logits): N Vp / T, of Vp the padded
-// vocabulary.
+// Of the head, where the logits are kept (Logits): N Vp / T in f32, of Vp the
+// padded vocabulary.
 //
 // For GPT, of C = H D, G = H and F = 4 C, none is 16 N C elements and little
 // more. In [1, section 4.1], in 2 bytes each, a block of s b rows of h takes
@@ -57,6 +58,7 @@
 #include "dure/model/config.h"
 #include "dure/model/keeping.h"
 #include "dure/parallel/tensor/tensor_axis.h"
+#include "dure/tensor/dtype.h"
 
 namespace dure::model {
 
@@ -66,7 +68,7 @@ struct StepShape {
   std::int64_t tensor = 1;
   parallel::Rows cut = parallel::Rows::kWhole;
   Keeping keeping = {};
-  std::int64_t element_bytes = 4;
+  DType activations = DType::kF32;
 };
 
 // Of one block.

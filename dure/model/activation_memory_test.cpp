@@ -30,8 +30,10 @@ TEST(ActivationMemory, IsThePublishedWithoutScoresAndMasks) {
   const ModelConfig config = of_22b();
   for (const std::int64_t tensor : {1, 2, 8}) {
     for (const Rows cut : {Rows::kWhole, Rows::kCut}) {
-      const StepShape step = {
-          .rows = 8192, .tensor = tensor, .cut = cut, .element_bytes = 2};
+      const StepShape step = {.rows = 8192,
+                              .tensor = tensor,
+                              .cut = cut,
+                              .activations = DType::kBf16};
       const BlockActivations block = block_activations(config, step);
       const std::int64_t masks =
           2 * step.rows * config.hidden / (cut == Rows::kCut ? tensor : 1);
@@ -59,7 +61,7 @@ TEST(ActivationMemory, HasThePublishedFormulas) {
 // Qi et al.'s 32 s b h of a pass that makes weights' gradients
 // [activation_memory.h].
 TEST(ActivationMemory, OfGradientsPutOffIsThePublished) {
-  const StepShape step = {.rows = 8192, .element_bytes = 2};
+  const StepShape step = {.rows = 8192, .activations = DType::kBf16};
   EXPECT_EQ(deferred_bytes(of_22b(), step), 32LL * 8192 * 6144);
 }
 

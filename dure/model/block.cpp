@@ -87,7 +87,7 @@ void Block::attend(nn::Context& ctx,
                    const nn::Sequences& sequences,
                    Saved& saved) const {
   norm_input(ctx, x, saved);
-  saved.mid_nC = ctx.activation(x.shape(), DType::kF32);
+  saved.mid_nC = ctx.activation(x.shape(), x.dtype());
   attention_.forward(ctx,
                      {.y = saved.mid_nC,
                       .x = saved.norm1_nC,
@@ -98,12 +98,12 @@ void Block::attend(nn::Context& ctx,
 }
 
 void Block::norm_input(nn::Context& ctx, ConstTensor x, Saved& saved) const {
-  saved.norm1_nC = ctx.activation(x.shape(), DType::kF32);
+  saved.norm1_nC = ctx.activation(x.shape(), x.dtype());
   norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
 }
 
 void Block::norm_mid(nn::Context& ctx, Saved& saved) const {
-  saved.norm2_nC = ctx.activation(saved.mid_nC.shape(), DType::kF32);
+  saved.norm2_nC = ctx.activation(saved.mid_nC.shape(), saved.mid_nC.dtype());
   norm2_.forward(ctx, saved.norm2_nC, saved.mid_nC, saved.norm2);
 }
 
@@ -123,7 +123,7 @@ void Block::remake_cheap(nn::Context& ctx, ConstTensor x, Saved& saved) const {
 
 void Block::backward(nn::Context& ctx, const Backward& op, Saved& saved) const {
   const Tensor d_nC = op.d_nC;
-  const OwnedTensor d_branch = ctx.workspace(d_nC.shape(), DType::kF32);
+  const OwnedTensor d_branch = ctx.workspace(d_nC.shape(), d_nC.dtype());
   mlp_.backward(ctx,
                 {.d_x = d_branch,
                  .d_y = d_nC,
@@ -147,8 +147,8 @@ void Block::backward(nn::Context& ctx, const Backward& op, Saved& saved) const {
 }
 
 void Block::forward_cached(nn::Context& ctx, const ForwardCached& op) const {
-  const OwnedTensor normed = ctx.workspace(op.x.shape(), DType::kF32);
-  const OwnedTensor mid = ctx.workspace(op.x.shape(), DType::kF32);
+  const OwnedTensor normed = ctx.workspace(op.x.shape(), op.x.dtype());
+  const OwnedTensor mid = ctx.workspace(op.x.shape(), op.x.dtype());
   nn::Norm::Saved unused;
   norm1_.forward(ctx, normed, op.x, unused);
   attention_.forward_cached(ctx,

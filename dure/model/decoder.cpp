@@ -125,7 +125,8 @@ OwnedTensor Decoder::enter(nn::Context& ctx,
                            ConstTensor ids,
                            const nn::Sequences& sequences) const {
   if (embedding_) {
-    x_nC = ctx.activation(stream_shape(ctx, ids.elements()), DType::kF32);
+    x_nC =
+        ctx.activation(stream_shape(ctx, ids.elements()), embedding_->dtype());
     in_unit(ctx, kEmbeddingUnit, Uses::kValues, [&] {
       embedding_->forward(ctx, x_nC, ids, sequences);
     });
@@ -142,7 +143,7 @@ OwnedTensor Decoder::forward_normed(nn::Context& ctx,
   }
   x_nC = enter(ctx, std::move(x_nC), batch.ids, batch.sequences);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    OwnedTensor y_nC = ctx.activation(x_nC.shape(), DType::kF32);
+    OwnedTensor y_nC = ctx.activation(x_nC.shape(), x_nC.dtype());
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
       saved.blocks[i]->forward(
           ctx,
@@ -155,7 +156,8 @@ OwnedTensor Decoder::forward_normed(nn::Context& ctx,
     return x_nC;
   }
   saved.output_nC = std::move(x_nC);
-  saved.normed_nC = ctx.activation(saved.output_nC.shape(), DType::kF32);
+  saved.normed_nC =
+      ctx.activation(saved.output_nC.shape(), saved.output_nC.dtype());
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {
     final_norm_->forward(
         ctx, saved.normed_nC, saved.output_nC, saved.final_norm);
@@ -295,7 +297,7 @@ OwnedTensor Decoder::run_without_saving(nn::Context& ctx,
                                         OwnedTensor x_nC,
                                         const Batch& batch) const {
   x_nC = enter(ctx, std::move(x_nC), batch.ids, batch.sequences);
-  OwnedTensor y_nC = ctx.activation(x_nC.shape(), DType::kF32);
+  OwnedTensor y_nC = ctx.activation(x_nC.shape(), x_nC.dtype());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     Block::Saved saved;
     in_unit(ctx, unit_of_block(i), Uses::kValues, [&] {
@@ -354,7 +356,7 @@ Decoder::Cache Decoder::make_cache(Tensor memory) const {
   const auto [rows, G, S, D] = memory.dims<4>("memory");
   const std::int64_t blocks = std::ssize(blocks_);
   const std::int64_t B = blocks > 0 ? rows / (2 * blocks) : 0;
-  memory.expect("memory", cache_shape(B, S), DType::kF32);
+  memory.expect("memory", cache_shape(B, S), memory.dtype());
   Cache cache{.blocks = {}, .samples = B};
   for (std::int64_t i = 0; i < blocks; ++i) {
     cache.blocks.push_back(
@@ -394,7 +396,7 @@ OwnedTensor Decoder::forward_cached(nn::Context& ctx,
   if (!head_) {
     return x_nC;
   }
-  const OwnedTensor last_BC = ctx.workspace({B, config_.hidden}, DType::kF32);
+  const OwnedTensor last_BC = ctx.workspace({B, config_.hidden}, x_nC.dtype());
   launch(ctx.stream, kernels::EveryNthRow{.y = last_BC, .x = x_nC, .n = N / B});
   nn::Norm::Saved norm;
   in_unit(ctx, norm_unit(config_.layers), Uses::kValues, [&] {

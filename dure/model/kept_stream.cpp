@@ -32,7 +32,7 @@ class PartOfStream final : public KeptStream {
     comm::Counts rows = comm::even_counts(N, ranks.size());
     const std::int64_t first = comm::offset_of(rows, ranks.rank());
     const std::int64_t own = rows[static_cast<std::size_t>(ranks.rank())];
-    part_ = ctx.activation({own, C}, DType::kF32);
+    part_ = ctx.activation({own, C}, stream.dtype());
     launch(ctx.stream, kernels::Copy{.y = part_, .x = stream.rows(first, own)});
     for (std::int64_t& count : rows) {
       count *= C;
@@ -41,7 +41,7 @@ class PartOfStream final : public KeptStream {
   }
 
   void prepare(nn::Context& ctx) override {
-    whole_NC_ = ctx.activation(shape_, DType::kF32);
+    whole_NC_ = ctx.activation(shape_, part_.dtype());
     work_ = comm::TracedWork(
         ctx.stream,
         *ctx.tensor.ranks,

@@ -60,8 +60,8 @@ void Attention::forward(Context& ctx, const Forward& op, Saved& saved) const {
   const kernels::AttentionShape shape =
       shape_of(ctx, ctx.tensor.all_rows(op.x.shape()[0]), sequences.samples);
   const std::int64_t N = shape.rows();
-  saved.qkv_NC = ctx.activation({N, shape.qkv_columns()}, DType::kF32);
-  saved.y_NC = ctx.activation({N, shape.heads * shape.head_dim}, DType::kF32);
+  saved.qkv_NC = ctx.activation({N, shape.qkv_columns()}, op.x.dtype());
+  saved.y_NC = ctx.activation({N, shape.heads * shape.head_dim}, op.x.dtype());
   saved.lse = ctx.activation({N, shape.heads}, DType::kF32);
   qkv_.forward(ctx, saved.qkv_NC, op.x);
   rope(ctx, saved.qkv_NC, sequences.positions, kernels::Turn::kForward);
@@ -84,13 +84,14 @@ void Attention::forward(Context& ctx, const Forward& op, Saved& saved) const {
 void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
   const Sequences& sequences = op.sequences;
   const ConstTensor y_NC = saved.y_NC;  // which the queue may take
-  const OwnedTensor d_attention = ctx.workspace(y_NC.shape(), DType::kF32);
+  const OwnedTensor d_attention = ctx.workspace(y_NC.shape(), y_NC.dtype());
   projection_.backward(ctx,
                        {.d_x = d_attention,
                         .d_y = op.d_y,
                         .x = saved.y_NC,
                         .sequences = sequences});
-  OwnedTensor d_qkv = room_for_weights(ctx, saved.qkv_NC.shape(), DType::kF32);
+  OwnedTensor d_qkv =
+      room_for_weights(ctx, saved.qkv_NC.shape(), saved.qkv_NC.dtype());
   {
     const kernels::AttentionShape shape =
         shape_of(ctx, y_NC.shape()[0], sequences.samples);
@@ -116,9 +117,9 @@ void Attention::forward_cached(Context& ctx, const ForwardCached& op) const {
   const kernels::AttentionShape shape =
       shape_of(ctx, op.x.shape()[0], sequences.samples);
   const OwnedTensor qkv =
-      ctx.workspace({shape.rows(), shape.qkv_columns()}, DType::kF32);
+      ctx.workspace({shape.rows(), shape.qkv_columns()}, op.x.dtype());
   const OwnedTensor attended =
-      ctx.workspace({shape.rows(), shape.heads * shape.head_dim}, DType::kF32);
+      ctx.workspace({shape.rows(), shape.heads * shape.head_dim}, op.x.dtype());
   qkv_.forward(ctx, qkv, op.x);
   rope(ctx, qkv, sequences.positions, kernels::Turn::kForward);
   launch(ctx.stream,

@@ -21,6 +21,9 @@ class Embedding {
             mesh::Part part)
       : token_(token), position_(position), dropout_(dropout), part_(part) {}
 
+  // Of a stream: that of the table.
+  DType dtype() const { return token_.value.dtype(); }
+
   // y a stream; ids (N) i32.
   void forward(Context& ctx,
                Tensor y,

@@ -44,7 +44,7 @@ HeadLoss::HeadLoss(Parameter& weight, std::int64_t vocabulary, mesh::Part part)
 }
 
 void HeadLoss::forward(Context& ctx, const Forward& op, Saved& saved) const {
-  saved.d_x = ctx.activation(op.x.shape(), DType::kF32);
+  saved.d_x = ctx.activation(op.x.shape(), op.x.dtype());
   AllRows all_x(ctx.tensor, op.x);
   PartialSum d_x(ctx.tensor, saved.d_x);
   const std::int64_t N = op.targets.elements();
@@ -117,7 +117,7 @@ void HeadLoss::backward_kept(Context& ctx, OwnedTensor x, Saved& saved) const {
     saved.d_logits = OwnedTensor();
     return;
   }
-  saved.d_x = ctx.activation(x.shape(), DType::kF32);
+  saved.d_x = ctx.activation(x.shape(), x.dtype());
   PartialSum d_x(ctx.tensor, saved.d_x);
   backward_all_input(ctx, saved.d_logits, d_x);
   ctx.deferred->push({.stream = std::move(x),
@@ -132,7 +132,7 @@ void HeadLoss::backward_logits(Context& ctx,
                                ConstTensor d_logits,
                                ConstTensor x,
                                Saved& saved) const {
-  saved.d_x = ctx.activation(x.shape(), DType::kF32);
+  saved.d_x = ctx.activation(x.shape(), x.dtype());
   AllRows all_x(ctx.tensor, x);
   all_x.start();
   PartialSum d_x(ctx.tensor, saved.d_x);

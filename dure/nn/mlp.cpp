@@ -17,14 +17,14 @@ void Mlp::save(Context& ctx, ConstTensor x, Saved& saved) const {
   const std::int64_t N = ctx.tensor.all_rows(x.shape()[0]);
   const std::int64_t up_columns =
       kind_ == MlpKind::kSwiglu ? 2 * ffn_hidden_ : ffn_hidden_;
-  saved.up_NU = ctx.activation({N, up_columns}, DType::kF32);
+  saved.up_NU = ctx.activation({N, up_columns}, x.dtype());
   up_.forward(ctx, saved.up_NU, x);
   remake_cheap(ctx, saved);
 }
 
 void Mlp::remake_cheap(Context& ctx, Saved& saved) const {
-  saved.active_NF =
-      ctx.activation({saved.up_NU.shape()[0], ffn_hidden_}, DType::kF32);
+  saved.active_NF = ctx.activation({saved.up_NU.shape()[0], ffn_hidden_},
+                                   saved.up_NU.dtype());
   if (kind_ == MlpKind::kSwiglu) {
     launch(ctx.stream,
            kernels::Swiglu{.y = saved.active_NF, .gate_up = saved.up_NU});
@@ -35,7 +35,7 @@ void Mlp::remake_cheap(Context& ctx, Saved& saved) const {
 
 void Mlp::backward(Context& ctx, const Backward& op, Saved& saved) const {
   const OwnedTensor d_active =
-      ctx.workspace(saved.active_NF.shape(), DType::kF32);
+      ctx.workspace(saved.active_NF.shape(), saved.active_NF.dtype());
   down_.backward(ctx,
                  {.d_x = d_active,
                   .d_y = op.d_y,

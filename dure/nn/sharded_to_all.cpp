@@ -21,7 +21,7 @@ void ShardedToAll::forward(Context& ctx, const Forward& op) const {
     sum_products(ctx, op.y, op.x, op.residual);
     return;
   }
-  const OwnedTensor branch = ctx.workspace(op.y.shape(), DType::kF32);
+  const OwnedTensor branch = ctx.workspace(op.y.shape(), op.y.dtype());
   sum_products(ctx, branch, op.x, {});
   launch(ctx.stream,
          kernels::Dropout{
@@ -54,7 +54,7 @@ void ShardedToAll::backward(Context& ctx, const Backward& op) const {
     backward_products(ctx, op, {});
     return;
   }
-  OwnedTensor branch = room_for_weights(ctx, op.d_y.shape(), DType::kF32);
+  OwnedTensor branch = room_for_weights(ctx, op.d_y.shape(), op.d_y.dtype());
   launch(ctx.stream, kernels::Dropout{.y = branch, .x = op.d_y, .mask = mask});
   Backward of_branch = op;
   of_branch.d_y = branch;

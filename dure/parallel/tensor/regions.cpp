@@ -3,11 +3,10 @@
 namespace dure::parallel {
 namespace {
 
-OwnedTensor room(const TensorAxis& axis, const ConstTensor& stream) {
-  const Shape& shape = stream.shape();
-  return axis.arena->tensor({axis.all_rows(shape[0]), shape[1]},
-                            Category::kWorkspace,
-                            stream.dtype());
+OwnedTensor room(const TensorAxis& axis, ConstTensor stream) {
+  const auto [n, C] = stream.dims<2>("stream");
+  return axis.arena->tensor(
+      {axis.all_rows(n), C}, Category::kWorkspace, stream.dtype());
 }
 
 constexpr const char* kGatherRows = "all_gather rows";
