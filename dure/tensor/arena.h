@@ -1,25 +1,21 @@
 // The arena: all tensor memory of one rank.
 //
-// Addresses are reserved, and pages become real when first written. Blocks are
-// cut first-fit from the lowest address and merge with their neighbours when
-// freed. So a training step that asks for the same sizes in the same order gets
-// the same addresses each time, without a call to the system's allocator, and
-// the resident set is the high-water mark.
-//
-// Addresses that are only reserved cost nothing, and one range takes all there
-// may ever be; but where they are limited (ulimit -v) they are taken by need,
-// in several ranges. Where the system counts what might be written
-// (vm.overcommit_memory = 2), it counts what has been in use, not what is
-// reserved. On kSim addresses are nobody's: whoever touches data faults.
+// Blocks are cut first-fit from the lowest address of a memory's ranges
+// (memory.h) and merge with their neighbours when freed. So a training step
+// that asks for the same sizes in the same order gets the same addresses each
+// time, without a call to the system's allocator, and the resident set is the
+// high-water mark.
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "dure/tensor/device.h"
 #include "dure/tensor/ledger.h"
+#include "dure/tensor/memory.h"
 #include "dure/tensor/tensor.h"
 
 namespace dure {
@@ -83,7 +79,7 @@ class Arena {
  public:
   struct Options {
     Device device = Device::kCpu;
-    std::size_t limit_bytes = 0;  // 0: what there is (base/limits.h)
+    std::size_t limit_bytes = 0;  // 0: what there is
   };
 
   Arena() : Arena(Options{}) {}
@@ -104,32 +100,32 @@ class Arena {
 
  private:
   friend class Buffer;
-  struct Range {
+  // A free block.
+  struct Hole {
     std::byte* first;
     std::size_t bytes;
     std::byte* last() const { return first + bytes; }  // behind it
   };
   // Addresses that are this arena's.
   struct Segment {
-    Range range;
-    std::size_t usable = 0;  // of its bytes: those that may be touched
+    Memory::Range range;
     std::size_t high_water = 0;
   };
 
-  std::vector<Range>::iterator first_fit(std::size_t bytes);
+  std::vector<Hole>::iterator first_fit(std::size_t bytes);
   void reserve(std::size_t bytes);
   Segment& segment_of(const std::byte* address);
-  void make_usable(Segment& segment, std::size_t bytes);
   void release(void* data, std::size_t bytes, Category category);
-  void insert_free(Range range);
-  bool touch(const Range& before, const Range& after) const;
+  void insert_free(Hole hole);
+  bool touch(const Hole& before, const Hole& after) const;
   [[noreturn]] void refuse(std::size_t bytes, Category category) const;
 
   Device device_;
+  std::unique_ptr<Memory> memory_;
   std::size_t limit_ = 0;
   std::string limit_name_ = "memory.limit_gib";
   std::vector<Segment> segments_;
-  std::vector<Range> free_;  // by address, never two that touch
+  std::vector<Hole> free_;  // by address, never two that touch
   Ledger ledger_;
 };
 
