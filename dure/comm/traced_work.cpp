@@ -5,11 +5,6 @@
 
 namespace dure::comm {
 
-double trace_seconds(const Stream& stream) {
-  return stream.device() == Device::kSim ? stream.seconds()
-                                         : monotonic_seconds();
-}
-
 void record_communication(const Stream& stream,
                           const char* name,
                           double start_seconds,

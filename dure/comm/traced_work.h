@@ -10,10 +10,6 @@
 
 namespace dure::comm {
 
-// Seconds as a rank's trace counts them: the clock of a simulated device, or
-// the machine's.
-double trace_seconds(const Stream& stream);
-
 // Records what is over in the stream's trace, where it has one.
 void record_communication(const Stream& stream,
                           const char* name,
@@ -27,10 +23,10 @@ void run_traced(Stream& stream,
                 Communicator& ranks,
                 const char* name,
                 const Op& op) {
-  const double start = trace_seconds(stream);
+  const double start = stream.now();
   ranks.run(op);
   record_communication(
-      stream, name, start, trace_seconds(stream) - start, op.y.size_bytes());
+      stream, name, start, stream.now() - start, op.y.size_bytes());
 }
 
 // One on its way. Empty: nothing is on its way. Move-only. Destruction waits,
@@ -55,7 +51,7 @@ class TracedWork {
              const Op& op)
       : stream_(&stream),
         name_(name),
-        start_(trace_seconds(stream)),
+        start_(stream.now()),
         bytes_(bytes_of(op)),
         work_(ranks.start(op)) {}
 

@@ -18,6 +18,7 @@ TEST(Transfer, GoesThereAndBack) {
   launch(stream, Upload{.y = x, .host = std::as_bytes(std::span(there))});
   launch(stream,
          Download{.host = std::as_writable_bytes(std::span(back)), .x = x});
+  stream.synchronize();
   EXPECT_EQ(back, there);
 }
 

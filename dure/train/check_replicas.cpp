@@ -210,6 +210,7 @@ void check_replicas(Rank& rank, Trainer& trainer) {
   }
   parallel::ParameterStore& store = trainer.replica().store();
   store.settle();
+  rank.stream.synchronize();
   comm::Communicator& replicas = trainer.config().parallel.zero == 3
                                      ? *store.groups().replicate
                                      : *store.groups().exchange;

@@ -147,7 +147,7 @@ class Writing {
     stages_.begin(std::move(readings));
     executor_.run(program, stages_);
     comm::Communicator& pipe = rank_.pipe();
-    group.start_seconds = comm::trace_seconds(rank_.stream);
+    group.start_seconds = rank_.stream.now();
     group.logits = pipe.start(
         comm::Broadcast{.x = logits(group), .root = pipe.size() - 1});
     group.read = true;
@@ -216,6 +216,7 @@ class Writing {
     launch(rank_.stream,
            kernels::Download{.host = std::as_writable_bytes(std::span(host_)),
                              .x = x});
+    rank_.stream.synchronize();
     const auto columns = static_cast<std::size_t>(x.shape()[1]);
     std::size_t row = 0;
     for (Text& text : texts(group)) {

@@ -59,6 +59,7 @@ ExactSum MicroBatch::loss_sum() {
       rank_.stream,
       kernels::Download{.host = std::as_writable_bytes(std::span(host_loss_)),
                         .x = loss_});
+  rank_.stream.synchronize();
   ExactSum sum;
   for (const float loss : host_loss_) {
     sum.add(loss);

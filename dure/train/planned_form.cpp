@@ -277,6 +277,7 @@ void PlannedForm::add_losses() {
   launch(rank_.stream,
          kernels::Download{.host = std::as_writable_bytes(std::span(losses)),
                            .x = losses_N_});
+  rank_.stream.synchronize();
   loss_sum_ = ExactSum();
   for (const float loss : losses) {
     loss_sum_.add(loss);

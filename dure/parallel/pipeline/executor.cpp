@@ -104,7 +104,7 @@ void Executor::post(const Action& action, std::int64_t rows) {
       axis_.arena->tensor({axis_.tensor.stream_rows(rows), columns_},
                           Category::kActivations,
                           DType::kF32);
-  incoming.start_seconds = comm::trace_seconds(*axis_.stream);
+  incoming.start_seconds = axis_.stream->now();
   incoming.work = axis_.ranks->start(comm::Recv{.y = own_part(incoming.whole),
                                                 .from = peer_of(edge->from),
                                                 .tag = edge->tag()});
@@ -174,7 +174,7 @@ void Executor::send(const Edge& edge, OwnedTensor stream) {
   const Tensor part = own_part(stream);
   sent.bytes = part.size_bytes();
   sent.memory = std::move(stream);
-  sent.start_seconds = comm::trace_seconds(*axis_.stream);
+  sent.start_seconds = axis_.stream->now();
   sent.work = axis_.ranks->start(
       comm::Send{.x = part, .to = peer_of(edge.to), .tag = edge.tag()});
   all.push_back(std::move(sent));
@@ -214,7 +214,7 @@ void Executor::run_all(std::span<const Action> program, StageWork& work) {
 
 void Executor::run_action(const Action& action, StageWork& work) {
   OwnedTensor stream = take(action);
-  const double start = comm::trace_seconds(*axis_.stream);
+  const double start = axis_.stream->now();
   switch (action.pass) {
     case Pass::kForward:
       stream =
@@ -246,7 +246,7 @@ void Executor::record(const Action& action, double start_seconds) const {
   }
   trace->record({.name = trace->keep(text_of(action, options_.chunks)),
                  .start_seconds = start_seconds,
-                 .seconds = comm::trace_seconds(*axis_.stream) - start_seconds,
+                 .seconds = axis_.stream->now() - start_seconds,
                  .row = TraceRow::kPipeline});
 }
 
