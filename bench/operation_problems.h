@@ -151,8 +151,8 @@ class Problem {
     return kBuilders;
   }
 
-  Arena arena_;
   Stream stream_{Device::kCpu};
+  Arena arena_{stream_};
   std::vector<OwnedTensor> tensors_;
   std::vector<kernels::AdamWSpan> adamw_spans_;
   std::vector<kernels::SgdSpan> sgd_spans_;

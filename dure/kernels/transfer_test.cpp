@@ -10,8 +10,8 @@ namespace dure::kernels {
 namespace {
 
 TEST(Transfer, GoesThereAndBack) {
-  Arena arena;
   Stream stream(Device::kCpu);
+  Arena arena(stream);
   const OwnedTensor x = arena.tensor({3}, Category::kWorkspace, DType::kF32);
   const std::array<float, 3> there = {1, 2, 3};
   std::array<float, 3> back = {};
@@ -23,8 +23,8 @@ TEST(Transfer, GoesThereAndBack) {
 }
 
 TEST(Transfer, MovesNothingOnTheSimulator) {
-  Arena arena({.device = Device::kSim});
   Stream stream(Device::kSim);
+  Arena arena(stream);
   const OwnedTensor x = arena.tensor({3}, Category::kWorkspace, DType::kF32);
   std::array<float, 3> host = {1, 2, 3};
   launch(stream,
@@ -34,8 +34,8 @@ TEST(Transfer, MovesNothingOnTheSimulator) {
 }
 
 TEST(Transfer, RefusesAnotherSize) {
-  Arena arena;
   Stream stream(Device::kCpu);
+  Arena arena(stream);
   const OwnedTensor x = arena.tensor({3}, Category::kWorkspace, DType::kF32);
   EXPECT_THROW(launch(stream, Upload{.y = x, .host = {}}), Error);
 }

@@ -1,6 +1,7 @@
 #include "dure/tensor/arena.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "dure/base/check.h"
 
@@ -24,13 +25,13 @@ std::string in_mib(std::size_t bytes) {
 
 Buffer::~Buffer() {
   if (arena_ != nullptr) {
-    arena_->release(data_, bytes_, category_);
+    arena_->release(*this);
   }
 }
 
-Arena::Arena(Options options)
-    : device_(options.device),
-      memory_(make_memory(options.device)),
+Arena::Arena(Stream& home, Options options)
+    : home_(home),
+      memory_(make_memory(home.device())),
       limit_(options.limit_bytes) {
   free_.reserve(kHoles);
   if (limit_ == 0) {
@@ -125,10 +126,23 @@ OwnedTensor Arena::tensor(const Shape& shape, Category category, DType dtype) {
   return OwnedTensor(allocate(bytes, category), shape, dtype);
 }
 
-void Arena::release(void* data, std::size_t bytes, Category category) {
-  memory_->end_use(data, bytes);
-  ledger_.subtract(category, bytes, memory_->tier());
-  insert_free({static_cast<std::byte*>(data), bytes});
+void Arena::release(const Buffer& block) noexcept {
+  for (const Event& use : block.uses_) {
+    wait_for(use);
+  }
+  memory_->end_use(block.data_, block.bytes_);
+  ledger_.subtract(block.category_, block.bytes_, memory_->tier());
+  insert_free({static_cast<std::byte*>(block.data_), block.bytes_});
+}
+
+// A use that failed is over, too: who waited for its result has heard, or does
+// not want it any more.
+void Arena::wait_for(const Event& use) noexcept {
+  try {
+    home_.wait(use);
+  } catch (const std::exception&) {
+    return;
+  }
 }
 
 // Whether they are one hole. Segments stay apart, even where they touch.

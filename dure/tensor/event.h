@@ -30,6 +30,9 @@ class Event {
   explicit Event(std::shared_ptr<Pending> pending)
       : pending_(std::move(pending)) {}
 
+  // Whether there is anything to wait for: not of a default one.
+  explicit operator bool() const { return pending_ != nullptr || seconds_ > 0; }
+
   // On kSim: when it is.
   double seconds() const { return seconds_; }
 

@@ -25,6 +25,8 @@ TEST(Event, IsDoneByDefault) {
   stream.advance(2);
   stream.wait(Event());
   EXPECT_EQ(stream.seconds(), 2);
+  EXPECT_FALSE(Event());
+  EXPECT_TRUE(stream.record());
 }
 
 TEST(Stream, OfTheCpuBlocksUntilAnEventIsDone) {

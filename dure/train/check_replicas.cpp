@@ -164,7 +164,9 @@ Answers ask(const std::vector<Held>& held,
   }
   std::vector<std::int64_t> all(mine.size() *
                                 static_cast<std::size_t>(ranks.size()));
-  ranks.run(comm::AllGather{.y = Tensor(all.data(), Shape{std::ssize(all)}),
+  Stream host = host_stream();
+  ranks.run(host,
+            comm::AllGather{.y = Tensor(all.data(), Shape{std::ssize(all)}),
                             .x = Tensor(mine.data(), Shape{std::ssize(mine)})});
   Answers answers;
   answers.hashes.resize(held.size());

@@ -13,10 +13,12 @@
 namespace dure::train {
 
 // The sum of all ranks' sums.
-ExactSum sum_over(comm::Communicator& ranks, ExactSum sum);
+ExactSum sum_over(comm::Communicator& ranks, Stream& stream, ExactSum sum);
 
 // Of several at once.
-void sum_over(comm::Communicator& ranks, std::span<ExactSum> sums);
+void sum_over(comm::Communicator& ranks,
+              Stream& stream,
+              std::span<ExactSum> sums);
 
 // The least that any rank has, or nothing where none has any. Not negative.
 std::optional<std::int64_t> least_over(comm::Communicator& ranks,
@@ -50,13 +52,14 @@ std::string first_rank_says(comm::Communicator& ranks, Function&& function) {
 // find there.
 template <typename Function>
 auto first_rank_first(comm::Communicator& ranks, Function&& function) {
+  Stream host = host_stream();
   const bool first = ranks.rank() == 0;
   if (!first) {
-    ranks.run(comm::Barrier{});
+    ranks.run(host, comm::Barrier{});
   }
   auto result = function();
   if (first) {
-    ranks.run(comm::Barrier{});
+    ranks.run(host, comm::Barrier{});
   }
   return result;
 }

@@ -101,7 +101,8 @@ std::optional<double> evaluate(Rank& rank,
   const Pipeline& pipeline = replica.pipeline();
   const std::int64_t N = rank.data().size();
   const auto mean = [&](const ExactSum& here, std::int64_t samples) {
-    const ExactSum sum = sum_over(rank.pipe(), sum_over(rank.data(), here));
+    const ExactSum sum = sum_over(
+        rank.pipe(), rank.stream, sum_over(rank.data(), rank.stream, here));
     return sum.value() / static_cast<double>(samples * options.sequence);
   };
   EvaluationStages stages(rank, replica, dataset, options);

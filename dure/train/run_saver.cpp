@@ -30,7 +30,7 @@ void RunSaver::save_last_whole(comm::Communicator& ranks) {
       return;
     }
     save(ranks);
-    ranks.run(comm::Barrier{});
+    ranks.run(rank_.stream, comm::Barrier{});
     if (rank_.is_first()) {
       options_.log.warning(
           concat("the run ends by an error; step ",

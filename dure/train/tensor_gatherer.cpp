@@ -33,14 +33,17 @@ std::int64_t size_of(const std::vector<Stretch>& stretches) {
 
 // What every rank says, on every rank.
 std::vector<Words> tell_all(comm::Communicator& comm, const Words& mine) {
+  Stream host = host_stream();
   const std::int64_t count = std::ssize(mine);
   comm::Counts counts(static_cast<std::size_t>(comm.size()));
-  comm.run(comm::AllGather{.y = Tensor(counts.data(), {comm.size()}),
+  comm.run(host,
+           comm::AllGather{.y = Tensor(counts.data(), {comm.size()}),
                            .x = ConstTensor(&count, {1})});
   const std::int64_t total =
       std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
   Words all(static_cast<std::size_t>(total));
-  comm.run(comm::AllGather{.y = Tensor(all.data(), {total}),
+  comm.run(host,
+           comm::AllGather{.y = Tensor(all.data(), {total}),
                            .x = ConstTensor(mine.data(), {count}),
                            .counts = counts});
   std::vector<Words> by_rank;
@@ -247,7 +250,7 @@ PieceBytes TensorGatherer::collect(const TensorPiece& piece) {
 void TensorGatherer::send(const PlacedTensor& tensor, const Stretches& given) {
   const std::vector<Tensor> first = own(tensor, given.front());
   if (given.size() == 1 && first.size() == 1) {
-    comm_.run(comm::Send{.x = first.front(), .to = 0});
+    comm_.run(arena_.home(), comm::Send{.x = first.front(), .to = 0});
     return;
   }
   const Tensor packed = staging(0, size_of(given));
@@ -256,7 +259,7 @@ void TensorGatherer::send(const PlacedTensor& tensor, const Stretches& given) {
     copy_own(tensor, stretch, to);
     to += size_of(stretch);
   }
-  comm_.run(comm::Send{.x = packed, .to = 0});
+  comm_.run(arena_.home(), comm::Send{.x = packed, .to = 0});
 }
 
 PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
@@ -290,13 +293,13 @@ PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
     staged += size_of(given);
     messages.emplace_back(comm::Recv{.y = packed.back().second, .from = rank});
   }
-  comm::Work coming = comm_.start_messages(messages);
+  comm::Work coming = comm_.start_messages(arena_.home(), messages);
   if (lowest == comm_.rank()) {
     for (const Stretch& stretch : first) {
       copy_own(tensor, stretch, static_cast<float*>(place(stretch).bytes()));
     }
   }
-  coming.wait();
+  coming.wait(arena_.home());
   for (const auto& [given, values] : packed) {
     unpack(values, *given, place);
   }

@@ -140,18 +140,21 @@ double Trainer::accumulate(const data::Dataset& dataset,
   executor_.run(plan.program, stages_);
   store.finish_gradients();
   alike_sums_.run();
-  const ExactSum here = sum_over(rank_.data(), stages_.loss_sum());
-  return sum_over(rank_.pipe(), here).value() /
+  const ExactSum here =
+      sum_over(rank_.data(), rank_.stream, stages_.loss_sum());
+  return sum_over(rank_.pipe(), rank_.stream, here).value() /
          static_cast<double>(global_batch * config_.data.sequence);
 }
 
 double Trainer::global_norm() {
   gradient_norm_.compute(rank_.stream);
   // Ranks of other shard groups keep the same.
-  const ExactSum shard =
-      sum_over(*replica_.store().groups().shard, gradient_norm_.total());
+  const ExactSum shard = sum_over(
+      *replica_.store().groups().shard, rank_.stream, gradient_norm_.total());
   return optim::norm_of(
-      sum_over(rank_.pipe(), sum_over(*rank_.tensor().ranks, shard)));
+      sum_over(rank_.pipe(),
+               rank_.stream,
+               sum_over(*rank_.tensor().ranks, rank_.stream, shard)));
 }
 
 std::optional<std::string> Trainer::find_nonfinite(double loss) const {

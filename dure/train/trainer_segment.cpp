@@ -94,11 +94,11 @@ std::vector<StepResult> Trainer::results_of(std::span<const StepSums> here) {
     losses.push_back(sums.loss);
     squares.push_back(sums.squares);
   }
-  sum_over(rank_.data(), losses);
-  sum_over(rank_.pipe(), losses);
-  sum_over(*replica_.store().groups().shard, squares);
-  sum_over(*rank_.tensor().ranks, squares);
-  sum_over(rank_.pipe(), squares);
+  sum_over(rank_.data(), rank_.stream, losses);
+  sum_over(rank_.pipe(), rank_.stream, losses);
+  sum_over(*replica_.store().groups().shard, rank_.stream, squares);
+  sum_over(*rank_.tensor().ranks, rank_.stream, squares);
+  sum_over(rank_.pipe(), rank_.stream, squares);
   const std::int64_t tokens =
       config_.train.global_batch * config_.data.sequence;
   std::vector<StepResult> results;

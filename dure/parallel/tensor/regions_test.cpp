@@ -26,7 +26,7 @@ class Regions : public testing::TestWithParam<std::tuple<int, Rows>> {
   static void run(const std::function<void(const TensorAxis&)>& body) {
     launch::run_ranks({.ranks = ranks()}, [&](comm::Communicator& world) {
       Stream stream(Device::kCpu);
-      Arena arena;
+      Arena arena(stream);
       body({.stream = &stream,
             .arena = &arena,
             .ranks = &world,
@@ -90,7 +90,7 @@ TEST_P(Regions, RowsThatAreDroppedComeAgain) {
     ASSERT_EQ(all.get().data<float>()[0], 1);
     all.drop();
     EXPECT_EQ(gathered(), 0U);
-    axis.ranks->run(comm::Barrier{});  // all have read the stream
+    axis.ranks->run(*axis.stream, comm::Barrier{});  // all have read the stream
     std::fill_n(stream.data<float>(), stream.elements(), 2.F);
     EXPECT_EQ(all.get().data<float>()[kN * kC - 1], 2);
   });
