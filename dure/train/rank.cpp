@@ -36,6 +36,7 @@ Rank::Rank(const RankOptions& options)
              mesh_.size(),
              " ranks does not hold ",
              world_->size());
+  control_ = std::make_unique<comm::HostRanks>(*world_);
   const auto group = [this](mesh::AxisSet axes, const char* name) {
     return world_->own_group(mesh_.group(world_->rank(), axes), name);
   };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/comm/host_ranks.h"
 
 namespace dure::train {
 namespace {
@@ -29,30 +30,6 @@ std::int64_t size_of(const std::vector<Stretch>& stretches) {
       stretches.end(),
       std::int64_t{0},
       [](std::int64_t sum, const Stretch& s) { return sum + size_of(s); });
-}
-
-// What every rank says, on every rank.
-std::vector<Words> tell_all(comm::Communicator& comm, const Words& mine) {
-  Stream host = host_stream();
-  const std::int64_t count = std::ssize(mine);
-  comm::Counts counts(static_cast<std::size_t>(comm.size()));
-  comm.run(host,
-           comm::AllGather{.y = Tensor(counts.data(), {comm.size()}),
-                           .x = ConstTensor(&count, {1})});
-  const std::int64_t total =
-      std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
-  Words all(static_cast<std::size_t>(total));
-  comm.run(host,
-           comm::AllGather{.y = Tensor(all.data(), {total}),
-                           .x = ConstTensor(mine.data(), {count}),
-                           .counts = counts});
-  std::vector<Words> by_rank;
-  auto next = all.begin();
-  for (const std::int64_t n : counts) {
-    by_rank.emplace_back(next, next + n);
-    next += n;
-  }
-  return by_rank;
 }
 
 // Stretches that lie one after another in `packed`, each to its place.
@@ -90,7 +67,8 @@ TensorGatherer::TensorGatherer(const checkpoint::CheckpointPlan& plan,
   for (const Stretch& stretch : me.held) {
     said.insert(said.end(), {stretch.first, stretch.last});
   }
-  for (const Words& words : tell_all(comm, said)) {
+  comm::HostRanks ranks(comm);
+  for (const Words& words : ranks.gather(said)) {
     holders_.push_back({.part = words.front()});
     for (std::size_t i = 1; i < words.size(); i += 2) {
       holders_.back().held.push_back({words[i], words[i + 1]});

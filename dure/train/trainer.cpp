@@ -159,8 +159,7 @@ double Trainer::global_norm() {
 
 std::optional<std::string> Trainer::find_nonfinite(double loss) const {
   const std::optional<std::size_t> target = gradient_norm_.first_nonfinite();
-  const std::optional<std::int64_t> weight = least_over(
-      rank_.world(),
+  const std::optional<std::int64_t> weight = rank_.control().least(
       target ? std::optional(weight_places_[*target]) : std::nullopt);
   if (weight) {
     return "the gradient of " +
