@@ -89,10 +89,10 @@ void measure_step(const Options& options, Form form, Measured& measured) {
         train::make_form_trainer(rank, config_of(options), form);
     trainer->step(data);
     const Spread spread = measure(1, [&] {
-      world.run(comm::Barrier{});
+      world.run(rank.stream, comm::Barrier{});
       trainer->step(data);
       trainer->parameters();
-      world.run(comm::Barrier{});
+      world.run(rank.stream, comm::Barrier{});
     });
     const auto i = static_cast<std::size_t>(world.rank());
     measured.held[i] = held_by(rank);

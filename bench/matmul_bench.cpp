@@ -220,7 +220,8 @@ int run(int argc, char** argv) {
     unit.M = 64;
     repetitions = 1;
   }
-  Arena arena;
+  Stream home = host_stream();
+  Arena arena(home);
   Product unit_product(arena, unit);
   std::printf("%d threads; GFLOP/s; the unit is sgemm, M %ld, N %ld, K %ld\n\n",
               usable_processors(),

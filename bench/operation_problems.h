@@ -165,8 +165,8 @@ class Problem {
     return kBuilders;
   }
 
-  Arena arena_;
   Stream stream_{Device::kCpu};
+  Arena arena_{stream_};
   std::vector<OwnedTensor> tensors_;
   std::vector<kernels::UpdateSpan> update_spans_;
   std::vector<ConstTensor> spans_;

@@ -152,7 +152,7 @@ void measure(const Options& options, const Case& one, Measured& into) {
     for (std::size_t step = before; step < into.traces.size(); ++step) {
       Trace trace;
       rank.stream.set_trace(&trace);
-      world.run(comm::Barrier{});
+      world.run(rank.stream, comm::Barrier{});
       const double start = monotonic_seconds();
       trainer.steps(data, updates);
       if (rank.is_first()) {

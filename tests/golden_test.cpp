@@ -65,6 +65,7 @@ std::vector<float> to_host(train::Rank& rank, ConstTensor x) {
   launch(rank.stream,
          kernels::Download{.host = std::as_writable_bytes(std::span(host)),
                            .x = x});
+  rank.stream.synchronize();
   return host;
 }
 

@@ -132,7 +132,7 @@ TEST(TensorMemory, IsAsPredicted) {
           planned.train.threads = rank.world().options().threads;
           predicted = plan::predict_memory(planned);
         }
-        rank.world().run(comm::Barrier{});
+        rank.world().run(rank.stream, comm::Barrier{});
         trainer.step(small_data());
         trainer.step(small_data());
         for (std::size_t c = 0; c < kCategories; ++c) {

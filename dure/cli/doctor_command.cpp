@@ -182,27 +182,28 @@ struct Trial {
 Trial try_two_ranks() {
   Trial trial;
   try {
-    launch::run_ranks({.ranks = 2, .comm = {.timeout_seconds = 20}},
-                      [&](comm::Communicator& comm) {
-                        constexpr int kCalls = 1000;
-                        std::vector<float> x(2);
-                        const Tensor tensor(x.data(), {2});
-                        const double start = monotonic_seconds();
-                        for (int i = 0; i < kCalls; ++i) {
-                          x = {1, static_cast<float>(comm.rank())};
-                          comm.run(comm::AllReduce{.y = tensor, .x = tensor});
-                          DURE_CHECK(x[0] == 2 && x[1] == 1,
-                                     "all_reduce of (1, rank) gave (",
-                                     x[0],
-                                     ", ",
-                                     x[1],
-                                     "), wanted (2, 1)");
-                        }
-                        if (comm.rank() == 0) {
-                          trial.seconds =
-                              (monotonic_seconds() - start) / kCalls;
-                        }
-                      });
+    launch::run_ranks(
+        {.ranks = 2, .comm = {.timeout_seconds = 20}},
+        [&](comm::Communicator& comm) {
+          constexpr int kCalls = 1000;
+          std::vector<float> x(2);
+          const Tensor tensor(x.data(), {2});
+          Stream host = host_stream();
+          const double start = monotonic_seconds();
+          for (int i = 0; i < kCalls; ++i) {
+            x = {1, static_cast<float>(comm.rank())};
+            comm.run(host, comm::AllReduce{.y = tensor, .x = tensor});
+            DURE_CHECK(x[0] == 2 && x[1] == 1,
+                       "all_reduce of (1, rank) gave (",
+                       x[0],
+                       ", ",
+                       x[1],
+                       "), wanted (2, 1)");
+          }
+          if (comm.rank() == 0) {
+            trial.seconds = (monotonic_seconds() - start) / kCalls;
+          }
+        });
   } catch (const std::exception& error) {
     trial.error = error.what();
   }

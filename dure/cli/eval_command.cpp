@@ -18,9 +18,9 @@
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
 #include "dure/cli/rank_options.h"
+#include "dure/comm/host_ranks.h"
 #include "dure/data/build_datasets.h"
 #include "dure/mesh/fit.h"
-#include "dure/train/combine.h"
 #include "dure/train/evaluate.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/same_files.h"
@@ -131,7 +131,8 @@ double loss_of(train::Rank& rank,
 
 void eval(const Options& options, comm::Communicator& world) {
   const Log log;
-  const Path folder = train::find_weights(world, options.checkpoint, log);
+  comm::HostRanks ranks(world);
+  const Path folder = train::find_weights(ranks, options.checkpoint, log);
   const auto source = checkpoint::open_found_weights(folder);
   const model::ModelConfig& config = source->config();
   const std::int64_t sequence =
@@ -145,10 +146,9 @@ void eval(const Options& options, comm::Communicator& world) {
   }
   model::validate_tensor(config, options.tensor, "--tensor");
   train::expect_same_files(
-      world, [&] { return train::facts_of_data({.train = options.data}); });
-  const data::Mixture mixture = train::first_rank_first(world, [&] {
-    return open_data(options, sequence, config.vocabulary, log);
-  });
+      ranks, [&] { return train::facts_of_data({.train = options.data}); });
+  const data::Mixture mixture = ranks.first_rank_first(
+      [&] { return open_data(options, sequence, config.vocabulary, log); });
   const mesh::Mesh mesh = mesh_of(options, world.size());
   train::Rank rank({.world = &world, .mesh = mesh});
   train::Replica replica(

@@ -13,10 +13,10 @@
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
 #include "dure/cli/rank_options.h"
+#include "dure/comm/host_ranks.h"
 #include "dure/data/text_source.h"
 #include "dure/data/tokenizer/stream_decoder.h"
 #include "dure/data/tokenizer/tokenizer.h"
-#include "dure/train/combine.h"
 #include "dure/train/generator.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/run_checkpoint.h"
@@ -40,10 +40,10 @@ struct Options {
 
 // The first rank reads the file for all: a pipe can be read once.
 std::vector<std::string> prompts_of(const Options& options,
-                                    comm::Communicator& world) {
+                                    comm::HostRanks& ranks) {
   std::vector<std::string> prompts = options.prompts;
   if (!options.prompt_file.empty()) {
-    const std::string text = train::first_rank_says(world, [&] {
+    const std::string text = ranks.first_rank_says([&] {
       return data::whole_text(*data::open_text(options.prompt_file));
     });
     for (std::string& line : data::lines_of(text)) {
@@ -185,8 +185,9 @@ mesh::Mesh mesh_of(const Options& options,
 
 // All ranks see the same tokens.
 void generate(const Options& options, comm::Communicator& world) {
-  const std::vector<std::string> prompts = prompts_of(options, world);
-  const Path folder = train::find_weights(world, options.checkpoint, Log());
+  comm::HostRanks ranks(world);
+  const std::vector<std::string> prompts = prompts_of(options, ranks);
+  const Path folder = train::find_weights(ranks, options.checkpoint, Log());
   const auto source = checkpoint::open_found_weights(folder);
   const auto tokenizer = data::load_tokenizer(options.tokenizer.empty()
                                                   ? train::tokenizer_of(folder)

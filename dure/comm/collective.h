@@ -1,7 +1,7 @@
 // Collectives and messages: what ranks do together, as values.
 //
-//   comm.run(AllReduce{.y = y, .x = x});
-//   Work work = comm.start(ReduceScatter{.y = y, .x = x});
+//   comm.run(stream, AllReduce{.y = y, .x = x});
+//   Work work = comm.start(stream, ReduceScatter{.y = y, .x = x});
 //
 // Each names what this rank gives (x) and what it gets (y). A "part" of a
 // tensor is a stretch of its elements in row-major order, one for each rank, in

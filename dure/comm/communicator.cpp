@@ -55,14 +55,14 @@ void Communicator::prepare(Request& request) {
   request.sequence = ledger_->recorder->begin(axis_, request);
 }
 
-void Communicator::run_request(Request request) {
+void Communicator::run_request(Stream& stream, Request request) {
   if (is_message(request)) {
-    return start_request(std::move(request)).wait();
+    return start_request(stream, std::move(request)).wait(stream);
   }
   prepare(request);
   try {
     const FlightRecorder::Waiting waiting(&recorder());
-    execute(request);
+    execute(stream, request);
   } catch (...) {
     recorder().end(request.sequence, FlightRecorder::State::kFailed);
     throw;
@@ -70,14 +70,16 @@ void Communicator::run_request(Request request) {
   recorder().end(request.sequence, FlightRecorder::State::kDone);
 }
 
-Work Communicator::start_request(Request request) {
+Work Communicator::start_request(Stream& after, Request request) {
   prepare(request);
-  return Work(
-      is_message(request) ? begin_messages({&request, 1}) : begin(request),
-      shared_recorder());
+  Work work = is_message(request) ? begin_messages(after, {&request, 1})
+                                  : begin(after, request);
+  work.set_recorder(shared_recorder());
+  return work;
 }
 
-Work Communicator::start_messages(std::span<const Message> messages) {
+Work Communicator::start_messages(Stream& after,
+                                  std::span<const Message> messages) {
   std::vector<Request> requests;
   for (const Message& message : messages) {
     requests.push_back(std::visit(
@@ -85,7 +87,9 @@ Work Communicator::start_messages(std::span<const Message> messages) {
         message));
     prepare(requests.back());
   }
-  return Work(begin_messages(requests), shared_recorder());
+  Work work = begin_messages(after, requests);
+  work.set_recorder(shared_recorder());
+  return work;
 }
 
 std::unique_ptr<Communicator> Communicator::split(int color,
@@ -98,7 +102,9 @@ std::unique_ptr<Communicator> Communicator::split(int color,
   Wish mine = {color, key};
   std::vector<Wish> all(static_cast<std::size_t>(size_));
   const std::int64_t ranks = size_;
-  run(AllGather{.y = Tensor(all.data(), {2 * ranks}, DType::kI32),
+  Stream host = host_stream();
+  run(host,
+      AllGather{.y = Tensor(all.data(), {2 * ranks}, DType::kI32),
                 .x = Tensor(&mine, {2}, DType::kI32)});
   std::vector<std::pair<int, int>> members;  // key, rank
   for (std::size_t rank = 0; rank < all.size(); ++rank) {

@@ -1,8 +1,13 @@
 // A communicator: some ranks that communicate, as one of them sees it.
 //
 // All ranks of a communicator call the same collectives in the same order.
-// Collectives of one communicator run in that order, one after another; those
-// of different communicators, and messages, do not wait for one another.
+// Collectives of one communicator run in that order, one after another: in a
+// lane of its own, beside the streams of the rank. Those of different
+// communicators, and messages, do not wait for one another.
+//
+// Streams: a collective begins once what the stream that it is given with was
+// given before is done, and a stream goes on after it once it has waited for
+// its Work. Neither is a host synchronization (tensor/stream.h).
 //
 // Threads: a communicator belongs to one rank; run() and start() are called by
 // one thread at a time.
@@ -61,21 +66,22 @@ class Communicator {
   // machine and its files holds for all.
   virtual bool is_one_process() const { return true; }
 
-  // Returns when this rank is done: its y is whole, its x may change.
+  // What the stream is given from now on finds this rank done: its y is whole,
+  // its x may change. On a CPU stream that is so when it returns.
   template <typename Op>
-  void run(const Op& op) {
-    run_request(request_of(op, rank_, size_));
+  void run(Stream& stream, const Op& op) {
+    run_request(stream, request_of(op, rank_, size_));
   }
 
   // Returns at once. The tensors must live, x unchanged, until the Work is
-  // done.
+  // done (Buffer::used_until in tensor/arena.h).
   template <typename Op>
-  Work start(const Op& op) {
-    return start_request(request_of(op, rank_, size_));
+  Work start(Stream& after, const Op& op) {
+    return start_request(after, request_of(op, rank_, size_));
   }
 
   // Several messages at once; done when all are, in whatever order they come.
-  Work start_messages(std::span<const Message> messages);
+  Work start_messages(Stream& after, std::span<const Message> messages);
 
   template <typename Op>
   bool supports(const Op& op) const {
@@ -147,19 +153,22 @@ class Communicator {
   static std::unique_ptr<Communicator> make_alone(Identity identity);
 
   // Requests come here checked, supported, and with `how` filled in. What
-  // begin() starts tells the recorder when it is done.
+  // begin() starts tells the recorder when it is done. What a CPU stream was
+  // given before is done already, so back ends of the host need not look at it.
   virtual bool supports_request(const Request& request) const = 0;
-  virtual void execute(const Request& request) = 0;
-  virtual Work begin(const Request& request) = 0;  // a collective
-  virtual Work begin_messages(std::span<const Request> messages) = 0;
+  virtual void execute(Stream& stream, const Request& request) = 0;
+  virtual Work begin(Stream& after,
+                     const Request& request) = 0;  // a collective
+  virtual Work begin_messages(Stream& after,
+                              std::span<const Request> messages) = 0;
   // `members`: ranks of this communicator, in the order of the new one; all of
   // them, and no others, call this.
   virtual std::unique_ptr<Communicator> make_subgroup(
       std::span<const int> members, Identity identity) = 0;
 
  private:
-  void run_request(Request request);
-  Work start_request(Request request);
+  void run_request(Stream& stream, Request request);
+  Work start_request(Stream& after, Request request);
   void prepare(Request& request);
 
   int rank_;

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/comm/communicator.h"
+#include "dure/comm/host_testing.h"
 
 namespace dure::comm {
 

@@ -137,7 +137,7 @@ TEST_P(Conformance, BroadcastsFromEveryRoot) {
     for_each_case([&](DType dtype, std::int64_t n) {
       for (int root = 0; root < comm.size(); ++root) {
         Elements x(dtype, values_of(comm.rank(), n));
-        comm.run(Broadcast{.x = x.tensor(), .root = root});
+        comm.run(host(), Broadcast{.x = x.tensor(), .root = root});
         EXPECT_EQ(x.values(), values_of(root, n));
       }
     });
@@ -154,13 +154,15 @@ TEST_P(Conformance, ReducesEveryTypeEveryWay) {
         const auto wanted = reduced(reduction, comm.size(), n);
         Elements x(dtype, values_of(comm.rank(), n));
         Elements y = Elements::blank(dtype, n);
-        comm.run(AllReduce{
-            .y = y.tensor(), .x = x.tensor(), .reduction = reduction});
+        comm.run(host(),
+                 AllReduce{
+                     .y = y.tensor(), .x = x.tensor(), .reduction = reduction});
         EXPECT_EQ(y.values(), wanted) << name_of(reduction);
         EXPECT_EQ(x.values(), values_of(comm.rank(), n));
         const int root = comm.size() - 1;
         Elements at_root = Elements::blank(dtype, n);
-        comm.run(Reduce{.y = at_root.tensor(),
+        comm.run(host(),
+                 Reduce{.y = at_root.tensor(),
                         .x = x.tensor(),
                         .reduction = reduction,
                         .root = root});
@@ -176,7 +178,7 @@ TEST_P(Conformance, ReducesInPlace) {
   run([](Communicator& comm) {
     for_each_case([&](DType dtype, std::int64_t n) {
       Elements x(dtype, values_of(comm.rank(), n));
-      comm.run(AllReduce{.y = x.tensor(), .x = x.tensor()});
+      comm.run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()});
       EXPECT_EQ(x.values(), reduced(Reduction::kSum, comm.size(), n));
     });
   });
@@ -188,13 +190,16 @@ TEST_P(Conformance, AveragesFloatingPointAlone) {
     for (const DType dtype :
          {DType::kF32, DType::kF64, DType::kBf16, DType::kF16}) {
       Elements x(dtype, {4.0 * comm.rank() * ranks, 8.0 * ranks});
-      comm.run(AllReduce{
-          .y = x.tensor(), .x = x.tensor(), .reduction = Reduction::kAverage});
+      comm.run(host(),
+               AllReduce{.y = x.tensor(),
+                         .x = x.tensor(),
+                         .reduction = Reduction::kAverage});
       EXPECT_EQ(x.values(),
                 (std::vector<double>{2.0 * ranks * (ranks - 1), 8.0 * ranks}));
     }
     Elements whole = Elements::blank(DType::kI32, 3);
-    EXPECT_THROW(comm.run(AllReduce{.y = whole.tensor(),
+    EXPECT_THROW(comm.run(host(),
+                          AllReduce{.y = whole.tensor(),
                                     .x = whole.tensor(),
                                     .reduction = Reduction::kAverage}),
                  Error);
@@ -208,10 +213,10 @@ TEST_P(Conformance, SumsSixteenBitsInThirtyTwo) {
     const double mine = comm.rank() == 0 ? 256 : 1;
     const double sum = 256 + comm.size() - 1;
     Elements x(DType::kBf16, {mine});
-    comm.run(AllReduce{.y = x.tensor(), .x = x.tensor()});
+    comm.run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()});
     EXPECT_EQ(x.values(), Elements(DType::kBf16, {sum}).values());
     Elements large(DType::kBf16, std::vector<double>(5000, mine));
-    comm.run(AllReduce{.y = large.tensor(), .x = large.tensor()});
+    comm.run(host(), AllReduce{.y = large.tensor(), .x = large.tensor()});
     EXPECT_EQ(large.values()[4999], x.values()[0]);
   });
 }
@@ -236,7 +241,8 @@ TEST_P(Conformance, RankedSumsAreThoseOfOneRankAfterTheOther) {
       }
       std::vector<float> y(n);
       const Shape shape{static_cast<std::int64_t>(n)};
-      comm.run(AllReduce{.y = Tensor(y.data(), shape),
+      comm.run(host(),
+               AllReduce{.y = Tensor(y.data(), shape),
                          .x = ConstTensor(x.data(), shape),
                          .how = {.sums = SumOrder::kRanked}});
       EXPECT_EQ(y, wanted);
@@ -277,14 +283,16 @@ TEST_P(Conformance, ScattersAndGathersParts) {
                    for (const int root : {0, comm.size() - 1}) {
                      Elements whole(dtype, values_of(root, n));
                      Elements part = Elements::blank(dtype, parts[me]);
-                     comm.run(Scatter{.y = part.tensor(),
+                     comm.run(host(),
+                              Scatter{.y = part.tensor(),
                                       .x = whole.tensor(),
                                       .root = root,
                                       .counts = given});
                      EXPECT_EQ(part.values(),
                                slice(values_of(root, n), first, parts[me]));
                      Elements back = Elements::blank(dtype, n);
-                     comm.run(Gather{.y = back.tensor(),
+                     comm.run(host(),
+                              Gather{.y = back.tensor(),
                                      .x = part.tensor(),
                                      .root = root,
                                      .counts = given});
@@ -310,13 +318,16 @@ TEST_P(Conformance, GathersPartsForAllAlsoInPlace) {
           const auto wanted = values_of(7, n);
           Elements part(dtype, slice(wanted, first, parts[me]));
           Elements whole = Elements::blank(dtype, n);
-          comm.run(AllGather{
-              .y = whole.tensor(), .x = part.tensor(), .counts = given});
+          comm.run(
+              host(),
+              AllGather{
+                  .y = whole.tensor(), .x = part.tensor(), .counts = given});
           EXPECT_EQ(whole.values(), wanted);
           std::vector<double> own(static_cast<std::size_t>(n), 0);
           std::copy_n(wanted.begin() + first, parts[me], own.begin() + first);
           Elements in_place(dtype, own);
-          comm.run(AllGather{.y = in_place.tensor(),
+          comm.run(host(),
+                   AllGather{.y = in_place.tensor(),
                              .x = in_place.part(first, parts[me]),
                              .counts = given});
           EXPECT_EQ(in_place.values(), wanted);
@@ -339,10 +350,13 @@ TEST_P(Conformance, ReducesAndScattersAlsoInPlace) {
           Elements x(dtype, values_of(comm.rank(), n));
           Elements y = Elements::blank(dtype, parts[me]);
           comm.run(
+              host(),
               ReduceScatter{.y = y.tensor(), .x = x.tensor(), .counts = given});
           EXPECT_EQ(y.values(), wanted);
-          comm.run(ReduceScatter{
-              .y = x.part(first, parts[me]), .x = x.tensor(), .counts = given});
+          comm.run(host(),
+                   ReduceScatter{.y = x.part(first, parts[me]),
+                                 .x = x.tensor(),
+                                 .counts = given});
           EXPECT_EQ(slice(x.values(), first, parts[me]), wanted);
         });
   });
@@ -356,7 +370,7 @@ TEST_P(Conformance, ExchangesPartsOfAllWithAll) {
       const Counts parts = even_counts(n, ranks);
       Elements x(dtype, values_of(comm.rank(), n));
       Elements y = Elements::blank(dtype, parts[me] * ranks);
-      comm.run(AllToAll{.y = y.tensor(), .x = x.tensor()});
+      comm.run(host(), AllToAll{.y = y.tensor(), .x = x.tensor()});
       std::vector<double> wanted;
       for (int from = 0; from < ranks; ++from) {
         const auto sent =
@@ -386,7 +400,8 @@ TEST_P(Conformance, ExchangesUnevenParts) {
     }
     Elements from(DType::kI64, x);
     Elements to = Elements::blank(DType::kI64, std::ssize(wanted));
-    comm.run(AllToAll{.y = to.tensor(),
+    comm.run(host(),
+             AllToAll{.y = to.tensor(),
                       .x = from.tensor(),
                       .x_counts = sent,
                       .y_counts = received});
@@ -398,10 +413,11 @@ TEST_P(Conformance, NobodyLeavesABarrierBeforeAllHaveCome) {
   run([](Communicator& comm) {
     std::int64_t come = 1;
     for (int i = 0; i < 50; ++i) {
-      comm.run(Barrier{});
+      comm.run(host(), Barrier{});
     }
     std::int64_t all = 0;
-    comm.run(AllReduce{.y = Tensor(&all, {1}), .x = Tensor(&come, {1})});
+    comm.run(host(),
+             AllReduce{.y = Tensor(&all, {1}), .x = Tensor(&come, {1})});
     EXPECT_EQ(all, comm.size());
   });
 }
@@ -415,7 +431,7 @@ TEST_P(Conformance, MessagesGoRoundTheRing) {
       Elements y = Elements::blank(dtype, n);
       const Message both[] = {Send{.x = x.tensor(), .to = next},
                               Recv{.y = y.tensor(), .from = before}};
-      comm.start_messages(both).wait();
+      comm.start_messages(host(), both).wait(host());
       EXPECT_EQ(y.values(), values_of(before, n));
     });
   });
@@ -431,12 +447,12 @@ TEST_P(Conformance, MessagesMatchByTagAndInOrderWithinOne) {
       sent.emplace_back(
           DType::kI32,
           std::vector<double>{100.0 * static_cast<double>(sent.size()) + tag});
-      works.push_back(
-          comm.start(Send{.x = sent.back().tensor(), .to = next, .tag = tag}));
+      works.push_back(comm.start(
+          host(), Send{.x = sent.back().tensor(), .to = next, .tag = tag}));
     }
     const auto receive = [&](int tag) {
       Elements y = Elements::blank(DType::kI32, 1);
-      comm.run(Recv{.y = y.tensor(), .from = before, .tag = tag});
+      comm.run(host(), Recv{.y = y.tensor(), .from = before, .tag = tag});
       return y.values()[0];
     };
     EXPECT_EQ(receive(9), 309);
@@ -444,7 +460,7 @@ TEST_P(Conformance, MessagesMatchByTagAndInOrderWithinOne) {
     EXPECT_EQ(receive(3), 103);
     EXPECT_EQ(receive(5), 205);
     for (const Work& work : works) {
-      work.wait();
+      work.wait(host());
       EXPECT_TRUE(work.done());
       EXPECT_GE(work.elapsed_seconds(), 0);
     }
@@ -467,7 +483,7 @@ TEST_P(Conformance, ManyMessagesAtOnceDoNotWaitForOneAnother) {
       messages.emplace_back(Send{.x = out[p].tensor(), .to = peer, .tag = 1});
       messages.emplace_back(Recv{.y = in[p].tensor(), .from = peer, .tag = 1});
     }
-    comm.start_messages(messages).wait();
+    comm.start_messages(host(), messages).wait(host());
     for (int peer = 0; peer < ranks; ++peer) {
       EXPECT_EQ(in[static_cast<std::size_t>(peer)].values(),
                 values_of(peer + comm.rank(), 1000));
@@ -484,13 +500,14 @@ TEST_P(Conformance, StartedCollectivesRunInOrderBesideOthers) {
     }
     std::vector<Work> works;
     for (Elements& x : xs) {
-      works.push_back(comm.start(AllReduce{.y = x.tensor(), .x = x.tensor()}));
+      works.push_back(
+          comm.start(host(), AllReduce{.y = x.tensor(), .x = x.tensor()}));
     }
     Elements last(DType::kF32, {1.0});
-    comm.run(AllReduce{.y = last.tensor(), .x = last.tensor()});
+    comm.run(host(), AllReduce{.y = last.tensor(), .x = last.tensor()});
     EXPECT_EQ(last.values()[0], comm.size());
     for (std::size_t i = 0; i < works.size(); ++i) {
-      works[i].wait();
+      works[i].wait(host());
       EXPECT_TRUE(works[i].done());
       double wanted = 0;
       for (int rank = 0; rank < comm.size(); ++rank) {
@@ -511,7 +528,7 @@ TEST_P(Conformance, SplitsByColorAndOrdersByKey) {
     EXPECT_EQ(part->rank(), members - 1 - comm.rank() / 2);
     EXPECT_EQ(part->axis(), "half");
     Elements x(DType::kI32, {static_cast<double>(comm.rank())});
-    part->run(AllReduce{.y = x.tensor(), .x = x.tensor()});
+    part->run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()});
     double wanted = 0;
     for (int rank = color; rank < comm.size(); rank += 2) {
       wanted += rank;
@@ -537,7 +554,7 @@ TEST_P(Conformance, SubgroupsLeaveTheOthersAlone) {
         const int only[] = {0};
         const auto alone = group->subgroup(only, "alone");
         EXPECT_EQ(alone != nullptr, group->rank() == 0);
-        group->run(AllReduce{.y = x.tensor(), .x = x.tensor()});
+        group->run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()});
       }
       EXPECT_EQ(x.values()[0],
                 group == nullptr ? 1.0 : static_cast<double>(ranks.size()));
@@ -555,10 +572,12 @@ TEST_P(Conformance, CommunicatorsDoNotWaitForOneAnother) {
     const AllReduce in_part{.y = b.tensor(), .x = b.tensor()};
     // The halves start the two in different orders.
     const bool first = comm.rank() % 2 == 0;
-    const Work one = first ? comm.start(in_all) : part->start(in_part);
-    const Work two = first ? part->start(in_part) : comm.start(in_all);
-    one.wait();
-    two.wait();
+    const Work one =
+        first ? comm.start(host(), in_all) : part->start(host(), in_part);
+    const Work two =
+        first ? part->start(host(), in_part) : comm.start(host(), in_all);
+    one.wait(host());
+    two.wait(host());
     EXPECT_EQ(a.values()[0], comm.size());
     EXPECT_EQ(b.values()[0], part->size());
   });
@@ -567,13 +586,13 @@ TEST_P(Conformance, CommunicatorsDoNotWaitForOneAnother) {
 TEST_P(Conformance, CountsCallsAndBytesByAxisAndKind) {
   run([](Communicator& comm) {
     Elements x = Elements::blank(DType::kF32, 10);
-    comm.run(AllReduce{.y = x.tensor(), .x = x.tensor()});
-    comm.run(AllReduce{.y = x.tensor(), .x = x.tensor()});
-    comm.run(Barrier{});
+    comm.run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()});
+    comm.run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()});
+    comm.run(host(), Barrier{});
     EXPECT_EQ(comm.traffic().of("world", Kind::kAllReduce),
               (Traffic::Count{.calls = 2, .bytes = 80}));
     const auto group = comm.split(0, 0, "tensor");
-    group->run(Broadcast{.x = x.tensor()});
+    group->run(host(), Broadcast{.x = x.tensor()});
     EXPECT_EQ(comm.traffic().of("tensor", Kind::kBroadcast),
               (Traffic::Count{.calls = 1, .bytes = 40}));
     EXPECT_EQ(comm.traffic().of("world", Kind::kBroadcast), Traffic::Count{});
@@ -597,14 +616,14 @@ TEST_P(Conformance, GivesTheSameByEveryAlgorithm) {
           Elements x(dtype, values_of(comm.rank(), n));
           const AllReduce all{.y = x.tensor(), .x = x.tensor(), .how = how};
           if (comm.supports(all)) {
-            comm.run(all);
+            comm.run(host(), all);
             EXPECT_EQ(x.values(), reduced(Reduction::kSum, comm.size(), n));
           }
           Elements shared(dtype, values_of(comm.rank(), n));
           const int root = comm.size() - 1;
           const Broadcast one{.x = shared.tensor(), .root = root, .how = how};
           if (comm.supports(one)) {
-            comm.run(one);
+            comm.run(host(), one);
             EXPECT_EQ(shared.values(), values_of(root, n));
           }
         }
@@ -627,9 +646,9 @@ TEST_P(Conformance, SaysWhatItSupports) {
       const AllReduce op{
           .y = x.tensor(), .x = x.tensor(), .how = {.algorithm = algorithm}};
       if (comm.supports(op)) {
-        EXPECT_NO_THROW(comm.run(op)) << name_of(algorithm);
+        EXPECT_NO_THROW(comm.run(host(), op)) << name_of(algorithm);
       } else {
-        EXPECT_THROW(comm.run(op), Unsupported) << name_of(algorithm);
+        EXPECT_THROW(comm.run(host(), op), Unsupported) << name_of(algorithm);
       }
     }
     EXPECT_TRUE(comm.supports(AllReduce{.y = x.tensor(), .x = x.tensor()}));
@@ -641,13 +660,18 @@ TEST_P(Conformance, RefusesWhatOneRankCanSeeIsWrong) {
     Elements x = Elements::blank(DType::kF32, 4);
     Elements y = Elements::blank(DType::kF32, 5);
     Elements z = Elements::blank(DType::kI32, 4);
-    EXPECT_THROW(comm.run(AllReduce{.y = y.tensor(), .x = x.tensor()}), Error);
-    EXPECT_THROW(comm.run(AllReduce{.y = z.tensor(), .x = x.tensor()}), Error);
-    EXPECT_THROW(comm.run(Broadcast{.x = x.tensor(), .root = comm.size()}),
+    EXPECT_THROW(comm.run(host(), AllReduce{.y = y.tensor(), .x = x.tensor()}),
                  Error);
-    EXPECT_THROW(comm.run(Send{.x = x.tensor(), .to = -1}), Error);
-    EXPECT_THROW(comm.run(Recv{.y = x.tensor(), .from = 0, .tag = -1}), Error);
-    EXPECT_THROW(comm.run(AllGather{.y = x.tensor(), .x = y.tensor()}), Error);
+    EXPECT_THROW(comm.run(host(), AllReduce{.y = z.tensor(), .x = x.tensor()}),
+                 Error);
+    EXPECT_THROW(
+        comm.run(host(), Broadcast{.x = x.tensor(), .root = comm.size()}),
+        Error);
+    EXPECT_THROW(comm.run(host(), Send{.x = x.tensor(), .to = -1}), Error);
+    EXPECT_THROW(comm.run(host(), Recv{.y = x.tensor(), .from = 0, .tag = -1}),
+                 Error);
+    EXPECT_THROW(comm.run(host(), AllGather{.y = x.tensor(), .x = y.tensor()}),
+                 Error);
   });
 }
 
@@ -659,9 +683,9 @@ TEST_P(Conformance, NamesTheRanksThatCalledDifferentThings) {
     Elements x = Elements::blank(DType::kF32, 400);
     try {
       if (comm.rank() == 1) {
-        comm.run(Broadcast{.x = x.tensor()});
+        comm.run(host(), Broadcast{.x = x.tensor()});
       } else {
-        comm.run(AllReduce{.y = x.tensor(), .x = x.tensor()});
+        comm.run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()});
       }
       ADD_FAILURE() << "nothing thrown";
     } catch (const Mismatch& error) {
@@ -681,12 +705,12 @@ TEST_P(Conformance, NamesTheRanksWhoseSizesOrTypesDiffer) {
   run([](Communicator& comm) {
     Elements x =
         Elements::blank(comm.rank() == 1 ? DType::kI32 : DType::kF32, 4);
-    EXPECT_THROW(comm.run(AllReduce{.y = x.tensor(), .x = x.tensor()}),
+    EXPECT_THROW(comm.run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()}),
                  Mismatch);
   });
   run([](Communicator& comm) {
     Elements x = Elements::blank(DType::kF32, 1000 + comm.rank());
-    EXPECT_THROW(comm.run(AllReduce{.y = x.tensor(), .x = x.tensor()}),
+    EXPECT_THROW(comm.run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()}),
                  Mismatch);
   });
 }
@@ -702,7 +726,7 @@ TEST_P(Conformance, ARankThatDoesNotComeEndsTheWaitWithATable) {
     }
     Elements x = Elements::blank(DType::kF32, 4);
     try {
-      comm.run(AllReduce{.y = x.tensor(), .x = x.tensor()});
+      comm.run(host(), AllReduce{.y = x.tensor(), .x = x.tensor()});
       ADD_FAILURE() << "nothing thrown";
     } catch (const Error& error) {
       const std::string text = error.what();
@@ -717,8 +741,9 @@ TEST_P(Conformance, AMessageThatNobodyAnswersTimesOut) {
   run([](Communicator& comm) {
     Elements x = Elements::blank(DType::kF32, 4);
     const int peer = (comm.rank() + 1) % comm.size();
-    EXPECT_THROW(comm.run(Recv{.y = x.tensor(), .from = peer, .tag = 8}),
-                 Timeout);
+    EXPECT_THROW(
+        comm.run(host(), Recv{.y = x.tensor(), .from = peer, .tag = 8}),
+        Timeout);
   });
 }
 

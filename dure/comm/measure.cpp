@@ -25,7 +25,7 @@ class Case {
   }
   void call() {
     with_op([this](const auto& op) {
-      comm_.run(op);
+      comm_.run(host_, op);
       return true;
     });
   }
@@ -87,6 +87,7 @@ class Case {
   }
 
   Communicator& comm_;
+  Stream host_ = host_stream();
   Kind kind_;
   How how_;
   std::int64_t elements_;
@@ -95,20 +96,22 @@ class Case {
 };
 
 // The largest over the ranks.
-double slowest(Communicator& comm, double seconds) {
+double slowest(Communicator& comm, Stream& host, double seconds) {
   const Tensor tensor(&seconds, {1});
-  comm.run(AllReduce{.y = tensor, .x = tensor, .reduction = Reduction::kMax});
+  comm.run(host,
+           AllReduce{.y = tensor, .x = tensor, .reduction = Reduction::kMax});
   return seconds;
 }
 
 template <typename Call>
 double seconds_of(Communicator& comm, int calls, const Call& call) {
-  comm.run(Barrier{});
+  Stream host = host_stream();
+  comm.run(host, Barrier{});
   const double start = monotonic_seconds();
   for (int i = 0; i < calls; ++i) {
     call();
   }
-  return slowest(comm, (monotonic_seconds() - start) / calls);
+  return slowest(comm, host, (monotonic_seconds() - start) / calls);
 }
 
 // All ranks at once, each its share of 256 MiB: no cache holds it.

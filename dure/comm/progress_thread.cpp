@@ -27,14 +27,6 @@ class ProgressThread::Task final : public Work::State {
     finished_.notify_all();
   }
 
-  void wait() override {
-    std::unique_lock lock(mutex_);
-    finished_.wait(lock, [this] { return done_; });
-    if (error_ != nullptr) {
-      std::rethrow_exception(error_);
-    }
-  }
-
   bool done() override {
     const std::lock_guard lock(mutex_);
     return done_;
@@ -46,6 +38,14 @@ class ProgressThread::Task final : public Work::State {
   }
 
  private:
+  void block() override {
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [this] { return done_; });
+    if (error_ != nullptr) {
+      std::rethrow_exception(error_);
+    }
+  }
+
   std::function<void()> body_;
   std::mutex mutex_;
   std::condition_variable finished_;
@@ -66,14 +66,14 @@ ProgressThread::~ProgressThread() {
   thread_.join();
 }
 
-Work ProgressThread::post(std::function<void()> task) {
+std::shared_ptr<Work::State> ProgressThread::post(std::function<void()> task) {
   auto state = std::make_shared<Task>(std::move(task));
   {
     const std::lock_guard lock(mutex_);
     tasks_.push_back(state);
   }
   posted_.notify_one();
-  return Work(state);
+  return state;
 }
 
 bool ProgressThread::idle() const {

@@ -21,7 +21,7 @@ class ProgressThread {
   ProgressThread& operator=(const ProgressThread&) = delete;
   ~ProgressThread();
 
-  Work post(std::function<void()> task);
+  std::shared_ptr<Work::State> post(std::function<void()> task);
 
   // Whether all that was posted is done.
   bool idle() const;

@@ -30,8 +30,10 @@ std::uint64_t fingerprint_of(const Facts& facts) {
 }
 
 std::vector<std::int64_t> gather(Communicator& ranks, std::int64_t mine) {
+  Stream host = host_stream();
   std::vector<std::int64_t> all(static_cast<std::size_t>(ranks.size()));
-  ranks.run(AllGather{.y = Tensor(all.data(), {std::ssize(all)}, DType::kI64),
+  ranks.run(host,
+            AllGather{.y = Tensor(all.data(), {std::ssize(all)}, DType::kI64),
                       .x = Tensor(&mine, {1}, DType::kI64)});
   return all;
 }
@@ -43,10 +45,12 @@ Shown shown(std::string_view text) {
 }
 
 std::vector<std::string> gather(Communicator& ranks, const Shown& mine) {
+  Stream host = host_stream();
   std::vector<Shown> all(static_cast<std::size_t>(ranks.size()));
   const auto bytes = static_cast<std::int64_t>(kShown);
   Shown copy = mine;
   ranks.run(
+      host,
       AllGather{.y = Tensor(all.data(), {bytes * ranks.size()}, DType::kU8),
                 .x = Tensor(copy.data(), {bytes}, DType::kU8)});
   std::vector<std::string> texts;
@@ -59,8 +63,9 @@ std::vector<std::string> gather(Communicator& ranks, const Shown& mine) {
 // One number for each fact of the first rank.
 std::vector<std::int64_t> numbers_of_first(Communicator& ranks,
                                            const Facts& facts) {
+  Stream host = host_stream();
   std::int64_t count = std::ssize(facts);
-  ranks.run(Broadcast{.x = Tensor(&count, {1}, DType::kI64)});
+  ranks.run(host, Broadcast{.x = Tensor(&count, {1}, DType::kI64)});
   std::vector<std::int64_t> numbers(static_cast<std::size_t>(count));
   if (ranks.rank() == 0) {
     std::transform(
@@ -68,7 +73,7 @@ std::vector<std::int64_t> numbers_of_first(Communicator& ranks,
           return static_cast<std::int64_t>(fingerprint_of({fact}));
         });
   }
-  ranks.run(Broadcast{.x = Tensor(numbers.data(), {count}, DType::kI64)});
+  ranks.run(host, Broadcast{.x = Tensor(numbers.data(), {count}, DType::kI64)});
   return numbers;
 }
 
@@ -86,8 +91,9 @@ std::int64_t first_other(const std::vector<std::int64_t>& numbers,
 }
 
 std::int64_t least(Communicator& ranks, std::int64_t value) {
+  Stream host = host_stream();
   const Tensor x(&value, {1}, DType::kI64);
-  ranks.run(AllReduce{.y = x, .x = x, .reduction = Reduction::kMin});
+  ranks.run(host, AllReduce{.y = x, .x = x, .reduction = Reduction::kMin});
   return value;
 }
 

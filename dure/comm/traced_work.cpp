@@ -5,11 +5,6 @@
 
 namespace dure::comm {
 
-double trace_seconds(const Stream& stream) {
-  return stream.device() == Device::kSim ? stream.seconds()
-                                         : monotonic_seconds();
-}
-
 void record_communication(const Stream& stream,
                           const char* name,
                           double start_seconds,
@@ -26,7 +21,9 @@ void record_communication(const Stream& stream,
 
 TracedWork::~TracedWork() {
   try {
-    work_.wait();
+    if (stream_ != nullptr) {
+      work_.wait(*stream_);
+    }
   } catch (const std::exception&) {
     // Who waited for the result has heard, or does not want it any more.
     return;
@@ -34,9 +31,9 @@ TracedWork::~TracedWork() {
 }
 
 void TracedWork::wait() {
-  work_.wait();
-  const Stream* const stream = std::exchange(stream_, nullptr);
+  Stream* const stream = std::exchange(stream_, nullptr);
   if (stream != nullptr) {
+    work_.wait(*stream);
     record_communication(
         *stream, name_, start_, work_.elapsed_seconds(), bytes_);
   }

@@ -10,10 +10,6 @@
 
 namespace dure::comm {
 
-// Seconds as a rank's trace counts them: the clock of a simulated device, or
-// the machine's.
-double trace_seconds(const Stream& stream);
-
 // Records what is over in the stream's trace, where it has one.
 void record_communication(const Stream& stream,
                           const char* name,
@@ -27,15 +23,15 @@ void run_traced(Stream& stream,
                 Communicator& ranks,
                 const char* name,
                 const Op& op) {
-  const double start = trace_seconds(stream);
-  ranks.run(op);
+  const double start = stream.now();
+  ranks.run(stream, op);
   record_communication(
-      stream, name, start, trace_seconds(stream) - start, op.y.size_bytes());
+      stream, name, start, stream.now() - start, op.y.size_bytes());
 }
 
-// One on its way. Empty: nothing is on its way. Move-only. Destruction waits,
-// so that what a collective reads and writes lives as long as it does: declare
-// it after them.
+// One on its way. Empty: nothing is on its way. Move-only. Destruction makes
+// the stream wait, so that memory which a collective has been lent may be given
+// back then; a block of the arena that was handed over is told by used_until().
 class TracedWork {
  public:
   TracedWork() = default;
@@ -46,8 +42,8 @@ class TracedWork {
   }
   ~TracedWork();
 
-  // Starts `op`; `name`, of static storage, is what traces call it. The stream
-  // is the rank's, and outlives this.
+  // Starts `op` after what the stream was given; `name`, of static storage, is
+  // what traces call it. The stream outlives this.
   template <typename Op>
   TracedWork(Stream& stream,
              Communicator& ranks,
@@ -55,13 +51,14 @@ class TracedWork {
              const Op& op)
       : stream_(&stream),
         name_(name),
-        start_(trace_seconds(stream)),
+        start_(stream.now()),
         bytes_(bytes_of(op)),
-        work_(ranks.start(op)) {}
+        work_(ranks.start(stream, op)) {}
 
-  bool done() const { return work_.done(); }
+  // When it is done.
+  Event event() const { return work_.event(); }
 
-  // Returns when it is done. A second time there is nothing to wait for.
+  // The stream goes on after it. A second time there is nothing to wait for.
   void wait();
 
  private:
@@ -70,7 +67,7 @@ class TracedWork {
     if constexpr (requires { op.y; }) {
       return op.y.size_bytes();
     } else {
-      return op.x.size_bytes();  // a message that is sent
+      return op.x.size_bytes();  // a message that is sent, a broadcast
     }
   }
 

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/comm/host_testing.h"
 #include "dure/comm/threads/threads_communicator.h"
 #include "dure/comm/traffic_report.h"
 
@@ -22,8 +23,8 @@ TEST(Traffic, IsCountedByAxisAndKindAndReported) {
     const auto tensor = world.split(world.rank() / 2, world.rank(), "tensor");
     std::vector<float> x(6);
     const Tensor whole(x.data(), {6});
-    tensor->run(AllReduce{.y = whole, .x = whole});
-    tensor->run(AllReduce{.y = whole, .x = whole});
+    tensor->run(host(), AllReduce{.y = whole, .x = whole});
+    tensor->run(host(), AllReduce{.y = whole, .x = whole});
     EXPECT_EQ(world.traffic().of("tensor", Kind::kAllReduce),
               (Traffic::Count{2, 48}));
     EXPECT_EQ(world.traffic().of("data", Kind::kAllReduce), Traffic::Count{});

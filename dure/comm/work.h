@@ -5,50 +5,70 @@
 #include <utility>
 
 #include "dure/comm/flight_recorder.h"
+#include "dure/tensor/stream.h"
 
 namespace dure::comm {
 
-// Copyable: all copies speak of one operation. Destroying the last one does not
-// stop it: wait() before the tensors of the operation die.
+// Copyable: all copies speak of one operation, and a default Work of one that
+// is done. Destroying the last copy does not stop the operation: a stream waits
+// for it before the tensors of the operation die.
 class [[nodiscard]] Work {
  public:
-  class State {
+  // An operation that is carried out beside the rank's thread.
+  class State : public Event::Pending {
    public:
-    State() = default;
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-    virtual ~State() = default;
-    virtual void wait() = 0;
+    // Who is told while the rank waits for it.
+    void set_recorder(std::shared_ptr<FlightRecorder> recorder) {
+      recorder_ = std::move(recorder);
+    }
+    void wait() final {
+      const FlightRecorder::Waiting waiting(recorder_.get());
+      block();
+    }
     virtual bool done() = 0;
     virtual double elapsed_seconds() = 0;
+
+   protected:
+    // wait(), of the back end.
+    virtual void block() = 0;
+
+   private:
+    std::shared_ptr<FlightRecorder> recorder_;
   };
 
   Work() = default;
   explicit Work(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  // The recorder is told while a rank waits for it.
-  Work(Work work, std::shared_ptr<FlightRecorder> recorder)
-      : state_(std::move(work.state_)), recorder_(std::move(recorder)) {}
+  // Of a simulated operation: two times of a clock.
+  Work(double start_seconds, double end_seconds)
+      : end_(end_seconds), seconds_(end_seconds - start_seconds) {}
 
-  // Blocks until done, and throws what the operation failed with (error.h).
-  // May be called again. Of a default Work: nothing.
-  void wait() const {
-    if (state_ != nullptr) {
-      const FlightRecorder::Waiting waiting(recorder_.get());
-      state_->wait();
-    }
-  }
+  // When it is done.
+  Event event() const { return state_ == nullptr ? end_ : Event(state_); }
 
-  // Whether wait() would return or throw at once.
+  // What the stream is given from now on begins after it. On a CPU stream:
+  // blocks until it is done, and throws what it failed with (error.h). May be
+  // called again.
+  void wait(Stream& stream) const { stream.wait(event()); }
+
+  // Whether a CPU stream's wait() would return or throw at once.
   bool done() const { return state_ == nullptr || state_->done(); }
 
-  // From the call that started it until it was done, or until now.
+  // From the call that started it until it was done, or until now; of a
+  // simulated one, until it will be.
   double elapsed_seconds() const {
-    return state_ == nullptr ? 0 : state_->elapsed_seconds();
+    return state_ == nullptr ? seconds_ : state_->elapsed_seconds();
+  }
+
+  void set_recorder(std::shared_ptr<FlightRecorder> recorder) const {
+    if (state_ != nullptr) {
+      state_->set_recorder(std::move(recorder));
+    }
   }
 
  private:
   std::shared_ptr<State> state_;
-  std::shared_ptr<FlightRecorder> recorder_;
+  Event end_;
+  double seconds_ = 0;
 };
 
 }  // namespace dure::comm

@@ -144,7 +144,8 @@ TEST(CachedAttention, TakesTimeOnTheSimulatorAndTouchesNothing) {
   AttentionOperands operands({.shape = kAttentionShapes[0], .mask = {}});
   Generation generation(operands.of, 5);
   CachedAttention op = generation.op(operands.qkv, operands.y, 1);
-  Arena arena({.device = Device::kSim});
+  Stream stream(Device::kSim);
+  Arena arena(stream);
   const OwnedTensor lengths =
       arena.tensor(op.lengths.shape(), Category::kWorkspace, DType::kI32);
   op.lengths = lengths;

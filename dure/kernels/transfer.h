@@ -20,7 +20,8 @@ Cost cost(const Upload& op);
 void run(OnCpu, Stream& stream, const Upload& op);
 void run(OnCuda, Stream& stream, const Upload& op);
 
-// host = x
+// host = x: the host's read of tensor memory. It is there after the stream's
+// synchronize(), once for as many as were launched before.
 struct Download {
   static constexpr const char* kName = "download";
   std::span<std::byte> host;  // as many bytes as x   overwritten

@@ -10,20 +10,21 @@ namespace dure::kernels {
 namespace {
 
 TEST(Transfer, GoesThereAndBack) {
-  Arena arena;
   Stream stream(Device::kCpu);
+  Arena arena(stream);
   const OwnedTensor x = arena.tensor({3}, Category::kWorkspace, DType::kF32);
   const std::array<float, 3> there = {1, 2, 3};
   std::array<float, 3> back = {};
   launch(stream, Upload{.y = x, .host = std::as_bytes(std::span(there))});
   launch(stream,
          Download{.host = std::as_writable_bytes(std::span(back)), .x = x});
+  stream.synchronize();
   EXPECT_EQ(back, there);
 }
 
 TEST(Transfer, MovesNothingOnTheSimulator) {
-  Arena arena({.device = Device::kSim});
   Stream stream(Device::kSim);
+  Arena arena(stream);
   const OwnedTensor x = arena.tensor({3}, Category::kWorkspace, DType::kF32);
   std::array<float, 3> host = {1, 2, 3};
   launch(stream,
@@ -33,8 +34,8 @@ TEST(Transfer, MovesNothingOnTheSimulator) {
 }
 
 TEST(Transfer, RefusesAnotherSize) {
-  Arena arena;
   Stream stream(Device::kCpu);
+  Arena arena(stream);
   const OwnedTensor x = arena.tensor({3}, Category::kWorkspace, DType::kF32);
   EXPECT_THROW(launch(stream, Upload{.y = x, .host = {}}), Error);
 }

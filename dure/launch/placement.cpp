@@ -57,9 +57,11 @@ std::vector<std::string> hosts_of(comm::Communicator& comm,
   std::vector<std::uint8_t> mine(kName);
   std::copy_n(host.begin(), std::min(host.size(), kName - 1), mine.begin());
   std::vector<std::uint8_t> all(kName * static_cast<std::size_t>(comm.size()));
-  comm.run(comm::AllGather{
-      .y = Tensor(all.data(), {std::ssize(all)}, DType::kU8),
-      .x = Tensor(mine.data(), {std::ssize(mine)}, DType::kU8)});
+  Stream stream = host_stream();
+  comm.run(stream,
+           comm::AllGather{
+               .y = Tensor(all.data(), {std::ssize(all)}, DType::kU8),
+               .x = Tensor(mine.data(), {std::ssize(mine)}, DType::kU8)});
   std::vector<std::string> names;
   for (std::size_t at = 0; at < all.size(); at += kName) {
     const auto first = all.begin() + static_cast<std::ptrdiff_t>(at);

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
+#include "dure/comm/host_testing.h"
 #include "dure/launch/cores.h"
 
 namespace dure::launch {
@@ -23,7 +24,7 @@ TEST(RunRanks, GivesEveryRankItsCommunicator) {
   run_ranks({.ranks = 4}, [&](Communicator& comm) {
     std::int64_t rank = comm.rank();
     const Tensor tensor(&rank, {1});
-    comm.run(comm::AllReduce{.y = tensor, .x = tensor});
+    comm.run(comm::host(), comm::AllReduce{.y = tensor, .x = tensor});
     EXPECT_EQ(rank, 6);
     ++seen;
   });
@@ -37,7 +38,7 @@ TEST(RunRanks, ThrowsWhatTheFirstRankThrewAndItsNumber) {
       if (comm.rank() == 3) {
         throw UsageError("no such file");
       }
-      comm.run(comm::Barrier{});
+      comm.run(comm::host(), comm::Barrier{});
     });
     ADD_FAILURE() << "nothing thrown";
   } catch (const UsageError& error) {

@@ -65,9 +65,11 @@ CoreShare share_cores(comm::Communicator& world,
   const std::vector<int> own = usable_cores();
   Bits mine = bits_of(own);
   Bits all(kBytes * static_cast<std::size_t>(world.size()));
-  world.run(comm::AllGather{
-      .y = Tensor(all.data(), {std::ssize(all)}, DType::kU8),
-      .x = Tensor(mine.data(), {std::ssize(mine)}, DType::kU8)});
+  Stream host = host_stream();
+  world.run(host,
+            comm::AllGather{
+                .y = Tensor(all.data(), {std::ssize(all)}, DType::kU8),
+                .x = Tensor(mine.data(), {std::ssize(mine)}, DType::kU8)});
   const auto node_of = [&](int rank) {
     return nodes[static_cast<std::size_t>(rank)];
   };

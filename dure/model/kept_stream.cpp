@@ -47,6 +47,8 @@ class PartOfStream final : public KeptStream {
         *ctx.tensor.ranks,
         "all_gather checkpoint",
         comm::AllGather{.y = whole_NC_, .x = part_, .counts = counts_});
+    whole_NC_.used_until(work_.event());
+    part_.used_until(work_.event());
   }
 
   OwnedTensor take() override {

@@ -104,7 +104,7 @@ TEST_P(Embeddings, AreThoseOfOneRankToTheBit) {
     Values d_position = pass.position.gradient;
     if (ctx.tensor.rows == Rows::kCut) {
       const Tensor all = tensor(d_position, {kS, kC});
-      ctx.tensor.ranks->run(comm::AllReduce{.y = all, .x = all});
+      ctx.tensor.ranks->run(ctx.stream, comm::AllReduce{.y = all, .x = all});
     }
     EXPECT_EQ(d_position, want.d_position);
   });

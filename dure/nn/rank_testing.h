@@ -27,7 +27,7 @@ inline void on_ranks(int ranks,
                      const std::function<void(Context&)>& body) {
   launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
     Stream stream(Device::kCpu);
-    Arena arena;
+    Arena arena(stream);
     Context ctx = {
         .stream = stream,
         .arena = arena,

@@ -54,7 +54,8 @@ Values gelu(Context& ctx, const Values& x) {
 Values joined(Context& ctx, const Values& own) {
   Values gathered(4);
   Values y(4);
-  ctx.tensor.ranks->run(comm::AllGather{.y = tensor(gathered, {2, 2, 1}),
+  ctx.tensor.ranks->run(ctx.stream,
+                        comm::AllGather{.y = tensor(gathered, {2, 2, 1}),
                                         .x = tensor(own, {2, 1})});
   kernels::launch(ctx.stream,
                   kernels::JoinColumns{.y = tensor(y, {2, 2}),

@@ -1,25 +1,29 @@
 // The arena: all tensor memory of one rank.
 //
-// Addresses are reserved, and pages become real when first written. Blocks are
-// cut first-fit from the lowest address and merge with their neighbours when
-// freed. So a training step that asks for the same sizes in the same order gets
-// the same addresses each time, without a call to the system's allocator, and
-// the resident set is the high-water mark.
+// Blocks are cut first-fit from the lowest address of a memory's ranges
+// (memory.h) and merge with their neighbours when freed. So a training step
+// that asks for the same sizes in the same order gets the same addresses each
+// time, without a call to the system's allocator, and the resident set is the
+// high-water mark.
 //
-// Addresses that are only reserved cost nothing, and one range takes all there
-// may ever be; but where they are limited (ulimit -v) they are taken by need,
-// in several ranges. Where the system counts what might be written
-// (vm.overcommit_memory = 2), it counts what has been in use, not what is
-// reserved. On kSim addresses are nobody's: whoever touches data faults.
+// An arena has a home stream: blocks are taken and given back in the order of
+// what that is given. A block that others than the home stream have used, such
+// as a collective, knows until when (Buffer::used_until); giving it back makes
+// the home stream wait for that, and then it is free. Nobody asks whether a use
+// is over already, so neither addresses nor peaks depend on timing.
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "dure/tensor/device.h"
+#include "dure/tensor/event.h"
 #include "dure/tensor/ledger.h"
+#include "dure/tensor/memory.h"
+#include "dure/tensor/stream.h"
 #include "dure/tensor/tensor.h"
 
 namespace dure {
@@ -41,6 +45,13 @@ class Buffer {
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
 
+  // Something beside the home stream of the arena uses the block until then.
+  void used_until(Event event) {
+    if (event) {
+      uses_.push_back(std::move(event));
+    }
+  }
+
  private:
   friend class Arena;
   Buffer(Arena* arena, void* data, std::size_t bytes, Category category)
@@ -50,12 +61,14 @@ class Buffer {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
     std::swap(category_, other.category_);
+    std::swap(uses_, other.uses_);
   }
 
   Arena* arena_ = nullptr;
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
   Category category_ = Category::kWorkspace;
+  std::vector<Event> uses_;
 };
 
 // A tensor that owns its elements. Slices to a Tensor, which is a view.
@@ -75,6 +88,9 @@ class OwnedTensor : public Tensor {
   }
   ~OwnedTensor() = default;
 
+  // As Buffer's.
+  void used_until(Event event) { buffer_.used_until(std::move(event)); }
+
  private:
   Buffer buffer_;
 };
@@ -82,12 +98,12 @@ class OwnedTensor : public Tensor {
 class Arena {
  public:
   struct Options {
-    Device device = Device::kCpu;
-    std::size_t limit_bytes = 0;  // 0: what there is (base/limits.h)
+    std::size_t limit_bytes = 0;  // 0: what there is
   };
 
-  Arena() : Arena(Options{}) {}
-  explicit Arena(Options options);
+  // Of the memory of the home stream's device. The stream outlives it.
+  explicit Arena(Stream& home) : Arena(home, Options{}) {}
+  Arena(Stream& home, Options options);
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
   ~Arena();
@@ -97,39 +113,41 @@ class Arena {
   Buffer allocate(std::size_t bytes, Category category);
   OwnedTensor tensor(const Shape& shape, Category category, DType dtype);
 
-  Device device() const { return device_; }
+  Stream& home() const { return home_; }
+  Device device() const { return home_.device(); }
   const Ledger& ledger() const { return ledger_; }
   // Up to the end of the highest block ever held: peak() plus holes.
   std::size_t high_water() const;
 
  private:
   friend class Buffer;
-  struct Range {
+  // A free block.
+  struct Hole {
     std::byte* first;
     std::size_t bytes;
     std::byte* last() const { return first + bytes; }  // behind it
   };
   // Addresses that are this arena's.
   struct Segment {
-    Range range;
-    std::size_t usable = 0;  // of its bytes: those that may be touched
+    Memory::Range range;
     std::size_t high_water = 0;
   };
 
-  std::vector<Range>::iterator first_fit(std::size_t bytes);
+  std::vector<Hole>::iterator first_fit(std::size_t bytes);
   void reserve(std::size_t bytes);
   Segment& segment_of(const std::byte* address);
-  void make_usable(Segment& segment, std::size_t bytes);
-  void release(void* data, std::size_t bytes, Category category);
-  void insert_free(Range range);
-  bool touch(const Range& before, const Range& after) const;
+  void release(const Buffer& block) noexcept;
+  void wait_for(const Event& use) noexcept;
+  void insert_free(Hole hole);
+  bool touch(const Hole& before, const Hole& after) const;
   [[noreturn]] void refuse(std::size_t bytes, Category category) const;
 
-  Device device_;
+  Stream& home_;
+  std::unique_ptr<Memory> memory_;
   std::size_t limit_ = 0;
   std::string limit_name_ = "memory.limit_gib";
   std::vector<Segment> segments_;
-  std::vector<Range> free_;  // by address, never two that touch
+  std::vector<Hole> free_;  // by address, never two that touch
   Ledger ledger_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -16,7 +17,8 @@ namespace dure {
 namespace {
 
 TEST(Arena, GivesTheSameAddressesToEqualSteps) {
-  Arena arena;
+  Stream stream = host_stream();
+  Arena arena(stream);
   const auto step = [&] {
     const Buffer a = arena.allocate(100, Category::kActivations);
     const Buffer b = arena.allocate(1000, Category::kWorkspace);
@@ -26,7 +28,8 @@ TEST(Arena, GivesTheSameAddressesToEqualSteps) {
 }
 
 TEST(Arena, MergesFreedNeighboursInAnyOrder) {
-  Arena arena;
+  Stream stream = host_stream();
+  Arena arena(stream);
   std::vector<Buffer> blocks;
   for (int i = 0; i < 5; ++i) {
     blocks.push_back(arena.allocate(64, Category::kActivations));
@@ -40,7 +43,8 @@ TEST(Arena, MergesFreedNeighboursInAnyOrder) {
 }
 
 TEST(Arena, KeepsAccountByCategory) {
-  Arena arena;
+  Stream stream = host_stream();
+  Arena arena(stream);
   {
     const Buffer a = arena.allocate(128, Category::kParameters);
     const Buffer b = arena.allocate(64, Category::kGradients);
@@ -53,7 +57,8 @@ TEST(Arena, KeepsAccountByCategory) {
 }
 
 TEST(Arena, RefusesToPassItsLimit) {
-  Arena arena({.limit_bytes = 1 << 20});
+  Stream stream = host_stream();
+  Arena arena(stream, {.limit_bytes = 1 << 20});
   const Buffer held = arena.allocate(1 << 19, Category::kParameters);
   try {
     arena.allocate((1 << 19) + 1, Category::kActivations);
@@ -79,7 +84,8 @@ TEST(Arena, GrowsByNeedWhereAddressesAreLimited) {
   const rlimit limited{pages * page + room, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_AS, &limited), 0);
   {
-    Arena arena;
+    Stream stream = host_stream();
+    Arena arena(stream);
     std::vector<Buffer> blocks;
     for (int i = 0; i < 8; ++i) {
       blocks.push_back(
@@ -109,15 +115,83 @@ TEST(Arena, GrowsByNeedWhereAddressesAreLimited) {
 }
 
 TEST(Arena, OfASimulatedDeviceIsLargerThanAnyMachine) {
-  Arena arena({.device = Device::kSim});
+  Stream stream(Device::kSim);
+  Arena arena(stream);
   const OwnedTensor weights =
       arena.tensor({1 << 20, 1 << 20}, Category::kParameters, DType::kF32);
   EXPECT_EQ(arena.ledger().current(Category::kParameters),
             std::size_t{1} << 42);
 }
 
+// Whoever waits for it learns how many blocks the arena held then.
+class Use final : public Event::Pending {
+ public:
+  explicit Use(const Arena& arena) : arena_(arena) {}
+  void wait() override {
+    held = arena_.ledger().current();
+    if (fails) {
+      throw Error("the use failed");
+    }
+  }
+  std::size_t held = 0;
+  bool fails = false;
+
+ private:
+  const Arena& arena_;
+};
+
+TEST(Arena, HoldsABlockUntilItsLastUseIsOver) {
+  Stream stream = host_stream();
+  Arena arena(stream);
+  const auto first = std::make_shared<Use>(arena);
+  const auto second = std::make_shared<Use>(arena);
+  {
+    OwnedTensor x = arena.tensor({16}, Category::kActivations, DType::kF32);
+    x.used_until(Event(first));
+    OwnedTensor moved = std::move(x);
+    moved.used_until(Event(second));
+    EXPECT_EQ(first->held, 0U);  // nobody waits as long as it is held
+  }
+  EXPECT_EQ(first->held, 64U);
+  EXPECT_EQ(second->held, 64U);
+  EXPECT_EQ(arena.ledger().current(), 0U);
+  EXPECT_EQ(stream.synchronizations(), 0);
+}
+
+TEST(Arena, GivesABlockBackThoughItsUseFailed) {
+  Stream stream = host_stream();
+  Arena arena(stream);
+  const auto use = std::make_shared<Use>(arena);
+  use->fails = true;
+  {
+    Buffer block = arena.allocate(64, Category::kCommunication);
+    block.used_until(Event(use));
+  }
+  EXPECT_EQ(use->held, 64U);
+  EXPECT_EQ(arena.ledger().current(), 0U);
+}
+
+// In the order of the home stream: its clock is past the use when the block is
+// free, whether it was before or not.
+TEST(Arena, MakesItsHomeStreamWaitForTheUsesOfABlock) {
+  Stream stream(Device::kSim);
+  Arena arena(stream);
+  const void* address = nullptr;
+  {
+    Buffer block = arena.allocate(64, Category::kCommunication);
+    address = block.data();
+    block.used_until(Event(5.0));
+    block.used_until(Event(3.0));
+    EXPECT_EQ(stream.seconds(), 0);
+  }
+  EXPECT_EQ(stream.seconds(), 5);
+  EXPECT_EQ(arena.allocate(64, Category::kWorkspace).data(), address);
+  EXPECT_EQ(stream.seconds(), 5);
+}
+
 TEST(OwnedTensor, LeavesNothingBehindWhenMoved) {
-  Arena arena;
+  Stream stream = host_stream();
+  Arena arena(stream);
   OwnedTensor a = arena.tensor({2, 3}, Category::kActivations, DType::kF32);
   const OwnedTensor b = std::move(a);
   EXPECT_FALSE(a);  // NOLINT(bugprone-use-after-move): the claim
@@ -125,7 +199,8 @@ TEST(OwnedTensor, LeavesNothingBehindWhenMoved) {
 }
 
 TEST(ArenaDeathTest, FaultsWhereSimulatedDataIsTouched) {
-  Arena arena({.device = Device::kSim});
+  Stream stream(Device::kSim);
+  Arena arena(stream);
   const OwnedTensor x = arena.tensor({1}, Category::kActivations, DType::kF32);
   EXPECT_DEATH(*x.data<float>() = 1, "");
 }

@@ -1,4 +1,4 @@
-// Every byte of tensor memory, by what it is for.
+// Every byte of tensor memory, by where it is and what it is for.
 #pragma once
 
 #include <array>
@@ -7,6 +7,10 @@
 #include <string>
 
 namespace dure {
+
+// Where bytes are: with the device that computes, with its host, on disk.
+enum class Tier : std::uint8_t { kDevice, kHost, kDisk };
+inline constexpr std::size_t kTiers = 3;
 
 enum class Category : std::uint8_t {
   kParameters,
@@ -30,34 +34,51 @@ constexpr const char* name_of(Category category) {
 
 using BytesByCategory = std::array<std::size_t, kCategories>;
 
+// Where no tier is named, the device's is meant.
 class Ledger {
  public:
-  void add(Category category, std::size_t bytes);
-  void subtract(Category category, std::size_t bytes);
+  void add(Category category, std::size_t bytes, Tier tier = Tier::kDevice);
+  void subtract(Category category,
+                std::size_t bytes,
+                Tier tier = Tier::kDevice);
 
-  std::size_t current(Category category) const {
-    return current_[static_cast<std::size_t>(category)];
+  std::size_t current(Category category, Tier tier = Tier::kDevice) const {
+    return of(tier).current[static_cast<std::size_t>(category)];
   }
   // The most of this category at any one time.
-  std::size_t peak(Category category) const {
-    return peak_[static_cast<std::size_t>(category)];
+  std::size_t peak(Category category, Tier tier = Tier::kDevice) const {
+    return of(tier).peak[static_cast<std::size_t>(category)];
   }
-  // The most of all together at any one time; at most the sum of the peaks.
-  std::size_t peak() const { return peak_total_; }
-  std::size_t current() const { return total_; }
+  // The most of all categories together at any one time; at most the sum of
+  // their peaks.
+  std::size_t peak(Tier tier = Tier::kDevice) const {
+    return of(tier).peak_total;
+  }
+  std::size_t current(Tier tier = Tier::kDevice) const {
+    return of(tier).total;
+  }
 
   // How often memory was asked for: a steady step's count repeats.
   std::uint64_t allocations() const { return allocations_; }
 
  private:
-  BytesByCategory current_{};
-  BytesByCategory peak_{};
-  std::size_t total_ = 0;
-  std::size_t peak_total_ = 0;
+  struct Account {
+    BytesByCategory current{};
+    BytesByCategory peak{};
+    std::size_t total = 0;
+    std::size_t peak_total = 0;
+  };
+
+  const Account& of(Tier tier) const {
+    return accounts_[static_cast<std::size_t>(tier)];
+  }
+  Account& of(Tier tier) { return accounts_[static_cast<std::size_t>(tier)]; }
+
+  std::array<Account, kTiers> accounts_;
   std::uint64_t allocations_ = 0;
 };
 
-// "parameters 0.46 GiB, gradients 0.46 GiB, ..." of what is held now.
-std::string to_string(const Ledger& ledger);
+// "parameters 0.46 GiB, gradients 0.46 GiB, ..." of what a tier holds now.
+std::string to_string(const Ledger& ledger, Tier tier = Tier::kDevice);
 
 }  // namespace dure

@@ -1,7 +1,12 @@
 // A stream: where operations are launched, in order.
+//
+// What two streams do has no order but that which events give it: one records
+// an event, the other waits for it. The host reads tensor memory only after
+// synchronize().
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <typeindex>
@@ -9,6 +14,7 @@
 #include "dure/base/team.h"
 #include "dure/base/trace.h"
 #include "dure/tensor/device.h"
+#include "dure/tensor/event.h"
 
 namespace dure {
 
@@ -34,6 +40,31 @@ class Stream {
   // On kSim: the time that the operations so far would have taken.
   double seconds() const { return seconds_; }
   void advance(double seconds) { seconds_ += seconds; }
+
+  // Seconds as this stream counts them, for traces: the clock of a simulated
+  // device, else the machine's.
+  double now() const {
+    return device_ == Device::kSim ? seconds_ : monotonic_seconds();
+  }
+
+  // The point after all that was launched so far.
+  Event record() const { return Event(seconds_); }
+
+  // What is launched from now on begins after the event. A stream of the CPU
+  // blocks this rank's thread for that, and throws what the event failed with;
+  // it is no host synchronization.
+  void wait(const Event& event) {
+    if (event.pending_ != nullptr) {
+      event.pending_->wait();
+    }
+    seconds_ = std::max(seconds_, event.seconds());
+  }
+
+  // Blocks the host until all that was launched so far is done: the one call
+  // that does. On the CPU and on kSim it is done already.
+  void synchronize() { ++synchronizations_; }
+  // How often that was called: a test counts it in a steady step.
+  std::int64_t synchronizations() const { return synchronizations_; }
 
   // A roofline machine: whichever of the two takes longer.
   double roofline_seconds(double flops, double bytes) const {
@@ -64,9 +95,16 @@ class Stream {
   Device device_;
   DeviceRates rates_;
   double seconds_ = 0;
+  std::int64_t synchronizations_ = 0;
   Trace* trace_ = nullptr;
   std::unique_ptr<Team> team_;
   std::map<std::type_index, std::shared_ptr<void>> kept_;
 };
+
+// A stream of the host's own thread, for collectives of numbers that are in no
+// tensor memory.
+inline Stream host_stream() {
+  return Stream(Device::kCpu, {.threads = 1});
+}
 
 }  // namespace dure

@@ -35,11 +35,48 @@ std::vector<parallel::Slice> slices_of(const Trainer& trainer,
   return weights;
 }
 
+// Ranks of the world that hold the same things, in the order of an axis.
+struct Holders {
+  std::string axis;
+  std::vector<int> ranks;
+};
+
+std::vector<int> group_of(const Rank& rank, mesh::AxisSet axes) {
+  return rank.mesh().group(rank.world().rank(), axes);
+}
+
+// At stage 3 each rank of a shard group keeps a part of its own, which those at
+// the same place of other groups keep, too.
+Holders replicas_of(const Rank& rank, Trainer& trainer) {
+  const std::vector<int> all = group_of(rank, mesh::kReplicas);
+  if (trainer.config().parallel.zero != 3) {
+    return {.axis = "data", .ranks = all};
+  }
+  const parallel::PartOf part = trainer.replica().store().groups().part();
+  Holders holders = {.axis = "data replicate", .ranks = {}};
+  for (std::size_t i = static_cast<std::size_t>(part.index); i < all.size();
+       i += static_cast<std::size_t>(part.count)) {
+    holders.ranks.push_back(all[i]);
+  }
+  return holders;
+}
+
+// The first stage and the last, on these.
+Holders ends_of(const Rank& rank) {
+  Holders holders = {.axis = "tied", .ranks = {}};
+  if (rank.ends() != nullptr) {
+    const std::vector<int> pipe = group_of(rank, {mesh::Axis::kPipe});
+    holders.ranks = {pipe.front(), pipe.back()};
+  }
+  return holders;
+}
+
 std::vector<Held> on_data_ranks(std::span<const parallel::Slice> slices,
-                                const comm::Communicator& ranks) {
+                                const Holders& replicas) {
+  const auto ranks = static_cast<int>(replicas.ranks.size());
   std::vector<Held> held;
   for (const parallel::Slice& slice : slices) {
-    held.push_back({slice, ranks.size()});
+    held.push_back({slice, ranks});
   }
   return held;
 }
@@ -135,8 +172,8 @@ std::vector<std::int64_t> hashes_of(Rank& rank,
   return hashes;
 }
 
-// What the ranks of an axis answered: numbers in the world, and hashes by Held,
-// in the order of the ranks.
+// What holders answered: their numbers in the world, and hashes by Held, in the
+// order of the ranks.
 struct Answers {
   std::vector<std::int64_t> ranks;
   std::vector<std::vector<std::int64_t>> hashes;
@@ -209,21 +246,17 @@ std::string differing(const Answers& answers, std::size_t i, int neighbours) {
   return "";
 }
 
-Answers ask(const Rank& rank,
-            const std::vector<std::int64_t>& hashes,
-            comm::Communicator& ranks) {
-  std::vector<std::int64_t> mine = {rank.world().rank()};
-  mine.insert(mine.end(), hashes.begin(), hashes.end());
-  std::vector<std::int64_t> all(mine.size() *
-                                static_cast<std::size_t>(ranks.size()));
-  ranks.run(comm::AllGather{.y = Tensor(all.data(), Shape{std::ssize(all)}),
-                            .x = Tensor(mine.data(), Shape{std::ssize(mine)})});
+// Every rank of the world answers; those that this one compares are taken.
+Answers ask(const std::vector<std::int64_t>& hashes,
+            const Holders& holders,
+            comm::HostRanks& control) {
+  const auto all = control.gather(hashes);
   Answers answers;
   answers.hashes.resize(hashes.size());
-  for (std::size_t at = 0; at < all.size(); at += mine.size()) {
-    answers.ranks.push_back(all[at]);
+  for (const int rank : holders.ranks) {
+    answers.ranks.push_back(rank);
     for (std::size_t i = 0; i < hashes.size(); ++i) {
-      answers.hashes[i].push_back(all[at + 1 + i]);
+      answers.hashes[i].push_back(all[static_cast<std::size_t>(rank)].at(i));
     }
   }
   return answers;
@@ -232,8 +265,9 @@ Answers ask(const Rank& rank,
 void compare(Rank& rank,
              Trainer& trainer,
              const std::vector<Held>& held,
-             comm::Communicator& ranks) {
-  const Answers answers = ask(rank, hashes_of(rank, trainer, held), ranks);
+             const Holders& holders) {
+  const Answers answers =
+      ask(hashes_of(rank, trainer, held), holders, rank.control());
   for (std::size_t i = 0; i < held.size(); ++i) {
     const std::string differ = differing(answers, i, held[i].ranks);
     DURE_CHECK(
@@ -246,7 +280,7 @@ void compare(Rank& rank,
             .all()[static_cast<std::size_t>(held[i].slice.weight)]
             .name,
         " is not the same on all ranks of the ",
-        ranks.axis(),
+        holders.axis,
         " axis that hold it: ",
         differ,
         ". Go on from the last checkpoint (--resume); if it comes again, "
@@ -262,19 +296,21 @@ void check_replicas(Rank& rank, Trainer& trainer) {
   }
   parallel::ParameterStore& store = trainer.replica().store();
   store.settle();
-  comm::Communicator& replicas = trainer.config().parallel.zero == 3
-                                     ? *store.groups().replicate
-                                     : *store.groups().exchange;
+  rank.stream.synchronize();
   const nn::ParameterSet& parameters = trainer.replica().parameters();
   const auto slices = slices_of(trainer, trainer.replica());
+  const Holders replicas = replicas_of(rank, trainer);
   compare(rank, trainer, on_data_ranks(slices, replicas), replicas);
-  const parallel::TensorAxis axis = rank.tensor();
-  compare(
-      rank, trainer, on_tensor_ranks(slices, parameters, axis), *axis.ranks);
-  if (rank.ends() != nullptr) {
-    compare(
-        rank, trainer, on_both_ends(slices, trainer.replica()), *rank.ends());
-  }
+  compare(rank,
+          trainer,
+          on_tensor_ranks(slices, parameters, rank.tensor()),
+          {.axis = "tensor", .ranks = group_of(rank, {mesh::Axis::kTensor})});
+  const Holders ends = ends_of(rank);
+  compare(rank,
+          trainer,
+          ends.ranks.empty() ? std::vector<Held>()
+                             : on_both_ends(slices, trainer.replica()),
+          ends);
 }
 
 }  // namespace dure::train

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "dure/parallel/pipeline/executor.h"
-#include "dure/train/combine.h"
 #include "dure/train/loss_sum.h"
 #include "dure/train/micro_batch.h"
 
@@ -100,8 +99,10 @@ std::optional<double> evaluate(Rank& rank,
   options.micro_batch = std::min(wanted.micro_batch, wanted.samples);
   const Pipeline& pipeline = replica.pipeline();
   const std::int64_t N = rank.data().size();
+  // Tensor ranks have the same losses: the first one's count.
+  const bool counts = rank.tensor().ranks->rank() == 0;
   const auto mean = [&](const ExactSum& here, std::int64_t samples) {
-    const ExactSum sum = sum_over(rank.pipe(), sum_over(rank.data(), here));
+    const ExactSum sum = rank.control().sum(counts ? here : ExactSum());
     return sum.value() / static_cast<double>(samples * options.sequence);
   };
   EvaluationStages stages(rank, replica, dataset, options);

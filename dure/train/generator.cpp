@@ -1,7 +1,6 @@
 #include "dure/train/generator.h"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -73,17 +72,6 @@ class Writing {
   Writing(const Writing&) = delete;
   Writing& operator=(const Writing&) = delete;
 
-  // What is on its way must not be written to any more.
-  ~Writing() {
-    for (const Group& group : groups_) {
-      try {
-        group.logits.wait();
-      } catch (const std::exception&) {
-        continue;
-      }
-    }
-  }
-
   std::vector<Tokens> run(const Generator::OnToken& on_token) {
     for (std::int64_t t = 0; t < options_.tokens && !are_done(texts_); ++t) {
       for (Group& group : groups_) {
@@ -108,9 +96,8 @@ class Writing {
   struct Group {
     std::int64_t first = 0;
     std::int64_t count = 0;
-    comm::Work logits = {};  // on their way
-    double start_seconds = 0;
-    bool read = false;  // since it was extended
+    comm::TracedWork logits = {};  // on their way
+    bool read = false;             // since it was extended
     bool prompts_read = false;
 
     std::int64_t last() const { return first + count; }
@@ -147,8 +134,10 @@ class Writing {
     stages_.begin(std::move(readings));
     executor_.run(program, stages_);
     comm::Communicator& pipe = rank_.pipe();
-    group.start_seconds = comm::trace_seconds(rank_.stream);
-    group.logits = pipe.start(
+    group.logits = comm::TracedWork(
+        rank_.stream,
+        pipe,
+        "broadcast logits",
         comm::Broadcast{.x = logits(group), .root = pipe.size() - 1});
     group.read = true;
   }
@@ -207,15 +196,11 @@ class Writing {
     }
     group.logits.wait();
     const ConstTensor x = logits(group);
-    comm::record_communication(rank_.stream,
-                               "broadcast logits",
-                               group.start_seconds,
-                               group.logits.elapsed_seconds(),
-                               x.size_bytes());
     host_.resize(static_cast<std::size_t>(x.elements()));
     launch(rank_.stream,
            kernels::Download{.host = std::as_writable_bytes(std::span(host_)),
                              .x = x});
+    rank_.stream.synchronize();
     const auto columns = static_cast<std::size_t>(x.shape()[1]);
     std::size_t row = 0;
     for (Text& text : texts(group)) {

@@ -7,7 +7,6 @@
 #include "dure/base/check.h"
 #include "dure/model/initialize.h"
 #include "dure/model/weights.h"
-#include "dure/train/combine.h"
 #include "dure/train/same_files.h"
 #include "dure/train/weight_parts.h"
 
@@ -34,10 +33,10 @@ void check_finite(const std::string& weight,
 
 }  // namespace
 
-Path find_weights(comm::Communicator& world, const Path& path, const Log& log) {
-  const Path found = first_rank_says(
-      world, [&] { return checkpoint::find_weights(path, log).string(); });
-  expect_same_files(world, [&] { return facts_of_checkpoint(found); });
+Path find_weights(comm::HostRanks& ranks, const Path& path, const Log& log) {
+  const Path found = ranks.first_rank_says(
+      [&] { return checkpoint::find_weights(path, log).string(); });
+  expect_same_files(ranks, [&] { return facts_of_checkpoint(found); });
   return found;
 }
 

@@ -6,12 +6,13 @@
 #include "dure/base/files.h"
 #include "dure/base/log.h"
 #include "dure/checkpoint/weight_source.h"
+#include "dure/comm/host_ranks.h"
 #include "dure/train/replica.h"
 
 namespace dure::train {
 
 // checkpoint::find_weights() on the first rank: all open what it has found.
-Path find_weights(comm::Communicator& world, const Path& path, const Log& log);
+Path find_weights(comm::HostRanks& ranks, const Path& path, const Log& log);
 
 // Both fill what this rank keeps and hand it to the others, the first of those
 // that keep the same to the rest: collective. The rows that pad the vocabulary

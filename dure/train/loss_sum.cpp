@@ -38,6 +38,7 @@ ExactSum LossSum::download() const {
   launch(rank_.stream,
          kernels::Download{.host = std::as_writable_bytes(std::span(digits)),
                            .x = digits_});
+  rank_.stream.synchronize();
   return ExactSum(digits);
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "dure/base/trace.h"
 #include "dure/kernels/elementwise.h"
 #include "dure/kernels/matmul.h"
 #include "dure/launch/cores.h"
@@ -37,7 +36,7 @@ double measure_peak_flops(Device device) {
   constexpr int kRuns = 5;
   constexpr double kEnough = 0.02;  // seconds
   // Its own arena: the run's account is of the run.
-  Arena arena({.device = stream.device()});
+  Arena arena(stream);
   const OwnedTensor a =
       arena.tensor({kM, kK}, Category::kWorkspace, DType::kF32);
   const OwnedTensor b =
@@ -46,10 +45,6 @@ double measure_peak_flops(Device device) {
       arena.tensor({kM, kN}, Category::kWorkspace, DType::kF32);
   kernels::launch(stream, kernels::Fill{.y = a, .value = 1});
   kernels::launch(stream, kernels::Fill{.y = b, .value = 1});
-  const bool simulated = stream.device() == Device::kSim;
-  const auto now = [&] {
-    return simulated ? stream.seconds() : monotonic_seconds();
-  };
   double best = 0;
   // Of the first so many rows: the seconds that it takes.
   const auto run = [&](std::int64_t rows) {
@@ -57,9 +52,9 @@ double measure_peak_flops(Device device) {
                                      .a = a.rows(0, rows),
                                      .b = b,
                                      .transpose_b = kernels::Transpose::kYes};
-    const double start = now();
+    const double start = stream.now();
     kernels::launch(stream, product);
-    const double seconds = now() - start;
+    const double seconds = stream.now() - start;
     best = std::max(best, cost(product).flops / seconds);
     return seconds;
   };

@@ -166,7 +166,7 @@ void PlannedForm::communicate(const FormStep& step) {
   comm::Communicator& world = rank_.world();
   const comm::How by = how(config_, route_, *step.travel);
   const auto scatter = [&](Tensor y, ConstTensor whole) {
-    world.run(comm::Scatter{.y = y, .x = whole, .how = by});
+    world.run(rank_.stream, comm::Scatter{.y = y, .x = whole, .how = by});
   };
   switch (step.action) {
     case FormAction::kScatterInputs:
@@ -176,10 +176,11 @@ void PlannedForm::communicate(const FormStep& step) {
       scatter(targets_, is_root() ? batch_->batch().targets : ConstTensor());
       break;
     case FormAction::kBroadcastWeights:
-      world.run(comm::Broadcast{.x = home_.values(), .how = by});
+      world.run(rank_.stream, comm::Broadcast{.x = home_.values(), .how = by});
       break;
     case FormAction::kGatherLogits:
       world.run(
+          rank_.stream,
           comm::Gather{.y = on_root(logits_NV_), .x = own_logits(), .how = by});
       break;
     case FormAction::kScatterLogitGradients:
@@ -187,21 +188,26 @@ void PlannedForm::communicate(const FormStep& step) {
       break;
     case FormAction::kGatherLosses:
       world.run(
+          rank_.stream,
           comm::Gather{.y = on_root(losses_N_), .x = local_.loss(), .how = by});
       if (is_root()) {
         losses_.add(losses_N_);
       }
       break;
     case FormAction::kReduceGradients:
-      world.run(comm::Reduce{
-          .y = on_root(home_.gradients()), .x = home_.gradients(), .how = by});
+      world.run(rank_.stream,
+                comm::Reduce{.y = on_root(home_.gradients()),
+                             .x = home_.gradients(),
+                             .how = by});
       break;
     case FormAction::kBroadcastGradients:
-      world.run(comm::Broadcast{.x = home_.gradients(), .how = by});
+      world.run(rank_.stream,
+                comm::Broadcast{.x = home_.gradients(), .how = by});
       break;
     case FormAction::kAllReduceGradients:
-      world.run(comm::AllReduce{
-          .y = home_.gradients(), .x = home_.gradients(), .how = by});
+      world.run(rank_.stream,
+                comm::AllReduce{
+                    .y = home_.gradients(), .x = home_.gradients(), .how = by});
       break;
     default:
       DURE_CHECK(false, "no executor for: ", name_of(step.action));

@@ -13,10 +13,9 @@ int threads_of(const RankOptions& options) {
              : options.world->options().threads;
 }
 
-std::unique_ptr<comm::Communicator> make_own(const RankOptions& options,
-                                             Stream& stream) {
+std::unique_ptr<comm::Communicator> make_own(const RankOptions& options) {
   if (options.device == Device::kSim) {
-    return comm::make_sim_communicator(stream, options.simulated);
+    return comm::make_sim_communicator(options.simulated);
   }
   return options.world == nullptr ? comm::make_self_communicator() : nullptr;
 }
@@ -26,8 +25,8 @@ std::unique_ptr<comm::Communicator> make_own(const RankOptions& options,
 Rank::Rank(const RankOptions& options)
     : stream(options.device,
              {.rates = options.rates, .threads = threads_of(options)}),
-      arena({.device = options.device, .limit_bytes = options.limit_bytes}),
-      own_(make_own(options, stream)),
+      arena(stream, {.limit_bytes = options.limit_bytes}),
+      own_(make_own(options)),
       world_(own_ != nullptr ? own_.get() : options.world),
       mesh_(options.mesh.value_or(mesh::Mesh({.data = world_->size()}))),
       rows_(options.rows),
@@ -37,6 +36,7 @@ Rank::Rank(const RankOptions& options)
              mesh_.size(),
              " ranks does not hold ",
              world_->size());
+  control_ = std::make_unique<comm::HostRanks>(*world_);
   const auto group = [this](mesh::AxisSet axes, const char* name) {
     return world_->own_group(mesh_.group(world_->rank(), axes), name);
   };

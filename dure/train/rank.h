@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "dure/comm/communicator.h"
+#include "dure/comm/host_ranks.h"
 #include "dure/comm/sim/sim_communicator.h"
 #include "dure/mesh/mesh.h"
 #include "dure/nn/context.h"
@@ -43,6 +44,10 @@ class Rank {
 
   comm::Communicator& world() const { return *world_; }
   bool is_first() const { return world_->rank() == 0; }
+
+  // All of the world, for numbers of the host; the others carry tensors.
+  comm::HostRanks& control() const { return *control_; }
+
   const mesh::Mesh& mesh() const { return mesh_; }
 
   // The ranks that hold the same part of every matrix and read different
@@ -72,6 +77,7 @@ class Rank {
   std::unique_ptr<comm::Communicator> own_;
   comm::Communicator* world_;
   mesh::Mesh mesh_;
+  std::unique_ptr<comm::HostRanks> control_;
   std::unique_ptr<comm::Communicator> data_;
   std::unique_ptr<comm::Communicator> pipe_;
   std::unique_ptr<comm::Communicator> ends_;

@@ -14,7 +14,6 @@
 #include "dure/data/build_datasets.h"
 #include "dure/data/tokenizer/tokenizer.h"
 #include "dure/train/check_replicas.h"
-#include "dure/train/combine.h"
 #include "dure/train/memory_report.h"
 #include "dure/train/metrics.h"
 #include "dure/train/ramp_up.h"
@@ -94,12 +93,9 @@ class Run {
         directories_(directories_of(config, rank_)),
         start_(starting_point(options.start)),
         source_(source_of_weights()),
-        data_(first_rank_first(
-            rank_.world(),
-            [&] {
-              return open_data(
-                  config, order_after(start_, config), world(), log_);
-            })),
+        data_(rank_.control().first_rank_first([&] {
+          return open_data(config, order_after(start_, config), world(), log_);
+        })),
         trainer_(rank_, config_),
         report_(rank_, trainer_, log_),
         saver_(
@@ -155,13 +151,13 @@ class Run {
     if (config_.train.device == Device::kSim) {
       return "";  // nothing is saved
     }
-    const std::string found = first_rank_says(rank_.world(), [&] {
+    const std::string found = rank_.control().first_rank_says([&] {
       const comm::Activity looking(world(), "looking for checkpoints");
       return find_starting_point(config_, start, log_)
           .value_or(Path())
           .string();
     });
-    expect_same_files(world(), [&] {
+    expect_same_files(rank_.control(), [&] {
       const comm::Activity comparing(world(), "comparing files");
       comm::Facts facts = facts_of_data(config_.data);
       const comm::Facts more = facts_of_checkpoint(found);
@@ -178,7 +174,7 @@ class Run {
       return {};
     }
     const Path source =
-        start_.empty() ? find_source(world(), config_, log_) : Path();
+        start_.empty() ? find_source(rank_, config_, log_) : Path();
     if (!config_.train.from.empty() && config_.data.tokenizer.empty()) {
       tokenizer_from_ = source.empty() ? Path(start_) : source;
       config_.data.tokenizer = unnamed_tokenizer(tokenizer_from_);
@@ -257,7 +253,7 @@ class Run {
 
   // A signal reaches ranks at different times: all stop at the same step.
   bool stop_asked() {
-    stopped_ = any_of(rank_.world(), stop_.stop_requested());
+    stopped_ = rank_.control().any(stop_.stop_requested());
     return stopped_;
   }
 
@@ -266,7 +262,7 @@ class Run {
   }
 
   void open_files() {
-    const std::vector<HostFacts> hosts = hosts_of_run(world());
+    const std::vector<HostFacts> hosts = hosts_of_run(rank_.control());
     if (!rank_.is_first()) {
       return;
     }
@@ -367,20 +363,20 @@ class Run {
   }
 
   bool was_tested() {
-    return any_of(world(),
-                  rank_.is_first() && has_test_loss(file("metrics.jsonl")));
+    return rank_.control().any(rank_.is_first() &&
+                               has_test_loss(file("metrics.jsonl")));
   }
 
   void finish() {
     stop_.answer(kAnswerWhileSaving);
     saver_.save();
-    comm::Communicator& world = rank_.world();
+    comm::HostRanks& ranks = rank_.control();
     const auto memory =
-        gather_texts(world, memory_json(world.rank(), rank_.arena.ledger()));
-    const auto traces = gather_texts(
-        world, config_.log.trace ? trace_.to_json(world.rank()) : "");
+        ranks.gather_texts(memory_json(ranks.rank(), rank_.arena.ledger()));
+    const auto traces = ranks.gather_texts(
+        config_.log.trace ? trace_.to_json(ranks.rank()) : "");
     if (rank_.is_first()) {
-      const comm::Activity writing(world, "writing the files of the run");
+      const comm::Activity writing(world(), "writing the files of the run");
       write_file_atomically(file("memory.json"), memory_json(memory));
       if (config_.log.trace) {
         write_trace(file("trace.json"), traces);

@@ -146,6 +146,7 @@ void save_trainer(Rank& rank,
                               concat("saving ", folder.filename().string()));
   const WeightCuts cuts(config.model, rank.tensor().part());
   const Owned owned(trainer);
+  rank.stream.synchronize();
   save_parts(folder,
              plan_of(config, trainer.position(), documents),
              {.cuts = cuts, .parts = owned.parts()},

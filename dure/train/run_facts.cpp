@@ -13,7 +13,6 @@
 #include "dure/data/indexed_dataset.h"
 #include "dure/data/split.h"
 #include "dure/launch/machine.h"
-#include "dure/train/combine.h"
 
 namespace dure::train {
 namespace {
@@ -123,11 +122,11 @@ std::string utc_now() {
   return text.data();
 }
 
-std::vector<HostFacts> hosts_of_run(comm::Communicator& ranks) {
+std::vector<HostFacts> hosts_of_run(comm::HostRanks& ranks) {
   if (!ranks.is_one_process()) {
-    return joined(gather_texts(ranks, text_of(json_of(this_host()), -1)));
+    return joined(ranks.gather_texts(text_of(json_of(this_host()), -1)));
   }
-  if (ranks.rank() != 0) {
+  if (!ranks.is_first()) {
     return {};
   }
   HostFacts host = this_host();

@@ -10,7 +10,7 @@
 
 #include "dure/base/files.h"
 #include "dure/base/log.h"
-#include "dure/comm/communicator.h"
+#include "dure/comm/host_ranks.h"
 #include "dure/data/build_datasets.h"
 
 namespace dure::train {
@@ -71,7 +71,7 @@ std::string utc_now();
 
 // Collective. On rank 0 every host that ranks are on, in the order of their
 // first ranks; elsewhere nothing.
-std::vector<HostFacts> hosts_of_run(comm::Communicator& ranks);
+std::vector<HostFacts> hosts_of_run(comm::HostRanks& ranks);
 
 DataFacts facts_of(const data::DataConfig& config,
                    const data::Datasets& datasets);

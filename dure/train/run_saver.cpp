@@ -3,7 +3,6 @@
 #include "dure/base/check.h"
 #include "dure/base/error_text.h"
 #include "dure/comm/communicator.h"
-#include "dure/train/combine.h"
 
 namespace dure::train {
 
@@ -22,34 +21,47 @@ void RunSaver::save(comm::Communicator& ranks) {
 }
 
 // None leaves before all is written: who leaves ends the others.
-void RunSaver::save_last_whole(comm::Communicator& ranks) {
+void RunSaver::save_last_whole(comm::Communicator& ranks,
+                               comm::HostRanks& control) {
+  const std::int64_t step = trainer_.position().step;
+  const bool none = saving_ || !trainer_.is_whole();
+  if (control.any(none) || !control.all_same(step) || saved_step_ == step) {
+    return;
+  }
+  save(ranks);
+  control.barrier();
+  if (rank_.is_first()) {
+    options_.log.warning(
+        concat("the run ends by an error; step ",
+               step,
+               ", the last one, is saved: add --resume to go on"));
+  }
+}
+
+template <typename Function>
+void RunSaver::or_say(Function&& function) {
   try {
-    const std::int64_t step = trainer_.position().step;
-    const bool none = saving_ || !trainer_.is_whole();
-    if (any_of(ranks, none) || !all_same(ranks, step) || saved_step_ == step) {
-      return;
-    }
-    save(ranks);
-    ranks.run(comm::Barrier{});
-    if (rank_.is_first()) {
-      options_.log.warning(
-          concat("the run ends by an error; step ",
-                 step,
-                 ", the last one, is saved: add --resume to go on"));
-    }
+    function();
   } catch (const std::exception& error) {
     options_.log.warning(
         concat("the last step could not be saved: ", message_of(error)));
   }
 }
 
+void RunSaver::save_last_whole() {
+  or_say([&] { save_last_whole(rank_.world(), rank_.control()); });
+}
+
 // The world fails first, so that no rank waits there for this one.
 void RunSaver::save_over_twin(const std::exception& error) {
   rank_.world().abandon(error.what());
   if (options_.twin != nullptr) {
-    save_last_whole(*options_.twin);
+    or_say([&] {
+      comm::HostRanks control(*options_.twin);
+      save_last_whole(*options_.twin, control);
+    });
   } else if (rank_.world().size() == 1) {
-    save_last_whole(rank_.world());
+    save_last_whole();
   }
 }
 

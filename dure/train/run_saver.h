@@ -39,12 +39,15 @@ class RunSaver {
   // After an Error that all ranks throw, or this one alone. Where all ranks
   // come here with weights and states of one step, that step is saved; else
   // nothing is. Throws nothing.
-  void save_last_whole() { save_last_whole(rank_.world()); }
+  void save_last_whole();
   void save_over_twin(const std::exception& error);
 
  private:
   void save(comm::Communicator& ranks);
-  void save_last_whole(comm::Communicator& ranks);
+  void save_last_whole(comm::Communicator& ranks, comm::HostRanks& control);
+  // function(); what it throws is said.
+  template <typename Function>
+  void or_say(Function&& function);
 
   Rank& rank_;
   Trainer& trainer_;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "dure/base/files.h"
-#include "dure/comm/communicator.h"
+#include "dure/comm/host_ranks.h"
 #include "dure/comm/same.h"
 #include "dure/data/config.h"
 
@@ -17,9 +17,9 @@ comm::Facts facts_of_checkpoint(const Path& folder);
 // Collective: expect_same(), where ranks are not all of one process; there they
 // see the same. `facts` is not called otherwise.
 template <typename Function>
-void expect_same_files(comm::Communicator& ranks, const Function& facts) {
+void expect_same_files(comm::HostRanks& ranks, const Function& facts) {
   if (!ranks.is_one_process()) {
-    comm::expect_same(ranks, facts());
+    comm::expect_same(ranks.ranks(), facts());
   }
 }
 

@@ -89,14 +89,12 @@ void expect_model(const SourceModel& source, const model::ModelConfig& wanted) {
   }
 }
 
-Path find_source(comm::Communicator& world,
-                 const Config& config,
-                 const Log& log) {
+Path find_source(Rank& rank, const Config& config, const Log& log) {
   if (config.train.from.empty()) {
     return {};
   }
-  const comm::Activity looking(world, "reading train.from");
-  return find_weights(world, config.train.from, log);
+  const comm::Activity looking(rank.world(), "reading train.from");
+  return find_weights(rank.control(), config.train.from, log);
 }
 
 void expect_tokenizer(const Path& source, const Config& config) {

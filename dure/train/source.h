@@ -33,9 +33,7 @@ void expect_model(const SourceModel& source, const model::ModelConfig& wanted);
 
 // The folder that train.from names, found and compared with its sums on the
 // first rank; empty where there is none. Collective.
-Path find_source(comm::Communicator& world,
-                 const Config& config,
-                 const Log& log);
+Path find_source(Rank& rank, const Config& config, const Log& log);
 
 // Error where an id has another text in the source's tokenizer than in
 // data.tokenizer, unless checkpoint.accept_changed has "tokenizer". One of the

@@ -7,7 +7,6 @@
 #include "dure/base/progress.h"
 #include "dure/comm/activity.h"
 #include "dure/model/flops.h"
-#include "dure/train/combine.h"
 #include "dure/train/peak.h"
 
 namespace dure::train {
@@ -18,8 +17,8 @@ double peak_of(Rank& rank) {
   comm::Communicator& world = rank.world();
   const bool measures = rank.is_first() || !world.is_one_process();
   const comm::Activity measuring(world, "measuring this machine");
-  return sum_over(world,
-                  measures ? measure_peak_flops(rank.stream.device()) : 0);
+  return rank.control().sum(measures ? measure_peak_flops(rank.stream.device())
+                                     : 0);
 }
 
 }  // namespace

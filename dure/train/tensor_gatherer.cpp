@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/comm/host_ranks.h"
 
 namespace dure::train {
 namespace {
@@ -39,27 +40,6 @@ std::int64_t size_of(const std::vector<Stretch>& stretches) {
 
 void copy(const Tensor& to, const ConstTensor& from) {
   std::memcpy(to.bytes(), from.bytes(), from.size_bytes());
-}
-
-// What every rank says, on every rank.
-std::vector<Words> tell_all(comm::Communicator& comm, const Words& mine) {
-  const std::int64_t count = std::ssize(mine);
-  comm::Counts counts(static_cast<std::size_t>(comm.size()));
-  comm.run(comm::AllGather{.y = Tensor(counts.data(), {comm.size()}),
-                           .x = ConstTensor(&count, {1})});
-  const std::int64_t total =
-      std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
-  Words all(static_cast<std::size_t>(total));
-  comm.run(comm::AllGather{.y = Tensor(all.data(), {total}),
-                           .x = ConstTensor(mine.data(), {count}),
-                           .counts = counts});
-  std::vector<Words> by_rank;
-  auto next = all.begin();
-  for (const std::int64_t n : counts) {
-    by_rank.emplace_back(next, next + n);
-    next += n;
-  }
-  return by_rank;
 }
 
 // Stretches that lie one after another in `packed`, each to its place.
@@ -97,7 +77,8 @@ TensorGatherer::TensorGatherer(const checkpoint::CheckpointPlan& plan,
   for (const Stretch& stretch : me.held) {
     said.insert(said.end(), {stretch.first, stretch.last});
   }
-  for (const Words& words : tell_all(comm, said)) {
+  comm::HostRanks ranks(comm);
+  for (const Words& words : ranks.gather(said)) {
     holders_.push_back({.part = words.front()});
     for (std::size_t i = 1; i < words.size(); i += 2) {
       holders_.back().held.push_back({words[i], words[i + 1]});
@@ -266,7 +247,7 @@ PieceBytes TensorGatherer::collect(const TensorPiece& piece) {
 void TensorGatherer::send(const PlacedTensor& tensor, const Stretches& given) {
   const std::vector<Tensor> first = own(tensor, given.front());
   if (given.size() == 1 && first.size() == 1) {
-    comm_.run(comm::Send{.x = first.front(), .to = 0});
+    comm_.run(arena_.home(), comm::Send{.x = first.front(), .to = 0});
     return;
   }
   const Tensor packed = staging(0, bytes_in(tensor, size_of(given)));
@@ -276,7 +257,7 @@ void TensorGatherer::send(const PlacedTensor& tensor, const Stretches& given) {
     copy_own(tensor, stretch, packed.rows(at, bytes));
     at += bytes;
   }
-  comm_.run(comm::Send{.x = packed, .to = 0});
+  comm_.run(arena_.home(), comm::Send{.x = packed, .to = 0});
 }
 
 PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
@@ -314,13 +295,13 @@ PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
     staged += bytes;
     messages.emplace_back(comm::Recv{.y = packed.back().second, .from = rank});
   }
-  comm::Work coming = comm_.start_messages(messages);
+  comm::Work coming = comm_.start_messages(arena_.home(), messages);
   if (lowest == comm_.rank()) {
     for (const Stretch& stretch : first) {
       copy_own(tensor, stretch, place(stretch));
     }
   }
-  coming.wait();
+  coming.wait(arena_.home());
   for (const auto& [given, values] : packed) {
     unpack(values, *given, place);
   }

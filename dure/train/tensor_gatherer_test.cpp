@@ -194,7 +194,8 @@ struct Gathering : testing::Test {
                 int copies = 1) const {
     launch::run_ranks(
         {.ranks = tensor * shards * copies}, [&](Communicator& comm) {
-          Arena arena;
+          Stream stream = host_stream();
+          Arena arena(stream);
           const Shard shard(config, place_of(comm.rank(), tensor, shards));
           save_parts(
               folder / name, plan_of(config), shard.holding(), comm, arena);
@@ -214,11 +215,12 @@ struct Gathering : testing::Test {
     std::vector<std::string> errors;
     try {
       launch::run_ranks({.ranks = ranks}, [&](Communicator& comm) {
-        Arena arena;
+        Stream stream = host_stream();
+        Arena arena(stream);
         const Shard shard(config, comm.rank(), ranks);
         try {
           save_parts(path, plan_of(config), shard.holding(), comm, arena);
-          comm.run(comm::Barrier{});
+          comm.run(stream, comm::Barrier{});
         } catch (const Error& error) {
           const std::lock_guard lock(mutex);
           errors.emplace_back(error.what());
@@ -263,7 +265,8 @@ TEST_F(Gathering, PutsEveryElementWhereItBelongs) {
 TEST_F(Gathering, CarriesElementsOfAnySize) {
   config = llama();
   launch::run_ranks({.ranks = 6}, [&](Communicator& comm) {
-    Arena arena;
+    Stream stream = host_stream();
+    Arena arena(stream);
     const HalfShard shard(Shard(config, place_of(comm.rank(), 2, 3)));
     save_parts(folder / "a",
                plan_of(config, FileDtype::kBf16),
@@ -287,7 +290,8 @@ TEST_F(Gathering, CarriesElementsOfAnySize) {
 
 TEST_F(Gathering, RefusesAnotherTypeThanTheCheckpoints) {
   launch::run_ranks({.ranks = 1}, [&](Communicator& comm) {
-    Arena arena;
+    Stream stream = host_stream();
+    Arena arena(stream);
     const Shard shard(config, 0, 1);
     try {
       save_parts(folder / "a",
@@ -415,7 +419,8 @@ TEST_F(Gathering, ATensorIsReadOnceForNeighbouringRanges) {
 TEST_F(Gathering, WhatIsCutByColumnsIsOneMessageAPiece) {
   config = small_model(200);  // of 256 rows: some of the second rank's are real
   launch::run_ranks({.ranks = 2}, [&](Communicator& comm) {
-    Arena arena;
+    Stream stream = host_stream();
+    Arena arena(stream);
     const Shard shard(config, place_of(comm.rank(), 2, 1));
     save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
     std::uint64_t cut = 0;
@@ -430,7 +435,8 @@ TEST_F(Gathering, WhatIsCutByColumnsIsOneMessageAPiece) {
 // Replicas: everybody has everything, but for one who has nothing.
 TEST_F(Gathering, NothingIsSentThatTheFirstRankHas) {
   launch::run_ranks({.ranks = 3}, [&](Communicator& comm) {
-    Arena arena;
+    Stream stream = host_stream();
+    Arena arena(stream);
     Shard shard(config, 0, 1);
     if (comm.rank() == 2) {
       shard.parts.clear();
@@ -446,7 +452,8 @@ TEST_F(Gathering, NothingIsSentThatTheFirstRankHas) {
 // Two groups that hold the same, as in hierarchical sharding.
 TEST_F(Gathering, WhatTwoRanksHoldIsSentOnce) {
   launch::run_ranks({.ranks = 4}, [&](Communicator& comm) {
-    Arena arena;
+    Stream stream = host_stream();
+    Arena arena(stream);
     const Shard shard(config, comm.rank() % 2, 2);
     save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
     const auto sends = comm.traffic().of("world", comm::Kind::kSend).calls;
@@ -461,7 +468,8 @@ TEST_F(Gathering, WhatTwoRanksHoldIsSentOnce) {
 TEST_F(Gathering, TakesNoMoreMemoryThanMayBeInFlight) {
   config = small_model(1'900'001);
   launch::run_ranks({.ranks = 3}, [&](Communicator& comm) {
-    Arena arena;
+    Stream stream = host_stream();
+    Arena arena(stream);
     const Shard shard(config, comm.rank(), 3);
     save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
     EXPECT_LE(arena.high_water(), checkpoint::kInFlightBytes);
@@ -475,7 +483,8 @@ TEST_F(Gathering, TakesNoMoreMemoryForWhatIsPacked) {
   config.hidden = 1024;
   config.ffn_hidden = 6144;  // 24 MiB a matrix
   launch::run_ranks({.ranks = 4}, [&](Communicator& comm) {
-    Arena arena;
+    Stream stream = host_stream();
+    Arena arena(stream);
     const Shard shard(config, place_of(comm.rank(), 2, 2));
     save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
     EXPECT_LE(arena.ledger().peak(),
@@ -488,7 +497,8 @@ TEST_F(Gathering, NamesWhatNobodyHas) {
   const auto error = [&](auto change) {
     try {
       launch::run_ranks({.ranks = 2}, [&](Communicator& comm) {
-        Arena arena;
+        Stream stream = host_stream();
+        Arena arena(stream);
         Shard shard(config, comm.rank(), 2);
         change(shard.parts);
         save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
@@ -519,7 +529,8 @@ TEST_F(Gathering, EveryRankNamesTheElementThatIsMissing) {
       launch::run_ranks(
           {.ranks = 2},
           [&](Communicator& comm) {
-            Arena arena;
+            Stream stream = host_stream();
+            Arena arena(stream);
             Shard shard(config, place_of(comm.rank(), 2, 1));
             for (WeightPart& part : shard.parts) {
               if (comm.rank() == 1 && part.name == "blocks.0.mlp.down.weight") {

@@ -7,7 +7,6 @@
 #include "dure/base/check.h"
 #include "dure/model/weights.h"
 #include "dure/optim/schedule.h"
-#include "dure/train/combine.h"
 #include "dure/train/evaluate.h"
 #include "dure/train/load_weights.h"
 #include "dure/train/ramp_up.h"
@@ -147,6 +146,7 @@ void Trainer::launch(Begun& begun,
 
 std::span<const StepResult> Trainer::end() {
   const Begun& begun = *begun_.front();
+  rank_.stream.synchronize();
   results_.clear();
   for (std::int64_t step = 0; step < begun.record.steps(); ++step) {
     results_.push_back(result_of(begun, step));
@@ -182,7 +182,7 @@ void Trainer::leave_out(const Begun& begun,
     lose(begun, step, result);
   }
   const std::optional<std::int64_t> weight =
-      least_over(rank_.world(), updater_.nonfinite(begun.record, step));
+      rank_.control().least(updater_.nonfinite(begun.record, step));
   result.skipped =
       weight ? "the gradient of " + name_of_weight(*weight) : "the loss";
   if (config_.train.on_nonfinite == OnNonfinite::kStop) {

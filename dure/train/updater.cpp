@@ -61,8 +61,8 @@ void clear(Stream& stream, Tensor digits) {
       std::vector<std::int64_t>(static_cast<std::size_t>(digits.elements())));
 }
 
-void add_up(comm::Communicator& ranks, Tensor digits) {
-  ranks.run(comm::AllReduce{.y = digits, .x = digits});
+void add_up(Stream& stream, comm::Communicator& ranks, Tensor digits) {
+  ranks.run(stream, comm::AllReduce{.y = digits, .x = digits});
 }
 
 ExactSum sum_in(const std::vector<std::int64_t>& digits, std::int64_t row) {
@@ -269,10 +269,12 @@ void Updater::find_squares(UpdateRecord& record, std::int64_t step) {
 
 // Ranks of other shard groups own the same.
 void Updater::add_over_ranks(UpdateRecord& record) {
-  add_up(rank_.data(), record.sums.rows(kLosses, 1));
-  add_up(*replica_.store().groups().shard, record.sums.rows(kSquares, 1));
-  add_up(*rank_.tensor().ranks, record.sums.rows(kSquares, 1));
-  add_up(rank_.pipe(), record.sums);
+  add_up(rank_.stream, rank_.data(), record.sums.rows(kLosses, 1));
+  add_up(rank_.stream,
+         *replica_.store().groups().shard,
+         record.sums.rows(kSquares, 1));
+  add_up(rank_.stream, *rank_.tensor().ranks, record.sums.rows(kSquares, 1));
+  add_up(rank_.stream, rank_.pipe(), record.sums);
 }
 
 void Updater::decide(UpdateRecord& record, std::int64_t step) {
@@ -328,8 +330,8 @@ void Updater::measure() {
         config_,
         {.spans = spans_, .control = control_, .sums = weight_sums_});
   });
-  add_up(*replica_.store().groups().shard, weight_sums_);
-  add_up(*rank_.tensor().ranks, weight_sums_);
+  add_up(rank_.stream, *replica_.store().groups().shard, weight_sums_);
+  add_up(rank_.stream, *rank_.tensor().ranks, weight_sums_);
 }
 
 void Updater::apply() {

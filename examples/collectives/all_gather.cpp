@@ -13,6 +13,7 @@ int main() {
     std::vector<float> blocks(block.size() * static_cast<std::size_t>(ranks));
     show(comm, "before all_gather", tensor_of(block, {kRows, kColumns}));
     comm.run(
+        host(),
         dure::comm::AllGather{.y = tensor_of(blocks), .x = tensor_of(block)});
     show(comm,
          "after: one block behind the other",

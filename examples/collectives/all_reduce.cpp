@@ -14,15 +14,15 @@ int main() {
 
     show(comm, "before", matrix);
     if (group != nullptr) {
-      group->run(AllReduce{.y = matrix, .x = matrix});
+      group->run(host(), AllReduce{.y = matrix, .x = matrix});
     }
     show(comm, "after all_reduce within the group [2, 3]", matrix);
 
     x.assign(4, 1.0F);
-    comm.run(AllReduce{.y = matrix, .x = matrix});
+    comm.run(host(), AllReduce{.y = matrix, .x = matrix});
     show(comm, "ones again, after all_reduce of all", matrix);
     if (group != nullptr) {
-      group->run(AllReduce{.y = matrix, .x = matrix});
+      group->run(host(), AllReduce{.y = matrix, .x = matrix});
     }
     show(comm, "and then within the group", matrix);
   });

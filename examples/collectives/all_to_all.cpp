@@ -11,7 +11,8 @@ int main() {
     }
     std::vector<float> y(x.size());
     show(comm, "before all_to_all", tensor_of(x));
-    comm.run(dure::comm::AllToAll{.y = tensor_of(y), .x = tensor_of(x)});
+    comm.run(host(),
+             dure::comm::AllToAll{.y = tensor_of(y), .x = tensor_of(x)});
     show(comm, "after", tensor_of(y));
   });
 }

@@ -16,7 +16,7 @@ int main() {
       }
       std::printf("rank 0 comes to the barrier\n");
     }
-    comm.run(dure::comm::Barrier{});
+    comm.run(host(), dure::comm::Barrier{});
     show_text(comm, "after", "has passed");
   });
 }

@@ -10,7 +10,8 @@ int main() {
       x = {1, 2, 3, 4};
     }
     show(comm, "before broadcast from rank 0", tensor_of(x, {2, 2}));
-    comm.run(dure::comm::Broadcast{.x = tensor_of(x, {2, 2}), .root = 0});
+    comm.run(host(),
+             dure::comm::Broadcast{.x = tensor_of(x, {2, 2}), .root = 0});
     show(comm, "after", tensor_of(x, {2, 2}));
   });
 }

@@ -9,6 +9,7 @@ int main() {
     std::vector<float> y(comm.rank() == 0 ? 4 : 0);
     show(comm, "before gather to rank 0", tensor_of(x));
     comm.run(
+        host(),
         dure::comm::Gather{.y = tensor_of(y), .x = tensor_of(x), .root = 0});
     show(comm, "after", tensor_of(y));
   });

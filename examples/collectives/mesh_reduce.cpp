@@ -24,7 +24,8 @@ int main() {
       element *= static_cast<float>(rank);
     }
     show(comm, "before: [2 3 4 5] * rank", tensor_of(x));
-    tensor->run(dure::comm::AllReduce{.y = tensor_of(x), .x = tensor_of(x)});
+    tensor->run(host(),
+                dure::comm::AllReduce{.y = tensor_of(x), .x = tensor_of(x)});
     show(comm, "after all_reduce along the tensor axis", tensor_of(x));
   });
 }

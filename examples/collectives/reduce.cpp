@@ -11,7 +11,8 @@ int main() {
     show(comm, "before reduce to rank 0", tensor_of(x, {2, 2}));
     for (const auto reduction : {Reduction::kSum, Reduction::kMax}) {
       std::vector<float> y(x);
-      comm.run(Reduce{.y = tensor_of(y, {2, 2}),
+      comm.run(host(),
+               Reduce{.y = tensor_of(y, {2, 2}),
                       .x = tensor_of(x, {2, 2}),
                       .reduction = reduction,
                       .root = 0});

@@ -9,7 +9,8 @@ int main() {
     std::vector<std::int64_t> x = {1 * r, 10 * r, 100 * r, 1000 * r};
     std::vector<std::int64_t> y(1);
     show(comm, "before reduce_scatter", tensor_of(x));
-    comm.run(dure::comm::ReduceScatter{.y = tensor_of(y), .x = tensor_of(x)});
+    comm.run(host(),
+             dure::comm::ReduceScatter{.y = tensor_of(y), .x = tensor_of(x)});
     show(comm, "after", tensor_of(y));
   });
 }

@@ -16,7 +16,7 @@ void scatter(Communicator& comm, std::int64_t elements) {
   std::vector<float> y(
       static_cast<std::size_t>(parts[static_cast<std::size_t>(comm.rank())]));
   show(comm, "before scatter from rank 0", tensor_of(x));
-  comm.run(Scatter{.y = tensor_of(y), .x = tensor_of(x), .root = 0});
+  comm.run(host(), Scatter{.y = tensor_of(y), .x = tensor_of(x), .root = 0});
   show(comm, "after", tensor_of(y));
 }
 

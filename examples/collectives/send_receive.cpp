@@ -13,9 +13,9 @@ void blocking(Communicator& comm) {
   std::vector<float> x(4, 0.0F);
   if (comm.rank() == 0) {
     x = {1, 2, 3, 4};
-    comm.run(Send{.x = tensor_of(x, {2, 2}), .to = 1});
+    comm.run(host(), Send{.x = tensor_of(x, {2, 2}), .to = 1});
   } else if (comm.rank() == 1) {
-    comm.run(Recv{.y = tensor_of(x, {2, 2}), .from = 0});
+    comm.run(host(), Recv{.y = tensor_of(x, {2, 2}), .from = 0});
   }
   show(comm, "rank 0 has sent to rank 1", tensor_of(x, {2, 2}));
 }
@@ -26,13 +26,13 @@ void non_blocking(Communicator& comm) {
   std::vector<Work> works;
   if (comm.rank() == 0) {
     for (int to = 1; to < comm.size(); ++to) {
-      works.push_back(comm.start(Send{.x = tensor_of(x), .to = to}));
+      works.push_back(comm.start(host(), Send{.x = tensor_of(x), .to = to}));
     }
   } else {
-    works.push_back(comm.start(Recv{.y = tensor_of(x), .from = 0}));
+    works.push_back(comm.start(host(), Recv{.y = tensor_of(x), .from = 0}));
   }
   for (const Work& work : works) {
-    work.wait();
+    work.wait(host());
   }
   show(comm, "rank 0 has sent to all, without waiting", tensor_of(x));
 }
@@ -45,7 +45,7 @@ void grouped(Communicator& comm) {
       Send{.x = tensor_of(mine), .to = (comm.rank() + 1) % comm.size()},
       Recv{.y = tensor_of(theirs),
            .from = (comm.rank() + comm.size() - 1) % comm.size()}};
-  comm.start_messages(both).wait();
+  comm.start_messages(host(), both).wait(host());
   show(comm, "all have sent to the next in a ring", tensor_of(theirs));
 }
 

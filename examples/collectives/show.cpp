@@ -39,6 +39,11 @@ std::string picture(const Tensor& values) {
 
 }  // namespace
 
+Stream& host() {
+  thread_local Stream stream = host_stream();
+  return stream;
+}
+
 int run(int ranks, const std::function<void(Communicator&)>& body) {
   try {
     launch::run_ranks({.ranks = ranks}, body);
@@ -55,11 +60,12 @@ void show_text(Communicator& comm,
                const std::string& text) {
   std::vector<std::int64_t> length = {static_cast<std::int64_t>(text.size())};
   Counts lengths(static_cast<std::size_t>(comm.size()));
-  comm.run(AllGather{.y = tensor_of(lengths), .x = tensor_of(length)});
+  comm.run(host(), AllGather{.y = tensor_of(lengths), .x = tensor_of(length)});
   std::vector<std::uint8_t> mine(text.begin(), text.end());
   std::vector<std::uint8_t> all(
       static_cast<std::size_t>(offset_of(lengths, comm.size())));
   comm.run(
+      host(),
       Gather{.y = tensor_of(all), .x = tensor_of(mine), .counts = lengths});
   if (comm.rank() != 0) {
     return;

@@ -13,6 +13,10 @@ using dure::Shape;
 using dure::Tensor;
 using dure::comm::Communicator;
 
+// The stream of this rank, a thread: what a collective comes after, and what
+// waits for it.
+dure::Stream& host();
+
 // Runs `body` on so many ranks, each a thread; what main() returns.
 int run(int ranks, const std::function<void(Communicator&)>& body);
 

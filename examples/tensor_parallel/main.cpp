@@ -71,8 +71,8 @@ Matrix gelu(Stream& stream, Matrix x) {
   return y;
 }
 
-Matrix sum_over(comm::Communicator& ranks, Matrix x) {
-  ranks.run(comm::AllReduce{.y = x.tensor(), .x = x.tensor()});
+Matrix sum_over(comm::Communicator& ranks, Stream& stream, Matrix x) {
+  ranks.run(stream, comm::AllReduce{.y = x.tensor(), .x = x.tensor()});
   return x;
 }
 
@@ -91,13 +91,13 @@ std::string text(const Matrix& x) {
 
 // function(world) on two ranks, one after another.
 template <typename Function>
-void in_turn(comm::Communicator& world, Function&& function) {
+void in_turn(comm::Communicator& world, Stream& stream, Function&& function) {
   for (int rank = 0; rank < world.size(); ++rank) {
     if (rank == world.rank()) {
       function();
       std::fflush(stdout);
     }
-    world.run(comm::Barrier{});
+    world.run(stream, comm::Barrier{});
   }
 }
 
@@ -107,7 +107,7 @@ const Matrix kA(4, 2, {10, 14, 11, 15, 12, 16, 13, 17});
 void cut_by_columns(comm::Communicator& world, Stream& stream) {
   const int r = world.rank();
   const Matrix part = product(stream, kX, columns(kA, r, 1));
-  in_turn(world, [&] {
+  in_turn(world, stream, [&] {
     std::printf("  by columns, rank %d: X A_%d   = %s, a column of Y\n",
                 r,
                 r,
@@ -120,8 +120,8 @@ void cut_by_rows(comm::Communicator& world, Stream& stream) {
   const std::int64_t first = 2 * std::int64_t{r};
   const Matrix part =
       product(stream, columns(kX, first, 2), rows(kA, first, 2));
-  const Matrix sum = sum_over(world, part);
-  in_turn(world, [&] {
+  const Matrix sum = sum_over(world, stream, part);
+  in_turn(world, stream, [&] {
     std::printf("  by rows,    rank %d: X_%d A_%d = %s, the sum %s\n",
                 r,
                 r,
@@ -143,6 +143,7 @@ void activate(comm::Communicator& world, Stream& stream) {
   const std::int64_t first = 2 * std::int64_t{r};
   const Matrix by_row = sum_over(
       world,
+      stream,
       gelu(stream, product(stream, columns(kX, first, 2), rows(a, first, 2))));
   if (r == 0) {
     std::printf("  gelu of each rank's columns is gelu's columns: %s\n",
@@ -166,8 +167,8 @@ void look_up(comm::Communicator& world, Stream& stream) {
                          .ids = Tensor(ids.data(), Shape{std::ssize(ids)}),
                          .token = table.tensor(),
                          .token_rows = {.first = first, .all = 2 * kRows}});
-  const Matrix sum = sum_over(world, y);
-  in_turn(world, [&] {
+  const Matrix sum = sum_over(world, stream, y);
+  in_turn(world, stream, [&] {
     std::printf("  rank %d: %s\n", world.rank(), text(y).c_str());
   });
   if (world.rank() == 0) {

@@ -67,19 +67,20 @@ bool MpiCommunicator::supports_request(const Request& request) const {
   return has_procedure(request);
 }
 
-void MpiCommunicator::execute(const Request& request) {
+void MpiCommunicator::execute(Stream& /*stream*/, const Request& request) {
   engine_->run(std::make_shared<CollectiveOperation>(
       engine_, channel_, request, CollectiveOperation::Recorded::kByCaller));
 }
 
-Work MpiCommunicator::begin(const Request& request) {
+Work MpiCommunicator::begin(Stream& /*after*/, const Request& request) {
   const auto operation = std::make_shared<CollectiveOperation>(
       engine_, channel_, request, CollectiveOperation::Recorded::kHere);
   engine_->submit(operation);
   return Work(operation);
 }
 
-Work MpiCommunicator::begin_messages(std::span<const Request> messages) {
+Work MpiCommunicator::begin_messages(Stream& /*after*/,
+                                     std::span<const Request> messages) {
   const auto operation =
       std::make_shared<MessagesOperation>(engine_, channel_, messages);
   engine_->submit(operation);

@@ -30,9 +30,10 @@ class MpiCommunicator final : public Communicator {
 
  protected:
   bool supports_request(const Request& request) const override;
-  void execute(const Request& request) override;
-  Work begin(const Request& request) override;
-  Work begin_messages(std::span<const Request> messages) override;
+  void execute(Stream& stream, const Request& request) override;
+  Work begin(Stream& after, const Request& request) override;
+  Work begin_messages(Stream& after,
+                      std::span<const Request> messages) override;
   std::unique_ptr<Communicator> make_subgroup(std::span<const int> members,
                                               Identity identity) override;
 

@@ -16,6 +16,7 @@
 #include "dure/base/files.h"
 #include "dure/comm/activity.h"
 #include "dure/comm/error.h"
+#include "dure/comm/host_testing.h"
 #include "dure/comm/mpi/world.h"
 
 namespace dure::comm {
@@ -26,7 +27,7 @@ using Body = std::function<void(Communicator&)>;
 void all_reduce(Communicator& comm, std::int64_t elements) {
   std::vector<float> x(static_cast<std::size_t>(elements), 1.0F);
   const Tensor tensor(x.data(), {elements});
-  comm.run(AllReduce{.y = tensor, .x = tensor});
+  comm.run(host(), AllReduce{.y = tensor, .x = tensor});
 }
 
 // Of a buffer with as many bytes behind it, which nobody may write to.
@@ -56,7 +57,7 @@ void guarded(Communicator& comm,
 
 void broadcast_of_other_lengths(Communicator& comm, Algorithm algorithm) {
   guarded(comm, comm.rank() == 2 ? 300'000 : 1'000'000, [&](const Tensor& x) {
-    comm.run(Broadcast{.x = x, .how = {.algorithm = algorithm}});
+    comm.run(host(), Broadcast{.x = x, .how = {.algorithm = algorithm}});
   });
 }
 
@@ -69,7 +70,7 @@ const std::map<std::string, Body>& cases() {
   static const std::map<std::string, Body> all = {
       {"kinds",
        [](Communicator& comm) {
-         comm.rank() == 2 ? comm.run(Barrier{}) : all_reduce(comm, 8);
+         comm.rank() == 2 ? comm.run(host(), Barrier{}) : all_reduce(comm, 8);
        }},
       {"sizes",
        [](Communicator& comm) { all_reduce(comm, comm.rank() == 2 ? 7 : 8); }},
@@ -102,7 +103,7 @@ const std::map<std::string, Body>& cases() {
        [](Communicator& comm) {
          if (comm.rank() == 2) {
            float x = 0;
-           comm.run(Recv{.y = Tensor(&x, {1}), .from = 1, .tag = 7});
+           comm.run(host(), Recv{.y = Tensor(&x, {1}), .from = 1, .tag = 7});
          }
          sleep_long();
        }},
@@ -119,16 +120,16 @@ const std::map<std::string, Body>& cases() {
        [](Communicator& comm) {
          float x = 0;
          if (comm.rank() == 2) {
-           const Work work =
-               comm.start(Recv{.y = Tensor(&x, {1}), .from = 1, .tag = 7});
+           const Work work = comm.start(
+               host(), Recv{.y = Tensor(&x, {1}), .from = 1, .tag = 7});
            comm.abandon("the disk of rank 2 is full");
            try {
-             work.wait();
+             work.wait(host());
            } catch (const Aborted&) {
              throw Error("the disk of rank 2 is full");
            }
          }
-         comm.run(Recv{.y = Tensor(&x, {1}), .from = 2, .tag = 7});
+         comm.run(host(), Recv{.y = Tensor(&x, {1}), .from = 2, .tag = 7});
        }},
       // What all have left to say, they say over a twin.
       {"twin",

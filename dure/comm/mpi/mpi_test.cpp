@@ -29,7 +29,7 @@ Run& the_run() {
 }
 
 void run_mpi(const Options& options, const Body& body) {
-  the_run().between_tests->run(Barrier{});
+  the_run().between_tests->run(host(), Barrier{});
   body(*the_run().world->communicator(options));
 }
 
@@ -63,11 +63,11 @@ void compare(Communicator& comm,
   if (!comm.supports(op)) {
     return;
   }
-  comm.run(op);
+  comm.run(host(), op);
   Elements direct = Elements::blank(dtype, y_elements);
   auto same = make_op(direct.tensor());
   same.how.algorithm = Algorithm::kDirect;
-  comm.run(same);
+  comm.run(host(), same);
   EXPECT_EQ(planned.values(), direct.values())
       << name_of(algorithm) << " of " << y_elements << " " << name_of(dtype);
 }
@@ -137,11 +137,11 @@ TEST(Mpi, StartedCollectivesEndWhileTheRankIsBusy) {
     const Tensor tensor(x.data(), {1'000'000});
     for (const SumOrder sums : {SumOrder::kFast, SumOrder::kRanked}) {
       std::fill(x.begin(), x.end(), 1.0F);
-      comm.run(Barrier{});
+      comm.run(host(), Barrier{});
       const Work work = comm.start(
-          AllReduce{.y = tensor, .x = tensor, .how = {.sums = sums}});
+          host(), AllReduce{.y = tensor, .x = tensor, .how = {.sums = sums}});
       std::this_thread::sleep_for(std::chrono::seconds(1));
-      work.wait();
+      work.wait(host());
       // Four ranks of a busy machine with two cores need tens of milliseconds.
       EXPECT_LT(work.elapsed_seconds(), 0.9);
       EXPECT_EQ(x.back(), static_cast<float>(comm.size()));
@@ -160,13 +160,16 @@ TEST(Mpi, LargeMessagesCrossWhileCollectivesRun) {
     const int next = (comm.rank() + 1) % comm.size();
     const int before = (comm.rank() + comm.size() - 1) % comm.size();
     const Work send = comm.start(
+        host(),
         Send{.x = Tensor(mine.data(), {kElements}), .to = next, .tag = 3});
     const Tensor tensor(x.data(), {kElements});
-    const Work reduce = comm.start(AllReduce{.y = tensor, .x = tensor});
-    comm.run(Recv{
-        .y = Tensor(theirs.data(), {kElements}), .from = before, .tag = 3});
-    reduce.wait();
-    send.wait();
+    const Work reduce = comm.start(host(), AllReduce{.y = tensor, .x = tensor});
+    comm.run(
+        host(),
+        Recv{
+            .y = Tensor(theirs.data(), {kElements}), .from = before, .tag = 3});
+    reduce.wait(host());
+    send.wait(host());
     EXPECT_EQ(theirs.back(), static_cast<float>(before));
     EXPECT_EQ(x.front(), comm.size());
   });
@@ -179,7 +182,7 @@ TEST(Mpi, AMessageThatDoesNotFitIsAnError) {
       const Message both[] = {
           Send{.x = Tensor(x.data(), {length}), .to = comm.rank()},
           Recv{.y = Tensor(x.data() + 5, {4}), .from = comm.rank()}};
-      EXPECT_THROW(comm.start_messages(both).wait(), Mismatch);
+      EXPECT_THROW(comm.start_messages(host(), both).wait(host()), Mismatch);
     }
   });
 }

@@ -23,7 +23,7 @@ void Operation::settle(std::exception_ptr error) {
   settled_.store(true, std::memory_order_release);
 }
 
-void Operation::wait() {
+void Operation::block() {
   engine_->wait(*this);
   if (error_ != nullptr) {
     std::rethrow_exception(error_);

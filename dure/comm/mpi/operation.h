@@ -41,7 +41,6 @@ class Operation : public Work::State {
   void settle(std::exception_ptr error);
 
   // The rank's side.
-  void wait() override;
   bool done() override;
   double elapsed_seconds() override;
 
@@ -52,6 +51,8 @@ class Operation : public Work::State {
   virtual void record(FlightRecorder::State /*state*/) {}
 
  private:
+  void block() override;
+
   std::shared_ptr<MpiEngine> engine_;
   std::shared_ptr<Channel> channel_;
   Order order_;

@@ -25,7 +25,8 @@ std::unique_ptr<Communicator> MpiWorld::communicator(const Options& options) {
 
 void MpiWorld::finish() {
   const auto last = communicator({});
-  last->run(Barrier{});
+  Stream host = host_stream();
+  last->run(host, Barrier{});
   engine_->finish();
 }
 

@@ -28,21 +28,22 @@ class SelfCommunicator final : public Communicator {
     return true;  // all algorithms are one
   }
 
-  void execute(const Request& request) override {
+  void execute(Stream& /*stream*/, const Request& request) override {
     if (request.output.elements() > 0 &&
         request.output.bytes() != request.input.bytes()) {
       convert(request.output, request.input);
     }
   }
 
-  Work begin(const Request& request) override {
-    execute(request);
+  Work begin(Stream& after, const Request& request) override {
+    execute(after, request);
     recorder().end(request.sequence, FlightRecorder::State::kDone);
     return {};
   }
 
-  Work begin_messages(std::span<const Request> messages) override {
-    return mailbox_.post(0, messages, shared_recorder());
+  Work begin_messages(Stream& /*after*/,
+                      std::span<const Request> messages) override {
+    return Work(mailbox_.post(0, messages, shared_recorder()));
   }
 
   std::unique_ptr<Communicator> make_subgroup(std::span<const int> /*members*/,

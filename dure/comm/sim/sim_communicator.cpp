@@ -12,26 +12,6 @@
 namespace dure::comm {
 namespace {
 
-// Done at a time of the clock.
-class SimWork final : public Work::State {
- public:
-  SimWork(Stream& clock, double end)
-      : clock_(clock), start_(clock.seconds()), end_(end) {}
-
-  void wait() override {
-    clock_.advance(std::max(0.0, end_ - clock_.seconds()));
-  }
-  bool done() override { return clock_.seconds() >= end_; }
-  double elapsed_seconds() override {
-    return std::min(clock_.seconds(), end_) - start_;
-  }
-
- private:
-  Stream& clock_;
-  double start_;
-  double end_;
-};
-
 // Partial sums of 16-bit floats travel as f32; minima do not.
 double partial_factor(const Request& request) {
   const bool exact = request.reduction == Reduction::kMin ||
@@ -55,11 +35,9 @@ double bytes_of(const Request& request, int ranks) {
 class SimCommunicator final : public Communicator {
  public:
   SimCommunicator(Identity identity,
-                  Stream& clock,
                   const SimNetwork& network,
                   std::vector<int> world_ranks)
       : Communicator(std::move(identity)),
-        clock_(clock),
         network_(network),
         world_ranks_(std::move(world_ranks)) {
     for (const int rank : world_ranks_) {
@@ -67,14 +45,12 @@ class SimCommunicator final : public Communicator {
     }
   }
 
-  static std::unique_ptr<Communicator> make(Stream& clock,
-                                            const SimWorld& world) {
+  static std::unique_ptr<Communicator> make(const SimWorld& world) {
     std::vector<int> ranks(static_cast<std::size_t>(world.ranks));
     std::iota(ranks.begin(), ranks.end(), 0);
     return std::make_unique<SimCommunicator>(
         Identity{
             .rank = world.rank, .size = world.ranks, .options = world.options},
-        clock,
         world.network,
         std::move(ranks));
   }
@@ -119,14 +95,17 @@ class SimCommunicator final : public Communicator {
     }
   }
 
-  void execute(const Request& request) override { start(request).wait(); }
-
-  Work begin(const Request& request) override {
-    recorder().end(request.sequence, FlightRecorder::State::kDone);
-    return start(request);
+  void execute(Stream& stream, const Request& request) override {
+    start(stream, request).wait(stream);
   }
 
-  Work begin_messages(std::span<const Request> messages) override {
+  Work begin(Stream& after, const Request& request) override {
+    recorder().end(request.sequence, FlightRecorder::State::kDone);
+    return start(after, request);
+  }
+
+  Work begin_messages(Stream& after,
+                      std::span<const Request> messages) override {
     double out = 0;
     double in = 0;
     for (const Request& message : messages) {
@@ -138,7 +117,7 @@ class SimCommunicator final : public Communicator {
               link.bytes_per_second;
       recorder().end(message.sequence, FlightRecorder::State::kDone);
     }
-    return work_until(clock_.seconds() + std::max(out, in));
+    return {after.seconds(), after.seconds() + std::max(out, in)};
   }
 
   std::unique_ptr<Communicator> make_subgroup(std::span<const int> members,
@@ -148,19 +127,15 @@ class SimCommunicator final : public Communicator {
       world_ranks.push_back(world_ranks_[static_cast<std::size_t>(member)]);
     }
     return std::make_unique<SimCommunicator>(
-        std::move(identity), clock_, network_, std::move(world_ranks));
+        std::move(identity), network_, std::move(world_ranks));
   }
 
  private:
   int node_of(int rank) const { return nodes_[static_cast<std::size_t>(rank)]; }
 
-  Work work_until(double end) {
-    return Work(std::make_shared<SimWork>(clock_, end));
-  }
-
-  Work start(const Request& request) {
-    free_at_ = std::max(clock_.seconds(), free_at_) + seconds_of(request);
-    return work_until(free_at_);
+  Work start(const Stream& after, const Request& request) {
+    lane_ = std::max(after.seconds(), lane_) + seconds_of(request);
+    return {after.seconds(), lane_};
   }
 
   double seconds_of(const Request& request) {
@@ -193,18 +168,16 @@ class SimCommunicator final : public Communicator {
                   network_.link(*first, *last));
   }
 
-  Stream& clock_;
   SimNetwork network_;
   std::vector<int> world_ranks_;
   std::vector<int> nodes_;
-  double free_at_ = 0;  // when the last collective so far is over
+  double lane_ = 0;  // when the last collective so far is over
   std::map<PlanCostOf, PlanCost> costs_;
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_sim_communicator(Stream& clock,
-                                                    const SimWorld& world) {
+std::unique_ptr<Communicator> make_sim_communicator(const SimWorld& world) {
   DURE_CHECK(world.rank >= 0 && world.rank < world.ranks &&
                  world.network.ranks_per_node > 0,
              "a simulated world of ",
@@ -213,7 +186,7 @@ std::unique_ptr<Communicator> make_sim_communicator(Stream& clock,
              world.network.ranks_per_node,
              " on a node, has no rank ",
              world.rank);
-  return SimCommunicator::make(clock, world);
+  return SimCommunicator::make(world);
 }
 
 }  // namespace dure::comm

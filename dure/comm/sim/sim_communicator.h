@@ -1,10 +1,11 @@
-// The communicator of a simulated rank: touches no data, only moves a clock.
+// The communicator of a simulated rank: touches no data, only takes time.
 //
 // The other ranks do not exist: they are taken to come at the same time. A
 // collective takes what its plan takes on the network (plan_cost.h); those of
 // one communicator run one after another, those of different ones, and
-// messages, as if each were alone. Work ends at a time of the clock: wait()
-// moves the clock there, unless computation has moved it further meanwhile.
+// messages, as if each were alone. It begins at the time of the stream that it
+// is given with, and its event is a time: a stream that waits moves its clock
+// there, unless computation has moved it further meanwhile.
 //
 // kAutomatic and kDirect take the algorithm that choose() names, by the link
 // between nodes where the ranks are on several. An uneven all_to_all is timed
@@ -18,7 +19,6 @@
 
 #include "dure/comm/communicator.h"
 #include "dure/comm/sim/plan_cost.h"
-#include "dure/tensor/stream.h"
 
 namespace dure::comm {
 
@@ -29,8 +29,6 @@ struct SimWorld {
   Options options = {};
 };
 
-// The clock, of Device::kSim, outlives the communicator and its Work.
-std::unique_ptr<Communicator> make_sim_communicator(Stream& clock,
-                                                    const SimWorld& world);
+std::unique_ptr<Communicator> make_sim_communicator(const SimWorld& world);
 
 }  // namespace dure::comm

@@ -26,8 +26,7 @@ struct World {
 
   World(int ranks, int ranks_per_node)
       : comm(
-            make_sim_communicator(clock,
-                                  {.ranks = ranks,
+            make_sim_communicator({.ranks = ranks,
                                    .network = {.ranks_per_node = ranks_per_node,
                                                .inside = kInside,
                                                .between = kBetween}})) {}
@@ -35,7 +34,7 @@ struct World {
   template <typename Op>
   double seconds(const Op& op) {
     const double before = clock.seconds();
-    comm->run(op);
+    comm->run(clock, op);
     return clock.seconds() - before;
   }
 
@@ -99,20 +98,18 @@ TEST(Sim, OverlapsWithComputation) {
   const AllReduce op{.y = simulated(kElements),
                      .x = simulated(kElements),
                      .how = {.algorithm = Algorithm::kRing}};
-  const Work work = world.comm->start(op);
+  const Work work = world.comm->start(world.clock, op);
   EXPECT_EQ(world.clock.seconds(), start);
-  EXPECT_FALSE(work.done());
+  EXPECT_GT(work.event().seconds(), start);
   world.clock.advance(alone / 4);
-  expect_seconds(work.elapsed_seconds(), alone / 4);
-  work.wait();
+  work.wait(world.clock);
   expect_seconds(world.clock.seconds() - start, alone);
-  EXPECT_TRUE(work.done());
 
   const double second = world.clock.seconds();
-  const Work hidden = world.comm->start(op);
+  const Work hidden = world.comm->start(world.clock, op);
   world.clock.advance(3 * alone);
-  EXPECT_TRUE(hidden.done());
-  hidden.wait();
+  EXPECT_LT(hidden.event().seconds(), world.clock.seconds());
+  hidden.wait(world.clock);
   expect_seconds(world.clock.seconds() - second, 3 * alone);
   expect_seconds(hidden.elapsed_seconds(), alone);
 }
@@ -126,13 +123,33 @@ TEST(Sim, CollectivesOfOneCommunicatorRunOneAfterAnother) {
                      .x = simulated(kElements),
                      .how = {.algorithm = Algorithm::kRing}};
   const double start = world.clock.seconds();
-  const Work first = world.comm->start(op);
-  const Work second = world.comm->start(op);
-  other->start(op).wait();  // does not wait for the world's
+  const Work first = world.comm->start(world.clock, op);
+  const Work second = world.comm->start(world.clock, op);
+  other->start(world.clock, op)
+      .wait(world.clock);  // does not wait for the world's
   EXPECT_LT(world.clock.seconds() - start, alone);
-  second.wait();
+  second.wait(world.clock);
   expect_seconds(world.clock.seconds() - start, 2 * alone);
-  EXPECT_TRUE(first.done());
+  expect_seconds(first.event().seconds() - start, alone);
+}
+
+// A stream that is given with a collective says when it may begin, and another
+// one may wait for it.
+TEST(Sim, ACollectiveBeginsAfterItsStream) {
+  World world(8, 8);
+  const double alone = world.all_reduce(Algorithm::kRing);
+  Stream ahead(Device::kSim);
+  ahead.advance(10);
+  const AllReduce op{.y = simulated(kElements),
+                     .x = simulated(kElements),
+                     .how = {.algorithm = Algorithm::kRing}};
+  const double before = world.clock.seconds();
+  const Work work = world.comm->start(ahead, op);
+  EXPECT_EQ(ahead.seconds(), 10);
+  expect_seconds(work.event().seconds(), 10 + alone);
+  EXPECT_EQ(world.clock.seconds(), before);
+  work.wait(world.clock);
+  expect_seconds(world.clock.seconds(), 10 + alone);
 }
 
 TEST(Sim, SubgroupsKnowTheirNodes) {
@@ -146,7 +163,8 @@ TEST(Sim, SubgroupsKnowTheirNodes) {
   EXPECT_EQ(between->size(), 2);
   const auto seconds = [&](Communicator& comm) {
     const double before = world.clock.seconds();
-    comm.run(AllReduce{.y = simulated(kElements),
+    comm.run(world.clock,
+             AllReduce{.y = simulated(kElements),
                        .x = simulated(kElements),
                        .how = {.algorithm = Algorithm::kRing}});
     return world.clock.seconds() - before;
@@ -167,7 +185,7 @@ TEST(Sim, MessagesTakeTheLinkBetweenTheTwo) {
       Send{.x = simulated(kElements), .to = 7},
       Recv{.y = simulated(kElements), .from = 4}};
   const double before = world.clock.seconds();
-  world.comm->start_messages(both).wait();
+  world.comm->start_messages(world.clock, both).wait(world.clock);
   expect_seconds(world.clock.seconds() - before, 1e-5 + kBytes / 1e10);
 }
 
@@ -201,7 +219,7 @@ TEST(Sim, SaysWhatItHasNoPlanOf) {
       .x = simulated(8),
       .how = {.sums = SumOrder::kRanked, .algorithm = Algorithm::kRing}};
   EXPECT_FALSE(world.comm->supports(op));
-  EXPECT_THROW(world.comm->run(op), Unsupported);
+  EXPECT_THROW(world.comm->run(world.clock, op), Unsupported);
   op.how.algorithm = Algorithm::kAllToAll;
   EXPECT_TRUE(world.comm->supports(op));
   EXPECT_THROW((void)world.comm->split(0, 0, "tensor"), Unsupported);

@@ -40,17 +40,6 @@ class Mailbox::Messages final : public Work::State {
     waiting_.fetch_sub(1, std::memory_order_release);
   }
 
-  void wait() override {
-    const Waited waited = mailbox_.watch_->wait([this] { return done(); });
-    if (waited != Waited::kReady) {
-      give_up(waited);
-    }
-    const std::lock_guard lock(mutex_);
-    if (!error_.empty()) {
-      throw Mismatch(error_);
-    }
-  }
-
   bool done() override { return waiting_.load(std::memory_order_acquire) == 0; }
 
   double elapsed_seconds() override {
@@ -61,6 +50,20 @@ class Mailbox::Messages final : public Work::State {
   void withdraw_one() { waiting_.fetch_sub(1, std::memory_order_release); }
 
  private:
+  // What is done needs no mailbox, and may outlive it.
+  void block() override {
+    const Waited waited =
+        done() ? Waited::kReady
+               : mailbox_.watch_->wait([this] { return done(); });
+    if (waited != Waited::kReady) {
+      give_up(waited);
+    }
+    const std::lock_guard lock(mutex_);
+    if (!error_.empty()) {
+      throw Mismatch(error_);
+    }
+  }
+
   void give_up(Waited waited) {
     mailbox_.withdraw(*this);
     while (!done()) {  // one that is being copied
@@ -106,14 +109,15 @@ std::string copy(const Request& send, const Request& receive) {
 Mailbox::Mailbox(int ranks, std::shared_ptr<Watch> watch)
     : boxes_(static_cast<std::size_t>(ranks)), watch_(std::move(watch)) {}
 
-Work Mailbox::post(int rank,
-                   std::span<const Request> messages,
-                   std::shared_ptr<FlightRecorder> recorder) {
+std::shared_ptr<Work::State> Mailbox::post(
+    int rank,
+    std::span<const Request> messages,
+    std::shared_ptr<FlightRecorder> recorder) {
   auto owner = std::make_shared<Messages>(*this, messages, std::move(recorder));
   for (const Request& message : messages) {
     post_one({message, rank, owner});
   }
-  return Work(owner);
+  return owner;
 }
 
 void Mailbox::post_one(const Pending& message) {

@@ -23,9 +23,9 @@ class Mailbox {
   // Several messages of `rank`. They are matched at once where the other side
   // is there already, so none of them waits for another. The recorder, which
   // may be null, is told when each is done.
-  Work post(int rank,
-            std::span<const Request> messages,
-            std::shared_ptr<FlightRecorder> recorder);
+  std::shared_ptr<Work::State> post(int rank,
+                                    std::span<const Request> messages,
+                                    std::shared_ptr<FlightRecorder> recorder);
 
  private:
   class Messages;

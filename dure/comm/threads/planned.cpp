@@ -34,10 +34,10 @@ class MailboxTransport final : public Transport {
 
   bool test(Ticket ticket) override {
     const auto found = works_.find(ticket);
-    if (!found->second.done()) {
+    if (!found->second->done()) {
       return false;
     }
-    found->second.wait();  // throws what it failed with
+    found->second->wait();  // throws what it failed with
     works_.erase(found);
     return true;
   }
@@ -46,7 +46,7 @@ class MailboxTransport final : public Transport {
   void abandon() {
     for (const auto& [ticket, work] : works_) {
       try {
-        work.wait();
+        work->wait();
       } catch (const Error&) {  // said elsewhere
       }
     }
@@ -65,7 +65,7 @@ class MailboxTransport final : public Transport {
   Mailbox& mailbox_;
   int rank_;
   Ticket last_ = 0;
-  std::map<Ticket, Work> works_;
+  std::map<Ticket, std::shared_ptr<Work::State>> works_;
 };
 
 std::span<std::byte> aligned(std::vector<std::byte>& memory,

@@ -133,18 +133,18 @@ class ThreadsCommunicator final : public Communicator {
     return is_direct(request) || is_planned(request);
   }
 
-  void execute(const Request& request) override {
+  void execute(Stream& /*stream*/, const Request& request) override {
     if (progress_ != nullptr && !progress_->idle()) {
-      return progress_->post([this, &request] { run_now(request); }).wait();
+      return progress_->post([this, &request] { run_now(request); })->wait();
     }
     run_now(request);
   }
 
-  Work begin(const Request& request) override {
+  Work begin(Stream& /*after*/, const Request& request) override {
     if (progress_ == nullptr) {
       progress_ = std::make_unique<ProgressThread>();
     }
-    return progress_->post([this, request] {
+    return Work(progress_->post([this, request] {
       try {
         run_now(request);
       } catch (...) {
@@ -152,11 +152,12 @@ class ThreadsCommunicator final : public Communicator {
         throw;
       }
       recorder().end(request.sequence, FlightRecorder::State::kDone);
-    });
+    }));
   }
 
-  Work begin_messages(std::span<const Request> messages) override {
-    return room_->mailbox.post(rank(), messages, shared_recorder());
+  Work begin_messages(Stream& /*after*/,
+                      std::span<const Request> messages) override {
+    return Work(room_->mailbox.post(rank(), messages, shared_recorder()));
   }
 
   std::unique_ptr<Communicator> make_subgroup(std::span<const int> members,

@@ -77,7 +77,7 @@ TEST(Threads, ARankThatThrowsTakesTheOthersDownWithItsMessage) {
         throw Error("disk on fire");
       }
       try {
-        comm.run(Barrier{});
+        comm.run(host(), Barrier{});
       } catch (const Aborted& error) {
         EXPECT_THAT(error.what(),
                     testing::HasSubstr("rank 2 failed: disk on fire"));
@@ -105,10 +105,11 @@ TEST(Threads, AnAbortReachesWhoWaitsForAMessageOrAStartedCollective) {
                     const Tensor tensor(x.data(), {1000});
                     const Work work =
                         comm.rank() == 0
-                            ? comm.start(Recv{.y = tensor, .from = 2})
-                            : comm.start(AllReduce{.y = tensor, .x = tensor});
+                            ? comm.start(host(), Recv{.y = tensor, .from = 2})
+                            : comm.start(host(),
+                                         AllReduce{.y = tensor, .x = tensor});
                     try {
-                      work.wait();
+                      work.wait(host());
                     } catch (const Aborted&) {
                       ++told;
                       throw;
@@ -138,12 +139,12 @@ TEST(Threads, WhatARankHasStatedTakesAsLongAsItTakes) {
       const Activity saving(comm, "saving step_00000007");
       sleep_seconds(1);
     } else {
-      comm.run(Recv{.y = tensor, .from = comm.rank() - 1});
+      comm.run(host(), Recv{.y = tensor, .from = comm.rank() - 1});
     }
     if (comm.rank() < 2) {
-      comm.run(Send{.x = tensor, .to = comm.rank() + 1});
+      comm.run(host(), Send{.x = tensor, .to = comm.rank() + 1});
     }
-    comm.run(Barrier{});
+    comm.run(host(), Barrier{});
   });
   ASSERT_FALSE(said.empty());
   EXPECT_THAT(
@@ -157,7 +158,8 @@ TEST(Threads, WhoWaitsIsNotAtWhatItHasStated) {
                            [](Communicator& comm) {
                              std::vector<float> x(1);
                              const Activity both(comm, "loading");
-                             comm.run(Recv{.y = Tensor(x.data(), {1}),
+                             comm.run(host(),
+                                      Recv{.y = Tensor(x.data(), {1}),
                                            .from = 1 - comm.rank()});
                            }),
                Error);
@@ -170,9 +172,9 @@ TEST(Threads, ATimeoutNamesWhatARankWasAt) {
       const Tensor tensor(x.data(), {1});
       if (comm.rank() == 0) {
         const Activity loading(comm, "loading step_00000007");
-        comm.run(Recv{.y = tensor, .from = 1});
+        comm.run(host(), Recv{.y = tensor, .from = 1});
       } else {
-        comm.run(Barrier{});
+        comm.run(host(), Barrier{});
       }
     });
     ADD_FAILURE() << "nothing thrown";
@@ -191,11 +193,11 @@ TEST(Threads, ATimeoutWritesTheFlightRecorders) {
       run_threads(2,
                   {.timeout_seconds = 0.2, .flight_directory = folder.string()},
                   [](Communicator& comm) {
-                    comm.run(Barrier{});
+                    comm.run(host(), Barrier{});
                     if (comm.rank() == 0) {
                       std::vector<double> x(100);
                       const Tensor tensor(x.data(), {100});
-                      comm.run(AllReduce{.y = tensor, .x = tensor});
+                      comm.run(host(), AllReduce{.y = tensor, .x = tensor});
                     }
                   }),
       Timeout);
@@ -217,16 +219,16 @@ TEST(Threads, ATwinTalksOnWhenItsWorldHasFailed) {
       if (world.rank() == 2) {
         throw Error("the disk of rank 2 is full");
       }
-      world.run(Barrier{});
+      world.run(host(), Barrier{});
     } catch (const Error& error) {
       world.abandon(error.what());
     }
     if (world.rank() != 2) {
-      EXPECT_THROW(world.run(Barrier{}), Aborted);
+      EXPECT_THROW(world.run(host(), Barrier{}), Aborted);
     }
     std::int64_t sum = world.rank();
     const Tensor x(&sum, {1});
-    twin->run(AllReduce{.y = x, .x = x});
+    twin->run(host(), AllReduce{.y = x, .x = x});
     EXPECT_EQ(sum, 6);
     ++talked;
   });
@@ -243,7 +245,7 @@ TEST(Threads, ResultsAreTheSameOnEveryRankAndEveryRun) {
         x[i] = 1.0F / static_cast<float>(1 + i + 10 * comm.rank());
       }
       const Tensor tensor(x.data(), {10'000});
-      comm.run(AllReduce{.y = tensor, .x = tensor});
+      comm.run(host(), AllReduce{.y = tensor, .x = tensor});
       const std::lock_guard lock(mutex);
       results.push_back(x);
     });

@@ -1,18 +1,13 @@
 #include "dure/parallel/pipeline/executor.h"
 
-#include <exception>
 #include <utility>
 
 #include "dure/base/check.h"
 #include "dure/comm/abandon.h"
-#include "dure/comm/traced_work.h"
 #include "dure/parallel/pipeline/replay.h"
 
 namespace dure::parallel {
 namespace {
-
-constexpr const char* kSend = "send stream";
-constexpr const char* kRecv = "recv stream";
 
 bool goes_forward(Pass pass) {
   return pass == Pass::kForward;
@@ -20,15 +15,6 @@ bool goes_forward(Pass pass) {
 
 bool goes_backward(Pass pass) {
   return pass == Pass::kBackward || pass == Pass::kInput;
-}
-
-// What is left when a program fails must not be written to any more.
-void wait_quietly(const comm::Work& work) {
-  try {
-    work.wait();
-  } catch (const std::exception&) {
-    return;
-  }
 }
 
 }  // namespace
@@ -42,17 +28,6 @@ Executor::Executor(const PipeAxis& axis,
              options.stages,
              " ranks does not fit a pipe axis of ",
              axis.ranks->size());
-}
-
-Executor::~Executor() {
-  for (auto& [edge, all] : sent_) {
-    for (const Sent& sent : all) {
-      wait_quietly(sent.work);
-    }
-  }
-  for (const Incoming& incoming : incoming_) {
-    wait_quietly(incoming.work);
-  }
 }
 
 std::optional<Executor::Edge> Executor::input_of(const Action& action) const {
@@ -104,10 +79,13 @@ void Executor::post(const Action& action, std::int64_t rows) {
       axis_.arena->tensor({axis_.tensor.stream_rows(rows), columns_},
                           Category::kActivations,
                           DType::kF32);
-  incoming.start_seconds = comm::trace_seconds(*axis_.stream);
-  incoming.work = axis_.ranks->start(comm::Recv{.y = own_part(incoming.whole),
-                                                .from = peer_of(edge->from),
-                                                .tag = edge->tag()});
+  incoming.work = comm::TracedWork(*axis_.stream,
+                                   *axis_.ranks,
+                                   "recv stream",
+                                   comm::Recv{.y = own_part(incoming.whole),
+                                              .from = peer_of(edge->from),
+                                              .tag = edge->tag()});
+  incoming.whole.used_until(incoming.work.event());
   incoming_.push_back(std::move(incoming));
 }
 
@@ -133,12 +111,6 @@ OwnedTensor Executor::receive() {
   Incoming& incoming = incoming_.front();
   incoming.work.wait();
   OwnedTensor stream = std::move(incoming.whole);
-  const Tensor part = own_part(stream);
-  comm::record_communication(*axis_.stream,
-                             kRecv,
-                             incoming.start_seconds,
-                             incoming.work.elapsed_seconds(),
-                             part.size_bytes());
   incoming_.pop_front();
   if (axis_.tensor.rows == Rows::kWhole) {
     comm::Counts counts =
@@ -150,7 +122,8 @@ OwnedTensor Executor::receive() {
         *axis_.stream,
         *axis_.tensor.ranks,
         "all_gather stream",
-        comm::AllGather{.y = stream, .x = part, .counts = std::move(counts)});
+        comm::AllGather{
+            .y = stream, .x = own_part(stream), .counts = std::move(counts)});
   }
   return stream;
 }
@@ -172,23 +145,19 @@ void Executor::send(const Edge& edge, OwnedTensor stream) {
   settle(all, kPendingSends - 1);
   Sent sent;
   const Tensor part = own_part(stream);
-  sent.bytes = part.size_bytes();
   sent.memory = std::move(stream);
-  sent.start_seconds = comm::trace_seconds(*axis_.stream);
-  sent.work = axis_.ranks->start(
+  sent.work = comm::TracedWork(
+      *axis_.stream,
+      *axis_.ranks,
+      "send stream",
       comm::Send{.x = part, .to = peer_of(edge.to), .tag = edge.tag()});
+  sent.memory.used_until(sent.work.event());
   all.push_back(std::move(sent));
 }
 
 void Executor::settle(std::deque<Sent>& sent, std::size_t most) {
   while (sent.size() > most) {
-    const Sent& oldest = sent.front();
-    oldest.work.wait();
-    comm::record_communication(*axis_.stream,
-                               kSend,
-                               oldest.start_seconds,
-                               oldest.work.elapsed_seconds(),
-                               oldest.bytes);
+    sent.front().work.wait();
     sent.pop_front();
   }
 }
@@ -214,7 +183,7 @@ void Executor::run_all(std::span<const Action> program, StageWork& work) {
 
 void Executor::run_action(const Action& action, StageWork& work) {
   OwnedTensor stream = take(action);
-  const double start = comm::trace_seconds(*axis_.stream);
+  const double start = axis_.stream->now();
   switch (action.pass) {
     case Pass::kForward:
       stream =
@@ -246,7 +215,7 @@ void Executor::record(const Action& action, double start_seconds) const {
   }
   trace->record({.name = trace->keep(text_of(action, options_.chunks)),
                  .start_seconds = start_seconds,
-                 .seconds = comm::trace_seconds(*axis_.stream) - start_seconds,
+                 .seconds = axis_.stream->now() - start_seconds,
                  .row = TraceRow::kPipeline});
 }
 

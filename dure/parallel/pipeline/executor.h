@@ -23,7 +23,7 @@
 #include <span>
 #include <tuple>
 
-#include "dure/comm/communicator.h"
+#include "dure/comm/traced_work.h"
 #include "dure/parallel/pipeline/replay.h"
 #include "dure/parallel/pipeline/schedule.h"
 #include "dure/parallel/pipeline/stage_work.h"
@@ -49,7 +49,6 @@ class Executor {
            std::int64_t columns);
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
-  ~Executor();
 
   // All actions, in order. Collective over the pipe and tensor axes. When it
   // returns nothing is on its way; if it throws, all ranks do.
@@ -69,14 +68,11 @@ class Executor {
   };
   struct Sent {
     OwnedTensor memory;
-    std::size_t bytes = 0;
-    double start_seconds = 0;
-    comm::Work work;
+    comm::TracedWork work;
   };
   struct Incoming {
     OwnedTensor whole;
-    double start_seconds = 0;
-    comm::Work work;
+    comm::TracedWork work;
   };
 
   std::optional<Edge> input_of(const Action& action) const;

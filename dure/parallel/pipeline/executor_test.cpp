@@ -169,7 +169,7 @@ void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
     const auto pipe = my_group(world, pipes, "pipe");
     const auto tensor = my_group(world, tensors, "tensor");
     Stream stream(Device::kCpu);
-    Arena arena;
+    Arena arena(stream);
     Executor executor(
         {.stream = &stream,
          .arena = &arena,
@@ -237,7 +237,7 @@ TEST(Executor, TensorRanksSendAPartOfTheRowsEach) {
 TEST(Executor, RefusesAnAxisOfOtherRanks) {
   launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
     Stream stream(Device::kCpu);
-    Arena arena;
+    Arena arena(stream);
     const PipeAxis axis = {
         .stream = &stream, .arena = &arena, .ranks = &world, .tensor = {}};
     EXPECT_THROW(Executor(axis, {.stages = 3}, kColumns), Error);

@@ -207,6 +207,11 @@ Gradients::Pending Gradients::take(const Key& key) {
   return pending;
 }
 
+void Gradients::Pending::hold() {
+  given.used_until(work.event());
+  received.used_until(work.event());
+}
+
 void Gradients::start_fast(Pending pending) {
   const auto bucket = static_cast<std::size_t>(pending.bucket);
   const Bucket& planned = place_.plan.buckets[bucket];
@@ -225,6 +230,7 @@ void Gradients::start_fast(Pending pending) {
                                     *place_.groups.shard,
                                     "reduce_scatter gradients",
                                     comm::ReduceScatter{.y = sum, .x = whole});
+    pending.hold();
   }
   pending_.push_back(std::move(pending));
 }
@@ -237,6 +243,7 @@ void Gradients::start_ranked(Pending pending) {
       *place_.groups.exchange,
       "all_to_all gradients",
       comm::AllToAll{.y = pending.received, .x = pending.given});
+  pending.hold();
   pending_.push_back(std::move(pending));
 }
 

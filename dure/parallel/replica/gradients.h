@@ -91,6 +91,9 @@ class Gradients {
     OwnedTensor given;     // kParts: the bucket's memory
     OwnedTensor received;
     comm::TracedWork work;
+
+    // The memory is the work's until that is done.
+    void hold();
   };
 
   void count(std::span<const nn::Visit> visits);

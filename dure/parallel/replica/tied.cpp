@@ -43,6 +43,7 @@ void TiedRanks::give(OwnedTensor summand) {
       *ranks_,
       "send tied",
       comm::Send{.x = given.summand, .to = kFirst, .tag = kSummands});
+  given.summand.used_until(given.work.event());
   given_.push_back(std::move(given));
 }
 

@@ -29,6 +29,7 @@ void AllRows::start() {
   if (state_ == State::kToBring) {
     work_ =
         comm::TracedWork(*axis_.stream, *axis_.ranks, kGatherRows, gathering());
+    memory_.used_until(work_.event());
     state_ = State::kOnTheWay;
   }
 }
@@ -67,6 +68,7 @@ void PartialSum::start() {
   with_collective([&](const char* name, const auto& op) {
     work_ = comm::TracedWork(*axis_.stream, *axis_.ranks, name, op);
   });
+  memory_.used_until(work_.event());
 }
 
 void PartialSum::run() {

@@ -62,7 +62,7 @@ class PartialSum {
   // workspace.
   Tensor summand() const { return summand_; }
 
-  // The summand is written: y is on its way, until wait() returns.
+  // The summand is written: y is on its way, until wait().
   void start();
   void wait() { work_.wait(); }
 

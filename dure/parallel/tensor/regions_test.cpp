@@ -26,7 +26,7 @@ class Regions : public testing::TestWithParam<std::tuple<int, Rows>> {
   static void run(const std::function<void(const TensorAxis&)>& body) {
     launch::run_ranks({.ranks = ranks()}, [&](comm::Communicator& world) {
       Stream stream(Device::kCpu);
-      Arena arena;
+      Arena arena(stream);
       body({.stream = &stream,
             .arena = &arena,
             .ranks = &world,

@@ -157,7 +157,7 @@ void ParameterStore::publish() {
 void ParameterStore::share() {
   for (std::size_t b = 0; b < plan_.buckets.size(); ++b) {
     groups_.replicate->run(
-        comm::Broadcast{.x = values_->part(static_cast<int>(b))});
+        stream_, comm::Broadcast{.x = values_->part(static_cast<int>(b))});
   }
   publish();
 }

@@ -205,7 +205,7 @@ class Step {
 
   comm::Communicator& world_;
   Stream stream_{Device::kCpu};
-  Arena arena_{{.limit_bytes = std::size_t{1} << 30}};
+  Arena arena_{stream_, {.limit_bytes = std::size_t{1} << 30}};
   nn::ParameterSet parameters_;
   std::optional<ParameterStore> store_;
 };

@@ -11,6 +11,7 @@
 
 #include "dure/base/check.h"
 #include "dure/base/random.h"
+#include "dure/comm/host_testing.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/parallel/zero/parameter_store.h"
 #include "dure/parallel/zero/shards_testing.h"
@@ -226,7 +227,7 @@ class Stage {
   comm::Communicator* tied_;
   std::vector<Visit> visits_;
   Stream stream_{Device::kCpu};
-  Arena arena_{{.limit_bytes = std::size_t{1} << 30}};
+  Arena arena_{stream_, {.limit_bytes = std::size_t{1} << 30}};
   nn::ParameterSet parameters_;
   std::optional<ParameterStore> store_;
 };
@@ -239,7 +240,7 @@ std::vector<float> gradient_of_whole(const Layout& layout) {
     stage.train();
     stage.train();
     stage.copy_gradient(gradient);  // the parts of different ranks, or alike
-    world.run(comm::Barrier{});
+    world.run(comm::host(), comm::Barrier{});
   });
   return gradient;
 }

@@ -227,6 +227,7 @@ class ShardedValues final : public Values {
           *place_.groups.gather,
           "all_gather weights",
           comm::AllGather{.y = gathered.memory, .x = part(bucket)});
+      gathered.memory.used_until(gathered.work.event());
     }
   }
 

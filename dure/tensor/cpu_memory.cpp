@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <string>
+#include <sys/mman.h>
+
+#include "dure/base/check.h"
+#include "dure/tensor/memory.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define DURE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DURE_ASAN 1
+#endif
+#endif
+#ifdef DURE_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace dure {
+namespace {
+
+// The address sanitizer sees a block that was given back as poison.
+void poison([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
+#ifdef DURE_ASAN
+  ASAN_POISON_MEMORY_REGION(data, bytes);
+#endif
+}
+void unpoison([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
+#ifdef DURE_ASAN
+  ASAN_UNPOISON_MEMORY_REGION(data, bytes);
+#endif
+}
+
+constexpr std::size_t kPage = std::size_t{2} << 20;  // a huge one
+// By which more becomes usable, or, where addresses are limited, reserved.
+constexpr std::size_t kLeastStep = 8 * kPage;
+constexpr std::size_t kMostStep = std::size_t{1} << 30;
+// From here on memory is asked for in huge pages. The system clears a whole one
+// for the first byte of it: an arena of little more than that, of which there
+// may be a thousand, is quicker without.
+constexpr std::size_t kHugeFrom = 2 * kLeastStep;
+
+std::size_t in_pages(std::size_t bytes) {
+  return (bytes + kPage - 1) / kPage * kPage;
+}
+
+std::string in_mib(std::size_t bytes) {
+  return concat(bytes >> 20, " MiB");
+}
+
+// The part of a message that says why there are no more addresses.
+std::string addresses_text() {
+  const auto left = addresses_left();
+  return left ? concat("ulimit -v leaves ", in_mib(*left), ": raise it")
+              : "the system has no more (vm.max_map_count, "
+                "vm.overcommit_memory)";
+}
+
+// As many addresses as can be had, up to `wanted`, but no fewer than `least`:
+// else none.
+Memory::Range map_addresses(std::size_t wanted, std::size_t least) {
+  for (std::size_t bytes = wanted;; bytes = std::max(least, bytes / 2)) {
+    void* const first = ::mmap(nullptr,
+                               bytes,
+                               PROT_NONE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                               -1,
+                               0);
+    if (first != MAP_FAILED) {
+      return {.first = static_cast<std::byte*>(first), .bytes = bytes};
+    }
+    if (bytes == least) {
+      return {};
+    }
+  }
+}
+
+class CpuMemory final : public Memory {
+ public:
+  Tier tier() const override { return Tier::kDevice; }
+  MemoryLimit limit() const override { return memory_limit(); }
+
+  Range reserve(std::size_t least, std::size_t most) override;
+  void make_usable(Range& range, std::size_t bytes) override;
+
+  void give_back(const Range& range) noexcept override {
+    unpoison(range.first, range.usable);
+    ::munmap(range.first, range.bytes);
+    reserved_ -= range.bytes;
+  }
+
+  void begin_use(void* block, std::size_t bytes) noexcept override {
+    unpoison(block, bytes);
+  }
+  void end_use(void* block, std::size_t bytes) noexcept override {
+    poison(block, bytes);
+  }
+
+ private:
+  std::size_t reserved_ = 0;
+};
+
+// By need where addresses are limited: as much again as there is already.
+Memory::Range CpuMemory::reserve(std::size_t least, std::size_t most) {
+  least = in_pages(least);
+  most = in_pages(most);
+  const std::size_t wanted =
+      addresses_left()
+          ? std::min(std::clamp(reserved_, kLeastStep, kMostStep), most)
+          : most;
+  const Range range = map_addresses(std::max(least, wanted), least);
+  DURE_CHECK(range.first != nullptr,
+             "can't reserve ",
+             in_mib(least),
+             " of addresses for tensors, beside ",
+             in_mib(reserved_),
+             "; ",
+             addresses_text(),
+             ", or ask for less at once (train.micro_batch, data.sequence)");
+  reserved_ += range.bytes;
+  return range;
+}
+
+// In steps, so that the system is seldom called.
+void CpuMemory::make_usable(Range& range, std::size_t bytes) {
+  if (bytes <= range.usable) {
+    return;
+  }
+  const std::size_t step = std::clamp(range.usable / 4, kLeastStep, kMostStep);
+  std::byte* const first = range.first + range.usable;
+  for (const std::size_t wanted :
+       {in_pages(std::max(bytes, range.usable + step)), in_pages(bytes)}) {
+    const std::size_t end = std::min(wanted, range.bytes);
+    const std::size_t more = end - range.usable;
+    if (::mprotect(first, more, PROT_READ | PROT_WRITE) == 0) {
+      range.usable = end;
+      if (end >= kHugeFrom) {  // where the system allows it
+        ::madvise(range.first, end, MADV_HUGEPAGE);
+      }
+      return;
+    }
+  }
+  throw Error(concat(
+      "the system does not commit ",
+      in_mib(bytes - range.usable),
+      " more for tensors, beside ",
+      in_mib(range.usable),
+      ": it promises no more than it has "
+      "(vm.overcommit_memory = 2; CommitLimit in /proc/meminfo); "
+      "raise vm.overcommit_ratio, or ask for less at once (train.micro_batch, "
+      "data.sequence"));
+}
+
+}  // namespace
+
+std::unique_ptr<Memory> make_cpu_memory() {
+  return std::make_unique<CpuMemory>();
+}
+
+}  // namespace dure

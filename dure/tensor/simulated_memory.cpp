@@ -1,0 +1,45 @@
+#include <algorithm>
+#include <cstdint>
+
+#include "dure/tensor/memory.h"
+
+namespace dure {
+namespace {
+
+// Where no process has memory: above the 47 bits of user space, and not so high
+// that a processor would ignore the bits.
+constexpr std::uintptr_t kNowhere = std::uintptr_t{1} << 48;
+// A simulated machine may be larger than this one.
+constexpr std::size_t kSimulatedBytes = std::size_t{1} << 44;
+
+class SimulatedMemory final : public Memory {
+ public:
+  Tier tier() const override { return Tier::kDevice; }
+
+  MemoryLimit limit() const override {
+    return {.bytes = kSimulatedBytes, .name = "the most that is simulated"};
+  }
+
+  // Addresses cost nothing: so many that blocks never lack a hole.
+  Range reserve(std::size_t least, std::size_t most) override {
+    const std::size_t bytes = std::max({least, most, kSimulatedBytes});
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): never read or written
+    auto* const first = reinterpret_cast<std::byte*>(next_);
+    next_ += bytes;
+    return {.first = first, .bytes = bytes, .usable = bytes};
+  }
+
+  void make_usable(Range& /*range*/, std::size_t /*bytes*/) override {}
+  void give_back(const Range& /*range*/) noexcept override {}
+
+ private:
+  std::uintptr_t next_ = kNowhere;
+};
+
+}  // namespace
+
+std::unique_ptr<Memory> make_simulated_memory() {
+  return std::make_unique<SimulatedMemory>();
+}
+
+}  // namespace dure
