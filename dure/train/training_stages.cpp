@@ -22,14 +22,10 @@ TrainingStages::TrainingStages(Rank& rank,
 }
 
 void TrainingStages::begin(Batch batch) {
-  const bool changes = batch.d_loss != batch_.d_loss;
   batch_ = std::move(batch);
-  if (changes) {
-    launch(
-        rank_.stream,
-        kernels::Upload{.y = d_loss_,
-                        .host = std::as_bytes(std::span(&batch_.d_loss, 1))});
-  }
+  launch(rank_.stream,
+         kernels::Upload{.y = d_loss_,
+                         .host = std::as_bytes(std::span(&batch_.d_loss, 1))});
   losses_.clear();
 }
 
