@@ -221,6 +221,19 @@ TEST_P(Training, AllocatesNothingInASteadyStep) {
   EXPECT_EQ(allocations - before, 0U);
 }
 
+// The host waits once in a step, to read the loss and the norm; beside that,
+// streams wait for one another.
+TEST_P(Training, StopsTheHostOnceInASteadyStep) {
+  Rank rank({});
+  Trainer trainer(rank, train::resolve(GetParam()));
+  trainer.step(small_data());
+  const std::int64_t before = rank.stream.synchronizations();
+  trainer.begin(small_data());
+  EXPECT_EQ(rank.stream.synchronizations() - before, 0);
+  trainer.end();
+  EXPECT_EQ(rank.stream.synchronizations() - before, 1);
+}
+
 // The simulator runs the same step: the same memory, time from the costs alone,
 // and no data touched (its arena would fault).
 TEST_P(Training, OnTheSimulatorTakesTheSameMemoryAndSomeTime) {
