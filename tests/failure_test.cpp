@@ -77,6 +77,7 @@ TEST_P(Failure, EndsAllRanksAtOnceWithItsOwnWords) {
       parallel::Executor executor({.stream = &rank.stream,
                                    .arena = &rank.arena,
                                    .ranks = &rank.pipe(),
+                                   .dtype = DType::kF32,
                                    .tensor = rank.tensor()},
                                   options,
                                   kColumns);

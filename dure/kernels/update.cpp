@@ -6,10 +6,10 @@ void check_spans(std::span<const UpdateSpan> spans, std::size_t states) {
   for (const UpdateSpan& span : spans) {
     const auto [n] = span.master.dims<1>("master");
     span.master.expect("master", {n}, DType::kF32);
-    span.weight.expect("weight", {n}, span.weight.dtype());
-    span.gradient.expect("gradient", {n}, span.gradient.dtype());
+    span.weight.expect("weight", {n}, DType::kF32);
+    span.gradient.expect("gradient", {n}, DType::kF32);
     for (std::size_t k = 0; k < states; ++k) {
-      span.states[k].expect("state", {n}, span.states[k].dtype());
+      span.states[k].expect("state", {n}, DType::kF32);
     }
   }
 }

@@ -23,8 +23,8 @@ enum class CountedBy : std::uint8_t { kThisRank, kAnother };
 // the same memory.
 struct UpdateSpan {
   Tensor master;         // (n)   f32, updated
-  Tensor weight;         // (n)   overwritten; may be the master
-  ConstTensor gradient;  // (n)
+  Tensor weight;         // (n)   f32, overwritten; may be the master
+  ConstTensor gradient;  // (n)   f32
   std::array<Tensor, kMostStates> states = {};  // (n) each, updated
   float weight_decay = 0;
   // Of an update that needs sums over whole weights: their row, and who counts

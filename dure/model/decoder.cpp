@@ -60,6 +60,10 @@ std::vector<int> units_here(const std::vector<int>& units,
 
 }  // namespace
 
+// Those that there are in this version.
+constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
+                                       .gradient = DType::kF32};
+
 void add_weights(const ModelConfig& config,
                  nn::ParameterSet& parameters,
                  std::int64_t parts,
@@ -72,6 +76,7 @@ void add_weights(const ModelConfig& config,
     nn::Parameter& added =
         parameters.add(spec.name,
                        to_shape(local_shape(spec.shape, spec.sharding, parts)),
+                       kTypes,
                        spec.sharding,
                        spec.decay == Decay::kYes,
                        std::move(units));

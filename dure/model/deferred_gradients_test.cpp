@@ -84,8 +84,12 @@ class OneBlock {
     const mesh::Dims dims = local_shape(spec.shape, spec.sharding, part.count);
     const Shape shape =
         dims.size() == 1 ? Shape{dims[0]} : Shape{dims[0], dims[1]};
-    nn::Parameter& parameter = parameters_.add(
-        spec.name, shape, spec.sharding, spec.decay == Decay::kYes, spec.units);
+    nn::Parameter& parameter = parameters_.add(spec.name,
+                                               shape,
+                                               {DType::kF32, DType::kF32},
+                                               spec.sharding,
+                                               spec.decay == Decay::kYes,
+                                               spec.units);
     memory_.push_back(random_values(shape.elements(), spec.name.c_str(), 0.2));
     parameter.value = kernels::tensor(memory_.back(), shape);
     memory_.emplace_back(shape.elements(), kUntouched);

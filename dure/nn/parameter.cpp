@@ -6,14 +6,15 @@ namespace dure::nn {
 
 Parameter& ParameterSet::add(std::string name,
                              const Shape& shape,
+                             const ParameterTypes& types,
                              std::optional<mesh::Sharding> sharding,
                              bool decays,
                              std::vector<int> units) {
   Parameter& parameter = parameters_.emplace_back();
   parameter.name = std::move(name);
   by_name_.emplace(parameter.name, &parameter);
-  parameter.value = Tensor(nullptr, shape, DType::kF32);
-  parameter.gradient = parameter.value;
+  parameter.value = Tensor(nullptr, shape, types.value);
+  parameter.gradient = Tensor(nullptr, shape, types.gradient);
   parameter.sharding = std::move(sharding);
   parameter.decays = decays;
   parameter.units = std::move(units);

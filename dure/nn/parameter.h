@@ -73,12 +73,19 @@ class ParameterHome {
   virtual void end(int unit, Uses uses, const Context& ctx) = 0;
 };
 
+// Of what layers read, and of what they write.
+struct ParameterTypes {
+  DType value;
+  DType gradient;
+};
+
 class ParameterSet {
  public:
-  // Names, shapes and cuts; memory is its home's. Returned references stay
-  // good. Shapes are this rank's.
+  // Names, shapes, types and cuts; memory is its home's. Returned references
+  // stay good. Shapes are this rank's.
   Parameter& add(std::string name,
                  const Shape& shape,
+                 const ParameterTypes& types,
                  std::optional<mesh::Sharding> sharding,
                  bool decays,
                  std::vector<int> units);

@@ -109,6 +109,7 @@ std::optional<double> evaluate(Rank& rank,
   parallel::Executor executor({.stream = &rank.stream,
                                .arena = &rank.arena,
                                .ranks = &rank.pipe(),
+                               .dtype = replica.stream_type(),
                                .tensor = rank.tensor()},
                               pipeline.schedule,
                               replica.config().hidden);

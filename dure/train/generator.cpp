@@ -15,10 +15,11 @@ namespace {
 // full speed, few enough to need little memory.
 constexpr std::size_t kReadTokens = 256;
 
-parallel::PipeAxis axis_of(Rank& rank) {
+parallel::PipeAxis axis_of(Rank& rank, const Replica& replica) {
   parallel::PipeAxis axis = {.stream = &rank.stream,
                              .arena = &rank.arena,
                              .ranks = &rank.pipe(),
+                             .dtype = replica.stream_type(),
                              .tensor = rank.tensor()};
   axis.tensor.rows = parallel::Rows::kWhole;
   return axis;
@@ -56,7 +57,7 @@ class Writing {
                 replica,
                 options.cache,
                 {.texts = std::ssize(texts_), .positions = positions()}),
-        executor_(axis_of(rank),
+        executor_(axis_of(rank, replica),
                   replica.pipeline().schedule,
                   replica.config().hidden) {
     const comm::Counts counts =

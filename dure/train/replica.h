@@ -52,6 +52,8 @@ class Replica {
   }
   nn::ParameterSet& parameters() { return parameters_; }
   const nn::ParameterSet& parameters() const { return parameters_; }
+  // The type of the streams that its chunks pass on: that of its weights.
+  DType stream_type() const { return parameters_.all().front().value.dtype(); }
   parallel::ParameterStore& store() { return store_; }
   const parallel::ParameterStore& store() const { return store_; }
 

@@ -41,6 +41,7 @@ Trainer::Trainer(Rank& rank, const Config& config)
       executor_({.stream = &rank.stream,
                  .arena = &rank.arena,
                  .ranks = &rank.pipe(),
+                 .dtype = replica_.stream_type(),
                  .tensor = rank.tensor()},
                 replica_.pipeline().schedule,
                 config.model.hidden) {

@@ -78,7 +78,7 @@ void Executor::post(const Action& action, std::int64_t rows) {
   incoming.whole =
       axis_.arena->tensor({axis_.tensor.stream_rows(rows), columns_},
                           Category::kActivations,
-                          DType::kF32);
+                          axis_.dtype);
   incoming.work = comm::TracedWork(*axis_.stream,
                                    *axis_.ranks,
                                    "recv stream",

@@ -38,6 +38,7 @@ struct PipeAxis {
   Stream* stream = nullptr;
   Arena* arena = nullptr;
   comm::Communicator* ranks = nullptr;  // one a stage, in their order
+  DType dtype;                          // of the streams that they pass on
   TensorAxis tensor;                    // for gathering rows
 };
 

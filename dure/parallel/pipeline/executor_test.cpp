@@ -174,6 +174,7 @@ void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
         {.stream = &stream,
          .arena = &arena,
          .ranks = pipe.get(),
+         .dtype = DType::kF32,
          .tensor = {.stream = &stream, .arena = &arena, .ranks = tensor.get()}},
         options,
         kColumns);
@@ -238,8 +239,11 @@ TEST(Executor, RefusesAnAxisOfOtherRanks) {
   launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
     Stream stream(Device::kCpu);
     Arena arena(stream);
-    const PipeAxis axis = {
-        .stream = &stream, .arena = &arena, .ranks = &world, .tensor = {}};
+    const PipeAxis axis = {.stream = &stream,
+                           .arena = &arena,
+                           .ranks = &world,
+                           .dtype = DType::kF32,
+                           .tensor = {}};
     EXPECT_THROW(Executor(axis, {.stages = 3}, kColumns), Error);
   });
 }

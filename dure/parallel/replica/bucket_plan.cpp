@@ -35,7 +35,7 @@ bool joins(std::span<const PlannedWeight> weights,
     return weights[i].units == weights[bucket.first].units;
   }
   return static_cast<double>((elements + weights[i].elements) *
-                             options.element_bytes) <= limit_bytes;
+                             size_of(options.gradients)) <= limit_bytes;
 }
 
 // From the last weight to the first.

@@ -22,6 +22,8 @@
 #include <span>
 #include <vector>
 
+#include "dure/tensor/dtype.h"
+
 namespace dure::parallel {
 
 inline constexpr std::int64_t kGroup = 16;  // elements
@@ -37,9 +39,9 @@ struct PlannedWeight {
 enum class BucketCut : std::uint8_t { kBySize, kByUnits };
 
 struct BucketOptions {
+  DType gradients;  // what bytes are counted of
   double first_bytes = 1 << 20;
   double bytes = 25 << 20;
-  std::int64_t element_bytes = 4;
   int parts = 1;
   BucketCut cut = BucketCut::kBySize;
 };

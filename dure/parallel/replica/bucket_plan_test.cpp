@@ -46,7 +46,8 @@ std::int64_t kept_elements(const BucketPlan& plan, PartOf part) {
 }
 
 TEST(BucketPlan, GivesFourRanksEqualPartsOfGpt2Small) {
-  const BucketPlan plan = plan_buckets(gpt2_small(), {.parts = 4});
+  const BucketPlan plan =
+      plan_buckets(gpt2_small(), {.gradients = DType::kF32, .parts = 4});
   EXPECT_EQ(plan.elements, 124'439'808);
   EXPECT_EQ(plan.padding(), 0);
   for (int rank = 0; rank < 4; ++rank) {
@@ -56,8 +57,9 @@ TEST(BucketPlan, GivesFourRanksEqualPartsOfGpt2Small) {
 
 TEST(BucketPlan, CountsPaddingWhereSizesDoNotDivide) {
   const std::vector<PlannedWeight> weights = {{100, {0}}, {7, {1}}};
-  const BucketPlan plan =
-      plan_buckets(weights, {.first_bytes = 1, .bytes = 1, .parts = 3});
+  const BucketPlan plan = plan_buckets(
+      weights,
+      {.gradients = DType::kF32, .first_bytes = 1, .bytes = 1, .parts = 3});
   ASSERT_EQ(plan.buckets.size(), 2U);
   EXPECT_EQ(plan.buckets[0].elements, 144);  // of 3 x 16
   EXPECT_EQ(plan.buckets[1].elements, 48);
@@ -66,8 +68,9 @@ TEST(BucketPlan, CountsPaddingWhereSizesDoNotDivide) {
 
 TEST(BucketPlan, FillsBucketsFromTheLastWeightTheFirstOneSmall) {
   const std::vector<PlannedWeight> weights(10, {.elements = 64, .units = {0}});
-  const BucketPlan plan =
-      plan_buckets(weights, {.first_bytes = 256, .bytes = 4 * 256});
+  const BucketPlan plan = plan_buckets(
+      weights,
+      {.gradients = DType::kF32, .first_bytes = 256, .bytes = 4 * 256});
   std::vector<int> firsts;
   for (const Bucket& bucket : plan.buckets) {
     firsts.push_back(bucket.first);
@@ -78,15 +81,16 @@ TEST(BucketPlan, FillsBucketsFromTheLastWeightTheFirstOneSmall) {
 TEST(BucketPlan, AWeightLargerThanABucketHasItsOwn) {
   const std::vector<PlannedWeight> weights = {
       {16, {0}}, {1 << 20, {0}}, {16, {0}}};
-  const BucketPlan plan =
-      plan_buckets(weights, {.first_bytes = 1024, .bytes = 1024});
+  const BucketPlan plan = plan_buckets(
+      weights, {.gradients = DType::kF32, .first_bytes = 1024, .bytes = 1024});
   ASSERT_EQ(plan.buckets.size(), 3U);
   EXPECT_EQ(plan.buckets[1].elements, 1 << 20);
 }
 
 TEST(BucketPlan, CutsByUnits) {
-  const BucketPlan plan =
-      plan_buckets(gpt2_small(), {.parts = 4, .cut = BucketCut::kByUnits});
+  const BucketPlan plan = plan_buckets(
+      gpt2_small(),
+      {.gradients = DType::kF32, .parts = 4, .cut = BucketCut::kByUnits});
   // The token rows, which the head uses, too; the positions; 12 blocks; the
   // final norm.
   ASSERT_EQ(plan.buckets.size(), 15U);
@@ -106,7 +110,7 @@ TEST(BucketPlan, JoinsNoGroupsAndSkipsUnits) {
       {.elements = 16, .units = {1}},
       {.elements = 16, .units = {7}, .group = 1},
       {.elements = 16, .units = {8}, .group = 1}};
-  const BucketPlan plan = plan_buckets(weights, {});
+  const BucketPlan plan = plan_buckets(weights, {.gradients = DType::kF32});
   ASSERT_EQ(plan.buckets.size(), 3U);
   EXPECT_THAT(plan.buckets[0].units, ElementsAre(0));
   EXPECT_THAT(plan.buckets[1].units, ElementsAre(0, 1));
@@ -126,9 +130,12 @@ TEST(BucketPlan, KeepsEveryElementOnce) {
   }
   for (const int ranks : {1, 2, 3, 8, 64}) {
     for (const BucketCut cut : {BucketCut::kBySize, BucketCut::kByUnits}) {
-      const BucketPlan plan = plan_buckets(
-          weights,
-          {.first_bytes = 400, .bytes = 4000, .parts = ranks, .cut = cut});
+      const BucketPlan plan = plan_buckets(weights,
+                                           {.gradients = DType::kF32,
+                                            .first_bytes = 400,
+                                            .bytes = 4000,
+                                            .parts = ranks,
+                                            .cut = cut});
       std::vector<std::int64_t> next(weights.size(), 0);
       for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
         for (int rank = 0; rank < ranks; ++rank) {
@@ -153,9 +160,12 @@ TEST(BucketPlan, KeepsEveryElementOnce) {
 
 TEST(BucketPlan, RefusesBucketsOfNothing) {
   const std::vector<PlannedWeight> weights = {{16, {0}}};
-  EXPECT_THROW(plan_buckets(weights, {.bytes = 0}), Error);
-  EXPECT_THROW(plan_buckets(weights, {.parts = 0}), Error);
-  const BucketPlan plan = plan_buckets(weights, {.parts = 4});
+  EXPECT_THROW(plan_buckets(weights, {.gradients = DType::kF32, .bytes = 0}),
+               Error);
+  EXPECT_THROW(plan_buckets(weights, {.gradients = DType::kF32, .parts = 0}),
+               Error);
+  const BucketPlan plan =
+      plan_buckets(weights, {.gradients = DType::kF32, .parts = 4});
   EXPECT_THROW(slices_of(plan, {0, 3}), Error);
 }
 

@@ -18,7 +18,7 @@ BucketPlan plan() {
       {.elements = 16, .units = {3, 7}, .group = 0},
       {.elements = 16, .units = {3}, .group = 1},
       {.elements = 16, .units = {9}, .group = 2}};
-  return plan_buckets(weights, {});
+  return plan_buckets(weights, {.gradients = DType::kF32});
 }
 
 // Two micro-batches, unit 3's gradients in two halves each; 7 first.

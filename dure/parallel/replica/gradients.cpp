@@ -31,7 +31,7 @@ Gradients::Gradients(const Place& place,
   const std::int64_t keepers =
       storage == Storage::kWhole ? 1 : place_.groups.part().count;
   flat_ = place_.arena.tensor(
-      {plan.elements / keepers}, Category::kGradients, DType::kF32);
+      {plan.elements / keepers}, Category::kGradients, place_.gradient_type());
   if (storage == Storage::kWhole) {
     for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
       point(static_cast<int>(b),

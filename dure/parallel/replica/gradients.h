@@ -51,6 +51,12 @@ class Gradients {
     const BucketPlan& plan;
     ReplicaGroups& groups;
     nn::ParameterSet& parameters;
+
+    // Weights of a store, and their gradients, are of one type each.
+    DType value_type() const { return parameters.all().front().value.dtype(); }
+    DType gradient_type() const {
+      return parameters.all().front().gradient.dtype();
+    }
   };
 
   // `tied`: of what this rank and another stage hold both (tied.h).

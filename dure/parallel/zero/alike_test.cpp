@@ -7,6 +7,9 @@
 namespace dure::parallel {
 namespace {
 
+constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
+                                       .gradient = DType::kF32};
+
 // A norm of 32, and on this rank of the tensor axis: an uncut share of q, k and
 // v rows (16 + 8 + 8 columns of 4), k and v being held by `copies` neighbours.
 struct Set {
@@ -14,11 +17,12 @@ struct Set {
   std::vector<Slice> slices;
 
   Set(std::int64_t tensor_ranks, std::int64_t copies) {
-    parameters.add("norm", {32}, std::nullopt, false, {0});
+    parameters.add("norm", {32}, kTypes, std::nullopt, false, {0});
     const std::int64_t held = tensor_ranks / copies;
     parameters.add(
         "qkv",
         {16 + 8 + 8, 4},
+        kTypes,
         mesh::Sharding{.dim = 0,
                        .sections = {16 * tensor_ranks, 8 * held, 8 * held},
                        .copies = {1, copies, copies}},

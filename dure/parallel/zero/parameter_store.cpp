@@ -28,7 +28,8 @@ BucketPlan plan_of(const nn::ParameterSet& parameters,
   }
   return plan_buckets(
       weights,
-      {.first_bytes = options.first_bucket_bytes,
+      {.gradients = parameters.all().front().gradient.dtype(),
+       .first_bytes = options.first_bucket_bytes,
        .bytes = options.bucket_bytes,
        .parts = ranks,
        .cut = options.stage == 3 ? BucketCut::kByUnits : BucketCut::kBySize});

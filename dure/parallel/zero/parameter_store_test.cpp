@@ -21,18 +21,20 @@ namespace {
 using nn::Phase;
 using nn::Uses;
 
+constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
+                                       .gradient = DType::kF32};
 constexpr int kUnits = 5;  // 0, two blocks, a norm, a head
 constexpr int kMicroBatches = 3;
 
 // Sizes that nothing divides; the first weight is the head's, too; the last
 // one gets no gradient.
 void add_parameters(nn::ParameterSet& parameters) {
-  parameters.add("embedding", {41, 3}, {}, true, {0, 4});
-  parameters.add("one", {100}, {}, true, {1});
-  parameters.add("two", {7, 5}, {}, true, {2});
-  parameters.add("more", {33}, {}, false, {2});
-  parameters.add("norm", {16}, {}, false, {3});
-  parameters.add("idle", {17}, {}, false, {2});
+  parameters.add("embedding", {41, 3}, kTypes, {}, true, {0, 4});
+  parameters.add("one", {100}, kTypes, {}, true, {1});
+  parameters.add("two", {7, 5}, kTypes, {}, true, {2});
+  parameters.add("more", {33}, kTypes, {}, false, {2});
+  parameters.add("norm", {16}, kTypes, {}, false, {3});
+  parameters.add("idle", {17}, kTypes, {}, false, {2});
 }
 
 // Small whole numbers: their sums are exact in any order.

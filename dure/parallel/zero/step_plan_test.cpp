@@ -21,8 +21,12 @@ std::vector<PlannedWeight> tied() {
 }
 
 BucketPlan planned(int ranks, BucketCut cut) {
-  return plan_buckets(
-      tied(), {.first_bytes = 1280, .bytes = 2000, .parts = ranks, .cut = cut});
+  return plan_buckets(tied(),
+                      {.gradients = DType::kF32,
+                       .first_bytes = 1280,
+                       .bytes = 2000,
+                       .parts = ranks,
+                       .cut = cut});
 }
 
 constexpr int kUnits = 5;
@@ -132,7 +136,8 @@ TEST(StepPlan, TiedStagesExchangeASummandAMicroBatch) {
   const std::vector<PlannedWeight> weights = {
       {.elements = 640, .units = {4}, .group = 1},
       {.elements = 64, .units = {3}}};
-  const BucketPlan plan = plan_buckets(weights, {.parts = 2});
+  const BucketPlan plan =
+      plan_buckets(weights, {.gradients = DType::kF32, .parts = 2});
   const std::vector<nn::Visit> last = {{3, nn::Uses::kValues, 0},
                                        {4, nn::Uses::kBoth, 0},
                                        {3, nn::Uses::kValues, 1},

@@ -51,7 +51,12 @@ void add(nn::ParameterSet& parameters,
     }
   }
   if (!here.empty()) {
-    parameters.add(name, shape, {}, true, here);
+    parameters.add(name,
+                   shape,
+                   {.value = DType::kF32, .gradient = DType::kF32},
+                   {},
+                   true,
+                   here);
   }
 }
 
@@ -337,7 +342,9 @@ TEST(TiedStages, RoundAsTheirOrderSays) {
 TEST(TiedStages, NeedTheWeightInAGroupByItself) {
   const std::vector<PlannedWeight> weights = {{.elements = 16, .units = {0}},
                                               {.elements = 16, .units = {1}}};
-  EXPECT_THROW(bucket_of(plan_buckets(weights, {}), {.weight = 0}), Error);
+  EXPECT_THROW(bucket_of(plan_buckets(weights, {.gradients = DType::kF32}),
+                         {.weight = 0}),
+               Error);
 }
 
 }  // namespace

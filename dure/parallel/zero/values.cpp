@@ -36,7 +36,7 @@ class WholeValues final : public Values {
   explicit WholeValues(const Place& place)
       : place_(place),
         flat_(place.arena.tensor(
-            {place.plan.elements}, Category::kParameters, DType::kF32)),
+            {place.plan.elements}, Category::kParameters, place.value_type())),
         buckets_(place.plan),
         gathers_(place.plan.buckets.size()) {
     for (std::size_t b = 0; b < gathers_.size(); ++b) {
@@ -105,7 +105,7 @@ class ShardedValues final : public Values {
     flat_ =
         place.arena.tensor({place.plan.elements / place.groups.part().count},
                            Category::kParameters,
-                           DType::kF32);
+                           place.value_type());
   }
 
   void begin_step(std::span<const nn::Visit> visits) override {

@@ -80,7 +80,7 @@ void WeightVersions::before_update(int last_micro_batch) {
 void WeightVersions::keep_newest() {
   OwnedTensor& copy = kept_[updates_];
   copy = place_.arena.tensor(
-      {place_.plan.elements}, Category::kParameters, DType::kF32);
+      {place_.plan.elements}, Category::kParameters, place_.value_type());
   for (std::size_t i = 0; i < newest_.size(); ++i) {
     launch(place_.stream,
            kernels::Copy{
