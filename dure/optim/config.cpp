@@ -108,8 +108,8 @@ void visit_schedule(Fields& fields, OptimizerConfig& c) {
 
 void visit(Fields& fields, OptimizerConfig& c) {
   fields.section("optimizer", "How weights are updated, and how fast.");
-  static const auto kChoices = choices();
-  fields.choice("name", c.name, "The update rule.", std::span(kChoices));
+  static const auto row_choices = choices();
+  fields.choice("name", c.name, "The update rule.", std::span(row_choices));
   visit_schedule(fields, c);
   fields.number(
       "beta1",
