@@ -364,5 +364,34 @@ TEST_P(Training, KeepsTheLastGoodStateWhereItStops) {
   EXPECT_TRUE(std::equal(before.begin(), before.end(), weights.data<float>()));
 }
 
+// Its samples can't be read from one of them on.
+class Torn final : public data::Dataset {
+ public:
+  explicit Torn(std::int64_t first) : first_(first) {}
+  std::int64_t size() const override { return data_.size(); }
+  std::int64_t sample_tokens() const override { return data_.sample_tokens(); }
+  void sample(std::int64_t index,
+              std::span<std::int32_t> tokens) const override {
+    DURE_CHECK(index < first_, "sample ", index, " is torn");
+    data_.sample(index, tokens);
+  }
+
+ private:
+  Walks data_ = small_data();
+  std::int64_t first_;
+};
+
+// So the last step can be saved, though another had begun.
+TEST_P(Training, IsWholeWhereAStepFailsBeforeItsUpdate) {
+  Rank rank({});
+  Trainer trainer(rank, train::resolve(GetParam()));
+  const Torn data(4);
+  trainer.step(data);
+  EXPECT_THROW(trainer.step(data), Error);
+  EXPECT_TRUE(trainer.is_whole());
+  EXPECT_EQ(trainer.position(),
+            (train::Position{.step = 1, .updates = 1, .consumed = 4}));
+}
+
 }  // namespace
 }  // namespace dure

@@ -39,7 +39,6 @@ void launch_update(Stream& stream,
 
 constinit const OptimizerRow kAdamW = {
     .name = "adamw",
-    .citation = "AdamW (Loshchilov and Hutter 2019)",
     .defaults = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8},
     .states =
         [](const OptimizerConfig& /*config*/) {

@@ -51,7 +51,6 @@ void launch_update(Stream& stream,
 
 constinit const OptimizerRow kLamb = {
     .name = "lamb",
-    .citation = "LAMB (You et al. 2020)",
     .defaults = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6},
     .states =
         [](const OptimizerConfig& /*config*/) {

@@ -27,7 +27,6 @@ void launch_update(Stream& stream,
 
 constinit const OptimizerRow kLion = {
     .name = "lion",
-    .citation = "Lion (Chen et al. 2023)",
     .defaults = {.beta1 = 0.9, .beta2 = 0.99},
     .states =
         [](const OptimizerConfig& /*config*/) {

@@ -39,8 +39,7 @@ struct Update {
 };
 
 struct OptimizerRow {
-  const char* name;      // optimizer.name, and what checkpoints call it
-  const char* citation;  // for people
+  const char* name;  // optimizer.name, and what checkpoints call it
   OptimizerDefaults defaults;
 
   // What its states are called, by the ends of their names in checkpoints. They

@@ -25,9 +25,6 @@ void launch_update(Stream& stream,
 }  // namespace
 
 constinit const OptimizerRow kSgd = {.name = "sgd",
-                                     .citation =
-                                         "SGD with momentum (Sutskever et al. "
-                                         "2013)",
                                      .defaults = {},
                                      .states =
                                          [](const OptimizerConfig& config) {

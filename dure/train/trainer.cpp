@@ -161,6 +161,9 @@ std::span<const StepResult> Trainer::end() {
   }
   ended_.push_back(std::move(begun_.front()));
   begun_.erase(begun_.begin());
+  if (begun_.empty()) {
+    updater_.end();
+  }
   return results_;
 }
 
@@ -189,6 +192,7 @@ void Trainer::leave_out(const Begun& begun,
   if (config_.train.on_nonfinite == OnNonfinite::kStop) {
     const double loss = result.loss;
     begun_.clear();  // none of them has changed anything
+    updater_.end();
     throw NotFinite(
         concat("step ",
                result.step,

@@ -85,7 +85,7 @@ class Trainer {
 
   // Whether this rank's weights and states are all of position(): not so where
   // an update, or a segment, was thrown out of.
-  bool is_whole() const { return begun_.empty() && !updater_.is_updating(); }
+  bool is_whole() const { return !updater_.is_ahead(); }
   void set_position(const Position& position);
 
   Replica& replica() { return replica_; }

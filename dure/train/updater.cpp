@@ -101,11 +101,6 @@ bool UpdateRecord::is_made(std::int64_t step) const {
                                                 DecideUpdate::kIsMade)] != 0;
 }
 
-std::int64_t UpdateRecord::updates_after(std::int64_t step) const {
-  return host_outcomes[static_cast<std::size_t>(step * DecideUpdate::kOutcomes +
-                                                DecideUpdate::kUpdatesAfter)];
-}
-
 Updater::Updater(Rank& rank,
                  Replica& replica,
                  const Config& config,
@@ -218,13 +213,12 @@ void Updater::update(UpdateRecord& record,
   }
   decide(record, step);
   store.before_update(last_micro_batch);
-  updating_ = true;
+  ahead_ = true;
   if (config_.name->measure != nullptr) {
     measure();
   }
   apply();
   store.publish();
-  updating_ = false;
 }
 
 void Updater::read(UpdateRecord& record) {

@@ -42,7 +42,6 @@ struct UpdateRecord {
   ExactSum host_loss(std::int64_t step) const;
   ExactSum host_squares(std::int64_t step) const;
   bool is_made(std::int64_t step) const;
-  std::int64_t updates_after(std::int64_t step) const;
 };
 
 class Updater {
@@ -80,8 +79,10 @@ class Updater {
   std::optional<std::int64_t> nonfinite(const UpdateRecord& record,
                                         std::int64_t step) const;
 
-  // Whether weights and states may be of different updates now.
-  bool is_updating() const { return updating_; }
+  // Whether weights and states may be of an update whose steps have not ended:
+  // from its first change on, until end() says that they have.
+  bool is_ahead() const { return ahead_; }
+  void end() { ahead_ = false; }
 
  private:
   void make(UpdateRecord& record, std::int64_t steps, std::int64_t rates);
@@ -109,7 +110,7 @@ class Updater {
                              // optimizer that measures
   std::vector<kernels::UpdateSpan> spans_;
   std::vector<ConstTensor> gradients_;
-  bool updating_ = false;
+  bool ahead_ = false;
 };
 
 }  // namespace dure::train
