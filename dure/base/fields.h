@@ -11,6 +11,7 @@
 // them. Not for use by several threads at once.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -175,18 +176,16 @@ void Fields::choice(std::string name,
                     std::string meaning,
                     std::span<const Choice<Enum>> choices) {
   Chooser chooser;
+  std::vector<Enum> values;
   for (const Choice<Enum>& choice : choices) {
     chooser.names.emplace_back(choice.name);
+    values.push_back(choice.value);
   }
-  chooser.get = [&value, choices]() -> std::ptrdiff_t {
-    for (std::size_t i = 0; i < choices.size(); ++i) {
-      if (choices[i].value == value) {
-        return static_cast<std::ptrdiff_t>(i);
-      }
-    }
-    return -1;
+  chooser.get = [&value, values]() -> std::ptrdiff_t {
+    const auto found = std::find(values.begin(), values.end(), value);
+    return found == values.end() ? -1 : found - values.begin();
   };
-  chooser.set = [&value, choices](std::size_t i) { value = choices[i].value; };
+  chooser.set = [&value, values](std::size_t i) { value = values[i]; };
   choose(std::move(name), std::move(meaning), std::move(chooser));
 }
 

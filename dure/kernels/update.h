@@ -18,6 +18,14 @@ inline constexpr std::size_t kMostStates = 2;
 
 enum class CountedBy : std::uint8_t { kThisRank, kAnother };
 
+// What an optimizer wants of its spans (optim/optimizer.h). kAnywhere: a span
+// is any part of a weight. kWholeWeights: each is all of a weight that the
+// tensor axis leaves this rank.
+enum class SpanCut : std::uint8_t { kAnywhere, kWholeWeights };
+
+// Whose samples its gradients are of.
+enum class GradientOf : std::uint8_t { kAllRanks, kThisRank };
+
 // An update reads the gradient and the master, and writes the master and the
 // weight, which is the master in the type that layers read. In fp32 they are
 // the same memory.

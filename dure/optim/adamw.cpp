@@ -42,7 +42,8 @@ constinit const OptimizerRow kAdamW = {
     .defaults = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8},
     .states =
         [](const OptimizerConfig& /*config*/) {
-          return std::vector<std::string>{"momentum", "variance"};
+          return std::vector<OptimizerState>{{.name = "momentum"},
+                                             {.name = "variance"}};
         },
     .rates = kernels::AdamW::kRates,
     .fill_rates = fill_rates,

@@ -1,5 +1,6 @@
 #include "dure/optim/config.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <optional>
 #include <string>
@@ -37,10 +38,14 @@ constexpr Choice<WsdShape> kWsdShapes[] = {
     {"square-root", WsdShape::kSquareRoot},
 };
 
-std::vector<Choice<const OptimizerRow*>> choices() {
+// Code may have set one that no name leads to.
+std::vector<Choice<const OptimizerRow*>> choices(const OptimizerRow* own) {
   std::vector<Choice<const OptimizerRow*>> all;
   for (const OptimizerRow* row : optimizers()) {
     all.push_back({row->name, row});
+  }
+  if (std::ranges::count(optimizers(), own) == 0) {
+    all.push_back({own->name, own});
   }
   return all;
 }
@@ -108,8 +113,8 @@ void visit_schedule(Fields& fields, OptimizerConfig& c) {
 
 void visit(Fields& fields, OptimizerConfig& c) {
   fields.section("optimizer", "How weights are updated, and how fast.");
-  static const auto row_choices = choices();
-  fields.choice("name", c.name, "The update rule.", std::span(row_choices));
+  const auto rows = choices(c.name);
+  fields.choice("name", c.name, "The update rule.", std::span(rows));
   visit_schedule(fields, c);
   fields.number(
       "beta1",

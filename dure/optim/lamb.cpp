@@ -54,7 +54,8 @@ constinit const OptimizerRow kLamb = {
     .defaults = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6},
     .states =
         [](const OptimizerConfig& /*config*/) {
-          return std::vector<std::string>{"momentum", "variance"};
+          return std::vector<OptimizerState>{{.name = "momentum"},
+                                             {.name = "variance"}};
         },
     .rates = kernels::LambMeasure::kRates,
     .fill_rates = fill_rates,

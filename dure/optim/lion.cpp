@@ -30,7 +30,7 @@ constinit const OptimizerRow kLion = {
     .defaults = {.beta1 = 0.9, .beta2 = 0.99},
     .states =
         [](const OptimizerConfig& /*config*/) {
-          return std::vector<std::string>{"momentum"};
+          return std::vector<OptimizerState>{{.name = "momentum"}};
         },
     .rates = kernels::Lion::kRates,
     .fill_rates = fill_rates,

@@ -2,8 +2,9 @@
 // and buckets, and what it launches. Whoever has to know which optimizer there
 // is reads the row; docs/adding.md says how one is added.
 //
-// Optimizers work on flat spans of what a rank owns: they know no shapes and no
-// parallelism.
+// Optimizers work on flat spans of what a rank owns: they know no shapes, and
+// of parallelism only that some want to combine their ranks' gradients
+// themselves.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/comm/communicator.h"
 #include "dure/kernels/update.h"
 #include "dure/tensor/stream.h"
 
@@ -26,6 +28,15 @@ struct OptimizerDefaults {
   std::optional<double> epsilon = {};
 };
 
+// Whether a state is the same on all ranks that own the same span, or each rank
+// that sees other samples has its own: what it left out of a message, say.
+enum class StateScope : std::uint8_t { kAlike, kEachRank };
+
+struct OptimizerState {
+  std::string name;  // the end of its name in checkpoints
+  StateScope scope = StateScope::kAlike;
+};
+
 // Sums over whole weights, between the two launches of an update: of the
 // squares of a weight, and of those of what it is to move by.
 inline constexpr std::int64_t kWeightSums = 2;
@@ -36,16 +47,25 @@ struct Update {
   ConstTensor control;  // kernels/update.h
   Tensor sums = {};     // of a row that measures: (weights, kWeightSums,
                         // kSumDigits) i64, a row for each weight
+  comm::Communicator* replicas = nullptr;  // ranks that see other samples
 };
 
 struct OptimizerRow {
   const char* name;  // optimizer.name, and what checkpoints call it
-  OptimizerDefaults defaults;
+  OptimizerDefaults defaults = {};
 
-  // What its states are called, by the ends of their names in checkpoints. They
-  // are f32, one element for each of the weight's, start at 0, and are the same
-  // on all ranks that own the same part.
-  std::vector<std::string> (*states)(const OptimizerConfig& config);
+  // They are f32, one element for each of the weight's, and start at 0. States
+  // of each rank go with gradients of this rank.
+  std::vector<OptimizerState> (*states)(const OptimizerConfig& config);
+
+  // Where ZeRO may cut buckets into the parts that ranks own.
+  kernels::SpanCut spans = kernels::SpanCut::kAnywhere;
+
+  // kThisRank: gradients are not summed over the ranks that see other samples,
+  // and `launch` combines what it makes of them over Update::replicas; weights
+  // and alike states have to come out the same on all. All ranks launch the
+  // same updates in the same order. At ZeRO's stage 0, without clipping.
+  kernels::GradientOf gradients = kernels::GradientOf::kAllRanks;
 
   // How many rates an update reads (kernels/update.h), and those of an update
   // of this number, the first being 1, at a learning rate.

@@ -22,17 +22,17 @@ void launch_update(Stream& stream,
                       .momentum = static_cast<float>(config.momentum)});
 }
 
+std::vector<OptimizerState> states(const OptimizerConfig& config) {
+  if (config.momentum == 0) {
+    return {};
+  }
+  return {{.name = "momentum"}};
+}
+
 }  // namespace
 
 constinit const OptimizerRow kSgd = {.name = "sgd",
-                                     .defaults = {},
-                                     .states =
-                                         [](const OptimizerConfig& config) {
-                                           return config.momentum > 0
-                                            ? std::vector<std::string>{
-                                                  "momentum"}
-                                            : std::vector<std::string>{};
-                                         },
+                                     .states = states,
                                      .rates = kernels::Sgd::kRates,
                                      .fill_rates = fill_rates,
                                      .launch = launch_update};

@@ -55,7 +55,7 @@ StageWeights weights_of(const train::Config& config, int rank) {
                          config.model,
                          0,
                          train::Purpose::kEvaluate,
-                         store_options(config.parallel),
+                         store_options(config),
                          pipeline_of(config));
   const bool shared = config.parallel.zero == 3;
   return {.plan = replica.store().plan(),

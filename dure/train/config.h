@@ -144,11 +144,14 @@ void validate(const Config& config);
 std::int64_t default_micro_batch(const Config& config, std::int64_t ranks);
 
 // How weights and gradients are kept and summed.
-parallel::StoreOptions store_options(const ParallelConfig& config);
+parallel::StoreOptions store_options(const Config& config);
 
 // What is kept of blocks for their backward. Where parallel.sequence cuts the
 // stream, what is kept of it is a part already.
 model::Keeping keeping(const Config& config);
+
+// parallel.order. Throws UsageError.
+mesh::Order order_of(const ParallelConfig& parallel);
 
 // The mesh of so many ranks, with data filled in where it is auto. Throws
 // UsageError where they do not make one: it lists what would.

@@ -1,21 +1,26 @@
 // What a configuration says to the parts below the trainer.
 #include <algorithm>
 
+#include "dure/base/check.h"
+#include "dure/optim/optimizer.h"
 #include "dure/train/config.h"
 
 namespace dure::train {
 
-parallel::StoreOptions store_options(const ParallelConfig& config) {
+parallel::StoreOptions store_options(const Config& config) {
   constexpr double kMib = 1 << 20;
-  return {.stage = static_cast<int>(config.zero),
-          .shard_size = static_cast<int>(config.zero_group),
-          .prefetch = static_cast<int>(config.prefetch_layers),
-          .gather = config.gather,
-          .bucket_bytes = config.bucket_mb * kMib,
-          .first_bucket_bytes = config.first_bucket_mb * kMib,
-          .order = config.sums == Sums::kRanked
+  const ParallelConfig& parallel = config.parallel;
+  return {.stage = static_cast<int>(parallel.zero),
+          .shard_size = static_cast<int>(parallel.zero_group),
+          .prefetch = static_cast<int>(parallel.prefetch_layers),
+          .gather = parallel.gather,
+          .bucket_bytes = parallel.bucket_mb * kMib,
+          .first_bucket_bytes = parallel.first_bucket_mb * kMib,
+          .order = parallel.sums == Sums::kRanked
                        ? parallel::Gradients::Order::kRanked
-                       : parallel::Gradients::Order::kFast};
+                       : parallel::Gradients::Order::kFast,
+          .spans = config.optimizer.name->spans,
+          .gradients_of = config.optimizer.name->gradients};
 }
 
 namespace {
@@ -58,6 +63,27 @@ RankOptions rank_options(const Config& config) {
           .sums = config.parallel.sums == Sums::kRanked
                       ? comm::SumOrder::kRanked
                       : comm::SumOrder::kFast};
+}
+
+mesh::Order order_of(const ParallelConfig& parallel) {
+  try {
+    return mesh::parse_order(parallel.order);
+  } catch (const UsageError& error) {
+    throw UsageError(concat("parallel.order: ", error.what()));
+  }
+}
+
+mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks) {
+  const auto size = [](std::int64_t value) {
+    return static_cast<int>(std::clamp<std::int64_t>(
+        value, -1, mesh::kMostRanks + 1));  // others are refused as these are
+  };
+  const mesh::Mesh::Sizes sizes{.pipe = size(parallel.pipeline),
+                                .data = size(parallel.data),
+                                .context = size(parallel.context),
+                                .expert = size(parallel.expert),
+                                .tensor = size(parallel.tensor)};
+  return mesh::Mesh(mesh::fit(sizes, ranks), order_of(parallel));
 }
 
 }  // namespace dure::train

@@ -24,10 +24,38 @@ namespace dure::train {
 namespace {
 
 using checkpoint::FileDtype;
+using optim::StateScope;
 using parallel::Access;
 
-std::vector<std::string> states_of(const Config& config) {
+std::vector<optim::OptimizerState> states_of(const Config& config) {
   return config.optimizer.name->states(config.optimizer);
+}
+
+// Ranks that have a state of their own, each.
+std::int64_t owners_of(const optim::OptimizerState& state,
+                       const Config& config) {
+  return state.scope == StateScope::kEachRank ? config.parallel.data : 1;
+}
+
+std::string end_of(const optim::OptimizerState& state, std::int64_t data_rank) {
+  return state.scope == StateScope::kEachRank
+             ? concat(state.name, ".", data_rank)
+             : state.name;
+}
+
+// Those of this rank that are `wanted`.
+template <typename Wanted>
+std::vector<StateName> state_names(Rank& rank,
+                                   const Config& config,
+                                   Wanted&& wanted) {
+  std::vector<StateName> names;
+  const auto states = states_of(config);
+  for (std::size_t k = 0; k < states.size(); ++k) {
+    if (wanted(states[k])) {
+      names.push_back({k, end_of(states[k], rank.data().rank())});
+    }
+  }
+  return names;
 }
 
 // Its tensors and its manifest.
@@ -40,9 +68,12 @@ checkpoint::CheckpointContent content_of(const Config& config,
   content.manifest.seed = config.train.seed;
   for (const model::WeightSpec& spec : model::weights(config.model)) {
     content.model.push_back({spec.name, FileDtype::kF32, spec.logical});
-    for (const std::string& kind : states_of(config)) {
-      content.optimizer.push_back(
-          {spec.name + "." + kind, FileDtype::kF32, spec.logical});
+    for (const optim::OptimizerState& state : states_of(config)) {
+      for (std::int64_t r = 0; r < owners_of(state, config); ++r) {
+        content.optimizer.push_back({spec.name + "." + end_of(state, r),
+                                     FileDtype::kF32,
+                                     spec.logical});
+      }
     }
   }
   return content;
@@ -51,14 +82,15 @@ checkpoint::CheckpointContent content_of(const Config& config,
 // All that the rank owns, while it is saved.
 class Owned {
  public:
-  explicit Owned(Trainer& trainer) {
+  Owned(Rank& rank, Trainer& trainer) {
     Replica& replica = trainer.replica();
+    const auto names =
+        state_names(rank, trainer.config(), [](const auto&) { return true; });
     for (int bucket = 0; bucket < replica.store().buckets(); ++bucket) {
       acquired_.push_back(replica.store().acquire(
           bucket, {.master = Access::kRead, .states = Access::kRead}));
       add(weights_in(acquired_.back(), replica, bucket));
-      add(states_in(
-          acquired_.back(), replica, bucket, states_of(trainer.config())));
+      add(states_in(acquired_.back(), replica, bucket, names));
     }
   }
 
@@ -96,25 +128,52 @@ TrainerFile trainer_file_in(const checkpoint::CheckpointReader& reader) {
   return file;
 }
 
+// Whether the file has a state of as many ranks as there are now. What a rank
+// left out of a message means nothing to another number of them.
+bool has_all(const checkpoint::SafetensorsFile& file,
+             const Config& config,
+             const optim::OptimizerState& state) {
+  if (state.scope == StateScope::kAlike) {
+    return true;
+  }
+  const std::string weight = model::weights(config.model).front().name + ".";
+  const std::int64_t owners = owners_of(state, config);
+  return file.find(weight + end_of(state, owners - 1)) != nullptr &&
+         file.find(weight + end_of(state, owners)) == nullptr;
+}
+
 void load_states(Rank& rank,
                  Trainer& trainer,
-                 const checkpoint::SafetensorsFile& file) {
-  const WeightCuts cuts(trainer.config().model, rank.tensor().part());
+                 const checkpoint::SafetensorsFile& file,
+                 const Log& log) {
+  const Config& config = trainer.config();
+  const WeightCuts cuts(config.model, rank.tensor().part());
   Replica& replica = trainer.replica();
+  const auto names = state_names(rank, config, [&](const auto& state) {
+    const bool has = has_all(file, config, state);
+    if (!has) {
+      log.info(concat("each data rank has its own ",
+                      state.name,
+                      ", and the checkpoint is not of ",
+                      owners_of(state, config),
+                      " of them: it begins again at 0"));
+    }
+    return has;
+  });
   for (int bucket = 0; bucket < replica.store().buckets(); ++bucket) {
     const parallel::Acquired acquired =
         replica.store().acquire(bucket, {.states = Access::kWrite});
-    read_parts(
-        rank.stream,
-        states_in(acquired, replica, bucket, states_of(trainer.config())),
-        cuts,
-        [&](const std::string& state,
-            std::span<const mesh::Stretch> stretches,
-            std::span<float> out) {
-          checkpoint::expect_tensor(
-              file.at(state), cuts.weight(state).logical, file.path().string());
-          checkpoint::read_stretches(file, state, stretches, out);
-        });
+    read_parts(rank.stream,
+               states_in(acquired, replica, bucket, names),
+               cuts,
+               [&](const std::string& state,
+                   std::span<const mesh::Stretch> stretches,
+                   std::span<float> out) {
+                 checkpoint::expect_tensor(file.at(state),
+                                           cuts.weight(state).logical,
+                                           file.path().string());
+                 checkpoint::read_stretches(file, state, stretches, out);
+               });
   }
 }
 
@@ -145,7 +204,7 @@ void save_trainer(Rank& rank,
   const comm::Activity saving(ranks,
                               concat("saving ", folder.filename().string()));
   const WeightCuts cuts(config.model, rank.tensor().part());
-  const Owned owned(trainer);
+  const Owned owned(rank, trainer);
   rank.stream.synchronize();
   save_parts(folder,
              plan_of(config, trainer.position(), documents),
@@ -180,7 +239,7 @@ void load_trainer(Rank& rank,
   }
   log.info(concat("going on from ", checkpoint.string()));
   load_weights(rank, trainer.replica(), weights);
-  load_states(rank, trainer, reader.optimizer());
+  load_states(rank, trainer, reader.optimizer(), log);
   trainer.set_position(before.position);
 }
 

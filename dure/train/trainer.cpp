@@ -34,7 +34,7 @@ Trainer::Trainer(Rank& rank, const Config& config)
                config.model,
                seed_of(config),
                Purpose::kTrain,
-               store_options(config.parallel),
+               store_options(config),
                pipeline_of(config)),
       updater_(rank, replica_, config, reach_),
       stages_(rank, replica_, config),

@@ -261,12 +261,14 @@ void Updater::find_squares(UpdateRecord& record, std::int64_t step) {
   }
 }
 
-// Ranks of other shard groups own the same.
+// Ranks of other shard groups own the same, if not each its own gradients.
 void Updater::add_over_ranks(UpdateRecord& record) {
+  comm::Communicator& owners =
+      config_.name->gradients == kernels::GradientOf::kThisRank
+          ? rank_.data()
+          : *replica_.store().groups().shard;
   add_up(rank_.stream, rank_.data(), record.sums.rows(kLosses, 1));
-  add_up(rank_.stream,
-         *replica_.store().groups().shard,
-         record.sums.rows(kSquares, 1));
+  add_up(rank_.stream, owners, record.sums.rows(kSquares, 1));
   add_up(rank_.stream, *rank_.tensor().ranks, record.sums.rows(kSquares, 1));
   add_up(rank_.stream, rank_.pipe(), record.sums);
 }
@@ -330,10 +332,12 @@ void Updater::measure() {
 
 void Updater::apply() {
   for_each_bucket([&] {
-    config_.name->launch(
-        rank_.stream,
-        config_,
-        {.spans = spans_, .control = control_, .sums = weight_sums_});
+    config_.name->launch(rank_.stream,
+                         config_,
+                         {.spans = spans_,
+                          .control = control_,
+                          .sums = weight_sums_,
+                          .replicas = &rank_.data()});
   });
 }
 

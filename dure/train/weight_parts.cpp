@@ -70,8 +70,10 @@ WeightCuts::WeightCuts(const model::ModelConfig& config, mesh::Part part)
 
 const model::WeightSpec& WeightCuts::weight(std::string_view tensor) const {
   auto found = weights_.find(tensor);
-  if (found == weights_.end()) {
-    found = weights_.find(tensor.substr(0, tensor.rfind('.')));
+  for (std::string_view name = tensor;
+       found == weights_.end() && name.rfind('.') != std::string_view::npos;
+       found = weights_.find(name)) {
+    name = name.substr(0, name.rfind('.'));
   }
   DURE_CHECK(found != weights_.end(),
              "tensor ",
@@ -99,14 +101,14 @@ std::vector<WeightPart> weights_in(const parallel::Acquired& acquired,
 std::vector<WeightPart> states_in(const parallel::Acquired& acquired,
                                   const Replica& replica,
                                   int bucket,
-                                  std::span<const std::string> states) {
+                                  std::span<const StateName> states) {
   std::vector<WeightPart> parts;
   for (const parallel::Slice& slice : replica.store().slices(bucket)) {
     const parallel::Shard shard = acquired.shard(slice);
-    for (std::size_t k = 0; k < states.size(); ++k) {
-      parts.push_back({name_of(replica, slice) + "." + states[k],
+    for (const StateName& name : states) {
+      parts.push_back({name_of(replica, slice) + "." + name.end,
                        slice.offset,
-                       shard.states[k]});
+                       shard.states[name.state]});
     }
   }
   return parts;

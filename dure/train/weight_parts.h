@@ -27,7 +27,8 @@ class WeightCuts {
 
   mesh::Part part() const { return part_; }
 
-  // Of "WEIGHT", or of a state of it, "WEIGHT.momentum". Error: of no weight.
+  // Of "WEIGHT", or of a state of it, "WEIGHT.momentum" or "WEIGHT.error.3".
+  // Error: of no weight.
   const model::WeightSpec& weight(std::string_view tensor) const;
   mesh::LocalPart local(std::string_view tensor) const;
 
@@ -47,15 +48,21 @@ struct WeightPart {
   Tensor values;
 };
 
-// What a rank owns of weights and of the optimizer's states, by the ends of
-// their names, in one bucket; good as long as the bucket is acquired.
+// One of the optimizer's states, and how its name ends in a checkpoint.
+struct StateName {
+  std::size_t state = 0;
+  std::string end = {};
+};
+
+// What a rank owns of weights and of these states in one bucket; good as long
+// as the bucket is acquired.
 std::vector<WeightPart> weights_in(const parallel::Acquired& acquired,
                                    const Replica& replica,
                                    int bucket);
 std::vector<WeightPart> states_in(const parallel::Acquired& acquired,
                                   const Replica& replica,
                                   int bucket,
-                                  std::span<const std::string> states);
+                                  std::span<const StateName> states);
 
 // out[s.local + i] = tensor[s.global + i] for each stretch s, in the logical
 // shape: checkpoint::WeightSource::read_stretches() and the like.

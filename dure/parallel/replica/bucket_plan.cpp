@@ -71,6 +71,55 @@ void add_units(std::vector<int>& all, const std::vector<int>& more) {
   }
 }
 
+// Where the bucket's parts begin, and where its weights lie.
+struct Placed {
+  std::vector<std::int64_t> cuts;
+  std::vector<std::int64_t> offsets;  // in the bucket
+};
+
+Placed place_equal(std::span<const PlannedWeight> weights, int parts) {
+  Placed placed;
+  std::int64_t elements = 0;
+  for (const PlannedWeight& weight : weights) {
+    placed.offsets.push_back(elements);
+    elements += round_up(weight.elements, kGroup);
+  }
+  const std::int64_t length = round_up(elements, kGroup * parts) / parts;
+  for (int part = 0; part <= parts; ++part) {
+    placed.cuts.push_back(part * length);
+  }
+  return placed;
+}
+
+// `loads`: elements of each part, of all buckets so far.
+Placed place_whole(std::span<const PlannedWeight> weights,
+                   std::vector<std::int64_t>& loads) {
+  std::vector<std::size_t> order(weights.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
+    return weights[a].elements > weights[b].elements;
+  });
+  std::vector<std::size_t> owners(weights.size());
+  for (const std::size_t i : order) {
+    const auto least = std::ranges::min_element(loads);
+    *least += round_up(weights[i].elements, kGroup);
+    owners[i] = static_cast<std::size_t>(least - loads.begin());
+  }
+  Placed placed = {.cuts = {0}, .offsets = {}};
+  placed.offsets.resize(weights.size());
+  for (std::size_t part = 0; part < loads.size(); ++part) {
+    std::int64_t next = placed.cuts.back();
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      if (owners[i] == part) {
+        placed.offsets[i] = next;
+        next += round_up(weights[i].elements, kGroup);
+      }
+    }
+    placed.cuts.push_back(next);
+  }
+  return placed;
+}
+
 }  // namespace
 
 std::int64_t BucketPlan::padding() const {
@@ -90,28 +139,55 @@ BucketPlan plan_buckets(std::span<const PlannedWeight> weights,
              options.parts);
   BucketPlan plan;
   plan.parts = options.parts;
+  std::vector<std::int64_t> loads(static_cast<std::size_t>(options.parts));
   for (const Range& range : cut(weights, options)) {
     Bucket bucket = {
         .first = range.first, .last = range.last, .offset = plan.elements};
-    for (int i = range.first; i < range.last; ++i) {
-      plan.offsets.push_back(bucket.offset + bucket.elements);
-      plan.lengths.push_back(weights[i].elements);
-      bucket.elements += round_up(weights[i].elements, kGroup);
-      add_units(bucket.units, weights[i].units);
+    const auto own =
+        weights.subspan(static_cast<std::size_t>(range.first),
+                        static_cast<std::size_t>(range.last - range.first));
+    Placed placed = options.spans == kernels::SpanCut::kWholeWeights
+                        ? place_whole(own, loads)
+                        : place_equal(own, options.parts);
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      plan.offsets.push_back(bucket.offset + placed.offsets[i]);
+      plan.lengths.push_back(own[i].elements);
+      add_units(bucket.units, own[i].units);
     }
-    bucket.elements = round_up(bucket.elements, kGroup * options.parts);
+    bucket.cuts = std::move(placed.cuts);
+    bucket.elements = bucket.cuts.back();
     plan.elements += bucket.elements;
     plan.buckets.push_back(std::move(bucket));
   }
   return plan;
 }
 
-std::int64_t part_elements(const Bucket& bucket, PartOf part) {
-  return bucket.elements / part.count;
+PartRange part_range(const Bucket& bucket, PartOf part) {
+  const auto index = static_cast<std::size_t>(part.index);
+  const std::size_t each =
+      (bucket.cuts.size() - 1) / static_cast<std::size_t>(part.count);
+  return {bucket.cuts[index * each], bucket.cuts[(index + 1) * each]};
+}
+
+std::vector<std::int64_t> part_counts(const Bucket& bucket, int count) {
+  std::vector<std::int64_t> counts;
+  for (int index = 0; index < count; ++index) {
+    counts.push_back(part_range(bucket, {index, count}).elements());
+  }
+  return counts;
 }
 
 std::int64_t part_place(const BucketPlan& plan, int bucket, PartOf part) {
-  return plan.buckets[static_cast<std::size_t>(bucket)].offset / part.count;
+  return std::accumulate(plan.buckets.begin(),
+                         plan.buckets.begin() + bucket,
+                         std::int64_t{0},
+                         [part](std::int64_t sum, const Bucket& before) {
+                           return sum + part_range(before, part).elements();
+                         });
+}
+
+std::int64_t part_elements(const BucketPlan& plan, PartOf part) {
+  return part_place(plan, static_cast<int>(plan.buckets.size()), part);
 }
 
 std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part) {
@@ -124,12 +200,12 @@ std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part) {
              " of ",
              part.count);
   std::vector<Slice> slices;
+  std::int64_t place = 0;
   for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
     const Bucket& bucket = plan.buckets[b];
-    const std::int64_t length = part_elements(bucket, part);
-    const std::int64_t begin = bucket.offset + part.index * length;
-    const std::int64_t end = begin + length;
-    const std::int64_t place = part_place(plan, static_cast<int>(b), part);
+    const PartRange range = part_range(bucket, part);
+    const std::int64_t begin = bucket.offset + range.first;
+    const std::int64_t end = bucket.offset + range.last;
     for (int w = bucket.first; w < bucket.last; ++w) {
       const std::int64_t offset = plan.offsets[static_cast<std::size_t>(w)];
       const std::int64_t first = std::max(begin, offset);
@@ -143,6 +219,7 @@ std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part) {
                           .place = place + first - begin});
       }
     }
+    place += range.elements();
   }
   return slices;
 }

@@ -7,11 +7,16 @@
 // that communication begins early, the others are of one size [1, section
 // 3.2.3; Horovod's tensor fusion is the same idea].
 //
-// Each bucket divides into as many equal parts as there are ranks: what ZeRO
-// gives a rank to keep is a part of every bucket [2, section 5]. Weights start
-// at multiples of 16 elements, and parts are multiples of 16: so a part is of
+// Each bucket divides into as many parts as there are ranks: what ZeRO gives a
+// rank to keep is a part of every bucket [2, section 5]. Weights start at
+// multiples of 16 elements, and parts are multiples of 16: so a part is of
 // whole cache lines, and a sum over groups of 16 elements does not depend on
-// the cut. Where sizes do not divide, padding is counted at the bucket's end.
+// the cut.
+//
+// Parts are equal, and padding is counted at the bucket's end where sizes do
+// not divide; or, for optimizers that need whole weights, each weight goes to
+// the part that has the fewest elements of all buckets so far, the largest
+// weights of a bucket first, and parts are as long as what they got.
 //
 // [1] Li et al. 2020, arXiv:2006.15704 (PyTorch DDP). [2] Rajbhandari et al.
 // 2020, arXiv:1910.02054 (ZeRO).
@@ -22,6 +27,7 @@
 #include <span>
 #include <vector>
 
+#include "dure/kernels/update.h"
 #include "dure/tensor/dtype.h"
 
 namespace dure::parallel {
@@ -44,13 +50,16 @@ struct BucketOptions {
   double bytes = 25 << 20;
   int parts = 1;
   BucketCut cut = BucketCut::kBySize;
+  kernels::SpanCut spans = kernels::SpanCut::kAnywhere;
 };
 
 struct Bucket {
   int first = 0;  // weights [first, last)
   int last = 0;
-  std::int64_t offset = 0;      // of its first element
-  std::int64_t elements = 0;    // with padding: a multiple of parts x kGroup
+  std::int64_t offset = 0;    // of its first element
+  std::int64_t elements = 0;  // with padding
+  // Elements before each of its parts, and after the last: multiples of kGroup.
+  std::vector<std::int64_t> cuts = {};
   std::vector<int> units = {};  // that use any of its weights, ascending
 };
 
@@ -69,8 +78,8 @@ struct BucketPlan {
 BucketPlan plan_buckets(std::span<const PlannedWeight> weights,
                         const BucketOptions& options);
 
-// The index-th of `count` equal parts of every bucket, count a divisor of the
-// plan's parts.
+// The index-th of `count` parts of every bucket, count a divisor of the plan's
+// parts: neighbouring parts of the plan make one of these.
 struct PartOf {
   int index = 0;
   int count = 1;
@@ -88,10 +97,21 @@ struct Slice {
 // All slices of a part, in the order of the weights.
 std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part);
 
+// Elements [first, last) of a bucket that are a part of it, and how many those
+// of each part are.
+struct PartRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+
+  std::int64_t elements() const { return last - first; }
+};
+PartRange part_range(const Bucket& bucket, PartOf part);
+std::vector<std::int64_t> part_counts(const Bucket& bucket, int count);
+
 // Where the bucket's part lies among the rank's parts, one after another, and
-// how long each is.
-std::int64_t part_elements(const Bucket& bucket, PartOf part);
+// how long these are together.
 std::int64_t part_place(const BucketPlan& plan, int bucket, PartOf part);
+std::int64_t part_elements(const BucketPlan& plan, PartOf part);
 
 // The buckets that hold a weight of each unit. A rank may have any units of the
 // model.

@@ -10,6 +10,7 @@
 namespace dure::parallel {
 namespace {
 
+using testing::Each;
 using testing::ElementsAre;
 
 // Weights as long as GPT-2 small's: 12 blocks of width 768, a tied embedding.
@@ -146,7 +147,8 @@ TEST(BucketPlan, KeepsEveryElementOnce) {
             const auto w = static_cast<std::size_t>(slice.weight);
             EXPECT_EQ(slice.offset % kGroup, 0);
             EXPECT_EQ(slice.offset, next[w]);  // they follow one another
-            EXPECT_LE(slice.place + slice.elements, plan.elements / ranks);
+            EXPECT_LE(slice.place + slice.elements,
+                      part_elements(plan, {rank, ranks}));
             next[w] += slice.elements;
           }
         }
@@ -156,6 +158,50 @@ TEST(BucketPlan, KeepsEveryElementOnce) {
       }
     }
   }
+}
+
+TEST(BucketPlan, GivesWholeWeightsToThePartThatHasTheLeast) {
+  for (const int ranks : {1, 4, 16}) {
+    const std::vector<PlannedWeight> weights = gpt2_small();
+    const BucketPlan plan =
+        plan_buckets(weights,
+                     {.gradients = DType::kF32,
+                      .parts = ranks,
+                      .cut = BucketCut::kByUnits,
+                      .spans = kernels::SpanCut::kWholeWeights});
+    std::vector<int> owners(weights.size());
+    std::int64_t most = 0;
+    for (int rank = 0; rank < ranks; ++rank) {
+      for (const Slice& slice : slices_of(plan, {rank, ranks})) {
+        const auto w = static_cast<std::size_t>(slice.weight);
+        EXPECT_EQ(slice.offset, 0);
+        EXPECT_EQ(slice.elements, weights[w].elements);
+        ++owners[w];
+      }
+      most = std::max(most, part_elements(plan, {rank, ranks}));
+    }
+    EXPECT_THAT(owners, Each(1));
+    EXPECT_EQ(plan.padding(), 0);  // sizes are multiples of a group
+    const std::int64_t largest = weights.front().elements;  // the token rows
+    EXPECT_LE(most, std::max(largest, plan.elements / ranks * 11 / 10));
+  }
+}
+
+// Parts of fewer ranks are neighbours among those of more.
+TEST(BucketPlan, PartsOfAShardGroupAreMadeOfTheRanksOwn) {
+  const std::vector<PlannedWeight> weights = {
+      {160, {0}}, {32, {0}}, {64, {0}}, {48, {0}}};
+  const BucketPlan plan =
+      plan_buckets(weights,
+                   {.gradients = DType::kF32,
+                    .parts = 4,
+                    .spans = kernels::SpanCut::kWholeWeights});
+  ASSERT_EQ(plan.buckets.size(), 1U);
+  const Bucket& bucket = plan.buckets[0];
+  EXPECT_THAT(part_counts(bucket, 4), ElementsAre(160, 64, 48, 32));
+  EXPECT_THAT(part_counts(bucket, 2), ElementsAre(224, 80));
+  EXPECT_THAT(plan.offsets, ElementsAre(0, 272, 160, 224));
+  EXPECT_EQ(part_range(bucket, {1, 2}).first, 224);
 }
 
 TEST(BucketPlan, RefusesBucketsOfNothing) {

@@ -17,10 +17,12 @@ constexpr std::size_t kMostPending = 2;
 Gradients::Gradients(const Place& place,
                      Storage storage,
                      Order order,
-                     const std::optional<Tied>& tied)
+                     const std::optional<Tied>& tied,
+                     kernels::GradientOf of)
     : place_(place),
       storage_(storage),
       order_(order),
+      of_(of),
       buckets_(place.plan),
       is_summed_(place.plan.buckets.size()) {
   const BucketPlan& plan = place_.plan;
@@ -28,10 +30,11 @@ Gradients::Gradients(const Place& place,
     tied_.emplace(place.stream, *tied->ranks);
     tied_bucket_ = bucket_of(plan, *tied);
   }
-  const std::int64_t keepers =
-      storage == Storage::kWhole ? 1 : place_.groups.part().count;
+  const std::int64_t elements = storage == Storage::kWhole
+                                    ? plan.elements
+                                    : part_elements(plan, place_.groups.part());
   flat_ = place_.arena.tensor(
-      {plan.elements / keepers}, Category::kGradients, place_.gradient_type());
+      {elements}, Category::kGradients, place_.gradient_type());
   if (storage == Storage::kWhole) {
     for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
       point(static_cast<int>(b),
@@ -56,7 +59,7 @@ bool Gradients::is_taken(int bucket) const {
 // The gradients of a bucket's weights are in `memory` from now on; nowhere,
 // where that is empty.
 void Gradients::point(int bucket, Tensor memory) {
-  const Bucket& planned = place_.plan.buckets[static_cast<std::size_t>(bucket)];
+  const Bucket& planned = bucket_at(bucket);
   for (int w = planned.first; w < planned.last; ++w) {
     const auto i = static_cast<std::size_t>(w);
     nn::Parameter& parameter = place_.parameters.all()[i];
@@ -87,8 +90,7 @@ void Gradients::count(std::span<const nn::Visit> visits) {
                 storage_ == Storage::kWhole ? ReduceEvery::kStep
                                             : ReduceEvery::kMicroBatch);
   for (const int bucket : countdown_.unvisited()) {
-    const Bucket& planned =
-        place_.plan.buckets[static_cast<std::size_t>(bucket)];
+    const Bucket& planned = bucket_at(bucket);
     visits_.clear();  // never begun
     DURE_CHECK(
         false,
@@ -110,8 +112,7 @@ void Gradients::begin_step(std::span<const nn::Visit> visits) {
 
 // The parameters write there now, each as it is to go on.
 void Gradients::open(const Key& key) {
-  const Bucket& planned =
-      place_.plan.buckets[static_cast<std::size_t>(key.first)];
+  const Bucket& planned = bucket_at(key.first);
   Open& open = open_[key];
   if (!open.memory) {
     open.memory = place_.arena.tensor(
@@ -132,8 +133,7 @@ void Gradients::open(const Key& key) {
 
 // Until the next visit of the micro-batch.
 void Gradients::put_away(const Key& key) {
-  const Bucket& planned =
-      place_.plan.buckets[static_cast<std::size_t>(key.first)];
+  const Bucket& planned = bucket_at(key.first);
   Open& open = open_.at(key);
   for (int w = planned.first; w < planned.last; ++w) {
     open.writes[static_cast<std::size_t>(w - planned.first)] =
@@ -166,7 +166,7 @@ void Gradients::end(int unit, int micro_batch) {
 
 // Of weights that took no part in the micro-batch.
 void Gradients::clear_unwritten(int bucket) {
-  const Bucket& planned = place_.plan.buckets[static_cast<std::size_t>(bucket)];
+  const Bucket& planned = bucket_at(bucket);
   for (int w = planned.first; w < planned.last; ++w) {
     nn::Parameter& parameter =
         place_.parameters.all()[static_cast<std::size_t>(w)];
@@ -214,7 +214,7 @@ void Gradients::Pending::hold() {
 
 void Gradients::start_fast(Pending pending) {
   const auto bucket = static_cast<std::size_t>(pending.bucket);
-  const Bucket& planned = place_.plan.buckets[bucket];
+  const Bucket& planned = bucket_at(pending.bucket);
   const Tensor whole = storage_ == Storage::kWhole
                            ? flat_.rows(planned.offset, planned.elements)
                            : pending.given;
@@ -226,23 +226,33 @@ void Gradients::start_fast(Pending pending) {
   }
   is_summed_[bucket] = 1;
   if (sum.bytes() != whole.bytes() || place_.groups.shard->size() > 1) {
-    pending.work = comm::TracedWork(place_.stream,
-                                    *place_.groups.shard,
-                                    "reduce_scatter gradients",
-                                    comm::ReduceScatter{.y = sum, .x = whole});
+    pending.work = comm::TracedWork(
+        place_.stream,
+        *place_.groups.shard,
+        "reduce_scatter gradients",
+        comm::ReduceScatter{
+            .y = sum,
+            .x = whole,
+            .counts = part_counts(planned, place_.groups.part().count)});
     pending.hold();
   }
   pending_.push_back(std::move(pending));
 }
 
 void Gradients::start_ranked(Pending pending) {
+  const int ranks = place_.groups.ranks();
+  const comm::Counts mine(static_cast<std::size_t>(ranks),
+                          keeper_part(pending.bucket).elements());
   pending.received = place_.arena.tensor(
-      pending.given.shape(), Category::kCommunication, pending.given.dtype());
+      {ranks * mine.front()}, Category::kCommunication, pending.given.dtype());
   pending.work = comm::TracedWork(
       place_.stream,
       *place_.groups.exchange,
       "all_to_all gradients",
-      comm::AllToAll{.y = pending.received, .x = pending.given});
+      comm::AllToAll{.y = pending.received,
+                     .x = pending.given,
+                     .x_counts = part_counts(bucket_at(pending.bucket), ranks),
+                     .y_counts = mine});
   pending.hold();
   pending_.push_back(std::move(pending));
 }
@@ -266,10 +276,20 @@ void Gradients::settle_front() {
 
 // The elements that this rank alone adds up: of its part, its own share.
 Tensor Gradients::keeper_part(int bucket) const {
-  const comm::Communicator& replicate = *place_.groups.replicate;
-  const Tensor mine = part(bucket);
-  const std::int64_t length = mine.elements() / replicate.size();
-  return mine.rows(replicate.rank() * length, length);
+  const ReplicaGroups& groups = place_.groups;
+  const PartRange own = part_range(
+      bucket_at(bucket), {groups.exchange->rank(), groups.exchange->size()});
+  const PartRange all = part_range(bucket_at(bucket), groups.part());
+  return part(bucket).rows(own.first - all.first, own.elements());
+}
+
+// Those of all keepers of the part.
+comm::Counts Gradients::keeper_counts(int bucket) const {
+  const std::vector<std::int64_t> all =
+      part_counts(bucket_at(bucket), place_.groups.ranks());
+  const int keepers = place_.groups.replicate->size();
+  const auto first = all.begin() + place_.groups.part().index * keepers;
+  return {first, first + keepers};
 }
 
 void Gradients::add_ranked(const Pending& pending) {
@@ -285,15 +305,17 @@ void Gradients::add_ranked(const Pending& pending) {
 
 void Gradients::across_groups(int bucket) {
   comm::Communicator& replicate = *place_.groups.replicate;
-  if (replicate.size() == 1) {
-    return;  // nobody else keeps this part
+  if (replicate.size() == 1 || of_ == kernels::GradientOf::kThisRank) {
+    return;  // nobody else keeps this part, or wants what this rank has of it
   }
   const Tensor mine = part(bucket);
   if (order_ == Order::kRanked) {
     across_.emplace_back(place_.stream,
                          replicate,
                          "all_gather gradients",
-                         comm::AllGather{.y = mine, .x = keeper_part(bucket)});
+                         comm::AllGather{.y = mine,
+                                         .x = keeper_part(bucket),
+                                         .counts = keeper_counts(bucket)});
   } else {
     across_.emplace_back(place_.stream,
                          replicate,
@@ -325,12 +347,12 @@ void Gradients::finish_tied() {
 }
 
 Tensor Gradients::part(int bucket) const {
-  const Bucket& planned = place_.plan.buckets[static_cast<std::size_t>(bucket)];
   const PartOf part = place_.groups.part();
-  const std::int64_t length = part_elements(planned, part);
-  return storage_ == Storage::kWhole
-             ? flat_.rows(planned.offset + part.index * length, length)
-             : flat_.rows(part_place(place_.plan, bucket, part), length);
+  const PartRange range = part_range(bucket_at(bucket), part);
+  return flat_.rows(storage_ == Storage::kWhole
+                        ? bucket_at(bucket).offset + range.first
+                        : part_place(place_.plan, bucket, part),
+                    range.elements());
 }
 
 }  // namespace dure::parallel

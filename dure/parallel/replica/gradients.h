@@ -19,6 +19,9 @@
 // samples stand in the global batch. So they are the same, bit for bit, for any
 // number of ranks that shares the same micro-batches. They need kParts' way of
 // going: summands are exchanged, each rank adds up those of its own elements.
+//
+// Where gradients are to be of this rank's own samples (kernels::GradientOf),
+// nothing is summed over ranks: of kWhole, over shard groups of one rank.
 #pragma once
 
 #include <cstdint>
@@ -63,7 +66,8 @@ class Gradients {
   Gradients(const Place& place,
             Storage storage,
             Order order,
-            const std::optional<Tied>& tied = std::nullopt);
+            const std::optional<Tied>& tied = std::nullopt,
+            kernels::GradientOf of = kernels::GradientOf::kAllRanks);
   ~Gradients();
   Gradients(const Gradients&) = delete;
   Gradients& operator=(const Gradients&) = delete;
@@ -117,11 +121,16 @@ class Gradients {
   void add_ranked(const Pending& pending);
   void across_groups(int bucket);
   void finish_tied();
+  const Bucket& bucket_at(int bucket) const {
+    return place_.plan.buckets[static_cast<std::size_t>(bucket)];
+  }
   Tensor keeper_part(int bucket) const;
+  comm::Counts keeper_counts(int bucket) const;
 
   Place place_;
   Storage storage_;
   Order order_;
+  kernels::GradientOf of_;
   std::optional<TiedRanks> tied_;
   int tied_bucket_ = -1;
   UnitBuckets buckets_;

@@ -32,13 +32,20 @@ BucketPlan plan_of(const nn::ParameterSet& parameters,
        .first_bytes = options.first_bucket_bytes,
        .bytes = options.bucket_bytes,
        .parts = ranks,
-       .cut = options.stage == 3 ? BucketCut::kByUnits : BucketCut::kBySize});
+       .cut = options.stage == 3 ? BucketCut::kByUnits : BucketCut::kBySize,
+       .spans = options.spans});
 }
 
 // Ranked sums exchange the summands of every micro-batch: nothing is kept but
-// parts.
+// parts. A rank's own gradients have nobody to exchange them with.
+Gradients::Order order_of(const StoreOptions& options) {
+  return options.gradients_of == kernels::GradientOf::kThisRank
+             ? Gradients::Order::kFast
+             : options.order;
+}
+
 Gradients::Storage storage_of(const StoreOptions& options) {
-  return options.stage >= 2 || options.order == Gradients::Order::kRanked
+  return options.stage >= 2 || order_of(options) == Gradients::Order::kRanked
              ? Gradients::Storage::kParts
              : Gradients::Storage::kWhole;
 }
@@ -60,8 +67,11 @@ ParameterStore::ParameterStore(Stream& stream,
                 ? make_sharded_values(place(), options.prefetch, options.gather)
                 : make_whole_values(place());
   if (options.gradients == WithGradients::kYes) {
-    gradients_ = std::make_unique<Gradients>(
-        place(), storage_of(options), options.order, options.tied);
+    gradients_ = std::make_unique<Gradients>(place(),
+                                             storage_of(options),
+                                             order_of(options),
+                                             options.tied,
+                                             options.gradients_of);
   }
   slices_ = slices_of(plan_, groups_.part());
   find_first_slices();

@@ -41,6 +41,11 @@ struct StoreOptions {
   Gradients::Order order = Gradients::Order::kFast;
   WithGradients gradients = WithGradients::kYes;
   std::optional<Tied> tied = std::nullopt;  // with another stage
+
+  // What the optimizer wants (optim/optimizer.h). Gradients of this rank alone:
+  // at stage 0.
+  kernels::SpanCut spans = kernels::SpanCut::kAnywhere;
+  kernels::GradientOf gradients_of = kernels::GradientOf::kAllRanks;
 };
 
 // What whoever acquires a bucket wants of this rank's part of it.

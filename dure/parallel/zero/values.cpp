@@ -31,6 +31,16 @@ void point(const Place& place, int bucket, Tensor memory) {
   }
 }
 
+comm::AllGather gather_of(const Place& place,
+                          int bucket,
+                          Tensor whole,
+                          Tensor part) {
+  return {.y = whole,
+          .x = part,
+          .counts =
+              part_counts(bucket_of(place, bucket), place.groups.part().count)};
+}
+
 class WholeValues final : public Values {
  public:
   explicit WholeValues(const Place& place)
@@ -55,9 +65,9 @@ class WholeValues final : public Values {
   void end(int /*unit*/) override {}
 
   Tensor part(int bucket) const override {
-    const PartOf part = place_.groups.part();
-    const std::int64_t length = part_elements(bucket_of(place_, bucket), part);
-    return whole(bucket).rows(part.index * length, length);
+    const PartRange range =
+        part_range(bucket_of(place_, bucket), place_.groups.part());
+    return whole(bucket).rows(range.first, range.elements());
   }
 
   void publish() override {
@@ -70,7 +80,7 @@ class WholeValues final : public Values {
           place_.stream,
           *place_.groups.gather,
           "all_gather weights",
-          comm::AllGather{.y = whole(bucket), .x = part(bucket)});
+          gather_of(place_, bucket, whole(bucket), part(bucket)));
     }
   }
 
@@ -102,10 +112,9 @@ class ShardedValues final : public Values {
         gather_(gather),
         buckets_(place.plan),
         units_(buckets_.units()) {
-    flat_ =
-        place.arena.tensor({place.plan.elements / place.groups.part().count},
-                           Category::kParameters,
-                           place.value_type());
+    flat_ = place.arena.tensor({part_elements(place.plan, place.groups.part())},
+                               Category::kParameters,
+                               place.value_type());
   }
 
   void begin_step(std::span<const nn::Visit> visits) override {
@@ -147,7 +156,7 @@ class ShardedValues final : public Values {
   Tensor part(int bucket) const override {
     const PartOf part = place_.groups.part();
     return flat_.rows(part_place(place_.plan, bucket, part),
-                      part_elements(bucket_of(place_, bucket), part));
+                      part_range(bucket_of(place_, bucket), part).elements());
   }
 
   void publish() override { settle(); }
@@ -226,7 +235,7 @@ class ShardedValues final : public Values {
           place_.stream,
           *place_.groups.gather,
           "all_gather weights",
-          comm::AllGather{.y = gathered.memory, .x = part(bucket)});
+          gather_of(place_, bucket, gathered.memory, part(bucket)));
       gathered.memory.used_until(gathered.work.event());
     }
   }
