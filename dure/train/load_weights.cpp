@@ -60,20 +60,15 @@ void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {
 void load_weights(Rank& rank,
                   Replica& replica,
                   const checkpoint::WeightSource& source) {
-  const WeightCuts cuts(replica.config(), rank.tensor().part());
-  for (int bucket = 0; bucket < replica.store().buckets(); ++bucket) {
-    const parallel::Acquired acquired =
-        replica.store().acquire(bucket, {.master = Access::kWrite});
-    read_parts(rank.stream,
-               weights_in(acquired, replica, bucket),
-               cuts,
-               [&](const std::string& weight,
-                   std::span<const mesh::Stretch> stretches,
-                   std::span<float> out) {
-                 source.read_stretches(weight, stretches, out);
-                 check_finite(weight, stretches, out);
-               });
-  }
+  read_owned(rank,
+             replica,
+             owned_weights(replica),
+             [&](const std::string& weight,
+                 std::span<const mesh::Stretch> stretches,
+                 std::span<float> out) {
+               source.read_stretches(weight, stretches, out);
+               check_finite(weight, stretches, out);
+             });
   replica.store().share();
 }
 

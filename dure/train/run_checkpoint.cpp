@@ -1,5 +1,7 @@
 #include "dure/train/run_checkpoint.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -25,7 +27,6 @@ namespace {
 
 using checkpoint::FileDtype;
 using optim::StateScope;
-using parallel::Access;
 
 std::vector<optim::OptimizerState> states_of(const Config& config) {
   return config.optimizer.name->states(config.optimizer);
@@ -79,31 +80,15 @@ checkpoint::CheckpointContent content_of(const Config& config,
   return content;
 }
 
-// All that the rank owns, while it is saved.
-class Owned {
- public:
-  Owned(Rank& rank, Trainer& trainer) {
-    Replica& replica = trainer.replica();
-    const auto names =
-        state_names(rank, trainer.config(), [](const auto&) { return true; });
-    for (int bucket = 0; bucket < replica.store().buckets(); ++bucket) {
-      acquired_.push_back(replica.store().acquire(
-          bucket, {.master = Access::kRead, .states = Access::kRead}));
-      add(weights_in(acquired_.back(), replica, bucket));
-      add(states_in(acquired_.back(), replica, bucket, names));
-    }
-  }
-
-  std::span<const WeightPart> parts() const { return parts_; }
-
- private:
-  void add(const std::vector<WeightPart>& parts) {
-    parts_.insert(parts_.end(), parts.begin(), parts.end());
-  }
-
-  std::vector<parallel::Acquired> acquired_;
-  std::vector<WeightPart> parts_;
-};
+// All that the rank owns.
+std::vector<OwnedPart> owned_by(Rank& rank, Trainer& trainer) {
+  const Replica& replica = trainer.replica();
+  const auto names =
+      state_names(rank, trainer.config(), [](const auto&) { return true; });
+  std::vector<OwnedPart> parts = owned_weights(replica);
+  std::ranges::move(owned_states(replica, names), std::back_inserter(parts));
+  return parts;
+}
 
 // As manifest.json has sums.
 std::string hash_of(const std::map<std::string, std::string>& settings) {
@@ -160,21 +145,17 @@ void load_states(Rank& rank,
     }
     return has;
   });
-  for (int bucket = 0; bucket < replica.store().buckets(); ++bucket) {
-    const parallel::Acquired acquired =
-        replica.store().acquire(bucket, {.states = Access::kWrite});
-    read_parts(rank.stream,
-               states_in(acquired, replica, bucket, names),
-               cuts,
-               [&](const std::string& state,
-                   std::span<const mesh::Stretch> stretches,
-                   std::span<float> out) {
-                 checkpoint::expect_tensor(file.at(state),
-                                           cuts.weight(state).logical,
-                                           file.path().string());
-                 checkpoint::read_stretches(file, state, stretches, out);
-               });
-  }
+  read_owned(rank,
+             replica,
+             owned_states(replica, names),
+             [&](const std::string& state,
+                 std::span<const mesh::Stretch> stretches,
+                 std::span<float> out) {
+               checkpoint::expect_tensor(file.at(state),
+                                         cuts.weight(state).logical,
+                                         file.path().string());
+               checkpoint::read_stretches(file, state, stretches, out);
+             });
 }
 
 }  // namespace
@@ -204,13 +185,15 @@ void save_trainer(Rank& rank,
   const comm::Activity saving(ranks,
                               concat("saving ", folder.filename().string()));
   const WeightCuts cuts(config.model, rank.tensor().part());
-  const Owned owned(rank, trainer);
-  rank.stream.synchronize();
-  save_parts(folder,
-             plan_of(config, trainer.position(), documents),
-             {.cuts = cuts, .parts = owned.parts()},
-             ranks,
-             rank.arena);
+  const auto acquire = [&](const OwnedPart& part) {
+    return acquire_to_read(rank.stream, trainer.replica().store(), part);
+  };
+  save_parts(
+      folder,
+      plan_of(config, trainer.position(), documents),
+      {.cuts = cuts, .parts = owned_by(rank, trainer), .acquire = acquire},
+      ranks,
+      rank.arena);
   if (ranks.rank() == 0 && config.checkpoint.keep > 0) {
     checkpoint::prune(root,
                       {.keep = config.checkpoint.keep,

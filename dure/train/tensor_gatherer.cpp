@@ -1,6 +1,7 @@
 #include "dure/train/tensor_gatherer.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <memory>
 #include <numeric>
@@ -69,9 +70,9 @@ TensorGatherer::TensorGatherer(const checkpoint::CheckpointPlan& plan,
                                const Holding& holding,
                                comm::Communicator& comm,
                                Arena& arena)
-    : cuts_(holding.cuts), comm_(comm), arena_(arena) {
+    : holding_(holding), comm_(comm), arena_(arena) {
   place_tensors(plan);
-  place_parts(holding.parts);
+  place_parts();
   const Holder me = mine();
   Words said = {me.part};
   for (const Stretch& stretch : me.held) {
@@ -90,8 +91,8 @@ void TensorGatherer::place_tensors(const checkpoint::CheckpointPlan& plan) {
   for (const auto& file : plan.files) {
     for (const checkpoint::PlacedTensor& tensor : file.layout.tensors) {
       const checkpoint::TensorHeader& header = tensor.header;
-      const PlacedTensor placed = {.weight = &cuts_.weight(header.name),
-                                   .mine = cuts_.local(header.name),
+      const PlacedTensor placed = {.weight = &holding_.cuts.weight(header.name),
+                                   .mine = holding_.cuts.local(header.name),
                                    .first = elements_,
                                    .dtype = header.dtype};
       tensors_.emplace(header.name, placed);
@@ -104,35 +105,35 @@ void TensorGatherer::place_tensors(const checkpoint::CheckpointPlan& plan) {
   }
 }
 
-void TensorGatherer::place_parts(std::span<const WeightPart> parts) {
-  for (const WeightPart& part : parts) {
+void TensorGatherer::place_parts() {
+  for (const OwnedPart& part : holding_.parts) {
     const auto found = tensors_.find(part.name);
     DURE_CHECK(found != tensors_.end(),
                "tensor ",
                part.name,
                " is not one of the checkpoint's");
     const PlacedTensor& tensor = found->second;
-    DURE_CHECK(checkpoint::file_dtype(part.values.dtype()) == tensor.dtype,
+    DURE_CHECK(checkpoint::file_dtype(part.dtype) == tensor.dtype,
                "tensor ",
                part.name,
                " is ",
-               name_of(part.values.dtype()),
+               name_of(part.dtype),
                " here, but ",
                name_of(tensor.dtype),
                " in the checkpoint");
-    const std::int64_t n = part.values.elements();
-    DURE_CHECK(part.offset >= 0 && part.offset + n <= tensor.mine.elements(),
+    const std::int64_t offset = part.slice.offset;
+    const std::int64_t n = part.slice.elements;
+    DURE_CHECK(offset >= 0 && offset + n <= tensor.mine.elements(),
                "elements ",
-               part.offset,
+               offset,
                " to ",
-               part.offset + n,
+               offset + n,
                " are not of this rank's part of ",
                part.name,
                ", of ",
                tensor.mine.elements());
-    const std::int64_t first = tensor.first + part.offset;
-    parts_.push_back(
-        {.at = {first, first + n}, .values = part.values.reshaped({n})});
+    const std::int64_t first = tensor.first + offset;
+    parts_.push_back({.at = {first, first + n}, .part = &part});
   }
   std::sort(parts_.begin(), parts_.end(), [](const auto& a, const auto& b) {
     return a.at.first < b.at.first;
@@ -142,7 +143,7 @@ void TensorGatherer::place_parts(std::span<const WeightPart> parts) {
 // Neighbouring parts are said as one, so that a rank that has everything says
 // so in one word.
 TensorGatherer::Holder TensorGatherer::mine() const {
-  Holder me = {.part = cuts_.part().index};
+  Holder me = {.part = holding_.cuts.part().index};
   for (const PlacedPart& part : parts_) {
     if (!me.held.empty() && me.held.back().last == part.at.first) {
       me.held.back().last = part.at.last;
@@ -158,7 +159,7 @@ TensorGatherer::Stretches TensorGatherer::held_by(const Holder& holder,
                                                   const Stretch& wanted) const {
   const mesh::LocalPart part(tensor.weight->shape,
                              tensor.weight->sharding,
-                             {holder.part, cuts_.part().count});
+                             {holder.part, holding_.cuts.part().count});
   const Stretch there = {tensor.first + part.before(wanted.first),
                          tensor.first + part.before(wanted.last)};
   auto held = std::partition_point(
@@ -176,31 +177,42 @@ TensorGatherer::Stretches TensorGatherer::held_by(const Holder& holder,
   return stretches;
 }
 
-// The bytes of a stretch that this rank has, part by part.
-std::vector<Tensor> TensorGatherer::own(const PlacedTensor& tensor,
-                                        const Stretch& stretch) const {
+// The pieces of parts that this rank has of a stretch.
+std::vector<TensorGatherer::PlacedPart> TensorGatherer::own(
+    const PlacedTensor& tensor, const Stretch& stretch) const {
   const std::int64_t first = tensor.first + tensor.mine.before(stretch.first);
   const Stretch wanted = {first, first + size_of(stretch)};
   auto part = std::partition_point(
       parts_.begin(), parts_.end(), [&](const PlacedPart& placed) {
         return placed.at.last <= wanted.first;
       });
-  std::vector<Tensor> memory;
+  std::vector<PlacedPart> some;
   for (; part != parts_.end() && part->at.first < wanted.last; ++part) {
-    const Stretch some = common(part->at, wanted);
-    memory.push_back(as_bytes(
-        part->values.rows(some.first - part->at.first, size_of(some))));
+    some.push_back({.at = common(part->at, wanted), .part = part->part});
   }
-  return memory;
+  return some;
+}
+
+// The bytes of a piece of a part.
+PartInUse TensorGatherer::acquire(const PlacedTensor& tensor,
+                                  const PlacedPart& some) const {
+  PartInUse part = holding_.acquire(*some.part);
+  assert(part.values.elements() == some.part->slice.elements);
+  assert(part.values.dtype() == some.part->dtype);
+  const std::int64_t first =
+      some.at.first - tensor.first - some.part->slice.offset;
+  part.values = as_bytes(part.values.rows(first, size_of(some.at)));
+  return part;
 }
 
 void TensorGatherer::copy_own(const PlacedTensor& tensor,
                               const Stretch& stretch,
                               const Tensor& to) const {
   std::int64_t first = 0;
-  for (const Tensor& part : own(tensor, stretch)) {
-    copy(to.rows(first, part.elements()), part);
-    first += part.elements();
+  for (const PlacedPart& some : own(tensor, stretch)) {
+    const PartInUse part = acquire(tensor, some);
+    copy(to.rows(first, part.values.elements()), part.values);
+    first += part.values.elements();
   }
 }
 
@@ -245,9 +257,10 @@ PieceBytes TensorGatherer::collect(const TensorPiece& piece) {
 }
 
 void TensorGatherer::send(const PlacedTensor& tensor, const Stretches& given) {
-  const std::vector<Tensor> first = own(tensor, given.front());
+  const std::vector<PlacedPart> first = own(tensor, given.front());
   if (given.size() == 1 && first.size() == 1) {
-    comm_.run(arena_.home(), comm::Send{.x = first.front(), .to = 0});
+    const PartInUse part = acquire(tensor, first.front());
+    comm_.run(arena_.home(), comm::Send{.x = part.values, .to = 0});
     return;
   }
   const Tensor packed = staging(0, bytes_in(tensor, size_of(given)));
@@ -265,9 +278,10 @@ PieceBytes TensorGatherer::receive(const PlacedTensor& tensor,
                                    const std::map<int, Stretches>& givers) {
   const auto& [lowest, first] = *givers.begin();
   if (lowest == comm_.rank() && first == Stretches{wanted}) {
-    const std::vector<Tensor> whole = own(tensor, wanted);
+    const std::vector<PlacedPart> whole = own(tensor, wanted);
     if (whole.size() == 1) {
-      return {.bytes = bytes_of(whole.front())};
+      PartInUse part = acquire(tensor, whole.front());
+      return {.bytes = bytes_of(part.values), .owner = std::move(part.owner)};
     }
   }
   const auto piece = std::make_shared<OwnedTensor>(

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -17,10 +18,12 @@
 namespace dure::train {
 
 // What a rank has of a checkpoint's tensors. On all ranks the weights are cut
-// into as many parts.
+// into as many parts. `acquire` is called, and what it gives let go of, on the
+// thread that saves.
 struct Holding {
   const WeightCuts& cuts;
-  std::span<const WeightPart> parts;
+  std::vector<OwnedPart> parts;
+  std::function<PartInUse(const OwnedPart&)> acquire;
 };
 
 // The most that saving takes of a rank's arena: on rank 0 the pieces in flight,
@@ -44,8 +47,9 @@ class TensorGatherer {
                  Arena& arena);
 
   // The piece on rank 0, nothing on the others. A piece that has to be received
-  // is in the arena, under Category::kCommunication. Error, on every rank,
-  // where no rank has some element.
+  // is in the arena, under Category::kCommunication. A part is acquired while
+  // it is copied or sent, and where the piece lies in it, as long as the piece
+  // has its owner. Error, on every rank, where no rank has some element.
   checkpoint::PieceBytes collect(const checkpoint::TensorPiece& piece);
 
  private:
@@ -59,7 +63,7 @@ class TensorGatherer {
   };
   struct PlacedPart {
     Stretch at;
-    Tensor values;  // flat
+    const OwnedPart* part;
   };
   struct Holder {
     std::int64_t part = 0;  // of the tensor axis
@@ -68,15 +72,16 @@ class TensorGatherer {
   using Stretches = std::vector<Stretch>;  // of one whole tensor
 
   void place_tensors(const checkpoint::CheckpointPlan& plan);
-  void place_parts(std::span<const WeightPart> parts);
+  void place_parts();
   Holder mine() const;
   Stretches held_by(const Holder& holder,
                     const PlacedTensor& tensor,
                     const Stretch& wanted) const;
   static std::int64_t bytes_in(const PlacedTensor& tensor,
                                std::int64_t elements);
-  std::vector<Tensor> own(const PlacedTensor& tensor,
-                          const Stretch& stretch) const;
+  std::vector<PlacedPart> own(const PlacedTensor& tensor,
+                              const Stretch& stretch) const;
+  PartInUse acquire(const PlacedTensor& tensor, const PlacedPart& some) const;
   void copy_own(const PlacedTensor& tensor,
                 const Stretch& stretch,
                 const Tensor& to) const;
@@ -86,7 +91,7 @@ class TensorGatherer {
                                  const Stretch& wanted,
                                  const std::map<int, Stretches>& givers);
 
-  const WeightCuts& cuts_;
+  const Holding& holding_;
   comm::Communicator& comm_;
   Arena& arena_;
   std::map<std::string_view, PlacedTensor> tensors_;

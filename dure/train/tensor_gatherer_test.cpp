@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <list>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <sys/resource.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -82,6 +85,56 @@ Place place_of(int rank, int tensor, int shards) {
           .shards = shards};
 }
 
+// Parts that stay where they are, as long as they are there.
+Holding holding_of(const WeightCuts& cuts,
+                   const std::vector<WeightPart>& parts) {
+  Holding holding = {.cuts = cuts, .parts = {}, .acquire = {}};
+  for (const WeightPart& part : parts) {
+    holding.parts.push_back(
+        {.name = part.name,
+         .slice = {.offset = part.offset, .elements = part.values.elements()},
+         .dtype = part.values.dtype()});
+  }
+  holding.acquire = [&parts](const OwnedPart& wanted) {
+    const auto part = std::ranges::find_if(parts, [&](const WeightPart& some) {
+      return some.name == wanted.name && some.offset == wanted.slice.offset;
+    });
+    return PartInUse{.values = part->values};
+  };
+  return holding;
+}
+
+// A holding, and what is acquired of it.
+class Counted {
+ public:
+  explicit Counted(Holding of)
+      : holding_(of), thread_(std::this_thread::get_id()) {
+    holding_.acquire = [this, inner = of.acquire](const OwnedPart& part) {
+      held_.insert(part.name);
+      most_ = std::max(most_, held_.size());
+      const auto release = [this, name = part.name](const void*) {
+        EXPECT_EQ(std::this_thread::get_id(), thread_);
+        held_.erase(held_.find(name));
+      };
+      return PartInUse{.values = inner(part).values,
+                       .owner = std::shared_ptr<const void>(this, release)};
+    };
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+  const Holding& holding() const { return holding_; }
+  // The names of what is acquired, and how many were at a time.
+  const std::multiset<std::string>& held() const { return held_; }
+  std::size_t most() const { return most_; }
+
+ private:
+  Holding holding_;
+  std::thread::id thread_;
+  std::multiset<std::string> held_;
+  std::size_t most_ = 0;
+};
+
 // What a rank has: of its parts of all weights, padded, one after another, its
 // near-even shard, and the same of their momentum. Values are numbered through
 // the whole weights, so that no two elements are the same; padding is -0.5.
@@ -137,7 +190,7 @@ struct Shard {
     parts.push_back({spec.name + ".momentum", offset, Tensor(momentum, {n})});
   }
 
-  Holding holding() const { return {.cuts = cuts, .parts = parts}; }
+  Holding holding() const { return holding_of(cuts, parts); }
 
   WeightCuts cuts;
   std::vector<float> memory;
@@ -160,7 +213,7 @@ struct HalfShard {
     }
   }
 
-  Holding holding() const { return {.cuts = shard.cuts, .parts = parts}; }
+  Holding holding() const { return holding_of(shard.cuts, parts); }
 
   Shard shard;
   std::list<std::vector<Bf16>> memory;
@@ -462,6 +515,49 @@ TEST_F(Gathering, WhatTwoRanksHoldIsSentOnce) {
   save("b", 1);
   EXPECT_EQ(CheckpointReader(folder / "a").manifest().files,
             CheckpointReader(folder / "b").manifest().files);
+}
+
+// Of all parts that a rank has, one that lies in a piece is acquired, and is
+// until the piece is let go of; what is copied or sent, no longer than that.
+TEST_F(Gathering, AcquiresAPartForAPieceAndNoLonger) {
+  launch::run_ranks({.ranks = 3}, [&](Communicator& comm) {
+    Stream stream = host_stream();
+    Arena arena(stream);
+    const Shard shard(config, comm.rank(), 3);
+    const Counted counted(shard.holding());
+    const CheckpointPlan plan = plan_of(config);
+    TensorGatherer gatherer(plan, counted.holding(), comm, arena);
+    std::size_t in_place = 0;
+    for (const checkpoint::TensorPiece& piece : checkpoint::pieces_of(plan)) {
+      const auto owner = gatherer.collect(piece).owner;
+      const std::multiset<std::string> one = {std::string(piece.tensor)};
+      EXPECT_THAT(counted.held(), testing::AnyOf(testing::IsEmpty(), one));
+      in_place += counted.held().size();
+    }
+    EXPECT_THAT(counted.held(), testing::IsEmpty());
+    EXPECT_EQ(in_place > 0, comm.rank() == 0);
+    EXPECT_EQ(counted.most(), 1U);
+  });
+}
+
+// 122 MB that are all in place: as much of them is acquired as is in flight.
+TEST_F(Gathering, HoldsNoMorePartsThanPiecesAreInFlight) {
+  config = small_model(1'900'001);
+  launch::run_ranks({.ranks = 1}, [&](Communicator& comm) {
+    Stream stream = host_stream();
+    Arena arena(stream);
+    const Shard shard(config, 0, 1);
+    const Counted counted(shard.holding());
+    const CheckpointPlan plan = plan_of(config);
+    save_parts(folder / "a", plan, counted.holding(), comm, arena);
+    EXPECT_THAT(counted.held(), testing::IsEmpty());
+    const auto small = static_cast<std::size_t>(std::ranges::count_if(
+        checkpoint::pieces_of(plan), [](const checkpoint::TensorPiece& piece) {
+          return piece.bytes < checkpoint::kPieceBytes;
+        }));
+    EXPECT_LE(counted.most(),
+              checkpoint::kInFlightBytes / checkpoint::kPieceBytes + small);
+  });
 }
 
 // 122 MB, of which rank 0 has a third; of the rest it holds 64 MiB at a time.

@@ -245,7 +245,6 @@ void Updater::find_squares(UpdateRecord& record, std::int64_t step) {
   for (int bucket = 0; bucket < store.buckets(); ++bucket) {
     const parallel::Acquired acquired =
         store.acquire(bucket, {.gradient = Access::kRead});
-    gradients_.clear();
     for (auto i = static_cast<std::size_t>(done);
          i < in_norm_.size() && in_norm_[i].bucket == bucket;
          ++i) {
@@ -258,6 +257,7 @@ void Updater::find_squares(UpdateRecord& record, std::int64_t step) {
                .spans = gradients_,
                .first_span = done});
     done += std::ssize(gradients_);
+    gradients_.clear();
   }
 }
 
@@ -303,7 +303,6 @@ void Updater::for_each_bucket(Function&& function) {
     const parallel::Acquired acquired = store.acquire(
         bucket,
         {Access::kWrite, Access::kWrite, Access::kRead, Access::kWrite});
-    spans_.clear();
     for (; piece != pieces_.end() && piece->slice.bucket == bucket; ++piece) {
       const parallel::Shard shard = acquired.shard(piece->slice);
       spans_.push_back({.master = shard.master,
@@ -315,6 +314,7 @@ void Updater::for_each_bucket(Function&& function) {
                         .counted = piece->counted});
     }
     function();
+    spans_.clear();
   }
 }
 

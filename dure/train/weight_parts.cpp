@@ -1,6 +1,7 @@
 #include "dure/train/weight_parts.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "dure/base/check.h"
 #include "dure/comm/reduce.h"
@@ -8,6 +9,9 @@
 
 namespace dure::train {
 namespace {
+
+using parallel::Access;
+using parallel::Acquired;
 
 // Ranges of one tensor, one after another in the host's memory.
 class Staging {
@@ -58,6 +62,20 @@ const std::string& name_of(const Replica& replica,
       .name;
 }
 
+// The bucket of a part, for its masters or for its states.
+Acquired acquire(parallel::ParameterStore& store,
+                 const OwnedPart& part,
+                 Access access) {
+  const parallel::Wants wants = part.state ? parallel::Wants{.states = access}
+                                           : parallel::Wants{.master = access};
+  return store.acquire(part.slice.bucket, wants);
+}
+
+Tensor values_of(const Acquired& acquired, const OwnedPart& part) {
+  const parallel::Shard shard = acquired.shard(part.slice);
+  return part.state ? shard.states[*part.state] : shard.master;
+}
+
 }  // namespace
 
 WeightCuts::WeightCuts(const model::ModelConfig& config, mesh::Part part)
@@ -87,31 +105,54 @@ mesh::LocalPart WeightCuts::local(std::string_view tensor) const {
   return mesh::LocalPart(spec.shape, spec.sharding, part_);
 }
 
-std::vector<WeightPart> weights_in(const parallel::Acquired& acquired,
-                                   const Replica& replica,
-                                   int bucket) {
-  std::vector<WeightPart> parts;
-  for (const parallel::Slice& slice : replica.store().slices(bucket)) {
-    parts.push_back(
-        {name_of(replica, slice), slice.offset, acquired.shard(slice).master});
+std::vector<OwnedPart> owned_weights(const Replica& replica) {
+  std::vector<OwnedPart> parts;
+  for (const parallel::Slice& slice : replica.store().slices()) {
+    parts.push_back({.name = name_of(replica, slice), .slice = slice});
   }
   return parts;
 }
 
-std::vector<WeightPart> states_in(const parallel::Acquired& acquired,
-                                  const Replica& replica,
-                                  int bucket,
-                                  std::span<const StateName> states) {
-  std::vector<WeightPart> parts;
-  for (const parallel::Slice& slice : replica.store().slices(bucket)) {
-    const parallel::Shard shard = acquired.shard(slice);
+std::vector<OwnedPart> owned_states(const Replica& replica,
+                                    std::span<const StateName> states) {
+  std::vector<OwnedPart> parts;
+  for (const parallel::Slice& slice : replica.store().slices()) {
     for (const StateName& name : states) {
-      parts.push_back({name_of(replica, slice) + "." + name.end,
-                       slice.offset,
-                       shard.states[name.state]});
+      parts.push_back({.name = name_of(replica, slice) + "." + name.end,
+                       .slice = slice,
+                       .state = name.state});
     }
   }
   return parts;
+}
+
+PartInUse acquire_to_read(Stream& stream,
+                          parallel::ParameterStore& store,
+                          const OwnedPart& part) {
+  auto acquired =
+      std::make_shared<const Acquired>(acquire(store, part, Access::kRead));
+  stream.synchronize();
+  return {.values = values_of(*acquired, part), .owner = std::move(acquired)};
+}
+
+void read_owned(Rank& rank,
+                Replica& replica,
+                std::span<const OwnedPart> parts,
+                const ReadStretches& read) {
+  const WeightCuts cuts(replica.config(), rank.tensor().part());
+  while (!parts.empty()) {
+    const Acquired acquired =
+        acquire(replica.store(), parts.front(), Access::kWrite);
+    const int bucket = parts.front().slice.bucket;
+    std::vector<WeightPart> in_use;
+    for (; !parts.empty() && parts.front().slice.bucket == bucket;
+         parts = parts.subspan(1)) {
+      const OwnedPart& part = parts.front();
+      in_use.push_back(
+          {part.name, part.slice.offset, values_of(acquired, part)});
+    }
+    read_parts(rank.stream, in_use, cuts, read);
+  }
 }
 
 void read_parts(Stream& stream,

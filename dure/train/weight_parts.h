@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 #include "dure/parallel/zero/parameter_store.h"
 #include "dure/tensor/stream.h"
 #include "dure/tensor/tensor.h"
+#include "dure/train/rank.h"
 #include "dure/train/replica.h"
 
 namespace dure::train {
@@ -48,27 +51,48 @@ struct WeightPart {
   Tensor values;
 };
 
+// The same between two uses, when its values may be anywhere.
+struct OwnedPart {
+  std::string name;
+  parallel::Slice slice;
+  std::optional<std::size_t> state = std::nullopt;  // none: the weight's master
+  DType dtype = DType::kF32;
+};
+
 // One of the optimizer's states, and how its name ends in a checkpoint.
 struct StateName {
   std::size_t state = 0;
   std::string end = {};
 };
 
-// What a rank owns of weights and of these states in one bucket; good as long
-// as the bucket is acquired.
-std::vector<WeightPart> weights_in(const parallel::Acquired& acquired,
-                                   const Replica& replica,
-                                   int bucket);
-std::vector<WeightPart> states_in(const parallel::Acquired& acquired,
-                                  const Replica& replica,
-                                  int bucket,
-                                  std::span<const StateName> states);
+// What a rank owns of weights and of these states: bucket by bucket.
+std::vector<OwnedPart> owned_weights(const Replica& replica);
+std::vector<OwnedPart> owned_states(const Replica& replica,
+                                    std::span<const StateName> states);
+
+// The values, flat, and what keeps them where they are until it is let go of.
+struct PartInUse {
+  Tensor values = {};
+  std::shared_ptr<const void> owner = {};
+};
+
+// For the host to read. Threads: the owner is let go of on the rank's own.
+PartInUse acquire_to_read(Stream& stream,
+                          parallel::ParameterStore& store,
+                          const OwnedPart& part);
 
 // out[s.local + i] = tensor[s.global + i] for each stretch s, in the logical
 // shape: checkpoint::WeightSource::read_stretches() and the like.
 using ReadStretches = std::function<void(const std::string& tensor,
                                          std::span<const mesh::Stretch>,
                                          std::span<float> out)>;
+
+// Fills what a rank owns of weights, or of states, one bucket at a time, as the
+// next function does.
+void read_owned(Rank& rank,
+                Replica& replica,
+                std::span<const OwnedPart> parts,
+                const ReadStretches& read);
 
 // Fills the parts, each in its own type. Asks for the elements of each, and no
 // others: once for neighbours of one name. What pads the vocabulary becomes 0.

@@ -71,7 +71,8 @@ struct Shard {
 
 class ParameterStore;
 
-// A bucket in use, until this is destroyed. Move-only.
+// A bucket in use, until this is destroyed. Move-only. Threads: the rank's own,
+// to the last.
 class Acquired {
  public:
   Acquired(Acquired&& other) noexcept
