@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
     }
     const dure::model::StageSplit split{
         .way = dure::model::StageSplit::Way::kProfile, .profile = file.profile};
-    const auto most = static_cast<int>(dure::model::split_layers(file.model));
+    const auto most =
+        static_cast<int>(dure::model::split_layers(file.model).size());
     for (int stages = 1; stages <= most && stages <= 8; ++stages) {
       for (const auto& units :
            dure::model::split_units(file.model, split, stages)) {

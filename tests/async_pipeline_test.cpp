@@ -137,9 +137,9 @@ class Reference {
     const double tokens =
         static_cast<double>(config_.train.global_batch * config_.data.sequence);
     replica_.store().begin_step(parallel::visits(
-        static_cast<int>(config_.model.layers) + 3, micro_batches));
+        replica_.pipeline().whole_model().last, micro_batches));
     train::MicroBatch inputs(rank_, 1, config_.data.sequence);
-    model::Decoder::Saved saved(train::keeping(config_));
+    model::Stack::Saved saved;
     const OwnedTensor d_loss =
         train::scalar(rank_, static_cast<float>(1 / tokens));
     train::LossSum losses(rank_);
@@ -147,9 +147,9 @@ class Reference {
       nn::Context ctx = rank_.context();
       ctx.micro_batch = m;
       inputs.load(data, consumed_++);
-      replica_.decoder().forward(ctx, inputs.batch(d_loss), saved);
+      replica_.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
       losses.add(inputs.loss());
-      replica_.decoder().backward(ctx, inputs.batch(), saved);
+      replica_.stack().backward(ctx, {}, inputs.batch(), saved);
     }
     return losses.download().value() / tokens;
   }

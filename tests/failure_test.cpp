@@ -19,10 +19,17 @@ namespace {
 
 using parallel::ScheduleKind;
 using parallel::ScheduleOptions;
+using parallel::Streams;
 using testing::HasSubstr;
 
 constexpr std::int64_t kRows = 6;
 constexpr std::int64_t kColumns = 4;
+
+parallel::Boundaries boundaries_of(const ScheduleOptions& options) {
+  const std::vector<parallel::StreamSpec> residual = {{.columns = kColumns}};
+  return parallel::Boundaries(
+      static_cast<std::size_t>(options.stages * options.chunks - 1), residual);
+}
 
 // Hands on what it gets; one rank has enough in the middle of its work.
 class Failing final : public parallel::StageWork {
@@ -30,25 +37,30 @@ class Failing final : public parallel::StageWork {
   Failing(train::Rank& rank, int failing_rank)
       : rank_(rank), fails_(rank.world().rank() == failing_rank) {}
 
-  std::int64_t rows(int /*micro_batch*/) const override { return kRows; }
+  std::int64_t rows(int /*micro_batch*/,
+                    parallel::StreamName /*stream*/) const override {
+    return kRows;
+  }
 
-  OwnedTensor forward(int /*chunk*/, int micro_batch, OwnedTensor x) override {
+  Streams forward(int /*chunk*/, int micro_batch, Streams x) override {
     if (fails_ && micro_batch == 5) {
       throw UsageError("sample 5 is beyond reading");
     }
     return on(std::move(x));
   }
 
-  OwnedTensor backward(int /*chunk*/, int, OwnedTensor d_y) override {
+  Streams backward(int /*chunk*/, int, Streams d_y) override {
     return on(std::move(d_y));
   }
 
  private:
-  OwnedTensor on(OwnedTensor x) {
-    return x.elements() > 0
-               ? std::move(x)
-               : rank_.arena.tensor(
-                     {kRows, kColumns}, Category::kActivations, DType::kF32);
+  Streams on(Streams streams) {
+    OwnedTensor& x = streams[parallel::StreamName::kResidual];
+    if (x.elements() == 0) {
+      x = rank_.arena.tensor(
+          {kRows, kColumns}, Category::kActivations, DType::kF32);
+    }
+    return streams;
   }
 
   train::Rank& rank_;
@@ -77,10 +89,9 @@ TEST_P(Failure, EndsAllRanksAtOnceWithItsOwnWords) {
       parallel::Executor executor({.stream = &rank.stream,
                                    .arena = &rank.arena,
                                    .ranks = &rank.pipe(),
-                                   .dtype = DType::kF32,
                                    .tensor = rank.tensor()},
                                   options,
-                                  kColumns);
+                                  boundaries_of(options));
       executor.run(program_of(options, rank.pipe().rank()), work);
     });
     FAIL() << "nothing thrown";

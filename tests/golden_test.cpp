@@ -53,7 +53,7 @@ struct Golden : testing::TestWithParam<std::string> {
   }
 
   std::vector<nn::Visit> visits(int micro_batches) const {
-    return parallel::visits(model::head_unit(replica.config().layers) + 1,
+    return parallel::visits(replica.pipeline().whole_model().last,
                             micro_batches);
   }
 };
@@ -72,10 +72,13 @@ std::vector<float> to_host(train::Rank& rank, ConstTensor x) {
 TEST_P(Golden, LogitsAreTransformers) {
   const train::MicroBatch inputs = batch();
   const std::int64_t rows = inputs.rows();
-  const std::int64_t columns = replica.decoder().padded_vocabulary();
+  const std::int64_t columns =
+      model::padded_vocabulary(replica.config().vocabulary, 1);
   nn::Context ctx = rank.context();
   const OwnedTensor logits = ctx.workspace({rows, columns}, DType::kF32);
-  replica.decoder().logits(ctx, {}, logits, inputs.batch());
+  model::Batch batch_of_logits = inputs.batch();
+  batch_of_logits.logits = logits;
+  replica.stack().run(ctx, {}, batch_of_logits);
   const std::vector<float> ours = to_host(rank, logits);
   const std::vector<float> theirs =
       checkpoint::to_floats(expected.at("logits"));
@@ -93,7 +96,7 @@ TEST_P(Golden, LogitsAreTransformers) {
 TEST_P(Golden, LossIsTransformers) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context();
-  replica.decoder().evaluate(ctx, {}, inputs.batch());
+  replica.stack().run(ctx, {}, inputs.batch());
   train::LossSum sum(rank);
   sum.add(inputs.loss());
   const double loss =
@@ -105,12 +108,12 @@ TEST_P(Golden, LossIsTransformers) {
 TEST_P(Golden, EveryGradientIsTransformers) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context();
-  model::Decoder::Saved saved;
+  model::Stack::Saved saved;
   replica.store().begin_step(visits(1));
   const OwnedTensor d_loss =
       train::scalar(rank, 1 / static_cast<float>(inputs.rows()));
-  replica.decoder().forward(ctx, inputs.batch(d_loss), saved);
-  replica.decoder().backward(ctx, inputs.batch(), saved);
+  replica.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
+  replica.stack().backward(ctx, {}, inputs.batch(), saved);
   replica.store().finish_gradients();
   const checkpoint::HuggingFaceWeights gradients(
       folder, folder / "gradients.safetensors");
@@ -138,11 +141,11 @@ TEST_P(Golden, EveryGradientIsTransformers) {
 TEST_P(Golden, GradientsAddUp) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context();
-  model::Decoder::Saved saved;
+  model::Stack::Saved saved;
   const OwnedTensor d_loss = train::scalar(rank, 0.5F);
   const auto pass = [&] {
-    replica.decoder().forward(ctx, inputs.batch(d_loss), saved);
-    replica.decoder().backward(ctx, inputs.batch(), saved);
+    replica.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
+    replica.stack().backward(ctx, {}, inputs.batch(), saved);
   };
   replica.store().begin_step(visits(2));
   pass();

@@ -3,21 +3,9 @@
 #include <algorithm>
 
 #include "dure/mesh/sharding.h"
+#include "dure/model/stage_split.h"
 
 namespace dure::model {
-namespace {
-
-// 0 for the embeddings, 1 + i for block i, the last for what follows them.
-std::size_t layer_of(const WeightSpec& spec, const ModelConfig& config) {
-  if (spec.block >= 0) {
-    return static_cast<std::size_t>(spec.block) + 1;
-  }
-  return spec.part == Part::kEmbedding
-             ? 0
-             : static_cast<std::size_t>(config.layers) + 1;
-}
-
-}  // namespace
 
 Count count(const ModelConfig& config, std::int64_t tensor) {
   Count count;
@@ -54,11 +42,13 @@ std::vector<StageCount> count(const ModelConfig& config,
 }
 
 std::vector<std::int64_t> parameters_by_layer(const ModelConfig& config) {
-  std::vector<std::int64_t> layers(static_cast<std::size_t>(config.layers) + 2);
+  const std::vector<Layer> layers = split_layers(config);
+  std::vector<std::int64_t> parameters(layers.size());
   for (const WeightSpec& spec : weights(config)) {
-    layers[layer_of(spec, config)] += mesh::elements(spec.logical);
+    parameters[layer_of(layers, spec.units.front())] +=
+        mesh::elements(spec.logical);
   }
-  return layers;
+  return parameters;
 }
 
 }  // namespace dure::model

@@ -25,14 +25,16 @@ enum class Checkpoints : std::uint8_t { kWhole, kParts };
 
 // What becomes of the logits, (N, V), in a training pass (nn/head_loss.h).
 //
-//   kBlocks      used up a block of rows at a time: the head makes its
-//   gradients
+// clang-format off
+//   kBlocks      used up a block of rows at a time: the head makes its gradients
 //                within its forward
-//   kKept        their gradient is kept, and the head's are made in its
-//   backward kDeferred    the same; where the backward is in halves, that of
-//   its weight
+//   kKept        their gradient is kept, and the head's are made in its backward
+//   kDeferred    the same; where the backward is in halves, that of its weight
 //                is made in the second (nn/weight_queue.h)
-enum class Logits : std::uint8_t { kBlocks, kKept, kDeferred };
+//   kGiven       the forward ends with the logits, and the backward begins with
+//                their gradient: who has them takes the loss (Batch::logits)
+// clang-format on
+enum class Logits : std::uint8_t { kBlocks, kKept, kDeferred, kGiven };
 
 struct Keeping {
   Recompute recompute = Recompute::kNone;         // of blocks

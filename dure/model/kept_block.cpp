@@ -15,8 +15,6 @@ class KeepsAll final : public KeptBlock {
         ctx, {.y = op.y, .x = x_nC_, .sequences = op.sequences}, saved_);
   }
 
-  void prepare(nn::Context& /*ctx*/) override {}
-
   void backward(nn::Context& ctx,
                 const Block& block,
                 Tensor d_nC,
@@ -44,8 +42,6 @@ class KeepsWhatIsCostly final : public KeptBlock {
         ctx, {.y = op.y, .x = x_nC_, .sequences = op.sequences}, saved_);
     Block::drop_cheap(saved_);
   }
-
-  void prepare(nn::Context& /*ctx*/) override {}
 
   void backward(nn::Context& ctx,
                 const Block& block,

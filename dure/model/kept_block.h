@@ -6,18 +6,14 @@
 
 #include "dure/model/block.h"
 #include "dure/model/keeping.h"
+#include "dure/model/unit.h"
 
 namespace dure::model {
 
-// forward, prepare and backward follow one another, again and again; results
-// are the same, to the bit, whatever is kept.
-class KeptBlock {
+// forward, prepare and backward follow one another; results are the same, to
+// the bit, whatever is kept.
+class KeptBlock : public UnitSaved {
  public:
-  KeptBlock() = default;
-  KeptBlock(const KeptBlock&) = delete;
-  KeptBlock& operator=(const KeptBlock&) = delete;
-  virtual ~KeptBlock() = default;
-
   // As the block's; takes x.
   struct Forward {
     Tensor y;
@@ -26,19 +22,11 @@ class KeptBlock {
   };
   virtual void forward(nn::Context& ctx, const Block& block, Forward op) = 0;
 
-  // The backward will come soon: begins to bring back what it needs.
-  virtual void prepare(nn::Context& ctx) = 0;
-
-  // As the block's, with the same sequences again. After it the next forward
-  // may come, whatever ctx.deferred has yet to run.
+  // As the block's, with the same sequences again.
   virtual void backward(nn::Context& ctx,
                         const Block& block,
                         Tensor d_nC,
                         const nn::Sequences& sequences) = 0;
-
-  // Of what is kept: not between prepare() and backward(), when it is on its
-  // way (nn/buffers.h).
-  virtual void for_each_buffer(const nn::BufferVisitor& visit) = 0;
 };
 
 std::unique_ptr<KeptBlock> make_kept_block(const Keeping& keeping);

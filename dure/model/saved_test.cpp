@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "dure/model/decoder.h"
+#include "dure/model/add_weights.h"
+#include "dure/model/stack.h"
+#include "dure/model/weights.h"
 #include "dure/nn/rank_testing.h"
 
 namespace dure::model {
@@ -78,9 +80,10 @@ class InPlace final : public nn::ParameterHome {
 // A whole model on one tensor rank.
 class Model {
  public:
-  Model(Context& ctx, const ModelConfig& config) {
+  Model(Context& ctx, const ModelConfig& config, const Keeping& keeping) {
     const mesh::Part part = ctx.tensor.part();
-    const UnitRange all = all_units(config.layers);
+    const std::vector<UnitSpec> specs = units(config, keeping);
+    const UnitRange all = {0, static_cast<int>(specs.size())};
     add_weights(config, parameters_, part.count, {&all, 1});
     parameters_.set_home(home_);
     for (const nn::Parameter& parameter : parameters_.all()) {
@@ -92,10 +95,15 @@ class Model {
       std::copy(values.begin(), values.end(), values_.back().data<float>());
     }
     attach();
-    decoder_.emplace(config, 1234, parameters_, part, all);
+    stack_.emplace(specs,
+                   all,
+                   UnitParts{.config = config,
+                             .seed = 1234,
+                             .parameters = parameters_,
+                             .part = part});
   }
 
-  const Decoder& decoder() const { return *decoder_; }
+  const Stack& stack() const { return *stack_; }
 
   void move(Mover& mover) {
     for (std::deque<OwnedTensor>* const tensors : {&values_, &gradients_}) {
@@ -128,14 +136,13 @@ class Model {
   InPlace home_;
   std::deque<OwnedTensor> values_;
   std::deque<OwnedTensor> gradients_;
-  std::optional<Decoder> decoder_;
+  std::optional<Stack> stack_;
 };
 
 // A micro-batch between its forward and its backward.
 class Flight {
  public:
-  Flight(const Keeping& keeping, int index)
-      : first_sample_(index * kSamples), losses_(kN), saved_(keeping) {
+  explicit Flight(int index) : first_sample_(index * kSamples), losses_(kN) {
     for (std::int64_t n = 0; n < kN; ++n) {
       const std::int64_t token = n * 7919 + index;
       ids_.push_back(static_cast<std::int32_t>(token % kVocabulary));
@@ -144,17 +151,17 @@ class Flight {
     }
   }
 
-  void forward(Context& ctx, const Decoder& decoder) {
-    decoder.forward(ctx, batch(), saved_);
+  void forward(Context& ctx, const Stack& stack) {
+    stack.forward(ctx, {}, batch(), saved_);
   }
-  void backward(Context& ctx, const Decoder& decoder) {
-    decoder.backward(ctx, batch(), saved_);
+  void backward(Context& ctx, const Stack& stack) {
+    stack.backward(ctx, {}, batch(), saved_);
   }
-  void backward_input(Context& ctx, const Decoder& decoder) {
-    decoder.backward_input(ctx, {}, batch(), saved_);
+  void backward_input(Context& ctx, const Stack& stack) {
+    stack.backward_input(ctx, {}, batch(), saved_);
   }
-  void backward_weights(Context& ctx, const Decoder& decoder) {
-    decoder.backward_weights(ctx, saved_);
+  void backward_weights(Context& ctx, const Stack& stack) {
+    stack.backward_weights(ctx, saved_);
   }
   void visit(const nn::BufferVisitor& visit) { for_each_buffer(saved_, visit); }
 
@@ -180,7 +187,7 @@ class Flight {
   std::vector<std::int32_t> targets_;
   std::vector<std::int32_t> positions_;
   Values losses_;
-  Decoder::Saved saved_;
+  Stack::Saved saved_;
 };
 
 enum class Backward : std::uint8_t { kWhole, kInHalves };
@@ -193,9 +200,12 @@ class Step {
        const ModelConfig& config,
        const Keeping& keeping,
        Moves moves)
-      : ctx_(ctx), model_(ctx, config), mover_(ctx.arena), moves_(moves) {
+      : ctx_(ctx),
+        model_(ctx, config, keeping),
+        mover_(ctx.arena),
+        moves_(moves) {
     for (int m = 0; m < kMicroBatches; ++m) {
-      flights_.emplace_back(keeping, m);
+      flights_.emplace_back(m);
     }
   }
 
@@ -220,9 +230,9 @@ class Step {
 
  private:
   // One after the other. All that is kept is moved after each, or counted.
-  void for_each_flight(void (Flight::*pass)(Context&, const Decoder&)) {
+  void for_each_flight(void (Flight::*pass)(Context&, const Stack&)) {
     for (Flight& flight : flights_) {
-      (flight.*pass)(ctx_, model_.decoder());
+      (flight.*pass)(ctx_, model_.stack());
       if (moves_ == Moves::kAll) {
         move_all();
       } else {

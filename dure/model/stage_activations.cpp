@@ -21,13 +21,16 @@ struct Chunk {
   bool has_head = false;
 };
 
-Chunk chunk_of(const ModelConfig& config, const UnitRange& units) {
-  const int norm = norm_unit(config.layers);
-  return {
-      .blocks = std::max(
-          std::min(units.last, norm) - std::max(units.first, block_unit(0)), 0),
-      .has_embedding = units.has(kEmbeddingUnit),
-      .has_head = units.has(head_unit(config.layers))};
+Chunk chunk_of(const ModelConfig& config, const UnitRange& range) {
+  const std::vector<UnitSpec> all = units(config);
+  Chunk chunk;
+  for (int unit = range.first; unit < range.last; ++unit) {
+    const UnitSpec& spec = all[static_cast<std::size_t>(unit)];
+    chunk.blocks += spec.layer == "block" ? 1 : 0;
+    chunk.has_embedding = chunk.has_embedding || spec.layer == "embedding";
+    chunk.has_head = chunk.has_head || spec.makes_loss;
+  }
+  return chunk;
 }
 
 class Walk {

@@ -32,11 +32,25 @@ std::string text_of(const Counts& counts) {
   return text + "]";
 }
 
-std::string layers_text(const ModelConfig& config) {
-  return concat(split_layers(config),
-                " layers (the embedding, ",
-                config.layers,
-                " blocks, the head)");
+constexpr std::string_view kBlock = "block";
+
+std::int64_t blocks_of(const std::vector<Layer>& layers) {
+  return std::ranges::count(layers, kBlock, &Layer::type);
+}
+
+// "14 layers (the embedding, 12 blocks, the head)".
+std::string layers_text(const std::vector<Layer>& layers) {
+  std::string text;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::string& type = layers[i].type;
+    if (i > 0 && type == kBlock && layers[i - 1].type == kBlock) {
+      continue;
+    }
+    text += text.empty() ? "" : ", ";
+    text += type == kBlock ? concat(blocks_of(layers), " blocks")
+                           : concat("the ", type);
+  }
+  return concat(layers.size(), " layers (", text, ")");
 }
 
 // Counts of layers, as "4,3,3,4"; none where it is not that.
@@ -81,22 +95,24 @@ std::regex regex_of(const std::string& pattern) {
   }
 }
 
-Counts even_counts(const ModelConfig& config, int stages) {
-  const std::int64_t least = config.layers / stages;
-  std::int64_t left = config.layers % stages;
-  Counts counts(static_cast<std::size_t>(stages), least);
+Counts even_counts(const std::vector<Layer>& layers, int stages) {
+  const std::int64_t blocks = blocks_of(layers);
+  std::int64_t left = blocks % stages;
+  Counts counts(static_cast<std::size_t>(stages), blocks / stages);
   for (int stage = 1; stage + 1 < stages && left > 0; ++stage, --left) {
     ++counts[static_cast<std::size_t>(stage)];
   }
-  counts.front() += left + 1;  // the embedding
-  counts.back() += 1;          // the head
+  const std::int64_t before =
+      std::ranges::find(layers, kBlock, &Layer::type) - layers.begin();
+  counts.front() += left + before;
+  counts.back() += std::ssize(layers) - before - blocks;
   return counts;
 }
 
-Counts given_counts(const ModelConfig& config,
+Counts given_counts(const std::vector<Layer>& layers,
                     const Counts& counts,
                     int stages) {
-  const std::string even = text_of(even_counts(config, stages));
+  const std::string even = text_of(even_counts(layers, stages));
   if (counts.size() != static_cast<std::size_t>(stages)) {
     throw UsageError(concat("wanted ",
                             stages,
@@ -109,10 +125,10 @@ Counts given_counts(const ModelConfig& config,
   }
   const std::int64_t sum =
       std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
-  if (sum != split_layers(config) ||
+  if (sum != std::ssize(layers) ||
       *std::min_element(counts.begin(), counts.end()) < 1) {
     throw UsageError(concat("wanted counts of 1 or more that add up to ",
-                            layers_text(config),
+                            layers_text(layers),
                             ", got ",
                             text_of(counts),
                             ", which is ",
@@ -123,29 +139,25 @@ Counts given_counts(const ModelConfig& config,
   return counts;
 }
 
-std::size_t index(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-
 // Parameters that each layer would hold on a stage of its own.
-std::vector<double> parameter_loads(const ModelConfig& config) {
-  std::vector<double> loads(index(split_layers(config)));
+std::vector<double> parameter_loads(const ModelConfig& config,
+                                    const std::vector<Layer>& layers) {
+  std::vector<double> loads(layers.size());
   for (const WeightSpec& spec : weights(config)) {
     for (const int unit : spec.units) {
-      const std::int64_t layer =
-          std::min<std::int64_t>(unit, config.layers + 1);
-      loads[index(layer)] += static_cast<double>(mesh::elements(spec.logical));
+      loads[layer_of(layers, unit)] +=
+          static_cast<double>(mesh::elements(spec.logical));
     }
   }
   return loads;
 }
 
-std::vector<double> type_loads(const ModelConfig& config,
+std::vector<double> type_loads(const std::vector<Layer>& layers,
                                const std::string& pattern) {
   const std::regex regex = regex_of(pattern);
   std::vector<double> loads;
-  for (std::int64_t i = 0; i < split_layers(config); ++i) {
-    loads.push_back(std::regex_search(layer_type(config, i), regex) ? 1 : 0);
+  for (const Layer& layer : layers) {
+    loads.push_back(std::regex_search(layer.type, regex) ? 1 : 0);
   }
   if (std::accumulate(loads.begin(), loads.end(), 0.0) == 0) {
     throw UsageError(concat("type:",
@@ -157,10 +169,10 @@ std::vector<double> type_loads(const ModelConfig& config,
   return loads;
 }
 
-BalanceProblem times(const ModelConfig& config, const Profile& profile) {
-  if (profile.layers.size() != index(split_layers(config))) {
+BalanceProblem times(const std::vector<Layer>& layers, const Profile& profile) {
+  if (profile.layers.size() != layers.size()) {
     throw UsageError(concat("wanted a profile of ",
-                            layers_text(config),
+                            layers_text(layers),
                             ", got one of ",
                             profile.layers.size(),
                             "; `dure plan profile` measures one"));
@@ -176,19 +188,20 @@ BalanceProblem times(const ModelConfig& config, const Profile& profile) {
 }
 
 Counts counts_of(const ModelConfig& config,
+                 const std::vector<Layer>& layers,
                  const StageSplit& split,
                  int stages) {
   switch (split.way) {
     case Way::kEven:
-      return even_counts(config, stages);
+      return even_counts(layers, stages);
     case Way::kCounts:
-      return given_counts(config, split.counts, stages);
+      return given_counts(layers, split.counts, stages);
     case Way::kParameters:
-      return balance({.loads = parameter_loads(config)}, stages);
+      return balance({.loads = parameter_loads(config, layers)}, stages);
     case Way::kTypes:
-      return balance({.loads = type_loads(config, split.pattern)}, stages);
+      return balance({.loads = type_loads(layers, split.pattern)}, stages);
     case Way::kProfile:
-      return balance(times(config, split.profile), stages);
+      return balance(times(layers, split.profile), stages);
   }
   return {};
 }
@@ -223,52 +236,55 @@ StageSplit parse_split(const std::string& text) {
   return split;
 }
 
-std::int64_t split_layers(const ModelConfig& config) {
-  return config.layers + 2;
+std::vector<Layer> split_layers(const ModelConfig& config) {
+  std::vector<Layer> layers;
+  int unit = 0;
+  for (const UnitSpec& spec : units(config)) {
+    if (!spec.layer.empty()) {
+      layers.push_back({.type = spec.layer, .units = {unit, unit}});
+    }
+    layers.back().units.last = ++unit;
+  }
+  return layers;
 }
 
-UnitRange units_of_layers(const ModelConfig& config,
-                          std::int64_t first,
-                          std::int64_t last) {
-  const bool head = last == split_layers(config);
-  return {.first = static_cast<int>(first),
-          .last = static_cast<int>(last) + (head ? 1 : 0)};
+std::size_t layer_of(const std::vector<Layer>& layers, int unit) {
+  const auto found = std::ranges::find_if(
+      layers, [unit](const Layer& layer) { return layer.units.has(unit); });
+  return static_cast<std::size_t>(found - layers.begin());
 }
 
 LayerRange layers_of_units(const ModelConfig& config, UnitRange units) {
-  const bool head = units.has(head_unit(config.layers));
-  return {.first = units.first, .last = units.last - (head ? 1 : 0)};
-}
-
-const char* layer_type(const ModelConfig& config, std::int64_t layer) {
-  if (layer == 0) {
-    return "embedding";
-  }
-  return layer <= config.layers ? "block" : "head";
+  const std::vector<Layer> layers = split_layers(config);
+  return {
+      .first = static_cast<std::int64_t>(layer_of(layers, units.first)),
+      .last = static_cast<std::int64_t>(layer_of(layers, units.last - 1)) + 1};
 }
 
 std::vector<UnitRange> split_units(const ModelConfig& config,
                                    const StageSplit& split,
                                    int stages) {
   assert(stages >= 1);
-  if (stages > split_layers(config)) {
+  const std::vector<Layer> layers = split_layers(config);
+  if (stages > std::ssize(layers)) {
     throw UsageError(concat("wanted at most as many stages as ",
-                            layers_text(config),
+                            layers_text(layers),
                             ", got ",
                             stages,
                             "; a smaller parallel.pipeline or "
                             "parallel.virtual_stages would do, or "
                             "model.layers of ",
-                            stages - 2,
+                            stages - std::ssize(layers) + blocks_of(layers),
                             " or more"));
   }
-  std::vector<UnitRange> units;
-  std::int64_t first = 0;
-  for (const std::int64_t count : counts_of(config, split, stages)) {
-    units.push_back(units_of_layers(config, first, first + count));
-    first += count;
+  std::vector<UnitRange> ranges;
+  std::size_t first = 0;
+  for (const std::int64_t count : counts_of(config, layers, split, stages)) {
+    const std::size_t last = first + static_cast<std::size_t>(count);
+    ranges.push_back({layers[first].units.first, layers[last - 1].units.last});
+    first = last;
   }
-  return units;
+  return ranges;
 }
 
 }  // namespace dure::model

@@ -1,9 +1,8 @@
 // How a model is cut into the stages of a pipeline: a pure plan.
 //
-// What is cut are the layers of the split: the embedding, each of L blocks, and
-// the head with the final norm in front of it, L + 2 in all. Layer i is unit i
-// (weights.h), but the last is two units, L + 1 and L + 2. GPT-2 small, of 12
-// blocks, in 4 stages:
+// What is cut are layers: units that stay together (UnitSpec::layer). Those of
+// a decoder are the embedding, each of L blocks, and the head with the final
+// norm in front of it, L + 2 in all. GPT-2 small, of 12 blocks, in 4 stages:
 //
 //   layers   0          1 ... 12   13             units
 //            embedding  blocks     norm and head
@@ -42,13 +41,17 @@ struct StageSplit {
 // "type:PATTERN", or counts as "4,3,3,4". Throws UsageError for anything else.
 StageSplit parse_split(const std::string& text);
 
-// L + 2.
-std::int64_t split_layers(const ModelConfig& config);
+// A model's layers, in the order of the forward pass.
+struct Layer {
+  std::string type;  // "embedding", "block", "head": what patterns match
+  UnitRange units;
+};
+std::vector<Layer> split_layers(const ModelConfig& config);
 
-// The units of layers [first, last), and back.
-UnitRange units_of_layers(const ModelConfig& config,
-                          std::int64_t first,
-                          std::int64_t last);
+// The place of the one that a unit is of.
+std::size_t layer_of(const std::vector<Layer>& layers, int unit);
+
+// The layers [first, last) that these units are.
 struct LayerRange {
   std::int64_t first = 0;
   std::int64_t last = 0;
@@ -56,16 +59,14 @@ struct LayerRange {
 };
 LayerRange layers_of_units(const ModelConfig& config, UnitRange units);
 
-// "embedding", "block" or "head": what patterns are matched with.
-const char* layer_type(const ModelConfig& config, std::int64_t layer);
-
 // The units of each of so many stages (pipeline ranks x chunks of each), in the
 // order in which a micro-batch goes through them. Each has a layer or more.
 //
-// kEven: the first stage has the embedding and the last the head. Of L = q x
-// stages + r blocks each stage has q; the r that are left go to one stage each,
-// from the second on to the last but one, then to the first: the last stage,
-// whose head costs more than a block, never gets one.
+// kEven: the first stage has what comes before the blocks and the last what
+// comes after them. Of L = q x stages + r blocks each stage has q; the r that
+// are left go to one stage each, from the second on to the last but one, then
+// to the first: the last stage, whose head costs more than a block, never gets
+// one.
 //
 // kParameters counts what a stage holds: a tied head's rows once more.
 //

@@ -168,11 +168,10 @@ TEST(StageSplit, CoversEveryUnitOnce) {
         const std::vector<UnitRange> all = split(config, text, stages);
         ASSERT_EQ(all.size(), static_cast<std::size_t>(stages));
         EXPECT_EQ(all.front().first, 0);
-        EXPECT_EQ(all.back().last, all_units(layers).last);
+        EXPECT_EQ(all.back().last, std::ssize(units(config)));
         for (std::size_t s = 0; s < all.size(); ++s) {
           const LayerRange range = layers_of_units(config, all[s]);
           EXPECT_LT(range.first, range.last);
-          EXPECT_EQ(units_of_layers(config, range.first, range.last), all[s]);
           EXPECT_TRUE(s == 0 || all[s - 1].last == all[s].first);
         }
       }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/model/transformer_units.h"
 
 namespace dure::model {
 namespace {
@@ -14,26 +15,44 @@ using mesh::Sharding;
 
 constexpr const char* kTokenWeight = "embedding.token.weight";
 
+// Goes through a model in the order of its forward pass.
 class Table {
  public:
-  Table(const ModelConfig& config, std::int64_t tensor)
-      : c_(resolve(config)), tensor_(tensor) {}
-
-  std::vector<WeightSpec> build() && {
+  Table(const ModelConfig& config, std::int64_t tensor, const Keeping& keeping)
+      : c_(resolve(config)), tensor_(tensor), keeping_(keeping) {
+    unit(embedding_unit());
     embeddings();
     for (block_ = 0; block_ < c_.layers; ++block_) {
+      unit(block_unit(block_, keeping_));
       attention();
       mlp();
     }
     block_ = -1;
+    unit(final_norm_unit());
     norm("final_norm");
-    if (!c_.tie_embeddings) {
+    unit(head_unit(keeping_.logits));
+    if (c_.tie_embeddings) {
+      use(kTokenWeight);
+    } else {
       by_vocabulary("head.weight", Part::kHead);
     }
-    return std::move(specs_);
   }
 
+  std::vector<WeightSpec> weights() && { return std::move(weights_); }
+  std::vector<UnitSpec> units() && { return std::move(units_); }
+
  private:
+  // What is added from now on is this unit's.
+  void unit(UnitSpec spec) { units_.push_back(std::move(spec)); }
+
+  int this_unit() const { return static_cast<int>(units_.size()) - 1; }
+
+  // A weight of a unit before.
+  void use(const std::string& name) {
+    const auto found = std::ranges::find(weights_, name, &WeightSpec::name);
+    found->units.push_back(this_unit());
+  }
+
   void embeddings() {
     by_vocabulary(kTokenWeight, Part::kEmbedding);
     if (c_.position == Position::kLearned) {
@@ -143,30 +162,16 @@ class Table {
       spec.logical = spec.shape;
     }
     spec.block = block_;
-    spec.units = units_of(spec);
-    specs_.push_back(std::move(spec));
-  }
-
-  std::vector<int> units_of(const WeightSpec& spec) const {
-    if (spec.block >= 0) {
-      return {block_unit(spec.block)};
-    }
-    if (spec.part == Part::kNorm) {
-      return {norm_unit(c_.layers)};
-    }
-    if (spec.part == Part::kHead) {
-      return {head_unit(c_.layers)};
-    }
-    if (c_.tie_embeddings && spec.name == kTokenWeight) {
-      return {kEmbeddingUnit, head_unit(c_.layers)};
-    }
-    return {kEmbeddingUnit};
+    spec.units = {this_unit()};
+    weights_.push_back(std::move(spec));
   }
 
   ModelConfig c_;
   std::int64_t tensor_;
+  Keeping keeping_;
   std::int64_t block_ = -1;
-  std::vector<WeightSpec> specs_;
+  std::vector<UnitSpec> units_;
+  std::vector<WeightSpec> weights_;
 };
 
 // Every tensor rank gets whole heads, as many as the others, and the key-value
@@ -188,7 +193,11 @@ void check_heads(const ModelConfig& c, std::int64_t tensor) {
 std::vector<WeightSpec> weights(const ModelConfig& config,
                                 std::int64_t tensor) {
   check_heads(resolve(config), tensor);
-  return Table(config, tensor).build();
+  return Table(config, tensor, {}).weights();
+}
+
+std::vector<UnitSpec> units(const ModelConfig& config, const Keeping& keeping) {
+  return Table(config, 1, keeping).units();
 }
 
 }  // namespace dure::model

@@ -1,4 +1,5 @@
-// The one table of a model's weights: names, shapes, cuts and first values.
+// The one table of a model: its units, and its weights' names, shapes, cuts and
+// first values.
 //
 // Everything that goes through all weights reads it: allocation, counting,
 // initialisation, checkpoints, conversion. Linear weights are (out, in); a
@@ -34,6 +35,8 @@
 
 #include "dure/mesh/sharding.h"
 #include "dure/model/config.h"
+#include "dure/model/keeping.h"
+#include "dure/model/unit.h"
 
 namespace dure::model {
 
@@ -48,31 +51,6 @@ enum class Part : std::uint8_t {
   kNorm,
   kHead,
 };
-
-// The units of a model, in the order of the forward pass: what runs, and needs
-// its weights, at one time. Block i is unit 1 + i.
-inline constexpr int kEmbeddingUnit = 0;
-constexpr int block_unit(std::int64_t block) {
-  return 1 + static_cast<int>(block);
-}
-constexpr int norm_unit(std::int64_t blocks) {  // the final norm
-  return block_unit(blocks);
-}
-constexpr int head_unit(std::int64_t blocks) {
-  return block_unit(blocks) + 1;
-}
-
-// Units [first, last): a stretch of a model, such as a stage of a pipeline.
-struct UnitRange {
-  int first = 0;
-  int last = 0;
-
-  bool has(int unit) const { return first <= unit && unit < last; }
-  bool operator==(const UnitRange&) const = default;
-};
-constexpr UnitRange all_units(std::int64_t blocks) {
-  return {.first = kEmbeddingUnit, .last = head_unit(blocks) + 1};
-}
 
 struct Init {
   enum class Kind : std::uint8_t { kZeros, kOnes, kNormal };
@@ -90,7 +68,7 @@ struct WeightSpec {
   Decay decay = Decay::kNo;
   Part part = Part::kNorm;
   std::int64_t block = -1;      // -1 outside the blocks
-  std::vector<int> units = {};  // that use it, ascending
+  std::vector<int> units = {};  // of the model that use it, ascending
 };
 
 // Normal values have the standard deviation init_std; those that write to the
@@ -103,5 +81,9 @@ struct WeightSpec {
 // Learners".
 std::vector<WeightSpec> weights(const ModelConfig& config,
                                 std::int64_t tensor = 1);
+
+// The units of the model, in the order of the forward pass.
+std::vector<UnitSpec> units(const ModelConfig& config,
+                            const Keeping& keeping = {});
 
 }  // namespace dure::model

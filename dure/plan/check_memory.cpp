@@ -8,6 +8,7 @@
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/checkpoint.h"
+#include "dure/model/stage_split.h"
 #include "dure/plan/predict.h"
 #include "dure/train/pipeline.h"
 #include "dure/train/tensor_gatherer.h"
@@ -194,9 +195,9 @@ std::optional<std::string> by_schedule(train::Config config) {
 // The fewest stages, doubled and doubled again, that fit and that the layers
 // and micro-batches have room for.
 std::optional<std::string> by_stages(train::Config config) {
-  const std::int64_t units = config.model.layers + 2;
+  const std::int64_t layers = std::ssize(model::split_layers(config.model));
   while (2 * config.parallel.pipeline * config.parallel.virtual_stages <=
-         units) {
+         layers) {
     config.parallel.pipeline *= 2;
     if (is_valid_and_fits(config)) {
       return concat("parallel.pipeline = ",

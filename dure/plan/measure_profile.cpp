@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -10,8 +11,9 @@
 #include "dure/comm/measure.h"
 #include "dure/kernels/elementwise.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/model/decoder.h"
+#include "dure/model/add_weights.h"
 #include "dure/model/initialize.h"
+#include "dure/model/stack.h"
 #include "dure/model/stage_split.h"
 #include "dure/train/micro_batch.h"
 
@@ -28,18 +30,22 @@ class InPlace final : public nn::ParameterHome {
 // One layer with its weights, and a micro-batch to put through it.
 class Layer {
  public:
-  Layer(train::Rank& rank, const train::Config& config, std::int64_t layer)
+  Layer(train::Rank& rank,
+        const train::Config& config,
+        const model::UnitRange& units)
       : rank_(rank),
         config_(config),
-        units_(units_of_layers(config.model, layer, layer + 1)),
-        saved_(train::keeping(config)),
         batch_(rank, config.train.micro_batch, config.data.sequence),
         d_loss_(train::scalar(rank, 1.0F / kLossScale)) {
-    const std::vector<model::UnitRange> stretches{units_};
-    model::add_weights(config.model, parameters_, 1, stretches);
+    model::add_weights(config.model, parameters_, 1, {&units, 1});
     parameters_.set_home(home_);
     fill_weights();
-    decoder_.emplace(config.model, 0, parameters_, mesh::Part{}, units_);
+    stack_.emplace(model::units(config.model, train::keeping(config)),
+                   units,
+                   model::UnitParts{.config = config.model,
+                                    .seed = 0,
+                                    .parameters = parameters_,
+                                    .part = {}});
     const auto tokens =
         static_cast<std::size_t>(batch_.samples() * (config.data.sequence + 1));
     std::vector<std::int32_t> ids(tokens);
@@ -52,8 +58,9 @@ class Layer {
   }
 
   double output_bytes() const {
-    const bool last = units_.has(model::head_unit(config_.model.layers));
-    return last ? 0 : 4.0 * static_cast<double>(stream_shape().elements());
+    return stack_->makes_loss()
+               ? 0
+               : 4.0 * static_cast<double>(stream_shape().elements());
   }
   double weight_bytes() const {
     return 4.0 * static_cast<double>(parameters_.elements());
@@ -62,14 +69,19 @@ class Layer {
   // Seconds of a forward, and of its backward.
   std::pair<double, double> run() {
     nn::Context ctx = rank_.context();
-    const bool first = units_.has(model::kEmbeddingUnit);
-    OwnedTensor x_nC = first ? OwnedTensor() : stream();
-    OwnedTensor d_nC = output_bytes() > 0 ? stream() : OwnedTensor();
+    parallel::Streams x;
+    parallel::Streams d_y;
+    if (stack_->range().first > 0) {
+      x[parallel::StreamName::kResidual] = stream();
+    }
+    if (!stack_->makes_loss()) {
+      d_y[parallel::StreamName::kResidual] = stream();
+    }
     const double start = now();
-    const OwnedTensor y_nC =
-        decoder_->forward(ctx, std::move(x_nC), batch_.batch(d_loss_), saved_);
+    const parallel::Streams y =
+        stack_->forward(ctx, std::move(x), batch_.batch(d_loss_), saved_);
     const double middle = now();
-    decoder_->backward(ctx, std::move(d_nC), batch_.batch(), saved_);
+    stack_->backward(ctx, std::move(d_y), batch_.batch(), saved_);
     return {middle - start, now() - middle};
   }
 
@@ -118,12 +130,11 @@ class Layer {
 
   train::Rank& rank_;
   const train::Config& config_;
-  model::UnitRange units_;
   InPlace home_;
   nn::ParameterSet parameters_;
   std::vector<OwnedTensor> memory_;
-  std::optional<model::Decoder> decoder_;
-  model::Decoder::Saved saved_;
+  std::optional<model::Stack> stack_;
+  model::Stack::Saved saved_;
   train::MicroBatch batch_;
   OwnedTensor d_loss_;
 };
@@ -140,11 +151,11 @@ double median(std::vector<double> values) {
 
 model::LayerProfile measure(const train::Config& config,
                             const MeasureProfile& options,
-                            std::int64_t index) {
+                            const model::UnitRange& units) {
   train::Rank rank({.device = config.train.device,
                     .rates = options.rates,
                     .threads = static_cast<int>(config.train.threads)});
-  Layer layer(rank, config, index);
+  Layer layer(rank, config, units);
   layer.run();  // fills caches, and memory that is kept
   std::vector<double> forward;
   std::vector<double> backward;
@@ -182,10 +193,14 @@ train::ProfileFile measure_profile(const train::Config& config,
                           .sequence = config.data.sequence,
                           .threads = threads_of(config)};
   std::vector<model::LayerProfile>& layers = file.profile.layers;
-  const std::int64_t head = config.model.layers + 1;
-  layers.push_back(measure(config, options, 0));
-  layers.resize(static_cast<std::size_t>(head), measure(config, options, 1));
-  layers.push_back(measure(config, options, head));
+  // Layers of a type take as long as one another.
+  std::map<std::string, model::LayerProfile> measured;
+  for (const model::Layer& layer : model::split_layers(config.model)) {
+    if (!measured.contains(layer.type)) {
+      measured[layer.type] = measure(config, options, layer.units);
+    }
+    layers.push_back(measured[layer.type]);
+  }
   file.profile.link_bytes_per_second =
       options.link_bytes_per_second > 0
           ? options.link_bytes_per_second

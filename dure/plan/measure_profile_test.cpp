@@ -43,9 +43,9 @@ TEST(MeasureProfile, CountsBytes) {
       measure_profile(config, {.rounds = 1, .link_bytes_per_second = 1e9})
           .profile.layers;
   for (std::int64_t i = 0; i < 5; ++i) {
-    const std::vector<model::UnitRange> alone{
-        units_of_layers(config.model, i, i + 1)};
     const auto n = static_cast<std::size_t>(i);
+    const std::vector<model::UnitRange> alone{
+        model::split_layers(config.model)[n].units};
     EXPECT_EQ(layers[n].weight_bytes,
               4.0 * static_cast<double>(
                         model::count(config.model, alone)[0].published));

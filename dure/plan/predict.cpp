@@ -107,8 +107,8 @@ bool holds_every_summand(const train::Config& config,
                          const train::Pipeline& pipeline) {
   return config.model.tie_embeddings &&
          config.parallel.sums == train::Sums::kRanked &&
-         pipeline.rank_of(model::kEmbeddingUnit) !=
-             pipeline.rank_of(model::head_unit(config.model.layers));
+         pipeline.rank_of(pipeline.whole_model().first) !=
+             pipeline.rank_of(pipeline.whole_model().last - 1);
 }
 
 }  // namespace

@@ -39,23 +39,26 @@ class EvaluationStages final : public parallel::StageWork {
 
   void begin(std::int64_t first_round) { first_round_ = first_round; }
 
-  std::int64_t rows(int micro_batch) const override {
+  std::int64_t rows(int micro_batch,
+                    parallel::StreamName /*stream*/) const override {
     return samples(stretch_of(micro_batch)) * options_.sequence;
   }
 
-  OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) override {
-    const model::Decoder& decoder =
+  parallel::Streams forward(int chunk,
+                            int micro_batch,
+                            parallel::Streams x) override {
+    const model::Stack& stack =
         replica_.chunks()[static_cast<std::size_t>(chunk)];
     const Stretch stretch = stretch_of(micro_batch);
     // The memory of a batch serves for all that are as large.
     if (!batch_ || batch_->samples() != samples(stretch)) {
       batch_.emplace(rank_, samples(stretch), options_.sequence);
     }
-    if (decoder.has_embedding() || decoder.has_head()) {
+    if (stack.reads_tokens()) {
       batch_->load(dataset_, stretch.count > 0 ? stretch.first : 0);
     }
-    OwnedTensor y = decoder.evaluate(ctx_, std::move(x), batch_->batch());
-    if (decoder.has_head() && stretch.count > 0) {
+    parallel::Streams y = stack.run(ctx_, std::move(x), batch_->batch());
+    if (stack.makes_loss() && stretch.count > 0) {
       losses_.add(batch_->loss());
     }
     return y;
@@ -109,10 +112,9 @@ std::optional<double> evaluate(Rank& rank,
   parallel::Executor executor({.stream = &rank.stream,
                                .arena = &rank.arena,
                                .ranks = &rank.pipe(),
-                               .dtype = replica.stream_type(),
                                .tensor = rank.tensor()},
                               pipeline.schedule,
-                              replica.config().hidden);
+                              replica.boundaries());
   const std::int64_t batches =
       (options.samples + options.micro_batch - 1) / options.micro_batch;
   const std::int64_t rounds = (batches + N - 1) / N;

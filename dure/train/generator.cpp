@@ -15,11 +15,10 @@ namespace {
 // full speed, few enough to need little memory.
 constexpr std::size_t kReadTokens = 256;
 
-parallel::PipeAxis axis_of(Rank& rank, const Replica& replica) {
+parallel::PipeAxis axis_of(Rank& rank) {
   parallel::PipeAxis axis = {.stream = &rank.stream,
                              .arena = &rank.arena,
                              .ranks = &rank.pipe(),
-                             .dtype = replica.stream_type(),
                              .tensor = rank.tensor()};
   axis.tensor.rows = parallel::Rows::kWhole;
   return axis;
@@ -57,9 +56,8 @@ class Writing {
                 replica,
                 options.cache,
                 {.texts = std::ssize(texts_), .positions = positions()}),
-        executor_(axis_of(rank, replica),
-                  replica.pipeline().schedule,
-                  replica.config().hidden) {
+        executor_(
+            axis_of(rank), replica.pipeline().schedule, replica.boundaries()) {
     const comm::Counts counts =
         comm::even_counts(std::ssize(texts_), rank.pipe().size());
     for (const std::int64_t count : counts) {

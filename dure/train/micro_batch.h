@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "dure/data/dataset.h"
-#include "dure/model/decoder.h"
+#include "dure/model/batch.h"
 #include "dure/train/rank.h"
 
 namespace dure::train {

@@ -10,82 +10,35 @@
 namespace dure::train {
 namespace {
 
-using model::Logits;
 using model::UnitRange;
-using nn::Uses;
 using nn::Visit;
 using parallel::Action;
 using parallel::Pass;
 using parallel::Program;
 using parallel::ScheduleKind;
 
-// The visits of one action, which model/decoder.h makes.
-class Visits {
- public:
-  Visits(int head, Logits logits, std::vector<Visit>& all)
-      : head_(head), logits_(logits), all_(all) {}
-
-  void add(const Action& action, const UnitRange& chunk) {
-    switch (action.pass) {
-      case Pass::kForward:
-        forward(action.micro_batch, chunk);
-        break;
-      case Pass::kBackward:
-      case Pass::kInput:
-        backward(action.pass, action.micro_batch, chunk);
-        break;
-      case Pass::kWeight:
-        weights(action.micro_batch, chunk);
-        break;
-      case Pass::kUpdate:
-        break;
+// Those of one action.
+void add_visits(const Pipeline& pipeline,
+                const UnitRange& chunk,
+                const Action& action,
+                std::vector<Visit>& all) {
+  const auto add = [&](int unit) {
+    const model::UnitSpec& spec =
+        pipeline.units[static_cast<std::size_t>(unit)];
+    if (const auto uses = spec.accesses.of(action.pass)) {
+      all.push_back({unit, *uses, action.micro_batch});
     }
-  }
-
- private:
-  bool has_matrices_to_defer(int unit) const {
-    const int norm = head_ - 1;
-    return unit == head_ ? logits_ == Logits::kDeferred
-                         : unit > model::kEmbeddingUnit && unit < norm;
-  }
-
-  void forward(int micro_batch, const UnitRange& chunk) {
+  };
+  if (action.pass == Pass::kForward) {
     for (int unit = chunk.first; unit < chunk.last; ++unit) {
-      const bool all = unit == head_ && logits_ == Logits::kBlocks;
-      all_.push_back({unit, all ? Uses::kBoth : Uses::kValues, micro_batch});
+      add(unit);
     }
-  }
-
-  // The embedding's reads nothing; a head's that is put off writes nothing yet.
-  Uses backward_uses(Pass pass, int unit) const {
-    if (unit == model::kEmbeddingUnit) {
-      return Uses::kGradients;
-    }
-    const bool later =
-        unit == head_ && pass == Pass::kInput && logits_ == Logits::kDeferred;
-    return later ? Uses::kValues : Uses::kBoth;
-  }
-
-  void backward(Pass pass, int micro_batch, const UnitRange& chunk) {
+  } else {
     for (int unit = chunk.last - 1; unit >= chunk.first; --unit) {
-      if (unit != head_ || logits_ != Logits::kBlocks) {
-        all_.push_back({unit, backward_uses(pass, unit), micro_batch});
-      }
+      add(unit);
     }
   }
-
-  void weights(int micro_batch, const UnitRange& chunk) {
-    for (int unit = chunk.last - 1; unit >= chunk.first; --unit) {
-      if (has_matrices_to_defer(unit)) {
-        all_.push_back({unit, Uses::kGradients, micro_batch});
-      }
-    }
-  }
-
-  int head_;
-  Logits logits_;
-  std::vector<Visit>& all_;
-};
+}
 
 }  // namespace
 
@@ -112,8 +65,8 @@ Pipeline pipeline_of(const Config& config) {
       .schedule = {.kind = parallel.schedule,
                    .stages = static_cast<int>(parallel.pipeline),
                    .chunks = static_cast<int>(parallel.virtual_stages)},
-      .stages = {},
-      .logits = keeping(config).logits};
+      .units = model::units(config.model, keeping(config)),
+      .stages = {}};
   pipeline.stages =
       stages_of(config, pipeline.schedule.stages * pipeline.schedule.chunks);
   return pipeline;
@@ -121,8 +74,8 @@ Pipeline pipeline_of(const Config& config) {
 
 Pipeline forward_pipeline(const model::ModelConfig& config, int ranks) {
   return {.schedule = {.kind = ScheduleKind::kGpipe, .stages = ranks},
-          .stages = model::split_units(config, {}, ranks),
-          .logits = Logits::kBlocks};
+          .units = model::units(config),
+          .stages = model::split_units(config, {}, ranks)};
 }
 
 namespace {
@@ -190,11 +143,27 @@ std::vector<Visit> visits_of(std::span<const Action> program,
                              int rank) {
   const std::vector<UnitRange> chunks = pipeline.chunks(rank);
   std::vector<Visit> all;
-  Visits visits(pipeline.stages.back().last - 1, pipeline.logits, all);
   for (const Action& action : program) {
-    visits.add(action, chunks[static_cast<std::size_t>(action.chunk)]);
+    add_visits(
+        pipeline, chunks[static_cast<std::size_t>(action.chunk)], action, all);
   }
   return all;
+}
+
+parallel::Boundaries boundaries_of(const Pipeline& pipeline,
+                                   std::int64_t columns,
+                                   DType dtype) {
+  parallel::Boundaries boundaries;
+  for (const UnitRange& stage :
+       std::span(pipeline.stages).first(pipeline.stages.size() - 1)) {
+    std::vector<parallel::StreamSpec>& streams = boundaries.emplace_back();
+    const model::UnitSpec& last =
+        pipeline.units[static_cast<std::size_t>(stage.last - 1)];
+    for (const parallel::StreamName name : last.hands_on) {
+      streams.push_back({.name = name, .columns = columns, .dtype = dtype});
+    }
+  }
+  return boundaries;
 }
 
 }  // namespace dure::train

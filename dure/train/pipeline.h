@@ -7,6 +7,7 @@
 #include "dure/model/weights.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/pipeline/schedule.h"
+#include "dure/parallel/pipeline/streams.h"
 #include "dure/train/config.h"
 
 namespace dure::train {
@@ -14,14 +15,18 @@ namespace dure::train {
 struct Pipeline {
   // How stages lie on ranks, and the schedule; micro-batches are each step's.
   parallel::ScheduleOptions schedule;
+  std::vector<model::UnitSpec> units;    // of the model
   std::vector<model::UnitRange> stages;  // in the order of the forward pass
-  model::Logits logits = model::Logits::kBlocks;
 
   // The stretches of a rank of the pipe axis, in that order.
   std::vector<model::UnitRange> chunks(int rank) const;
 
   // The rank of the pipe axis that has a unit.
   int rank_of(int unit) const;
+
+  model::UnitRange whole_model() const {
+    return {.first = 0, .last = static_cast<int>(units.size())};
+  }
 };
 
 // As parallel.pipeline, virtual_stages, schedule and split say. Throws
@@ -42,8 +47,13 @@ parallel::ScheduleOptions schedule_of(const Pipeline& pipeline,
 // Only forward: what evaluation and generation run.
 parallel::Program forward_program(const Pipeline& pipeline, int micro_batches);
 
-// The units that a rank visits in a program, in order, as its decoders do
-// (model/decoder.h).
+// What passes between the stages, of so many columns and this type.
+parallel::Boundaries boundaries_of(const Pipeline& pipeline,
+                                   std::int64_t columns,
+                                   DType dtype);
+
+// The units that a rank visits in a program, in order, as its stacks do
+// (model/stack.h).
 std::vector<nn::Visit> visits_of(std::span<const parallel::Action> program,
                                  const Pipeline& pipeline,
                                  int rank);

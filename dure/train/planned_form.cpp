@@ -4,6 +4,7 @@
 
 #include "dure/base/check.h"
 #include "dure/data/batch_position.h"
+#include "dure/model/add_weights.h"
 #include "dure/model/initialize.h"
 #include "dure/model/weights.h"
 #include "dure/nn/cross_entropy.h"
@@ -32,10 +33,25 @@ comm::How how(const Config& config,
                            : travel.algorithm};
 }
 
-model::Decoder whole_model(const Config& config, nn::ParameterSet& parameters) {
-  const model::UnitRange all = model::all_units(config.model.layers);
+// The first form takes the loss on rank 0.
+model::Logits logits_of(Form form) {
+  return form == Form::kDataParallel ? model::Logits::kGiven
+                                     : model::Logits::kBlocks;
+}
+
+model::Stack whole_model(const Config& config,
+                         Form form,
+                         nn::ParameterSet& parameters) {
+  const auto units = model::units(config.model, {.logits = logits_of(form)});
+  const model::UnitRange all = {.first = 0,
+                                .last = static_cast<int>(units.size())};
   add_weights(config.model, parameters, 1, {&all, 1});
-  return {config.model, seed_of(config), parameters, {}, all};
+  return {units,
+          all,
+          {.config = config.model,
+           .seed = seed_of(config),
+           .parameters = parameters,
+           .part = {}}};
 }
 
 float d_loss_of(const FormPlan& plan) {
@@ -65,7 +81,7 @@ PlannedForm::PlannedForm(Rank& rank,
     : rank_(rank),
       config_(config),
       route_(route),
-      decoder_(whole_model(config, parameters_)),
+      stack_(whole_model(config, form, parameters_)),
       home_(rank.stream, rank.arena, parameters_),
       plan_(plan_for(config, parameters_, form, rank.world().size())),
       ctx_(rank.context()),
@@ -225,7 +241,8 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
       local_.load(dataset, first_sample_);
       break;
     case FormAction::kForwardToLogits:
-      decoder_.forward_logits(ctx_, own_logits(), inputs_, saved_);
+      inputs_.logits = own_logits();
+      stack_.forward(ctx_, {}, inputs_, saved_);
       break;
     case FormAction::kLossOnRoot:
       if (is_root()) {
@@ -233,13 +250,14 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
       }
       break;
     case FormAction::kForwardToLoss:
-      decoder_.forward(ctx_, inputs_, saved_);
+      stack_.forward(ctx_, {}, inputs_, saved_);
       break;
     case FormAction::kBackwardFromLogits:
-      decoder_.backward_logits(ctx_, own_logits(), inputs_, saved_);
+      inputs_.d_logits = own_logits();
+      stack_.backward(ctx_, {}, inputs_, saved_);
       break;
     case FormAction::kBackward:
-      decoder_.backward(ctx_, inputs_, saved_);
+      stack_.backward(ctx_, {}, inputs_, saved_);
       break;
     case FormAction::kUpdateOnRoot:
     case FormAction::kUpdate:

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "dure/model/decoder.h"
+#include "dure/model/stack.h"
 #include "dure/parallel/forms/flat_home.h"
 #include "dure/train/form_trainer.h"
 #include "dure/train/loss_sum.h"
@@ -49,13 +49,13 @@ class PlannedForm final : public FormTrainer {
   Config config_;
   Route route_;
   nn::ParameterSet parameters_;
-  model::Decoder decoder_;
+  model::Stack stack_;
   parallel::FlatHome home_;
   parallel::FormPlan plan_;
   nn::Context ctx_;
   MicroBatch local_;
   model::Batch inputs_;  // what this rank goes through
-  model::Decoder::Saved saved_;
+  model::Stack::Saved saved_;
   OwnedTensor d_loss_;  // (1)
   LossSum losses_;      // of the step, on rank 0
   std::int64_t consumed_ = 0;

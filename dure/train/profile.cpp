@@ -35,14 +35,13 @@ double between(const JsonFields& fields, const char* key, double least) {
 }
 
 LayerProfile layer_from(const json& value,
-                        const model::ModelConfig& config,
-                        std::int64_t i,
+                        const std::string& wanted,
+                        std::size_t i,
                         const std::string& source) {
   const std::string where = concat(source, ": layers: ", i);
   DURE_CHECK(value.is_object(), where, ": wanted an object");
   const JsonFields fields(value, where);
   const std::string type = fields.text("type");
-  const std::string wanted = model::layer_type(config, i);
   DURE_CHECK(type == wanted,
              where,
              ": wanted type ",
@@ -59,9 +58,9 @@ LayerProfile layer_from(const json& value,
 
 std::string to_json(const ProfileFile& file) {
   ordered_json layers = ordered_json::array();
-  std::int64_t i = 0;
+  const std::vector<model::Layer> types = model::split_layers(file.model);
   for (const LayerProfile& layer : file.profile.layers) {
-    layers.push_back({{"type", model::layer_type(file.model, i++)},
+    layers.push_back({{"type", types[layers.size()].type},
                       {"forward_seconds", layer.forward_seconds},
                       {"backward_seconds", layer.backward_seconds},
                       {"output_bytes", layer.output_bytes},
@@ -104,16 +103,16 @@ ProfileFile profile_from_json(std::string_view text,
                                .link_bytes_per_second = between(
                                    fields, "link_bytes_per_second", 1)}};
   const json& layers = fields.array("layers");
-  const std::int64_t wanted = model::split_layers(file.model);
-  DURE_CHECK(static_cast<std::int64_t>(layers.size()) == wanted,
+  const std::vector<model::Layer> wanted = model::split_layers(file.model);
+  DURE_CHECK(layers.size() == wanted.size(),
              source,
              ": layers: wanted ",
-             wanted,
+             wanted.size(),
              ", the embedding, the blocks and the head, found ",
              layers.size());
   for (const json& layer : layers) {
-    const auto i = static_cast<std::int64_t>(file.profile.layers.size());
-    file.profile.layers.push_back(layer_from(layer, file.model, i, source));
+    const std::size_t i = file.profile.layers.size();
+    file.profile.layers.push_back(layer_from(layer, wanted[i].type, i, source));
   }
   return file;
 }

@@ -40,23 +40,27 @@ ReadingStages::ReadingStages(Rank& rank,
              "wanted one stretch of the model a rank, got ",
              replica.chunks().size());
   if (cache == KvCache::kOn) {
-    memory_ =
-        rank.arena.tensor(decoder().cache_shape(sizes.texts, sizes.positions),
-                          Category::kActivations,
-                          DType::kF32);
-    kept_ = decoder().make_cache(memory_);
+    memory_ = rank.arena.tensor(
+        {stack().cache_elements(sizes.texts, sizes.positions)},
+        Category::kActivations,
+        DType::kF32);
+    kept_ = stack().make_cache(memory_, sizes.texts, sizes.positions);
   }
   logits_ =
-      ctx_.workspace({sizes.texts, decoder().padded_vocabulary()}, DType::kF32);
+      ctx_.workspace({sizes.texts,
+                      model::padded_vocabulary(replica.config().vocabulary,
+                                               rank.tensor().part().count)},
+                     DType::kF32);
 }
 
-std::int64_t ReadingStages::rows(int micro_batch) const {
+std::int64_t ReadingStages::rows(int micro_batch,
+                                 parallel::StreamName /*stream*/) const {
   return std::ssize(readings_[static_cast<std::size_t>(micro_batch)].ids);
 }
 
-OwnedTensor ReadingStages::forward(int /*chunk*/,
-                                   int micro_batch,
-                                   OwnedTensor x) {
+parallel::Streams ReadingStages::forward(int /*chunk*/,
+                                         int micro_batch,
+                                         Streams x) {
   const Reading& reading = readings_[static_cast<std::size_t>(micro_batch)];
   return cache_ == KvCache::kOn ? read(reading, std::move(x))
                                 : read_everything(reading, std::move(x));
@@ -71,34 +75,33 @@ OwnedTensor ReadingStages::upload(const Tokens& values) {
   return tensor;
 }
 
-OwnedTensor ReadingStages::read(const Reading& reading, OwnedTensor x) {
+parallel::Streams ReadingStages::read(const Reading& reading, Streams x) {
   const OwnedTensor ids = upload(reading.ids);
   const OwnedTensor positions = upload(positions_of(reading));
   const OwnedTensor lengths = upload(reading.lengths);
-  return decoder().forward_cached(
+  return stack().read(
       ctx_,
       std::move(x),
-      logits_.rows(reading.first, reading.count()),
       {.ids = ids,
        .sequences = {.samples = reading.count(), .positions = positions},
-       .lengths = lengths},
-      kept_.of_samples(reading.first, reading.count()));
+       .lengths = lengths,
+       .logits = logits_.rows(reading.first, reading.count())},
+      kept_.of_texts(reading.first, reading.count()));
 }
 
-OwnedTensor ReadingStages::read_everything(const Reading& reading,
-                                           OwnedTensor x) {
+parallel::Streams ReadingStages::read_everything(const Reading& reading,
+                                                 Streams x) {
   const OwnedTensor ids = upload(reading.ids);
   const OwnedTensor positions = upload(positions_of(reading));
   const std::int64_t N = ids.elements();
   const OwnedTensor logits =
       ctx_.workspace({N, logits_.shape()[1]}, DType::kF32);
-  x = decoder().logits(ctx_,
-                       std::move(x),
-                       logits,
-                       {.ids = ids,
-                        .targets = {},
-                        .sequences = {.samples = 1, .positions = positions}});
-  if (decoder().has_head()) {
+  x = stack().run(ctx_,
+                  std::move(x),
+                  {.ids = ids,
+                   .sequences = {.samples = 1, .positions = positions},
+                   .logits = logits});
+  if (stack().makes_loss()) {
     launch(ctx_.stream,
            kernels::EveryNthRow{
                .y = logits_.rows(reading.first, 1), .x = logits, .n = N});

@@ -42,20 +42,22 @@ class ReadingStages final : public parallel::StageWork {
   // rank writes them.
   Tensor logits() const { return logits_; }
 
-  std::int64_t rows(int micro_batch) const override;
-  OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) override;
+  using Streams = parallel::Streams;
+  std::int64_t rows(int micro_batch,
+                    parallel::StreamName stream) const override;
+  Streams forward(int chunk, int micro_batch, Streams x) override;
 
  private:
-  const model::Decoder& decoder() const { return replica_.chunks()[0]; }
+  const model::Stack& stack() const { return replica_.chunks()[0]; }
   OwnedTensor upload(const Tokens& values);
-  OwnedTensor read(const Reading& reading, OwnedTensor x);
-  OwnedTensor read_everything(const Reading& reading, OwnedTensor x);
+  Streams read(const Reading& reading, Streams x);
+  Streams read_everything(const Reading& reading, Streams x);
 
   Rank& rank_;
   const Replica& replica_;
   KvCache cache_;
   OwnedTensor memory_;
-  model::Decoder::Cache kept_;
+  model::Stack::Cache kept_;
   OwnedTensor logits_;
   nn::Context ctx_;
   std::vector<Reading> readings_;

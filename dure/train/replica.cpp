@@ -4,21 +4,20 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/model/add_weights.h"
 #include "dure/model/weights.h"
 
 namespace dure::train {
 namespace {
 
-std::vector<model::Decoder> make_chunks(
-    const model::ModelConfig& config,
-    std::uint64_t seed,
-    nn::ParameterSet& parameters,
-    mesh::Part part,
-    std::span<const model::UnitRange> ranges) {
-  add_weights(config, parameters, part.count, ranges);
-  std::vector<model::Decoder> chunks;
+std::vector<model::Stack> make_chunks(const Pipeline& pipeline,
+                                      int pipe_rank,
+                                      const model::UnitParts& parts) {
+  const std::vector<model::UnitRange> ranges = pipeline.chunks(pipe_rank);
+  add_weights(parts.config, parts.parameters, parts.part.count, ranges);
+  std::vector<model::Stack> chunks;
   for (const model::UnitRange& range : ranges) {
-    chunks.emplace_back(config, seed, parameters, part, range);
+    chunks.emplace_back(pipeline.units, range, parts);
   }
   return chunks;
 }
@@ -81,12 +80,14 @@ Replica::Replica(Rank& rank,
                  Purpose purpose,
                  parallel::StoreOptions store,
                  Pipeline pipeline)
-    : pipeline_(std::move(pipeline)),
-      chunks_(make_chunks(config,
-                          seed,
-                          parameters_,
-                          rank.tensor().part(),
-                          pipeline_.chunks(rank.pipe().rank()))),
+    : config_(config),
+      pipeline_(std::move(pipeline)),
+      chunks_(make_chunks(pipeline_,
+                          rank.pipe().rank(),
+                          {.config = config_,
+                           .seed = seed,
+                           .parameters = parameters_,
+                           .part = rank.tensor().part()})),
       copies_(copies_of(config, parameters_)),
       store_(
           rank.stream,
@@ -107,10 +108,10 @@ Replica::Replica(Rank& rank,
               store,
               forward_pipeline(config, rank.pipe().size())) {}
 
-const model::Decoder& Replica::decoder() const {
-  DURE_CHECK(chunks_.size() == 1 &&
-                 chunks_[0].units() == model::all_units(config().layers),
-             "wanted a whole model on one rank, got a stage of one");
+const model::Stack& Replica::stack() const {
+  DURE_CHECK(
+      chunks_.size() == 1 && chunks_[0].range() == pipeline_.whole_model(),
+      "wanted a whole model on one rank, got a stage of one");
   return chunks_[0];
 }
 

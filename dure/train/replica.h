@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "dure/model/decoder.h"
+#include "dure/model/stack.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/zero/parameter_store.h"
 #include "dure/train/pipeline.h"
@@ -39,12 +39,12 @@ class Replica {
           parallel::StoreOptions store = {});
 
   // Of a whole model.
-  const model::Decoder& decoder() const;
+  const model::Stack& stack() const;
 
   // The stretches that this rank has, in the order of the forward pass.
-  std::span<const model::Decoder> chunks() const { return chunks_; }
+  std::span<const model::Stack> chunks() const { return chunks_; }
   const Pipeline& pipeline() const { return pipeline_; }
-  const model::ModelConfig& config() const { return chunks_[0].config(); }
+  const model::ModelConfig& config() const { return config_; }
 
   // Whether another rank of the pipe axis has the weight, too, and counts it.
   bool is_copy(const nn::Parameter& parameter) const {
@@ -52,15 +52,19 @@ class Replica {
   }
   nn::ParameterSet& parameters() { return parameters_; }
   const nn::ParameterSet& parameters() const { return parameters_; }
-  // The type of the streams that its chunks pass on: that of its weights.
-  DType stream_type() const { return parameters_.all().front().value.dtype(); }
+  // What its chunks pass on: of the type of its weights.
+  parallel::Boundaries boundaries() const {
+    return boundaries_of(
+        pipeline_, config_.hidden, parameters_.all().front().value.dtype());
+  }
   parallel::ParameterStore& store() { return store_; }
   const parallel::ParameterStore& store() const { return store_; }
 
  private:
+  model::ModelConfig config_;
   Pipeline pipeline_;
   nn::ParameterSet parameters_;
-  std::vector<model::Decoder> chunks_;
+  std::vector<model::Stack> chunks_;
   std::set<std::string> copies_;  // names
   parallel::ParameterStore store_;
 };

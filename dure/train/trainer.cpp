@@ -41,10 +41,9 @@ Trainer::Trainer(Rank& rank, const Config& config)
       executor_({.stream = &rank.stream,
                  .arena = &rank.arena,
                  .ranks = &rank.pipe(),
-                 .dtype = replica_.stream_type(),
                  .tensor = rank.tensor()},
                 replica_.pipeline().schedule,
-                config.model.hidden) {
+                replica_.boundaries()) {
   draw_weights(rank, replica_, seed_of(config));
 }
 

@@ -67,22 +67,25 @@ void TrainingStages::land(int chunk, int micro_batch) {
   flying_.erase(landing);
 }
 
-std::int64_t TrainingStages::rows(int /*micro_batch*/) const {
+std::int64_t TrainingStages::rows(int /*micro_batch*/,
+                                  parallel::StreamName /*stream*/) const {
   return config_.train.micro_batch * config_.data.sequence;
 }
 
-OwnedTensor TrainingStages::forward(int chunk, int micro_batch, OwnedTensor x) {
+parallel::Streams TrainingStages::forward(int chunk,
+                                          int micro_batch,
+                                          Streams x) {
   Flight& flight = take_off(chunk, micro_batch);
-  const model::Decoder& here = decoder(chunk);
-  if (here.has_embedding() || here.has_head()) {
+  const model::Stack& here = stack(chunk);
+  if (here.reads_tokens()) {
     flight.inputs.load(*batch_.dataset, first_sample(micro_batch));
   } else {
     flight.inputs.place(first_sample(micro_batch));
   }
   nn::Context ctx = context(micro_batch);
-  OwnedTensor y = here.forward(
+  Streams y = here.forward(
       ctx, std::move(x), flight.inputs.batch(d_loss_), flight.saved);
-  if (here.has_head()) {
+  if (here.makes_loss()) {
     launch(
         rank_.stream,
         kernels::AddToExactSum{
@@ -93,29 +96,29 @@ OwnedTensor TrainingStages::forward(int chunk, int micro_batch, OwnedTensor x) {
   return y;
 }
 
-OwnedTensor TrainingStages::backward(int chunk,
-                                     int micro_batch,
-                                     OwnedTensor d_y) {
+parallel::Streams TrainingStages::backward(int chunk,
+                                           int micro_batch,
+                                           Streams d_y) {
   Flight& flight = in_flight(chunk, micro_batch);
   nn::Context ctx = context(micro_batch);
-  OwnedTensor d_x = decoder(chunk).backward(
+  Streams d_x = stack(chunk).backward(
       ctx, std::move(d_y), flight.inputs.batch(), flight.saved);
   land(chunk, micro_batch);
   return d_x;
 }
 
-OwnedTensor TrainingStages::backward_input(int chunk,
-                                           int micro_batch,
-                                           OwnedTensor d_y) {
+parallel::Streams TrainingStages::backward_input(int chunk,
+                                                 int micro_batch,
+                                                 Streams d_y) {
   Flight& flight = in_flight(chunk, micro_batch);
   nn::Context ctx = context(micro_batch);
-  return decoder(chunk).backward_input(
+  return stack(chunk).backward_input(
       ctx, std::move(d_y), flight.inputs.batch(), flight.saved);
 }
 
 void TrainingStages::backward_weights(int chunk, int micro_batch) {
   nn::Context ctx = context(micro_batch);
-  decoder(chunk).backward_weights(ctx, in_flight(chunk, micro_batch).saved);
+  stack(chunk).backward_weights(ctx, in_flight(chunk, micro_batch).saved);
   land(chunk, micro_batch);
 }
 

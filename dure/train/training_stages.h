@@ -17,6 +17,8 @@ namespace dure::train {
 
 class TrainingStages final : public parallel::StageWork {
  public:
+  using Streams = parallel::Streams;
+
   // References outlive this. `config` as the trainer's.
   TrainingStages(Rank& rank, Replica& replica, const Config& config);
 
@@ -36,12 +38,11 @@ class TrainingStages final : public parallel::StageWork {
   };
   void begin(Batch batch);
 
-  std::int64_t rows(int micro_batch) const override;
-  OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) override;
-  OwnedTensor backward(int chunk, int micro_batch, OwnedTensor d_y) override;
-  OwnedTensor backward_input(int chunk,
-                             int micro_batch,
-                             OwnedTensor d_y) override;
+  std::int64_t rows(int micro_batch,
+                    parallel::StreamName stream) const override;
+  Streams forward(int chunk, int micro_batch, Streams x) override;
+  Streams backward(int chunk, int micro_batch, Streams d_y) override;
+  Streams backward_input(int chunk, int micro_batch, Streams d_y) override;
   void backward_weights(int chunk, int micro_batch) override;
   void update(int micro_batch) override;
 
@@ -49,10 +50,9 @@ class TrainingStages final : public parallel::StageWork {
   // A micro-batch in a chunk, from its forward to the end of its backward.
   struct Flight {
     Flight(Rank& rank, const Config& config)
-        : inputs(rank, config.train.micro_batch, config.data.sequence),
-          saved(keeping(config)) {}
+        : inputs(rank, config.train.micro_batch, config.data.sequence) {}
     MicroBatch inputs;
-    model::Decoder::Saved saved;
+    model::Stack::Saved saved;
   };
   struct Flying {
     int chunk = 0;
@@ -60,7 +60,7 @@ class TrainingStages final : public parallel::StageWork {
     std::unique_ptr<Flight> flight;
   };
 
-  const model::Decoder& decoder(int chunk) const {
+  const model::Stack& stack(int chunk) const {
     return replica_.chunks()[static_cast<std::size_t>(chunk)];
   }
   nn::Context context(int micro_batch);

@@ -1,5 +1,6 @@
 #include "dure/parallel/pipeline/executor.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -21,13 +22,23 @@ bool goes_backward(Pass pass) {
 
 Executor::Executor(const PipeAxis& axis,
                    const ScheduleOptions& options,
-                   std::int64_t columns)
-    : axis_(axis), options_(options), columns_(columns) {
+                   Boundaries boundaries)
+    : axis_(axis), options_(options), boundaries_(std::move(boundaries)) {
   DURE_CHECK(axis.ranks->size() == options.stages,
              "a schedule of ",
              options.stages,
              " ranks does not fit a pipe axis of ",
              axis.ranks->size());
+  DURE_CHECK(std::ssize(boundaries_) == options.stages * options.chunks - 1,
+             "wanted what passes between ",
+             options.stages * options.chunks,
+             " stages, got ",
+             boundaries_.size(),
+             " boundaries");
+}
+
+const std::vector<StreamSpec>& Executor::boundary(const Edge& edge) const {
+  return boundaries_[static_cast<std::size_t>(std::min(edge.from, edge.to))];
 }
 
 std::optional<Executor::Edge> Executor::input_of(const Action& action) const {
@@ -69,27 +80,31 @@ Tensor Executor::own_part(Tensor stream) const {
                      rows[static_cast<std::size_t>(rank)]);
 }
 
-void Executor::post(const Action& action, std::int64_t rows) {
+void Executor::post(const Action& action, const StageWork& work) {
   const std::optional<Edge> edge = input_of(action);
   if (!edge || is_local(*edge)) {
     return;
   }
-  Incoming incoming;
-  incoming.whole =
-      axis_.arena->tensor({axis_.tensor.stream_rows(rows), columns_},
-                          Category::kActivations,
-                          axis_.dtype);
-  incoming.work = comm::TracedWork(*axis_.stream,
+  Message& incoming = incoming_.emplace_back();
+  for (const StreamSpec& spec : boundary(*edge)) {
+    const std::int64_t rows = work.rows(action.micro_batch, spec.name);
+    Travelling& stream = incoming.emplace_back();
+    stream.name = spec.name;
+    stream.memory =
+        axis_.arena->tensor({axis_.tensor.stream_rows(rows), spec.columns},
+                            Category::kActivations,
+                            spec.dtype);
+    stream.work = comm::TracedWork(*axis_.stream,
                                    *axis_.ranks,
                                    "recv stream",
-                                   comm::Recv{.y = own_part(incoming.whole),
+                                   comm::Recv{.y = own_part(stream.memory),
                                               .from = peer_of(edge->from),
-                                              .tag = edge->tag()});
-  incoming.whole.used_until(incoming.work.event());
-  incoming_.push_back(std::move(incoming));
+                                              .tag = edge->tag(spec.name)});
+    stream.memory.used_until(stream.work.event());
+  }
 }
 
-OwnedTensor Executor::take(const Action& action) {
+Streams Executor::take(const Action& action) {
   const std::optional<Edge> edge = input_of(action);
   if (!edge) {
     return {};
@@ -97,67 +112,77 @@ OwnedTensor Executor::take(const Action& action) {
   if (!is_local(*edge)) {
     return receive();
   }
-  std::deque<OwnedTensor>& streams = handed_over_[*edge];
-  DURE_CHECK(!streams.empty(),
+  std::deque<Streams>& all = handed_over_[*edge];
+  DURE_CHECK(!all.empty(),
              "a pipeline's program takes what no action before it made: ",
              text_of(action, options_.chunks));
-  OwnedTensor stream = std::move(streams.front());
-  streams.pop_front();
-  return stream;
+  Streams streams = std::move(all.front());
+  all.pop_front();
+  return streams;
 }
 
 // What the action at hand posted first.
-OwnedTensor Executor::receive() {
-  Incoming& incoming = incoming_.front();
-  incoming.work.wait();
-  OwnedTensor stream = std::move(incoming.whole);
-  incoming_.pop_front();
-  if (axis_.tensor.rows == Rows::kWhole) {
-    comm::Counts counts =
-        comm::even_counts(stream.shape()[0], axis_.tensor.ranks->size());
-    for (std::int64_t& count : counts) {
-      count *= columns_;
+Streams Executor::receive() {
+  Streams streams;
+  for (Travelling& stream : incoming_.front()) {
+    stream.work.wait();
+    if (axis_.tensor.rows == Rows::kWhole) {
+      gather_rows(stream.memory);
     }
-    comm::run_traced(
-        *axis_.stream,
-        *axis_.tensor.ranks,
-        "all_gather stream",
-        comm::AllGather{
-            .y = stream, .x = own_part(stream), .counts = std::move(counts)});
+    streams[stream.name] = std::move(stream.memory);
   }
-  return stream;
+  incoming_.pop_front();
+  return streams;
 }
 
-void Executor::give(const Action& action, OwnedTensor stream) {
+void Executor::gather_rows(Tensor stream) {
+  const auto [rows, columns] = stream.dims<2>("stream");
+  comm::Counts counts = comm::even_counts(rows, axis_.tensor.ranks->size());
+  for (std::int64_t& count : counts) {
+    count *= columns;
+  }
+  comm::run_traced(
+      *axis_.stream,
+      *axis_.tensor.ranks,
+      "all_gather stream",
+      comm::AllGather{
+          .y = stream, .x = own_part(stream), .counts = std::move(counts)});
+}
+
+void Executor::give(const Action& action, Streams streams) {
   const std::optional<Edge> edge = output_of(action);
   if (!edge) {
     return;
   }
   if (is_local(*edge)) {
-    handed_over_[*edge].push_back(std::move(stream));
+    handed_over_[*edge].push_back(std::move(streams));
   } else {
-    send(*edge, std::move(stream));
+    send(*edge, std::move(streams));
   }
 }
 
-void Executor::send(const Edge& edge, OwnedTensor stream) {
-  std::deque<Sent>& all = sent_[edge];
+void Executor::send(const Edge& edge, Streams streams) {
+  std::deque<Message>& all = sent_[edge];
   settle(all, kPendingSends - 1);
-  Sent sent;
-  const Tensor part = own_part(stream);
-  sent.memory = std::move(stream);
-  sent.work = comm::TracedWork(
-      *axis_.stream,
-      *axis_.ranks,
-      "send stream",
-      comm::Send{.x = part, .to = peer_of(edge.to), .tag = edge.tag()});
-  sent.memory.used_until(sent.work.event());
-  all.push_back(std::move(sent));
+  Message& sent = all.emplace_back();
+  for (const StreamSpec& spec : boundary(edge)) {
+    Travelling& stream = sent.emplace_back();
+    stream.memory = std::move(streams[spec.name]);
+    stream.work = comm::TracedWork(*axis_.stream,
+                                   *axis_.ranks,
+                                   "send stream",
+                                   comm::Send{.x = own_part(stream.memory),
+                                              .to = peer_of(edge.to),
+                                              .tag = edge.tag(spec.name)});
+    stream.memory.used_until(stream.work.event());
+  }
 }
 
-void Executor::settle(std::deque<Sent>& sent, std::size_t most) {
+void Executor::settle(std::deque<Message>& sent, std::size_t most) {
   while (sent.size() > most) {
-    sent.front().work.wait();
+    for (Travelling& stream : sent.front()) {
+      stream.work.wait();
+    }
     sent.pop_front();
   }
 }
@@ -169,10 +194,10 @@ void Executor::run(std::span<const Action> program, StageWork& work) {
 void Executor::run_all(std::span<const Action> program, StageWork& work) {
   for (std::size_t i = 0; i < program.size(); ++i) {
     if (i == 0) {
-      post(program[0], work.rows(program[0].micro_batch));
+      post(program[0], work);
     }
     if (i + 1 < program.size()) {
-      post(program[i + 1], work.rows(program[i + 1].micro_batch));
+      post(program[i + 1], work);
     }
     run_action(program[i], work);
   }
@@ -182,20 +207,20 @@ void Executor::run_all(std::span<const Action> program, StageWork& work) {
 }
 
 void Executor::run_action(const Action& action, StageWork& work) {
-  OwnedTensor stream = take(action);
+  Streams streams = take(action);
   const double start = axis_.stream->now();
   switch (action.pass) {
     case Pass::kForward:
-      stream =
-          work.forward(action.chunk, action.micro_batch, std::move(stream));
+      streams =
+          work.forward(action.chunk, action.micro_batch, std::move(streams));
       break;
     case Pass::kBackward:
-      stream =
-          work.backward(action.chunk, action.micro_batch, std::move(stream));
+      streams =
+          work.backward(action.chunk, action.micro_batch, std::move(streams));
       break;
     case Pass::kInput:
-      stream = work.backward_input(
-          action.chunk, action.micro_batch, std::move(stream));
+      streams = work.backward_input(
+          action.chunk, action.micro_batch, std::move(streams));
       break;
     case Pass::kWeight:
       work.backward_weights(action.chunk, action.micro_batch);
@@ -205,7 +230,7 @@ void Executor::run_action(const Action& action, StageWork& work) {
       break;
   }
   record(action, start);
-  give(action, std::move(stream));
+  give(action, std::move(streams));
 }
 
 void Executor::record(const Action& action, double start_seconds) const {

@@ -14,24 +14,48 @@
 namespace dure::parallel {
 namespace {
 
-constexpr std::int64_t kRows = 5;  // not a multiple of the tensor ranks
-constexpr std::int64_t kColumns = 3;
+constexpr StreamName kResidual = StreamName::kResidual;
+constexpr StreamName kEncoder = StreamName::kEncoder;
+
+// No multiples of the tensor ranks.
+std::int64_t rows_of(StreamName name) {
+  return name == kResidual ? 5 : 7;
+}
+std::int64_t columns_of(StreamName name) {
+  return name == kResidual ? 3 : 2;
+}
+
+Boundaries boundaries_of(const ScheduleOptions& options) {
+  std::vector<StreamSpec> streams;
+  for (const StreamName name : {kResidual, kEncoder}) {
+    streams.push_back({name, columns_of(name), DType::kF32});
+  }
+  return Boundaries(
+      static_cast<std::size_t>(options.stages * options.chunks - 1), streams);
+}
 
 // A model whose stage s makes 2 x + s of x, from micro-batch m's own number;
-// the gradient is doubled by each stage on its way back.
+// the gradient is doubled by each stage on its way back. A second stream, -m,
+// is read by all stages, each of which adds 1 to its gradient.
 class Doubling final : public StageWork {
  public:
   Doubling(Arena& arena, const ScheduleOptions& options, int rank)
       : arena_(arena), options_(options), rank_(rank) {}
 
-  std::int64_t rows(int /*micro_batch*/) const override { return kRows; }
+  std::int64_t rows(int /*micro_batch*/, StreamName name) const override {
+    return rows_of(name);
+  }
 
-  OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) override {
+  Streams forward(int chunk, int micro_batch, Streams streams) override {
     const int stage = stage_of(options_, rank_, chunk);
+    OwnedTensor& x = streams[kResidual];
     if (stage == 0) {
-      x = filled(static_cast<float>(micro_batch));
+      x = filled(kResidual, static_cast<float>(micro_batch));
+      streams[kEncoder] = filled(kEncoder, static_cast<float>(-micro_batch));
     }
     record(Pass::kForward, chunk, micro_batch);
+    check_alike(streams[kEncoder]);
+    EXPECT_EQ(streams[kEncoder].data<float>()[0], -micro_batch);
     for_each(
         x, [&](float value) { return 2 * value + static_cast<float>(stage); });
     ++held_;
@@ -41,17 +65,15 @@ class Doubling final : public StageWork {
       check_alike(x);
       return {};
     }
-    return x;
+    return streams;
   }
 
-  OwnedTensor backward(int chunk, int micro_batch, OwnedTensor d) override {
+  Streams backward(int chunk, int micro_batch, Streams d) override {
     record(Pass::kBackward, chunk, micro_batch);
     --held_;
     return pass_back(chunk, micro_batch, std::move(d));
   }
-  OwnedTensor backward_input(int chunk,
-                             int micro_batch,
-                             OwnedTensor d) override {
+  Streams backward_input(int chunk, int micro_batch, Streams d) override {
     record(Pass::kInput, chunk, micro_batch);
     return pass_back(chunk, micro_batch, std::move(d));
   }
@@ -73,9 +95,9 @@ class Doubling final : public StageWork {
     done.push_back({pass, chunk, micro_batch});
   }
 
-  OwnedTensor filled(float value) {
-    OwnedTensor x =
-        arena_.tensor({kRows, kColumns}, Category::kActivations, DType::kF32);
+  OwnedTensor filled(StreamName name, float value) {
+    OwnedTensor x = arena_.tensor(
+        {rows_of(name), columns_of(name)}, Category::kActivations, DType::kF32);
     for_each(x, [&](float /*old*/) { return value; });
     return x;
   }
@@ -94,18 +116,23 @@ class Doubling final : public StageWork {
     }
   }
 
-  OwnedTensor pass_back(int chunk, int micro_batch, OwnedTensor d) {
+  Streams pass_back(int chunk, int micro_batch, Streams gradients_of) {
     const int stage = stage_of(options_, rank_, chunk);
+    OwnedTensor& d = gradients_of[kResidual];
+    OwnedTensor& d_encoder = gradients_of[kEncoder];
     if (stage == stages() - 1) {
-      d = filled(static_cast<float>(1 + micro_batch));
+      d = filled(kResidual, static_cast<float>(1 + micro_batch));
+      d_encoder = filled(kEncoder, 0);
     }
     for_each(d, [&](float value) { return 2 * value; });
+    for_each(d_encoder, [](float value) { return value + 1; });
     if (stage == 0) {
       gradients.push_back(d.data<float>()[0]);
       check_alike(d);
+      EXPECT_EQ(d_encoder.data<float>()[0], stages());
       return {};
     }
-    return d;
+    return gradients_of;
   }
 
   Arena& arena_;
@@ -150,10 +177,15 @@ std::uint64_t messages_of(const ScheduleOptions& options,
   return count;
 }
 
-// Of kRows, those that this tensor rank sends.
-std::uint64_t own_rows(const comm::Communicator& tensor) {
-  return static_cast<std::uint64_t>(comm::even_counts(
-      kRows, tensor.size())[static_cast<std::size_t>(tensor.rank())]);
+// Bytes that this tensor rank sends of the streams of a micro-batch.
+std::uint64_t bytes_of_streams(const comm::Communicator& tensor) {
+  std::int64_t elements = 0;
+  for (const StreamName name : {kResidual, kEncoder}) {
+    const comm::Counts rows = comm::even_counts(rows_of(name), tensor.size());
+    elements +=
+        rows[static_cast<std::size_t>(tensor.rank())] * columns_of(name);
+  }
+  return static_cast<std::uint64_t>(elements) * sizeof(float);
 }
 
 void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
@@ -174,10 +206,9 @@ void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
         {.stream = &stream,
          .arena = &arena,
          .ranks = pipe.get(),
-         .dtype = DType::kF32,
          .tensor = {.stream = &stream, .arena = &arena, .ranks = tensor.get()}},
         options,
-        kColumns);
+        boundaries_of(options));
     Doubling work(arena, options, pipe->rank());
     const Program program = program_of(options, pipe->rank());
     executor.run(program, work);
@@ -199,8 +230,8 @@ void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
     }
     EXPECT_EQ(arena.ledger().current(), 0);
     EXPECT_EQ(bytes_sent(world),
-              messages_of(options, program, pipe->rank()) * own_rows(*tensor) *
-                  kColumns * sizeof(float));
+              messages_of(options, program, pipe->rank()) *
+                  bytes_of_streams(*tensor));
   });
 }
 
@@ -239,12 +270,10 @@ TEST(Executor, RefusesAnAxisOfOtherRanks) {
   launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
     Stream stream(Device::kCpu);
     Arena arena(stream);
-    const PipeAxis axis = {.stream = &stream,
-                           .arena = &arena,
-                           .ranks = &world,
-                           .dtype = DType::kF32,
-                           .tensor = {}};
-    EXPECT_THROW(Executor(axis, {.stages = 3}, kColumns), Error);
+    const PipeAxis axis = {
+        .stream = &stream, .arena = &arena, .ranks = &world, .tensor = {}};
+    EXPECT_THROW(Executor(axis, {.stages = 3}, Boundaries(2)), Error);
+    EXPECT_THROW(Executor(axis, {.stages = 2}, Boundaries(2)), Error);
   });
 }
 

@@ -13,15 +13,15 @@ namespace {
 
 }  // namespace
 
-OwnedTensor StageWork::backward(int /*chunk*/,
-                                int /*micro_batch*/,
-                                OwnedTensor /*d_y*/) {
+Streams StageWork::backward(int /*chunk*/,
+                            int /*micro_batch*/,
+                            Streams /*d_y*/) {
   refuse("a backward");
 }
 
-OwnedTensor StageWork::backward_input(int /*chunk*/,
-                                      int /*micro_batch*/,
-                                      OwnedTensor /*d_y*/) {
+Streams StageWork::backward_input(int /*chunk*/,
+                                  int /*micro_batch*/,
+                                  Streams /*d_y*/) {
   refuse("the first half of a backward");
 }
 

@@ -4,13 +4,13 @@
 
 #include <cstdint>
 
-#include "dure/tensor/arena.h"
+#include "dure/parallel/pipeline/streams.h"
 
 namespace dure::parallel {
 
-// Streams are (n, C), the residual stream of a micro-batch on this tensor rank;
-// empty where a chunk begins or ends the model. All is asked in the order of
-// the program; what a program does not ask for need not be there.
+// Streams are those of a micro-batch on this tensor rank; empty where a chunk
+// begins or ends the model. All is asked in the order of the program; what a
+// program does not ask for need not be there.
 class StageWork {
  public:
   StageWork() = default;
@@ -18,17 +18,15 @@ class StageWork {
   StageWork& operator=(const StageWork&) = delete;
   virtual ~StageWork() = default;
 
-  // N of a micro-batch: the rows of its stream on all tensor ranks.
-  virtual std::int64_t rows(int micro_batch) const = 0;
+  // N of a micro-batch: the rows of a stream on all tensor ranks.
+  virtual std::int64_t rows(int micro_batch, StreamName stream) const = 0;
 
-  virtual OwnedTensor forward(int chunk, int micro_batch, OwnedTensor x) = 0;
+  virtual Streams forward(int chunk, int micro_batch, Streams x) = 0;
 
   // Given the gradient of what forward() returned, that of what it took; whole,
   // or in two halves.
-  virtual OwnedTensor backward(int chunk, int micro_batch, OwnedTensor d_y);
-  virtual OwnedTensor backward_input(int chunk,
-                                     int micro_batch,
-                                     OwnedTensor d_y);
+  virtual Streams backward(int chunk, int micro_batch, Streams d_y);
+  virtual Streams backward_input(int chunk, int micro_batch, Streams d_y);
   virtual void backward_weights(int chunk, int micro_batch);
 
   // The optimizer, from the gradients of the micro-batches up to this one.

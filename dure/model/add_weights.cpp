@@ -1,0 +1,69 @@
+#include "dure/model/add_weights.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dure/model/weights.h"
+
+namespace dure::model {
+namespace {
+
+Shape to_shape(const mesh::Dims& dims) {
+  return dims.size() == 1 ? Shape{dims[0]} : Shape{dims[0], dims[1]};
+}
+
+// The stretch that alone uses the weight; the number of stretches, where it is
+// not one, or a rank elsewhere uses it too.
+std::size_t group_of(const std::vector<int>& units,
+                     std::span<const UnitRange> stretches) {
+  for (std::size_t i = 0; i < stretches.size(); ++i) {
+    if (std::all_of(units.begin(), units.end(), [&](int unit) {
+          return stretches[i].has(unit);
+        })) {
+      return i;
+    }
+  }
+  return stretches.size();
+}
+
+std::vector<int> units_here(const std::vector<int>& units,
+                            std::span<const UnitRange> stretches) {
+  std::vector<int> here;
+  for (const int unit : units) {
+    if (std::any_of(
+            stretches.begin(), stretches.end(), [&](const UnitRange& stretch) {
+              return stretch.has(unit);
+            })) {
+      here.push_back(unit);
+    }
+  }
+  return here;
+}
+
+}  // namespace
+
+// Those that there are in this version.
+constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
+                                       .gradient = DType::kF32};
+
+void add_weights(const ModelConfig& config,
+                 nn::ParameterSet& parameters,
+                 std::int64_t parts,
+                 std::span<const UnitRange> stretches) {
+  for (const WeightSpec& spec : weights(config, parts)) {
+    std::vector<int> units = units_here(spec.units, stretches);
+    if (units.empty()) {
+      continue;
+    }
+    nn::Parameter& added =
+        parameters.add(spec.name,
+                       to_shape(local_shape(spec.shape, spec.sharding, parts)),
+                       kTypes,
+                       spec.sharding,
+                       spec.decay == Decay::kYes,
+                       std::move(units));
+    added.group = static_cast<int>(group_of(spec.units, stretches));
+  }
+}
+
+}  // namespace dure::model

@@ -1,0 +1,34 @@
+// What a model is given with a pass: views, each where a unit asks for it.
+#pragma once
+
+#include <cstdint>
+
+#include "dure/nn/sequences.h"
+#include "dure/tensor/tensor.h"
+
+namespace dure::model {
+
+// A micro-batch of training or evaluation, of N rows. A backward is handed what
+// its forward was.
+struct Batch {
+  ConstTensor ids = {};      // (N) i32
+  ConstTensor targets = {};  // (N) i32; kernels::kIgnore where none is wanted
+  nn::Sequences sequences = {};
+  Tensor loss = {};         // (N)   overwritten, one a row
+  ConstTensor d_loss = {};  // (1)   the derivative of what is minimised by each
+                            //       row's loss, such as 1 / N; in training
+  // Where somebody else takes the loss (Logits::kGiven), or nobody does.
+  Tensor logits = {};         // (N, Vp)       overwritten
+  ConstTensor d_logits = {};  // (N, Vp / T)   of this tensor rank, for the
+                              //               backward
+};
+
+// The next T tokens of each of B texts, in generation.
+struct Reading {
+  ConstTensor ids;  // (B T) i32
+  nn::Sequences sequences;
+  ConstTensor lengths;  // (B) i32, positions of each that the cache holds
+  Tensor logits = {};   // (B, Vp)   overwritten: after the last of the T
+};
+
+}  // namespace dure::model

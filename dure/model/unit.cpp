@@ -1,0 +1,21 @@
+#include "dure/model/unit.h"
+
+namespace dure::model {
+
+std::optional<nn::Uses> Accesses::of(parallel::Pass pass) const {
+  switch (pass) {
+    case parallel::Pass::kForward:
+      return forward;
+    case parallel::Pass::kBackward:
+      return backward;
+    case parallel::Pass::kInput:
+      return input;
+    case parallel::Pass::kWeight:
+      return weight;
+    case parallel::Pass::kUpdate:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace dure::model
