@@ -63,7 +63,7 @@ inline train::Config small_gpt() {
 inline train::Config small_llama() {
   train::Config config = small_gpt();
   config.model.family = model::Family::kLlama;
-  config.model.norm = model::Norm::kRmsNorm;
+  config.model.norm = &nn::kRmsNorm;
   config.model.position = model::Position::kRope;
   config.model.activation = model::Activation::kSwiglu;
   config.model.bias = false;

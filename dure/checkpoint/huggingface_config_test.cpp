@@ -27,7 +27,7 @@ TEST(HuggingFaceConfig, ReadsTheFixtures) {
   EXPECT_EQ(llama.family, model::Family::kLlama);
   EXPECT_EQ(llama.kv_heads, 2);
   EXPECT_EQ(llama.ffn_hidden, 56);
-  EXPECT_EQ(llama.norm, model::Norm::kRmsNorm);
+  EXPECT_EQ(llama.norm, &nn::kRmsNorm);
   EXPECT_FALSE(llama.bias);
   EXPECT_FALSE(llama.tie_embeddings);
 }

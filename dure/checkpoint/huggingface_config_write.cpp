@@ -8,7 +8,7 @@ namespace {
 using model::Activation;
 using model::Family;
 using model::ModelConfig;
-using model::Norm;
+using model::NormBias;
 using model::Position;
 using nlohmann::json;
 
@@ -41,9 +41,21 @@ void expect_setting(const char* family,
              meaning);
 }
 
+// Their families have a bias where the norm itself has.
+void expect_norm(const char* family,
+                 const ModelConfig& c,
+                 const nn::NormRow& norm) {
+  expect_setting(family, "norm", c.norm, &norm, norm.name);
+  expect_setting(family,
+                 "norm_bias",
+                 c.norm_bias,
+                 norm.has_bias ? NormBias::kYes : NormBias::kNo,
+                 norm.has_bias ? "yes" : "no");
+}
+
 json to_gpt2(const ModelConfig& c) {
   constexpr const char* kFamily = "gpt2";
-  expect_setting(kFamily, "norm", c.norm, Norm::kLayerNorm, "layer_norm");
+  expect_norm(kFamily, c, nn::kLayerNorm);
   expect_setting(
       kFamily, "position", c.position, Position::kLearned, "learned");
   expect_setting(
@@ -66,7 +78,7 @@ json to_gpt2(const ModelConfig& c) {
 
 json to_llama(const ModelConfig& c) {
   constexpr const char* kFamily = "llama";
-  expect_setting(kFamily, "norm", c.norm, Norm::kRmsNorm, "rms_norm");
+  expect_norm(kFamily, c, nn::kRmsNorm);
   expect_setting(kFamily, "position", c.position, Position::kRope, "rope");
   expect_setting(
       kFamily, "activation", c.activation, Activation::kSwiglu, "swiglu");

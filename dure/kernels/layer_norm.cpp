@@ -12,7 +12,9 @@ void check(const LayerNorm& op) {
   op.mean.expect("mean", {N}, DType::kF32);
   op.rstd.expect("rstd", {N}, DType::kF32);
   op.gain.expect("gain", {C}, dtype);
-  op.bias.expect("bias", {C}, dtype);
+  if (op.bias) {
+    op.bias.expect("bias", {C}, dtype);
+  }
 }
 
 // An element is summed (1), centred, squared and summed (3), normalised (2)
@@ -30,7 +32,9 @@ void check(const LayerNormBackward& op) {
   op.d_x.expect("d_x", {N, C}, dtype);
   op.d_y.expect("d_y", {N, C}, dtype);
   op.d_gain.expect("d_gain", {C}, gradients);
-  op.d_bias.expect("d_bias", {C}, gradients);
+  if (op.d_bias) {
+    op.d_bias.expect("d_bias", {C}, gradients);
+  }
   op.gain.expect("gain", {C}, dtype);
   op.mean.expect("mean", {N}, DType::kF32);
   op.rstd.expect("rstd", {N}, DType::kF32);

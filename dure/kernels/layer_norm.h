@@ -13,12 +13,12 @@ namespace dure::kernels {
 
 struct LayerNorm {
   static constexpr const char* kName = "layer_norm";
-  Tensor y;          // (N, C)   overwritten; may be x
-  Tensor mean;       // (N) f32  overwritten; kept for the backward
-  Tensor rstd;       // (N) f32  overwritten; kept for the backward
-  ConstTensor x;     // (N, C)
-  ConstTensor gain;  // (C)
-  ConstTensor bias;  // (C)
+  Tensor y;               // (N, C)   overwritten; may be x
+  Tensor mean;            // (N) f32  overwritten; kept for the backward
+  Tensor rstd;            // (N) f32  overwritten; kept for the backward
+  ConstTensor x;          // (N, C)
+  ConstTensor gain;       // (C)
+  ConstTensor bias = {};  // (C), optional
   float eps = 1e-5F;
 };
 
@@ -38,7 +38,7 @@ struct LayerNormBackward {
   static constexpr const char* kName = "layer_norm_backward";
   Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
   Tensor d_gain;              // (C)      of a type of its own
-  Tensor d_bias;              // (C)      as d_gain
+  Tensor d_bias = {};         // (C)      as d_gain; optional
   ConstTensor d_y;            // (N, C)
   ConstTensor x;              // (N, C)
   ConstTensor gain;           // (C)

@@ -153,6 +153,23 @@ TEST(LayerNorm, IsTheFormulaAtAnySize) {
   });
 }
 
+TEST(LayerNorm, WithoutABiasItIsThatOfZeros) {
+  Problem p({7, 1031});
+  p.bias.assign(p.bias.size(), 0);
+  launch_on_cpu(p.forward_op());
+  launch_on_cpu(p.backward_op());
+  Problem without({7, 1031});
+  LayerNorm op = without.forward_op();
+  op.bias = {};
+  LayerNormBackward backward_op = without.backward_op();
+  backward_op.d_bias = {};
+  launch_on_cpu(op);
+  launch_on_cpu(backward_op);
+  EXPECT_EQ(without.y, p.y);
+  EXPECT_EQ(without.d_x, p.d_x);
+  EXPECT_EQ(without.d_gain, p.d_gain);
+}
+
 TEST(LayerNorm, MayWriteOverItsInput) {
   Problem p({5, 17});
   launch_on_cpu(p.forward_op());
@@ -330,11 +347,11 @@ TEST(LayerNorm, RefusesOperandsThatDoNotFit) {
   refuses(p.forward_op(), [&](auto& op) { op.mean = tensor(p.gain, {6}); });
   refuses(p.forward_op(), [&](auto& op) { op.rstd = {}; });
   refuses(p.forward_op(), [&](auto& op) { op.gain = tensor(p.mean, {4}); });
-  refuses(p.forward_op(), [&](auto& op) { op.bias = {}; });
+  refuses(p.forward_op(), [&](auto& op) { op.bias = tensor(p.mean, {4}); });
   refuses(p.backward_op(), [&](auto& op) { op.d_x = tensor(p.x, {6, 4}); });
   refuses(p.backward_op(), [&](auto& op) { op.d_y = {}; });
   refuses(p.backward_op(), [&](auto& op) { op.d_gain = {}; });
-  refuses(p.backward_op(), [&](auto& op) { op.d_bias = {}; });
+  refuses(p.backward_op(), [&](auto& op) { op.d_bias = tensor(p.mean, {4}); });
   refuses(p.backward_op(), [&](auto& op) { op.mean = {}; });
   refuses(p.backward_op(), [&](auto& op) {
     op.residual = tensor(p.x, {6, 4});

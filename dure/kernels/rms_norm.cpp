@@ -11,12 +11,15 @@ void check(const RmsNorm& op) {
   op.y.expect("y", {N, C}, dtype);
   op.rstd.expect("rstd", {N}, DType::kF32);
   op.gain.expect("gain", {C}, dtype);
+  if (op.bias) {
+    op.bias.expect("bias", {C}, dtype);
+  }
 }
 
-// An element is squared and summed (2), and scaled twice (2).
+// An element is squared and summed (2), scaled twice (2), and shifted.
 Cost cost(const RmsNorm& op) {
-  return {.flops = 4 * static_cast<double>(op.x.elements()),
-          .bytes = bytes_of(op.y, op.rstd, op.x, op.gain)};
+  return {.flops = (op.bias ? 5 : 4) * static_cast<double>(op.x.elements()),
+          .bytes = bytes_of(op.y, op.rstd, op.x, op.gain, op.bias)};
 }
 
 void check(const RmsNormBackward& op) {
@@ -25,7 +28,11 @@ void check(const RmsNormBackward& op) {
   op.x.expect("x", {N, C}, dtype);
   op.d_x.expect("d_x", {N, C}, dtype);
   op.d_y.expect("d_y", {N, C}, dtype);
-  op.d_gain.expect("d_gain", {C}, float_type(op, op.d_gain));
+  const DType gradients = float_type(op, op.d_gain);
+  op.d_gain.expect("d_gain", {C}, gradients);
+  if (op.d_bias) {
+    op.d_bias.expect("d_bias", {C}, gradients);
+  }
   op.gain.expect("gain", {C}, dtype);
   op.rstd.expect("rstd", {N}, DType::kF32);
   if (op.residual) {
@@ -33,11 +40,13 @@ void check(const RmsNormBackward& op) {
   }
 }
 
-// An element takes x' (1), h (1), a sum (2), d_x (4) and d_gain (2).
+// An element takes x' (1), h (1), a sum (2), d_x (4), d_gain (2) and d_bias
+// (1).
 Cost cost(const RmsNormBackward& op) {
-  return {.flops = 10 * static_cast<double>(op.x.elements()),
+  return {.flops = (op.d_bias ? 11 : 10) * static_cast<double>(op.x.elements()),
           .bytes = bytes_of(op.d_x, op.d_y, op.x, op.residual) +
-                   bytes_of(op.gain, op.rstd) + 2 * bytes_of(op.d_gain)};
+                   bytes_of(op.gain, op.rstd) +
+                   2 * bytes_of(op.d_gain, op.d_bias)};
 }
 
 }  // namespace dure::kernels

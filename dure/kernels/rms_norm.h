@@ -1,7 +1,7 @@
 // Root-mean-square normalisation over the last dimension [1, eq. 4].
 //
 //   rstd[n] = 1 / sqrt(mean_c(x[n,c]^2) + eps)
-//   y[n,c]  = x[n,c] * rstd[n] * gain[c]
+//   y[n,c]  = x[n,c] * rstd[n] * gain[c] [+ bias[c]]
 //
 // [1] Zhang and Sennrich 2019, arXiv:1910.07467.
 #pragma once
@@ -12,10 +12,11 @@ namespace dure::kernels {
 
 struct RmsNorm {
   static constexpr const char* kName = "rms_norm";
-  Tensor y;          // (N, C)   overwritten; may be x
-  Tensor rstd;       // (N) f32  overwritten; kept for the backward
-  ConstTensor x;     // (N, C)
-  ConstTensor gain;  // (C)
+  Tensor y;               // (N, C)   overwritten; may be x
+  Tensor rstd;            // (N) f32  overwritten; kept for the backward
+  ConstTensor x;          // (N, C)
+  ConstTensor gain;       // (C)
+  ConstTensor bias = {};  // (C), optional
   float eps = 1e-5F;
 };
 
@@ -28,12 +29,14 @@ void run(OnCuda, Stream& stream, const RmsNorm& op);
 //
 //   d_x    = rstd * (h - x' * mean_c(h * x')) [+ residual]
 //   d_gain = sum_n d_y * x'   (overwritten or added to, by `write`)
+//   d_bias = sum_n d_y        (likewise)
 //
-// The sum over rows is the same for any number of threads.
+// The sums over rows are the same for any number of threads.
 struct RmsNormBackward {
   static constexpr const char* kName = "rms_norm_backward";
   Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
   Tensor d_gain;              // (C)      of a type of its own
+  Tensor d_bias = {};         // (C)      as d_gain; optional
   ConstTensor d_y;            // (N, C)
   ConstTensor x;              // (N, C)
   ConstTensor gain;           // (C)

@@ -210,6 +210,32 @@ TEST(RmsNormBackward, MayWriteOverDYOrTheResidual) {
   EXPECT_EQ(p.d_gain, d_gain);
 }
 
+TEST(RmsNorm, ABiasShiftsAndItsGradientIsASum) {
+  const Size size = {7, 1031};
+  Problem p(size);
+  const Values bias = random_values(size.C, "bias");
+  launch_on_cpu(p.forward_op());
+  launch_on_cpu(p.backward_op());
+  Problem with(size);
+  Values d_bias(bias.size());
+  RmsNorm op = with.forward_op();
+  op.bias = tensor(bias, {size.C});
+  RmsNormBackward backward_op = with.backward_op();
+  backward_op.d_bias = tensor(d_bias, {size.C});
+  launch_on_cpu(op);
+  launch_on_cpu(backward_op);
+  EXPECT_EQ(with.d_x, p.d_x);
+  EXPECT_EQ(with.d_gain, p.d_gain);
+  Doubles y = forward(doubles(p.x), doubles(p.gain)).y;
+  Doubles sums(bias.size());
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    y[i] += bias[i % bias.size()];
+    sums[i % bias.size()] += p.d_y[i];
+  }
+  expect_near(with.y, y, units(size.C));
+  expect_near(d_bias, sums, units(size.N));
+}
+
 TEST(RmsNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     Problem p({67, 1001});

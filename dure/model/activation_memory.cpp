@@ -42,8 +42,8 @@ std::int64_t logits_bytes(const ModelConfig& config, const StepShape& step) {
 
 std::int64_t statistics_bytes(const ModelConfig& config,
                               const StepShape& step) {
-  const std::int64_t count = config.norm == Norm::kLayerNorm ? 2 : 1;
-  return count * block_of_memory(stream_rows(step), DType::kF32);
+  return static_cast<std::int64_t>(config.norm->statistics) *
+         block_of_memory(stream_rows(step), DType::kF32);
 }
 
 }  // namespace

@@ -11,9 +11,18 @@ constexpr Choice<Family> kFamilies[] = {
     {"llama", Family::kLlama},
 };
 
-constexpr Choice<Norm> kNorms[] = {
-    {"layernorm", Norm::kLayerNorm},
-    {"rmsnorm", Norm::kRmsNorm},
+std::vector<Choice<const nn::NormRow*>> norm_choices() {
+  std::vector<Choice<const nn::NormRow*>> choices;
+  for (const nn::NormRow* row : nn::norms()) {
+    choices.push_back({row->name, row});
+  }
+  return choices;
+}
+
+constexpr Choice<NormBias> kNormBiases[] = {
+    {"auto", NormBias::kAutomatic},
+    {"yes", NormBias::kYes},
+    {"no", NormBias::kNo},
 };
 
 constexpr Choice<Position> kPositions[] = {
@@ -139,6 +148,9 @@ ModelConfig resolve(ModelConfig config) {
   if (config.ffn_hidden == 0) {
     config.ffn_hidden = default_ffn_hidden(config);
   }
+  if (config.norm_bias == NormBias::kAutomatic) {
+    config.norm_bias = config.norm->has_bias ? NormBias::kYes : NormBias::kNo;
+  }
   return config;
 }
 
@@ -151,7 +163,12 @@ void visit(Fields& fields, ModelConfig& c) {
                 "where they are not given.",
                 kFamilies);
   visit_size(fields, c);
-  fields.choice("norm", c.norm, "The normalisation.", kNorms);
+  const auto rows = norm_choices();
+  fields.choice("norm", c.norm, "The normalisation.", std::span(rows));
+  fields.choice("norm_bias",
+                c.norm_bias,
+                "Whether norms have biases; auto: layernorm has.",
+                kNormBiases);
   fields.choice("position", c.position, "How positions enter.", kPositions);
   fields.choice("activation",
                 c.activation,
@@ -183,6 +200,12 @@ void validate(const ModelConfig& config) {
   check(fields);
   check_divides("hidden", config.hidden, "heads", config.heads);
   check_divides("heads", config.heads, "kv_heads", config.kv_heads);
+  if (config.norm_bias == NormBias::kYes && !config.norm->takes_bias) {
+    throw UsageError(concat("model.norm_bias: \"",
+                            config.norm->name,
+                            "\" has none: wanted \"no\" or \"auto\", got "
+                            "\"yes\""));
+  }
   if (config.position == Position::kRope && config.head_dim() % 2 != 0) {
     throw UsageError(concat(
         "model.hidden: wanted an even number a head, as rope turns pairs, got ",

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "dure/nn/norms.h"
+
 namespace dure {
 class Fields;
 }  // namespace dure
@@ -15,7 +17,8 @@ class Fields;
 namespace dure::model {
 
 enum class Family : std::uint8_t { kGpt, kLlama };
-enum class Norm : std::uint8_t { kLayerNorm, kRmsNorm };
+// Of norms; kAutomatic, before resolve(): what the norm's row says.
+enum class NormBias : std::uint8_t { kAutomatic, kYes, kNo };
 enum class Position : std::uint8_t { kLearned, kRope };
 enum class Activation : std::uint8_t { kGelu, kSwiglu };  // kGelu: tanh form
 
@@ -44,7 +47,8 @@ struct ModelConfig {
   std::int64_t ffn_hidden = 0;  // 0: 4 hidden (GPT), 8/3 hidden to 256 (Llama)
   std::int64_t vocabulary = 50257;
   std::int64_t max_sequence = 1024;
-  Norm norm = Norm::kLayerNorm;
+  const nn::NormRow* norm = &nn::kLayerNorm;
+  NormBias norm_bias = NormBias::kAutomatic;
   Position position = Position::kLearned;
   Activation activation = Activation::kGelu;
   bool bias = true;
@@ -62,7 +66,7 @@ struct ModelConfig {
 // 50257 gives 50304, 50432, 50688 for tensor sizes 1, 2, 4.
 std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor);
 
-// kv_heads and ffn_hidden filled in where they were 0.
+// kv_heads and ffn_hidden filled in where they were 0, and norm_bias.
 ModelConfig resolve(ModelConfig config);
 
 void visit(Fields& fields, ModelConfig& config);

@@ -49,7 +49,7 @@ ModelConfig gpt_with_dropout() {
 }
 ModelConfig llama() {
   ModelConfig config = gpt();
-  config.norm = Norm::kRmsNorm;
+  config.norm = &nn::kRmsNorm;
   config.position = Position::kRope;
   config.activation = Activation::kSwiglu;
   config.bias = false;

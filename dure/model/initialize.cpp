@@ -53,8 +53,7 @@ void initialize(Stream& stream,
                 std::uint64_t seed,
                 const WeightSlice& slice) {
   if (spec.init.kind != Init::Kind::kNormal) {
-    const float value = spec.init.kind == Init::Kind::kOnes ? 1 : 0;
-    return fill(stream, slice.value, value);
+    return fill(stream, slice.value, static_cast<float>(spec.init.value));
   }
   const std::int64_t n = slice.value.elements();
   const Tensor flat = slice.value.reshaped({n});

@@ -27,7 +27,7 @@ ModelConfig llama() {
           .kv_heads = 2,
           .ffn_hidden = 40,
           .vocabulary = 300,
-          .norm = Norm::kRmsNorm,
+          .norm = &nn::kRmsNorm,
           .position = Position::kRope,
           .activation = Activation::kSwiglu,
           .bias = false,

@@ -31,9 +31,11 @@ nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
 nn::Norm make_norm(const ModelConfig& config,
                    nn::ParameterSet& parameters,
                    const std::string& name) {
-  nn::Parameter* bias =
-      config.norm == Norm::kLayerNorm ? &parameters[name + ".bias"] : nullptr;
-  return nn::Norm(parameters[name + ".weight"], bias, config.norm_epsilon);
+  nn::Parameter* bias = config.norm_bias == NormBias::kYes
+                            ? &parameters[name + ".bias"]
+                            : nullptr;
+  return nn::Norm(
+      *config.norm, parameters[name + ".weight"], bias, config.norm_epsilon);
 }
 
 }  // namespace dure::model

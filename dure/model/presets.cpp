@@ -117,7 +117,7 @@ ModelConfig of_family(Family family) {
   ModelConfig config;
   config.family = family;
   if (family == Family::kLlama) {
-    config.norm = Norm::kRmsNorm;
+    config.norm = &nn::kRmsNorm;
     config.position = Position::kRope;
     config.activation = Activation::kSwiglu;
     config.bias = false;

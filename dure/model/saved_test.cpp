@@ -40,7 +40,7 @@ ModelConfig gpt_with_dropout() {
 ModelConfig llama() {
   ModelConfig config = gpt_with_dropout();
   config.dropout = 0;
-  config.norm = Norm::kRmsNorm;
+  config.norm = &nn::kRmsNorm;
   config.position = Position::kRope;
   config.activation = Activation::kSwiglu;
   config.bias = false;

@@ -85,10 +85,10 @@ class Table {
 
   void norm(const std::string& name) {
     add({.name = name + ".weight",
-         .shape = {c_.hidden},
-         .init = {.kind = Init::Kind::kOnes},
+         .shape = {c_.norm->gains(c_.hidden)},
+         .init = {.value = c_.norm->first_gain(c_.hidden)},
          .part = Part::kNorm});
-    if (c_.norm == Norm::kLayerNorm) {
+    if (c_.norm_bias == NormBias::kYes) {
       add({.name = name + ".bias", .shape = {c_.hidden}, .part = Part::kNorm});
     }
   }

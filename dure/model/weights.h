@@ -18,7 +18,8 @@
 // up. Around the blocks stand embedding.token.weight (V, h),
 // embedding.position.weight (S, h) for learned positions, final_norm.weight
 // (h), .bias, and head.weight (V, h) unless tied. Linear biases stand where
-// `bias` says so; a norm has one where it is LayerNorm.
+// `bias` says so, those of norms where `norm_bias` does. What a norm's weight
+// is says its row (nn/norms.h).
 //
 // Cuts along the tensor axis are Megatron-LM's [1]: qkv, up, gate_up by rows
 // ("column-parallel", after Y = X A with A = W^T), projection and down by
@@ -53,9 +54,10 @@ enum class Part : std::uint8_t {
 };
 
 struct Init {
-  enum class Kind : std::uint8_t { kZeros, kOnes, kNormal };
-  Kind kind = Kind::kZeros;
-  double std = 0;  // of kNormal
+  enum class Kind : std::uint8_t { kConstant, kNormal };
+  Kind kind = Kind::kConstant;
+  double value = 0;  // of kConstant
+  double std = 0;    // of kNormal
   bool operator==(const Init&) const = default;
 };
 

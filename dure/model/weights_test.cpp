@@ -18,7 +18,7 @@ ModelConfig llama() {
           .kv_heads = 2,
           .ffn_hidden = 96,
           .vocabulary = 300,
-          .norm = Norm::kRmsNorm,
+          .norm = &nn::kRmsNorm,
           .position = Position::kRope,
           .activation = Activation::kSwiglu,
           .bias = false,
@@ -154,8 +154,8 @@ TEST(Weights, ThatWriteToTheResidualStreamBeginSmaller) {
   EXPECT_EQ(find(table, "embedding.token.weight").init, wide);
   EXPECT_EQ(find(table, "blocks.7.mlp.down.weight").init, narrow);
   EXPECT_EQ(find(table, "blocks.7.attention.projection.weight").init, narrow);
-  EXPECT_EQ(find(table, "final_norm.weight").init.kind, Init::Kind::kOnes);
-  EXPECT_EQ(find(table, "blocks.0.mlp.up.bias").init.kind, Init::Kind::kZeros);
+  EXPECT_EQ(find(table, "final_norm.weight").init, Init{.value = 1});
+  EXPECT_EQ(find(table, "blocks.0.mlp.up.bias").init, Init{});
 }
 
 }  // namespace

@@ -1,61 +1,42 @@
 #include "dure/nn/norm.h"
 
-#include "dure/kernels/layer_norm.h"
-#include "dure/kernels/rms_norm.h"
-
 namespace dure::nn {
 
 void Norm::forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const {
-  const std::int64_t N = x.shape()[0];
-  saved.rstd = ctx.activation({N}, DType::kF32);
-  if (bias_ == nullptr) {
-    launch(ctx.stream,
-           kernels::RmsNorm{.y = y,
-                            .rstd = saved.rstd,
-                            .x = x,
-                            .gain = gain_.value,
-                            .eps = epsilon_});
-    return;
+  NormForward op = {.y = y,
+                    .statistics = {},
+                    .x = x,
+                    .gain = gain_.value,
+                    .bias = bias_ != nullptr ? bias_->value : Tensor(),
+                    .epsilon = epsilon_};
+  for (std::size_t s = 0; s < row_.statistics; ++s) {
+    saved.statistics[s] = ctx.activation({x.shape()[0]}, DType::kF32);
+    op.statistics[s] = saved.statistics[s];
   }
-  saved.mean = ctx.activation({N}, DType::kF32);
-  launch(ctx.stream,
-         kernels::LayerNorm{.y = y,
-                            .mean = saved.mean,
-                            .rstd = saved.rstd,
-                            .x = x,
-                            .gain = gain_.value,
-                            .bias = bias_->value,
-                            .eps = epsilon_});
+  row_.forward(ctx, op);
 }
 
 void Norm::backward(Context& ctx,
                     const Backward& op,
                     const Saved& saved) const {
-  const kernels::Write write = gain_.take_write();
-  if (bias_ == nullptr) {
-    launch(ctx.stream,
-           kernels::RmsNormBackward{.d_x = op.d_x,
-                                    .d_gain = gain_.gradient,
-                                    .d_y = op.d_y,
-                                    .x = op.x,
-                                    .gain = gain_.value,
-                                    .rstd = saved.rstd,
-                                    .residual = op.residual,
-                                    .write = write});
-    return;
+  NormBackward all = {.d_x = op.d_x,
+                      .d_gain = gain_.gradient,
+                      .d_bias = {},
+                      .d_y = op.d_y,
+                      .x = op.x,
+                      .gain = gain_.value,
+                      .statistics = {},
+                      .residual = op.residual,
+                      .epsilon = epsilon_,
+                      .write = gain_.take_write()};
+  if (bias_ != nullptr) {
+    bias_->take_write();  // always written together with the gain
+    all.d_bias = bias_->gradient;
   }
-  bias_->take_write();  // always written together with the gain
-  launch(ctx.stream,
-         kernels::LayerNormBackward{.d_x = op.d_x,
-                                    .d_gain = gain_.gradient,
-                                    .d_bias = bias_->gradient,
-                                    .d_y = op.d_y,
-                                    .x = op.x,
-                                    .gain = gain_.value,
-                                    .mean = saved.mean,
-                                    .rstd = saved.rstd,
-                                    .residual = op.residual,
-                                    .write = write});
+  for (std::size_t s = 0; s < row_.statistics; ++s) {
+    all.statistics[s] = saved.statistics[s];
+  }
+  row_.backward(ctx, all);
 }
 
 }  // namespace dure::nn

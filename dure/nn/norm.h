@@ -1,12 +1,14 @@
-// Normalisation over the hidden dimension: LayerNorm where there is a bias,
-// RMSNorm where there is none.
+// Normalisation over the hidden dimension, as a row says (norms.h).
 //
 // It is by row, so it is done on a residual stream as it comes. Where that is
 // cut, the parameters' gradients are parts of a sum over tensor ranks.
 #pragma once
 
+#include <array>
+
 #include "dure/nn/buffers.h"
 #include "dure/nn/context.h"
+#include "dure/nn/norms.h"
 #include "dure/nn/parameter.h"
 
 namespace dure::nn {
@@ -14,8 +16,7 @@ namespace dure::nn {
 class Norm {
  public:
   struct Saved {
-    OwnedTensor mean;  // (N)   of LayerNorm
-    OwnedTensor rstd;  // (N)
+    std::array<OwnedTensor, kMostStatistics> statistics;  // (N) each
   };
 
   // d_x = the gradient through the norm + residual, the gradient around it.
@@ -26,22 +27,26 @@ class Norm {
     ConstTensor residual = {};  // (N, C), optional
   };
 
-  // gain (C); bias (C) or null.
-  Norm(Parameter& gain, Parameter* bias, double epsilon)
-      : gain_(gain), bias_(bias), epsilon_(static_cast<float>(epsilon)) {}
+  // gain (row.gains(C)); bias (C) or null.
+  Norm(const NormRow& row, Parameter& gain, Parameter* bias, double epsilon)
+      : row_(row),
+        gain_(gain),
+        bias_(bias),
+        epsilon_(static_cast<float>(epsilon)) {}
 
   void forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const;
 
   void backward(Context& ctx, const Backward& op, const Saved& saved) const;
 
  private:
+  const NormRow& row_;
   Parameter& gain_;
   Parameter* bias_;
   float epsilon_;
 };
 
 inline void for_each_buffer(Norm::Saved& saved, const BufferVisitor& visit) {
-  visit_buffers({&saved.mean, &saved.rstd}, visit);
+  visit_buffers({&saved.statistics[0], &saved.statistics[1]}, visit);
 }
 
 }  // namespace dure::nn

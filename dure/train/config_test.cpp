@@ -43,6 +43,7 @@ TEST(Config, HasTheseKeys) {
       "model.vocabulary",
       "model.max_sequence",
       "model.norm",
+      "model.norm_bias",
       "model.position",
       "model.activation",
       "model.bias",
@@ -167,7 +168,7 @@ TEST(LoadConfig, PutsSetsOverTheFileOverThePreset) {
 
 TEST(LoadConfig, TakesNormAndTheLikeFromTheFamily) {
   const LoadedConfig loaded = parse("[model]\nfamily = 'llama'\nbias = true\n");
-  EXPECT_EQ(loaded.config.model.norm, model::Norm::kRmsNorm);
+  EXPECT_EQ(loaded.config.model.norm, &nn::kRmsNorm);
   EXPECT_TRUE(loaded.config.model.bias);
   EXPECT_EQ(loaded.origins.at("model.norm"), "family");
 }

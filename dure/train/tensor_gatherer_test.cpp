@@ -64,7 +64,7 @@ model::ModelConfig llama() {
           .ffn_hidden = 24,
           .vocabulary = 61,
           .max_sequence = 5,
-          .norm = model::Norm::kRmsNorm,
+          .norm = &nn::kRmsNorm,
           .position = model::Position::kRope,
           .activation = model::Activation::kSwiglu,
           .bias = false,

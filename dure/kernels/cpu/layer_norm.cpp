@@ -43,7 +43,7 @@ void normalize_rows(const LayerNorm& op,
                     std::int64_t last) {
   const std::int64_t C = op.x.shape()[1];
   const Element* const gain = op.gain.data<Element>();
-  const Element* const bias = op.bias.data<Element>();
+  const Element* const bias = op.bias ? op.bias.data<Element>() : nullptr;
   for (std::int64_t n = first; n < last; ++n) {
     const Element* const x = op.x.data<Element>() + n * C;
     Element* const y = op.y.data<Element>() + n * C;
@@ -55,8 +55,9 @@ void normalize_rows(const LayerNorm& op,
     const Vector scale = broadcast(rstd);
     for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
       const Vector normal = hn::Mul(hn::Sub(part.load(x + c), center), scale);
-      part.store(hn::MulAdd(normal, part.load(gain + c), part.load(bias + c)),
-                 y + c);
+      const Vector shift =
+          bias != nullptr ? part.load(bias + c) : hn::Zero(Floats());
+      part.store(hn::MulAdd(normal, part.load(gain + c), shift), y + c);
     });
   }
 }
@@ -157,7 +158,9 @@ HWY_INLINE void add_row_to_columns(const LayerNormBackward& op,
     const Vector d_y = part.load(row.d_y + c);
     part.store(hn::MulAdd(d_y, row.normal(c, part), part.load(d_gain + c)),
                d_gain + c);
-    part.store(hn::Add(d_y, part.load(d_bias + c)), d_bias + c);
+    if (d_bias != nullptr) {
+      part.store(hn::Add(d_y, part.load(d_bias + c)), d_bias + c);
+    }
   });
 }
 
@@ -168,10 +171,11 @@ void layer_norm_columns(const LayerNormBackward& op,
       op.x.dtype(), op.d_gain.dtype(), [&](auto element, auto sum) HWY_ATTR {
         using Element = decltype(element);
         auto* const d_gain = op.d_gain.data<decltype(sum)>();
-        auto* const d_bias = op.d_bias.data<decltype(sum)>();
+        auto* const d_bias =
+            op.d_bias ? op.d_bias.data<decltype(sum)>() : nullptr;
         for_each_tile(columns, [&](Range tile) HWY_ATTR {
-          TileSums gain_sums(d_gain + tile.first, tile.count());
-          TileSums bias_sums(d_bias + tile.first, tile.count());
+          TileSums gain_sums(d_gain, tile);
+          TileSums bias_sums(d_bias, tile);
           for (std::int64_t n = rows.first; n < rows.last; ++n) {
             add_row_to_columns<Element>(
                 op, n, tile, gain_sums.data(), bias_sums.data());
@@ -209,7 +213,9 @@ void run(OnCpu, Stream& stream, const LayerNorm& op) {
 void run(OnCpu, Stream& stream, const LayerNormBackward& op) {
   if (op.write == Write::kOverwrite) {
     std::memset(op.d_gain.bytes(), 0, op.d_gain.size_bytes());
-    std::memset(op.d_bias.bytes(), 0, op.d_bias.size_bytes());
+    if (op.d_bias) {
+      std::memset(op.d_bias.bytes(), 0, op.d_bias.size_bytes());
+    }
   }
   parallel_columns_then_rows(
       stream,

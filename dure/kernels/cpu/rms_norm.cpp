@@ -21,6 +21,7 @@ template <typename Element>
 void normalize_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
   const std::int64_t C = op.x.shape()[1];
   const Element* const gain = op.gain.data<Element>();
+  const Element* const bias = op.bias ? op.bias.data<Element>() : nullptr;
   for (std::int64_t n = first; n < last; ++n) {
     const Element* const x = op.x.data<Element>() + n * C;
     Element* const y = op.y.data<Element>() + n * C;
@@ -29,7 +30,10 @@ void normalize_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
     op.rstd.data<float>()[n] = rstd;
     const Vector scale = broadcast(rstd);
     for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
-      part.store(hn::Mul(hn::Mul(part.load(x + c), scale), part.load(gain + c)),
+      const Vector normal = hn::Mul(part.load(x + c), scale);
+      const Vector own = part.load(gain + c);
+      part.store(bias != nullptr ? hn::MulAdd(normal, own, part.load(bias + c))
+                                 : hn::Mul(normal, own),
                  y + c);
     });
   }
@@ -94,15 +98,19 @@ template <typename Element>
 HWY_INLINE void add_row_to_columns(const RmsNormBackward& op,
                                    std::int64_t n,
                                    Range columns,
-                                   float* d_gain) {
+                                   float* d_gain,
+                                   float* d_bias) {
   const std::int64_t at = n * op.x.shape()[1] + columns.first;
   const Element* const x = op.x.data<Element>() + at;
   const Element* const d_y = op.d_y.data<Element>() + at;
   const Vector scale = broadcast(op.rstd.data<float>()[n]);
   for_each_vector(0, columns.count(), [&](std::int64_t c, auto part) HWY_ATTR {
     const Vector normal = hn::Mul(part.load(x + c), scale);
-    part.store(hn::MulAdd(part.load(d_y + c), normal, part.load(d_gain + c)),
-               d_gain + c);
+    const Vector own = part.load(d_y + c);
+    part.store(hn::MulAdd(own, normal, part.load(d_gain + c)), d_gain + c);
+    if (d_bias != nullptr) {
+      part.store(hn::Add(own, part.load(d_bias + c)), d_bias + c);
+    }
   });
 }
 
@@ -111,12 +119,17 @@ void rms_norm_columns(const RmsNormBackward& op, Range rows, Range columns) {
       op.x.dtype(), op.d_gain.dtype(), [&](auto element, auto sum) HWY_ATTR {
         using Element = decltype(element);
         auto* const d_gain = op.d_gain.data<decltype(sum)>();
+        auto* const d_bias =
+            op.d_bias ? op.d_bias.data<decltype(sum)>() : nullptr;
         for_each_tile(columns, [&](Range tile) HWY_ATTR {
-          TileSums sums(d_gain + tile.first, tile.count());
+          TileSums gain_sums(d_gain, tile);
+          TileSums bias_sums(d_bias, tile);
           for (std::int64_t n = rows.first; n < rows.last; ++n) {
-            add_row_to_columns<Element>(op, n, tile, sums.data());
+            add_row_to_columns<Element>(
+                op, n, tile, gain_sums.data(), bias_sums.data());
           }
-          sums.store();
+          gain_sums.store();
+          bias_sums.store();
         });
       });
 }
@@ -147,6 +160,9 @@ void run(OnCpu, Stream& stream, const RmsNorm& op) {
 void run(OnCpu, Stream& stream, const RmsNormBackward& op) {
   if (op.write == Write::kOverwrite) {
     std::memset(op.d_gain.bytes(), 0, op.d_gain.size_bytes());
+    if (op.d_bias) {
+      std::memset(op.d_bias.bytes(), 0, op.d_bias.size_bytes());
+    }
   }
   parallel_columns_then_rows(
       stream,

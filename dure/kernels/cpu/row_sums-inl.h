@@ -23,17 +23,25 @@ namespace dure::kernels::HWY_NAMESPACE {
 inline constexpr std::int64_t kTileColumns = 1024;
 
 // The sums of a tile while rows are added to them. They begin with what memory
-// holds, and store() puts them back.
+// holds, and store() puts them back. `memory`: of all columns, or null where
+// nobody wants the sums; then data() is null.
 template <typename Element>
 class TileSums {
  public:
-  HWY_INLINE TileSums(Element* memory, std::int64_t count)
-      : memory_(memory), count_(count) {
-    convert(memory, count, sums_);
+  HWY_INLINE TileSums(Element* memory, Range tile)
+      : memory_(memory == nullptr ? nullptr : memory + tile.first),
+        count_(tile.count()) {
+    if (memory_ != nullptr) {
+      convert(memory_, count_, sums_);
+    }
   }
 
-  HWY_INLINE float* data() { return sums_; }
-  HWY_INLINE void store() const { convert(sums_, count_, memory_); }
+  HWY_INLINE float* data() { return memory_ == nullptr ? nullptr : sums_; }
+  HWY_INLINE void store() const {
+    if (memory_ != nullptr) {
+      convert(sums_, count_, memory_);
+    }
+  }
 
  private:
   HWY_ALIGN float sums_[kTileColumns];
@@ -45,8 +53,8 @@ class TileSums {
 template <>
 class TileSums<float> {
  public:
-  HWY_INLINE TileSums(float* memory, std::int64_t /*count*/)
-      : memory_(memory) {}
+  HWY_INLINE TileSums(float* memory, Range tile)
+      : memory_(memory == nullptr ? nullptr : memory + tile.first) {}
 
   HWY_INLINE float* data() { return memory_; }
   HWY_INLINE void store() const {}
