@@ -2,13 +2,14 @@
 
 #include "dure/kernels/layer_norm.h"
 #include "dure/kernels/rms_norm.h"
+#include "dure/nn/scale_norm.h"
 
 namespace dure::nn {
 namespace {
 
 using kernels::launch;
 
-constexpr const NormRow* kNorms[] = {&kLayerNorm, &kRmsNorm};
+constexpr const NormRow* kNorms[] = {&kLayerNorm, &kRmsNorm, &kScaleNorm};
 
 void layer_norm(Context& ctx, const NormForward& op) {
   launch(ctx.stream,

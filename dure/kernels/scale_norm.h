@@ -1,0 +1,52 @@
+// Rows scaled to one length [1, eq. 4].
+//
+//   inverse[n] = 1 / max(|x[n]|, eps)      |.| the root of the sum of squares
+//   y[n,c]     = x[n,c] * inverse[n] * gain
+//
+// [1] Nguyen and Salazar 2019, arXiv:1910.05895.
+#pragma once
+
+#include "dure/kernels/op.h"
+
+namespace dure::kernels {
+
+struct ScaleNorm {
+  static constexpr const char* kName = "scale_norm";
+  Tensor y;          // (N, C)   overwritten; may be x
+  Tensor inverse;    // (N) f32  overwritten; kept for the backward
+  ConstTensor x;     // (N, C)
+  ConstTensor gain;  // (1)
+  float eps = 1e-5F;
+};
+
+void check(const ScaleNorm& op);
+Cost cost(const ScaleNorm& op);
+void run(OnCpu, Stream& stream, const ScaleNorm& op);
+void run(OnCuda, Stream& stream, const ScaleNorm& op);
+
+// With x' = x * inverse, and a shorter row than eps not scaled by its length:
+//
+//   d_x    = gain * inverse * (d_y - x' * sum_c(d_y * x')) [+ residual]
+//   d_gain = sum_n sum_c d_y * x'   (overwritten or added to, by `write`)
+//
+// The sum over rows is in f64, one after another.
+struct ScaleNormBackward {
+  static constexpr const char* kName = "scale_norm_backward";
+  Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
+  Tensor d_gain;              // (1)      of a type of its own
+  Tensor row_sums;            // (N) f32  overwritten: scratch
+  ConstTensor d_y;            // (N, C)
+  ConstTensor x;              // (N, C)
+  ConstTensor gain;           // (1)
+  ConstTensor inverse;        // (N) f32
+  ConstTensor residual = {};  // (N, C), optional: the gradient around the norm
+  float eps = 1e-5F;
+  Write write = Write::kAdd;
+};
+
+void check(const ScaleNormBackward& op);
+Cost cost(const ScaleNormBackward& op);
+void run(OnCpu, Stream& stream, const ScaleNormBackward& op);
+void run(OnCuda, Stream& stream, const ScaleNormBackward& op);
+
+}  // namespace dure::kernels
