@@ -15,6 +15,7 @@
 #include "dure/kernels/activation.h"
 #include "dure/kernels/adamw.h"
 #include "dure/kernels/attention.h"
+#include "dure/kernels/cached_attention.h"
 #include "dure/kernels/cross_entropy.h"
 #include "dure/kernels/dropout.h"
 #include "dure/kernels/elementwise.h"
@@ -336,58 +337,64 @@ inline void Problem::elements(Problem& p, const Line& line) {
   }
 }
 
-inline kernels::AttentionShape attention_shape(const Line& line) {
-  return {.batch = line["batch"],
-          .sequence = line["sequence"],
+inline kernels::FusedHeads fused_heads(const Line& line) {
+  return {.samples = line["batch"],
           .heads = line["heads"],
           .kv_heads = line["kv_heads"],
           .head_dim = line["head_dim"]};
 }
 
+inline kernels::AttentionInputs attention_inputs(
+    const Tensor& qkv, const kernels::FusedHeads& fused) {
+  return {.q = heads_of_rows(qkv, fused.q()),
+          .k = heads_of_rows(qkv, fused.k()),
+          .v = heads_of_rows(qkv, fused.v()),
+          .scale = 0.125F};
+}
+
 inline void Problem::attentions(Problem& p, const Line& line) {
-  const kernels::AttentionShape shape = attention_shape(line);
-  const std::int64_t N = shape.rows();
-  const Tensor qkv = p.normal({N, shape.qkv_columns()});
-  const Tensor y = p.normal({N, shape.heads * shape.head_dim});
-  const Tensor lse = p.normal({N, shape.heads});
+  const kernels::FusedHeads fused = fused_heads(line);
+  const std::int64_t N = fused.samples * line["sequence"];
+  const kernels::AttentionInputs in =
+      attention_inputs(p.normal({N, fused.columns()}), fused);
+  const Tensor y = p.normal({N, fused.heads * fused.head_dim});
+  const Tensor lse = p.normal({N, fused.heads});
   const Tensor scratch =
-      p.normal({attention_scratch(shape, p.stream_.team().members())});
-  const kernels::Attention forward = {.y = y,
-                                      .lse = lse,
-                                      .qkv = qkv,
-                                      .shape = shape,
-                                      .scale = 0.125F,
-                                      .mask = {},
-                                      .scratch = scratch};
+      p.normal({attention_scratch(in, p.stream_.team().members())});
+  const kernels::Attention forward = {
+      .y = y, .lse = lse, .in = in, .scratch = scratch};
   if (line.operation == "attention") {
     p.set(forward);
     return;
   }
   kernels::launch(p.stream_, forward);  // the backward wants its y and lse
-  p.set(kernels::AttentionBackward{.d_qkv = p.normal({N, shape.qkv_columns()}),
+  const Tensor d_qkv = p.normal({N, fused.columns()});
+  p.set(kernels::AttentionBackward{.d_q = heads_of_rows(d_qkv, fused.q()),
+                                   .d_k = heads_of_rows(d_qkv, fused.k()),
+                                   .d_v = heads_of_rows(d_qkv, fused.v()),
                                    .d_y = p.normal(y.shape()),
                                    .y = y,
                                    .lse = lse,
-                                   .qkv = qkv,
-                                   .shape = shape,
-                                   .scale = 0.125F,
-                                   .mask = {},
+                                   .in = in,
                                    .scratch = scratch});
 }
 
+// Without the append, which is a copy.
 inline void Problem::cached_attention(Problem& p, const Line& line) {
-  const kernels::AttentionShape shape = attention_shape(line);
+  const kernels::FusedHeads fused = fused_heads(line);
+  const std::int64_t N = fused.samples * line["sequence"];
   const Shape cache = {
-      shape.batch, shape.kv_heads, line["cache"], shape.head_dim};
+      fused.samples, fused.kv_heads, line["cache"], fused.head_dim};
   const std::int64_t length = line["length"];
+  kernels::AttentionInputs in =
+      attention_inputs(p.normal({N, fused.columns()}), fused);
+  in.k = kernels::heads_of_cache(p.normal(cache));
+  in.v = kernels::heads_of_cache(p.normal(cache));
+  in.pattern.offset = {
+      .value = length,
+      .each = p.integers(fused.samples, [=](std::int64_t) { return length; })};
   p.set(kernels::CachedAttention{
-      .y = p.normal({shape.rows(), shape.heads * shape.head_dim}),
-      .k_cache = p.normal(cache),
-      .v_cache = p.normal(cache),
-      .qkv = p.normal({shape.rows(), shape.qkv_columns()}),
-      .lengths = p.integers(shape.batch, [=](std::int64_t) { return length; }),
-      .shape = shape,
-      .scale = 0.125F});
+      .y = p.normal({N, fused.heads * fused.head_dim}), .in = in});
 }
 
 inline void Problem::rope(Problem& p, const Line& line) {

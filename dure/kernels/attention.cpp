@@ -5,76 +5,122 @@
 #include "dure/kernels/operands.h"
 
 namespace dure::kernels {
+namespace {
 
-void check_shape(const AttentionShape& shape) {
-  DURE_CHECK(shape.batch >= 0 && shape.sequence >= 0 && shape.heads > 0 &&
-                 shape.kv_heads > 0 && shape.head_dim > 0,
+void check_heads(const AttentionInputs& in, DType dtype) {
+  const HeadLayout& q = in.q.at;
+  const HeadLayout& k = in.k.at;
+  DURE_CHECK(q.samples >= 0 && q.rows >= 0 && k.rows >= 0 && q.heads > 0 &&
+                 k.heads > 0 && q.head_dim > 0,
              "attention needs heads of at least one element, not ",
-             shape.heads,
+             q.heads,
              " heads, ",
-             shape.kv_heads,
+             k.heads,
              " kv_heads of ",
-             shape.head_dim,
+             q.head_dim,
              " over ",
-             shape.batch,
+             q.samples,
              " x ",
-             shape.sequence);
-  DURE_CHECK(shape.heads % shape.kv_heads == 0,
-             shape.heads,
+             q.rows);
+  DURE_CHECK(q.heads % k.heads == 0,
+             q.heads,
              " heads cannot share ",
-             shape.kv_heads,
+             k.heads,
              " kv_heads evenly: make one a multiple of the other");
-  DURE_CHECK(shape.part >= 0 && shape.part < shape.parts,
+  HeadLayout wanted = {.samples = q.samples,
+                       .rows = q.rows,
+                       .heads = q.heads,
+                       .head_dim = q.head_dim};
+  expect_heads("q", in.q, wanted, dtype);
+  wanted.rows = k.rows;
+  wanted.heads = k.heads;
+  expect_heads("k", in.k, wanted, dtype);
+  expect_heads("v", in.v, wanted, dtype);
+}
+
+void check_bias(const AttentionBias& bias, std::int64_t heads) {
+  const auto slopes = static_cast<std::int64_t>(bias.slopes.size());
+  DURE_CHECK(slopes == 0 || slopes == heads,
+             "there are ",
+             slopes,
+             " slopes for ",
+             heads,
+             " heads");
+  if (bias.table) {
+    const std::int64_t distances = bias.table.dims<2>("table")[1];
+    bias.table.expect("table", {heads, distances}, DType::kF32);
+    DURE_CHECK(bias.zero >= 0 && bias.zero < distances,
+               "a table of ",
+               distances,
+               " distances has no column ",
+               bias.zero,
+               " for distance 0");
+  }
+}
+
+}  // namespace
+
+void check_inputs(const AttentionInputs& in, DType dtype) {
+  check_heads(in, dtype);
+  check_pattern(in.pattern, in.q.at.samples, in.lengths());
+  check_bias(in.bias, in.q.at.heads);
+  DURE_CHECK(in.scale > 0,
+             "attention's scale is positive, such as 1 / sqrt(head_dim), not ",
+             in.scale);
+  DURE_CHECK(in.part >= 0 && in.part < in.parts,
              "there is no part ",
-             shape.part,
+             in.part,
              " of ",
-             shape.parts,
+             in.parts,
              " of the heads");
 }
 
-void check_scale(float scale) {
-  DURE_CHECK(scale > 0,
-             "attention's scale is positive, such as 1 / sqrt(head_dim), not ",
-             scale);
-}
-
-void check_scratch(const AttentionShape& shape, const Tensor& scratch) {
+void check_scratch(const AttentionInputs& in, const Tensor& scratch) {
   const auto [floats] = scratch.dims<1>("scratch");
   scratch.expect("scratch", {floats}, DType::kF32);
-  DURE_CHECK(floats >= attention_scratch(shape, 1),
+  DURE_CHECK(floats >= attention_scratch(in, 1),
              "scratch has ",
              floats,
              " elements, wanted attention_scratch(), at least ",
-             attention_scratch(shape, 1));
+             attention_scratch(in, 1));
 }
 
-std::int64_t attention_scratch(const AttentionShape& shape, int threads) {
-  return threads * attention_thread_scratch(shape);
+Shape output_shape(const AttentionInputs& in) {
+  const HeadLayout& q = in.q.at;
+  return {q.samples * q.rows, q.heads * q.head_dim};
+}
+
+Cost cost_of_pairs(const AttentionInputs& in, int products) {
+  const HeadLayout& q = in.q.at;
+  const HeadLayout& k = in.k.at;
+  const auto row = static_cast<double>(k.samples * k.heads * k.head_dim);
+  const double elements = static_cast<double>(q.elements()) +
+                          2 * row * keys_seen(in.pattern, in.lengths());
+  return {.flops = 2 * products * pairs(in.pattern, in.lengths()) *
+                   static_cast<double>(q.samples * q.heads * q.head_dim),
+          .bytes = elements * static_cast<double>(size_of(DType::kF32)) +
+                   bytes_of(in.bias.table)};
+}
+
+std::int64_t attention_scratch(const AttentionInputs& in, int threads) {
+  return threads * attention_thread_scratch(in);
 }
 
 void check(const Attention& op) {
-  const AttentionShape& shape = op.shape;
-  check_shape(shape);
-  check_scale(op.scale);
+  const DType dtype = only_f32(op, op.in.q.tensor);
+  check_inputs(op.in, dtype);
   check_mask(op.mask);
-  const DType dtype = only_f32(op, op.y);
-  op.y.expect("y", {shape.rows(), shape.heads * shape.head_dim}, dtype);
-  op.lse.expect("lse", {shape.rows(), shape.heads}, DType::kF32);
-  op.qkv.expect("qkv", {shape.rows(), shape.qkv_columns()}, dtype);
-  check_scratch(shape, op.scratch);
+  const Shape output = output_shape(op.in);
+  op.y.expect("y", output, dtype);
+  op.lse.expect("lse", {output[0], op.in.q.at.heads}, DType::kF32);
+  check_scratch(op.in, op.scratch);
 }
 
-double causal_pairs(const AttentionShape& shape) {
-  const auto S = static_cast<double>(shape.sequence);
-  return static_cast<double>(shape.batch * shape.heads) * S * (S + 1) / 2;
-}
-
-// Two products of 2 D flops for each pair of query and key.
+// The scores, and their product with the values.
 Cost cost(const Attention& op) {
-  const AttentionShape& shape = op.shape;
-  return {
-      .flops = 4 * causal_pairs(shape) * static_cast<double>(shape.head_dim),
-      .bytes = bytes_of(op.y, op.lse, op.qkv)};
+  Cost cost = cost_of_pairs(op.in, 2);
+  cost.bytes += bytes_of(op.y, op.lse);
+  return cost;
 }
 
 }  // namespace dure::kernels

@@ -1,51 +1,72 @@
-// Causal multi-head attention with grouped queries [1], blocked [2]: no (S, S)
-// matrix reaches memory.
+// Multi-head attention of queries to keys, with grouped queries [1], blocked
+// [2]: no (Sq, Sk) matrix reaches memory.
 //
-//   s[i,j]  = scale * q[i] . k[j]      for j <= i
+//   s[i,j]  = scale * q[i] . k[j] + bias(p - j)    where i sees j
 //   lse[i]  = log sum_j exp(s[i,j])
 //   y[i]    = sum_j drop(exp(s[i,j] - lse[i])) v[j]
 //
-// A row of qkv holds H heads of q, then G of k, then G of v, each of D; query
-// head h reads key head h / (H / G). Rows are B sequences of S, one after
-// another. `drop` is dropout.h's, with index ((b * H' + h') * S + i) * S + j: b
-// counted from mask.first_index, h' of H' as the heads of all parts are. All
-// operands are f32.
+// Which keys a query sees, and its position p, are the pattern's
+// (attention_pattern.h). A query that sees none has lse -inf, y 0 and no
+// gradients.
+//
+// Each of the B samples has Sq rows of q and Sk of k and v. Query head h of H
+// reads key head h / (H / G) of G. `drop` is dropout.h's, with index
+// ((b * H' + h') * Sq + i) * Sk + j: b counted from mask.first_index, h' of H'
+// as the heads of all parts are. All operands are f32.
 //
 // [1] Ainslie et al. 2023, arXiv:2305.13245.
 // [2] Dao 2023, arXiv:2307.08691, algorithms 1 and 2.
 #pragma once
 
+#include <span>
+
+#include "dure/kernels/attention_pattern.h"
 #include "dure/kernels/dropout.h"
+#include "dure/kernels/heads.h"
 #include "dure/kernels/op.h"
 
 namespace dure::kernels {
 
-struct AttentionShape {
-  std::int64_t batch = 0;     // B
-  std::int64_t sequence = 0;  // S
-  std::int64_t heads = 0;     // H
-  std::int64_t kv_heads = 0;  // G, a divisor of H
-  std::int64_t head_dim = 0;  // D
-  // These are part `part` of `parts` equal ones of the heads.
+// What scores gain by the distance p - j of a pair, of head h:
+//
+//   -slopes[h] |p - j|                                   ALiBi [3]
+//   table[h, p - j + zero], the nearest end beyond it    relative biases [4]
+//
+// [3] Press et al. 2022, arXiv:2108.12409.
+// [4] Raffel et al. 2020, JMLR 21, section 2.1.
+struct AttentionBias {
+  std::span<const float> slopes =
+      {};                  // (H), in host memory that a launch reads
+  ConstTensor table = {};  // (H, R)
+  std::int64_t zero = 0;   // the column of distance 0
+
+  bool is_there() const { return !slopes.empty() || table; }
+};
+
+struct AttentionInputs {
+  ConstHeads q;  // B samples of Sq rows of H heads of D
+  ConstHeads k;  // B samples of Sk rows of G heads of D; G divides H
+  ConstHeads v;  // as k
+  AttentionPattern pattern = {};
+  AttentionBias bias = {};
+  float scale = 1;
+  // These heads are part `part` of `parts` equal ones.
   std::int64_t part = 0;
   std::int64_t parts = 1;
 
-  std::int64_t rows() const { return batch * sequence; }
-  std::int64_t qkv_columns() const { return (heads + 2 * kv_heads) * head_dim; }
+  AttentionLengths lengths() const { return {q.at.rows, k.at.rows}; }
 };
 
-// Bytes of scratch that Attention and AttentionBackward want on this many
-// threads, as elements of f32.
-std::int64_t attention_scratch(const AttentionShape& shape, int threads);
+// Elements of f32 that Attention and AttentionBackward want as scratch on this
+// many threads.
+std::int64_t attention_scratch(const AttentionInputs& in, int threads);
 
 struct Attention {
   static constexpr const char* kName = "attention";
-  Tensor y;         // (BS, HD)    overwritten
-  Tensor lse;       // (BS, H)     overwritten; kept for the backward
-  ConstTensor qkv;  // (BS, (H + 2G) D)
-  AttentionShape shape;
-  float scale = 1;
-  DropoutMask mask;
+  Tensor y;    // (B Sq, H D)    overwritten
+  Tensor lse;  // (B Sq, H)      overwritten; kept for the backward
+  AttentionInputs in;
+  DropoutMask mask = {};
   Tensor scratch;  // (attention_scratch()) overwritten
 };
 
@@ -56,14 +77,15 @@ void run(OnCuda, Stream& stream, const Attention& op);
 
 struct AttentionBackward {
   static constexpr const char* kName = "attention_backward";
-  Tensor d_qkv;     // (BS, (H + 2G) D)   overwritten
-  ConstTensor d_y;  // (BS, HD)
-  ConstTensor y;    // (BS, HD)
-  ConstTensor lse;  // (BS, H)
-  ConstTensor qkv;  // (BS, (H + 2G) D)
-  AttentionShape shape;
-  float scale = 1;
-  DropoutMask mask;
+  Heads d_q;            // as in.q         overwritten
+  Heads d_k;            // as in.k         overwritten
+  Heads d_v;            // as in.v         overwritten
+  Tensor d_table = {};  // as in.bias.table   added to; with that one
+  ConstTensor d_y;      // (B Sq, H D)
+  ConstTensor y;        // (B Sq, H D)
+  ConstTensor lse;      // (B Sq, H)
+  AttentionInputs in;
+  DropoutMask mask = {};
   Tensor scratch;  // (attention_scratch()) overwritten
 };
 
@@ -71,26 +93,5 @@ void check(const AttentionBackward& op);
 Cost cost(const AttentionBackward& op);
 void run(OnCpu, Stream& stream, const AttentionBackward& op);
 void run(OnCuda, Stream& stream, const AttentionBackward& op);
-
-// One or more new queries a sequence against a cache of keys and values.
-//
-// First stores the T new keys and values of each sequence b at positions
-// lengths[b] .. lengths[b] + T - 1, then attends causally: query t sees
-// positions 0 .. lengths[b] + t.
-struct CachedAttention {
-  static constexpr const char* kName = "cached_attention";
-  Tensor y;              // (BT, HD)      overwritten
-  Tensor k_cache;        // (B, G, S, D)  written at the new positions
-  Tensor v_cache;        // (B, G, S, D)  likewise
-  ConstTensor qkv;       // (BT, (H + 2G) D)
-  ConstTensor lengths;   // (B)   i32; lengths[b] + T <= S
-  AttentionShape shape;  // sequence: T
-  float scale = 1;
-};
-
-void check(const CachedAttention& op);
-Cost cost(const CachedAttention& op);
-void run(OnCpu, Stream& stream, const CachedAttention& op);
-void run(OnCuda, Stream& stream, const CachedAttention& op);
 
 }  // namespace dure::kernels

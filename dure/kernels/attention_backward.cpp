@@ -5,28 +5,31 @@
 namespace dure::kernels {
 
 void check(const AttentionBackward& op) {
-  const AttentionShape& shape = op.shape;
-  const Shape outputs = {shape.rows(), shape.heads * shape.head_dim};
-  const Shape inputs = {shape.rows(), shape.qkv_columns()};
-  check_shape(shape);
-  check_scale(op.scale);
+  const AttentionInputs& in = op.in;
+  const DType dtype = only_f32(op, in.q.tensor);
+  check_inputs(in, dtype);
   check_mask(op.mask);
-  const DType dtype = only_f32(op, op.d_qkv);
-  op.d_qkv.expect("d_qkv", inputs, dtype);
-  op.d_y.expect("d_y", outputs, dtype);
-  op.y.expect("y", outputs, dtype);
-  op.lse.expect("lse", {shape.rows(), shape.heads}, DType::kF32);
-  op.qkv.expect("qkv", inputs, dtype);
-  check_scratch(shape, op.scratch);
+  const Shape output = output_shape(in);
+  op.d_y.expect("d_y", output, dtype);
+  op.y.expect("y", output, dtype);
+  op.lse.expect("lse", {output[0], in.q.at.heads}, DType::kF32);
+  expect_heads("d_q", op.d_q, in.q.at, dtype);
+  expect_heads("d_k", op.d_k, in.k.at, dtype);
+  expect_heads("d_v", op.d_v, in.v.at, dtype);
+  if (op.d_table || in.bias.table) {
+    op.d_table.expect("d_table", in.bias.table.shape(), dtype);
+  }
+  check_scratch(in, op.scratch);
 }
 
-// Five products of 2 D flops for each pair of query and key: the scores again,
-// and the gradients of the probabilities, q, k and v.
+// The scores again, and the gradients of the probabilities, q, k and v.
 Cost cost(const AttentionBackward& op) {
-  const AttentionShape& shape = op.shape;
-  return {
-      .flops = 10 * causal_pairs(shape) * static_cast<double>(shape.head_dim),
-      .bytes = bytes_of(op.d_qkv, op.d_y, op.y, op.lse, op.qkv)};
+  const AttentionInputs& in = op.in;
+  Cost cost = cost_of_pairs(in, 5);
+  const std::int64_t gradients = in.q.at.elements() + 2 * in.k.at.elements();
+  cost.bytes += static_cast<double>(gradients * size_of(DType::kF32)) +
+                bytes_of(op.d_y, op.y, op.lse, op.d_table);
+  return cost;
 }
 
 }  // namespace dure::kernels

@@ -1,114 +1,215 @@
-
 #include <gtest/gtest.h>
 
+#include "dure/kernels/attention_examples_testing.h"
 #include "dure/kernels/attention_testing.h"
 #include "dure/kernels/target_testing.h"
 
 namespace dure::kernels {
 namespace {
 
-// As in attention_test.cpp; d_p is one more sum of D, and d_qkv sums over S and
-// over the heads that share a key head.
-double units(const AttentionShape& shape) {
+// As in attention_test.cpp; d_p is one more sum of D, and the gradients sum
+// over S and over the heads that share a key head. Those of a table sum over
+// more, and grow as their errors do.
+double units(const AttentionSizes& sizes) {
   return 16 * std::sqrt(static_cast<double>(
-                  2 * shape.head_dim +
-                  shape.sequence * (shape.heads / shape.kv_heads)));
+                  2 * sizes.head_dim +
+                  sizes.longest() * (sizes.heads / sizes.kv_heads)));
 }
 
 void expect_reference(const AttentionCase& of) {
   AttentionOperands operands(of);
   launch_on_cpu(operands.forward());
   launch_on_cpu(operands.backward());
-  expect_near(
-      operands.d_qkv,
-      reference_backward(of, doubles(operands.qkv), doubles(operands.d_y)),
-      units(of.shape));
+  const AttentionDoubles want =
+      reference_backward(of, operands.in_double(), doubles(operands.d_y));
+  Values gradients = operands.d_q;
+  Doubles wanted = want.q;
+  for (const Values* more : {&operands.d_k, &operands.d_v}) {
+    gradients.insert(gradients.end(), more->begin(), more->end());
+  }
+  for (const Doubles* more : {&want.k, &want.v}) {
+    wanted.insert(wanted.end(), more->begin(), more->end());
+  }
+  expect_near(gradients, wanted, units(of.sizes));
+  expect_near(operands.d_table, want.table, units(of.sizes));
 }
 
 DropoutMask mask(float rate) {
   return mask_from("attention", rate, 11);
 }
 
+std::tuple<Values, Values, Values, Values> gradients(
+    AttentionOperands& operands) {
+  launch_on_cpu(operands.forward());
+  launch_on_cpu(operands.backward());
+  return {operands.d_q, operands.d_k, operands.d_v, operands.d_table};
+}
+
 // The reference itself: of sum(y * weights).
-TEST(AttentionBackward, ReferenceEqualsFiniteDifferences) {
-  for (const float rate : {0.0F, 0.3F}) {
-    const AttentionCase of = {.shape = {.batch = 2,
-                                        .sequence = 5,
-                                        .heads = 4,
-                                        .kv_heads = 2,
-                                        .head_dim = 3},
-                              .mask = mask(rate)};
-    const AttentionOperands operands(of);
-    const Doubles d_y = doubles(operands.d_y);
-    const auto loss = [&](const Doubles& qkv) {
-      return inner(reference_forward(of, qkv).y, d_y);
+void expect_differences(const AttentionCase& of) {
+  const AttentionOperands operands(of);
+  const Doubles d_y = doubles(operands.d_y);
+  const AttentionDoubles in = operands.in_double();
+  const AttentionDoubles gradient = reference_backward(of, in, d_y);
+  for (const auto operand : kAttentionOperands) {
+    const auto loss = [&](const Doubles& x) {
+      AttentionDoubles changed = in;
+      changed.*operand = x;
+      return inner(reference_forward(of, changed).y, d_y);
     };
-    const Doubles qkv = doubles(operands.qkv);
-    expect_gradient(reference_backward(of, qkv, d_y), differences(qkv, loss));
+    expect_gradient(gradient.*operand, differences(in.*operand, loss));
   }
 }
 
+TEST(AttentionBackward, ReferenceEqualsFiniteDifferences) {
+  for (const float rate : {0.0F, 0.3F}) {
+    expect_differences({.sizes = square(2, 5, 4, 2, 3), .mask = mask(rate)});
+  }
+  AttentionSizes cross = square(2, 5, 4, 2, 3);
+  cross.queries = 4;
+  // The first query sees no key, and the last distances share a column.
+  expect_differences({.sizes = cross,
+                      .mask = {},
+                      .pattern = {.offset = {-1}},
+                      .slopes = {0.5F, 0.25F, 0.125F, 0.1F},
+                      .distances = 2});
+  expect_differences({.sizes = cross,
+                      .mask = mask(0.3F),
+                      .pattern = {.order = AttentionOrder::kFull},
+                      .slopes = {},
+                      .distances = 8,
+                      .zero = 4});
+}
+
 TEST(AttentionBackward, EqualsTheReferenceForEveryKindOfShape) {
-  for (const AttentionShape& shape : kAttentionShapes) {
+  for (const AttentionSizes& sizes : kAttentionSizes) {
     SCOPED_TRACE(testing::Message()
-                 << "S " << shape.sequence << " D " << shape.head_dim);
-    expect_reference({.shape = shape, .mask = {}});
+                 << "S " << sizes.queries << " D " << sizes.head_dim);
+    expect_reference({.sizes = sizes});
+  }
+}
+
+TEST(AttentionBackward, EqualsTheReferenceForEveryPatternAndBias) {
+  for (const AttentionExample& example : attention_examples()) {
+    SCOPED_TRACE(example.name);
+    expect_reference(example.of);
   }
 }
 
 TEST(AttentionBackward, DropsThePairsThatTheForwardDropped) {
-  for (const AttentionShape& shape : kAttentionShapes) {
+  for (const AttentionSizes& sizes : kAttentionSizes) {
     SCOPED_TRACE(testing::Message()
-                 << "S " << shape.sequence << " D " << shape.head_dim);
-    expect_reference({.shape = shape, .mask = mask(0.25F)});
+                 << "S " << sizes.queries << " D " << sizes.head_dim);
+    expect_reference({.sizes = sizes, .mask = mask(0.25F)});
+  }
+  for (AttentionExample& example : attention_examples()) {
+    SCOPED_TRACE(example.name);
+    example.of.mask = mask(0.25F);
+    expect_reference(example.of);
   }
 }
 
 TEST(AttentionBackward, EqualsTheReferenceOnEveryInstructionSet) {
+  AttentionCase all_at_once = attention_examples().back().of;
+  all_at_once.mask = mask(0.5F);
   on_every_instruction_set([&] {
-    expect_reference({.shape = kAttentionShapes[5], .mask = mask(0.5F)});
+    expect_reference({.sizes = kAttentionSizes[5], .mask = mask(0.5F)});
+    expect_reference(all_at_once);
   });
 }
 
 TEST(AttentionBackward, GivesTheSameBitsOnAnyNumberOfThreads) {
-  AttentionOperands operands(
-      {.shape = kAttentionShapes[3], .mask = mask(0.1F)});
-  launch_on_cpu(operands.forward());
-  expect_same_bits_on_any_threads([&] {
-    launch_on_cpu(operands.backward());
-    return operands.d_qkv;
-  });
+  for (const std::int64_t distances : {0, 20}) {
+    expect_same_bits_on_any_threads([&] {
+      AttentionOperands operands({.sizes = kAttentionSizes[3],
+                                  .mask = mask(0.1F),
+                                  .distances = distances});
+      return gradients(operands);
+    });
+  }
+}
+
+TEST(AttentionBackward, OfAWindowWiderThanTheSequenceIsCausalToTheBit) {
+  const AttentionSizes sizes = square(2, 130, 2, 1, 16);
+  AttentionOperands causal({.sizes = sizes});
+  AttentionOperands window({.sizes = sizes, .pattern = {.window = 200}});
+  EXPECT_EQ(gradients(causal), gradients(window));
+}
+
+// Gradients in one matrix, as a layer's fused product wants them.
+TEST(AttentionBackward, OfAFusedProductIsThatOfItsPartsToTheBit) {
+  AttentionOperands operands({.sizes = kAttentionSizes[3]});
+  const auto want = gradients(operands);
+  const AttentionSizes& sizes = operands.of.sizes;
+  const FusedHeads fused = {
+      sizes.batch, sizes.heads, sizes.kv_heads, sizes.head_dim};
+  const std::int64_t N = sizes.batch * sizes.queries;
+  Values d_qkv = AttentionOperands::nans(N * fused.columns());
+  AttentionBackward op = operands.backward();
+  const Tensor matrix = tensor(d_qkv, {N, fused.columns()});
+  op.d_q = heads_of_rows(matrix, fused.q());
+  op.d_k = heads_of_rows(matrix, fused.k());
+  op.d_v = heads_of_rows(matrix, fused.v());
+  launch_on_cpu(op);
+  std::size_t at = 0;
+  for (std::int64_t n = 0; n < N; ++n) {
+    for (const auto& [values, columns] :
+         {std::pair(&operands.d_q, sizes.q().row_step),
+          std::pair(&operands.d_k, sizes.k().row_step),
+          std::pair(&operands.d_v, sizes.k().row_step)}) {
+      for (std::int64_t c = 0; c < columns; ++c, ++at) {
+        ASSERT_EQ(d_qkv[at],
+                  (*values)[static_cast<std::size_t>(n * columns + c)]);
+      }
+    }
+  }
+}
+
+TEST(AttentionBackward, AddsToTheGradientOfATable) {
+  AttentionOperands operands({.sizes = kAttentionSizes[1], .distances = 2});
+  gradients(operands);
+  const Values once = operands.d_table;
+  launch_on_cpu(operands.backward());
+  for (std::size_t n = 0; n < once.size(); ++n) {
+    EXPECT_NEAR(operands.d_table[n], 2 * once[n], 1e-6);
+  }
 }
 
 TEST(AttentionBackward, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
-  AttentionOperands whole({.shape = kAttentionShapes[3], .mask = mask(0.25F)});
-  launch_on_cpu(whole.forward());
-  launch_on_cpu(whole.backward());
+  AttentionOperands whole({.sizes = kAttentionSizes[3], .mask = mask(0.25F)});
+  gradients(whole);
+  const std::int64_t q = whole.of.sizes.q().row_step;
+  const std::int64_t k = whole.of.sizes.k().row_step;
   for (const std::int64_t part : {0, 1}) {
     AttentionOperands half = part_of(whole, part, 2);
-    launch_on_cpu(half.forward());
-    launch_on_cpu(half.backward());
-    EXPECT_EQ(half.d_qkv, part_of_qkv(whole.d_qkv, whole.of.shape, part, 2));
+    gradients(half);
+    EXPECT_EQ(half.d_q, part_of_heads(whole.d_q, q, part, 2));
+    EXPECT_EQ(half.d_k, part_of_heads(whole.d_k, k, part, 2));
+    EXPECT_EQ(half.d_v, part_of_heads(whole.d_v, k, part, 2));
   }
 }
 
 TEST(AttentionBackward, TakesTimeOnTheSimulatorAndTouchesNothing) {
-  AttentionOperands operands({.shape = kAttentionShapes[0], .mask = {}});
+  AttentionOperands operands({.sizes = kAttentionSizes[0]});
   launch_on_simulator(operands.backward());
-  EXPECT_TRUE(std::isnan(operands.d_qkv[0]));
+  EXPECT_TRUE(std::isnan(operands.d_q[0]));
 }
 
 TEST(AttentionBackward, RefusesShapesThatDoNotAgree) {
-  AttentionOperands operands({.shape = kAttentionShapes[3], .mask = {}});
+  AttentionOperands operands({.sizes = kAttentionSizes[3], .distances = 3});
   const auto refused = [&](const auto& change) {
     AttentionBackward op = operands.backward();
     change(op);
     EXPECT_THROW(check(op), Error);
   };
   EXPECT_NO_THROW(check(operands.backward()));
-  refused([](AttentionBackward& op) { op.shape.kv_heads = 3; });
-  refused([](AttentionBackward& op) { op.d_y = op.qkv; });
-  refused([](AttentionBackward& op) { op.d_qkv = op.d_qkv.rows(0, 1); });
+  refused([](AttentionBackward& op) { op.in.k.at.heads = 3; });
+  refused([](AttentionBackward& op) { op.d_y = op.d_y.rows(0, 1); });
+  refused([](AttentionBackward& op) { op.d_q.at.rows = 1; });
+  refused([](AttentionBackward& op) { op.d_v = op.d_q; });
+  refused([](AttentionBackward& op) { op.d_k.at.row_step += 1; });
+  refused([](AttentionBackward& op) { op.d_table = Tensor(); });
+  refused([](AttentionBackward& op) { op.in.bias.table = {}; });
   refused([](AttentionBackward& op) { op.scratch = Tensor(); });
 }
 

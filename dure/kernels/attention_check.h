@@ -1,4 +1,5 @@
-// What the operations of attention.h check and count alike.
+// What the operations of attention.h and cached_attention.h check and count
+// alike.
 #pragma once
 
 #include "dure/kernels/attention.h"
@@ -6,11 +7,14 @@
 namespace dure::kernels {
 
 // Each throws Error.
-void check_shape(const AttentionShape& shape);
-void check_scale(float scale);
-void check_scratch(const AttentionShape& shape, const Tensor& scratch);
+void check_inputs(const AttentionInputs& in, DType dtype);
+void check_scratch(const AttentionInputs& in, const Tensor& scratch);
 
-// Pairs of a query and a key that it sees, over all heads and sequences.
-double causal_pairs(const AttentionShape& shape);
+// The shape of y, and of its gradient.
+Shape output_shape(const AttentionInputs& in);
+
+// Of so many products of 2 D flops for each pair that the pattern shows, and of
+// moving q and those keys and values that it does.
+Cost cost_of_pairs(const AttentionInputs& in, int products);
 
 }  // namespace dure::kernels

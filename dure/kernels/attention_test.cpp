@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/kernels/attention_examples_testing.h"
 #include "dure/kernels/attention_testing.h"
 #include "dure/kernels/target_testing.h"
 
@@ -12,88 +13,147 @@ namespace {
 // sum_d |q_d k_d| * scale, itself some sqrt(D) for normal operands; it enters
 // the probability as a relative error, and y is a mean of values with these
 // probabilities, to which the sums over S keys add S units. With signs that
-// cancel as they do in practice the square roots of both remain.
-double units(const AttentionShape& shape) {
-  return 8 * std::sqrt(static_cast<double>(shape.head_dim + shape.sequence));
+// cancel as they do in practice the square roots of both remain. A bias is
+// rounded in units of the score, and is large where the probability is 0.
+double units(const AttentionSizes& sizes) {
+  return 8 * std::sqrt(static_cast<double>(sizes.head_dim + sizes.longest()));
+}
+
+// Queries that see no key have the same lse, -inf.
+void expect_lse(Values actual, Doubles expected, double units) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    if (std::isinf(expected[i])) {
+      EXPECT_EQ(double{actual[i]}, expected[i]) << "at element " << i;
+      actual[i] = 0;
+      expected[i] = 0;
+    }
+  }
+  expect_near(actual, expected, units);
 }
 
 void expect_reference(const AttentionCase& of) {
   AttentionOperands operands(of);
-  const AttentionOutputs want = reference_forward(of, doubles(operands.qkv));
+  const AttentionOutputs want = reference_forward(of, operands.in_double());
   launch_on_cpu(operands.forward());
-  expect_near(operands.y, want.y, units(of.shape));
-  expect_near(operands.lse, want.lse, units(of.shape));
+  expect_near(operands.y, want.y, units(of.sizes));
+  expect_lse(operands.lse, want.lse, units(of.sizes));
+}
+
+// y and lse of two cases with the same operands.
+void expect_same_bits(const AttentionCase& one, const AttentionCase& other) {
+  AttentionOperands a(one);
+  AttentionOperands b(other);
+  launch_on_cpu(a.forward());
+  launch_on_cpu(b.forward());
+  EXPECT_EQ(a.y, b.y);
+  EXPECT_EQ(a.lse, b.lse);
 }
 
 TEST(Attention, EqualsTheReferenceForEveryKindOfShape) {
-  for (const AttentionShape& shape : kAttentionShapes) {
+  for (const AttentionSizes& sizes : kAttentionSizes) {
     SCOPED_TRACE(testing::Message()
-                 << "S " << shape.sequence << " D " << shape.head_dim);
-    expect_reference({.shape = shape, .mask = {}});
+                 << "S " << sizes.queries << " D " << sizes.head_dim);
+    expect_reference({.sizes = sizes});
+  }
+}
+
+TEST(Attention, EqualsTheReferenceForEveryPatternAndBias) {
+  for (const AttentionExample& example : attention_examples()) {
+    SCOPED_TRACE(example.name);
+    expect_reference(example.of);
   }
 }
 
 TEST(Attention, DropsByTheIndexOfThePair) {
-  for (AttentionShape shape : kAttentionShapes) {
+  for (const AttentionSizes& sizes : kAttentionSizes) {
     SCOPED_TRACE(testing::Message()
-                 << "S " << shape.sequence << " D " << shape.head_dim);
+                 << "S " << sizes.queries << " D " << sizes.head_dim);
     expect_reference(
-        {.shape = shape, .mask = mask_from("attention", 0.25F, 11)});
+        {.sizes = sizes, .mask = mask_from("attention", 0.25F, 11)});
+  }
+  for (AttentionExample& example : attention_examples()) {
+    SCOPED_TRACE(example.name);
+    example.of.mask = mask_from("attention", 0.25F, 11);
+    expect_reference(example.of);
   }
 }
 
 TEST(Attention, EqualsTheReferenceOnEveryInstructionSet) {
-  const AttentionCase of = {.shape = kAttentionShapes[5],
-                            .mask = mask_from("attention", 0.5F)};
-  on_every_instruction_set([&] { expect_reference(of); });
+  const AttentionCase causal = {.sizes = kAttentionSizes[5],
+                                .mask = mask_from("attention", 0.5F)};
+  AttentionCase all_at_once = attention_examples().back().of;
+  all_at_once.mask = causal.mask;
+  on_every_instruction_set([&] {
+    expect_reference(causal);
+    expect_reference(all_at_once);
+  });
 }
 
 TEST(Attention, HoldsScoresWhoseExponentialsOverflow) {
-  AttentionCase of = {.shape = kAttentionShapes[4], .mask = {}};
+  AttentionCase of = {.sizes = kAttentionSizes[4]};
   AttentionOperands operands(of);
-  for (float& value : operands.qkv) {
-    value *= 10;  // scores of some hundreds, beyond f32's exp(88)
+  for (Values* values : {&operands.q, &operands.k, &operands.v}) {
+    for (float& value : *values) {
+      value *= 10;  // scores of some hundreds, beyond f32's exp(88)
+    }
   }
-  const AttentionOutputs want = reference_forward(of, doubles(operands.qkv));
+  const AttentionOutputs want = reference_forward(of, operands.in_double());
   launch_on_cpu(operands.forward());
   // Errors of scores grow with them.
-  expect_near(operands.y, want.y, 100 * units(of.shape));
-  expect_near(operands.lse, want.lse, units(of.shape));
+  expect_near(operands.y, want.y, 100 * units(of.sizes));
+  expect_near(operands.lse, want.lse, units(of.sizes));
 }
 
 TEST(Attention, SeesNothingOfLaterPositions) {
-  const AttentionCase of = {.shape = kAttentionShapes[7], .mask = {}};
+  const AttentionCase of = {.sizes = kAttentionSizes[7]};
   AttentionOperands operands(of);
   AttentionOperands changed(of);
   constexpr std::int64_t kChanged = 70;
-  const auto first =
-      static_cast<std::size_t>(kChanged * of.shape.qkv_columns());
-  std::fill(changed.qkv.begin() + static_cast<std::ptrdiff_t>(first),
-            changed.qkv.end(),
-            1e6F);
+  const std::int64_t first = kChanged * of.sizes.k().row_step;
+  for (Values* values : {&changed.q, &changed.k, &changed.v}) {
+    std::fill(values->begin() + first, values->end(), 1e6F);
+  }
   launch_on_cpu(operands.forward());
   launch_on_cpu(changed.forward());
   const auto unchanged =
-      static_cast<std::size_t>(kChanged * of.shape.heads * of.shape.head_dim);
+      static_cast<std::size_t>(kChanged * of.sizes.q().row_step);
   for (std::size_t i = 0; i < unchanged; ++i) {
     ASSERT_EQ(operands.y[i], changed.y[i]);
   }
 }
 
-TEST(Attention, PassesOnWhatIsNotANumber) {
-  const AttentionCase of = {.shape = kAttentionShapes[4], .mask = {}};
+// Not even what is no number.
+TEST(Attention, ReadsNothingBeyondAKeyLength) {
+  static const std::vector<std::int32_t> kLengths = {77, 130};
+  AttentionSizes sizes = square(2, 130, 2, 1, 16);
+  const AttentionCase of = {.sizes = sizes,
+                            .pattern = {.order = AttentionOrder::kFull,
+                                        .key_lengths = {kLengths.data(), {2}}}};
   AttentionOperands operands(of);
-  operands.qkv[static_cast<std::size_t>(of.shape.heads * of.shape.head_dim)] =
-      std::nanf("");
+  AttentionOperands changed(of);
+  for (Values* values : {&changed.k, &changed.v}) {
+    std::fill(
+        values->begin() + 77 * 16, values->begin() + 130 * 16, std::nanf(""));
+  }
+  launch_on_cpu(operands.forward());
+  launch_on_cpu(changed.forward());
+  EXPECT_EQ(operands.y, changed.y);
+}
+
+TEST(Attention, PassesOnWhatIsNotANumber) {
+  const AttentionCase of = {.sizes = kAttentionSizes[4]};
+  AttentionOperands operands(of);
+  operands.k.front() = std::nanf("");
   launch_on_cpu(operands.forward());
   EXPECT_TRUE(std::isnan(operands.y.front()));  // every query sees key 0
   EXPECT_TRUE(std::isnan(operands.y[operands.y.size() - 128]));
 }
 
 TEST(Attention, GivesTheSameBitsOnAnyNumberOfThreads) {
-  for (const std::size_t shape : {3U, 7U}) {  // one with more parts than heads
-    AttentionOperands operands({.shape = kAttentionShapes[shape],
-                                .mask = mask_from("attention", 0.1F)});
+  for (const std::size_t size : {3U, 7U}) {  // one with more parts than heads
+    AttentionOperands operands(
+        {.sizes = kAttentionSizes[size], .mask = mask_from("attention", 0.1F)});
     expect_same_bits_on_any_threads([&] {
       launch_on_cpu(operands.forward());
       return std::pair(operands.y, operands.lse);
@@ -103,45 +163,133 @@ TEST(Attention, GivesTheSameBitsOnAnyNumberOfThreads) {
 
 TEST(Attention, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
   AttentionOperands whole(
-      {.shape = kAttentionShapes[3], .mask = mask_from("attention", 0.25F, 5)});
+      {.sizes = kAttentionSizes[3], .mask = mask_from("attention", 0.25F, 5)});
   launch_on_cpu(whole.forward());
+  const std::int64_t columns = whole.of.sizes.q().row_step;
   for (const std::int64_t part : {0, 1}) {
     AttentionOperands half = part_of(whole, part, 2);
     launch_on_cpu(half.forward());
-    EXPECT_EQ(half.y, part_of_heads(whole.y, whole.of.shape, part, 2));
+    EXPECT_EQ(half.y, part_of_heads(whole.y, columns, part, 2));
   }
 }
 
+// q, k and v of one matrix, as a layer's fused product gives them.
+TEST(Attention, OfAFusedProductIsThatOfItsPartsToTheBit) {
+  AttentionOperands operands({.sizes = kAttentionSizes[3]});
+  launch_on_cpu(operands.forward());
+  const AttentionSizes& sizes = operands.of.sizes;
+  const FusedHeads fused = {
+      sizes.batch, sizes.heads, sizes.kv_heads, sizes.head_dim};
+  const std::int64_t N = sizes.batch * sizes.queries;
+  Values qkv;
+  for (std::int64_t n = 0; n < N; ++n) {
+    for (const auto& [values, columns] :
+         {std::pair(&operands.q, sizes.q().row_step),
+          std::pair(&operands.k, sizes.k().row_step),
+          std::pair(&operands.v, sizes.k().row_step)}) {
+      const auto row = values->begin() + n * columns;
+      qkv.insert(qkv.end(), row, row + columns);
+    }
+  }
+  const ConstTensor matrix(qkv.data(), {N, fused.columns()});
+  const Values y = operands.y;
+  Attention op = operands.forward();
+  op.in.q = heads_of_rows(matrix, fused.q());
+  op.in.k = heads_of_rows(matrix, fused.k());
+  op.in.v = heads_of_rows(matrix, fused.v());
+  launch_on_cpu(op);
+  EXPECT_EQ(operands.y, y);
+}
+
+TEST(Attention, OfPatternsThatHideTheSameIsTheSameToTheBit) {
+  const AttentionSizes sizes = square(2, 130, 2, 1, 16);
+  const AttentionCase causal = {.sizes = sizes};
+  const auto with = [&](const AttentionPattern& pattern) {
+    return AttentionCase{.sizes = sizes, .pattern = pattern};
+  };
+  const std::vector<std::int32_t> one_document(260, 5);
+  const std::vector<std::int32_t> all_keys = {130, 130};
+  const std::vector<std::uint8_t> all_squares(9, 1);
+  expect_same_bits(causal, with({.window = 130}));
+  expect_same_bits(causal, with({.prefix = {1}}));
+  expect_same_bits(causal,
+                   with({.documents = {one_document.data(), {2, 130}}}));
+  expect_same_bits(causal, with({.key_lengths = {all_keys.data(), {2}}}));
+  expect_same_bits(
+      causal,
+      with({.layout = {.side = 50, .columns = 3, .seen = all_squares}}));
+  expect_same_bits(with({.prefix = {130}}),
+                   with({.order = AttentionOrder::kFull}));
+}
+
+TEST(Attention, OfTheLastQuerySeesAllKeysInEitherOrder) {
+  AttentionSizes sizes = square(2, 130, 2, 1, 16);
+  sizes.queries = 1;
+  expect_same_bits(
+      {.sizes = sizes, .pattern = {.order = AttentionOrder::kFull}},
+      {.sizes = sizes, .pattern = {.offset = {129}}});
+}
+
+TEST(Attention, OfSlopesIsThatOfATableOfThemToTheBit) {
+  const AttentionSizes sizes = square(2, 130, 2, 1, 16);
+  AttentionOperands slopes({.sizes = sizes, .slopes = {0.5F, 0.3F}});
+  AttentionOperands table({.sizes = sizes, .distances = 130});
+  for (std::size_t n = 0; n < table.table.size(); ++n) {
+    table.table[n] = -slopes.of.slopes[n / 130] * static_cast<float>(n % 130);
+  }
+  launch_on_cpu(slopes.forward());
+  launch_on_cpu(table.forward());
+  EXPECT_EQ(slopes.y, table.y);
+}
+
 TEST(Attention, TakesTimeOnTheSimulatorAndTouchesNothing) {
-  AttentionOperands operands({.shape = kAttentionShapes[0], .mask = {}});
+  AttentionOperands operands({.sizes = kAttentionSizes[0]});
   Attention op = operands.forward();
   launch_on_simulator(op);
   EXPECT_TRUE(std::isnan(operands.y[0]));
 }
 
 TEST(Attention, RefusesShapesThatDoNotAgree) {
-  AttentionOperands operands({.shape = kAttentionShapes[3], .mask = {}});
+  AttentionOperands operands(
+      {.sizes = kAttentionSizes[3], .slopes = {1, 1, 1, 1}, .distances = 3});
   const auto refused = [&](const auto& change) {
     Attention op = operands.forward();
     change(op);
     EXPECT_THROW(check(op), Error);
   };
   EXPECT_NO_THROW(check(operands.forward()));
-  refused([](Attention& op) { op.shape.kv_heads = 3; });
-  refused([](Attention& op) { op.shape.kv_heads = 0; });
-  refused([](Attention& op) { op.shape.part = 1; });
-  refused([](Attention& op) { op.shape.sequence = 62; });
-  refused([](Attention& op) { op.shape.head_dim = 47; });
+  refused([](Attention& op) { op.in.k.at.heads = op.in.v.at.heads = 3; });
+  refused([](Attention& op) { op.in.k.at.heads = op.in.v.at.heads = 0; });
+  refused([](Attention& op) { op.in.v.at.rows = 62; });
+  refused([](Attention& op) { op.in.k.at.samples = 1; });
+  refused([](Attention& op) { op.in.k.at.row_step += 1; });
+  refused([](Attention& op) { op.in.q.at.first = 1; });
+  refused([](Attention& op) { op.in.part = 1; });
+  refused([](Attention& op) { op.in.q.at.rows = 62; });
+  refused([](Attention& op) { op.in.q.at.head_dim = 47; });
+  refused([](Attention& op) { op.in.pattern.window = 0; });
+  refused(
+      [](Attention& op) { op.in.bias.slopes = op.in.bias.slopes.first(3); });
+  refused(
+      [](Attention& op) { op.in.bias.table = op.in.bias.table.rows(0, 3); });
+  refused([](Attention& op) { op.in.bias.zero = 3; });
   refused([](Attention& op) { op.lse = op.lse.rows(0, 5); });
   refused([](Attention& op) { op.scratch = op.scratch.rows(0, 100); });
   refused([](Attention& op) { op.mask.rate = 1; });
-  refused([](Attention& op) { op.scale = -1; });
+  refused([](Attention& op) { op.in.scale = -1; });
 }
 
 TEST(Attention, CostsTwoProductsForEachPairThatIsSeen) {
-  AttentionOperands operands({.shape = kAttentionShapes[1], .mask = {}});
+  AttentionOperands operands({.sizes = kAttentionSizes[1]});
   // 2 sequences of 2 heads of 3 pairs; 8 wide; 2 products of 2 flops.
   EXPECT_EQ(cost(operands.forward()).flops, 2 * 2 * 3 * 8 * 2 * 2);
+  for (const AttentionExample& example : attention_examples()) {
+    AttentionOperands some(example.of);
+    const AttentionInputs in = some.inputs();
+    const double seen = 2 * 2 * pairs(in.pattern, in.lengths());
+    EXPECT_EQ(cost(some.forward()).flops, seen * 4 * 16) << example.name;
+    EXPECT_EQ(cost(some.backward()).flops, seen * 10 * 16) << example.name;
+  }
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // What the tests of attention share: the formulas of attention.h in double,
-// written the obvious way, and operands for the operations.
+// written the obvious way, operands for the operations, and examples.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "dure/base/limits.h"
@@ -15,13 +17,43 @@ namespace dure::kernels {
 // As many as tests use: three, or one a core.
 inline const int kScratchThreads = std::max(3, usable_processors());
 
-// A case: dropout where mask.rate is not 0.
+struct AttentionSizes {
+  std::int64_t batch = 0;     // B
+  std::int64_t queries = 0;   // Sq
+  std::int64_t keys = 0;      // Sk
+  std::int64_t heads = 0;     // H
+  std::int64_t kv_heads = 0;  // G
+  std::int64_t head_dim = 0;  // D
+
+  HeadLayout q() const { return dense(queries, heads); }
+  HeadLayout k() const { return dense(keys, kv_heads); }
+  std::int64_t longest() const { return std::max(queries, keys); }
+
+ private:
+  // Rows of heads alone.
+  HeadLayout dense(std::int64_t rows, std::int64_t row_heads) const {
+    return {.samples = batch,
+            .rows = rows,
+            .heads = row_heads,
+            .head_dim = head_dim,
+            .first = 0,
+            .sample_step = rows * row_heads * head_dim,
+            .row_step = row_heads * head_dim,
+            .head_step = head_dim};
+  }
+};
+
+// A case: dropout where mask.rate is not 0, biases where they have elements.
 struct AttentionCase {
-  AttentionShape shape;
-  DropoutMask mask;
+  AttentionSizes sizes;
+  DropoutMask mask = {};
+  AttentionPattern pattern = {};
+  Values slopes = {};          // (H)
+  std::int64_t distances = 0;  // columns of a table of biases
+  std::int64_t zero = 0;
 
   double scale() const {
-    return 1 / std::sqrt(static_cast<double>(shape.head_dim));
+    return 1 / std::sqrt(static_cast<double>(sizes.head_dim));
   }
   // Whether the pair stays, times 1 / (1 - rate).
   double keep(std::int64_t b,
@@ -31,122 +63,173 @@ struct AttentionCase {
     if (mask.rate == 0) {
       return 1;
     }
-    const auto S = static_cast<std::uint64_t>(shape.sequence);
-    const std::uint64_t sequence =
-        mask.first_index() + static_cast<std::uint64_t>(b);
-    const std::uint64_t row =
-        sequence * static_cast<std::uint64_t>(shape.heads) +
-        static_cast<std::uint64_t>(h);
-    const std::uint64_t index = (row * S + static_cast<std::uint64_t>(i)) * S +
-                                static_cast<std::uint64_t>(j);
+    const auto product = [](std::uint64_t a, std::int64_t times) {
+      return a * static_cast<std::uint64_t>(times);
+    };
+    std::uint64_t index = mask.first_index() + static_cast<std::uint64_t>(b);
+    index = product(index, sizes.heads) + static_cast<std::uint64_t>(h);
+    index = product(index, sizes.queries) + static_cast<std::uint64_t>(i);
+    index = product(index, sizes.keys) + static_cast<std::uint64_t>(j);
     return mask.stream.uniform(index) >= mask.rate ? 1 / (1 - double{mask.rate})
                                                    : 0;
   }
-};
-
-// Where element (b, s, slot, d) lies among rows of `slots` heads.
-struct HeadIndex {
-  AttentionShape shape;
-  std::int64_t slots;
-
-  std::size_t operator()(std::int64_t b,
-                         std::int64_t s,
-                         std::int64_t slot,
-                         std::int64_t d) const {
-    const std::int64_t row = b * shape.sequence + s;
-    return static_cast<std::size_t>((row * slots + slot) * shape.head_dim + d);
+  std::size_t table_index(std::int64_t h, std::int64_t distance) const {
+    return static_cast<std::size_t>(
+        h * distances +
+        std::clamp<std::int64_t>(distance + zero, 0, distances - 1));
   }
 };
 
-// One head of one sequence: y, lse and, where d_y is given, the gradient.
+// Operands in double, or their gradients.
+struct AttentionDoubles {
+  Doubles q;      // (B, Sq, H, D)
+  Doubles k;      // (B, Sk, G, D)
+  Doubles v;      // (B, Sk, G, D)
+  Doubles table;  // (H, distances)
+};
+inline const std::vector<Doubles AttentionDoubles::*> kAttentionOperands = {
+    &AttentionDoubles::q,
+    &AttentionDoubles::k,
+    &AttentionDoubles::v,
+    &AttentionDoubles::table};
+
+// One head of one sample: y, lse and, where d_y is given, the gradient.
 class HeadReference {
  public:
   HeadReference(const AttentionCase& of,
-                const Doubles& qkv,
+                const AttentionDoubles& in,
                 std::int64_t b,
                 std::int64_t h)
       : of_(of),
-        qkv_(qkv),
+        in_(in),
+        seen_(of.pattern, {of.sizes.queries, of.sizes.keys}, b),
         b_(b),
         h_(h),
-        in_{of.shape, of.shape.heads + 2 * of.shape.kv_heads},
-        out_{of.shape, of.shape.heads},
-        k_(of.shape.heads + h / (of.shape.heads / of.shape.kv_heads)),
-        v_(k_ + of.shape.kv_heads) {}
+        g_(h / (of.sizes.heads / of.sizes.kv_heads)) {}
 
+  // exp of it is 0 where the query does not see the key.
   double score(std::int64_t i, std::int64_t j) const {
-    double sum = 0;
-    for (std::int64_t d = 0; d < of_.shape.head_dim; ++d) {
-      sum += qkv_[in_(b_, i, h_, d)] * qkv_[in_(b_, j, k_, d)];
+    if (!seen_.sees(i, j)) {
+      return -std::numeric_limits<double>::infinity();
     }
-    return of_.scale() * sum;
-  }
-
-  double lse(std::int64_t i) const {
     double sum = 0;
-    for (std::int64_t j = 0; j <= i; ++j) {
-      sum += std::exp(score(i, j));
+    for (std::int64_t d = 0; d < of_.sizes.head_dim; ++d) {
+      sum += in_.q[q(i, d)] * in_.k[k(j, d)];
     }
-    return std::log(sum);
+    return of_.scale() * sum + bias(seen_.position(i) - j);
   }
 
   void forward(Doubles& y, Doubles& lse_out) const {
-    const AttentionShape& shape = of_.shape;
-    for (std::int64_t i = 0; i < shape.sequence; ++i) {
-      const double total = lse(i);
-      lse_out[static_cast<std::size_t>((b_ * shape.sequence + i) * shape.heads +
-                                       h_)] = total;
-      for (std::int64_t j = 0; j <= i; ++j) {
-        const double p = std::exp(score(i, j) - total) * of_.keep(b_, h_, i, j);
-        for (std::int64_t d = 0; d < shape.head_dim; ++d) {
-          y[out_(b_, i, h_, d)] += p * qkv_[in_(b_, j, v_, d)];
+    for (std::int64_t i = 0; i < of_.sizes.queries; ++i) {
+      Doubles p = scores(i);
+      lse_out[q(i, 0) / static_cast<std::size_t>(of_.sizes.head_dim)] =
+          normalize(p);
+      for (std::int64_t j = 0; j < of_.sizes.keys; ++j) {
+        if (p[static_cast<std::size_t>(j)] == 0) {
+          continue;
+        }
+        const double kept =
+            p[static_cast<std::size_t>(j)] * of_.keep(b_, h_, i, j);
+        for (std::int64_t d = 0; d < of_.sizes.head_dim; ++d) {
+          y[q(i, d)] += kept * in_.v[k(j, d)];
         }
       }
     }
   }
 
   // Adds to the gradients.
-  void backward(Doubles& d_qkv, const Doubles& d_y) const {
-    for (std::int64_t i = 0; i < of_.shape.sequence; ++i) {
-      backward_row(d_qkv, d_y, i);
+  void backward(AttentionDoubles& gradient, const Doubles& d_y) const {
+    for (std::int64_t i = 0; i < of_.sizes.queries; ++i) {
+      backward_row(gradient, d_y, i);
     }
   }
 
  private:
-  void backward_row(Doubles& d_qkv, const Doubles& d_y, std::int64_t i) const {
-    const double total = lse(i);
-    Doubles p(static_cast<std::size_t>(i + 1));
+  double bias(std::int64_t distance) const {
+    double sum = 0;
+    if (!of_.slopes.empty()) {
+      sum -= double{of_.slopes[static_cast<std::size_t>(h_)]} *
+             static_cast<double>(std::abs(distance));
+    }
+    if (of_.distances > 0) {
+      sum += in_.table[of_.table_index(h_, distance)];
+    }
+    return sum;
+  }
+
+  Doubles scores(std::int64_t i) const {
+    Doubles s;
+    for (std::int64_t j = 0; j < of_.sizes.keys; ++j) {
+      s.push_back(score(i, j));
+    }
+    return s;
+  }
+
+  // Makes probabilities of a query's scores; 0 where it sees no key. Returns
+  // its lse.
+  static double normalize(Doubles& s) {
+    double sum = 0;
+    for (const double score : s) {
+      sum += std::exp(score);
+    }
+    const double lse = std::log(sum);
+    for (double& score : s) {
+      score = sum == 0 ? 0 : std::exp(score - lse);
+    }
+    return lse;
+  }
+
+  void backward_row(AttentionDoubles& gradient,
+                    const Doubles& d_y,
+                    std::int64_t i) const {
+    Doubles p = scores(i);
+    normalize(p);
     Doubles d_p(p.size());
     double mean = 0;
-    for (std::int64_t j = 0; j <= i; ++j) {
+    for (std::int64_t j = 0; j < of_.sizes.keys; ++j) {
       const auto at = static_cast<std::size_t>(j);
+      if (p[at] == 0) {
+        continue;
+      }
       const double keep = of_.keep(b_, h_, i, j);
-      p[at] = std::exp(score(i, j) - total);
-      for (std::int64_t d = 0; d < of_.shape.head_dim; ++d) {
-        const double d_out = d_y[out_(b_, i, h_, d)];
-        d_p[at] += keep * d_out * qkv_[in_(b_, j, v_, d)];
-        d_qkv[in_(b_, j, v_, d)] += keep * p[at] * d_out;
+      for (std::int64_t d = 0; d < of_.sizes.head_dim; ++d) {
+        d_p[at] += keep * d_y[q(i, d)] * in_.v[k(j, d)];
+        gradient.v[k(j, d)] += keep * p[at] * d_y[q(i, d)];
       }
       mean += p[at] * d_p[at];
     }
-    for (std::int64_t j = 0; j <= i; ++j) {
+    for (std::int64_t j = 0; j < of_.sizes.keys; ++j) {
       const auto at = static_cast<std::size_t>(j);
-      const double d_score = p[at] * (d_p[at] - mean) * of_.scale();
-      for (std::int64_t d = 0; d < of_.shape.head_dim; ++d) {
-        d_qkv[in_(b_, i, h_, d)] += d_score * qkv_[in_(b_, j, k_, d)];
-        d_qkv[in_(b_, j, k_, d)] += d_score * qkv_[in_(b_, i, h_, d)];
+      if (p[at] == 0) {
+        continue;
+      }
+      const double d_score = p[at] * (d_p[at] - mean);
+      if (of_.distances > 0) {
+        gradient.table[of_.table_index(h_, seen_.position(i) - j)] += d_score;
+      }
+      for (std::int64_t d = 0; d < of_.sizes.head_dim; ++d) {
+        gradient.q[q(i, d)] += of_.scale() * d_score * in_.k[k(j, d)];
+        gradient.k[k(j, d)] += of_.scale() * d_score * in_.q[q(i, d)];
       }
     }
   }
 
+  // Where elements of this head lie in q, and in k and v.
+  std::size_t q(std::int64_t i, std::int64_t d) const {
+    const HeadLayout at = of_.sizes.q();
+    return static_cast<std::size_t>(at.offset(b_, h_) + i * at.row_step + d);
+  }
+  std::size_t k(std::int64_t j, std::int64_t d) const {
+    const HeadLayout at = of_.sizes.k();
+    return static_cast<std::size_t>(at.offset(b_, g_) + j * at.row_step + d);
+  }
+
   const AttentionCase& of_;
-  const Doubles& qkv_;
+  const AttentionDoubles& in_;
+  SamplePattern seen_;
   std::int64_t b_;
   std::int64_t h_;
-  HeadIndex in_;
-  HeadIndex out_;
-  std::int64_t k_;
-  std::int64_t v_;
+  std::int64_t g_;
 };
 
 struct AttentionOutputs {
@@ -155,118 +238,139 @@ struct AttentionOutputs {
 };
 
 inline AttentionOutputs reference_forward(const AttentionCase& of,
-                                          const Doubles& qkv) {
-  const AttentionShape& shape = of.shape;
-  const auto rows = static_cast<std::size_t>(shape.rows() * shape.heads);
-  AttentionOutputs out{Doubles(rows * static_cast<std::size_t>(shape.head_dim)),
-                       Doubles(rows)};
-  for (std::int64_t b = 0; b < shape.batch; ++b) {
-    for (std::int64_t h = 0; h < shape.heads; ++h) {
-      HeadReference(of, qkv, b, h).forward(out.y, out.lse);
+                                          const AttentionDoubles& in) {
+  const auto elements = static_cast<std::size_t>(of.sizes.q().elements());
+  AttentionOutputs out{
+      Doubles(elements),
+      Doubles(elements / static_cast<std::size_t>(of.sizes.head_dim))};
+  for (std::int64_t b = 0; b < of.sizes.batch; ++b) {
+    for (std::int64_t h = 0; h < of.sizes.heads; ++h) {
+      HeadReference(of, in, b, h).forward(out.y, out.lse);
     }
   }
   return out;
 }
 
-// The heads of part `part` of `parts` of what rows of qkv, or of d_qkv, hold:
-// its heads of q, of k and of v.
-inline Values part_of_qkv(const Values& qkv,
-                          const AttentionShape& whole,
-                          std::int64_t part,
-                          std::int64_t parts) {
-  Values result;
-  for (std::int64_t row = 0; row < whole.rows(); ++row) {
-    auto from = qkv.begin() + row * whole.qkv_columns();
-    for (const std::int64_t heads :
-         {whole.heads, whole.kv_heads, whole.kv_heads}) {
-      const std::int64_t columns = heads / parts * whole.head_dim;
-      result.insert(
-          result.end(), from + part * columns, from + (part + 1) * columns);
-      from += heads * whole.head_dim;
+inline AttentionDoubles reference_backward(const AttentionCase& of,
+                                           const AttentionDoubles& in,
+                                           const Doubles& d_y) {
+  AttentionDoubles gradient{Doubles(in.q.size()),
+                            Doubles(in.k.size()),
+                            Doubles(in.v.size()),
+                            Doubles(in.table.size())};
+  for (std::int64_t b = 0; b < of.sizes.batch; ++b) {
+    for (std::int64_t h = 0; h < of.sizes.heads; ++h) {
+      HeadReference(of, in, b, h).backward(gradient, d_y);
     }
   }
-  return result;
+  return gradient;
 }
 
-// Likewise of y, or of d_y.
-inline Values part_of_heads(const Values& y,
-                            const AttentionShape& whole,
+// The columns of part `part` of `parts` of each row of a matrix of heads.
+inline Values part_of_heads(const Values& all,
+                            std::int64_t columns,
                             std::int64_t part,
                             std::int64_t parts) {
   Values result;
-  const std::int64_t columns = whole.heads / parts * whole.head_dim;
-  for (std::int64_t row = 0; row < whole.rows(); ++row) {
-    const auto from = y.begin() + (row * parts + part) * columns;
-    result.insert(result.end(), from, from + columns);
+  const std::int64_t width = columns / parts;
+  for (auto row = all.begin(); row < all.end(); row += columns) {
+    result.insert(result.end(), row + part * width, row + (part + 1) * width);
   }
   return result;
 }
 
-inline Doubles reference_backward(const AttentionCase& of,
-                                  const Doubles& qkv,
-                                  const Doubles& d_y) {
-  Doubles d_qkv(qkv.size());
-  for (std::int64_t b = 0; b < of.shape.batch; ++b) {
-    for (std::int64_t h = 0; h < of.shape.heads; ++h) {
-      HeadReference(of, qkv, b, h).backward(d_qkv, d_y);
-    }
-  }
-  return d_qkv;
-}
-
-// Operands of both directions. Outputs and scratch begin as NaN, so that what
-// is read before it is written, or left unwritten, shows.
+// Operands of both directions, q, k and v each a matrix. Outputs and scratch
+// begin as NaN, so that what is read before it is written, or left unwritten,
+// shows.
 struct AttentionOperands {
   explicit AttentionOperands(const AttentionCase& example)
       : of(example),
-        qkv(random_values(of.shape.rows() * of.shape.qkv_columns(), "qkv")),
-        d_y(random_values(outputs(), "d_y")),
-        y(nans(outputs())),
-        lse(nans(of.shape.rows() * of.shape.heads)),
-        d_qkv(nans(of.shape.rows() * of.shape.qkv_columns())),
-        scratch(nans(attention_scratch(of.shape, kScratchThreads))) {}
+        q(random_values(of.sizes.q().elements(), "q")),
+        k(random_values(of.sizes.k().elements(), "k")),
+        v(random_values(of.sizes.k().elements(), "v")),
+        table(random_values(of.sizes.heads * of.distances, "table")),
+        d_y(random_values(of.sizes.q().elements(), "d_y")),
+        y(nans(of.sizes.q().elements())),
+        lse(nans(of.sizes.q().elements() / of.sizes.head_dim)),
+        d_q(nans(of.sizes.q().elements())),
+        d_k(nans(of.sizes.k().elements())),
+        d_v(nans(of.sizes.k().elements())),
+        d_table(table.size()),
+        scratch(nans(attention_scratch(inputs(), kScratchThreads))) {}
 
-  std::int64_t outputs() const {
-    return of.shape.rows() * of.shape.heads * of.shape.head_dim;
-  }
   static Values nans(std::int64_t count) {
     return Values(static_cast<std::size_t>(count), std::nanf(""));
   }
+  AttentionDoubles in_double() const {
+    return {doubles(q), doubles(k), doubles(v), doubles(table)};
+  }
+
+  AttentionInputs inputs() const {
+    const AttentionSizes& sizes = of.sizes;
+    return {.q = {tensor(q, rows(sizes.q())), sizes.q()},
+            .k = {tensor(k, rows(sizes.k())), sizes.k()},
+            .v = {tensor(v, rows(sizes.k())), sizes.k()},
+            .pattern = of.pattern,
+            .bias = {.slopes = of.slopes,
+                     .table = of.distances > 0
+                                  ? tensor(table, {sizes.heads, of.distances})
+                                  : ConstTensor(),
+                     .zero = of.zero},
+            .scale = static_cast<float>(of.scale()),
+            .part = part,
+            .parts = parts};
+  }
 
   Attention forward() {
-    const AttentionShape& shape = of.shape;
-    return {.y = tensor(y, {shape.rows(), shape.heads * shape.head_dim}),
-            .lse = tensor(lse, {shape.rows(), shape.heads}),
-            .qkv = tensor(qkv, {shape.rows(), shape.qkv_columns()}),
-            .shape = shape,
-            .scale = static_cast<float>(of.scale()),
+    return {.y = tensor(y, rows(of.sizes.q())),
+            .lse = lse_tensor(),
+            .in = inputs(),
             .mask = of.mask,
-            .scratch =
-                tensor(scratch, {attention_scratch(shape, kScratchThreads)})};
+            .scratch = scratch_tensor()};
   }
 
   AttentionBackward backward() {
-    const AttentionShape& shape = of.shape;
-    const Shape output = {shape.rows(), shape.heads * shape.head_dim};
-    return {.d_qkv = tensor(d_qkv, {shape.rows(), shape.qkv_columns()}),
-            .d_y = tensor(d_y, output),
-            .y = tensor(y, output),
-            .lse = tensor(lse, {shape.rows(), shape.heads}),
-            .qkv = tensor(qkv, {shape.rows(), shape.qkv_columns()}),
-            .shape = shape,
-            .scale = static_cast<float>(of.scale()),
+    const AttentionSizes& sizes = of.sizes;
+    return {.d_q = {tensor(d_q, rows(sizes.q())), sizes.q()},
+            .d_k = {tensor(d_k, rows(sizes.k())), sizes.k()},
+            .d_v = {tensor(d_v, rows(sizes.k())), sizes.k()},
+            .d_table = of.distances > 0
+                           ? tensor(d_table, {sizes.heads, of.distances})
+                           : Tensor(),
+            .d_y = tensor(d_y, rows(sizes.q())),
+            .y = tensor(y, rows(sizes.q())),
+            .lse = lse_tensor(),
+            .in = inputs(),
             .mask = of.mask,
-            .scratch =
-                tensor(scratch, {attention_scratch(shape, kScratchThreads)})};
+            .scratch = scratch_tensor()};
   }
 
   AttentionCase of;
-  Values qkv;
+  std::int64_t part = 0;
+  std::int64_t parts = 1;
+  Values q;
+  Values k;
+  Values v;
+  Values table;
   Values d_y;
   Values y;
   Values lse;
-  Values d_qkv;
+  Values d_q;
+  Values d_k;
+  Values d_v;
+  Values d_table;
   Values scratch;
+
+ private:
+  static Shape rows(const HeadLayout& at) {
+    return {at.samples * at.rows, at.heads * at.head_dim};
+  }
+  Tensor lse_tensor() {
+    return tensor(lse, {of.sizes.batch * of.sizes.queries, of.sizes.heads});
+  }
+  Tensor scratch_tensor() {
+    return tensor(scratch, {attention_scratch(inputs(), kScratchThreads)});
+  }
 };
 
 // The problem of part `part` of `parts` of the heads, with the whole one's
@@ -274,29 +378,46 @@ struct AttentionOperands {
 inline AttentionOperands part_of(const AttentionOperands& whole,
                                  std::int64_t part,
                                  std::int64_t parts) {
+  const HeadLayout q = whole.of.sizes.q();
+  const HeadLayout k = whole.of.sizes.k();
   AttentionCase of = whole.of;
-  of.shape.heads /= parts;
-  of.shape.kv_heads /= parts;
-  of.shape.part = part;
-  of.shape.parts = parts;
+  of.sizes.heads /= parts;
+  of.sizes.kv_heads /= parts;
   AttentionOperands operands(of);
-  operands.qkv = part_of_qkv(whole.qkv, whole.of.shape, part, parts);
-  operands.d_y = part_of_heads(whole.d_y, whole.of.shape, part, parts);
+  operands.part = part;
+  operands.parts = parts;
+  operands.q = part_of_heads(whole.q, q.row_step, part, parts);
+  operands.k = part_of_heads(whole.k, k.row_step, part, parts);
+  operands.v = part_of_heads(whole.v, k.row_step, part, parts);
+  operands.d_y = part_of_heads(whole.d_y, q.row_step, part, parts);
   return operands;
+}
+
+inline AttentionSizes square(std::int64_t batch,
+                             std::int64_t sequence,
+                             std::int64_t heads,
+                             std::int64_t kv_heads,
+                             std::int64_t head_dim) {
+  return {.batch = batch,
+          .queries = sequence,
+          .keys = sequence,
+          .heads = heads,
+          .kv_heads = kv_heads,
+          .head_dim = head_dim};
 }
 
 // Of every kind: sequences around the block of 64, heads narrower and wider
 // than vectors and not a multiple of them, shared key heads.
-inline const std::vector<AttentionShape> kAttentionShapes = {
-    {.batch = 2, .sequence = 1, .heads = 2, .kv_heads = 2, .head_dim = 4},
-    {.batch = 2, .sequence = 2, .heads = 2, .kv_heads = 1, .head_dim = 8},
-    {.batch = 1, .sequence = 17, .heads = 3, .kv_heads = 3, .head_dim = 5},
-    {.batch = 2, .sequence = 63, .heads = 4, .kv_heads = 2, .head_dim = 48},
-    {.batch = 1, .sequence = 64, .heads = 2, .kv_heads = 2, .head_dim = 64},
-    {.batch = 1, .sequence = 65, .heads = 2, .kv_heads = 1, .head_dim = 80},
-    {.batch = 1, .sequence = 130, .heads = 4, .kv_heads = 1, .head_dim = 16},
-    {.batch = 1, .sequence = 130, .heads = 1, .kv_heads = 1, .head_dim = 96},
-    {.batch = 2, .sequence = 200, .heads = 2, .kv_heads = 2, .head_dim = 128},
+inline const std::vector<AttentionSizes> kAttentionSizes = {
+    square(2, 1, 2, 2, 4),
+    square(2, 2, 2, 1, 8),
+    square(1, 17, 3, 3, 5),
+    square(2, 63, 4, 2, 48),
+    square(1, 64, 2, 2, 64),
+    square(1, 65, 2, 1, 80),
+    square(1, 130, 4, 1, 16),
+    square(1, 130, 1, 1, 96),
+    square(2, 200, 2, 2, 128),
 };
 
 }  // namespace dure::kernels

@@ -1,35 +1,41 @@
-#include "dure/kernels/attention.h"
+#include "dure/kernels/cached_attention.h"
+
 #include "dure/kernels/attention_check.h"
 #include "dure/kernels/operands.h"
 
 namespace dure::kernels {
 
-void check(const CachedAttention& op) {
-  const AttentionShape& shape = op.shape;
-  check_shape(shape);
-  check_scale(op.scale);
-  const DType dtype = only_f32(op, op.y);
-  op.y.expect("y", {shape.rows(), shape.heads * shape.head_dim}, dtype);
-  op.qkv.expect("qkv", {shape.rows(), shape.qkv_columns()}, dtype);
-  op.lengths.expect("lengths", {shape.batch}, DType::kI32);
-  const std::int64_t S = op.k_cache.dims<4>("k_cache")[2];
-  const Shape cache = {shape.batch, shape.kv_heads, S, shape.head_dim};
-  op.k_cache.expect("k_cache", cache, dtype);
-  op.v_cache.expect("v_cache", cache, dtype);
-  DURE_CHECK(shape.sequence <= S,
-             shape.sequence,
-             " new positions do not fit a cache of ",
-             S);
+void check(const CacheAppend& op) {
+  const auto [B, G, S, D] = op.k_cache.dims<4>("k_cache");
+  const DType dtype = only_f32(op, op.k_cache);
+  op.v_cache.expect("v_cache", op.k_cache.shape(), dtype);
+  const HeadLayout rows = {
+      .samples = B, .rows = op.k.at.rows, .heads = G, .head_dim = D};
+  expect_heads("k", op.k, rows, dtype);
+  expect_heads("v", op.v, rows, dtype);
+  op.lengths.expect("lengths", {B}, DType::kI32);
+  DURE_CHECK(
+      rows.rows <= S, rows.rows, " new positions do not fit a cache of ", S);
 }
 
-// The lengths are data, which may not be there to read (kSim): counted as if
-// the cache were full.
+Cost cost(const CacheAppend& op) {
+  const std::int64_t moved = 2 * (op.k.at.elements() + op.v.at.elements());
+  return {.flops = 0,
+          .bytes = static_cast<double>(moved * size_of(op.k_cache.dtype()))};
+}
+
+void check(const CachedAttention& op) {
+  const DType dtype = only_f32(op, op.in.q.tensor);
+  check_inputs(op.in, dtype);
+  op.y.expect("y", output_shape(op.in), dtype);
+}
+
+// The lengths are data, which may not be there to read (kSim): counted as far
+// as the pattern bounds them.
 Cost cost(const CachedAttention& op) {
-  const AttentionShape& shape = op.shape;
-  const auto [B, G, S, D] = op.k_cache.dims<4>("k_cache");
-  const auto products = static_cast<double>(shape.rows() * shape.heads * S * D);
-  return {.flops = 4 * products,
-          .bytes = bytes_of(op.k_cache, op.v_cache, op.qkv, op.y)};
+  Cost cost = cost_of_pairs(op.in, 2);
+  cost.bytes += bytes_of(op.y);
+  return cost;
 }
 
 }  // namespace dure::kernels

@@ -1,6 +1,8 @@
+#include "dure/kernels/cached_attention.h"
 
 #include <gtest/gtest.h>
 
+#include "dure/kernels/attention_examples_testing.h"
 #include "dure/kernels/attention_testing.h"
 #include "dure/kernels/target_testing.h"
 #include "dure/tensor/arena.h"
@@ -11,171 +13,234 @@ namespace {
 // Feeds a batch of sequences through the cache in pieces and collects y.
 class Generation {
  public:
-  Generation(const AttentionCase& of, std::int64_t capacity)
-      : of_(of),
-        cache_{of.shape.batch, of.shape.kv_heads, capacity, of.shape.head_dim},
+  Generation(const AttentionOperands& operands, std::int64_t capacity)
+      : operands_(operands),
+        q_(operands.of.sizes.q()),
+        k_(operands.of.sizes.k()),
+        cache_{k_.samples, k_.heads, capacity, k_.head_dim},
         k_cache_(AttentionOperands::nans(cache_.elements())),
         v_cache_(k_cache_),
-        lengths_(static_cast<std::size_t>(of.shape.batch)) {}
+        y_(AttentionOperands::nans(q_.elements())),
+        lengths_(static_cast<std::size_t>(k_.samples)) {}
 
-  // Rows [length, length + count) of each sequence of qkv.
-  void feed(const Values& qkv, Values& y, std::int64_t count) {
-    const std::int64_t columns = of_.shape.qkv_columns();
-    const std::int64_t width = of_.shape.heads * of_.shape.head_dim;
-    Values piece = gather(qkv, columns, count);
-    Values out = AttentionOperands::nans(of_.shape.batch * count * width);
-    launch_on_cpu(op(piece, out, count));
-    scatter(out, y, width, count);
+  // Rows [length, length + count) of each sample.
+  void feed(std::int64_t count) {
+    launch_on_cpu(append(count));
+    Values piece = AttentionOperands::nans(q_.samples * count * q_.row_step);
+    launch_on_cpu(attend(piece, count));
+    for (std::int64_t b = 0; b < q_.samples; ++b) {
+      const auto from = piece.begin() + b * count * q_.row_step;
+      std::copy(from,
+                from + count * q_.row_step,
+                y_.begin() + (b * q_.rows + lengths_[0]) * q_.row_step);
+    }
     for (std::int32_t& length : lengths_) {
       length += static_cast<std::int32_t>(count);
     }
   }
 
-  CachedAttention op(const Values& qkv, Values& y, std::int64_t count) {
-    AttentionShape shape = of_.shape;
-    shape.sequence = count;
-    return {.y = tensor(y, {shape.rows(), shape.heads * shape.head_dim}),
-            .k_cache = tensor(k_cache_, cache_),
+  CacheAppend append(std::int64_t count) {
+    const AttentionInputs in = operands_.inputs();
+    return {.k_cache = tensor(k_cache_, cache_),
             .v_cache = tensor(v_cache_, cache_),
-            .qkv = tensor(qkv, {shape.rows(), shape.qkv_columns()}),
-            .lengths = {lengths_.data(), {shape.batch}},
-            .shape = shape,
-            .scale = static_cast<float>(of_.scale())};
+            .k = next(in.k, count),
+            .v = next(in.v, count),
+            .lengths = lengths()};
   }
 
-  std::vector<std::int32_t>& lengths() { return lengths_; }
+  CachedAttention attend(Values& y, std::int64_t count) {
+    AttentionInputs in = operands_.inputs();
+    in.q = next(in.q, count);
+    in.k = heads_of_cache(tensor(k_cache_, cache_));
+    in.v = heads_of_cache(tensor(v_cache_, cache_));
+    in.pattern.offset = {.value = cache_[2] - count, .each = lengths()};
+    return {.y = tensor(y, {q_.samples * count, q_.row_step}), .in = in};
+  }
+
+  const Values& y() const { return y_; }
+  std::vector<std::int32_t>& sample_lengths() { return lengths_; }
 
  private:
-  std::ptrdiff_t whole(std::int64_t b, std::int64_t columns) const {
-    return (b * of_.shape.sequence + lengths_[0]) * columns;
+  ConstTensor lengths() const { return {lengths_.data(), {k_.samples}}; }
+  ConstHeads next(ConstHeads heads, std::int64_t count) const {
+    heads.at.first += lengths_[0] * heads.at.row_step;
+    heads.at.rows = count;
+    return heads;
   }
 
-  Values gather(const Values& from,
-                std::int64_t columns,
-                std::int64_t count) const {
-    Values piece;
-    for (std::int64_t b = 0; b < of_.shape.batch; ++b) {
-      const auto first = from.begin() + whole(b, columns);
-      piece.insert(piece.end(), first, first + count * columns);
-    }
-    return piece;
-  }
-
-  void scatter(const Values& piece,
-               Values& to,
-               std::int64_t columns,
-               std::int64_t count) const {
-    for (std::int64_t b = 0; b < of_.shape.batch; ++b) {
-      const auto first = piece.begin() + b * count * columns;
-      std::copy(first, first + count * columns, to.begin() + whole(b, columns));
-    }
-  }
-
-  AttentionCase of_;
+  const AttentionOperands& operands_;
+  HeadLayout q_;
+  HeadLayout k_;
   Shape cache_;
   Values k_cache_;
   Values v_cache_;
+  Values y_;
   std::vector<std::int32_t> lengths_;
 };
 
 // All of the operands' rows, `first` at once and then one by one.
-Values generate(AttentionOperands& operands, std::int64_t first) {
-  const std::int64_t S = operands.of.shape.sequence;
-  Generation generation(operands.of, S + 3);
-  Values y = AttentionOperands::nans(operands.outputs());
-  generation.feed(operands.qkv, y, std::min(first, S));
+Values generate(const AttentionOperands& operands, std::int64_t first) {
+  const std::int64_t S = operands.of.sizes.queries;
+  Generation generation(operands, S + 3);
+  generation.feed(std::min(first, S));
   for (std::int64_t i = first; i < S; ++i) {
-    generation.feed(operands.qkv, y, 1);
+    generation.feed(1);
   }
-  return y;
+  return generation.y();
 }
 
 // As in attention_test.cpp.
-double units(const AttentionShape& shape) {
-  return 8 * std::sqrt(static_cast<double>(shape.head_dim + shape.sequence));
+double units(const AttentionSizes& sizes) {
+  return 8 * std::sqrt(static_cast<double>(sizes.head_dim + sizes.longest()));
 }
 
 TEST(CachedAttention, EqualsTheFullAttentionRowByRow) {
-  for (const AttentionShape& shape : kAttentionShapes) {
-    AttentionOperands operands({.shape = shape, .mask = {}});
+  for (const AttentionSizes& sizes : kAttentionSizes) {
+    AttentionOperands operands({.sizes = sizes});
     launch_on_cpu(operands.forward());
     for (const std::int64_t first : {1, 3, 40}) {
-      SCOPED_TRACE(testing::Message() << "S " << shape.sequence << " D "
-                                      << shape.head_dim << " first " << first);
-      expect_near(generate(operands, first), doubles(operands.y), units(shape));
+      SCOPED_TRACE(testing::Message() << "S " << sizes.queries << " D "
+                                      << sizes.head_dim << " first " << first);
+      expect_near(generate(operands, first), doubles(operands.y), units(sizes));
     }
   }
 }
 
+// Those in which a sample's last query sees no key beyond it.
+TEST(CachedAttention, ServesPatternsAndBiases) {
+  int served = 0;
+  for (const AttentionExample& example : attention_examples()) {
+    const AttentionPattern& pattern = example.of.pattern;
+    const AttentionSizes& sizes = example.of.sizes;
+    if (pattern.order == AttentionOrder::kFull || pattern.documents ||
+        pattern.layout.side > 0 || pattern.prefix.value > 10 ||
+        sizes.queries != sizes.keys) {
+      continue;
+    }
+    ++served;
+    SCOPED_TRACE(example.name);
+    const AttentionOperands operands(example.of);
+    const AttentionOutputs want =
+        reference_forward(operands.of, operands.in_double());
+    for (const std::int64_t first : {4, 100}) {
+      expect_near(generate(operands, first), want.y, units(sizes));
+    }
+  }
+  EXPECT_EQ(served, 6);  // three windows and three biases
+}
+
+// On all keys at once: without a cache, the same operation.
+TEST(CachedAttention, EqualsTheReferenceForEveryPatternAndBias) {
+  for (const AttentionExample& example : attention_examples()) {
+    SCOPED_TRACE(example.name);
+    AttentionOperands operands(example.of);
+    const AttentionOutputs want =
+        reference_forward(operands.of, operands.in_double());
+    launch_on_cpu(
+        CachedAttention{.y = operands.forward().y, .in = operands.inputs()});
+    expect_near(operands.y, want.y, units(example.of.sizes));
+  }
+}
+
 TEST(CachedAttention, EqualsTheReferenceOnEveryInstructionSet) {
-  AttentionOperands operands({.shape = kAttentionShapes[5], .mask = {}});
+  AttentionOperands operands({.sizes = kAttentionSizes[5]});
   const AttentionOutputs want =
-      reference_forward(operands.of, doubles(operands.qkv));
+      reference_forward(operands.of, operands.in_double());
   on_every_instruction_set([&] {
-    expect_near(generate(operands, 7), want.y, units(operands.of.shape));
+    expect_near(generate(operands, 7), want.y, units(operands.of.sizes));
   });
 }
 
 TEST(CachedAttention, ServesSequencesOfDifferentLengths) {
-  const AttentionCase of = {.shape = {.batch = 2,
-                                      .sequence = 1,
-                                      .heads = 2,
-                                      .kv_heads = 1,
-                                      .head_dim = 8},
-                            .mask = {}};
-  AttentionOperands operands(of);
-  Generation generation(of, 4);
-  Values first = random_values(2 * 2 * 8, "first");
-  launch_on_cpu(generation.op(operands.qkv, first, 1));
-  generation.lengths() = {1, 0};  // the second sequence begins anew
+  const AttentionOperands operands({.sizes = square(2, 1, 2, 1, 8)});
+  Generation generation(operands, 4);
+  Values first = AttentionOperands::nans(2 * 2 * 8);
+  launch_on_cpu(generation.append(1));
+  launch_on_cpu(generation.attend(first, 1));
+  // The second sample begins anew, from the same rows.
+  std::vector<std::int32_t> lengths = {1, 0};
+  CacheAppend append = generation.append(1);
+  append.lengths = {lengths.data(), {2}};
+  launch_on_cpu(append);
   Values again = AttentionOperands::nans(2 * 2 * 8);
-  launch_on_cpu(generation.op(operands.qkv, again, 1));
+  CachedAttention attend = generation.attend(again, 1);
+  attend.in.pattern.offset.each = append.lengths;
+  launch_on_cpu(attend);
   // Twice the same key and value give the same mean; a lone one its value.
-  expect_near(again, doubles(first), units(of.shape));
+  expect_near(again, doubles(first), units(operands.of.sizes));
 }
 
 TEST(CachedAttention, GivesTheSameBitsOnAnyNumberOfThreads) {
-  AttentionOperands operands({.shape = kAttentionShapes[3], .mask = {}});
+  const AttentionOperands operands({.sizes = kAttentionSizes[3]});
   expect_same_bits_on_any_threads([&] { return generate(operands, 40); });
 }
 
 // The lengths too must not be read there: the arena's pages are inaccessible.
 TEST(CachedAttention, TakesTimeOnTheSimulatorAndTouchesNothing) {
-  AttentionOperands operands({.shape = kAttentionShapes[0], .mask = {}});
-  Generation generation(operands.of, 5);
-  CachedAttention op = generation.op(operands.qkv, operands.y, 1);
+  AttentionOperands operands({.sizes = kAttentionSizes[0]});
+  Generation generation(operands, 5);
+  CacheAppend append = generation.append(1);
+  CachedAttention attend = generation.attend(operands.y, 1);
   Stream stream(Device::kSim);
   Arena arena(stream);
   const OwnedTensor lengths =
-      arena.tensor(op.lengths.shape(), Category::kWorkspace, DType::kI32);
-  op.lengths = lengths;
-  launch_on_simulator(op);
+      arena.tensor(append.lengths.shape(), Category::kWorkspace, DType::kI32);
+  append.lengths = lengths;
+  attend.in.pattern.offset.each = lengths;
+  launch_on_simulator(append);
+  launch_on_simulator(attend);
   EXPECT_TRUE(std::isnan(operands.y[0]));
 }
 
-TEST(CachedAttention, RefusesMoreThanTheCacheHolds) {
-  AttentionOperands operands({.shape = kAttentionShapes[0], .mask = {}});
-  Generation generation(operands.of, 5);
-  EXPECT_NO_THROW(launch_on_cpu(generation.op(operands.qkv, operands.y, 1)));
+// Of a window, its keys and values are moved and no others.
+TEST(CachedAttention, CostsWhatTheWindowShows) {
+  const AttentionOperands operands({.sizes = square(1, 1, 1, 1, 8)});
+  Generation generation(operands, 512);
+  Values y(8);
+  CachedAttention op = generation.attend(y, 1);
+  EXPECT_EQ(cost(op).flops, 4 * 512 * 8);
+  EXPECT_EQ(cost(op).bytes, 4 * (2 * 512 + 2) * 8);
+  op.in.pattern.window = 64;
+  EXPECT_EQ(cost(op).flops, 4 * 64 * 8);
+  EXPECT_EQ(cost(op).bytes, 4 * (2 * 64 + 2) * 8);
+}
+
+TEST(CacheAppend, RefusesMoreThanTheCacheHolds) {
+  const AttentionOperands operands({.sizes = kAttentionSizes[0]});
+  Generation generation(operands, 5);
+  EXPECT_NO_THROW(launch_on_cpu(generation.append(1)));
   for (const std::int32_t length : {5, -1}) {
-    generation.lengths()[1] = length;
-    EXPECT_THROW(launch_on_cpu(generation.op(operands.qkv, operands.y, 1)),
-                 Error);
+    generation.sample_lengths()[1] = length;
+    EXPECT_THROW(launch_on_cpu(generation.append(1)), Error);
   }
 }
 
-TEST(CachedAttention, RefusesShapesThatDoNotAgree) {
-  AttentionOperands operands({.shape = kAttentionShapes[0], .mask = {}});
-  Generation generation(operands.of, 5);
+TEST(CacheAppend, RefusesShapesThatDoNotAgree) {
+  AttentionOperands operands({.sizes = kAttentionSizes[0]});
+  Generation generation(operands, 5);
   const auto refused = [&](const auto& change) {
-    CachedAttention op = generation.op(operands.qkv, operands.y, 1);
+    CacheAppend op = generation.append(1);
     change(op);
     EXPECT_THROW(check(op), Error);
   };
-  refused([](CachedAttention& op) { op.shape.sequence = 6; });
-  refused([](CachedAttention& op) { op.v_cache = op.v_cache.rows(0, 1); });
-  refused([](CachedAttention& op) { op.lengths = op.qkv; });
-  refused([](CachedAttention& op) { op.shape.kv_heads = 1; });
+  refused([](CacheAppend& op) { op.k.at.rows = op.v.at.rows = 6; });
+  refused([](CacheAppend& op) { op.v.at.rows = 0; });
+  refused([](CacheAppend& op) { op.v_cache = op.v_cache.rows(0, 1); });
+  refused([](CacheAppend& op) { op.lengths = op.k.tensor; });
+  refused([](CacheAppend& op) { op.k.at.heads = 1; });
+}
+
+TEST(CachedAttention, RefusesShapesThatDoNotAgree) {
+  AttentionOperands operands({.sizes = kAttentionSizes[0]});
+  Generation generation(operands, 5);
+  const auto refused = [&](const auto& change) {
+    CachedAttention op = generation.attend(operands.y, 1);
+    change(op);
+    EXPECT_THROW(check(op), Error);
+  };
+  refused([](CachedAttention& op) { op.y = op.y.rows(0, 1); });
+  refused([](CachedAttention& op) { op.in.k.at.heads = 1; });
+  refused([](CachedAttention& op) { op.in.pattern.offset.each = op.y; });
 }
 
 }  // namespace

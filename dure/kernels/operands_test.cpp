@@ -35,9 +35,7 @@ TEST(Operands, AreOfTypesThatTheOperationTakes) {
   EXPECT_EQ(error_of(MatMul{.y = half, .a = half, .b = half}),
             "matmul takes f32, got bf16");
   Attention attention;
-  attention.y = half;
-  attention.shape = {
-      .batch = 1, .sequence = 2, .heads = 1, .kv_heads = 1, .head_dim = 2};
+  attention.in.q.tensor = half;
   EXPECT_EQ(error_of(attention), "attention takes f32, got bf16");
 }
 

@@ -28,6 +28,7 @@ nn::Attention make_attention(const ModelConfig& config,
                              mesh::Part part) {
   const nn::Attention::Options options = {
       .shape = attention_shape(config, part),
+      .pattern = attention_pattern(config),
       .rope_theta = config.position == Position::kRope
                         ? std::optional(config.rope_theta)
                         : std::nullopt,

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "dure/mesh/sharding.h"
+#include "dure/model/parts.h"
 #include "dure/model/weights.h"
 
 namespace dure::model {
@@ -10,10 +11,12 @@ namespace dure::model {
 std::vector<double> flops_by_layer(const ModelConfig& config,
                                    std::int64_t sequence) {
   const ModelConfig c = resolve(config);
-  const double attention =
-      static_cast<double>(c.heads * c.head_dim() * (sequence + 1));
-  std::vector<double> layers(static_cast<std::size_t>(c.layers) + 2,
-                             6 * attention);
+  const double keys =
+      kernels::pairs(attention_pattern(c), {sequence, sequence}) /
+      static_cast<double>(sequence);
+  std::vector<double> layers(
+      static_cast<std::size_t>(c.layers) + 2,
+      12 * static_cast<double>(c.heads * c.head_dim()) * keys);
   layers.front() = 0;
   layers.back() = 6 * static_cast<double>(c.vocabulary * c.hidden);
   for (const WeightSpec& spec : weights(c)) {

@@ -11,14 +11,15 @@ namespace dure::model {
 // Floating-point operations of the forward and backward of one token in a
 // sequence of S, a multiply and an add being two:
 //
-//   6 P + 6 L H D (S + 1)
+//   6 P + 12 L H D K
 //
 // P are the weights of matrix products: those of the blocks and the head's V
 // rows of h, not tables that are only looked up, nor padding. Each costs 2 in
-// the forward and 4 in the backward. The second term is attention: a token
-// attends to (S + 1) / 2 positions on average, once in q k and once in p v,
-// over L layers of H heads of D; three times that, the backward being two. So
-// nothing is counted that causality makes useless, and recomputation is not
+// the forward and 4 in the backward. The second term is attention: a token sees
+// K keys on average, once in q k and once in p v, over L layers of H heads of
+// D; three times that, the backward being two. K follows from the model's
+// pattern (kernels/attention_pattern.h), and is (S + 1) / 2 where it is causal.
+// So nothing is counted that the pattern hides, and recomputation is not
 // counted (the model's flops of [1], appendix B, with attention halved).
 //
 // [1] Chowdhery et al. 2022, arXiv:2204.02311.

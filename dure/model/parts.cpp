@@ -28,6 +28,10 @@ nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
                           nn::Dropout(seed, name, config.dropout.hidden));
 }
 
+kernels::AttentionPattern attention_pattern(const ModelConfig& /*config*/) {
+  return {.order = kernels::AttentionOrder::kCausal};
+}
+
 nn::Norm make_norm(const ModelConfig& config,
                    nn::ParameterSet& parameters,
                    const std::string& name) {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "dure/kernels/attention_pattern.h"
 #include "dure/model/config.h"
 #include "dure/nn/all_to_sharded.h"
 #include "dure/nn/norm.h"
@@ -20,6 +21,9 @@ nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
                                      std::uint64_t seed,
                                      nn::ParameterSet& parameters,
                                      const std::string& name);
+// How the model's blocks attend.
+kernels::AttentionPattern attention_pattern(const ModelConfig& config);
+
 nn::Norm make_norm(const ModelConfig& config,
                    nn::ParameterSet& parameters,
                    const std::string& name);

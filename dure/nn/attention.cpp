@@ -2,35 +2,40 @@
 
 #include <cmath>
 
+#include "dure/kernels/cached_attention.h"
 #include "dure/nn/weight_queue.h"
 
 namespace dure::nn {
 namespace {
 
 OwnedTensor scratch_for(const Context& ctx,
-                        const kernels::AttentionShape& shape) {
+                        const kernels::AttentionInputs& inputs) {
   return ctx.workspace(
-      {kernels::attention_scratch(shape, ctx.stream.team().members())},
+      {kernels::attention_scratch(inputs, ctx.stream.team().members())},
       DType::kF32);
 }
 
 }  // namespace
 
-kernels::AttentionShape Attention::shape_of(const Context& ctx,
-                                            std::int64_t rows,
-                                            std::int64_t samples) const {
-  return {.batch = samples,
-          .sequence = rows / samples,
+kernels::FusedHeads Attention::heads(std::int64_t samples) const {
+  return {.samples = samples,
           .heads = options_.shape.heads,
           .kv_heads = options_.shape.kv_heads,
-          .head_dim = options_.shape.head_dim,
-          .part = ctx.tensor.part().index,
-          .parts = ctx.tensor.part().count};
+          .head_dim = options_.shape.head_dim};
 }
 
-float Attention::scale() const {
-  return static_cast<float>(
-      1 / std::sqrt(static_cast<double>(options_.shape.head_dim)));
+kernels::AttentionInputs Attention::inputs(const Context& ctx,
+                                           ConstTensor qkv,
+                                           std::int64_t samples) const {
+  const kernels::FusedHeads fused = heads(samples);
+  return {.q = heads_of_rows(qkv, fused.q()),
+          .k = heads_of_rows(qkv, fused.k()),
+          .v = heads_of_rows(qkv, fused.v()),
+          .pattern = options_.pattern,
+          .scale = static_cast<float>(
+              1 / std::sqrt(static_cast<double>(fused.head_dim))),
+          .part = ctx.tensor.part().index,
+          .parts = ctx.tensor.part().count};
 }
 
 // Counts whole samples.
@@ -57,21 +62,20 @@ void Attention::rope(Context& ctx,
 
 void Attention::forward(Context& ctx, const Forward& op, Saved& saved) const {
   const Sequences& sequences = op.sequences;
-  const kernels::AttentionShape shape =
-      shape_of(ctx, ctx.tensor.all_rows(op.x.shape()[0]), sequences.samples);
-  const std::int64_t N = shape.rows();
-  saved.qkv_NC = ctx.activation({N, shape.qkv_columns()}, op.x.dtype());
-  saved.y_NC = ctx.activation({N, shape.heads * shape.head_dim}, op.x.dtype());
-  saved.lse = ctx.activation({N, shape.heads}, DType::kF32);
+  const kernels::FusedHeads fused = heads(sequences.samples);
+  const std::int64_t N = ctx.tensor.all_rows(op.x.shape()[0]);
+  saved.qkv_NC = ctx.activation({N, fused.columns()}, op.x.dtype());
+  saved.y_NC = ctx.activation({N, fused.heads * fused.head_dim}, op.x.dtype());
+  saved.lse = ctx.activation({N, fused.heads}, DType::kF32);
   qkv_.forward(ctx, saved.qkv_NC, op.x);
   rope(ctx, saved.qkv_NC, sequences.positions, kernels::Turn::kForward);
-  const OwnedTensor scratch = scratch_for(ctx, shape);
+  const kernels::AttentionInputs in =
+      inputs(ctx, saved.qkv_NC, sequences.samples);
+  const OwnedTensor scratch = scratch_for(ctx, in);
   launch(ctx.stream,
          kernels::Attention{.y = saved.y_NC,
                             .lse = saved.lse,
-                            .qkv = saved.qkv_NC,
-                            .shape = shape,
-                            .scale = scale(),
+                            .in = in,
                             .mask = mask(ctx, sequences),
                             .scratch = scratch});
   projection_.forward(ctx,
@@ -93,17 +97,18 @@ void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
   OwnedTensor d_qkv =
       room_for_weights(ctx, saved.qkv_NC.shape(), saved.qkv_NC.dtype());
   {
-    const kernels::AttentionShape shape =
-        shape_of(ctx, y_NC.shape()[0], sequences.samples);
-    const OwnedTensor scratch = scratch_for(ctx, shape);
+    const kernels::FusedHeads fused = heads(sequences.samples);
+    const kernels::AttentionInputs in =
+        inputs(ctx, saved.qkv_NC, sequences.samples);
+    const OwnedTensor scratch = scratch_for(ctx, in);
     launch(ctx.stream,
-           kernels::AttentionBackward{.d_qkv = d_qkv,
+           kernels::AttentionBackward{.d_q = heads_of_rows(d_qkv, fused.q()),
+                                      .d_k = heads_of_rows(d_qkv, fused.k()),
+                                      .d_v = heads_of_rows(d_qkv, fused.v()),
                                       .d_y = d_attention,
                                       .y = y_NC,
                                       .lse = saved.lse,
-                                      .qkv = saved.qkv_NC,
-                                      .shape = shape,
-                                      .scale = scale(),
+                                      .in = in,
                                       .mask = mask(ctx, sequences),
                                       .scratch = scratch});
   }
@@ -114,22 +119,25 @@ void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
 
 void Attention::forward_cached(Context& ctx, const ForwardCached& op) const {
   const Sequences& sequences = op.sequences;
-  const kernels::AttentionShape shape =
-      shape_of(ctx, op.x.shape()[0], sequences.samples);
-  const OwnedTensor qkv =
-      ctx.workspace({shape.rows(), shape.qkv_columns()}, op.x.dtype());
+  const std::int64_t N = op.x.shape()[0];
+  const kernels::FusedHeads fused = heads(sequences.samples);
+  const OwnedTensor qkv = ctx.workspace({N, fused.columns()}, op.x.dtype());
   const OwnedTensor attended =
-      ctx.workspace({shape.rows(), shape.heads * shape.head_dim}, op.x.dtype());
+      ctx.workspace({N, fused.heads * fused.head_dim}, op.x.dtype());
   qkv_.forward(ctx, qkv, op.x);
   rope(ctx, qkv, sequences.positions, kernels::Turn::kForward);
+  kernels::AttentionInputs in = inputs(ctx, qkv, sequences.samples);
   launch(ctx.stream,
-         kernels::CachedAttention{.y = attended,
-                                  .k_cache = op.cache.k,
-                                  .v_cache = op.cache.v,
-                                  .qkv = qkv,
-                                  .lengths = op.lengths,
-                                  .shape = shape,
-                                  .scale = scale()});
+         kernels::CacheAppend{.k_cache = op.cache.k,
+                              .v_cache = op.cache.v,
+                              .k = in.k,
+                              .v = in.v,
+                              .lengths = op.lengths});
+  in.k = kernels::heads_of_cache(op.cache.k);
+  in.v = kernels::heads_of_cache(op.cache.v);
+  in.pattern.offset = {.value = in.k.at.rows - in.q.at.rows,
+                       .each = op.lengths};
+  launch(ctx.stream, kernels::CachedAttention{.y = attended, .in = in});
   projection_.forward(ctx,
                       {.y = op.y,
                        .x = attended,

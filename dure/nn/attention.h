@@ -1,6 +1,8 @@
-// Causal self-attention, onto the residual stream [1, section 3.2.2].
+// Self-attention, onto the residual stream [1, section 3.2.2].
 //
 //   y = residual + projection(attention(rope(qkv(x))))
+//
+// Which keys a query sees is a pattern's (kernels/attention_pattern.h).
 //
 // [1] Vaswani et al. 2017, arXiv:1706.03762.
 #pragma once
@@ -65,6 +67,7 @@ class Attention {
 
   struct Options {
     Shape shape;
+    kernels::AttentionPattern pattern;
     std::optional<double> rope_theta;  // nothing: no rotary positions
     Dropout dropout;                   // of the attention's weights
   };
@@ -80,10 +83,11 @@ class Attention {
   void forward_cached(Context& ctx, const ForwardCached& op) const;
 
  private:
-  kernels::AttentionShape shape_of(const Context& ctx,
-                                   std::int64_t rows,
-                                   std::int64_t samples) const;
-  float scale() const;
+  kernels::FusedHeads heads(std::int64_t samples) const;
+  // What a fused product, after rope, is to attention.
+  kernels::AttentionInputs inputs(const Context& ctx,
+                                  ConstTensor qkv,
+                                  std::int64_t samples) const;
   kernels::DropoutMask mask(const Context& ctx,
                             const Sequences& sequences) const;
   void rope(Context& ctx,

@@ -10,6 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "dure/kernels/cpu/attention_bias-inl.h"
 #include "dure/kernels/cpu/attention_keep-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,8 +18,8 @@ namespace dure::kernels::HWY_NAMESPACE {
 
 // A block of queries on its way over the keys [2, algorithm 1].
 struct ForwardState {
-  float* k;      // (S, D)
-  float* v;      // (S, D)
+  float* k;      // (Sk, D)
+  float* v;      // (Sk, D)
   float* q_t;    // (D, block)
   float* y_t;    // (D, block)   the sum so far, before division
   float* s;      // (block, block)   scores, then probabilities
@@ -27,13 +28,13 @@ struct ForwardState {
   float* total;  // (block)   the sum so far of exp2(score - most)
 };
 
-inline ForwardState cut_forward(const AttentionShape& shape, float* scratch) {
+inline ForwardState cut_forward(const HeadLayout& k, float* scratch) {
   constexpr std::int64_t kSquare = kAttentionBlock * kAttentionBlock;
   ScratchCutter cut(scratch);
-  return {.k = cut.take(shape.sequence * shape.head_dim),
-          .v = cut.take(shape.sequence * shape.head_dim),
-          .q_t = cut.take(shape.head_dim * kAttentionBlock),
-          .y_t = cut.take(shape.head_dim * kAttentionBlock),
+  return {.k = cut.take(k.rows * k.head_dim),
+          .v = cut.take(k.rows * k.head_dim),
+          .q_t = cut.take(k.head_dim * kAttentionBlock),
+          .y_t = cut.take(k.head_dim * kAttentionBlock),
           .s = cut.take(kSquare),
           .keep = cut.take(kSquare),
           .most = cut.take(kAttentionBlock),
@@ -81,11 +82,13 @@ HWY_INLINE void scale_column(float* y_t, std::int64_t rows, Vector factor) {
 }
 
 // Turns the scores of a block into probabilities relative to the largest score
-// so far, to which it brings what was summed before.
-inline void softmax_block(const ForwardState& at,
-                          const Block& block,
-                          std::int64_t head_dim,
-                          float scale) {
+// so far, to which it brings what was summed before. Where all scores so far
+// are -inf, 0 stands in for the largest, and the probabilities are 0. It is not
+// inlined, so that its loop has the registers for its constants.
+HWY_NOINLINE void softmax_block(const ForwardState& at,
+                                const Block& block,
+                                std::int64_t head_dim,
+                                float scale) {
   const Floats d;
   const Vector factor = hn::Set(d, scale * std::numbers::log2e_v<float>);
   for (std::int64_t v = 0; v < block.vectors(); ++v) {
@@ -95,11 +98,13 @@ inline void softmax_block(const ForwardState& at,
     const std::int64_t keys = block.seen_by(v);
     const Vector before = hn::LoadU(d, most);
     const Vector now = hn::Max(before, hn::Mul(column_max(s, keys), factor));
-    const Vector shrink = exp2(hn::Sub(before, now));
-    const Vector added = exponentiate(s, keys, factor, now);
+    const Vector base =
+        hn::IfThenZeroElse(hn::Eq(now, hn::Set(d, -HUGE_VALF)), now);
+    const Vector shrink = exp2(hn::Sub(before, base));
+    const Vector added = exponentiate(s, keys, factor, base);
     hn::StoreU(hn::MulAdd(hn::LoadU(d, total), shrink, added), d, total);
     hn::StoreU(now, d, most);
-    if (block.first_key > 0 && !hn::AllTrue(d, hn::Eq(before, now))) {
+    if (block.write == Write::kAdd && !hn::AllTrue(d, hn::Eq(before, now))) {
       scale_column(at.y_t + v * kLanes, head_dim, shrink);
     }
   }
@@ -120,50 +125,45 @@ inline void attend_block(const Attention& op,
                          const HeadTask& task,
                          const ForwardState& at,
                          const Block& block) {
-  const std::int64_t D = op.shape.head_dim;
+  const std::int64_t D = op.in.q.at.head_dim;
   const std::int64_t first = block.first_key * D;
   const bool drops = op.mask.rate > 0;
   if (drops) {
-    fill_keep(at.keep, at.s, op.shape, op.mask, task, block);
+    fill_keep(at.keep, at.s, op.in, op.mask, task, block);
   }
   multiply_scores(at.s, at.k + first, at.q_t, D, block);
-  mask_diagonal(at.s, block, -HUGE_VALF);
-  softmax_block(at, block, D, op.scale);
+  add_bias(at.s, op.in, task, block);
+  mask_scores(at.s, task.seen, block);
+  softmax_block(at, block, D, op.in.scale);
   if (drops) {
     drop_block(at.s, at.keep, block);
   }
-  multiply_to_queries(at.y_t,
-                      at.v + first,
-                      at.s,
-                      D,
-                      block,
-                      first == 0 ? Write::kOverwrite : Write::kAdd);
+  multiply_to_queries(at.y_t, at.v + first, at.s, D, block);
 }
 
+// A query that sees no key has a total of 0, and zeros in y_t.
 inline void finish_queries(const Attention& op,
                            const HeadTask& task,
                            const ForwardState& at,
                            const Block& block) {
   const Floats d;
-  const AttentionShape& shape = op.shape;
+  const HeadLayout& q = op.in.q.at;
   for (std::int64_t i = 0; i < block.queries; i += kLanes) {
     const Vector total = hn::LoadU(d, at.total + i);
-    scale_column(at.y_t + i, shape.head_dim, hn::Div(hn::Set(d, 1.0F), total));
+    const Vector inverse = hn::IfThenZeroElse(hn::Eq(total, hn::Zero(d)),
+                                              hn::Div(hn::Set(d, 1.0F), total));
+    scale_column(at.y_t + i, q.head_dim, inverse);
   }
-  const HeadRows<float> y = head_rows(op.y.data<float>(),
-                                      shape,
-                                      shape.heads * shape.head_dim,
-                                      task.b,
-                                      task.head);
+  const HeadRows<float> y =
+      output_rows(op.y.data<float>(), q, task.b, task.head);
   transpose(y.from(block.first_query),
             {at.y_t, kAttentionBlock},
-            shape.head_dim,
+            q.head_dim,
             block.queries);
   float* lse = op.lse.data<float>() +
-               (task.b * shape.sequence + block.first_query) * shape.heads +
-               task.head;
+               (task.b * q.rows + block.first_query) * q.heads + task.head;
   for (std::int64_t i = 0; i < block.queries; ++i) {
-    lse[i * shape.heads] =
+    lse[i * q.heads] =
         at.most[i] * std::numbers::ln2_v<float> + std::log(at.total[i]);
   }
 }
@@ -171,38 +171,38 @@ inline void finish_queries(const Attention& op,
 inline void attend_queries(const Attention& op,
                            const HeadTask& task,
                            const ForwardState& at,
-                           Block block) {
-  const AttentionShape& shape = op.shape;
-  const HeadRows<const float> q = head_rows(
-      op.qkv.data<float>(), shape, shape.qkv_columns(), task.b, task.head);
-  turn_rows(at.q_t, q.from(block.first_query), block.queries, shape.head_dim);
+                           const Block& rows) {
+  const std::int64_t D = op.in.q.at.head_dim;
+  const HeadRows<const float> q = head_rows(op.in.q, task.b, task.head);
+  turn_rows(at.q_t, q.from(rows.first_query), rows.queries, D);
   std::fill_n(at.most, kAttentionBlock, -HUGE_VALF);
   std::fill_n(at.total, kAttentionBlock, 0.0F);
-  for (std::int64_t key = 0; key <= block.first_query; key += kAttentionBlock) {
-    block.first_key = key;
-    block.keys = std::min(kAttentionBlock, shape.sequence - key);
-    attend_block(op, task, at, block);
+  const bool sees =
+      for_each_key_block(task.seen, rows, [&](const Block& block) {
+        attend_block(op, task, at, block);
+      });
+  if (!sees) {
+    std::fill_n(at.y_t, D * kAttentionBlock, 0.0F);
   }
-  finish_queries(op, task, at, block);
+  finish_queries(op, task, at, rows);
 }
 
-// Keys and values that no query of these blocks sees are not copied.
 void attend_head(const Attention& op, const HeadTask& task) {
-  const AttentionShape& shape = op.shape;
-  const std::int64_t S = shape.sequence;
-  const std::int64_t D = shape.head_dim;
-  const ForwardState at = cut_forward(shape, task.scratch);
-  const std::int64_t group = task.head / (shape.heads / shape.kv_heads);
-  const auto rows_of = [&](std::int64_t slot) {
-    return head_rows(
-        op.qkv.data<float>(), shape, shape.qkv_columns(), task.b, slot);
-  };
-  copy_rows({at.k, D}, rows_of(shape.heads + group), S, D);
-  copy_rows({at.v, D}, rows_of(shape.heads + shape.kv_heads + group), S, D);
-  for (std::int64_t first = task.first_block * kAttentionBlock; first < S;
+  const AttentionInputs& in = op.in;
+  const std::int64_t D = in.q.at.head_dim;
+  const ForwardState at = cut_forward(in.k.at, task.scratch);
+  const std::int64_t kv_head = task.head / heads_of_group(in);
+  const std::int64_t keys = task.seen.keys();
+  copy_rows({at.k, D}, head_rows(in.k, task.b, kv_head), keys, D);
+  copy_rows({at.v, D}, head_rows(in.v, task.b, kv_head), keys, D);
+  const std::int64_t rows = in.q.at.rows;
+  for (std::int64_t first = task.first_block * kAttentionBlock; first < rows;
        first += task.block_step * kAttentionBlock) {
-    attend_queries(
-        op, task, at, {first, std::min(kAttentionBlock, S - first), 0, 0});
+    attend_queries(op,
+                   task,
+                   at,
+                   {.first_query = first,
+                    .queries = std::min(kAttentionBlock, rows - first)});
   }
 }
 
@@ -214,10 +214,10 @@ namespace dure::kernels {
 
 HWY_EXPORT(attend_head);
 
-std::int64_t scratch_of_member(const AttentionShape& shape,
+std::int64_t scratch_of_member(const AttentionInputs& in,
                                const Tensor& scratch,
                                const Team& team) {
-  const std::int64_t elements = attention_thread_scratch(shape);
+  const std::int64_t elements = attention_thread_scratch(in);
   DURE_CHECK(scratch.elements() >= team.members() * elements,
              "attention on ",
              team.members(),
@@ -229,12 +229,13 @@ std::int64_t scratch_of_member(const AttentionShape& shape,
 }
 
 void run(OnCpu, Stream& stream, const Attention& op) {
-  const std::int64_t heads = op.shape.batch * op.shape.heads;
+  const HeadLayout& q = op.in.q.at;
+  const std::int64_t heads = q.samples * q.heads;
   const std::int64_t stride =
-      scratch_of_member(op.shape, op.scratch, stream.team());
+      scratch_of_member(op.in, op.scratch, stream.team());
+  check_samples(op.in.pattern, op.in.lengths(), q.samples);
   // Few heads are split further, by blocks of queries, which do not meet.
-  const std::int64_t blocks =
-      (op.shape.sequence + kAttentionBlock - 1) / kAttentionBlock;
+  const std::int64_t blocks = (q.rows + kAttentionBlock - 1) / kAttentionBlock;
   const std::int64_t parts =
       std::clamp<std::int64_t>(std::int64_t{4} * stream.team().members() /
                                    std::max<std::int64_t>(heads, 1),
@@ -242,10 +243,12 @@ void run(OnCpu, Stream& stream, const Attention& op) {
                                std::max<std::int64_t>(blocks, 1));
   stream.team().run(heads * parts, [&](std::int64_t task, int member) {
     const std::int64_t head = task / parts;
+    const std::int64_t b = head / q.heads;
     HWY_DYNAMIC_DISPATCH(attend_head)
     (op,
-     {.b = head / op.shape.heads,
-      .head = head % op.shape.heads,
+     {.seen = SamplePattern(op.in.pattern, op.in.lengths(), b),
+      .b = b,
+      .head = head % q.heads,
       .first_block = task % parts,
       .block_step = parts,
       .scratch = op.scratch.data<float>() + member * stride});

@@ -9,6 +9,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "dure/kernels/cpu/attention_bias-inl.h"
 #include "dure/kernels/cpu/attention_keep-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,10 +18,10 @@ namespace dure::kernels::HWY_NAMESPACE {
 // One key head with the block of queries at hand [2, algorithm 2]. W is
 // padded(D).
 struct BackwardState {
-  float* k;      // (S, D)
-  float* v;      // (S, D)
-  float* d_k;    // (S, W)   the sum over the group's query heads so far
-  float* d_v;    // (S, W)   likewise
+  float* k;      // (Sk, D)
+  float* v;      // (Sk, D)
+  float* d_k;    // (Sk, W)   the sum over the group's query heads so far
+  float* d_v;    // (Sk, W)   likewise
   float* q_t;    // (D, block)
   float* d_y_t;  // (D, block)
   float* d_q_t;  // (D, block)
@@ -33,15 +34,15 @@ struct BackwardState {
   float* delta;  // (block)   sum_d d_y y, which is sum_j d_p p
 };
 
-inline BackwardState cut_backward(const AttentionShape& shape, float* scratch) {
+inline BackwardState cut_backward(const HeadLayout& k, float* scratch) {
   constexpr std::int64_t kSquare = kAttentionBlock * kAttentionBlock;
-  const std::int64_t turned = shape.head_dim * kAttentionBlock;
-  const std::int64_t straight = padded(shape.head_dim) * kAttentionBlock;
+  const std::int64_t turned = k.head_dim * kAttentionBlock;
+  const std::int64_t straight = padded(k.head_dim) * kAttentionBlock;
   ScratchCutter cut(scratch);
-  return {.k = cut.take(shape.sequence * shape.head_dim),
-          .v = cut.take(shape.sequence * shape.head_dim),
-          .d_k = cut.take(shape.sequence * padded(shape.head_dim)),
-          .d_v = cut.take(shape.sequence * padded(shape.head_dim)),
+  return {.k = cut.take(k.rows * k.head_dim),
+          .v = cut.take(k.rows * k.head_dim),
+          .d_k = cut.take(k.rows * padded(k.head_dim)),
+          .d_v = cut.take(k.rows * padded(k.head_dim)),
           .q_t = cut.take(turned),
           .d_y_t = cut.take(turned),
           .d_q_t = cut.take(turned),
@@ -63,8 +64,10 @@ inline void differentiate_column(const AttentionBackward& op,
                                  const Block& block,
                                  std::int64_t v) {
   const Floats d;
-  const Vector scale = hn::Set(d, op.scale);
-  const Vector factor = hn::Set(d, op.scale * std::numbers::log2e_v<float>);
+  const float scale_of_scores = op.in.scale;
+  const Vector scale = hn::Set(d, scale_of_scores);
+  const Vector factor =
+      hn::Set(d, scale_of_scores * std::numbers::log2e_v<float>);
   const Vector lse = hn::LoadU(d, at.lse + v * kLanes);
   const Vector delta = hn::LoadU(d, at.delta + v * kLanes);
   for (std::int64_t j = 0; j < block.seen_by(v); ++j) {
@@ -94,14 +97,15 @@ inline void backward_block(const AttentionBackward& op,
                            const HeadTask& task,
                            const BackwardState& at,
                            const Block& block) {
-  const std::int64_t D = op.shape.head_dim;
+  const std::int64_t D = op.in.q.at.head_dim;
   const std::int64_t first = block.first_key * D;
   const std::int64_t first_padded = block.first_key * padded(D);
   if (op.mask.rate > 0) {
-    fill_keep(at.keep, at.p, op.shape, op.mask, task, block);
+    fill_keep(at.keep, at.p, op.in, op.mask, task, block);
   }
   multiply_scores(at.p, at.k + first, at.q_t, D, block);
-  mask_diagonal(at.p, block, -HUGE_VALF);
+  add_bias(at.p, op.in, task, block);
+  mask_scores(at.p, task.seen, block);
   multiply_scores(at.d_s, at.v + first, at.d_y_t, D, block);
   for (std::int64_t v = 0; v < block.vectors(); ++v) {
     differentiate_column(op, at, block, v);
@@ -110,38 +114,40 @@ inline void backward_block(const AttentionBackward& op,
   }
   multiply_to_keys(at.d_v + first_padded, at.p, at.d_y, D, block);
   multiply_to_keys(at.d_k + first_padded, at.d_s, at.q, D, block);
-  multiply_to_queries(at.d_q_t,
-                      at.k + first,
-                      at.d_s,
-                      D,
-                      block,
-                      first == 0 ? Write::kOverwrite : Write::kAdd);
+  multiply_to_queries(at.d_q_t, at.k + first, at.d_s, D, block);
+  if (op.d_table) {
+    add_bias_gradient(at.d_s, op, task, block);
+  }
 }
 
+// Where a query sees no key, an lse of +inf makes each p 0.
 inline void load_queries(const AttentionBackward& op,
                          const HeadTask& task,
                          const BackwardState& at,
                          const Block& block) {
-  const AttentionShape& shape = op.shape;
-  const std::int64_t D = shape.head_dim;
-  const auto rows_of = [&](const ConstTensor& x, std::int64_t columns) {
-    return head_rows(x.data<float>(), shape, columns, task.b, task.head)
+  const HeadLayout& layout = op.in.q.at;
+  const std::int64_t D = layout.head_dim;
+  const auto output = [&](const ConstTensor& y) {
+    return output_rows(y.data<float>(), layout, task.b, task.head)
         .from(block.first_query);
   };
-  const HeadRows<const float> q = rows_of(op.qkv, shape.qkv_columns());
-  const HeadRows<const float> y = rows_of(op.y, shape.heads * D);
-  const HeadRows<const float> d_y = rows_of(op.d_y, shape.heads * D);
+  const HeadRows<const float> q =
+      head_rows(op.in.q, task.b, task.head).from(block.first_query);
+  const HeadRows<const float> y = output(op.y);
+  const HeadRows<const float> d_y = output(op.d_y);
   turn_rows(at.q_t, q, block.queries, D);
   turn_rows(at.d_y_t, d_y, block.queries, D);
   copy_rows({at.q, padded(D)}, q, block.queries, D);
   copy_rows({at.d_y, padded(D)}, d_y, block.queries, D);
-  const float* lse =
-      op.lse.data<float>() +
-      (task.b * shape.sequence + block.first_query) * shape.heads + task.head;
+  const float* lse = op.lse.data<float>() +
+                     (task.b * layout.rows + block.first_query) * layout.heads +
+                     task.head;
   std::fill_n(at.lse, kAttentionBlock, 0.0F);
   std::fill_n(at.delta, kAttentionBlock, 0.0F);
   for (std::int64_t i = 0; i < block.queries; ++i) {
-    at.lse[i] = lse[i * shape.heads] * std::numbers::log2e_v<float>;
+    const float total = lse[i * layout.heads];
+    at.lse[i] =
+        total == -HUGE_VALF ? HUGE_VALF : total * std::numbers::log2e_v<float>;
     at.delta[i] = dot(y.row(i), d_y.row(i), D);
   }
 }
@@ -149,54 +155,59 @@ inline void load_queries(const AttentionBackward& op,
 inline void backward_queries(const AttentionBackward& op,
                              const HeadTask& task,
                              const BackwardState& at,
-                             Block block) {
-  const AttentionShape& shape = op.shape;
-  load_queries(op, task, at, block);
-  for (std::int64_t key = 0; key <= block.first_query; key += kAttentionBlock) {
-    block.first_key = key;
-    block.keys = std::min(kAttentionBlock, shape.sequence - key);
-    backward_block(op, task, at, block);
+                             const Block& rows) {
+  const std::int64_t D = op.in.q.at.head_dim;
+  load_queries(op, task, at, rows);
+  const bool sees =
+      for_each_key_block(task.seen, rows, [&](const Block& block) {
+        backward_block(op, task, at, block);
+      });
+  if (!sees) {
+    std::fill_n(at.d_q_t, D * kAttentionBlock, 0.0F);
   }
-  const HeadRows<float> d_q = head_rows(
-      op.d_qkv.data<float>(), shape, shape.qkv_columns(), task.b, task.head);
-  transpose(d_q.from(block.first_query),
-            {at.d_q_t, kAttentionBlock},
-            shape.head_dim,
-            block.queries);
+  const HeadRows<float> d_q = head_rows(op.d_q, task.b, task.head);
+  transpose(
+      d_q.from(rows.first_query), {at.d_q_t, kAttentionBlock}, D, rows.queries);
+}
+
+inline void load_keys(const AttentionBackward& op,
+                      const HeadTask& task,
+                      const BackwardState& at) {
+  const HeadLayout& k = op.in.k.at;
+  const std::int64_t D = k.head_dim;
+  const std::int64_t W = padded(D);
+  const std::int64_t keys = task.seen.keys();
+  copy_rows({at.k, D}, head_rows(op.in.k, task.b, task.head), keys, D);
+  copy_rows({at.v, D}, head_rows(op.in.v, task.b, task.head), keys, D);
+  std::fill_n(at.d_k, k.rows * W, 0.0F);
+  std::fill_n(at.d_v, k.rows * W, 0.0F);
+  // The padding of the rows stays 0.
+  std::fill_n(at.q, kAttentionBlock * W, 0.0F);
+  std::fill_n(at.d_y, kAttentionBlock * W, 0.0F);
 }
 
 // task.head is the key head; the query heads of its group go in order.
 void backward_key_head(const AttentionBackward& op, const HeadTask& task) {
-  const AttentionShape& shape = op.shape;
-  const std::int64_t S = shape.sequence;
-  const std::int64_t D = shape.head_dim;
-  const std::int64_t W = padded(D);
-  const std::int64_t k_slot = shape.heads + task.head;
-  const std::int64_t v_slot = k_slot + shape.kv_heads;
-  const auto rows_of = [&](auto* data, std::int64_t slot) {
-    return head_rows(data, shape, shape.qkv_columns(), task.b, slot);
-  };
-  const BackwardState at = cut_backward(shape, task.scratch);
-  copy_rows({at.k, D}, rows_of(op.qkv.data<float>(), k_slot), S, D);
-  copy_rows({at.v, D}, rows_of(op.qkv.data<float>(), v_slot), S, D);
-  std::fill_n(at.d_k, S * W, 0.0F);
-  std::fill_n(at.d_v, S * W, 0.0F);
-  // The padding of the rows stays 0.
-  std::fill_n(at.q, kAttentionBlock * W, 0.0F);
-  std::fill_n(at.d_y, kAttentionBlock * W, 0.0F);
-  const std::int64_t group = shape.heads / shape.kv_heads;
+  const HeadLayout& k = op.in.k.at;
+  const BackwardState at = cut_backward(k, task.scratch);
+  load_keys(op, task, at);
+  const std::int64_t group = heads_of_group(op.in);
+  const std::int64_t rows = op.in.q.at.rows;
   HeadTask query_head = task;
   for (std::int64_t i = 0; i < group; ++i) {
     query_head.head = task.head * group + i;
-    for (std::int64_t first = 0; first < S; first += kAttentionBlock) {
+    for (std::int64_t first = 0; first < rows; first += kAttentionBlock) {
       backward_queries(op,
                        query_head,
                        at,
-                       {first, std::min(kAttentionBlock, S - first), 0, 0});
+                       {.first_query = first,
+                        .queries = std::min(kAttentionBlock, rows - first)});
     }
   }
-  copy_rows(rows_of(op.d_qkv.data<float>(), k_slot), {at.d_k, W}, S, D);
-  copy_rows(rows_of(op.d_qkv.data<float>(), v_slot), {at.d_v, W}, S, D);
+  const std::int64_t D = k.head_dim;
+  const std::int64_t W = padded(D);
+  copy_rows(head_rows(op.d_k, task.b, task.head), {at.d_k, W}, k.rows, D);
+  copy_rows(head_rows(op.d_v, task.b, task.head), {at.d_v, W}, k.rows, D);
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE
@@ -207,17 +218,28 @@ namespace dure::kernels {
 
 HWY_EXPORT(backward_key_head);
 
+// The gradient of a table sums over the samples, which then go in order.
 void run(OnCpu, Stream& stream, const AttentionBackward& op) {
-  const std::int64_t tasks = op.shape.batch * op.shape.kv_heads;
+  const std::int64_t samples = op.in.q.at.samples;
+  const std::int64_t kv_heads = op.in.k.at.heads;
+  const std::int64_t in_order = op.d_table ? samples : 1;
   const std::int64_t stride =
-      scratch_of_member(op.shape, op.scratch, stream.team());
-  stream.team().run(tasks, [&](std::int64_t task, int member) {
+      scratch_of_member(op.in, op.scratch, stream.team());
+  check_samples(op.in.pattern, op.in.lengths(), samples);
+  const auto run_one = [&](std::int64_t b, std::int64_t head, int member) {
     HWY_DYNAMIC_DISPATCH(backward_key_head)
     (op,
-     {.b = task / op.shape.kv_heads,
-      .head = task % op.shape.kv_heads,
+     {.seen = SamplePattern(op.in.pattern, op.in.lengths(), b),
+      .b = b,
+      .head = head,
       .scratch = op.scratch.data<float>() + member * stride});
-  });
+  };
+  stream.team().run(samples * kv_heads / std::max<std::int64_t>(in_order, 1),
+                    [&](std::int64_t task, int member) {
+                      for (std::int64_t n = 0; n < in_order; ++n) {
+                        run_one(task / kv_heads + n, task % kv_heads, member);
+                      }
+                    });
 }
 
 }  // namespace dure::kernels

@@ -25,15 +25,17 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// A block of queries [first_query, + queries) with one of keys [first_key,
-// + keys). Blocks on the diagonal start at the same place.
+// A block of queries with one of keys that some of them see.
 struct Block {
   std::int64_t first_query;
   std::int64_t queries;
-  std::int64_t first_key;
-  std::int64_t keys;
+  std::int64_t first_key = 0;
+  std::int64_t keys = 0;
+  Cover cover = Cover::kNone;
+  Write write = Write::kOverwrite;  // kAdd after the queries' first block
 
-  bool on_diagonal() const { return first_query == first_key; }
+  PairBlock pairs() const { return {first_query, queries, first_key, keys}; }
+  bool on_diagonal() const { return cover == Cover::kDiagonal; }
   // Vectors that hold the queries.
   std::int64_t vectors() const { return (queries + kLanes - 1) / kLanes; }
   // Keys that some query of vector v sees.
@@ -41,6 +43,26 @@ struct Block {
     return on_diagonal() ? std::min(keys, (v + 1) * kLanes) : keys;
   }
 };
+
+// Calls body(block) for the blocks of keys that the block's queries see, in
+// order. Returns whether there was one.
+template <typename Body>
+bool for_each_key_block(const SamplePattern& seen,
+                        Block block,
+                        const Body& body) {
+  const PositionRange keys = seen.keys_of(block.first_query, block.queries);
+  std::int64_t key = keys.first / kAttentionBlock * kAttentionBlock;
+  for (; key < keys.last; key += kAttentionBlock) {
+    block.first_key = key;
+    block.keys = std::min(kAttentionBlock, keys.last - key);
+    block.cover = seen.cover(block.pairs());
+    if (block.cover != Cover::kNone) {
+      body(block);
+      block.write = Write::kAdd;
+    }
+  }
+  return block.write == Write::kAdd;
+}
 
 // to[c][r] = from[r][c], four rows by four columns at a time.
 inline void transpose(HeadRows<float> to,
@@ -132,8 +154,7 @@ inline void multiply_to_queries(float* out_t,
                                 const float* keys,
                                 const float* p,
                                 std::int64_t head_dim,
-                                const Block& block,
-                                Write write) {
+                                const Block& block) {
   const std::int64_t step = block.on_diagonal() ? kLanes : block.keys;
   for (std::int64_t j = 0; j < block.keys; j += step) {
     const std::int64_t left_out = block.on_diagonal() ? j / kLanes : 0;
@@ -148,7 +169,7 @@ inline void multiply_to_queries(float* out_t,
               .rows = head_dim,
               .vectors = block.vectors() - left_out,
               .depth = std::min(step, block.keys - j),
-              .write = j == 0 ? write : Write::kAdd});
+              .write = j == 0 ? block.write : Write::kAdd});
   }
 }
 
@@ -177,14 +198,20 @@ inline void multiply_to_keys(float* out,
   }
 }
 
-// On the diagonal, sets s[j][i] for i < j within j's own vector to `value`.
-inline void mask_diagonal(float* s, const Block& block, float value) {
+// Sets the scores of pairs that are hidden to -inf: on the diagonal, those of
+// key j's own vector alone, as no later use reads what lies before it.
+inline void mask_scores(float* s,
+                        const SamplePattern& seen,
+                        const Block& block) {
+  if (block.cover == Cover::kSome) {
+    seen.mask(s, kAttentionBlock, block.pairs(), -HUGE_VALF);
+  }
   if (!block.on_diagonal()) {
     return;
   }
   for (std::int64_t j = 0; j < block.keys; ++j) {
     float* row = s + j * kAttentionBlock;
-    std::fill(row + j / kLanes * kLanes, row + j, value);
+    std::fill(row + j / kLanes * kLanes, row + j, -HUGE_VALF);
   }
 }
 

@@ -1,8 +1,11 @@
 // What the forward and the backward of attention share that is not vector
-// code: where a head lies in qkv, and how a thread's scratch is cut up.
+// code: where a head's rows lie, what scores gain, and how a thread's scratch
+// is cut up.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 
 #include "dure/base/team.h"
 #include "dure/kernels/attention.h"
@@ -22,10 +25,10 @@ constexpr std::int64_t padded(std::int64_t floats) {
 
 // Floats of scratch one thread wants; attention_scratch() is this many a
 // thread.
-constexpr std::int64_t attention_thread_scratch(const AttentionShape& shape) {
-  const std::int64_t D = shape.head_dim;
+inline std::int64_t attention_thread_scratch(const AttentionInputs& in) {
+  const std::int64_t D = in.k.at.head_dim;
   const std::int64_t whole_heads =
-      2 * padded(shape.sequence * D) + 2 * shape.sequence * padded(D);
+      2 * padded(in.k.at.rows * D) + 2 * in.k.at.rows * padded(D);
   const std::int64_t turned_blocks = 3 * D * kAttentionBlock;
   const std::int64_t blocks = 2 * kAttentionBlock * padded(D);
   const std::int64_t scores = 3 * kAttentionBlock * kAttentionBlock;
@@ -34,7 +37,7 @@ constexpr std::int64_t attention_thread_scratch(const AttentionShape& shape) {
 }
 
 // Elements of it; checks that a team's members all have theirs.
-std::int64_t scratch_of_member(const AttentionShape& shape,
+std::int64_t scratch_of_member(const AttentionInputs& in,
                                const Tensor& scratch,
                                const Team& team);
 
@@ -62,18 +65,59 @@ struct HeadRows {
   HeadRows from(std::int64_t i) const { return {row(i), step}; }
 };
 
-// Column `slot` of D-wide columns, in the rows of sequence b.
-template <typename Float>
-HeadRows<Float> head_rows(Float* data,
-                          const AttentionShape& shape,
-                          std::int64_t columns,
-                          std::int64_t b,
-                          std::int64_t slot) {
-  return {data + b * shape.sequence * columns + slot * shape.head_dim, columns};
+inline HeadRows<const float> head_rows(const ConstHeads& heads,
+                                       std::int64_t b,
+                                       std::int64_t head) {
+  return {heads.tensor.data<float>() + heads.at.offset(b, head),
+          heads.at.row_step};
 }
 
-// One query head of one sequence, or with the backward one key head.
+inline HeadRows<float> head_rows(const Heads& heads,
+                                 std::int64_t b,
+                                 std::int64_t head) {
+  return {heads.tensor.data<float>() + heads.at.offset(b, head),
+          heads.at.row_step};
+}
+
+// Of y, or of its gradient: (B Sq, H D).
+template <typename Float>
+HeadRows<Float> output_rows(Float* y,
+                            const HeadLayout& q,
+                            std::int64_t b,
+                            std::int64_t head) {
+  return {y + (b * q.rows * q.heads + head) * q.head_dim, q.heads * q.head_dim};
+}
+
+inline std::int64_t heads_of_group(const AttentionInputs& in) {
+  return in.q.at.heads / in.k.at.heads;
+}
+
+// The column of the bias table for a distance.
+inline std::int64_t table_column(const AttentionBias& bias,
+                                 std::int64_t distance) {
+  return std::clamp<std::int64_t>(
+      distance + bias.zero, 0, bias.table.shape()[1] - 1);
+}
+
+// What a head's scores gain by the distance of the pair.
+inline float bias_of(const AttentionBias& bias,
+                     std::int64_t head,
+                     std::int64_t distance) {
+  float sum = 0;
+  if (!bias.slopes.empty()) {
+    sum -= bias.slopes[static_cast<std::size_t>(head)] *
+           static_cast<float>(std::abs(distance));
+  }
+  if (bias.table) {
+    sum += bias.table.data<float>()[head * bias.table.shape()[1] +
+                                    table_column(bias, distance)];
+  }
+  return sum;
+}
+
+// One query head of one sample, or with the backward one key head.
 struct HeadTask {
+  SamplePattern seen;
   std::int64_t b;
   std::int64_t head;
   std::int64_t first_block = 0;  // blocks first_block, + block_step, ...

@@ -18,18 +18,19 @@ HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
 // Index of attention.h of the first key of query i of a head.
-inline std::uint64_t dropout_row(const AttentionShape& shape,
+inline std::uint64_t dropout_row(const AttentionInputs& in,
                                  const DropoutMask& mask,
                                  const HeadTask& task,
                                  std::int64_t query) {
-  const auto heads = static_cast<std::uint64_t>(shape.parts * shape.heads);
-  const auto head =
-      static_cast<std::uint64_t>(shape.part * shape.heads + task.head);
-  const auto sequence = static_cast<std::uint64_t>(shape.sequence);
+  const std::int64_t H = in.q.at.heads;
+  const auto heads = static_cast<std::uint64_t>(in.parts * H);
+  const auto head = static_cast<std::uint64_t>(in.part * H + task.head);
+  const auto queries = static_cast<std::uint64_t>(in.q.at.rows);
+  const auto keys = static_cast<std::uint64_t>(in.k.at.rows);
   const std::uint64_t b =
       mask.first_index() + static_cast<std::uint64_t>(task.b);
-  return ((b * heads + head) * sequence + static_cast<std::uint64_t>(query)) *
-         sequence;
+  return ((b * heads + head) * queries + static_cast<std::uint64_t>(query)) *
+         keys;
 }
 
 // factors[n] = 1 / (1 - rate) where element first_index + n stays, else 0.
@@ -54,13 +55,13 @@ inline void keep_factors(float* factors,
 // order is along the keys: drawn in rows[i][j], a block of scratch, and turned.
 inline void fill_keep(float* keep,
                       float* rows,
-                      const AttentionShape& shape,
+                      const AttentionInputs& in,
                       const DropoutMask& mask,
                       const HeadTask& task,
                       const Block& block) {
   for (std::int64_t i = 0; i < block.queries; ++i) {
     const std::uint64_t row =
-        dropout_row(shape, mask, task, block.first_query + i);
+        dropout_row(in, mask, task, block.first_query + i);
     keep_factors(rows + i * kAttentionBlock,
                  mask,
                  row + static_cast<std::uint64_t>(block.first_key),

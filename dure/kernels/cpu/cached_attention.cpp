@@ -1,6 +1,7 @@
+#include "dure/kernels/cached_attention.h"
+
 #include <numbers>
 
-#include "dure/kernels/attention.h"
 #include "dure/kernels/cpu/attention_head.h"
 #include "dure/kernels/cpu/simd_targets.h"
 
@@ -24,59 +25,112 @@ namespace dure::kernels::HWY_NAMESPACE {
 inline constexpr std::int64_t kPositions = 64;
 inline constexpr std::int64_t kQueries = 16;
 
+// A key head of a sample, with what is cached of it.
+struct CachedHead {
+  const AttentionInputs& in;
+  const HeadTask& task;
+  const SamplePattern& seen;
+  float* y;  // of all samples and heads
+  HeadRows<const float> k;
+  HeadRows<const float> v;
+};
+
 // One query on its way over the cache: y holds the sum so far.
 struct CachedQuery {
+  std::int64_t row;   // of its sample
+  std::int64_t head;  // of all query heads
   const float* q;
   float* y;
-  std::int64_t positions;  // it sees 0 .. positions - 1
-  float most;              // as in cpu/attention.cpp
+  PositionRange keys;  // it sees none beyond
+  float most;          // as in cpu/attention.cpp
   float total;
 };
 
 // y = y * shrink + sum_n p[n] v[n], a few vectors of y at a time.
 HWY_INLINE void add_values(float* y,
-                           const float* v,
-                           const float* p,
+                           HeadRows<const float> v,
+                           std::span<const float> p,
                            float shrink,
-                           std::int64_t count,
                            std::int64_t head_dim) {
   const Floats d;
   std::int64_t c = 0;
   for (; c + 2 * kLanes <= head_dim; c += 2 * kLanes) {
     Vector sum0 = hn::Mul(hn::LoadU(d, y + c), hn::Set(d, shrink));
     Vector sum1 = hn::Mul(hn::LoadU(d, y + c + kLanes), hn::Set(d, shrink));
-    for (std::int64_t n = 0; n < count; ++n) {
-      const float* row = v + n * head_dim + c;
-      const Vector weight = hn::Set(d, p[n]);
+    const float* row = v.data + c;
+    for (const float weight_of_row : p) {
+      const Vector weight = hn::Set(d, weight_of_row);
       sum0 = hn::MulAdd(weight, hn::LoadU(d, row), sum0);
       sum1 = hn::MulAdd(weight, hn::LoadU(d, row + kLanes), sum1);
+      row += v.step;
     }
     hn::StoreU(sum0, d, y + c);
     hn::StoreU(sum1, d, y + c + kLanes);
   }
   for (; c < head_dim; ++c) {
     y[c] *= shrink;
-    for (std::int64_t n = 0; n < count; ++n) {
-      y[c] += p[n] * v[n * head_dim + c];
+    for (std::size_t n = 0; n < p.size(); ++n) {
+      y[c] += p[n] * v.row(static_cast<std::int64_t>(n))[c];
     }
   }
 }
 
-// Takes `count` positions of the cache into the query's softmax and sum.
+// The scores p of as many keys, in units of log 2. Returns the largest of them
+// and of query.most.
+HWY_NOINLINE float score_positions(std::span<float> p,
+                                   const CachedQuery& query,
+                                   HeadRows<const float> k,
+                                   const AttentionInputs& in) {
+  const std::int64_t D = in.q.at.head_dim;
+  const float factor = in.scale * std::numbers::log2e_v<float>;
+  const float* const q = query.q;
+  float most = query.most;
+  for (float& score : p) {
+    score = dot(q, k.data, D) * factor;
+    most = std::max(most, score);
+    k.data += k.step;
+  }
+  return most;
+}
+
+// Adds biases to the scores p of a range of keys, and hides those that the
+// query does not see. Returns the largest of them and of query.most.
+HWY_NOINLINE float adjust_scores(std::span<float> p,
+                                 const CachedQuery& query,
+                                 const CachedHead& head,
+                                 std::int64_t first_key) {
+  float most = query.most;
+  for (std::size_t n = 0; n < p.size(); ++n) {
+    const std::int64_t j = first_key + static_cast<std::int64_t>(n);
+    const std::int64_t distance = head.seen.position(query.row) - j;
+    p[n] = head.seen.sees(query.row, j)
+               ? p[n] + bias_of(head.in.bias, query.head, distance) *
+                            std::numbers::log2e_v<float>
+               : -HUGE_VALF;
+    most = std::max(most, p[n]);
+  }
+  return most;
+}
+
+// Takes those of a range of at most kPositions keys that the query sees into
+// its softmax and sum.
 inline void attend_positions(CachedQuery& query,
-                             const float* k,
-                             const float* v,
-                             std::int64_t count,
-                             std::int64_t head_dim,
-                             float factor) {
+                             const CachedHead& head,
+                             const PositionRange& keys,
+                             Cover cover) {
   const Floats d;
+  const AttentionInputs& in = head.in;
+  const std::int64_t D = in.q.at.head_dim;
   std::array<float, kPositions> p;
   p.fill(-HUGE_VALF);
-  float most = query.most;
-  for (std::int64_t n = 0; n < count; ++n) {
-    const auto at = static_cast<std::size_t>(n);
-    p[at] = dot(query.q, k + n * head_dim, head_dim) * factor;
-    most = std::max(most, p[at]);
+  const std::span<float> scores(
+      p.data(), static_cast<std::size_t>(keys.last - keys.first));
+  float most = score_positions(scores, query, head.k.from(keys.first), in);
+  if (cover == Cover::kSome || in.bias.is_there()) {
+    most = adjust_scores(scores, query, head, keys.first);
+    if (most == -HUGE_VALF) {
+      return;
+    }
   }
   Vector total = hn::Zero(d);
   for (std::int64_t n = 0; n < kPositions; n += kLanes) {
@@ -88,99 +142,74 @@ inline void attend_positions(CachedQuery& query,
   const float shrink = std::exp2(query.most - most);
   query.most = most;
   query.total = query.total * shrink + hn::GetLane(hn::SumOfLanes(d, total));
-  add_values(query.y, v, p.data(), shrink, count, head_dim);
+  add_values(query.y, head.v.from(keys.first), scores, shrink, D);
 }
 
-// Cache of one key head: (S, D).
-struct HeadCache {
-  float* k;
-  float* v;
-  std::int64_t length;  // before this call
-};
-
-inline void append(const CachedAttention& op,
-                   const HeadTask& task,
-                   const HeadCache& cache) {
-  const AttentionShape& shape = op.shape;
-  const std::int64_t D = shape.head_dim;
-  const std::size_t bytes = static_cast<std::size_t>(D) * sizeof(float);
-  for (std::int64_t t = 0; t < shape.sequence; ++t) {
-    const float* k = op.qkv.data<float>() +
-                     (task.b * shape.sequence + t) * shape.qkv_columns() +
-                     (shape.heads + task.head) * D;
-    std::memcpy(cache.k + (cache.length + t) * D, k, bytes);
-    std::memcpy(
-        cache.v + (cache.length + t) * D, k + shape.kv_heads * D, bytes);
-  }
-}
-
-inline CachedQuery start_query(const CachedAttention& op,
-                               const HeadTask& task,
-                               const HeadCache& cache,
-                               std::int64_t index) {
-  const AttentionShape& shape = op.shape;
-  const std::int64_t group = shape.heads / shape.kv_heads;
-  const std::int64_t t = index / group;
-  const std::int64_t head = task.head * group + index % group;
-  const std::int64_t row = task.b * shape.sequence + t;
+inline CachedQuery start_query(const CachedHead& of, std::int64_t index) {
+  const std::int64_t group = heads_of_group(of.in);
+  const std::int64_t row = index / group;
+  const std::int64_t head = of.task.head * group + index % group;
   CachedQuery query = {
-      .q = op.qkv.data<float>() + row * shape.qkv_columns() +
-           head * shape.head_dim,
-      .y = op.y.data<float>() + (row * shape.heads + head) * shape.head_dim,
-      .positions = cache.length + t + 1,
+      .row = row,
+      .head = head,
+      .q = head_rows(of.in.q, of.task.b, head).row(row),
+      .y = output_rows(of.y, of.in.q.at, of.task.b, head).row(row),
+      .keys = of.seen.keys_of(row, 1),
       .most = -HUGE_VALF,
       .total = 0};
-  std::fill_n(query.y, shape.head_dim, 0.0F);
+  std::fill_n(query.y, of.in.q.at.head_dim, 0.0F);
   return query;
 }
 
 inline void attend_queries(std::span<CachedQuery> queries,
-                           const HeadCache& cache,
-                           std::int64_t head_dim,
-                           float scale) {
-  const float factor = scale * std::numbers::log2e_v<float>;
-  const std::int64_t seen = queries.back().positions;  // the latest sees most
-  for (std::int64_t first = 0; first < seen; first += kPositions) {
+                           const CachedHead& head) {
+  const std::int64_t row = queries.front().row;
+  const PositionRange keys =
+      head.seen.keys_of(row, queries.back().row - row + 1);
+  const bool is_whole = head.seen.is_one_range();
+  std::int64_t first = keys.first / kPositions * kPositions;
+  for (; first < keys.last; first += kPositions) {
     for (CachedQuery& query : queries) {
-      const std::int64_t count = std::min(kPositions, query.positions - first);
-      if (count > 0) {
-        attend_positions(query,
-                         cache.k + first * head_dim,
-                         cache.v + first * head_dim,
-                         count,
-                         head_dim,
-                         factor);
+      const PositionRange some = {
+          .first = std::max(first, query.keys.first),
+          .last = std::min(first + kPositions, query.keys.last)};
+      if (some.first >= some.last) {
+        continue;
+      }
+      const Cover cover =
+          is_whole ? Cover::kAll
+                   : head.seen.cover({.first_query = query.row,
+                                      .queries = 1,
+                                      .first_key = some.first,
+                                      .keys = some.last - some.first});
+      if (cover != Cover::kNone) {
+        attend_positions(query, head, some, cover);
       }
     }
   }
   for (const CachedQuery& query : queries) {
-    for (std::int64_t c = 0; c < head_dim; ++c) {
-      query.y[c] /= query.total;
+    const float total = query.total == 0 ? 1 : query.total;  // 0: sees none
+    for (std::int64_t c = 0; c < head.in.q.at.head_dim; ++c) {
+      query.y[c] /= total;
     }
   }
 }
 
 void attend_cache(const CachedAttention& op, const HeadTask& task) {
-  const AttentionShape& shape = op.shape;
-  const std::int64_t S = op.k_cache.shape()[2];
-  const std::int64_t offset =
-      (task.b * shape.kv_heads + task.head) * S * shape.head_dim;
-  const HeadCache cache = {.k = op.k_cache.data<float>() + offset,
-                           .v = op.v_cache.data<float>() + offset,
-                           .length = op.lengths.data<std::int32_t>()[task.b]};
-  append(op, task, cache);
-  const std::int64_t queries = shape.sequence * (shape.heads / shape.kv_heads);
+  const CachedHead head = {.in = op.in,
+                           .task = task,
+                           .seen = task.seen,
+                           .y = op.y.data<float>(),
+                           .k = head_rows(op.in.k, task.b, task.head),
+                           .v = head_rows(op.in.v, task.b, task.head)};
+  const std::int64_t queries = op.in.q.at.rows * heads_of_group(op.in);
   std::array<CachedQuery, kQueries> batch;
   for (std::int64_t first = 0; first < queries; first += kQueries) {
     const std::int64_t count = std::min(kQueries, queries - first);
     for (std::int64_t i = 0; i < count; ++i) {
-      batch[static_cast<std::size_t>(i)] =
-          start_query(op, task, cache, first + i);
+      batch[static_cast<std::size_t>(i)] = start_query(head, first + i);
     }
-    attend_queries({batch.data(), static_cast<std::size_t>(count)},
-                   cache,
-                   shape.head_dim,
-                   op.scale);
+    attend_queries({batch.data(), static_cast<std::size_t>(count)}, head);
   }
 }
 
@@ -193,24 +222,56 @@ namespace dure::kernels {
 HWY_EXPORT(attend_cache);
 
 void run(OnCpu, Stream& stream, const CachedAttention& op) {
-  const std::int64_t T = op.shape.sequence;
-  const std::int64_t S = op.k_cache.shape()[2];
-  for (std::int64_t b = 0; b < op.shape.batch; ++b) {
-    const std::int64_t length = op.lengths.data<std::int32_t>()[b];
-    DURE_CHECK(length >= 0 && length + T <= S,
-               "sequence ",
+  check_samples(op.in.pattern, op.in.lengths(), op.in.q.at.samples);
+  const std::int64_t kv_heads = op.in.k.at.heads;
+  stream.team().run(op.in.q.at.samples * kv_heads, [&](std::int64_t task, int) {
+    const std::int64_t b = task / kv_heads;
+    HWY_DYNAMIC_DISPATCH(attend_cache)
+    (op,
+     {.seen = SamplePattern(op.in.pattern, op.in.lengths(), b),
+      .b = b,
+      .head = task % kv_heads});
+  });
+}
+
+namespace {
+
+// Rows of one head to their places in its cache (S, D).
+void append(const Tensor& cache,
+            const ConstHeads& rows,
+            std::int64_t task,
+            std::int64_t length) {
+  const auto [B, G, S, D] = cache.dims<4>("a cache");
+  const HeadRows<const float> from = head_rows(rows, task / G, task % G);
+  float* to = cache.data<float>() + (task * S + length) * D;
+  for (std::int64_t t = 0; t < rows.at.rows; ++t) {
+    std::memcpy(
+        to + t * D, from.row(t), static_cast<std::size_t>(D) * sizeof(float));
+  }
+}
+
+}  // namespace
+
+void run(OnCpu, Stream& stream, const CacheAppend& op) {
+  const auto [B, G, S, D] = op.k_cache.dims<4>("k_cache");
+  const std::int64_t T = op.k.at.rows;
+  const auto* lengths = op.lengths.data<std::int32_t>();
+  for (std::int64_t b = 0; b < B; ++b) {
+    DURE_CHECK(lengths[b] >= 0 && lengths[b] + T <= S,
+               "sample ",
                b,
                " holds ",
-               length,
+               lengths[b],
                " positions; ",
                T,
                " more do not fit a cache of ",
                S);
   }
-  const std::int64_t tasks = op.shape.batch * op.shape.kv_heads;
-  stream.team().run(tasks, [&](std::int64_t task, int) {
-    HWY_DYNAMIC_DISPATCH(attend_cache)
-    (op, {.b = task / op.shape.kv_heads, .head = task % op.shape.kv_heads});
+  const std::int64_t heads = G;
+  stream.team().run(B * heads, [&](std::int64_t task, int) {
+    const std::int64_t length = lengths[task / heads];
+    append(op.k_cache, op.k, task, length);
+    append(op.v_cache, op.v, task, length);
   });
 }
 
