@@ -1,5 +1,7 @@
 #include "dure/model/parts.h"
 
+#include <variant>
+
 namespace dure::model {
 
 namespace {
@@ -30,6 +32,20 @@ nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
 
 kernels::AttentionPattern attention_pattern(const ModelConfig& /*config*/) {
   return {.order = kernels::AttentionOrder::kCausal};
+}
+
+nn::Positions make_positions(const ModelConfig& config) {
+  switch (config.position) {
+    case Position::kLearned:
+      return nn::LearnedPositions{};
+    case Position::kRope:
+      return nn::RotaryPositions{.theta = config.rope_theta};
+  }
+  return nn::NoPositions{};
+}
+
+bool has_position_table(const ModelConfig& config) {
+  return std::holds_alternative<nn::LearnedPositions>(make_positions(config));
 }
 
 nn::Norm make_norm(const ModelConfig& config,

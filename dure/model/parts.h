@@ -8,6 +8,7 @@
 #include "dure/nn/all_to_sharded.h"
 #include "dure/nn/norm.h"
 #include "dure/nn/parameter.h"
+#include "dure/nn/positions.h"
 #include "dure/nn/sharded_to_all.h"
 
 namespace dure::model {
@@ -21,8 +22,10 @@ nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
                                      std::uint64_t seed,
                                      nn::ParameterSet& parameters,
                                      const std::string& name);
-// How the model's blocks attend.
+// How the model's blocks attend, and how they know the order of tokens.
 kernels::AttentionPattern attention_pattern(const ModelConfig& config);
+nn::Positions make_positions(const ModelConfig& config);
+bool has_position_table(const ModelConfig& config);
 
 nn::Norm make_norm(const ModelConfig& config,
                    nn::ParameterSet& parameters,

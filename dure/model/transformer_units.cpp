@@ -29,7 +29,7 @@ class EmbeddingUnit final : public Unit {
   explicit EmbeddingUnit(const UnitParts& parts)
       : hidden_(parts.config.hidden),
         embedding_(parts.parameters["embedding.token.weight"],
-                   parts.config.position == Position::kLearned
+                   has_position_table(parts.config)
                        ? &parts.parameters["embedding.position.weight"]
                        : nullptr,
                    nn::Dropout(

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/model/parts.h"
 #include "dure/model/transformer_units.h"
 
 namespace dure::model {
@@ -55,7 +56,7 @@ class Table {
 
   void embeddings() {
     by_vocabulary(kTokenWeight, Part::kEmbedding);
-    if (c_.position == Position::kLearned) {
+    if (has_position_table(c_)) {
       add({.name = "embedding.position.weight",
            .shape = {c_.max_sequence, c_.hidden},
            .init = normal(),

@@ -1,6 +1,7 @@
 #include "dure/nn/attention.h"
 
 #include <cmath>
+#include <variant>
 
 #include "dure/kernels/cached_attention.h"
 #include "dure/nn/weight_queue.h"
@@ -26,16 +27,28 @@ kernels::FusedHeads Attention::heads(std::int64_t samples) const {
 
 kernels::AttentionInputs Attention::inputs(const Context& ctx,
                                            ConstTensor qkv,
-                                           std::int64_t samples) const {
+                                           std::int64_t samples,
+                                           ConstTensor table) const {
   const kernels::FusedHeads fused = heads(samples);
-  return {.q = heads_of_rows(qkv, fused.q()),
-          .k = heads_of_rows(qkv, fused.k()),
-          .v = heads_of_rows(qkv, fused.v()),
-          .pattern = options_.pattern,
-          .scale = static_cast<float>(
-              1 / std::sqrt(static_cast<double>(fused.head_dim))),
-          .part = ctx.tensor.part().index,
-          .parts = ctx.tensor.part().count};
+  kernels::AttentionInputs in = {
+      .q = heads_of_rows(qkv, fused.q()),
+      .k = heads_of_rows(qkv, fused.k()),
+      .v = heads_of_rows(qkv, fused.v()),
+      .pattern = options_.pattern,
+      .bias = {},
+      .scale = static_cast<float>(
+          1 / std::sqrt(static_cast<double>(fused.head_dim))),
+      .part = ctx.tensor.part().index,
+      .parts = ctx.tensor.part().count};
+  if (const auto* alibi = std::get_if<AlibiPositions>(&options_.positions)) {
+    in.bias.slopes = alibi->slopes;
+  }
+  if (const auto* relative =
+          std::get_if<RelativePositions>(&options_.positions)) {
+    in.bias.table = table;
+    in.bias.zero = relative->zero;
+  }
+  return in;
 }
 
 // Counts whole samples.
@@ -48,14 +61,14 @@ void Attention::rope(Context& ctx,
                      Tensor qkv,
                      ConstTensor positions,
                      kernels::Turn turn) const {
-  if (options_.rope_theta) {
+  if (const auto* rotary = std::get_if<RotaryPositions>(&options_.positions)) {
     launch(ctx.stream,
            kernels::Rope{
                .qkv = qkv,
                .positions = positions,
                .head_dim = options_.shape.head_dim,
                .turned_heads = options_.shape.heads + options_.shape.kv_heads,
-               .theta = *options_.rope_theta,
+               .theta = rotary->theta,
                .turn = turn});
   }
 }
@@ -70,7 +83,7 @@ void Attention::forward(Context& ctx, const Forward& op, Saved& saved) const {
   qkv_.forward(ctx, saved.qkv_NC, op.x);
   rope(ctx, saved.qkv_NC, sequences.positions, kernels::Turn::kForward);
   const kernels::AttentionInputs in =
-      inputs(ctx, saved.qkv_NC, sequences.samples);
+      inputs(ctx, saved.qkv_NC, sequences.samples, op.table);
   const OwnedTensor scratch = scratch_for(ctx, in);
   launch(ctx.stream,
          kernels::Attention{.y = saved.y_NC,
@@ -99,12 +112,13 @@ void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
   {
     const kernels::FusedHeads fused = heads(sequences.samples);
     const kernels::AttentionInputs in =
-        inputs(ctx, saved.qkv_NC, sequences.samples);
+        inputs(ctx, saved.qkv_NC, sequences.samples, op.table);
     const OwnedTensor scratch = scratch_for(ctx, in);
     launch(ctx.stream,
            kernels::AttentionBackward{.d_q = heads_of_rows(d_qkv, fused.q()),
                                       .d_k = heads_of_rows(d_qkv, fused.k()),
                                       .d_v = heads_of_rows(d_qkv, fused.v()),
+                                      .d_table = op.d_table,
                                       .d_y = d_attention,
                                       .y = y_NC,
                                       .lse = saved.lse,
@@ -126,7 +140,7 @@ void Attention::forward_cached(Context& ctx, const ForwardCached& op) const {
       ctx.workspace({N, fused.heads * fused.head_dim}, op.x.dtype());
   qkv_.forward(ctx, qkv, op.x);
   rope(ctx, qkv, sequences.positions, kernels::Turn::kForward);
-  kernels::AttentionInputs in = inputs(ctx, qkv, sequences.samples);
+  kernels::AttentionInputs in = inputs(ctx, qkv, sequences.samples, op.table);
   launch(ctx.stream,
          kernels::CacheAppend{.k_cache = op.cache.k,
                               .v_cache = op.cache.v,

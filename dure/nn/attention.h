@@ -2,17 +2,19 @@
 //
 //   y = residual + projection(attention(rope(qkv(x))))
 //
-// Which keys a query sees is a pattern's (kernels/attention_pattern.h).
+// Which keys a query sees is a pattern's (kernels/attention_pattern.h); rope is
+// there with rotary positions alone.
 //
 // [1] Vaswani et al. 2017, arXiv:1706.03762.
 #pragma once
 
-#include <optional>
+#include <utility>
 
 #include "dure/kernels/attention.h"
 #include "dure/kernels/rope.h"
 #include "dure/nn/all_to_sharded.h"
 #include "dure/nn/buffers.h"
+#include "dure/nn/positions.h"
 #include "dure/nn/sharded_to_all.h"
 
 namespace dure::nn {
@@ -39,6 +41,7 @@ class Attention {
     ConstTensor x;         // (n, C), a stream
     ConstTensor residual;  // (n, C), a stream
     const Sequences& sequences;
+    ConstTensor table = {};  // (H, distances) f32, with relative positions
   };
 
   struct Backward {
@@ -46,6 +49,8 @@ class Attention {
     ConstTensor d_y;  // (n, C)
     OwnedTensor& x;   // (n, C)   the forward's; as AllToSharded's
     const Sequences& sequences;
+    ConstTensor table = {};  // the forward's
+    Tensor d_table = {};     // as table   added to
   };
 
   // Keys and values of the positions so far, of one layer: views.
@@ -63,17 +68,18 @@ class Attention {
     const Sequences& sequences;
     ConstTensor lengths;  // (B) i32
     const Cache& cache;
+    ConstTensor table = {};  // as Forward's
   };
 
   struct Options {
     Shape shape;
     kernels::AttentionPattern pattern;
-    std::optional<double> rope_theta;  // nothing: no rotary positions
-    Dropout dropout;                   // of the attention's weights
+    Positions positions;
+    Dropout dropout;  // of the attention's weights
   };
 
   Attention(AllToSharded qkv, ShardedToAll projection, Options options)
-      : qkv_(qkv), projection_(projection), options_(options) {}
+      : qkv_(qkv), projection_(projection), options_(std::move(options)) {}
 
   void forward(Context& ctx, const Forward& op, Saved& saved) const;
 
@@ -84,10 +90,11 @@ class Attention {
 
  private:
   kernels::FusedHeads heads(std::int64_t samples) const;
-  // What a fused product, after rope, is to attention.
+  // What a fused product, after rope, and a table are to attention.
   kernels::AttentionInputs inputs(const Context& ctx,
                                   ConstTensor qkv,
-                                  std::int64_t samples) const;
+                                  std::int64_t samples,
+                                  ConstTensor table) const;
   kernels::DropoutMask mask(const Context& ctx,
                             const Sequences& sequences) const;
   void rope(Context& ctx,
