@@ -103,10 +103,19 @@ TEST(HuggingFaceConfig, RefusesMissingAndAbsurdValues) {
 }
 
 TEST(HuggingFaceConfig, RefusesToWriteWhatTheirModelsCanNotBe) {
-  model::ModelConfig config;
-  config.kv_heads = 4;
-  EXPECT_THAT(error_of([&] { config_to_huggingface(config, FileDtype::kF32); }),
-              HasSubstr("model.kv_heads must be model.heads"));
+  const auto error = [](const auto& change) {
+    model::ModelConfig config;
+    change(config);
+    return error_of([&] { config_to_huggingface(config, FileDtype::kF32); });
+  };
+  EXPECT_THAT(error([](auto& c) { c.kv_heads = 4; }),
+              HasSubstr("can't be written so: model.kv_heads is 12 there, "
+                        "wanted 4"));
+  EXPECT_THAT(error([](auto& c) { c.norm_bias = model::NormBias::kNo; }),
+              HasSubstr("model.norm_bias is \"yes\" there, wanted \"no\""));
+  model::ModelConfig unused;
+  unused.rope_theta = 5e5;
+  EXPECT_NO_THROW(config_to_huggingface(unused, FileDtype::kF32));
 }
 
 TEST(HuggingFaceConfig, TakesPlainRopeInEverySpelling) {

@@ -1,14 +1,13 @@
 #include "dure/base/check.h"
 #include "dure/checkpoint/huggingface_config.h"
 #include "dure/checkpoint/json.h"
+#include "dure/checkpoint/manifest.h"
 
 namespace dure::checkpoint {
 namespace {
 
-using model::Activation;
 using model::Family;
 using model::ModelConfig;
-using model::NormBias;
 using model::Position;
 using nlohmann::json;
 
@@ -25,43 +24,7 @@ const char* torch_name(FileDtype dtype) {
   }
 }
 
-// That a setting is the one which Hugging Face's model of the family has.
-template <typename Value>
-void expect_setting(const char* family,
-                    const char* key,
-                    const Value& value,
-                    const Value& wanted,
-                    const char* meaning) {
-  DURE_CHECK(value == wanted,
-             "Hugging Face's ",
-             family,
-             " can't be written: model.",
-             key,
-             " must be ",
-             meaning);
-}
-
-// Their families have a bias where the norm itself has.
-void expect_norm(const char* family,
-                 const ModelConfig& c,
-                 const nn::NormRow& norm) {
-  expect_setting(family, "norm", c.norm, &norm, norm.name);
-  expect_setting(family,
-                 "norm_bias",
-                 c.norm_bias,
-                 norm.has_bias ? NormBias::kYes : NormBias::kNo,
-                 norm.has_bias ? "yes" : "no");
-}
-
 json to_gpt2(const ModelConfig& c) {
-  constexpr const char* kFamily = "gpt2";
-  expect_norm(kFamily, c, nn::kLayerNorm);
-  expect_setting(
-      kFamily, "position", c.position, Position::kLearned, "learned");
-  expect_setting(
-      kFamily, "activation", c.activation, Activation::kGelu, "gelu");
-  expect_setting(kFamily, "bias", c.bias, true, "true");
-  expect_setting(kFamily, "kv_heads", c.kv_heads, c.heads, "model.heads");
   return {{"model_type", "gpt2"},
           {"architectures", {"GPT2LMHeadModel"}},
           {"activation_function", "gelu_new"},
@@ -77,12 +40,6 @@ json to_gpt2(const ModelConfig& c) {
 }
 
 json to_llama(const ModelConfig& c) {
-  constexpr const char* kFamily = "llama";
-  expect_norm(kFamily, c, nn::kRmsNorm);
-  expect_setting(kFamily, "position", c.position, Position::kRope, "rope");
-  expect_setting(
-      kFamily, "activation", c.activation, Activation::kSwiglu, "swiglu");
-  expect_setting(kFamily, "bias", c.bias, false, "false");
   return {{"model_type", "llama"},
           {"architectures", {"LlamaForCausalLM"}},
           {"hidden_act", "silu"},
@@ -107,6 +64,20 @@ std::string unsaid(const char* key, double rate) {
                 rate,
                 ", for which Hugging Face's llama has no key: training that "
                 "goes on from there goes on without it");
+}
+
+// What is read back must be the model, but for what it does not use.
+void expect_same_back(const std::string& text, const ModelConfig& config) {
+  ModelConfig back = config_from_huggingface(text, "config.json");
+  if (config.position != Position::kRope) {
+    back.rope_theta = config.rope_theta;
+  }
+  const std::string difference = model_difference(back, config);
+  DURE_CHECK(difference.empty(),
+             "Hugging Face's model of the family ",
+             name_of(config.family),
+             " can't be written so: ",
+             difference);
 }
 
 json id_or_null(std::optional<std::int32_t> id) {
@@ -139,7 +110,9 @@ std::string config_to_huggingface(const ModelConfig& given,
   // Left out, they would be taken for those of the published models.
   object["bos_token_id"] = id_or_null(ids.beginning);
   object["eos_token_id"] = id_or_null(ids.end);
-  return object.dump(2) + "\n";
+  const std::string text = object.dump(2) + "\n";
+  expect_same_back(text, config);
+  return text;
 }
 
 }  // namespace dure::checkpoint

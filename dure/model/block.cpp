@@ -29,7 +29,7 @@ nn::Attention make_attention(const ModelConfig& config,
   const nn::Attention::Options options = {
       .shape = attention_shape(config, part),
       .pattern = attention_pattern(config),
-      .positions = make_positions(config),
+      .positions = make_positions(config, part),
       .dropout = nn::Dropout(seed, name, config.dropout.attention)};
   return nn::Attention(
       make_all_to_sharded(config, parameters, name + ".qkv"),

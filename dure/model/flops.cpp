@@ -4,6 +4,7 @@
 
 #include "dure/mesh/sharding.h"
 #include "dure/model/parts.h"
+#include "dure/model/stage_split.h"
 #include "dure/model/weights.h"
 
 namespace dure::model {
@@ -14,18 +15,21 @@ std::vector<double> flops_by_layer(const ModelConfig& config,
   const double keys =
       kernels::pairs(attention_pattern(c), {sequence, sequence}) /
       static_cast<double>(sequence);
-  std::vector<double> layers(
-      static_cast<std::size_t>(c.layers) + 2,
-      12 * static_cast<double>(c.heads * c.head_dim()) * keys);
-  layers.front() = 0;
-  layers.back() = 6 * static_cast<double>(c.vocabulary * c.hidden);
+  const double attention =
+      12 * static_cast<double>(c.heads * c.head_dim()) * keys;
+  const std::vector<Layer> layers = split_layers(c);
+  std::vector<double> flops(layers.size());
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    flops[i] = layers[i].type == "block" ? attention : 0;
+  }
+  flops.back() = 6 * static_cast<double>(c.vocabulary * c.hidden);
   for (const WeightSpec& spec : weights(c)) {
     if (spec.block >= 0 && spec.shape.size() == 2) {
-      layers[static_cast<std::size_t>(spec.block) + 1] +=
+      flops[layer_of(layers, spec.units.front())] +=
           6 * static_cast<double>(mesh::elements(spec.shape));
     }
   }
-  return layers;
+  return flops;
 }
 
 double flops_per_token(const ModelConfig& config, std::int64_t sequence) {

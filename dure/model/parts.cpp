@@ -34,7 +34,7 @@ kernels::AttentionPattern attention_pattern(const ModelConfig& /*config*/) {
   return {.order = kernels::AttentionOrder::kCausal};
 }
 
-nn::Positions make_positions(const ModelConfig& config) {
+nn::Positions make_positions(const ModelConfig& config, mesh::Part part) {
   switch (config.position) {
     case Position::kLearned:
       return nn::LearnedPositions{};
@@ -45,7 +45,8 @@ nn::Positions make_positions(const ModelConfig& config) {
 }
 
 bool has_position_table(const ModelConfig& config) {
-  return std::holds_alternative<nn::LearnedPositions>(make_positions(config));
+  return std::holds_alternative<nn::LearnedPositions>(
+      make_positions(config, mesh::Part{}));
 }
 
 nn::Norm make_norm(const ModelConfig& config,

@@ -24,7 +24,7 @@ nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
                                      const std::string& name);
 // How the model's blocks attend, and how they know the order of tokens.
 kernels::AttentionPattern attention_pattern(const ModelConfig& config);
-nn::Positions make_positions(const ModelConfig& config);
+nn::Positions make_positions(const ModelConfig& config, mesh::Part part);
 bool has_position_table(const ModelConfig& config);
 
 nn::Norm make_norm(const ModelConfig& config,
