@@ -113,6 +113,8 @@ TEST(HuggingFaceConfig, RefusesToWriteWhatTheirModelsCanNotBe) {
                         "wanted 4"));
   EXPECT_THAT(error([](auto& c) { c.norm_bias = model::NormBias::kNo; }),
               HasSubstr("model.norm_bias is \"yes\" there, wanted \"no\""));
+  EXPECT_THAT(error([](auto& c) { c.position = model::Position::kAlibi; }),
+              HasSubstr("model.position is \"learned\" there"));
   model::ModelConfig unused;
   unused.rope_theta = 5e5;
   EXPECT_NO_THROW(config_to_huggingface(unused, FileDtype::kF32));

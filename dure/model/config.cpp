@@ -28,6 +28,8 @@ constexpr Choice<NormBias> kNormBiases[] = {
 constexpr Choice<Position> kPositions[] = {
     {"learned", Position::kLearned},
     {"rope", Position::kRope},
+    {"alibi", Position::kAlibi},
+    {"none", Position::kNone},
 };
 
 constexpr Choice<Activation> kActivations[] = {

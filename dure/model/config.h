@@ -19,7 +19,7 @@ namespace dure::model {
 enum class Family : std::uint8_t { kGpt, kLlama };
 // Of norms; kAutomatic, before resolve(): what the norm's row says.
 enum class NormBias : std::uint8_t { kAutomatic, kYes, kNo };
-enum class Position : std::uint8_t { kLearned, kRope };
+enum class Position : std::uint8_t { kLearned, kRope, kAlibi, kNone };
 enum class Activation : std::uint8_t { kGelu, kSwiglu };  // kGelu: tanh form
 
 const char* name_of(Family family);  // "gpt", "llama"

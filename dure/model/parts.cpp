@@ -40,6 +40,11 @@ nn::Positions make_positions(const ModelConfig& config, mesh::Part part) {
       return nn::LearnedPositions{};
     case Position::kRope:
       return nn::RotaryPositions{.theta = config.rope_theta};
+    case Position::kAlibi:
+      return nn::AlibiPositions{
+          .slopes = nn::alibi_slopes(config.heads / part.count, part)};
+    case Position::kNone:
+      break;
   }
   return nn::NoPositions{};
 }
