@@ -41,13 +41,15 @@ std::vector<Part> norms() {
 // Three heads, whose slopes are not of a power of two, do not go with two
 // tensor ranks; six do.
 std::vector<Part> orders_of_tokens() {
-  std::vector<Part> all(2);
+  std::vector<Part> all(3);
   all[0].name = "alibi";
   all[0].model.position = model::Position::kAlibi;
   all[0].model.hidden = 48;
   all[0].model.heads = 6;
   all[1].name = "no_positions";
   all[1].model.position = model::Position::kNone;
+  all[2].name = "window";
+  all[2].model.window = 5;
   return all;
 }
 

@@ -113,6 +113,8 @@ TEST(HuggingFaceConfig, RefusesToWriteWhatTheirModelsCanNotBe) {
                         "wanted 4"));
   EXPECT_THAT(error([](auto& c) { c.norm_bias = model::NormBias::kNo; }),
               HasSubstr("model.norm_bias is \"yes\" there, wanted \"no\""));
+  EXPECT_THAT(error([](auto& c) { c.window = 64; }),
+              HasSubstr("model.window is 0 there, wanted 64"));
   EXPECT_THAT(error([](auto& c) { c.position = model::Position::kAlibi; }),
               HasSubstr("model.position is \"learned\" there"));
   model::ModelConfig unused;

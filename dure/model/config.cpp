@@ -172,6 +172,10 @@ void visit(Fields& fields, ModelConfig& c) {
                 "Whether norms have biases; auto: layernorm has.",
                 kNormBiases);
   fields.choice("position", c.position, "How positions enter.", kPositions);
+  fields.whole("window",
+               c.window,
+               "How many tokens one sees, itself and those before it; 0: all.",
+               {.most = kMostSequence});
   fields.choice("activation",
                 c.activation,
                 "Of the feed-forward network; gelu is its tanh form.",

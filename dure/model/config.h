@@ -50,6 +50,7 @@ struct ModelConfig {
   const nn::NormRow* norm = &nn::kLayerNorm;
   NormBias norm_bias = NormBias::kAutomatic;
   Position position = Position::kLearned;
+  std::int64_t window = 0;  // tokens that one sees, itself among them; 0: all
   Activation activation = Activation::kGelu;
   bool bias = true;
   bool tie_embeddings = true;

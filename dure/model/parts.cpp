@@ -30,8 +30,9 @@ nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
                           nn::Dropout(seed, name, config.dropout.hidden));
 }
 
-kernels::AttentionPattern attention_pattern(const ModelConfig& /*config*/) {
-  return {.order = kernels::AttentionOrder::kCausal};
+kernels::AttentionPattern attention_pattern(const ModelConfig& config) {
+  return {.order = kernels::AttentionOrder::kCausal,
+          .window = config.window > 0 ? config.window : kernels::kNoWindow};
 }
 
 nn::Positions make_positions(const ModelConfig& config, mesh::Part part) {

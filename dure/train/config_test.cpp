@@ -45,6 +45,7 @@ TEST(Config, HasTheseKeys) {
       "model.norm",
       "model.norm_bias",
       "model.position",
+      "model.window",
       "model.activation",
       "model.bias",
       "model.tie_embeddings",
