@@ -132,7 +132,8 @@ PartInUse acquire_to_read(Stream& stream,
   auto acquired =
       std::make_shared<const Acquired>(acquire(store, part, Access::kRead));
   stream.synchronize();
-  return {.values = values_of(*acquired, part), .owner = std::move(acquired)};
+  const Tensor values = values_of(*acquired, part);
+  return {.values = values, .owner = std::move(acquired)};
 }
 
 void read_owned(Rank& rank,

@@ -287,7 +287,7 @@ Tensor Gradients::keeper_part(int bucket) const {
 comm::Counts Gradients::keeper_counts(int bucket) const {
   const std::vector<std::int64_t> all =
       part_counts(bucket_at(bucket), place_.groups.ranks());
-  const int keepers = place_.groups.replicate->size();
+  const std::ptrdiff_t keepers = place_.groups.replicate->size();
   const auto first = all.begin() + place_.groups.part().index * keepers;
   return {first, first + keepers};
 }
