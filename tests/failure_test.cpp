@@ -26,7 +26,8 @@ constexpr std::int64_t kRows = 6;
 constexpr std::int64_t kColumns = 4;
 
 parallel::Boundaries boundaries_of(const ScheduleOptions& options) {
-  const std::vector<parallel::StreamSpec> residual = {{.columns = kColumns}};
+  const std::vector<parallel::StreamSpec> residual = {
+      {.columns = kColumns, .dtype = DType::kF32}};
   return parallel::Boundaries(
       static_cast<std::size_t>(options.stages * options.chunks - 1), residual);
 }

@@ -216,7 +216,8 @@ void expect_formula(const Config& base, const Layout& layout) {
       .rows = config.train.micro_batch * config.data.sequence,
       .tensor = config.parallel.tensor,
       .cut = train::rank_options(config).rows,
-      .keeping = train::keeping(config)};
+      .keeping = train::keeping(config),
+      .activations = DType::kF32};
   const auto predicted = plan::predict_stage_memory(config);
   for (int stage = 0; stage < layout.pipe; ++stage) {
     const auto s = static_cast<std::size_t>(stage);

@@ -135,7 +135,8 @@ model::StepShape step_shape(const Config& config) {
   return {.rows = config.train.micro_batch * config.data.sequence,
           .tensor = config.parallel.tensor,
           .cut = train::rank_options(config).rows,
-          .keeping = train::keeping(config)};
+          .keeping = train::keeping(config),
+          .activations = DType::kF32};
 }
 
 constexpr Recompute kRecomputes[] = {

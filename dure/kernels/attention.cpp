@@ -96,10 +96,11 @@ Cost cost_of_pairs(const AttentionInputs& in, int products) {
   const auto row = static_cast<double>(k.samples * k.heads * k.head_dim);
   const double elements = static_cast<double>(q.elements()) +
                           2 * row * keys_seen(in.pattern, in.lengths());
-  return {.flops = 2 * products * pairs(in.pattern, in.lengths()) *
-                   static_cast<double>(q.samples * q.heads * q.head_dim),
-          .bytes = elements * static_cast<double>(size_of(DType::kF32)) +
-                   bytes_of(in.bias.table)};
+  return {
+      .flops = 2 * products * pairs(in.pattern, in.lengths()) *
+               static_cast<double>(q.samples * q.heads * q.head_dim),
+      .bytes = elements * static_cast<double>(size_of(in.q.tensor.dtype())) +
+               bytes_of(in.bias.table)};
 }
 
 std::int64_t attention_scratch(const AttentionInputs& in, int threads) {

@@ -27,8 +27,9 @@ Cost cost(const AttentionBackward& op) {
   const AttentionInputs& in = op.in;
   Cost cost = cost_of_pairs(in, 5);
   const std::int64_t gradients = in.q.at.elements() + 2 * in.k.at.elements();
-  cost.bytes += static_cast<double>(gradients * size_of(DType::kF32)) +
-                bytes_of(op.d_y, op.y, op.lse, op.d_table);
+  cost.bytes +=
+      static_cast<double>(gradients * size_of(op.d_q.tensor.dtype())) +
+      bytes_of(op.d_y, op.y, op.lse, op.d_table);
   return cost;
 }
 

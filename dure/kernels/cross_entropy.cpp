@@ -1,5 +1,7 @@
 #include "dure/kernels/cross_entropy.h"
 
+#include "dure/kernels/operands.h"
+
 namespace dure::kernels {
 namespace {
 
@@ -31,7 +33,8 @@ void check(const LogitStatistics& op) {
 // row stays in cache between the two passes.
 Cost cost(const LogitStatistics& op) {
   const auto elements = static_cast<double>(op.logits.elements());
-  return {.flops = 12 * elements, .bytes = sizeof(float) * elements};
+  return {.flops = 12 * elements,
+          .bytes = bytes_of(op.logits, op.targets, op.maximum, op.sums)};
 }
 
 void check(const RescaleSums& op) {
@@ -44,7 +47,7 @@ void check(const RescaleSums& op) {
 Cost cost(const RescaleSums& op) {
   const auto rows = static_cast<double>(op.own.elements());
   return {.flops = 22 * rows,
-          .bytes = (2 * sizeof(float) + 2 * sizeof(double)) * rows};
+          .bytes = bytes_of(op.own, op.maximum) + 2 * bytes_of(op.sums)};
 }
 
 void check(const CrossEntropyLoss& op) {
@@ -57,7 +60,7 @@ void check(const CrossEntropyLoss& op) {
 Cost cost(const CrossEntropyLoss& op) {
   const auto rows = static_cast<double>(op.loss.elements());
   return {.flops = 22 * rows,
-          .bytes = (3 * sizeof(float) + 2 * sizeof(double)) * rows};
+          .bytes = bytes_of(op.loss, op.maximum, op.sums, op.targets)};
 }
 
 void check(const CrossEntropyGradient& op) {
@@ -72,7 +75,9 @@ void check(const CrossEntropyGradient& op) {
 // The exponential again, and a product.
 Cost cost(const CrossEntropyGradient& op) {
   const auto elements = static_cast<double>(op.logits.elements());
-  return {.flops = 12 * elements, .bytes = 2 * sizeof(float) * elements};
+  return {.flops = 12 * elements,
+          .bytes = 2 * bytes_of(op.logits) +
+                   bytes_of(op.maximum, op.sums, op.targets)};
 }
 
 }  // namespace dure::kernels

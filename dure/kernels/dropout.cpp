@@ -1,5 +1,7 @@
 #include "dure/kernels/dropout.h"
 
+#include "dure/kernels/operands.h"
+
 namespace dure::kernels {
 
 void check_mask(const DropoutMask& mask) {
@@ -23,10 +25,9 @@ void check(const Dropout& op) {
 // A quarter of ten rounds of some ten operations, a comparison and a product.
 Cost cost(const Dropout& op) {
   const auto elements = static_cast<double>(op.x.elements());
-  const double streams = op.residual ? 3 : 2;
   const double drawing = op.mask.rate > 0 ? 27 : 0;
   return {.flops = (drawing + (op.residual ? 1 : 0)) * elements,
-          .bytes = streams * sizeof(float) * elements};
+          .bytes = bytes_of(op.y, op.x, op.residual)};
 }
 
 }  // namespace dure::kernels

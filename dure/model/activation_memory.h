@@ -68,7 +68,7 @@ struct StepShape {
   std::int64_t tensor = 1;
   parallel::Rows cut = parallel::Rows::kWhole;
   Keeping keeping = {};
-  DType activations = DType::kF32;
+  DType activations;
 };
 
 // Of one block.

@@ -50,7 +50,7 @@ TEST(ActivationMemory, IsThePublishedWithoutScoresAndMasks) {
 // 8192 x 6144 x (10 + 24 / 8 + 5 x 64 x 2048 / (6144 x 8)), and an eighth of
 // 8192 x 6144 x (34 + 5 x 64 x 2048 / 6144).
 TEST(ActivationMemory, HasThePublishedFormulas) {
-  StepShape step = {.rows = 8192, .tensor = 8};
+  StepShape step = {.rows = 8192, .tensor = 8, .activations = DType::kF32};
   EXPECT_DOUBLE_EQ(published_block_bytes(of_22b(), step, 2048),
                    1264.0 * (1 << 20));
   step.cut = Rows::kCut;
@@ -67,7 +67,7 @@ TEST(ActivationMemory, OfGradientsPutOffIsThePublished) {
 
 // Those of docs/activation_memory.md.
 TEST(ActivationMemory, OfGpt2) {
-  StepShape step = {.rows = 1024};
+  StepShape step = {.rows = 1024, .activations = DType::kF32};
   EXPECT_EQ(kept_bytes(gpt2(), step), 50'397'184);
   EXPECT_EQ(peak_activation_bytes(gpt2(), step), 614'228'096);
   EXPECT_EQ(deferred_bytes(gpt2(), step), 16 * 1024 * 768 * 4);
@@ -82,7 +82,8 @@ TEST(ActivationMemory, OfPartsIsTheLargest) {
   const StepShape step = {.rows = 1024,
                           .tensor = 3,
                           .keeping = {.recompute = Recompute::kFull,
-                                      .checkpoints = Checkpoints::kParts}};
+                                      .checkpoints = Checkpoints::kParts},
+                          .activations = DType::kF32};
   EXPECT_EQ(kept_bytes(gpt2(), step), 342 * 768 * 4);
 }
 
@@ -90,7 +91,7 @@ TEST(ActivationMemory, OfPartsIsTheLargest) {
 TEST(ActivationMemory, KeepsAKeyValueHeadOnEveryRank) {
   ModelConfig config = gpt2();
   config.kv_heads = 1;
-  const StepShape step = {.rows = 64, .tensor = 4};
+  const StepShape step = {.rows = 64, .tensor = 4, .activations = DType::kF32};
   EXPECT_EQ(block_activations(config, step).qkv, 64 * (3 + 2) * 64 * 4);
 }
 

@@ -195,7 +195,8 @@ class DeferredGradients
     return {.rows = kN,
             .tensor = std::get<2>(GetParam()),
             .cut = std::get<3>(GetParam()),
-            .keeping = keeping()};
+            .keeping = keeping(),
+            .activations = DType::kF32};
   }
 
   // body(ctx, one) on every rank.

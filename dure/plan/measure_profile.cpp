@@ -60,10 +60,15 @@ class Layer {
   double output_bytes() const {
     return stack_->makes_loss()
                ? 0
-               : 4.0 * static_cast<double>(stream_shape().elements());
+               : static_cast<double>(stream_shape().elements() *
+                                     size_of(stream_type()));
   }
   double weight_bytes() const {
-    return 4.0 * static_cast<double>(parameters_.elements());
+    double bytes = 0;
+    for (const nn::Parameter& parameter : parameters_.all()) {
+      bytes += static_cast<double>(parameter.value.size_bytes());
+    }
+    return bytes;
   }
 
   // Seconds of a forward, and of its backward.
@@ -89,9 +94,10 @@ class Layer {
   static constexpr float kLossScale = 1024;
 
   Shape stream_shape() const { return {batch_.rows(), config_.model.hidden}; }
+  DType stream_type() const { return parameters_.all().front().value.dtype(); }
   OwnedTensor stream() {
-    OwnedTensor x_nC =
-        rank_.arena.tensor(stream_shape(), Category::kActivations, DType::kF32);
+    OwnedTensor x_nC = rank_.arena.tensor(
+        stream_shape(), Category::kActivations, stream_type());
     kernels::launch(rank_.stream,
                     kernels::FillNormal{.y = x_nC,
                                         .stream = RandomStream(0, "profile"),
@@ -117,7 +123,7 @@ class Layer {
          {std::pair{&parameter.value, Category::kParameters},
           std::pair{&parameter.gradient, Category::kGradients}}) {
       memory_.push_back(
-          rank_.arena.tensor(parameter.value.shape(), category, DType::kF32));
+          rank_.arena.tensor(tensor->shape(), category, tensor->dtype()));
       *tensor = memory_.back();
     }
     initialize(rank_.stream, spec, 0, {.value = parameter.value});

@@ -108,7 +108,9 @@ mesh::LocalPart WeightCuts::local(std::string_view tensor) const {
 std::vector<OwnedPart> owned_weights(const Replica& replica) {
   std::vector<OwnedPart> parts;
   for (const parallel::Slice& slice : replica.store().slices()) {
-    parts.push_back({.name = name_of(replica, slice), .slice = slice});
+    parts.push_back({.name = name_of(replica, slice),
+                     .slice = slice,
+                     .dtype = DType::kF32});
   }
   return parts;
 }
@@ -120,7 +122,8 @@ std::vector<OwnedPart> owned_states(const Replica& replica,
     for (const StateName& name : states) {
       parts.push_back({.name = name_of(replica, slice) + "." + name.end,
                        .slice = slice,
-                       .state = name.state});
+                       .state = name.state,
+                       .dtype = DType::kF32});
     }
   }
   return parts;

@@ -51,12 +51,13 @@ struct WeightPart {
   Tensor values;
 };
 
-// The same between two uses, when its values may be anywhere.
+// The same between two uses, when its values may be anywhere. Masters and
+// states are f32 (kernels/update.h).
 struct OwnedPart {
   std::string name;
   parallel::Slice slice;
   std::optional<std::size_t> state = std::nullopt;  // none: the weight's master
-  DType dtype = DType::kF32;
+  DType dtype;
 };
 
 // One of the optimizer's states, and how its name ends in a checkpoint.

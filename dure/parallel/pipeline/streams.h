@@ -32,7 +32,7 @@ class Streams {
 struct StreamSpec {
   StreamName name = StreamName::kResidual;
   std::int64_t columns = 0;  // C
-  DType dtype = DType::kF32;
+  DType dtype;
 };
 
 // What each stage hands to the one after it, in the order of the stages.
