@@ -181,7 +181,7 @@ void expect_versions(Rank& rank, Trainer& trainer, const Segments& segments) {
   const auto values = static_cast<std::size_t>(
       trainer.replica().store().plan().elements * sizeof(float));
   const int delay = parallel::weight_delay(
-      trainer.replica().pipeline().schedule, rank.pipe().rank());
+      trainer.replica().pipeline().schedule, rank.group(mesh::kStages).rank());
   const int versions =
       std::min(delay + 1, *std::max_element(segments.begin(), segments.end()));
   EXPECT_EQ(ledger.current(Category::kParameters), values);

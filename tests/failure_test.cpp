@@ -89,11 +89,11 @@ TEST_P(Failure, EndsAllRanksAtOnceWithItsOwnWords) {
       Failing work(rank, c.rank);
       parallel::Executor executor({.stream = &rank.stream,
                                    .arena = &rank.arena,
-                                   .ranks = &rank.pipe(),
+                                   .ranks = &rank.group(mesh::kStages),
                                    .tensor = rank.tensor()},
                                   options,
                                   boundaries_of(options));
-      executor.run(program_of(options, rank.pipe().rank()), work);
+      executor.run(program_of(options, rank.group(mesh::kStages).rank()), work);
     });
     FAIL() << "nothing thrown";
   } catch (const UsageError& error) {

@@ -12,7 +12,7 @@
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface.h"
 #include "dure/kernels/transfer.h"
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/model/weights.h"
 #include "dure/parallel/zero/visits_testing.h"
 #include "dure/train/load_weights.h"

@@ -88,7 +88,7 @@ void put_in(Rank& rank, Trainer& trainer, const Poison& poison) {
   replica.store().settle();
   const bool here =
       rank.tensor().ranks->rank() == 1 &&
-      (rank.data().rank() == 1 || trainer.config().parallel.zero > 0);
+      (rank.group(mesh::kReplicas).rank() == 1 || trainer.config().parallel.zero > 0);
   for (const parallel::Shard& shard : weights_of(replica.store())) {
     const std::string_view name =
         replica.parameters().all()[static_cast<std::size_t>(shard.weight)].name;

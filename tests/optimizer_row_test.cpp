@@ -180,18 +180,19 @@ std::vector<Ended> run_signs(const Layout& layout,
       train::save_trainer(rank, trainer, {}, rank.world());
     }
     const std::lock_guard lock(mutex);
-    Ended& mine = ended[static_cast<std::size_t>(rank.data().rank())];
+    Ended& mine = ended[static_cast<std::size_t>(rank.group(mesh::kReplicas).rank())];
     mine.losses = losses;
     collect(rank, trainer.replica(), mine.arrays);
-    for_each_shard(
-        trainer.replica().store(),
-        {.states = parallel::Access::kRead},
-        [&](const parallel::Shard& shard) {
-          const auto* error = shard.states[0].data<float>();
-          std::vector<float>& errors = mine.errors[rank.pipe().rank()];
-          errors.insert(
-              errors.end(), error, error + shard.states[0].elements());
-        });
+    for_each_shard(trainer.replica().store(),
+                   {.states = parallel::Access::kRead},
+                   [&](const parallel::Shard& shard) {
+                     const auto* error = shard.states[0].data<float>();
+                     std::vector<float>& errors =
+                         mine.errors[rank.group(mesh::kStages).rank()];
+                     errors.insert(errors.end(),
+                                   error,
+                                   error + shard.states[0].elements());
+                   });
   });
   return ended;
 }

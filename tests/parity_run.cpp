@@ -20,12 +20,12 @@ using train::Trainer;
 
 // Puts elements of a rank's part where they are in the whole weight.
 void put(const model::WeightSpec& spec,
-         mesh::Part part,
+         const mesh::Place& place,
          std::int64_t offset,
          ConstTensor piece,
          std::vector<float>& whole) {
   whole.resize(static_cast<std::size_t>(mesh::elements(spec.logical)));
-  const mesh::LocalPart local(spec.shape, spec.sharding, part);
+  const mesh::LocalPart local(spec.shape, spec.placement, place);
   for (const mesh::Stretch& stretch :
        local.stretches(offset, piece.elements())) {
     for (std::int64_t i = 0; i < stretch.length; ++i) {
@@ -46,8 +46,9 @@ double relative(double a, double b) {
 
 void collect(Rank& rank, train::Replica& replica, ParityOutcome& outcome) {
   replica.store().settle();
-  const mesh::Part part = rank.tensor().part();
-  const auto specs = model::weights(replica.config(), part.count);
+  const mesh::Place place = rank.place();
+  const auto specs =
+      model::weights(replica.config(), place.part(mesh::Axis::kTensor).count);
   outcome.weights.resize(specs.size());
   outcome.gradients.resize(specs.size());
   for (const parallel::Shard& shard :
@@ -61,8 +62,8 @@ void collect(Rank& rank, train::Replica& replica, ParityOutcome& outcome) {
           return candidate.name == name;
         });
     const auto w = static_cast<std::size_t>(spec - specs.begin());
-    put(*spec, part, shard.offset, shard.values, outcome.weights[w]);
-    put(*spec, part, shard.offset, shard.gradient, outcome.gradients[w]);
+    put(*spec, place, shard.offset, shard.values, outcome.weights[w]);
+    put(*spec, place, shard.offset, shard.gradient, outcome.gradients[w]);
   }
 }
 

@@ -15,6 +15,10 @@
 namespace dure {
 namespace {
 
+mesh::Place tensor_ranks(std::int64_t count) {
+  return mesh::Place().with(mesh::Axis::kTensor, {.count = count});
+}
+
 using comm::Kind;
 using train::Config;
 using train::Rank;
@@ -116,8 +120,8 @@ TEST(TensorMemory, OfAPublishedModelIsTheSameOnEveryRank) {
                                               .heads = 16,
                                               .vocabulary = 50257,
                                               .max_sequence = 1024});
-  EXPECT_EQ(model::count(config, 4).per_rank, 89'714'688);
-  EXPECT_EQ(model::count(config, 1).per_rank, 354'871'296);
+  EXPECT_EQ(model::count(config, tensor_ranks(4)).per_rank, 89'714'688);
+  EXPECT_EQ(model::count(config, tensor_ranks(1)).per_rank, 354'871'296);
 }
 
 TEST(TensorMemory, IsAsPredicted) {

@@ -10,7 +10,7 @@
 #include "dure/base/files.h"
 #include "dure/base/log.h"
 #include "dure/checkpoint/safetensors.h"
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/model/config.h"
 
 namespace dure::checkpoint {

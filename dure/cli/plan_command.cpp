@@ -56,10 +56,12 @@ StagePlan plan_stage(train::Config config, std::int64_t zero) {
 ModelPlan plan_model(const train::Config& config) {
   ModelPlan plan;
   plan.name = config.model.preset;
-  plan.count = model::count(config.model, config.parallel.tensor);
+  const auto ranks = static_cast<int>(train::ranks_of(config.parallel));
+  plan.count = model::count(
+      config.model, mesh::Place(train::mesh_of(config.parallel, ranks), 0));
   plan.weights = plan::weights_by_rank(config);
   plan.pipeline = plan::plan_stages(config);
-  plan.replicas = std::max<std::int64_t>(config.parallel.data, 1);
+  plan.replicas = train::ranks_of(config.parallel, mesh::kReplicas);
   plan.step = plan_stage(config, config.parallel.zero);
   for (std::int64_t zero = 0; plan.replicas > 1 && zero <= 3; ++zero) {
     plan.stages.push_back(plan_stage(config, zero));

@@ -3,13 +3,26 @@
 #include <algorithm>
 #include <utility>
 
+#include "dure/base/check.h"
 #include "dure/model/weights.h"
 
 namespace dure::model {
 namespace {
 
-Shape to_shape(const mesh::Dims& dims) {
-  return dims.size() == 1 ? Shape{dims[0]} : Shape{dims[0], dims[1]};
+Shape to_shape(const mesh::Dims& d) {
+  switch (d.size()) {
+    case 1:
+      return {d[0]};
+    case 2:
+      return {d[0], d[1]};
+    case 3:
+      return {d[0], d[1], d[2]};
+    default:
+      DURE_CHECK(d.size() == 4,
+                 "wanted a weight of 1 to 4 dimensions, got one of ",
+                 d.size());
+      return {d[0], d[1], d[2], d[3]};
+  }
 }
 
 // The stretch that alone uses the weight; the number of stretches, where it is
@@ -48,18 +61,19 @@ constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
 
 void add_weights(const ModelConfig& config,
                  nn::ParameterSet& parameters,
-                 std::int64_t parts,
+                 const mesh::Place& place,
                  std::span<const UnitRange> stretches) {
-  for (const WeightSpec& spec : weights(config, parts)) {
+  for (const WeightSpec& spec :
+       weights(config, place.part(mesh::Axis::kTensor).count)) {
     std::vector<int> units = units_here(spec.units, stretches);
     if (units.empty()) {
       continue;
     }
     nn::Parameter& added =
         parameters.add(spec.name,
-                       to_shape(local_shape(spec.shape, spec.sharding, parts)),
+                       to_shape(local_shape(spec.shape, spec.placement, place)),
                        kTypes,
-                       spec.sharding,
+                       spec.placement,
                        spec.decay == Decay::kYes,
                        std::move(units));
     added.group = static_cast<int>(group_of(spec.units, stretches));

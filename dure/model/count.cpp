@@ -2,30 +2,32 @@
 
 #include <algorithm>
 
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/model/stage_split.h"
 
 namespace dure::model {
 
-Count count(const ModelConfig& config, std::int64_t tensor) {
+Count count(const ModelConfig& config, const mesh::Place& place) {
   Count count;
-  for (const WeightSpec& spec : weights(config, tensor)) {
+  for (const WeightSpec& spec :
+       weights(config, place.part(mesh::Axis::kTensor).count)) {
     const std::int64_t published = mesh::elements(spec.logical);
     count.published += published;
     count.parts[spec.part] += published;
     count.block += spec.block == 0 ? published : 0;
     count.padded += mesh::elements(spec.shape);
     count.per_rank +=
-        mesh::elements(mesh::local_shape(spec.shape, spec.sharding, tensor));
+        mesh::elements(local_shape(spec.shape, spec.placement, place));
   }
   return count;
 }
 
 std::vector<StageCount> count(const ModelConfig& config,
                               const std::vector<UnitRange>& stages,
-                              std::int64_t tensor) {
+                              const mesh::Place& place) {
   std::vector<StageCount> counts(stages.size());
-  for (const WeightSpec& spec : weights(config, tensor)) {
+  for (const WeightSpec& spec :
+       weights(config, place.part(mesh::Axis::kTensor).count)) {
     for (std::size_t s = 0; s < stages.size(); ++s) {
       const bool used =
           std::any_of(spec.units.begin(), spec.units.end(), [&](int unit) {
@@ -33,8 +35,8 @@ std::vector<StageCount> count(const ModelConfig& config,
           });
       if (used) {
         counts[s].published += mesh::elements(spec.logical);
-        counts[s].per_rank += mesh::elements(
-            mesh::local_shape(spec.shape, spec.sharding, tensor));
+        counts[s].per_rank +=
+            mesh::elements(local_shape(spec.shape, spec.placement, place));
       }
     }
   }

@@ -13,25 +13,25 @@ namespace dure::model {
 struct Count {
   std::int64_t published = 0;  // tied weights once, without padding
   std::int64_t padded = 0;     // with the vocabulary's padding
-  std::int64_t per_rank = 0;   // held by each rank of the tensor axis
+  std::int64_t per_rank = 0;   // held by the rank at `place`
   std::int64_t block = 0;      // of one block
   std::map<Part, std::int64_t> parts = {};  // of `published`
 };
 
-Count count(const ModelConfig& config, std::int64_t tensor = 1);
+Count count(const ModelConfig& config, const mesh::Place& place = {});
 
 // Of what a stretch's units use, such as a pipeline's stage: a tied head's rows
 // count where the embedding is, and where the head is.
 struct StageCount {
   std::int64_t published = 0;  // without padding
-  std::int64_t per_rank = 0;   // held by each rank of the tensor axis
+  std::int64_t per_rank = 0;   // held by the rank at `place`
 
   bool operator==(const StageCount&) const = default;
 };
 
 std::vector<StageCount> count(const ModelConfig& config,
                               const std::vector<UnitRange>& stages,
-                              std::int64_t tensor = 1);
+                              const mesh::Place& place = {});
 
 // Without padding, in the order in which a pipeline is cut: the embeddings,
 // each block, then the final norm with the head (which a tied model does not

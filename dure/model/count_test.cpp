@@ -11,6 +11,10 @@
 namespace dure::model {
 namespace {
 
+mesh::Place tensor_ranks(std::int64_t count) {
+  return mesh::Place().with(mesh::Axis::kTensor, {.count = count});
+}
+
 struct Published {
   const char* preset;
   std::int64_t parameters;
@@ -79,9 +83,9 @@ TEST(Count, OfThePartsIsTheWhole) {
 // Megatron's GPT of 24 layers of 1024, as its logs count it.
 TEST(Count, PadsTheVocabularyByTheTensorSize) {
   const ModelConfig config = preset("gpt2-355m");
-  EXPECT_EQ(count(config, 1).padded, 354'871'296);
-  EXPECT_EQ(count(config, 1).per_rank, 354'871'296);
-  EXPECT_EQ(count(config, 4).per_rank, 89'714'688);
+  EXPECT_EQ(count(config, tensor_ranks(1)).padded, 354'871'296);
+  EXPECT_EQ(count(config, tensor_ranks(1)).per_rank, 354'871'296);
+  EXPECT_EQ(count(config, tensor_ranks(4)).per_rank, 89'714'688);
 }
 
 // A block of 8 heads that ask 2: on 8 ranks each holds one of the 2.
@@ -91,14 +95,15 @@ TEST(Count, OfARankHasKeyValueHeadsOfItsOwn) {
   config.heads = 8;
   config.kv_heads = 2;
   const std::int64_t d = config.hidden / config.heads;
-  EXPECT_EQ(count(config, 8).per_rank - count(config, 8).padded / 8,
+  EXPECT_EQ(count(config, tensor_ranks(8)).per_rank -
+                count(config, tensor_ranks(8)).padded / 8,
             // k and v on 4 ranks each; two norms and the last, whole
             2 * config.hidden * d * 3 / 4 + 3 * config.hidden * 7 / 8);
 }
 
 TEST(Count, OfARankNeedsHeadsThatDivide) {
-  EXPECT_THROW(count(preset("gpt2-1558m"), 2), Error);  // 25 heads of 64
-  EXPECT_NO_THROW(count(preset("gpt2-124m"), 4));
+  EXPECT_THROW(count(preset("gpt2-1558m"), tensor_ranks(2)), Error);  // 25 heads of 64
+  EXPECT_NO_THROW(count(preset("gpt2-124m"), tensor_ranks(4)));
 }
 
 std::int64_t sum(const std::vector<std::int64_t>& layers, int from, int to) {

@@ -81,13 +81,16 @@ class OneBlock {
 
  private:
   void add(const WeightSpec& spec, mesh::Part part) {
-    const mesh::Dims dims = local_shape(spec.shape, spec.sharding, part.count);
+    const mesh::Dims dims =
+        local_shape(spec.shape,
+                    spec.placement,
+                    mesh::Place().with(mesh::Axis::kTensor, part));
     const Shape shape =
         dims.size() == 1 ? Shape{dims[0]} : Shape{dims[0], dims[1]};
     nn::Parameter& parameter = parameters_.add(spec.name,
                                                shape,
                                                {DType::kF32, DType::kF32},
-                                               spec.sharding,
+                                               spec.placement,
                                                spec.decay == Decay::kYes,
                                                spec.units);
     memory_.push_back(random_values(shape.elements(), spec.name.c_str(), 0.2));

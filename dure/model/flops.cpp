@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/model/parts.h"
 #include "dure/model/stage_split.h"
 #include "dure/model/weights.h"

@@ -57,7 +57,7 @@ void initialize(Stream& stream,
   }
   const std::int64_t n = slice.value.elements();
   const Tensor flat = slice.value.reshaped({n});
-  const mesh::LocalPart part(spec.shape, spec.sharding, slice.part);
+  const mesh::LocalPart part(spec.shape, spec.placement, slice.place);
   const std::int64_t drawn = std::clamp<std::int64_t>(
       part.before(mesh::elements(spec.logical)) - slice.offset, 0, n);
   const RandomStream random(seed, spec.name);

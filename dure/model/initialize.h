@@ -9,11 +9,11 @@
 
 namespace dure::model {
 
-// Elements offset, offset + 1, ... of a tensor rank's part of a weight, as many
-// as `value` has.
+// Elements offset, offset + 1, ... of a rank's part of a weight, as many as
+// `value` has.
 struct WeightSlice {
   Tensor value;
-  mesh::Part part = {};
+  mesh::Place place = {};
   std::int64_t offset = 0;
 };
 

@@ -35,7 +35,7 @@ ModelConfig llama() {
 }
 
 std::vector<float> drawn(const WeightSpec& spec,
-                         mesh::Part part,
+                         const mesh::Place& place,
                          std::int64_t offset,
                          std::int64_t count) {
   Stream stream(Device::kCpu);
@@ -44,19 +44,20 @@ std::vector<float> drawn(const WeightSpec& spec,
              spec,
              kSeed,
              {.value = Tensor(values.data(), {count}),
-              .part = part,
+              .place = place,
               .offset = offset});
   return values;
 }
 
 // A part in slices that begin and end anywhere.
-std::vector<float> drawn_in_slices(const WeightSpec& spec, mesh::Part part) {
+std::vector<float> drawn_in_slices(const WeightSpec& spec,
+                                   const mesh::Place& place) {
   const std::int64_t n =
-      mesh::LocalPart(spec.shape, spec.sharding, part).elements();
+      mesh::LocalPart(spec.shape, spec.placement, place).elements();
   std::vector<float> all;
   for (std::int64_t at = 0, next = 1; at < n; at = next, next += 1 + at) {
     const std::int64_t end = std::min(n, next);
-    const auto slice = drawn(spec, part, at, end - at);
+    const auto slice = drawn(spec, place, at, end - at);
     all.insert(all.end(), slice.begin(), slice.end());
   }
   return all;
@@ -74,11 +75,12 @@ void expect_slices_of_the_whole(const ModelConfig& config,
     const std::int64_t logical = mesh::elements(spec.logical);
     const auto whole = drawn(whole_specs[w], {}, 0, logical);
     for (std::int64_t index = 0; index < tensor; ++index) {
-      const mesh::Part part = {index, tensor};
-      const auto local = drawn_in_slices(spec, part);
+      const auto place =
+          mesh::Place().with(mesh::Axis::kTensor, {index, tensor});
+      const auto local = drawn_in_slices(spec, place);
       std::int64_t padding = std::ssize(local);
       for (const mesh::Stretch& stretch :
-           mesh::LocalPart(spec.shape, spec.sharding, part).stretches()) {
+           mesh::LocalPart(spec.shape, spec.placement, place).stretches()) {
         for (std::int64_t i = 0; i < stretch.length; ++i) {
           const std::int64_t global = stretch.global + i;
           ASSERT_EQ(

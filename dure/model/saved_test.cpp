@@ -81,10 +81,11 @@ class InPlace final : public nn::ParameterHome {
 class Model {
  public:
   Model(Context& ctx, const ModelConfig& config, const Keeping& keeping) {
-    const mesh::Part part = ctx.tensor.part();
+    const auto place =
+        mesh::Place().with(mesh::Axis::kTensor, ctx.tensor.part());
     const std::vector<UnitSpec> specs = units(config, keeping);
     const UnitRange all = {0, static_cast<int>(specs.size())};
-    add_weights(config, parameters_, part.count, {&all, 1});
+    add_weights(config, parameters_, place, {&all, 1});
     parameters_.set_home(home_);
     for (const nn::Parameter& parameter : parameters_.all()) {
       const Shape& shape = parameter.value.shape();
@@ -100,7 +101,7 @@ class Model {
                    UnitParts{.config = config,
                              .seed = 1234,
                              .parameters = parameters_,
-                             .part = part});
+                             .place = place});
   }
 
   const Stack& stack() const { return *stack_; }

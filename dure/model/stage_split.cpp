@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/model/balance.h"
 #include "dure/model/count.h"
 

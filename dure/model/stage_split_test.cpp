@@ -99,7 +99,10 @@ TEST(StageSplit, TiedHoldsTheTokensTwice) {
 // blocks is on the first and last of 2 stages.
 TEST(StageSplit, CountsWhatATensorRankHolds) {
   const ModelConfig config = resolve(preset("gpt2-355m"));
-  const auto stages = count(config, split(config, "even", 2), 4);
+  const auto stages =
+      count(config,
+            split(config, "even", 2),
+            mesh::Place().with(mesh::Axis::kTensor, {.count = 4}));
   ASSERT_EQ(stages.size(), 2U);
   EXPECT_EQ(stages[0].per_rank + stages[1].per_rank,
             89'714'688 + 50'688 / 4 * 1024);

@@ -34,7 +34,7 @@ class EmbeddingUnit final : public Unit {
                        : nullptr,
                    nn::Dropout(
                        parts.seed, "embedding", parts.config.dropout.embedding),
-                   parts.part) {}
+                   parts.tensor()) {}
 
   std::unique_ptr<UnitSaved> make_saved() const override {
     return std::make_unique<NothingSaved>();
@@ -83,10 +83,11 @@ class EmbeddingUnit final : public Unit {
 class BlockUnit final : public Unit {
  public:
   BlockUnit(const UnitParts& parts, std::int64_t index, const Keeping& keeping)
-      : block_(parts.config, parts.seed, index, parts.parameters, parts.part),
+      : block_(
+            parts.config, parts.seed, index, parts.parameters, parts.tensor()),
         keeping_(keeping),
         kv_heads_(std::max<std::int64_t>(
-            parts.config.kv_heads / parts.part.count, 1)),
+            parts.config.kv_heads / parts.tensor().count, 1)),
         head_dim_(parts.config.head_dim()) {}
 
   std::unique_ptr<UnitSaved> make_saved() const override {
@@ -222,7 +223,7 @@ class HeadUnit final : public Unit {
                                    ? "embedding.token.weight"
                                    : "head.weight"],
               parts.config.vocabulary,
-              parts.part),
+              parts.tensor()),
         logits_(logits) {}
 
   std::unique_ptr<UnitSaved> make_saved() const override {

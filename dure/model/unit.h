@@ -101,12 +101,14 @@ struct Accesses {
   std::optional<nn::Uses> of(parallel::Pass pass) const;
 };
 
-// What a unit is made from; references outlive it.
+// What a unit is made from. The parameters outlive it.
 struct UnitParts {
   const ModelConfig& config;  // resolved
   std::uint64_t seed = 0;
   nn::ParameterSet& parameters;  // with the unit's weights
-  mesh::Part part;               // of the tensor axis
+  mesh::Place place = {};
+
+  mesh::Part tensor() const { return place.part(mesh::Axis::kTensor); }
 };
 
 // A unit before it is made: plain data, and how to make it.

@@ -12,7 +12,7 @@ namespace dure::model {
 namespace {
 
 using mesh::Dims;
-using mesh::Sharding;
+using mesh::Placement;
 
 constexpr const char* kTokenWeight = "embedding.token.weight";
 
@@ -69,7 +69,10 @@ class Table {
     const std::int64_t q = c_.heads * c_.head_dim();
     const std::int64_t kv = c_.kv_heads * c_.head_dim();
     norm("norm1");
-    by_rows("attention.qkv", {q, kv, kv}, Part::kAttention, copies());
+    by_rows("attention.qkv",
+            {q, kv, kv},
+            Part::kAttention,
+            {c_.heads, c_.kv_heads, c_.kv_heads});
     by_columns("attention.projection", q, Part::kAttention);
   }
 
@@ -94,35 +97,28 @@ class Table {
     }
   }
 
-  // Of q, k, v: where key-value heads are fewer than tensor ranks, neighbours
-  // have the same one.
-  Dims copies() const {
-    const std::int64_t each = std::max<std::int64_t>(tensor_ / c_.kv_heads, 1);
-    return each > 1 ? Dims{1, each, each} : Dims{};
-  }
-
   // (sum of sections, hidden), cut along its rows.
   void by_rows(const std::string& name,
                const Dims& sections,
                Part part,
-               const Dims& copies = {}) {
+               const Dims& most_parts = {}) {
     std::int64_t rows = 0;
     for (const std::int64_t section : sections) {
       rows += section;
     }
-    const Sharding cut{.dim = 0,
-                       .sections = sections.size() > 1 ? sections : Dims{},
-                       .copies = copies};
+    const Placement cut = {{.dim = 0,
+                            .sections = sections.size() > 1 ? sections : Dims{},
+                            .most_parts = most_parts}};
     add({.name = name + ".weight",
          .shape = {rows, c_.hidden},
-         .sharding = cut,
+         .placement = cut,
          .init = normal(),
          .decay = Decay::kYes,
          .part = part});
     if (c_.bias) {
       add({.name = name + ".bias",
            .shape = {rows},
-           .sharding = cut,
+           .placement = cut,
            .part = part});
     }
   }
@@ -132,7 +128,7 @@ class Table {
     const double scale = std::sqrt(2.0 * static_cast<double>(c_.layers));
     add({.name = name + ".weight",
          .shape = {c_.hidden, columns},
-         .sharding = Sharding{.dim = 1},
+         .placement = {{.dim = 1}},
          .init = {.kind = Init::Kind::kNormal, .std = c_.init_std / scale},
          .decay = Decay::kYes,
          .part = part});
@@ -145,7 +141,7 @@ class Table {
     add({.name = name,
          .shape = {padded_vocabulary(c_.vocabulary, tensor_), c_.hidden},
          .logical = {c_.vocabulary, c_.hidden},
-         .sharding = Sharding{.dim = 0},
+         .placement = {{.dim = 0}},
          .init = normal(),
          .decay = Decay::kYes,
          .part = part});

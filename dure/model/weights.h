@@ -30,11 +30,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/model/config.h"
 #include "dure/model/keeping.h"
 #include "dure/model/unit.h"
@@ -65,7 +64,7 @@ struct WeightSpec {
   std::string name = {};
   mesh::Dims shape = {};    // as held: the vocabulary padded
   mesh::Dims logical = {};  // as published: the shape without padded rows
-  std::optional<mesh::Sharding> sharding = {};  // nothing: every rank holds all
+  mesh::Placement placement = {};
   Init init = {};
   Decay decay = Decay::kNo;
   Part part = Part::kNorm;

@@ -86,10 +86,10 @@ TEST(Weights, HaveTheShapesOfFusedMatrices) {
   const auto table = weights(llama());
   const auto& qkv = find(table, "blocks.1.attention.qkv.weight");
   EXPECT_EQ(qkv.shape, (mesh::Dims{64 + 2 * 16, 64}));
-  EXPECT_EQ(qkv.sharding->sections, (mesh::Dims{64, 16, 16}));
+  EXPECT_EQ(qkv.placement[0].sections, (mesh::Dims{64, 16, 16}));
   const auto& gate_up = find(table, "blocks.0.mlp.gate_up.weight");
   EXPECT_EQ(gate_up.shape, (mesh::Dims{192, 64}));
-  EXPECT_EQ(gate_up.sharding->sections, (mesh::Dims{96, 96}));
+  EXPECT_EQ(gate_up.placement[0].sections, (mesh::Dims{96, 96}));
   EXPECT_EQ(find(table, "blocks.0.mlp.down.weight").shape,
             (mesh::Dims{64, 96}));
 }
@@ -107,24 +107,26 @@ TEST(Weights, PadTheVocabularyAndRememberItsSize) {
 // of the second, whose bias every rank holds.
 TEST(Weights, AreCutAsPairsOfMatrices) {
   const auto table = weights({.layers = 1});
-  EXPECT_EQ(find(table, "blocks.0.attention.qkv.weight").sharding->dim, 0);
-  EXPECT_EQ(find(table, "blocks.0.attention.qkv.bias").sharding->dim, 0);
-  EXPECT_EQ(find(table, "blocks.0.mlp.up.bias").sharding->dim, 0);
-  EXPECT_EQ(find(table, "blocks.0.mlp.down.weight").sharding->dim, 1);
-  EXPECT_FALSE(find(table, "blocks.0.mlp.down.bias").sharding);
-  EXPECT_FALSE(find(table, "embedding.position.weight").sharding);
-  EXPECT_FALSE(find(table, "blocks.0.norm1.weight").sharding);
+  EXPECT_EQ(find(table, "blocks.0.attention.qkv.weight").placement[0].dim, 0);
+  EXPECT_EQ(find(table, "blocks.0.attention.qkv.bias").placement[0].dim, 0);
+  EXPECT_EQ(find(table, "blocks.0.mlp.up.bias").placement[0].dim, 0);
+  EXPECT_EQ(find(table, "blocks.0.mlp.down.weight").placement[0].dim, 1);
+  for (const char* name : {"blocks.0.mlp.down.bias",
+                           "embedding.position.weight",
+                           "blocks.0.norm1.weight"}) {
+    EXPECT_EQ(find(table, name).placement, mesh::Placement()) << name;
+  }
 }
 
 // 8 heads that ask 2 key-value heads, of 8 rows each.
 TEST(Weights, OfFewKeyValueHeadsAreOnSeveralRanks) {
-  const auto sharding = [](std::int64_t tensor) {
-    return *find(weights(llama(), tensor), "blocks.0.attention.qkv.weight")
-                .sharding;
-  };
-  EXPECT_EQ(sharding(2).copies, mesh::Dims{});
-  EXPECT_EQ(sharding(8).copies, (mesh::Dims{1, 4, 4}));
-  EXPECT_EQ(mesh::local_shape({96, 64}, sharding(8), 8),
+  const mesh::Placement placement =
+      find(weights(llama(), 8), "blocks.0.attention.qkv.weight").placement;
+  EXPECT_EQ(copies_of(placement[0], 2), (mesh::Dims{1, 1, 1}));
+  EXPECT_EQ(copies_of(placement[0], 8), (mesh::Dims{1, 4, 4}));
+  EXPECT_EQ(local_shape({96, 64},
+                        placement,
+                        mesh::Place().with(mesh::Axis::kTensor, {.count = 8})),
             (mesh::Dims{8 + 2 * 8, 64}));
 }
 

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/nn/context.h"
 
 namespace dure::nn {

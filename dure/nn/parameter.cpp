@@ -7,7 +7,7 @@ namespace dure::nn {
 Parameter& ParameterSet::add(std::string name,
                              const Shape& shape,
                              const ParameterTypes& types,
-                             std::optional<mesh::Sharding> sharding,
+                             mesh::Placement placement,
                              bool decays,
                              std::vector<int> units) {
   Parameter& parameter = parameters_.emplace_back();
@@ -15,7 +15,7 @@ Parameter& ParameterSet::add(std::string name,
   by_name_.emplace(parameter.name, &parameter);
   parameter.value = Tensor(nullptr, shape, types.value);
   parameter.gradient = Tensor(nullptr, shape, types.gradient);
-  parameter.sharding = std::move(sharding);
+  parameter.placement = std::move(placement);
   parameter.decays = decays;
   parameter.units = std::move(units);
   return parameter;

@@ -15,17 +15,17 @@
 #include <vector>
 
 #include "dure/kernels/op.h"
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/nn/context.h"
 
 namespace dure::nn {
 
 struct Parameter {
   std::string name;
-  Tensor value;     // this rank's part of the tensor axis; its shape always,
-                    // its elements while a unit that uses it runs
+  Tensor value;     // this rank's part; its shape always, its elements while a
+                    // unit that uses it runs
   Tensor gradient;  // likewise, while a unit writes it
-  std::optional<mesh::Sharding> sharding;
+  mesh::Placement placement;
   bool decays = false;     // under weight decay
   std::vector<int> units;  // of the model that use it here, ascending
   // Gradients are reduced in buckets; those of different groups are ready at
@@ -86,7 +86,7 @@ class ParameterSet {
   Parameter& add(std::string name,
                  const Shape& shape,
                  const ParameterTypes& types,
-                 std::optional<mesh::Sharding> sharding,
+                 mesh::Placement placement,
                  bool decays,
                  std::vector<int> units);
 

@@ -5,7 +5,7 @@
 #include <variant>
 #include <vector>
 
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 
 namespace dure::nn {
 

@@ -37,10 +37,9 @@ std::size_t to_save(const train::Config& config,
     return std::min<std::size_t>(checkpoint::kPieceBytes,
                                  of(stages[stage], Category::kOptimizer));
   }
-  const std::int64_t shards =
-      config.parallel.zero_group > 0
-          ? config.parallel.zero_group
-          : std::max<std::int64_t>(config.parallel.data, 1);
+  const std::int64_t shards = config.parallel.zero_group > 0
+                                  ? config.parallel.zero_group
+                                  : ranks_of(config.parallel, mesh::kReplicas);
   const std::int64_t tensor = config.parallel.tensor;
   std::size_t bytes = 0;
   const auto add = [&](Category category, int cut_from_stage) {

@@ -37,7 +37,7 @@ class Layer {
         config_(config),
         batch_(rank, config.train.micro_batch, config.data.sequence),
         d_loss_(train::scalar(rank, 1.0F / kLossScale)) {
-    model::add_weights(config.model, parameters_, 1, {&units, 1});
+    model::add_weights(config.model, parameters_, {}, {&units, 1});
     parameters_.set_home(home_);
     fill_weights();
     stack_.emplace(model::units(config.model, train::keeping(config)),
@@ -45,7 +45,7 @@ class Layer {
                    model::UnitParts{.config = config.model,
                                     .seed = 0,
                                     .parameters = parameters_,
-                                    .part = {}});
+                                    .place = {}});
     const auto tokens =
         static_cast<std::size_t>(batch_.samples() * (config.data.sequence + 1));
     std::vector<std::int32_t> ids(tokens);

@@ -11,10 +11,6 @@
 namespace dure::plan {
 namespace {
 
-std::int64_t replicas_of(const train::Config& config) {
-  return std::max<std::int64_t>(config.parallel.data, 1);
-}
-
 std::vector<int> peak_in_flight(const train::Pipeline& pipeline,
                                 std::int64_t micro_batches) {
   return replay(schedule_of(pipeline, static_cast<int>(micro_batches)))
@@ -28,20 +24,25 @@ bool is_searched(parallel::ScheduleKind schedule) {
 
 train::Config with_micro_batches(train::Config config, std::int64_t count) {
   config.train.batch_rampup.clear();
-  config.train.global_batch =
-      count * config.train.micro_batch * replicas_of(config);
+  config.train.global_batch = count * config.train.micro_batch *
+                              ranks_of(config.parallel, mesh::kSamples);
   return config;
 }
 
-// What the ranks of a stage hold together of a part of the tensor axis.
+// What the ranks of a stage hold together of a part of every cut weight.
 struct StageWeights {
   parallel::BucketPlan plan;
-  int parts = 1;  // that it is held in
+  std::vector<mesh::AxisSet> axes;  // by Bucket::replicas
+  std::vector<int> parts;           // likewise: that it is held in
 
-  std::int64_t held_by(int replica) const {
+  std::int64_t held_by(const mesh::Mesh& mesh, int rank) const {
+    parallel::Parts own;
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      own.push_back(
+          {.index = mesh.index(rank, axes[i]) % parts[i], .count = parts[i]});
+    }
     std::int64_t elements = 0;
-    for (const parallel::Slice& slice :
-         slices_of(plan, {.index = replica % parts, .count = parts})) {
+    for (const parallel::Slice& slice : slices_of(plan, own)) {
       elements += slice.elements;
     }
     return elements;
@@ -57,9 +58,15 @@ StageWeights weights_of(const train::Config& config, int rank) {
                          train::Purpose::kEvaluate,
                          store_options(config),
                          pipeline_of(config));
-  const bool shared = config.parallel.zero == 3;
-  return {.plan = replica.store().plan(),
-          .parts = shared ? replica.store().groups().part().count : 1};
+  const parallel::ParameterStore& store = replica.store();
+  StageWeights weights = {.plan = store.plan(),
+                          .axes = {store.axes().begin(), store.axes().end()},
+                          .parts = {}};
+  for (const parallel::ReplicaGroups& groups : store.groups()) {
+    weights.parts.push_back(config.parallel.zero == 3 ? groups.part().count
+                                                      : 1);
+  }
+  return weights;
 }
 
 MemoryPrediction memory_of(const Arena& arena) {
@@ -86,12 +93,13 @@ int steps_of_run(const train::Config& config) {
 }  // namespace
 
 std::vector<int> first_ranks(const train::Config& config) {
-  return simulated_rank(config, 0).mesh->group(0, {mesh::Axis::kPipe});
+  return simulated_rank(config, 0).mesh->group(0, mesh::kStages);
 }
 
 std::int64_t all_micro_batches(const train::Config& config) {
   return config.train.global_batch /
-         (config.train.micro_batch * replicas_of(config));
+         (config.train.micro_batch *
+          ranks_of(config.parallel, mesh::kSamples));
 }
 
 // Until each is as the one before: the first finds nothing to add to, the
@@ -166,12 +174,11 @@ std::vector<std::int64_t> weights_by_rank(const train::Config& config) {
   std::map<int, StageWeights> stages;
   std::vector<std::int64_t> elements;
   for (int rank = 0; rank < mesh.size(); ++rank) {
-    const int stage = mesh.index(rank, {mesh::Axis::kPipe});
+    const int stage = mesh.index(rank, mesh::kStages);
     if (!stages.contains(stage)) {
       stages.emplace(stage, weights_of(config, rank));
     }
-    elements.push_back(
-        stages.at(stage).held_by(mesh.index(rank, mesh::kReplicas)));
+    elements.push_back(stages.at(stage).held_by(mesh, rank));
   }
   return elements;
 }

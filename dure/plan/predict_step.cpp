@@ -84,8 +84,8 @@ parallel::Replay replay_of(const train::Config& config,
                            const std::vector<StageRun>& runs,
                            double message_seconds) {
   const train::Pipeline pipeline = train::pipeline_of(config);
-  const std::int64_t samples = config.train.micro_batch *
-                               std::max<std::int64_t>(config.parallel.data, 1);
+  const std::int64_t samples =
+      config.train.micro_batch * ranks_of(config.parallel, mesh::kSamples);
   const parallel::ScheduleOptions schedule = schedule_of(
       pipeline, static_cast<int>(config.train.global_batch / samples));
   const std::vector<parallel::Program> programs = programs_of(schedule);

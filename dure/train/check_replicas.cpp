@@ -14,32 +14,32 @@
 namespace dure::train {
 namespace {
 
-// Something that is to be the same on so many neighbours of an axis.
+// Something that is to be the same on these ranks of the world.
 struct Held {
   parallel::Slice slice;
-  int ranks;
+  std::vector<int> ranks;
 };
 
 // At stage 3 a rank holds its parts alone, which other shard groups own, too.
 std::vector<parallel::Slice> slices_of(const Trainer& trainer,
                                        const Replica& replica) {
+  const parallel::ParameterStore& store = replica.store();
   if (trainer.config().parallel.zero == 3) {
-    const auto owned = replica.store().slices();
-    return {owned.begin(), owned.end()};
+    return {store.slices().begin(), store.slices().end()};
   }
   std::vector<parallel::Slice> weights;
-  for (const nn::Parameter& parameter : replica.parameters().all()) {
-    weights.push_back({.weight = static_cast<int>(weights.size()),
-                       .elements = parameter.value.elements()});
+  for (int b = 0; b < store.buckets(); ++b) {
+    const parallel::Bucket& bucket =
+        store.plan().buckets[static_cast<std::size_t>(b)];
+    for (int weight = bucket.first; weight < bucket.last; ++weight) {
+      weights.push_back(
+          {.weight = weight,
+           .bucket = b,
+           .elements = store.plan().lengths[static_cast<std::size_t>(weight)]});
+    }
   }
   return weights;
 }
-
-// Ranks of the world that hold the same things, in the order of an axis.
-struct Holders {
-  std::string axis;
-  std::vector<int> ranks;
-};
 
 std::vector<int> group_of(const Rank& rank, mesh::AxisSet axes) {
   return rank.mesh().group(rank.world().rank(), axes);
@@ -47,43 +47,30 @@ std::vector<int> group_of(const Rank& rank, mesh::AxisSet axes) {
 
 // At stage 3 each rank of a shard group keeps a part of its own, which those at
 // the same place of other groups keep, too.
-Holders replicas_of(const Rank& rank, Trainer& trainer) {
-  const std::vector<int> all = group_of(rank, mesh::kReplicas);
-  if (trainer.config().parallel.zero != 3) {
-    return {.axis = "data", .ranks = all};
-  }
-  const parallel::PartOf part = trainer.replica().store().groups().part();
-  Holders holders = {.axis = "data replicate", .ranks = {}};
-  for (std::size_t i = static_cast<std::size_t>(part.index); i < all.size();
-       i += static_cast<std::size_t>(part.count)) {
-    holders.ranks.push_back(all[i]);
-  }
-  return holders;
-}
-
-// The first stage and the last, on these.
-Holders ends_of(const Rank& rank) {
-  Holders holders = {.axis = "tied", .ranks = {}};
-  if (rank.ends() != nullptr) {
-    const std::vector<int> pipe = group_of(rank, {mesh::Axis::kPipe});
-    holders.ranks = {pipe.front(), pipe.back()};
-  }
-  return holders;
-}
-
-std::vector<Held> on_data_ranks(std::span<const parallel::Slice> slices,
-                                const Holders& replicas) {
-  const auto ranks = static_cast<int>(replicas.ranks.size());
+std::vector<Held> on_replicas(std::span<const parallel::Slice> slices,
+                              const Rank& rank,
+                              Trainer& trainer) {
+  const parallel::ParameterStore& store = trainer.replica().store();
+  const bool parts = trainer.config().parallel.zero == 3;
   std::vector<Held> held;
   for (const parallel::Slice& slice : slices) {
-    held.push_back({slice, ranks});
+    const parallel::PartOf part =
+        parts ? store.groups(slice.bucket).part() : parallel::PartOf{};
+    const std::vector<int> all = group_of(rank, store.axes(slice.bucket));
+    Held& one = held.emplace_back(Held{slice, {}});
+    for (auto i = static_cast<std::size_t>(part.index); i < all.size();
+         i += static_cast<std::size_t>(part.count)) {
+      one.ranks.push_back(all[i]);
+    }
   }
   return held;
 }
 
 std::vector<Held> on_tensor_ranks(std::span<const parallel::Slice> slices,
                                   const nn::ParameterSet& parameters,
-                                  const parallel::TensorAxis& axis) {
+                                  Rank& rank) {
+  const parallel::TensorAxis axis = rank.tensor();
+  const std::vector<int> all = group_of(rank, {mesh::Axis::kTensor});
   std::vector<Held> held;
   for (const parallel::Alike& alike :
        find_alike(slices, parameters, axis.ranks->size(), axis.rows)) {
@@ -91,7 +78,9 @@ std::vector<Held> on_tensor_ranks(std::span<const parallel::Slice> slices,
     slice.offset += alike.first;
     slice.place += alike.first;
     slice.elements = alike.count;
-    held.push_back({slice, alike.ranks});
+    const auto first =
+        all.begin() + axis.ranks->rank() / alike.ranks * alike.ranks;
+    held.push_back({slice, {first, first + alike.ranks}});
   }
   return held;
 }
@@ -99,14 +88,19 @@ std::vector<Held> on_tensor_ranks(std::span<const parallel::Slice> slices,
 // A tied embedding, of which the first stage of a pipeline and the last own
 // the same parts: the one looks tokens up, the other makes logits.
 std::vector<Held> on_both_ends(std::span<const parallel::Slice> slices,
+                               const Rank& rank,
                                const Replica& replica) {
   std::vector<Held> held;
+  if (rank.ends() == nullptr) {
+    return held;
+  }
+  const std::vector<int> stages = group_of(rank, mesh::kStages);
   for (const model::WeightSpec& spec : model::weights(replica.config())) {
     for (const parallel::Slice& slice : slices) {
       const nn::Parameter& here =
           replica.parameters().all()[static_cast<std::size_t>(slice.weight)];
       if (here.name == spec.name && here.units.size() < spec.units.size()) {
-        held.push_back({slice, 2});
+        held.push_back({slice, {stages.front(), stages.back()}});
       }
     }
   }
@@ -172,29 +166,25 @@ std::vector<std::int64_t> hashes_of(Rank& rank,
   return hashes;
 }
 
-// What holders answered: their numbers in the world, and hashes by Held, in the
-// order of the ranks.
-struct Answers {
-  std::vector<std::int64_t> ranks;
-  std::vector<std::vector<std::int64_t>> hashes;
-};
-
 // The ranks that have the same hash of something.
 using RanksByHash =
     std::vector<std::pair<std::int64_t, std::vector<std::int64_t>>>;
 
-RanksByHash ranks_by_hash(std::span<const std::int64_t> ranks,
-                          std::span<const std::int64_t> hashes) {
+// Of the i-th thing that is held, by what every rank of the world answered.
+RanksByHash ranks_by_hash(std::span<const int> ranks,
+                          std::span<const std::vector<std::int64_t>> answers,
+                          std::size_t i) {
   RanksByHash result;
-  for (std::size_t i = 0; i < ranks.size(); ++i) {
+  for (const int rank : ranks) {
+    const std::int64_t hash = answers[static_cast<std::size_t>(rank)].at(i);
     auto found =
         std::find_if(result.begin(), result.end(), [&](const auto& one) {
-          return one.first == hashes[i];
+          return one.first == hash;
         });
     if (found == result.end()) {
-      found = result.insert(found, {hashes[i], {}});
+      found = result.insert(found, {hash, {}});
     }
-    found->second.push_back(ranks[i]);
+    found->second.push_back(rank);
   }
   return result;
 }
@@ -231,47 +221,17 @@ std::string drifted(RanksByHash ranks) {
                 text_of(most));
 }
 
-// Of the first neighbours that are not all alike; else nothing.
-std::string differing(const Answers& answers, std::size_t i, int neighbours) {
-  const auto count = static_cast<std::size_t>(neighbours);
-  const std::span ranks(answers.ranks);
-  const std::span hashes(answers.hashes[i]);
-  for (std::size_t first = 0; first < ranks.size(); first += count) {
-    const RanksByHash by_hash = ranks_by_hash(ranks.subspan(first, count),
-                                              hashes.subspan(first, count));
-    if (by_hash.size() > 1) {
-      return drifted(by_hash);
-    }
-  }
-  return "";
-}
-
-// Every rank of the world answers; those that this one compares are taken.
-Answers ask(const std::vector<std::int64_t>& hashes,
-            const Holders& holders,
-            comm::HostRanks& control) {
-  const auto all = control.gather(hashes);
-  Answers answers;
-  answers.hashes.resize(hashes.size());
-  for (const int rank : holders.ranks) {
-    answers.ranks.push_back(rank);
-    for (std::size_t i = 0; i < hashes.size(); ++i) {
-      answers.hashes[i].push_back(all[static_cast<std::size_t>(rank)].at(i));
-    }
-  }
-  return answers;
-}
-
+// Of ranks that hold things along an axis of this name. Collective over the
+// world: those that hold the same thing have it at the same place.
 void compare(Rank& rank,
              Trainer& trainer,
              const std::vector<Held>& held,
-             const Holders& holders) {
-  const Answers answers =
-      ask(hashes_of(rank, trainer, held), holders, rank.control());
+             const std::string& axis) {
+  const auto answers = rank.control().gather(hashes_of(rank, trainer, held));
   for (std::size_t i = 0; i < held.size(); ++i) {
-    const std::string differ = differing(answers, i, held[i].ranks);
+    const RanksByHash by_hash = ranks_by_hash(held[i].ranks, answers, i);
     DURE_CHECK(
-        differ.empty(),
+        by_hash.size() < 2,
         "after step ",
         trainer.position().step,
         " weight ",
@@ -280,9 +240,9 @@ void compare(Rank& rank,
             .all()[static_cast<std::size_t>(held[i].slice.weight)]
             .name,
         " is not the same on all ranks of the ",
-        holders.axis,
+        axis,
         " axis that hold it: ",
-        differ,
+        drifted(by_hash),
         ". Go on from the last checkpoint (--resume); if it comes again, "
         "suspect the memory or the processor of that rank's machine");
   }
@@ -297,20 +257,17 @@ void check_replicas(Rank& rank, Trainer& trainer) {
   parallel::ParameterStore& store = trainer.replica().store();
   store.settle();
   rank.stream.synchronize();
-  const nn::ParameterSet& parameters = trainer.replica().parameters();
-  const auto slices = slices_of(trainer, trainer.replica());
-  const Holders replicas = replicas_of(rank, trainer);
-  compare(rank, trainer, on_data_ranks(slices, replicas), replicas);
+  const Replica& replica = trainer.replica();
+  const auto slices = slices_of(trainer, replica);
   compare(rank,
           trainer,
-          on_tensor_ranks(slices, parameters, rank.tensor()),
-          {.axis = "tensor", .ranks = group_of(rank, {mesh::Axis::kTensor})});
-  const Holders ends = ends_of(rank);
+          on_replicas(slices, rank, trainer),
+          trainer.config().parallel.zero == 3 ? "data replicate" : "data");
   compare(rank,
           trainer,
-          ends.ranks.empty() ? std::vector<Held>()
-                             : on_both_ends(slices, trainer.replica()),
-          ends);
+          on_tensor_ranks(slices, replica.parameters(), rank),
+          "tensor");
+  compare(rank, trainer, on_both_ends(slices, rank, replica), "tied");
 }
 
 }  // namespace dure::train

@@ -157,8 +157,10 @@ mesh::Order order_of(const ParallelConfig& parallel);
 // UsageError where they do not make one: it lists what would.
 mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks);
 
-// The ranks of a run, data being 1 where it is auto.
+// The ranks of a run, data being 1 where it is auto; and those of a group over
+// these axes. Past mesh::kMostRanks, some number past it.
 std::int64_t ranks_of(const ParallelConfig& parallel);
+std::int64_t ranks_of(const ParallelConfig& parallel, mesh::AxisSet axes);
 
 // Where ranks stand and how they hold the residual stream; the rest is the
 // caller's.

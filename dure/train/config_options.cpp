@@ -1,5 +1,6 @@
 // What a configuration says to the parts below the trainer.
 #include <algorithm>
+#include <utility>
 
 #include "dure/base/check.h"
 #include "dure/optim/optimizer.h"
@@ -47,9 +48,25 @@ model::Keeping keeping(const Config& config) {
           .logits = logits_of(config)};
 }
 
+std::int64_t ranks_of(const ParallelConfig& parallel, mesh::AxisSet axes) {
+  const std::pair<mesh::Axis, std::int64_t> sizes[] = {
+      {mesh::Axis::kPipe, parallel.pipeline},
+      {mesh::Axis::kData, parallel.data},
+      {mesh::Axis::kContext, parallel.context},
+      {mesh::Axis::kExpert, parallel.expert},
+      {mesh::Axis::kTensor, parallel.tensor}};
+  std::int64_t ranks = 1;
+  for (const auto& [axis, size] : sizes) {
+    if (axes.contains(axis)) {
+      ranks = std::min<std::int64_t>(ranks * std::max<std::int64_t>(size, 1),
+                                     mesh::kMostRanks + 1);
+    }
+  }
+  return ranks;
+}
+
 std::int64_t ranks_of(const ParallelConfig& parallel) {
-  return std::max<std::int64_t>(parallel.data, 1) * parallel.tensor *
-         parallel.pipeline;
+  return ranks_of(parallel, mesh::AxisSet{}.others());
 }
 
 RankOptions rank_options(const Config& config) {

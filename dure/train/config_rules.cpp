@@ -42,7 +42,11 @@ void validate(const ParallelConfig& parallel) {
                "most ",
                mesh::kMostRanks,
                " ranks in all, got ",
-               ranks_of(parallel)));
+               parallel.tensor,
+               " x ",
+               parallel.pipeline,
+               " x ",
+               std::max<std::int64_t>(parallel.data, 1)));
   }
 }
 

@@ -69,8 +69,7 @@ class EvaluationStages final : public parallel::StageWork {
  private:
   Stretch stretch_of(int micro_batch) const {
     const std::int64_t round = first_round_ + micro_batch;
-    return batch_of(options_,
-                    round * rank_.data().size() + rank_.data().rank());
+    return batch_of(options_, round * samples_.size() + samples_.rank());
   }
   static std::int64_t samples(const Stretch& stretch) {
     return std::max<std::int64_t>(stretch.count, 1);
@@ -80,6 +79,7 @@ class EvaluationStages final : public parallel::StageWork {
   const Replica& replica_;
   const data::Dataset& dataset_;
   const EvaluateOptions& options_;
+  const comm::Communicator& samples_ = rank_.group(mesh::kSamples);
   std::int64_t first_round_ = 0;
   nn::Context ctx_ = rank_.context();
   std::optional<MicroBatch> batch_;
@@ -101,7 +101,7 @@ std::optional<double> evaluate(Rank& rank,
   EvaluateOptions options = wanted;
   options.micro_batch = std::min(wanted.micro_batch, wanted.samples);
   const Pipeline& pipeline = replica.pipeline();
-  const std::int64_t N = rank.data().size();
+  const std::int64_t N = rank.group(mesh::kSamples).size();
   // Tensor ranks have the same losses: the first one's count.
   const bool counts = rank.tensor().ranks->rank() == 0;
   const auto mean = [&](const ExactSum& here, std::int64_t samples) {
@@ -111,7 +111,7 @@ std::optional<double> evaluate(Rank& rank,
   EvaluationStages stages(rank, replica, dataset, options);
   parallel::Executor executor({.stream = &rank.stream,
                                .arena = &rank.arena,
-                               .ranks = &rank.pipe(),
+                               .ranks = &rank.group(mesh::kStages),
                                .tensor = rank.tensor()},
                               pipeline.schedule,
                               replica.boundaries());

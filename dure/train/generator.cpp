@@ -18,7 +18,7 @@ constexpr std::size_t kReadTokens = 256;
 parallel::PipeAxis axis_of(Rank& rank) {
   parallel::PipeAxis axis = {.stream = &rank.stream,
                              .arena = &rank.arena,
-                             .ranks = &rank.pipe(),
+                             .ranks = &rank.group(mesh::kStages),
                              .tensor = rank.tensor()};
   axis.tensor.rows = parallel::Rows::kWhole;
   return axis;
@@ -59,7 +59,7 @@ class Writing {
         executor_(
             axis_of(rank), replica.pipeline().schedule, replica.boundaries()) {
     const comm::Counts counts =
-        comm::even_counts(std::ssize(texts_), rank.pipe().size());
+        comm::even_counts(std::ssize(texts_), rank.group(mesh::kStages).size());
     for (const std::int64_t count : counts) {
       const std::int64_t first = groups_.empty() ? 0 : groups_.back().last();
       if (count > 0) {
@@ -132,7 +132,7 @@ class Writing {
         forward_program(replica_.pipeline(), static_cast<int>(readings.size()));
     stages_.begin(std::move(readings));
     executor_.run(program, stages_);
-    comm::Communicator& pipe = rank_.pipe();
+    comm::Communicator& pipe = rank_.group(mesh::kStages);
     group.logits = comm::TracedWork(
         rank_.stream,
         pipe,

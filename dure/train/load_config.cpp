@@ -167,14 +167,16 @@ void take_ranks(LoadedConfig& loaded, int ranks) {
     loaded.origins["parallel.data"] = "auto";
   }
   TrainConfig& train = loaded.config.train;
+  const std::int64_t samples = ranks_of(parallel, mesh::kSamples);
   if (loaded.origins["train.micro_batch"] == "auto") {
-    train.micro_batch = default_micro_batch(loaded.config, parallel.data);
+    train.micro_batch = default_micro_batch(loaded.config, samples);
   }
-  validate_batches(train, parallel.data);
+  validate_batches(train, samples);
   validate_pipeline(loaded.config);
-  if (parallel.zero_group > 0 && parallel.data % parallel.zero_group != 0) {
+  const std::int64_t replicas = ranks_of(parallel, mesh::kReplicas);
+  if (parallel.zero_group > 0 && replicas % parallel.zero_group != 0) {
     throw UsageError(concat("parallel.zero_group: wanted a divisor of the ",
-                            parallel.data,
+                            replicas,
                             " ranks that share a batch, got ",
                             parallel.zero_group));
   }

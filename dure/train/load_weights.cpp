@@ -41,19 +41,19 @@ Path find_weights(comm::HostRanks& ranks, const Path& path, const Log& log) {
 }
 
 void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {
-  const mesh::Part part = rank.tensor().part();
-  const WeightCuts cuts(replica.config(), part);
-  for_each_shard(
-      replica.store(),
-      {.master = Access::kWrite},
-      [&](const parallel::Shard& shard) {
-        const auto weight = static_cast<std::size_t>(shard.weight);
-        model::initialize(
-            rank.stream,
-            cuts.weight(replica.parameters().all()[weight].name),
-            seed,
-            {.value = shard.master, .part = part, .offset = shard.offset});
-      });
+  const WeightCuts cuts(replica.config(), rank.place());
+  for_each_shard(replica.store(),
+                 {.master = Access::kWrite},
+                 [&](const parallel::Shard& shard) {
+                   const auto weight = static_cast<std::size_t>(shard.weight);
+                   model::initialize(
+                       rank.stream,
+                       cuts.weight(replica.parameters().all()[weight].name),
+                       seed,
+                       {.value = shard.master,
+                        .place = cuts.place(),
+                        .offset = shard.offset});
+                 });
   replica.store().share();
 }
 

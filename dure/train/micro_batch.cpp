@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dure/base/check.h"
 #include "dure/kernels/transfer.h"
 
 namespace dure::train {
@@ -28,6 +29,10 @@ MicroBatch::MicroBatch(Rank& rank, std::int64_t samples, std::int64_t sequence)
       host_tokens_(static_cast<std::size_t>(samples * (sequence + 1))),
       host_ids_(static_cast<std::size_t>(samples * sequence)),
       host_targets_(host_ids_.size()) {
+  const int context = rank.mesh().size(mesh::Axis::kContext);
+  DURE_CHECK(context == 1,
+             "a micro-batch is of whole sequences: wanted 1 context rank, got ",
+             context);
   const auto tensor = [&](DType dtype) {
     return rank.arena.tensor({rows()}, Category::kActivations, dtype);
   };

@@ -81,7 +81,8 @@ Pipeline forward_pipeline(const model::ModelConfig& config, int ranks) {
 namespace {
 
 void validate_one_micro_batch(const Config& config) {
-  const std::int64_t samples = config.train.micro_batch * config.parallel.data;
+  const std::int64_t ranks = ranks_of(config.parallel, mesh::kSamples);
+  const std::int64_t samples = config.train.micro_batch * ranks;
   if (config.train.global_batch != samples) {
     throw UsageError(concat(
         "parallel.schedule \"pipedream\" updates after every micro-batch: "
@@ -89,7 +90,7 @@ void validate_one_micro_batch(const Config& config) {
         "that share it, ",
         config.train.micro_batch,
         " x ",
-        config.parallel.data,
+        ranks,
         " = ",
         samples,
         ", got ",
@@ -104,7 +105,8 @@ void validate_one_micro_batch(const Config& config) {
 
 void validate_pipeline(const Config& config) {
   const Pipeline pipeline = pipeline_of(config);
-  const std::int64_t samples = config.train.micro_batch * config.parallel.data;
+  const std::int64_t samples =
+      config.train.micro_batch * ranks_of(config.parallel, mesh::kSamples);
   if (pipeline.schedule.kind == ScheduleKind::kPipedream) {
     validate_one_micro_batch(config);
   }

@@ -45,13 +45,13 @@ model::Stack whole_model(const Config& config,
   const auto units = model::units(config.model, {.logits = logits_of(form)});
   const model::UnitRange all = {.first = 0,
                                 .last = static_cast<int>(units.size())};
-  add_weights(config.model, parameters, 1, {&all, 1});
+  add_weights(config.model, parameters, {}, {&all, 1});
   return {units,
           all,
           {.config = config.model,
            .seed = seed_of(config),
            .parameters = parameters,
-           .part = {}}};
+           .place = {}}};
 }
 
 float d_loss_of(const FormPlan& plan) {

@@ -1,5 +1,9 @@
 #include "dure/train/rank.h"
 
+#include <algorithm>
+#include <string>
+#include <utility>
+
 #include "dure/base/check.h"
 #include "dure/comm/groups.h"
 #include "dure/comm/self/self_communicator.h"
@@ -11,6 +15,22 @@ int threads_of(const RankOptions& options) {
   return options.threads > 0 || options.world == nullptr
              ? options.threads
              : options.world->options().threads;
+}
+
+// As traces and metrics have them, in the order in which they name a group.
+constexpr std::pair<mesh::Axis, const char*> kLabels[] = {
+    {mesh::Axis::kPipe, "pipe"},
+    {mesh::Axis::kData, "data"},
+    {mesh::Axis::kContext, "context"},
+    {mesh::Axis::kExpert, "expert"},
+    {mesh::Axis::kTensor, "tensor"},
+};
+
+std::string first_label(mesh::AxisSet axes) {
+  return std::ranges::find_if(
+             kLabels,
+             [&](const auto& label) { return axes.contains(label.first); })
+      ->second;
 }
 
 std::unique_ptr<comm::Communicator> make_own(const RankOptions& options) {
@@ -37,18 +57,34 @@ Rank::Rank(const RankOptions& options)
              " ranks does not hold ",
              world_->size());
   control_ = std::make_unique<comm::HostRanks>(*world_);
-  const auto group = [this](mesh::AxisSet axes, const char* name) {
-    return world_->own_group(mesh_.group(world_->rank(), axes), name);
-  };
-  data_ = group(mesh::kReplicas, "data");
-  pipe_ = group({mesh::Axis::kPipe}, "pipe");
-  if (pipe_->size() > 1) {
-    const int last = pipe_->size() - 1;
-    ends_ = my_group(*pipe_, {{0, last}}, "tied");
+  group(mesh::kReplicas);
+  group(mesh::kSamples);
+  comm::Communicator& stages = group(mesh::kStages);
+  if (stages.size() > 1) {
+    ends_ = my_group(stages, {{0, stages.size() - 1}}, "tied");
   }
-  tensor_ = group({mesh::Axis::kTensor}, "tensor");
+  group({mesh::Axis::kTensor});
 }
 
 Rank::~Rank() = default;
+
+// Sets that differ by axes of one rank are one group.
+comm::Communicator& Rank::group(mesh::AxisSet axes) {
+  std::string name;
+  mesh::AxisSet shared = {};
+  for (const auto& [axis, label] : kLabels) {
+    if (axes.contains(axis) && mesh_.size(axis) > 1) {
+      shared.add(axis);
+      name += concat(name.empty() ? "" : "-", label);
+    }
+  }
+  const bool is_alone = name.empty();
+  auto& ranks = groups_[is_alone ? axes : shared];
+  if (ranks == nullptr) {
+    ranks = world_->own_group(mesh_.group(world_->rank(), axes),
+                              is_alone ? first_label(axes) : name);
+  }
+  return *ranks;
+}
 
 }  // namespace dure::train

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -10,6 +11,7 @@
 #include "dure/comm/host_ranks.h"
 #include "dure/comm/sim/sim_communicator.h"
 #include "dure/mesh/mesh.h"
+#include "dure/mesh/placement.h"
 #include "dure/nn/context.h"
 #include "dure/parallel/tensor/tensor_axis.h"
 #include "dure/tensor/arena.h"
@@ -50,22 +52,24 @@ class Rank {
 
   const mesh::Mesh& mesh() const { return mesh_; }
 
-  // The ranks that hold the same part of every matrix and read different
-  // samples, in the order of the samples.
-  comm::Communicator& data() const { return *data_; }
+  mesh::Place place() const { return {mesh_, world_->rank()}; }
 
-  // Those that read the same samples, and have a stage of the model each, in
-  // the order of the stages.
-  comm::Communicator& pipe() const { return *pipe_; }
+  // The ranks that are elsewhere on these axes alone, in their order: of
+  // mesh::kSamples those that read different samples, in the order of the
+  // samples; of mesh::kReplicas those that the gradients of a weight that
+  // nothing cuts are summed over; of mesh::kStages those that have a stage of
+  // the model each. Collective over the world where the set is asked for the
+  // first time, unless it is one of these.
+  comm::Communicator& group(mesh::AxisSet axes);
 
-  // Of those, the first and the last; null on others.
+  // Of the stages, the first and the last; null on others.
   comm::Communicator* ends() const { return ends_.get(); }
 
   // Those that read the same samples, and share every matrix.
   parallel::TensorAxis tensor() {
     return {.stream = &stream,
             .arena = &arena,
-            .ranks = tensor_.get(),
+            .ranks = &group({mesh::Axis::kTensor}),
             .rows = rows_,
             .sums = sums_};
   }
@@ -78,10 +82,8 @@ class Rank {
   comm::Communicator* world_;
   mesh::Mesh mesh_;
   std::unique_ptr<comm::HostRanks> control_;
-  std::unique_ptr<comm::Communicator> data_;
-  std::unique_ptr<comm::Communicator> pipe_;
+  std::map<mesh::AxisSet, std::unique_ptr<comm::Communicator>> groups_;
   std::unique_ptr<comm::Communicator> ends_;
-  std::unique_ptr<comm::Communicator> tensor_;
   parallel::Rows rows_;
   comm::SumOrder sums_;
 };

@@ -14,7 +14,7 @@ std::vector<model::Stack> make_chunks(const Pipeline& pipeline,
                                       int pipe_rank,
                                       const model::UnitParts& parts) {
   const std::vector<model::UnitRange> ranges = pipeline.chunks(pipe_rank);
-  add_weights(parts.config, parts.parameters, parts.part.count, ranges);
+  add_weights(parts.config, parts.parameters, parts.place, ranges);
   std::vector<model::Stack> chunks;
   for (const model::UnitRange& range : ranges) {
     chunks.emplace_back(pipeline.units, range, parts);
@@ -63,6 +63,16 @@ std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
   return std::nullopt;
 }
 
+// Stages may have weights of different groups: all ranks make all of them.
+parallel::RanksOf ranks_of(Rank& rank, const model::ModelConfig& config) {
+  for (const model::WeightSpec& spec : model::weights(config)) {
+    rank.group(summed_over(spec.placement));
+  }
+  return [&rank](mesh::AxisSet axes) -> comm::Communicator& {
+    return rank.group(axes);
+  };
+}
+
 parallel::StoreOptions options_of(parallel::StoreOptions options,
                                   Purpose purpose,
                                   std::optional<parallel::Tied> tied) {
@@ -83,17 +93,17 @@ Replica::Replica(Rank& rank,
     : config_(config),
       pipeline_(std::move(pipeline)),
       chunks_(make_chunks(pipeline_,
-                          rank.pipe().rank(),
+                          rank.group(mesh::kStages).rank(),
                           {.config = config_,
                            .seed = seed,
                            .parameters = parameters_,
-                           .part = rank.tensor().part()})),
+                           .place = rank.place()})),
       copies_(copies_of(config, parameters_)),
       store_(
           rank.stream,
           rank.arena,
           parameters_,
-          rank.data(),
+          ranks_of(rank, config),
           options_of(store, purpose, tied_weight(config, parameters_, rank))) {}
 
 Replica::Replica(Rank& rank,
@@ -106,7 +116,7 @@ Replica::Replica(Rank& rank,
               seed,
               purpose,
               store,
-              forward_pipeline(config, rank.pipe().size())) {}
+              forward_pipeline(config, rank.group(mesh::kStages).size())) {}
 
 const model::Stack& Replica::stack() const {
   DURE_CHECK(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,31 +33,13 @@ std::vector<optim::OptimizerState> states_of(const Config& config) {
   return config.optimizer.name->states(config.optimizer);
 }
 
-// Ranks that have a state of their own, each.
+// Ranks that have a state of the weight of their own, each.
 std::int64_t owners_of(const optim::OptimizerState& state,
+                       const model::WeightSpec& spec,
                        const Config& config) {
-  return state.scope == StateScope::kEachRank ? config.parallel.data : 1;
-}
-
-std::string end_of(const optim::OptimizerState& state, std::int64_t data_rank) {
   return state.scope == StateScope::kEachRank
-             ? concat(state.name, ".", data_rank)
-             : state.name;
-}
-
-// Those of this rank that are `wanted`.
-template <typename Wanted>
-std::vector<StateName> state_names(Rank& rank,
-                                   const Config& config,
-                                   Wanted&& wanted) {
-  std::vector<StateName> names;
-  const auto states = states_of(config);
-  for (std::size_t k = 0; k < states.size(); ++k) {
-    if (wanted(states[k])) {
-      names.push_back({k, end_of(states[k], rank.data().rank())});
-    }
-  }
-  return names;
+             ? ranks_of(config.parallel, summed_over(spec.placement))
+             : 1;
 }
 
 // Its tensors and its manifest.
@@ -70,7 +53,7 @@ checkpoint::CheckpointContent content_of(const Config& config,
   for (const model::WeightSpec& spec : model::weights(config.model)) {
     content.model.push_back({spec.name, FileDtype::kF32, spec.logical});
     for (const optim::OptimizerState& state : states_of(config)) {
-      for (std::int64_t r = 0; r < owners_of(state, config); ++r) {
+      for (std::int64_t r = 0; r < owners_of(state, spec, config); ++r) {
         content.optimizer.push_back({spec.name + "." + end_of(state, r),
                                      FileDtype::kF32,
                                      spec.logical});
@@ -81,12 +64,14 @@ checkpoint::CheckpointContent content_of(const Config& config,
 }
 
 // All that the rank owns.
-std::vector<OwnedPart> owned_by(Rank& rank, Trainer& trainer) {
+std::vector<OwnedPart> owned_by(Trainer& trainer) {
   const Replica& replica = trainer.replica();
-  const auto names =
-      state_names(rank, trainer.config(), [](const auto&) { return true; });
+  const auto states = states_of(trainer.config());
+  std::vector<std::size_t> all(states.size());
+  std::iota(all.begin(), all.end(), 0);
   std::vector<OwnedPart> parts = owned_weights(replica);
-  std::ranges::move(owned_states(replica, names), std::back_inserter(parts));
+  std::ranges::move(owned_states(replica, states, all),
+                    std::back_inserter(parts));
   return parts;
 }
 
@@ -121,10 +106,13 @@ bool has_all(const checkpoint::SafetensorsFile& file,
   if (state.scope == StateScope::kAlike) {
     return true;
   }
-  const std::string weight = model::weights(config.model).front().name + ".";
-  const std::int64_t owners = owners_of(state, config);
-  return file.find(weight + end_of(state, owners - 1)) != nullptr &&
-         file.find(weight + end_of(state, owners)) == nullptr;
+  const auto specs = model::weights(config.model);
+  return std::ranges::all_of(specs, [&](const model::WeightSpec& spec) {
+    const std::int64_t owners = owners_of(state, spec, config);
+    return file.find(concat(spec.name, ".", end_of(state, owners - 1))) !=
+               nullptr &&
+           file.find(concat(spec.name, ".", end_of(state, owners))) == nullptr;
+  });
 }
 
 void load_states(Rank& rank,
@@ -132,22 +120,24 @@ void load_states(Rank& rank,
                  const checkpoint::SafetensorsFile& file,
                  const Log& log) {
   const Config& config = trainer.config();
-  const WeightCuts cuts(config.model, rank.tensor().part());
+  const WeightCuts cuts(config.model, rank.place());
   Replica& replica = trainer.replica();
-  const auto names = state_names(rank, config, [&](const auto& state) {
-    const bool has = has_all(file, config, state);
-    if (!has) {
-      log.info(concat("each data rank has its own ",
-                      state.name,
-                      ", and the checkpoint is not of ",
-                      owners_of(state, config),
-                      " of them: it begins again at 0"));
+  const auto states = states_of(config);
+  std::vector<std::size_t> there;
+  for (std::size_t k = 0; k < states.size(); ++k) {
+    if (has_all(file, config, states[k])) {
+      there.push_back(k);
+      continue;
     }
-    return has;
-  });
+    log.info(concat("each data rank has its own ",
+                    states[k].name,
+                    ", and the checkpoint is not of ",
+                    ranks_of(config.parallel, mesh::kReplicas),
+                    " of them: it begins again at 0"));
+  }
   read_owned(rank,
              replica,
-             owned_states(replica, names),
+             owned_states(replica, states, there),
              [&](const std::string& state,
                  std::span<const mesh::Stretch> stretches,
                  std::span<float> out) {
@@ -184,16 +174,15 @@ void save_trainer(Rank& rank,
   const Path folder = checkpoint::step_folder(root, trainer.position().step);
   const comm::Activity saving(ranks,
                               concat("saving ", folder.filename().string()));
-  const WeightCuts cuts(config.model, rank.tensor().part());
+  const WeightCuts cuts(config.model, rank.place());
   const auto acquire = [&](const OwnedPart& part) {
     return acquire_to_read(rank.stream, trainer.replica().store(), part);
   };
-  save_parts(
-      folder,
-      plan_of(config, trainer.position(), documents),
-      {.cuts = cuts, .parts = owned_by(rank, trainer), .acquire = acquire},
-      ranks,
-      rank.arena);
+  save_parts(folder,
+             plan_of(config, trainer.position(), documents),
+             {.cuts = cuts, .parts = owned_by(trainer), .acquire = acquire},
+             ranks,
+             rank.arena);
   if (ranks.rank() == 0 && config.checkpoint.keep > 0) {
     checkpoint::prune(root,
                       {.keep = config.checkpoint.keep,

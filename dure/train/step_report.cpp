@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <fmt/format.h>
+#include <vector>
 
 #include "dure/base/check.h"
 #include "dure/base/progress.h"
@@ -85,16 +86,18 @@ void StepReport::write(Metrics& metrics) {
 
 // Axes on which there is another rank to talk to.
 std::set<std::string> StepReport::shared_axes() const {
-  const parallel::ReplicaGroups& groups = trainer_.replica().store().groups();
+  std::vector<const comm::Communicator*> all = {&rank_.world(),
+                                                &rank_.group(mesh::kReplicas),
+                                                &rank_.group(mesh::kStages),
+                                                rank_.tensor().ranks,
+                                                rank_.ends()};
+  for (const parallel::ReplicaGroups& groups :
+       trainer_.replica().store().groups()) {
+    all.insert(all.end(),
+               {groups.all, groups.shard.get(), groups.replicate.get()});
+  }
   std::set<std::string> axes;
-  using Ranks = const comm::Communicator*;
-  for (Ranks ranks : {Ranks(&rank_.world()),
-                      Ranks(&rank_.data()),
-                      Ranks(&rank_.pipe()),
-                      Ranks(rank_.tensor().ranks),
-                      Ranks(rank_.ends()),
-                      Ranks(groups.shard.get()),
-                      Ranks(groups.replicate.get())}) {
+  for (const comm::Communicator* ranks : all) {
     if (ranks != nullptr && ranks->size() > 1) {
       axes.insert(ranks->axis());
     }

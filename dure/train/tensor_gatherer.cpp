@@ -15,7 +15,6 @@ namespace {
 
 using checkpoint::PieceBytes;
 using checkpoint::TensorPiece;
-using Words = std::vector<std::int64_t>;
 
 std::span<const std::byte> bytes_of(ConstTensor x) {
   return {static_cast<const std::byte*>(x.bytes()), x.size_bytes()};
@@ -73,18 +72,36 @@ TensorGatherer::TensorGatherer(const checkpoint::CheckpointPlan& plan,
     : holding_(holding), comm_(comm), arena_(arena) {
   place_tensors(plan);
   place_parts();
-  const Holder me = mine();
-  Words said = {me.part};
-  for (const Stretch& stretch : me.held) {
-    said.insert(said.end(), {stretch.first, stretch.last});
-  }
   comm::HostRanks ranks(comm);
-  for (const Words& words : ranks.gather(said)) {
-    holders_.push_back({.part = words.front()});
-    for (std::size_t i = 1; i < words.size(); i += 2) {
-      holders_.back().held.push_back({words[i], words[i + 1]});
-    }
+  for (const Words& words : ranks.gather(words_of(mine()))) {
+    holders_.push_back(holder_of(words));
   }
+}
+
+// Where it stands on each axis, and what it holds.
+TensorGatherer::Words TensorGatherer::words_of(const Holder& holder) {
+  Words words;
+  for (int axis = 0; axis < mesh::kAxes; ++axis) {
+    words.push_back(holder.place.part(static_cast<mesh::Axis>(axis)).index);
+  }
+  for (const Stretch& stretch : holder.held) {
+    words.insert(words.end(), {stretch.first, stretch.last});
+  }
+  return words;
+}
+
+TensorGatherer::Holder TensorGatherer::holder_of(const Words& words) const {
+  Holder holder = {.place = holding_.cuts.place()};
+  for (int a = 0; a < mesh::kAxes; ++a) {
+    const auto axis = static_cast<mesh::Axis>(a);
+    holder.place = holder.place.with(
+        axis,
+        {words[static_cast<std::size_t>(a)], holder.place.part(axis).count});
+  }
+  for (std::size_t i = mesh::kAxes; i < words.size(); i += 2) {
+    holder.held.push_back({words[i], words[i + 1]});
+  }
+  return holder;
 }
 
 void TensorGatherer::place_tensors(const checkpoint::CheckpointPlan& plan) {
@@ -143,7 +160,7 @@ void TensorGatherer::place_parts() {
 // Neighbouring parts are said as one, so that a rank that has everything says
 // so in one word.
 TensorGatherer::Holder TensorGatherer::mine() const {
-  Holder me = {.part = holding_.cuts.part().index};
+  Holder me = {.place = holding_.cuts.place()};
   for (const PlacedPart& part : parts_) {
     if (!me.held.empty() && me.held.back().last == part.at.first) {
       me.held.back().last = part.at.last;
@@ -157,9 +174,8 @@ TensorGatherer::Holder TensorGatherer::mine() const {
 TensorGatherer::Stretches TensorGatherer::held_by(const Holder& holder,
                                                   const PlacedTensor& tensor,
                                                   const Stretch& wanted) const {
-  const mesh::LocalPart part(tensor.weight->shape,
-                             tensor.weight->sharding,
-                             {holder.part, holding_.cuts.part().count});
+  const mesh::LocalPart part(
+      tensor.weight->shape, tensor.weight->placement, holder.place);
   const Stretch there = {tensor.first + part.before(wanted.first),
                          tensor.first + part.before(wanted.last)};
   auto held = std::partition_point(

@@ -18,8 +18,8 @@
 namespace dure::train {
 
 // What a rank has of a checkpoint's tensors. On all ranks the weights are cut
-// into as many parts. `acquire` is called, and what it gives let go of, on the
-// thread that saves.
+// into as many parts, along the same axes. `acquire` is called, and what it
+// gives let go of, on the thread that saves.
 struct Holding {
   const WeightCuts& cuts;
   std::vector<OwnedPart> parts;
@@ -66,14 +66,17 @@ class TensorGatherer {
     const OwnedPart* part;
   };
   struct Holder {
-    std::int64_t part = 0;  // of the tensor axis
+    mesh::Place place = {};
     std::vector<Stretch> held = {};
   };
   using Stretches = std::vector<Stretch>;  // of one whole tensor
+  using Words = std::vector<std::int64_t>;
 
   void place_tensors(const checkpoint::CheckpointPlan& plan);
   void place_parts();
   Holder mine() const;
+  static Words words_of(const Holder& holder);
+  Holder holder_of(const Words& words) const;
   Stretches held_by(const Holder& holder,
                     const PlacedTensor& tensor,
                     const Stretch& wanted) const;

@@ -184,7 +184,7 @@ TEST_F(Gathering, EveryRankReadsItsPartsWhoeverWroteThem) {
 
 // To the nearest, as everywhere: 257 is between 256 and 258.
 TEST_F(Gathering, PartsAreFilledInTheirOwnType) {
-  const WeightCuts cuts(config, {0, 1});
+  const WeightCuts cuts(config, mesh::Place());
   std::vector<Bf16> memory(3);
   const WeightPart part[] = {
       {"final_norm.weight", 2, Tensor(memory.data(), {3})}};
@@ -242,7 +242,7 @@ TEST_F(Gathering, WhatIsCutByColumnsIsOneMessageAPiece) {
     save_parts(folder / "a", plan_of(config), shard.holding(), comm, arena);
     std::uint64_t cut = 0;
     for (const model::WeightSpec& spec : model::weights(config)) {
-      cut += spec.sharding ? 2 : 0;  // the weight and its state
+      cut += spec.placement.empty() ? 0 : 2;  // the weight and its state
     }
     EXPECT_EQ(comm.traffic().of("world", comm::Kind::kSend).calls,
               comm.rank() == 1 ? cut : 0);

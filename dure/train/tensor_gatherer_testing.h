@@ -85,7 +85,7 @@ inline Holding holding_of(const WeightCuts& cuts,
 // the whole weights, so that no two elements are the same; padding is -0.5.
 struct Shard {
   Shard(const model::ModelConfig& config, const Place& place)
-      : cuts(config, place.part) {
+      : cuts(config, mesh::Place().with(mesh::Axis::kTensor, place.part)) {
     const auto specs = model::weights(config, place.part.count);
     std::int64_t total = 0;
     for (const auto& spec : specs) {

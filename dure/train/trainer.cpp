@@ -37,10 +37,11 @@ Trainer::Trainer(Rank& rank, const Config& config)
                store_options(config),
                pipeline_of(config)),
       updater_(rank, replica_, config, reach_),
+      samples_(rank.group(mesh::kSamples)),
       stages_(rank, replica_, config),
       executor_({.stream = &rank.stream,
                  .arena = &rank.arena,
-                 .ranks = &rank.pipe(),
+                 .ranks = &rank.group(mesh::kStages),
                  .tensor = rank.tensor()},
                 replica_.pipeline().schedule,
                 replica_.boundaries()) {
@@ -57,7 +58,7 @@ const Segment& Trainer::segment_of(std::int64_t micro_batches, int steps) {
       std::ssize(segment_.visits) != steps) {
     segment_micro_batches_ = micro_batches;
     segment_ = plan_segment(replica_.pipeline(),
-                            rank_.pipe().rank(),
+                            rank_.group(mesh::kStages).rank(),
                             static_cast<int>(micro_batches),
                             steps);
   }
@@ -67,8 +68,8 @@ const Segment& Trainer::segment_of(std::int64_t micro_batches, int steps) {
 data::BatchLayout Trainer::layout_of(std::int64_t global_batch) const {
   const data::BatchLayout layout = {.global_batch = global_batch,
                                     .micro_batch = config_.train.micro_batch,
-                                    .ranks = rank_.data().size(),
-                                    .rank = rank_.data().rank()};
+                                    .ranks = samples_.size(),
+                                    .rank = samples_.rank()};
   layout.check();
   return layout;
 }
@@ -217,7 +218,7 @@ void Trainer::lose(const Begun& begun,
              weight ? "the gradient of " + name_of_weight(*weight)
                     : std::string("the loss"),
              " is not finite, on stage ",
-             rank_.pipe().rank(),
+             rank_.group(mesh::kStages).rank(),
              ". Other stages may be past this step, so the weights of this run "
              "are lost from the last checkpoint on: lower "
              "optimizer.learning_rate, or lengthen optimizer.warmup_steps, and "

@@ -120,6 +120,7 @@ class Trainer {
   Updater::Reach reach_;
   Replica replica_;
   Updater updater_;
+  const comm::Communicator& samples_;  // the ranks that read different ones
   TrainingStages stages_;
   parallel::Executor executor_;
   Segment segment_;

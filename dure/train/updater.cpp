@@ -117,17 +117,23 @@ Updater::Updater(Rank& rank,
           rank.tensor(), replica.store().slices(), alike_of(rank, replica)),
       pieces_(counted(replica.store().slices(),
                       alike_of(rank, replica),
-                      rank.tensor().part())) {
+                      rank.place().part(mesh::Axis::kTensor))) {
   const optim::OptimizerRow& row = *config_.name;
+  const bool has_own = row.gradients == kernels::GradientOf::kThisRank;
   replica.store().add_states(row.states(config_).size());
   const auto places = places_of(replica.config());
-  for (const parallel::Counted& piece : pieces_) {
+  for (parallel::Counted& piece : pieces_) {
     const nn::Parameter& parameter = parameter_of(replica, piece.slice.weight);
-    // A tied weight is counted by its embedding's stage.
+    // A tied weight is counted by its embedding's stage, what several shard
+    // groups own by the first.
     if (piece.counted == kernels::CountedBy::kThisRank &&
         !replica.is_copy(parameter)) {
-      in_norm_.push_back(piece.slice);
+      norm_.push_back(piece.slice);
       weight_places_.push_back(places.at(parameter.name));
+      is_counted_.push_back(has_own || is_first_of(piece.slice));
+    }
+    if (!is_first_of(piece.slice)) {
+      piece.counted = kernels::CountedBy::kAnother;
     }
   }
   const auto room = [&](const Shape& shape, DType dtype) {
@@ -142,7 +148,7 @@ Updater::Updater(Rank& rank,
                         DType::kI64);
   }
   spans_.reserve(pieces_.size());
-  gradients_.reserve(in_norm_.size());
+  gradients_.reserve(norm_.size());
   set_updates(0);
 }
 
@@ -175,7 +181,7 @@ void Updater::begin(UpdateRecord& record,
   }
   const auto count = static_cast<std::size_t>(steps);
   record.host_sums.assign(2 * count * kDigits, 0);
-  record.host_first_nonfinite.assign(count, std::ssize(in_norm_));
+  record.host_first_nonfinite.assign(count, std::ssize(norm_));
   record.host_outcomes.clear();
   // What the simulator, which decides nothing, is taken to have decided.
   for (std::int64_t step = 0; step < steps; ++step) {
@@ -207,11 +213,15 @@ void Updater::update(UpdateRecord& record,
   parallel::ParameterStore& store = replica_.store();
   store.finish_gradients();
   alike_sums_.run(store);
-  find_squares(record, step);
   if (reach_ == Reach::kJoint) {
+    find_squares(record, step, Of::kCounted);
     add_over_ranks(record);
+    decide(record, step);
+  } else {
+    find_squares(record, step, Of::kOwned);
+    decide(record, step);
+    leave_counted(record, step);
   }
-  decide(record, step);
   store.before_update(last_micro_batch);
   ahead_ = true;
   if (config_.name->measure != nullptr) {
@@ -238,39 +248,47 @@ std::optional<std::int64_t> Updater::nonfinite(const UpdateRecord& record,
                                        : std::nullopt;
 }
 
-// Of the gradients that this rank counts.
-void Updater::find_squares(UpdateRecord& record, std::int64_t step) {
+bool Updater::is_first_of(const parallel::Slice& slice) const {
+  return replica_.store().groups(slice.bucket).replicate->rank() == 0;
+}
+
+void Updater::find_squares(UpdateRecord& record, std::int64_t step, Of of) {
   parallel::ParameterStore& store = replica_.store();
-  std::int64_t done = 0;
+  std::size_t next = 0;
   for (int bucket = 0; bucket < store.buckets(); ++bucket) {
     const parallel::Acquired acquired =
         store.acquire(bucket, {.gradient = Access::kRead});
-    for (auto i = static_cast<std::size_t>(done);
-         i < in_norm_.size() && in_norm_[i].bucket == bucket;
-         ++i) {
-      gradients_.push_back(acquired.shard(in_norm_[i]).gradient);
+    const auto first = static_cast<std::int64_t>(next);
+    for (; next < norm_.size() && norm_[next].bucket == bucket; ++next) {
+      const Tensor gradient = acquired.shard(norm_[next]).gradient;
+      const bool counts = of == Of::kOwned || is_counted_[next];
+      // An empty span keeps the number of those after it.
+      gradients_.push_back(
+          gradient.rows(0, counts ? gradient.elements() : 0));
     }
     launch(rank_.stream,
            kernels::SquaredNorm{
                .sum = record.squares(step),
                .first_nonfinite = record.first_nonfinite.rows(step, 1),
                .spans = gradients_,
-               .first_span = done});
-    done += std::ssize(gradients_);
+               .first_span = first});
     gradients_.clear();
   }
 }
 
-// Ranks of other shard groups own the same, if not each its own gradients.
+// A decision of this rank alone is by all that it owns, of which its share of
+// the sum over ranks is a part.
+void Updater::leave_counted(UpdateRecord& record, std::int64_t step) {
+  if (std::ranges::find(is_counted_, false) != is_counted_.end()) {
+    clear(rank_.stream, record.squares(step));
+    find_squares(record, step, Of::kCounted);
+  }
+}
+
 void Updater::add_over_ranks(UpdateRecord& record) {
-  comm::Communicator& owners =
-      config_.name->gradients == kernels::GradientOf::kThisRank
-          ? rank_.data()
-          : *replica_.store().groups().shard;
-  add_up(rank_.stream, rank_.data(), record.sums.rows(kLosses, 1));
-  add_up(rank_.stream, owners, record.sums.rows(kSquares, 1));
+  add_up(rank_.stream, rank_.group(mesh::kReplicas), record.sums);
   add_up(rank_.stream, *rank_.tensor().ranks, record.sums.rows(kSquares, 1));
-  add_up(rank_.stream, rank_.pipe(), record.sums);
+  add_up(rank_.stream, rank_.group(mesh::kStages), record.sums);
 }
 
 void Updater::decide(UpdateRecord& record, std::int64_t step) {
@@ -293,7 +311,7 @@ float Updater::decay_of(int weight) const {
              : 0;
 }
 
-// function() with spans_ of all that this rank owns in a bucket, each counted
+// function(bucket) with spans_ of all that this rank owns in it, each counted
 // by it or not.
 template <typename Function>
 void Updater::for_each_bucket(Function&& function) {
@@ -313,31 +331,31 @@ void Updater::for_each_bucket(Function&& function) {
                         .row = shard.weight,
                         .counted = piece->counted});
     }
-    function();
+    function(bucket);
     spans_.clear();
   }
 }
 
 void Updater::measure() {
   clear(rank_.stream, weight_sums_);
-  for_each_bucket([&] {
+  for_each_bucket([&](int /*bucket*/) {
     config_.name->measure(
         rank_.stream,
         config_,
         {.spans = spans_, .control = control_, .sums = weight_sums_});
   });
-  add_up(rank_.stream, *replica_.store().groups().shard, weight_sums_);
+  add_up(rank_.stream, rank_.group(mesh::kReplicas), weight_sums_);
   add_up(rank_.stream, *rank_.tensor().ranks, weight_sums_);
 }
 
 void Updater::apply() {
-  for_each_bucket([&] {
+  for_each_bucket([&](int bucket) {
     config_.name->launch(rank_.stream,
                          config_,
                          {.spans = spans_,
                           .control = control_,
                           .sums = weight_sums_,
-                          .replicas = &rank_.data()});
+                          .replicas = replica_.store().groups(bucket).all});
   });
 }
 

@@ -86,7 +86,13 @@ class Updater {
 
  private:
   void make(UpdateRecord& record, std::int64_t steps, std::int64_t rates);
-  void find_squares(UpdateRecord& record, std::int64_t step);
+  // Of the gradients that this rank owns, or of those that it counts, for a sum
+  // over all ranks that has each once.
+  enum class Of : std::uint8_t { kOwned, kCounted };
+  void find_squares(UpdateRecord& record, std::int64_t step, Of of);
+  void leave_counted(UpdateRecord& record, std::int64_t step);
+  // Of the shard groups that own it.
+  bool is_first_of(const parallel::Slice& slice) const;
   void add_over_ranks(UpdateRecord& record);
   void decide(UpdateRecord& record, std::int64_t step);
   void apply();
@@ -102,7 +108,8 @@ class Updater {
   kernels::AfterNonfinite after_nonfinite_;
   parallel::AlikeSums alike_sums_;
   std::vector<parallel::Counted> pieces_;    // of what this rank owns
-  std::vector<parallel::Slice> in_norm_;     // those that its norm counts
+  std::vector<parallel::Slice> norm_;        // those that are of the norm
+  std::vector<bool> is_counted_;             // by this rank
   std::vector<std::int64_t> weight_places_;  // of these in the model's table
   OwnedTensor control_;                      // kernels/update.h
   OwnedTensor counters_;                     // kernels/decide_update.h

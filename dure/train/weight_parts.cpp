@@ -78,9 +78,11 @@ Tensor values_of(const Acquired& acquired, const OwnedPart& part) {
 
 }  // namespace
 
-WeightCuts::WeightCuts(const model::ModelConfig& config, mesh::Part part)
-    : part_(part) {
-  for (model::WeightSpec& spec : model::weights(config, part.count)) {
+WeightCuts::WeightCuts(const model::ModelConfig& config,
+                       const mesh::Place& place)
+    : place_(place) {
+  for (model::WeightSpec& spec :
+       model::weights(config, place.part(mesh::Axis::kTensor).count)) {
     const std::string name = spec.name;
     weights_.emplace(name, std::move(spec));
   }
@@ -102,7 +104,7 @@ const model::WeightSpec& WeightCuts::weight(std::string_view tensor) const {
 
 mesh::LocalPart WeightCuts::local(std::string_view tensor) const {
   const model::WeightSpec& spec = weight(tensor);
-  return mesh::LocalPart(spec.shape, spec.sharding, part_);
+  return mesh::LocalPart(spec.shape, spec.placement, place_);
 }
 
 std::vector<OwnedPart> owned_weights(const Replica& replica) {
@@ -115,15 +117,27 @@ std::vector<OwnedPart> owned_weights(const Replica& replica) {
   return parts;
 }
 
-std::vector<OwnedPart> owned_states(const Replica& replica,
-                                    std::span<const StateName> states) {
+std::string end_of(const optim::OptimizerState& state, std::int64_t rank) {
+  return state.scope == optim::StateScope::kEachRank
+             ? concat(state.name, ".", rank)
+             : state.name;
+}
+
+std::vector<OwnedPart> owned_states(
+    const Replica& replica,
+    std::span<const optim::OptimizerState> states,
+    std::span<const std::size_t> wanted) {
   std::vector<OwnedPart> parts;
-  for (const parallel::Slice& slice : replica.store().slices()) {
-    for (const StateName& name : states) {
-      parts.push_back({.name = name_of(replica, slice) + "." + name.end,
-                       .slice = slice,
-                       .state = name.state,
-                       .dtype = DType::kF32});
+  const parallel::ParameterStore& store = replica.store();
+  for (const parallel::Slice& slice : store.slices()) {
+    const int rank = store.groups(slice.bucket).all->rank();
+    for (const std::size_t state : wanted) {
+      parts.push_back(
+          {.name = concat(
+               name_of(replica, slice), ".", end_of(states[state], rank)),
+           .slice = slice,
+           .state = state,
+           .dtype = DType::kF32});
     }
   }
   return parts;
@@ -143,7 +157,7 @@ void read_owned(Rank& rank,
                 Replica& replica,
                 std::span<const OwnedPart> parts,
                 const ReadStretches& read) {
-  const WeightCuts cuts(replica.config(), rank.tensor().part());
+  const WeightCuts cuts(replica.config(), rank.place());
   while (!parts.empty()) {
     const Acquired acquired =
         acquire(replica.store(), parts.front(), Access::kWrite);

@@ -11,8 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/model/weights.h"
+#include "dure/optim/optimizer.h"
 #include "dure/parallel/zero/parameter_store.h"
 #include "dure/tensor/stream.h"
 #include "dure/tensor/tensor.h"
@@ -21,14 +22,13 @@
 
 namespace dure::train {
 
-// How the ranks of the tensor axis cut a model's weights, and the optimizer's
-// states of them alike.
+// How ranks cut a model's weights, and the optimizer's states of them alike.
 class WeightCuts {
  public:
-  // `part` is this rank's.
-  WeightCuts(const model::ModelConfig& config, mesh::Part part);
+  // `place` is this rank's.
+  WeightCuts(const model::ModelConfig& config, const mesh::Place& place);
 
-  mesh::Part part() const { return part_; }
+  const mesh::Place& place() const { return place_; }
 
   // Of "WEIGHT", or of a state of it, "WEIGHT.momentum" or "WEIGHT.error.3".
   // Error: of no weight.
@@ -36,15 +36,14 @@ class WeightCuts {
   mesh::LocalPart local(std::string_view tensor) const;
 
  private:
-  mesh::Part part_;
+  mesh::Place place_;
   std::map<std::string, model::WeightSpec, std::less<>> weights_;
 };
 
 // Elements [offset, offset + values.elements()) of the rank's part of a weight
-// or of a state of one, which is what the tensor axis leaves it; without that
-// axis, all of it. They may go beyond what the checkpoint has: into, or lie
-// wholly in, the rows that pad the vocabulary. Of one tensor a rank may have
-// any number of ranges, which do not overlap.
+// or of a state of one (mesh::LocalPart). They may go beyond what the
+// checkpoint has: into, or lie wholly in, the rows that pad the vocabulary. Of
+// one tensor a rank may have any number of ranges, which do not overlap.
 struct WeightPart {
   std::string name;  // "WEIGHT", "WEIGHT.momentum"
   std::int64_t offset = 0;
@@ -60,16 +59,17 @@ struct OwnedPart {
   DType dtype;
 };
 
-// One of the optimizer's states, and how its name ends in a checkpoint.
-struct StateName {
-  std::size_t state = 0;
-  std::string end = {};
-};
+// How the name of a state ends in a checkpoint: of one that each rank has for
+// itself, with its number among those that the weight is summed over.
+std::string end_of(const optim::OptimizerState& state, std::int64_t rank);
 
-// What a rank owns of weights and of these states: bucket by bucket.
+// What a rank owns of weights, and of those of all states whose numbers are
+// `wanted`: bucket by bucket.
 std::vector<OwnedPart> owned_weights(const Replica& replica);
-std::vector<OwnedPart> owned_states(const Replica& replica,
-                                    std::span<const StateName> states);
+std::vector<OwnedPart> owned_states(
+    const Replica& replica,
+    std::span<const optim::OptimizerState> states,
+    std::span<const std::size_t> wanted);
 
 // The values, flat, and what keeps them where they are until it is let go of.
 struct PartInUse {

@@ -16,7 +16,7 @@
 #include "dure/kernels/embedding.h"
 #include "dure/kernels/matmul.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/model/weights.h"
 #include "dure/train/trainer.h"
 

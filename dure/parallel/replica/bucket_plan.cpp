@@ -28,7 +28,8 @@ bool joins(std::span<const PlannedWeight> weights,
   if (bucket.first == bucket.last) {
     return true;
   }
-  if (weights[i].group != weights[bucket.first].group) {
+  if (weights[i].group != weights[bucket.first].group ||
+      weights[i].replicas != weights[bucket.first].replicas) {
     return false;
   }
   if (options.cut == BucketCut::kByUnits) {
@@ -134,21 +135,25 @@ BucketPlan plan_buckets(std::span<const PlannedWeight> weights,
              options.bytes,
              ", the first one ",
              options.first_bytes);
-  DURE_CHECK(options.parts >= 1,
-             "a bucket divides into 1 or more parts, not ",
-             options.parts);
-  BucketPlan plan;
-  plan.parts = options.parts;
-  std::vector<std::int64_t> loads(static_cast<std::size_t>(options.parts));
+  BucketPlan plan = {.parts = options.parts};
+  std::vector<std::vector<std::int64_t>> loads;
+  for (const int parts : options.parts) {
+    DURE_CHECK(
+        parts >= 1, "a bucket divides into 1 or more parts, not ", parts);
+    loads.emplace_back(static_cast<std::size_t>(parts));
+  }
   for (const Range& range : cut(weights, options)) {
-    Bucket bucket = {
-        .first = range.first, .last = range.last, .offset = plan.elements};
     const auto own =
         weights.subspan(static_cast<std::size_t>(range.first),
                         static_cast<std::size_t>(range.last - range.first));
+    Bucket bucket = {.first = range.first,
+                     .last = range.last,
+                     .offset = plan.elements,
+                     .replicas = own.front().replicas};
+    const auto set = static_cast<std::size_t>(bucket.replicas);
     Placed placed = options.spans == kernels::SpanCut::kWholeWeights
-                        ? place_whole(own, loads)
-                        : place_equal(own, options.parts);
+                        ? place_whole(own, loads.at(set))
+                        : place_equal(own, options.parts.at(set));
     for (std::size_t i = 0; i < own.size(); ++i) {
       plan.offsets.push_back(bucket.offset + placed.offsets[i]);
       plan.lengths.push_back(own[i].elements);
@@ -177,33 +182,47 @@ std::vector<std::int64_t> part_counts(const Bucket& bucket, int count) {
   return counts;
 }
 
-std::int64_t part_place(const BucketPlan& plan, int bucket, PartOf part) {
-  return std::accumulate(plan.buckets.begin(),
-                         plan.buckets.begin() + bucket,
-                         std::int64_t{0},
-                         [part](std::int64_t sum, const Bucket& before) {
-                           return sum + part_range(before, part).elements();
-                         });
+namespace {
+
+PartOf part_of(const Bucket& bucket, const Parts& parts) {
+  return parts.at(static_cast<std::size_t>(bucket.replicas));
 }
 
-std::int64_t part_elements(const BucketPlan& plan, PartOf part) {
-  return part_place(plan, static_cast<int>(plan.buckets.size()), part);
+}  // namespace
+
+std::int64_t part_place(const BucketPlan& plan,
+                        int bucket,
+                        const Parts& parts) {
+  return std::accumulate(
+      plan.buckets.begin(),
+      plan.buckets.begin() + bucket,
+      std::int64_t{0},
+      [&](std::int64_t sum, const Bucket& before) {
+        return sum + part_range(before, part_of(before, parts)).elements();
+      });
 }
 
-std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part) {
-  DURE_CHECK(part.count >= 1 && plan.parts % part.count == 0 &&
-                 part.index >= 0 && part.index < part.count,
-             "wanted one of a divisor of ",
-             plan.parts,
-             " parts, got part ",
-             part.index,
-             " of ",
-             part.count);
+std::int64_t part_elements(const BucketPlan& plan, const Parts& parts) {
+  return part_place(plan, static_cast<int>(plan.buckets.size()), parts);
+}
+
+std::vector<Slice> slices_of(const BucketPlan& plan, const Parts& parts) {
+  for (std::size_t i = 0; i < plan.parts.size(); ++i) {
+    const PartOf& part = parts.at(i);
+    DURE_CHECK(part.count >= 1 && plan.parts[i] % part.count == 0 &&
+                   part.index >= 0 && part.index < part.count,
+               "wanted one of a divisor of ",
+               plan.parts[i],
+               " parts, got part ",
+               part.index,
+               " of ",
+               part.count);
+  }
   std::vector<Slice> slices;
   std::int64_t place = 0;
   for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
     const Bucket& bucket = plan.buckets[b];
-    const PartRange range = part_range(bucket, part);
+    const PartRange range = part_range(bucket, part_of(bucket, parts));
     const std::int64_t begin = bucket.offset + range.first;
     const std::int64_t end = bucket.offset + range.last;
     for (int w = bucket.first; w < bucket.last; ++w) {

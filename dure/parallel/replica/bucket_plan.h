@@ -7,8 +7,9 @@
 // that communication begins early, the others are of one size [1, section
 // 3.2.3; Horovod's tensor fusion is the same idea].
 //
-// Each bucket divides into as many parts as there are ranks: what ZeRO gives a
-// rank to keep is a part of every bucket [2, section 5]. Weights start at
+// Each bucket divides into as many parts as there are ranks that its gradient
+// is summed over: what ZeRO gives a rank to keep is a part of every bucket [2,
+// section 5]. Weights start at
 // multiples of 16 elements, and parts are multiples of 16: so a part is of
 // whole cache lines, and a sum over groups of 16 elements does not depend on
 // the cut.
@@ -38,6 +39,9 @@ struct PlannedWeight {
   std::int64_t elements = 0;
   std::vector<int> units;  // of the model that use it
   int group = 0;           // weights of different groups share no bucket
+  // Nor do those whose gradients are summed over different ranks: a number for
+  // each set of them.
+  int replicas = 0;
 };
 
 // kBySize: as many weights as fill a bucket. kByUnits: those that the same
@@ -48,7 +52,7 @@ struct BucketOptions {
   DType gradients;  // what bytes are counted of
   double first_bytes = 1 << 20;
   double bytes = 25 << 20;
-  int parts = 1;
+  std::vector<int> parts = {1};  // ranks, by PlannedWeight::replicas
   BucketCut cut = BucketCut::kBySize;
   kernels::SpanCut spans = kernels::SpanCut::kAnywhere;
 };
@@ -61,10 +65,11 @@ struct Bucket {
   // Elements before each of its parts, and after the last: multiples of kGroup.
   std::vector<std::int64_t> cuts = {};
   std::vector<int> units = {};  // that use any of its weights, ascending
+  int replicas = 0;             // its weights'
 };
 
 struct BucketPlan {
-  int parts = 1;
+  std::vector<int> parts = {};        // of buckets, by Bucket::replicas
   std::int64_t elements = 0;          // of all buckets
   std::vector<Bucket> buckets;        // in the order of the weights
   std::vector<std::int64_t> offsets;  // of each weight
@@ -78,12 +83,14 @@ struct BucketPlan {
 BucketPlan plan_buckets(std::span<const PlannedWeight> weights,
                         const BucketOptions& options);
 
-// The index-th of `count` parts of every bucket, count a divisor of the plan's
+// The index-th of `count` parts of a bucket, count a divisor of the plan's
 // parts: neighbouring parts of the plan make one of these.
 struct PartOf {
   int index = 0;
   int count = 1;
 };
+// A rank's, by Bucket::replicas.
+using Parts = std::vector<PartOf>;
 
 // Elements of a weight that a rank keeps.
 struct Slice {
@@ -94,8 +101,8 @@ struct Slice {
   std::int64_t place = 0;  // in the rank's parts, one after another
 };
 
-// All slices of a part, in the order of the weights.
-std::vector<Slice> slices_of(const BucketPlan& plan, PartOf part);
+// All slices of a rank's parts, in the order of the weights.
+std::vector<Slice> slices_of(const BucketPlan& plan, const Parts& parts);
 
 // Elements [first, last) of a bucket that are a part of it, and how many those
 // of each part are.
@@ -110,8 +117,8 @@ std::vector<std::int64_t> part_counts(const Bucket& bucket, int count);
 
 // Where the bucket's part lies among the rank's parts, one after another, and
 // how long these are together.
-std::int64_t part_place(const BucketPlan& plan, int bucket, PartOf part);
-std::int64_t part_elements(const BucketPlan& plan, PartOf part);
+std::int64_t part_place(const BucketPlan& plan, int bucket, const Parts& parts);
+std::int64_t part_elements(const BucketPlan& plan, const Parts& parts);
 
 // The buckets that hold a weight of each unit. A rank may have any units of the
 // model.

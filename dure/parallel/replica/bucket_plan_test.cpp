@@ -40,7 +40,7 @@ std::vector<PlannedWeight> gpt2_small() {
 
 std::int64_t kept_elements(const BucketPlan& plan, PartOf part) {
   std::int64_t sum = 0;
-  for (const Slice& slice : slices_of(plan, part)) {
+  for (const Slice& slice : slices_of(plan, {part})) {
     sum += slice.elements;
   }
   return sum;
@@ -48,7 +48,7 @@ std::int64_t kept_elements(const BucketPlan& plan, PartOf part) {
 
 TEST(BucketPlan, GivesFourRanksEqualPartsOfGpt2Small) {
   const BucketPlan plan =
-      plan_buckets(gpt2_small(), {.gradients = DType::kF32, .parts = 4});
+      plan_buckets(gpt2_small(), {.gradients = DType::kF32, .parts = {4}});
   EXPECT_EQ(plan.elements, 124'439'808);
   EXPECT_EQ(plan.padding(), 0);
   for (int rank = 0; rank < 4; ++rank) {
@@ -60,7 +60,7 @@ TEST(BucketPlan, CountsPaddingWhereSizesDoNotDivide) {
   const std::vector<PlannedWeight> weights = {{100, {0}}, {7, {1}}};
   const BucketPlan plan = plan_buckets(
       weights,
-      {.gradients = DType::kF32, .first_bytes = 1, .bytes = 1, .parts = 3});
+      {.gradients = DType::kF32, .first_bytes = 1, .bytes = 1, .parts = {3}});
   ASSERT_EQ(plan.buckets.size(), 2U);
   EXPECT_EQ(plan.buckets[0].elements, 144);  // of 3 x 16
   EXPECT_EQ(plan.buckets[1].elements, 48);
@@ -91,7 +91,7 @@ TEST(BucketPlan, AWeightLargerThanABucketHasItsOwn) {
 TEST(BucketPlan, CutsByUnits) {
   const BucketPlan plan = plan_buckets(
       gpt2_small(),
-      {.gradients = DType::kF32, .parts = 4, .cut = BucketCut::kByUnits});
+      {.gradients = DType::kF32, .parts = {4}, .cut = BucketCut::kByUnits});
   // The token rows, which the head uses, too; the positions; 12 blocks; the
   // final norm.
   ASSERT_EQ(plan.buckets.size(), 15U);
@@ -135,12 +135,12 @@ TEST(BucketPlan, KeepsEveryElementOnce) {
                                            {.gradients = DType::kF32,
                                             .first_bytes = 400,
                                             .bytes = 4000,
-                                            .parts = ranks,
+                                            .parts = {ranks},
                                             .cut = cut});
       std::vector<std::int64_t> next(weights.size(), 0);
       for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
         for (int rank = 0; rank < ranks; ++rank) {
-          for (const Slice& slice : slices_of(plan, {rank, ranks})) {
+          for (const Slice& slice : slices_of(plan, {{rank, ranks}})) {
             if (slice.bucket != static_cast<int>(b)) {
               continue;
             }
@@ -148,7 +148,7 @@ TEST(BucketPlan, KeepsEveryElementOnce) {
             EXPECT_EQ(slice.offset % kGroup, 0);
             EXPECT_EQ(slice.offset, next[w]);  // they follow one another
             EXPECT_LE(slice.place + slice.elements,
-                      part_elements(plan, {rank, ranks}));
+                      part_elements(plan, {{rank, ranks}}));
             next[w] += slice.elements;
           }
         }
@@ -166,19 +166,19 @@ TEST(BucketPlan, GivesWholeWeightsToThePartThatHasTheLeast) {
     const BucketPlan plan =
         plan_buckets(weights,
                      {.gradients = DType::kF32,
-                      .parts = ranks,
+                      .parts = {ranks},
                       .cut = BucketCut::kByUnits,
                       .spans = kernels::SpanCut::kWholeWeights});
     std::vector<int> owners(weights.size());
     std::int64_t most = 0;
     for (int rank = 0; rank < ranks; ++rank) {
-      for (const Slice& slice : slices_of(plan, {rank, ranks})) {
+      for (const Slice& slice : slices_of(plan, {{rank, ranks}})) {
         const auto w = static_cast<std::size_t>(slice.weight);
         EXPECT_EQ(slice.offset, 0);
         EXPECT_EQ(slice.elements, weights[w].elements);
         ++owners[w];
       }
-      most = std::max(most, part_elements(plan, {rank, ranks}));
+      most = std::max(most, part_elements(plan, {{rank, ranks}}));
     }
     EXPECT_THAT(owners, Each(1));
     EXPECT_EQ(plan.padding(), 0);  // sizes are multiples of a group
@@ -194,7 +194,7 @@ TEST(BucketPlan, PartsOfAShardGroupAreMadeOfTheRanksOwn) {
   const BucketPlan plan =
       plan_buckets(weights,
                    {.gradients = DType::kF32,
-                    .parts = 4,
+                    .parts = {4},
                     .spans = kernels::SpanCut::kWholeWeights});
   ASSERT_EQ(plan.buckets.size(), 1U);
   const Bucket& bucket = plan.buckets[0];
@@ -208,11 +208,11 @@ TEST(BucketPlan, RefusesBucketsOfNothing) {
   const std::vector<PlannedWeight> weights = {{16, {0}}};
   EXPECT_THROW(plan_buckets(weights, {.gradients = DType::kF32, .bytes = 0}),
                Error);
-  EXPECT_THROW(plan_buckets(weights, {.gradients = DType::kF32, .parts = 0}),
+  EXPECT_THROW(plan_buckets(weights, {.gradients = DType::kF32, .parts = {0}}),
                Error);
   const BucketPlan plan =
-      plan_buckets(weights, {.gradients = DType::kF32, .parts = 4});
-  EXPECT_THROW(slices_of(plan, {0, 3}), Error);
+      plan_buckets(weights, {.gradients = DType::kF32, .parts = {4}});
+  EXPECT_THROW(slices_of(plan, {{0, 3}}), Error);
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ Gradients::Gradients(const Place& place,
   }
   const std::int64_t elements = storage == Storage::kWhole
                                     ? plan.elements
-                                    : part_elements(plan, place_.groups.part());
+                                    : part_elements(plan, place_.parts);
   flat_ = place_.arena.tensor(
       {elements}, Category::kGradients, place_.gradient_type());
   if (storage == Storage::kWhole) {
@@ -225,29 +225,30 @@ void Gradients::start_fast(Pending pending) {
     sum = pending.received;
   }
   is_summed_[bucket] = 1;
-  if (sum.bytes() != whole.bytes() || place_.groups.shard->size() > 1) {
+  comm::Communicator& shard = *place_.groups_of(pending.bucket).shard;
+  if (sum.bytes() != whole.bytes() || shard.size() > 1) {
     pending.work = comm::TracedWork(
         place_.stream,
-        *place_.groups.shard,
+        shard,
         "reduce_scatter gradients",
-        comm::ReduceScatter{
-            .y = sum,
-            .x = whole,
-            .counts = part_counts(planned, place_.groups.part().count)});
+        comm::ReduceScatter{.y = sum,
+                            .x = whole,
+                            .counts = part_counts(planned, shard.size())});
     pending.hold();
   }
   pending_.push_back(std::move(pending));
 }
 
 void Gradients::start_ranked(Pending pending) {
-  const int ranks = place_.groups.ranks();
+  comm::Communicator& exchange = *place_.groups_of(pending.bucket).exchange;
+  const int ranks = exchange.size();
   const comm::Counts mine(static_cast<std::size_t>(ranks),
                           keeper_part(pending.bucket).elements());
   pending.received = place_.arena.tensor(
       {ranks * mine.front()}, Category::kCommunication, pending.given.dtype());
   pending.work = comm::TracedWork(
       place_.stream,
-      *place_.groups.exchange,
+      exchange,
       "all_to_all gradients",
       comm::AllToAll{.y = pending.received,
                      .x = pending.given,
@@ -276,7 +277,7 @@ void Gradients::settle_front() {
 
 // The elements that this rank alone adds up: of its part, its own share.
 Tensor Gradients::keeper_part(int bucket) const {
-  const ReplicaGroups& groups = place_.groups;
+  const ReplicaGroups& groups = place_.groups_of(bucket);
   const PartRange own = part_range(
       bucket_at(bucket), {groups.exchange->rank(), groups.exchange->size()});
   const PartRange all = part_range(bucket_at(bucket), groups.part());
@@ -285,16 +286,17 @@ Tensor Gradients::keeper_part(int bucket) const {
 
 // Those of all keepers of the part.
 comm::Counts Gradients::keeper_counts(int bucket) const {
+  const ReplicaGroups& groups = place_.groups_of(bucket);
   const std::vector<std::int64_t> all =
-      part_counts(bucket_at(bucket), place_.groups.ranks());
-  const std::ptrdiff_t keepers = place_.groups.replicate->size();
-  const auto first = all.begin() + place_.groups.part().index * keepers;
+      part_counts(bucket_at(bucket), groups.ranks());
+  const std::ptrdiff_t keepers = groups.replicate->size();
+  const auto first = all.begin() + groups.part().index * keepers;
   return {first, first + keepers};
 }
 
 void Gradients::add_ranked(const Pending& pending) {
   const Tensor sum = keeper_part(pending.bucket);
-  for (const int rank : place_.groups.by_data) {
+  for (const int rank : place_.groups_of(pending.bucket).by_data) {
     launch(place_.stream,
            kernels::Add{.y = sum,
                         .a = sum,
@@ -304,7 +306,7 @@ void Gradients::add_ranked(const Pending& pending) {
 }
 
 void Gradients::across_groups(int bucket) {
-  comm::Communicator& replicate = *place_.groups.replicate;
+  comm::Communicator& replicate = *place_.groups_of(bucket).replicate;
   if (replicate.size() == 1 || of_ == kernels::GradientOf::kThisRank) {
     return;  // nobody else keeps this part, or wants what this rank has of it
   }
@@ -347,11 +349,10 @@ void Gradients::finish_tied() {
 }
 
 Tensor Gradients::part(int bucket) const {
-  const PartOf part = place_.groups.part();
-  const PartRange range = part_range(bucket_at(bucket), part);
+  const PartRange range = part_range(bucket_at(bucket), place_.part(bucket));
   return flat_.rows(storage_ == Storage::kWhole
                         ? bucket_at(bucket).offset + range.first
-                        : part_place(place_.plan, bucket, part),
+                        : part_place(place_.plan, bucket, place_.parts),
                     range.elements());
 }
 

@@ -52,8 +52,19 @@ class Gradients {
     Stream& stream;
     Arena& arena;
     const BucketPlan& plan;
-    ReplicaGroups& groups;
+    std::span<const ReplicaGroups> groups;  // by Bucket::replicas
+    const Parts& parts;                     // this rank's
     nn::ParameterSet& parameters;
+
+    const Bucket& bucket(int b) const {
+      return plan.buckets[static_cast<std::size_t>(b)];
+    }
+    const ReplicaGroups& groups_of(int b) const {
+      return groups[static_cast<std::size_t>(bucket(b).replicas)];
+    }
+    PartOf part(int b) const {
+      return parts[static_cast<std::size_t>(bucket(b).replicas)];
+    }
 
     // Weights of a store, and their gradients, are of one type each.
     DType value_type() const { return parameters.all().front().value.dtype(); }
@@ -121,9 +132,7 @@ class Gradients {
   void add_ranked(const Pending& pending);
   void across_groups(int bucket);
   void finish_tied();
-  const Bucket& bucket_at(int bucket) const {
-    return place_.plan.buckets[static_cast<std::size_t>(bucket)];
-  }
+  const Bucket& bucket_at(int bucket) const { return place_.bucket(bucket); }
   Tensor keeper_part(int bucket) const;
   comm::Counts keeper_counts(int bucket) const;
 

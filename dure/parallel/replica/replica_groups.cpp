@@ -23,6 +23,14 @@ std::vector<std::vector<int>> strided(int groups,
 
 }  // namespace
 
+Parts parts_of(std::span<const ReplicaGroups> groups) {
+  Parts parts;
+  for (const ReplicaGroups& ranks : groups) {
+    parts.push_back(ranks.part());
+  }
+  return parts;
+}
+
 ReplicaGroups make_replica_groups(comm::Communicator& data, int shard_size) {
   const int N = data.size();
   const int P = shard_size;
@@ -34,6 +42,7 @@ ReplicaGroups make_replica_groups(comm::Communicator& data, int shard_size) {
   }
   const int R = N / P;
   ReplicaGroups groups;
+  groups.all = &data;
   groups.shard = my_group(data, strided(R, P, P, 1), "data shard");
   groups.gather = my_group(data, strided(R, P, P, 1), "data shard");
   groups.replicate = my_group(data, strided(P, R, 1, P), "data replicate");

@@ -1,15 +1,16 @@
 // The ranks that hold the same weights, and how they share the keeping of them.
 //
-// N ranks see different samples. They form N / P shard groups of P neighbours:
-// the ranks of a shard group keep a P-th of optimizer states, gradients and
-// weights each (as the stage says), ranks at the same place in different groups
-// keep the same [1]. P = N is ZeRO; P = 1 is plain data parallelism, where a
-// "part" is everything.
+// The gradient of a weight is summed over N ranks. They form N / P shard groups
+// of P neighbours: the ranks of a shard group keep a P-th of optimizer states,
+// gradients and weights each (as the stage says), ranks at the same place in
+// different groups keep the same [1]. P = N is ZeRO; P = 1 is plain data
+// parallelism, where a "part" is everything.
 //
 // [1] Zhang et al. 2022, arXiv:2205.00119 (MiCS); PyTorch's HSDP.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "dure/comm/communicator.h"
@@ -18,6 +19,7 @@
 namespace dure::parallel {
 
 struct ReplicaGroups {
+  comm::Communicator* all = nullptr;              // N, as they read samples
   std::unique_ptr<comm::Communicator> shard;      // P ranks
   std::unique_ptr<comm::Communicator> gather;     // the same ones: collectives
                                                   // here wait for none there
@@ -32,6 +34,9 @@ struct ReplicaGroups {
   int ranks() const { return exchange->size(); }
   PartOf part() const { return {shard->rank(), shard->size()}; }
 };
+
+// By Bucket::replicas, this rank's parts.
+Parts parts_of(std::span<const ReplicaGroups> groups);
 
 // Collective over `data`, the ranks in the order in which they read samples.
 // Throws UsageError where shard_size does not divide their number.

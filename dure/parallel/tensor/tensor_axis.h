@@ -13,7 +13,7 @@
 #include <cstdint>
 
 #include "dure/comm/communicator.h"
-#include "dure/mesh/sharding.h"
+#include "dure/mesh/placement.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/stream.h"
 

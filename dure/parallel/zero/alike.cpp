@@ -19,30 +19,43 @@ struct Section {
   Has has = Has::kAll;
 };
 
-// Of the sections of a cut weight, those that neighbours hold alike; of one
-// that is not cut, all of it.
+// The elements of the dims from this one on.
+std::int64_t elements_from(const Shape& shape, int dim) {
+  std::int64_t elements = 1;
+  for (int d = dim; d < shape.rank(); ++d) {
+    elements *= shape[d];
+  }
+  return elements;
+}
+
+// Of the sections of a weight that is cut, those that neighbours hold alike; of
+// one that is not, all of it.
 std::vector<Section> sections_alike(const nn::Parameter& parameter,
                                     int tensor_ranks,
                                     Rows rows) {
   const std::int64_t elements = parameter.value.elements();
-  if (!parameter.sharding) {
+  const mesh::Cut* cut = cut_along(parameter.placement, mesh::Axis::kTensor);
+  if (cut == nullptr) {
     return {{.first = 0,
              .last = elements,
              .ranks = tensor_ranks,
              .has = rows == Rows::kCut ? Has::kSummand : Has::kAll}};
   }
-  const mesh::Sharding& cut = *parameter.sharding;
+  const mesh::Dims copies = copies_of(*cut, tensor_ranks);
+  const Shape& shape = parameter.value.shape();
+  const std::int64_t inner = elements_from(shape, cut->dim + 1);
   std::vector<Section> alike;
-  const std::int64_t row = elements / parameter.value.shape()[0];
-  std::int64_t at = 0;
-  for (std::size_t s = 0; s < cut.copies.size(); ++s) {
-    const std::int64_t copies = cut.copies[s];
-    const std::int64_t length = cut.sections[s] / (tensor_ranks / copies) * row;
-    if (copies > 1) {
-      alike.push_back(
-          {at, at + length, static_cast<int>(copies), Has::kSummand});
+  for (std::int64_t at = 0; at < elements;) {
+    for (std::size_t s = 0; s < copies.size(); ++s) {
+      const std::int64_t length =
+          cut->sections.empty() ? shape[cut->dim]
+                                : cut->sections[s] / (tensor_ranks / copies[s]);
+      const std::int64_t last = at + length * inner;
+      if (copies[s] > 1) {
+        alike.push_back({at, last, static_cast<int>(copies[s]), Has::kSummand});
+      }
+      at = last;
     }
-    at += length;
   }
   return alike;
 }

@@ -17,17 +17,16 @@ struct Set {
   std::vector<Slice> slices;
 
   Set(std::int64_t tensor_ranks, std::int64_t copies) {
-    parameters.add("norm", {32}, kTypes, std::nullopt, false, {0});
+    parameters.add("norm", {32}, kTypes, {}, false, {0});
     const std::int64_t held = tensor_ranks / copies;
-    parameters.add(
-        "qkv",
-        {16 + 8 + 8, 4},
-        kTypes,
-        mesh::Sharding{.dim = 0,
-                       .sections = {16 * tensor_ranks, 8 * held, 8 * held},
-                       .copies = {1, copies, copies}},
-        true,
-        {1});
+    parameters.add("qkv",
+                   {16 + 8 + 8, 4},
+                   kTypes,
+                   {{.dim = 0,
+                     .sections = {16 * tensor_ranks, 8 * held, 8 * held},
+                     .most_parts = {tensor_ranks, held, held}}},
+                   true,
+                   {1});
   }
 
   // Elements [offset, offset + n) of a weight.

@@ -10,28 +10,58 @@
 namespace dure::parallel {
 namespace {
 
-int shard_size(const StoreOptions& options, const comm::Communicator& data) {
+int shard_size(const StoreOptions& options, const comm::Communicator& ranks) {
   if (options.stage == 0) {
     return 1;
   }
-  return options.shard_size == 0 ? data.size() : options.shard_size;
+  return options.shard_size == 0 ? ranks.size() : options.shard_size;
+}
+
+// What the weights are summed over, each set of axes once.
+std::vector<mesh::AxisSet> axes_of(const nn::ParameterSet& parameters) {
+  std::vector<mesh::AxisSet> all;
+  for (const nn::Parameter& parameter : parameters.all()) {
+    const mesh::AxisSet axes = summed_over(parameter.placement);
+    if (std::ranges::find(all, axes) == all.end()) {
+      all.push_back(axes);
+    }
+  }
+  return all;
+}
+
+std::vector<ReplicaGroups> groups_of(std::span<const mesh::AxisSet> axes,
+                                     const RanksOf& ranks_of,
+                                     const StoreOptions& options) {
+  std::vector<ReplicaGroups> groups;
+  for (const mesh::AxisSet set : axes) {
+    comm::Communicator& ranks = ranks_of(set);
+    groups.push_back(make_replica_groups(ranks, shard_size(options, ranks)));
+  }
+  return groups;
 }
 
 BucketPlan plan_of(const nn::ParameterSet& parameters,
-                   const StoreOptions& options,
-                   int ranks) {
+                   std::span<const mesh::AxisSet> axes,
+                   std::span<const ReplicaGroups> groups,
+                   const StoreOptions& options) {
   std::vector<PlannedWeight> weights;
   for (const nn::Parameter& parameter : parameters.all()) {
+    const auto set = std::ranges::find(axes, summed_over(parameter.placement));
     weights.push_back({.elements = parameter.value.elements(),
                        .units = parameter.units,
-                       .group = parameter.group});
+                       .group = parameter.group,
+                       .replicas = static_cast<int>(set - axes.begin())});
+  }
+  std::vector<int> parts;
+  for (const ReplicaGroups& ranks : groups) {
+    parts.push_back(ranks.ranks());
   }
   return plan_buckets(
       weights,
       {.gradients = parameters.all().front().gradient.dtype(),
        .first_bytes = options.first_bucket_bytes,
        .bytes = options.bucket_bytes,
-       .parts = ranks,
+       .parts = std::move(parts),
        .cut = options.stage == 3 ? BucketCut::kByUnits : BucketCut::kBySize,
        .spans = options.spans});
 }
@@ -55,13 +85,15 @@ Gradients::Storage storage_of(const StoreOptions& options) {
 ParameterStore::ParameterStore(Stream& stream,
                                Arena& arena,
                                nn::ParameterSet& parameters,
-                               comm::Communicator& data,
+                               const RanksOf& ranks,
                                const StoreOptions& options)
     : stream_(stream),
       arena_(arena),
       parameters_(parameters),
-      groups_(make_replica_groups(data, shard_size(options, data))),
-      plan_(plan_of(parameters, options, data.size())),
+      axes_(axes_of(parameters)),
+      groups_(groups_of(axes_, ranks, options)),
+      parts_(parts_of(groups_)),
+      plan_(plan_of(parameters, axes_, groups_, options)),
       stage_(options.stage) {
   values_ = options.stage == 3
                 ? make_sharded_values(place(), options.prefetch, options.gather)
@@ -73,7 +105,7 @@ ParameterStore::ParameterStore(Stream& stream,
                                              options.tied,
                                              options.gradients_of);
   }
-  slices_ = slices_of(plan_, groups_.part());
+  slices_ = slices_of(plan_, parts_);
   find_first_slices();
   parameters.set_home(*this);
 }
@@ -133,8 +165,7 @@ Shard Acquired::shard(const Slice& slice) const {
 
 Shard ParameterStore::shard(int bucket, const Slice& slice, Wants wants) const {
   Shard shard = {.weight = slice.weight, .offset = slice.offset};
-  const std::int64_t first =
-      slice.place - part_place(plan_, bucket, groups_.part());
+  const std::int64_t first = slice.place - part_place(plan_, bucket, parts_);
   const auto values = [&] {
     return values_->part(bucket).rows(first, slice.elements);
   };
@@ -167,8 +198,9 @@ void ParameterStore::publish() {
 
 void ParameterStore::share() {
   for (std::size_t b = 0; b < plan_.buckets.size(); ++b) {
-    groups_.replicate->run(
-        stream_, comm::Broadcast{.x = values_->part(static_cast<int>(b))});
+    const int bucket = static_cast<int>(b);
+    groups(bucket).replicate->run(stream_,
+                                  comm::Broadcast{.x = values_->part(bucket)});
   }
   publish();
 }

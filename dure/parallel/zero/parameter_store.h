@@ -11,6 +11,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,7 +34,7 @@ enum class WithGradients : std::uint8_t { kNo, kYes };
 
 struct StoreOptions {
   int stage = 0;
-  int shard_size = 0;                // 0: all ranks of the data, at stage 0 one
+  int shard_size = 0;                // 0: all ranks of a sum, at stage 0 one
   int prefetch = 1;                  // readings ahead, at stage 3
   Gather gather = Gather::kEachUse;  // at stage 3
   double bucket_bytes = 25 << 20;
@@ -69,6 +70,11 @@ struct Shard {
   std::array<Tensor, kernels::kMostStates> states = {};
 };
 
+// The ranks that are elsewhere on these axes alone, in the order of the
+// samples: asked for what the weights of a store are summed over
+// (mesh::summed_over), which need not be the same for all.
+using RanksOf = std::function<comm::Communicator&(mesh::AxisSet)>;
+
 class ParameterStore;
 
 // A bucket in use, until this is destroyed. Move-only. Threads: the rank's own,
@@ -97,12 +103,12 @@ class Acquired {
 
 class ParameterStore final : public nn::ParameterHome {
  public:
-  // Collective over `data`, the ranks that see different samples, in the order
-  // of the samples. All references outlive this. Values are uninitialised.
+  // Collective over the ranks that hold the same weights. `ranks` outlive this,
+  // as all references do. Values are uninitialised.
   ParameterStore(Stream& stream,
                  Arena& arena,
                  nn::ParameterSet& parameters,
-                 comm::Communicator& data,
+                 const RanksOf& ranks,
                  const StoreOptions& options);
   ~ParameterStore() override;
 
@@ -143,11 +149,22 @@ class ParameterStore final : public nn::ParameterHome {
   Acquired acquire(int bucket, Wants wants);
 
   const BucketPlan& plan() const { return plan_; }
-  ReplicaGroups& groups() { return groups_; }
+  // The ranks that share a bucket; and all such, by Bucket::replicas, with the
+  // axes that each of them goes over.
+  const ReplicaGroups& groups(int bucket) const {
+    return groups_[static_cast<std::size_t>(
+        plan_.buckets[static_cast<std::size_t>(bucket)].replicas)];
+  }
+  mesh::AxisSet axes(int bucket) const {
+    return axes_[static_cast<std::size_t>(
+        plan_.buckets[static_cast<std::size_t>(bucket)].replicas)];
+  }
+  std::span<const ReplicaGroups> groups() const { return groups_; }
+  std::span<const mesh::AxisSet> axes() const { return axes_; }
 
  private:
   Gradients::Place place() {
-    return {stream_, arena_, plan_, groups_, parameters_};
+    return {stream_, arena_, plan_, groups_, parts_, parameters_};
   }
   friend class Acquired;
   void find_first_slices();
@@ -157,7 +174,9 @@ class ParameterStore final : public nn::ParameterHome {
   Stream& stream_;
   Arena& arena_;
   nn::ParameterSet& parameters_;
-  ReplicaGroups groups_;
+  std::vector<mesh::AxisSet> axes_;  // by Bucket::replicas
+  std::vector<ReplicaGroups> groups_;
+  Parts parts_;  // this rank's
   BucketPlan plan_;
   int stage_;
   std::unique_ptr<Values> values_;

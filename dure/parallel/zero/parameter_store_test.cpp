@@ -50,7 +50,12 @@ class Step {
  public:
   Step(comm::Communicator& world, const StoreOptions& options) : world_(world) {
     add_parameters(parameters_);
-    store_.emplace(stream_, arena_, parameters_, world, options);
+    store_.emplace(
+        stream_,
+        arena_,
+        parameters_,
+        [&world](mesh::AxisSet) -> comm::Communicator& { return world; },
+        options);
   }
 
   void publish() {

@@ -164,7 +164,7 @@ class Replay {
     }
     hold(received, step_.gradients);
     pending_.push_back(received + (parts_ ? whole : 0));
-    if (reductions_left == 0 && step_.shard_size < plan_.parts) {
+    if (reductions_left == 0 && step_.shard_size < plan_.parts.front()) {
       (ranked_ ? count.all_gather_sums : count.all_reduce) += part;
     }
   }
@@ -204,9 +204,9 @@ class Replay {
 StepPlan plan_step(const BucketPlan& plan,
                    const StepOf& step,
                    std::span<const nn::Visit> visits) {
-  DURE_CHECK(step.shard_size >= 1 && plan.parts % step.shard_size == 0,
+  DURE_CHECK(step.shard_size >= 1 && plan.parts.front() % step.shard_size == 0,
              "wanted a divisor of ",
-             plan.parts,
+             plan.parts.front(),
              " parts, got ",
              step.shard_size);
   return Replay(plan, step, visits).run();

@@ -25,7 +25,7 @@ BucketPlan planned(int ranks, BucketCut cut) {
                       {.gradients = DType::kF32,
                        .first_bytes = 1280,
                        .bytes = 2000,
-                       .parts = ranks,
+                       .parts = {ranks},
                        .cut = cut});
 }
 
@@ -137,7 +137,7 @@ TEST(StepPlan, TiedStagesExchangeASummandAMicroBatch) {
       {.elements = 640, .units = {4}, .group = 1},
       {.elements = 64, .units = {3}}};
   const BucketPlan plan =
-      plan_buckets(weights, {.gradients = DType::kF32, .parts = 2});
+      plan_buckets(weights, {.gradients = DType::kF32, .parts = {2}});
   const std::vector<nn::Visit> last = {{3, nn::Uses::kValues, 0},
                                        {4, nn::Uses::kBoth, 0},
                                        {3, nn::Uses::kValues, 1},

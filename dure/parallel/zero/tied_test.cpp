@@ -133,7 +133,12 @@ class Stage {
         tied_(tied),
         visits_(visits_of(stretch, layout.schedule)) {
     add_parameters(parameters_, stretch);
-    store_.emplace(stream_, arena_, parameters_, data, options());
+    store_.emplace(
+        stream_,
+        arena_,
+        parameters_,
+        [&data](mesh::AxisSet) -> comm::Communicator& { return data; },
+        options());
     for (const Shard& shard : weights_of(*store_)) {
       std::fill_n(shard.values.data<float>(), shard.values.elements(), 1.0F);
     }
@@ -173,7 +178,7 @@ class Stage {
     return plan_step(
         store_->plan(),
         {.stage = layout_.zero,
-         .shard_size = store_->groups().shard->size(),
+         .shard_size = store_->groups().front().shard->size(),
          .order = layout_.order,
          .tied = TiedBucket{.bucket = bucket_of(store_->plan(),
                                                 {.weight = tied_weight()}),

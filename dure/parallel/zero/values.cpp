@@ -11,14 +11,10 @@ namespace {
 
 using Place = Gradients::Place;
 
-const Bucket& bucket_of(const Place& place, int bucket) {
-  return place.plan.buckets[static_cast<std::size_t>(bucket)];
-}
-
 // The values of a bucket's weights are in `memory` from now on; nowhere, where
 // that is empty.
 void point(const Place& place, int bucket, Tensor memory) {
-  const Bucket& planned = bucket_of(place, bucket);
+  const Bucket& planned = place.bucket(bucket);
   for (int w = planned.first; w < planned.last; ++w) {
     const auto i = static_cast<std::size_t>(w);
     nn::Parameter& parameter = place.parameters.all()[i];
@@ -35,10 +31,10 @@ comm::AllGather gather_of(const Place& place,
                           int bucket,
                           Tensor whole,
                           Tensor part) {
-  return {.y = whole,
-          .x = part,
-          .counts =
-              part_counts(bucket_of(place, bucket), place.groups.part().count)};
+  return {
+      .y = whole,
+      .x = part,
+      .counts = part_counts(place.bucket(bucket), place.part(bucket).count)};
 }
 
 class WholeValues final : public Values {
@@ -66,19 +62,19 @@ class WholeValues final : public Values {
 
   Tensor part(int bucket) const override {
     const PartRange range =
-        part_range(bucket_of(place_, bucket), place_.groups.part());
+        part_range(place_.bucket(bucket), place_.part(bucket));
     return whole(bucket).rows(range.first, range.elements());
   }
 
   void publish() override {
-    if (place_.groups.part().count == 1) {
-      return;  // every rank has updated everything
-    }
     for (std::size_t b = 0; b < gathers_.size(); ++b) {
       const int bucket = static_cast<int>(b);
+      if (place_.part(bucket).count == 1) {
+        continue;  // every rank has updated all of it
+      }
       gathers_[b] = comm::TracedWork(
           place_.stream,
-          *place_.groups.gather,
+          *place_.groups_of(bucket).gather,
           "all_gather weights",
           gather_of(place_, bucket, whole(bucket), part(bucket)));
     }
@@ -92,7 +88,7 @@ class WholeValues final : public Values {
 
  private:
   Tensor whole(int bucket) const {
-    const Bucket& planned = bucket_of(place_, bucket);
+    const Bucket& planned = place_.bucket(bucket);
     return flat_.rows(planned.offset, planned.elements);
   }
 
@@ -112,7 +108,7 @@ class ShardedValues final : public Values {
         gather_(gather),
         buckets_(place.plan),
         units_(buckets_.units()) {
-    flat_ = place.arena.tensor({part_elements(place.plan, place.groups.part())},
+    flat_ = place.arena.tensor({part_elements(place.plan, place.parts)},
                                Category::kParameters,
                                place.value_type());
   }
@@ -154,9 +150,9 @@ class ShardedValues final : public Values {
   }
 
   Tensor part(int bucket) const override {
-    const PartOf part = place_.groups.part();
-    return flat_.rows(part_place(place_.plan, bucket, part),
-                      part_range(bucket_of(place_, bucket), part).elements());
+    return flat_.rows(
+        part_place(place_.plan, bucket, place_.parts),
+        part_range(place_.bucket(bucket), place_.part(bucket)).elements());
   }
 
   void publish() override { settle(); }
@@ -227,13 +223,12 @@ class ShardedValues final : public Values {
     const auto [it, added] = gathered_.try_emplace(bucket);
     if (added) {
       Gathered& gathered = it->second;
-      gathered.memory =
-          place_.arena.tensor({bucket_of(place_, bucket).elements},
-                              Category::kCommunication,
-                              flat_.dtype());
+      gathered.memory = place_.arena.tensor({place_.bucket(bucket).elements},
+                                            Category::kCommunication,
+                                            flat_.dtype());
       gathered.work = comm::TracedWork(
           place_.stream,
-          *place_.groups.gather,
+          *place_.groups_of(bucket).gather,
           "all_gather weights",
           gather_of(place_, bucket, gathered.memory, part(bucket)));
       gathered.memory.used_until(gathered.work.event());
