@@ -23,7 +23,7 @@
 #include "dure/base/check.h"
 #include "dure/base/files.h"
 #include "dure/checkpoint/checkpoint.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 #include "dure/model/weights.h"
 
 namespace dure::bench {

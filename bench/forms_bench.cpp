@@ -24,7 +24,7 @@
 #include "bench/tiny_model.h"
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 #include "dure/train/form_trainer.h"
 
 namespace dure::bench {

@@ -19,7 +19,7 @@
 #include "dure/base/random.h"
 #include "dure/base/team.h"
 #include "dure/base/trace.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 #include "dure/model/weights.h"
 #include "dure/train/generator.h"
 #include "dure/train/load_weights.h"

@@ -31,7 +31,7 @@
 #include "bench/tiny_model.h"
 #include "dure/base/trace.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 #include "dure/train/trainer.h"
 
 namespace dure::bench {

@@ -19,8 +19,8 @@
 #include "bench/random_tokens.h"
 #include "bench/sgemm_rate.h"
 #include "dure/base/trace.h"
+#include "dure/model/family.h"
 #include "dure/model/flops.h"
-#include "dure/model/presets.h"
 #include "dure/train/trainer.h"
 
 namespace dure {

@@ -86,9 +86,9 @@ void put_back(Trainer& trainer, const std::vector<std::uint32_t>& bits) {
 void put_in(Rank& rank, Trainer& trainer, const Poison& poison) {
   train::Replica& replica = trainer.replica();
   replica.store().settle();
-  const bool here =
-      rank.tensor().ranks->rank() == 1 &&
-      (rank.group(mesh::kReplicas).rank() == 1 || trainer.config().parallel.zero > 0);
+  const bool here = rank.tensor().ranks->rank() == 1 &&
+                    (rank.group(mesh::kReplicas).rank() == 1 ||
+                     trainer.config().parallel.zero > 0);
   for (const parallel::Shard& shard : weights_of(replica.store())) {
     const std::string_view name =
         replica.parameters().all()[static_cast<std::size_t>(shard.weight)].name;

@@ -180,7 +180,8 @@ std::vector<Ended> run_signs(const Layout& layout,
       train::save_trainer(rank, trainer, {}, rank.world());
     }
     const std::lock_guard lock(mutex);
-    Ended& mine = ended[static_cast<std::size_t>(rank.group(mesh::kReplicas).rank())];
+    Ended& mine =
+        ended[static_cast<std::size_t>(rank.group(mesh::kReplicas).rank())];
     mine.losses = losses;
     collect(rank, trainer.replica(), mine.arrays);
     for_each_shard(trainer.replica().store(),

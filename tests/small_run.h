@@ -9,6 +9,7 @@
 #include "dure/base/random.h"
 #include "dure/data/dataset.h"
 #include "dure/data/indexed_writer.h"
+#include "dure/model/llama/llama.h"
 #include "dure/train/config.h"
 
 namespace dure {
@@ -62,7 +63,7 @@ inline train::Config small_gpt() {
 
 inline train::Config small_llama() {
   train::Config config = small_gpt();
-  config.model.family = model::Family::kLlama;
+  config.model.family = &model::kLlama;
   config.model.norm = &nn::kRmsNorm;
   config.model.position = model::Position::kRope;
   config.model.activation = model::Activation::kSwiglu;

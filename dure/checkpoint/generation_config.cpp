@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "dure/base/check.h"
-#include "dure/checkpoint/json.h"
+#include "dure/base/json.h"
 
 namespace dure::checkpoint {
 namespace {

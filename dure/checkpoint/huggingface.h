@@ -18,10 +18,11 @@
 #include "dure/checkpoint/tensor_files.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/model/config.h"
+#include "dure/model/huggingface/model.h"
 
 namespace dure::checkpoint {
 
-enum class Layout : std::uint8_t { kSame, kTransposed };
+using model::Layout;
 
 // One tensor of theirs: `rows` rows of ours from `first_row` on.
 struct ForeignPart {

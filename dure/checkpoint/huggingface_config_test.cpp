@@ -5,6 +5,7 @@
 #include "dure/base/files.h"
 #include "dure/checkpoint/scratch_folder.h"
 #include "dure/model/config.h"
+#include "dure/model/llama/llama.h"
 
 namespace dure::checkpoint {
 namespace {
@@ -19,12 +20,12 @@ TEST(HuggingFaceConfig, ReadsTheFixtures) {
     return config_from_huggingface(read_file(path), name);
   };
   const model::ModelConfig gpt = config_of("gpt2");
-  EXPECT_EQ(gpt.family, model::Family::kGpt);
+  EXPECT_EQ(gpt.family, &model::kGpt);
   EXPECT_EQ(gpt.ffn_hidden, 128);
   EXPECT_EQ(gpt.max_sequence, 32);
   EXPECT_TRUE(gpt.tie_embeddings);
   const model::ModelConfig llama = config_of("llama");
-  EXPECT_EQ(llama.family, model::Family::kLlama);
+  EXPECT_EQ(llama.family, &model::kLlama);
   EXPECT_EQ(llama.kv_heads, 2);
   EXPECT_EQ(llama.ffn_hidden, 56);
   EXPECT_EQ(llama.norm, &nn::kRmsNorm);

@@ -7,6 +7,7 @@
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface.h"
 #include "dure/checkpoint/huggingface_config.h"
+#include "dure/model/family.h"
 
 namespace dure::checkpoint {
 namespace {
@@ -14,26 +15,18 @@ namespace {
 constexpr const char* kTokenWeight = "embedding.token.weight";
 
 // Without "transformer." or "model.": the model without its head is saved so.
-std::string_view without_base(std::string_view name) {
-  for (const std::string_view base : {"transformer.", "model."}) {
-    if (name.substr(0, base.size()) == base) {
-      return name.substr(base.size());
-    }
-  }
-  return name;
-}
-
-bool ends_with(std::string_view name, std::string_view end) {
-  return name.size() >= end.size() &&
-         name.substr(name.size() - end.size()) == end;
+std::string_view without_base(std::string_view name,
+                              const model::ModelConfig& config) {
+  const std::string_view base = config.family->huggingface->base;
+  return name.starts_with(base) ? name.substr(base.size()) : name;
 }
 
 // What old files carry beside the weights: constants that we compute, and the
 // token embedding again, as the head.
 bool is_no_weight(std::string_view name, const model::ModelConfig& config) {
-  return ends_with(name, ".attn.bias") ||
-         ends_with(name, ".attn.masked_bias") ||
-         ends_with(name, ".rotary_emb.inv_freq") ||
+  return std::ranges::any_of(
+             config.family->huggingface->constants,
+             [&](std::string_view end) { return name.ends_with(end); }) ||
          (config.tie_embeddings && name == "lm_head.weight");
 }
 
@@ -147,7 +140,7 @@ const ForeignWeight& HuggingFaceWeights::weight(const std::string& name) const {
 
 const TensorEntry* HuggingFaceWeights::find(const std::string& name) const {
   const TensorEntry* entry = files_.find(name);
-  return entry != nullptr ? entry : files_.find(without_base(name));
+  return entry != nullptr ? entry : files_.find(without_base(name, config_));
 }
 
 void HuggingFaceWeights::check_shapes() const {
@@ -165,16 +158,16 @@ void HuggingFaceWeights::check_unknown() const {
   std::set<std::string, std::less<>> known;
   for (const ForeignWeight& weight : weights_) {
     for (const ForeignPart& part : weight.parts) {
-      known.insert(std::string(without_base(part.name)));
+      known.insert(std::string(without_base(part.name, config_)));
     }
   }
   for (const std::string& name : files_.names()) {
-    DURE_CHECK(
-        known.count(without_base(name)) != 0 || is_no_weight(name, config_),
-        files_.path().string(),
-        ": has a tensor ",
-        quoted(name),
-        ", which the model of config.json has not");
+    DURE_CHECK(known.count(without_base(name, config_)) != 0 ||
+                   is_no_weight(name, config_),
+               files_.path().string(),
+               ": has a tensor ",
+               quoted(name),
+               ", which the model of config.json has not");
   }
   check_tied_head();
 }

@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/json.h"
 #include "dure/checkpoint/atomic_folder.h"
 #include "dure/checkpoint/conversion.h"
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface.h"
 #include "dure/checkpoint/huggingface_config.h"
-#include "dure/checkpoint/json.h"
 #include "dure/checkpoint/safetensors_writer.h"
 
 namespace dure::checkpoint {

@@ -5,8 +5,8 @@
 
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
+#include "dure/base/json.h"
 #include "dure/base/quote.h"
-#include "dure/checkpoint/json.h"
 #include "dure/checkpoint/parallel_io.h"
 
 namespace dure::checkpoint {

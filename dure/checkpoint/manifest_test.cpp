@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dure/checkpoint/json.h"
+#include "dure/base/json.h"
 #include "dure/checkpoint/scratch_folder.h"
 
 namespace dure::checkpoint {

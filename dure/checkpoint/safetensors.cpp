@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/json.h"
 #include "dure/base/quote.h"
-#include "dure/checkpoint/json.h"
 
 namespace dure::checkpoint {
 namespace {

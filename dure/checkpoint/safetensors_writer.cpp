@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
-#include "dure/checkpoint/json.h"
+#include "dure/base/json.h"
 
 namespace dure::checkpoint {
 namespace {

@@ -9,7 +9,7 @@
 #include "dure/base/files.h"
 #include "dure/cli/commands.h"
 #include "dure/model/count.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 #include "dure/train/config.h"
 
 namespace dure::cli {

@@ -5,6 +5,7 @@
 #include "dure/base/progress.h"
 #include "dure/mesh/draw.h"
 #include "dure/model/count.h"
+#include "dure/model/family.h"
 #include "dure/train/run_checkpoint.h"
 
 namespace dure::cli {
@@ -13,7 +14,7 @@ namespace {
 std::string model_line(const model::ModelConfig& model) {
   return fmt::format(
       "model   {}{} of {} layers x {}, {} heads, vocabulary {}: {} parameters",
-      model::name_of(model.family),
+      model.family->name,
       model.preset.empty() ? "" : " (" + model.preset + ")",
       model.layers,
       model.hidden,

@@ -10,6 +10,13 @@ void check_rows(std::int64_t N, ConstTensor maximum, ConstTensor sums) {
   sums.expect("sums", {2, N}, DType::kF64);
 }
 
+// Of rows in the loss.
+void check_weights(const ConstTensor& weights, std::int64_t N) {
+  if (weights) {
+    weights.expect("weights", {N}, DType::kF32);
+  }
+}
+
 void check_columns(std::int64_t first_column, std::int64_t vocabulary) {
   DURE_CHECK(first_column >= 0 && vocabulary >= 1,
              "logits from column ",
@@ -54,19 +61,22 @@ void check(const CrossEntropyLoss& op) {
   const auto [N] = op.loss.dims<1>("loss");
   op.loss.expect("loss", {N}, DType::kF32);
   op.targets.expect("targets", {N}, DType::kI32);
+  check_weights(op.weights, N);
   check_rows(N, op.maximum, op.sums);
 }
 
 Cost cost(const CrossEntropyLoss& op) {
   const auto rows = static_cast<double>(op.loss.elements());
-  return {.flops = 22 * rows,
-          .bytes = bytes_of(op.loss, op.maximum, op.sums, op.targets)};
+  return {
+      .flops = 22 * rows,
+      .bytes = bytes_of(op.loss, op.maximum, op.sums, op.targets, op.weights)};
 }
 
 void check(const CrossEntropyGradient& op) {
   const auto [N, columns] = op.logits.dims<2>("logits");
   op.logits.expect("logits", {N, columns}, DType::kF32);
   op.targets.expect("targets", {N}, DType::kI32);
+  check_weights(op.weights, N);
   op.d_loss.expect("d_loss", {1}, DType::kF32);
   check_rows(N, op.maximum, op.sums);
   check_columns(op.first_column, op.vocabulary);
@@ -77,7 +87,7 @@ Cost cost(const CrossEntropyGradient& op) {
   const auto elements = static_cast<double>(op.logits.elements());
   return {.flops = 12 * elements,
           .bytes = 2 * bytes_of(op.logits) +
-                   bytes_of(op.maximum, op.sums, op.targets)};
+                   bytes_of(op.maximum, op.sums, op.targets, op.weights)};
 }
 
 }  // namespace dure::kernels

@@ -1,12 +1,12 @@
 // Softmax and cross-entropy of a block of rows, whose columns may be shared out
 // over ranks, and its gradient in place of the logits.
 //
-//   loss[n]     = log sum_v exp(logits[n,v]) - logits[n, target[n]]
-//   logits[n,v] = d_loss[0] * (softmax(logits[n])[v] - [v == target[n]])
+//   loss[n]     = w[n] (log sum_v exp(logits[n,v]) - logits[n, target[n]])
+//   logits[n,v] = d_loss[0] w[n] (softmax(logits[n])[v] - [v == target[n]])
 //
-// over the first V columns, the vocabulary; columns past it are padding, which
-// take no part and whose gradient is 0. A row with target kIgnore has loss 0
-// and gradient 0.
+// where w is 1 unless weights are given, over the first V columns, the
+// vocabulary; columns past it are padding, which take no part and whose
+// gradient is 0. A row with target kIgnore has loss 0 and gradient 0.
 //
 // A rank has the columns [first_column, first_column + V'). The logits never
 // leave it; what ranks tell each other is three numbers a row [1, section 3]:
@@ -15,8 +15,8 @@
 //   all_reduce             m = max m'
 //   RescaleSums            s = s exp(m' - m)
 //   all_reduce             sum of s, sum of x_target
-//   CrossEntropyLoss       log s + m - x_target
-//   CrossEntropyGradient   exp(x - m) d_loss / s
+//   CrossEntropyLoss       w (log s + m - x_target)
+//   CrossEntropyGradient   exp(x - m) d_loss w / s
 //
 // [1] Shoeybi et al. 2019, arXiv:1909.08053.
 #pragma once
@@ -62,10 +62,11 @@ void run(OnCuda, Stream& stream, const RescaleSums& op);
 
 struct CrossEntropyLoss {
   static constexpr const char* kName = "cross_entropy_loss";
-  Tensor loss;          // (N)      overwritten
-  ConstTensor maximum;  // (N)      of all ranks
-  ConstTensor sums;     // (2, N)   f64, of all ranks
-  ConstTensor targets;  // (N)      i32
+  Tensor loss;               // (N)      overwritten
+  ConstTensor maximum;       // (N)      of all ranks
+  ConstTensor sums;          // (2, N)   f64, of all ranks
+  ConstTensor targets;       // (N)      i32
+  ConstTensor weights = {};  // (N), optional
 };
 
 void check(const CrossEntropyLoss& op);
@@ -82,6 +83,7 @@ struct CrossEntropyGradient {
   std::int64_t first_column = 0;
   std::int64_t vocabulary = 0;  // V
   ConstTensor d_loss;           // (1)
+  ConstTensor weights = {};     // (N), optional
 };
 
 void check(const CrossEntropyGradient& op);

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 
 namespace dure::model {
 namespace {

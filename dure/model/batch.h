@@ -13,6 +13,7 @@ namespace dure::model {
 struct Batch {
   ConstTensor ids = {};      // (N) i32
   ConstTensor targets = {};  // (N) i32; kernels::kIgnore where none is wanted
+  ConstTensor weights = {};  // (N), of each row's loss; nothing: 1 each
   nn::Sequences sequences = {};
   Tensor loss = {};         // (N)   overwritten, one a row
   ConstTensor d_loss = {};  // (1)   the derivative of what is minimised by each

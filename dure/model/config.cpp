@@ -2,14 +2,18 @@
 
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
+#include "dure/model/family.h"
 
 namespace dure::model {
 namespace {
 
-constexpr Choice<Family> kFamilies[] = {
-    {"gpt", Family::kGpt},
-    {"llama", Family::kLlama},
-};
+std::vector<Choice<const Family*>> family_choices() {
+  std::vector<Choice<const Family*>> choices;
+  for (const Family* family : families()) {
+    choices.push_back({family->name, family});
+  }
+  return choices;
+}
 
 std::vector<Choice<const nn::NormRow*>> norm_choices() {
   std::vector<Choice<const nn::NormRow*>> choices;
@@ -130,15 +134,6 @@ std::int64_t default_ffn_hidden(const ModelConfig& config) {
 
 }  // namespace
 
-const char* name_of(Family family) {
-  for (const Choice<Family>& choice : kFamilies) {
-    if (choice.value == family) {
-      return choice.name;
-    }
-  }
-  return "";
-}
-
 std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor) {
   return round_up(vocabulary, 128 * tensor);
 }
@@ -159,11 +154,12 @@ ModelConfig resolve(ModelConfig config) {
 void visit(Fields& fields, ModelConfig& c) {
   fields.section("model", "What the model is; see also the presets below.");
   fields.text("preset", c.preset, "A published size to start from, or none.");
+  const auto known = family_choices();
   fields.choice("family",
                 c.family,
                 "Sets norm, position, activation, bias and tie_embeddings, "
                 "where they are not given.",
-                kFamilies);
+                std::span(known));
   visit_size(fields, c);
   const auto rows = norm_choices();
   fields.choice("norm", c.norm, "The normalisation.", std::span(rows));

@@ -16,13 +16,13 @@ class Fields;
 
 namespace dure::model {
 
-enum class Family : std::uint8_t { kGpt, kLlama };
+struct Family;  // family.h
+extern const Family kGpt;
+
 // Of norms; kAutomatic, before resolve(): what the norm's row says.
 enum class NormBias : std::uint8_t { kAutomatic, kYes, kNo };
 enum class Position : std::uint8_t { kLearned, kRope, kAlibi, kNone };
 enum class Activation : std::uint8_t { kGelu, kSwiglu };  // kGelu: tanh form
-
-const char* name_of(Family family);  // "gpt", "llama"
 
 // The share of values that are dropped in training: of the embedding, of the
 // attention's weights, and of what a branch adds to the residual stream.
@@ -39,7 +39,7 @@ struct DropoutRates {
 
 struct ModelConfig {
   std::string preset = {};
-  Family family = Family::kGpt;
+  const Family* family = &kGpt;
   std::int64_t layers = 12;
   std::int64_t hidden = 768;
   std::int64_t heads = 12;

@@ -5,7 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
+#include "dure/model/llama/llama.h"
 
 namespace dure::model {
 namespace {
@@ -32,7 +33,7 @@ TEST(Vocabulary, IsPaddedTo128TimesTheTensorSize) {
 TEST(ModelConfig, ResolvesWidthsOfItsFamily) {
   EXPECT_EQ(resolve({.hidden = 768}).ffn_hidden, 3072);
   EXPECT_EQ(resolve({.heads = 12}).kv_heads, 12);
-  ModelConfig llama = of_family(Family::kLlama);
+  ModelConfig llama = of_family(kLlama);
   llama.hidden = 4096;
   EXPECT_EQ(resolve(llama).ffn_hidden, 11008);  // as Llama 2 7B
   llama.hidden = 5120;
@@ -54,7 +55,7 @@ TEST(ModelConfig, RefusesHeadsThatDoNotDivide) {
 }
 
 TEST(ModelConfig, RefusesAnOddHeadUnderRope) {
-  ModelConfig config = of_family(Family::kLlama);
+  ModelConfig config = of_family(kLlama);
   config.hidden = 36;
   EXPECT_THAT(error_of(config), HasSubstr("even number a head"));
   config.position = Position::kLearned;

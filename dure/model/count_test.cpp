@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 
 namespace dure::model {
 namespace {
@@ -102,7 +102,8 @@ TEST(Count, OfARankHasKeyValueHeadsOfItsOwn) {
 }
 
 TEST(Count, OfARankNeedsHeadsThatDivide) {
-  EXPECT_THROW(count(preset("gpt2-1558m"), tensor_ranks(2)), Error);  // 25 heads of 64
+  EXPECT_THROW(count(preset("gpt2-1558m"), tensor_ranks(2)),
+               Error);  // 25 heads of 64
   EXPECT_NO_THROW(count(preset("gpt2-124m"), tensor_ranks(4)));
 }
 

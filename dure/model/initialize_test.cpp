@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/model/llama/llama.h"
+
 namespace dure::model {
 namespace {
 
@@ -20,7 +22,7 @@ ModelConfig gpt() {
 }
 
 ModelConfig llama() {
-  return {.family = Family::kLlama,
+  return {.family = &kLlama,
           .layers = 1,
           .hidden = 32,
           .heads = 8,

@@ -2,21 +2,17 @@
 // and gradients as well, and the backward comes to the same bits.
 #include <cstring>
 #include <deque>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "dure/model/add_weights.h"
-#include "dure/model/stack.h"
-#include "dure/model/weights.h"
+#include "dure/model/whole_model_testing.h"
 #include "dure/nn/rank_testing.h"
 
 namespace dure::model {
 namespace {
 
-using kernels::random_values;
 using kernels::Values;
 using nn::Context;
 using parallel::Rows;
@@ -68,76 +64,6 @@ class Mover {
  private:
   Arena& arena_;
   std::deque<OwnedTensor> left_;
-};
-
-// Weights stand where their parameters say.
-class InPlace final : public nn::ParameterHome {
- public:
-  void begin(int, nn::Uses, const Context&) override {}
-  void end(int, nn::Uses, const Context&) override {}
-};
-
-// A whole model on one tensor rank.
-class Model {
- public:
-  Model(Context& ctx, const ModelConfig& config, const Keeping& keeping) {
-    const auto place =
-        mesh::Place().with(mesh::Axis::kTensor, ctx.tensor.part());
-    const std::vector<UnitSpec> specs = units(config, keeping);
-    const UnitRange all = {0, static_cast<int>(specs.size())};
-    add_weights(config, parameters_, place, {&all, 1});
-    parameters_.set_home(home_);
-    for (const nn::Parameter& parameter : parameters_.all()) {
-      const Shape& shape = parameter.value.shape();
-      values_.push_back(room(ctx, shape));
-      gradients_.push_back(room(ctx, shape));
-      const Values values =
-          random_values(shape.elements(), parameter.name.c_str(), 0.2);
-      std::copy(values.begin(), values.end(), values_.back().data<float>());
-    }
-    attach();
-    stack_.emplace(specs,
-                   all,
-                   UnitParts{.config = config,
-                             .seed = 1234,
-                             .parameters = parameters_,
-                             .place = place});
-  }
-
-  const Stack& stack() const { return *stack_; }
-
-  void move(Mover& mover) {
-    for (std::deque<OwnedTensor>* const tensors : {&values_, &gradients_}) {
-      for (OwnedTensor& tensor : *tensors) {
-        mover.move(tensor);
-      }
-    }
-    attach();
-  }
-
-  void add_gradients(std::vector<Values>& to) const {
-    for (const OwnedTensor& gradient : gradients_) {
-      const float* const first = gradient.data<float>();
-      to.emplace_back(first, first + gradient.elements());
-    }
-  }
-
- private:
-  static OwnedTensor room(Context& ctx, const Shape& shape) {
-    return ctx.arena.tensor(shape, Category::kParameters, DType::kF32);
-  }
-  void attach() {
-    for (std::size_t p = 0; p < values_.size(); ++p) {
-      parameters_.all()[p].value = values_[p];
-      parameters_.all()[p].gradient = gradients_[p];
-    }
-  }
-
-  nn::ParameterSet parameters_;
-  InPlace home_;
-  std::deque<OwnedTensor> values_;
-  std::deque<OwnedTensor> gradients_;
-  std::optional<Stack> stack_;
 };
 
 // A micro-batch between its forward and its backward.
@@ -245,7 +171,7 @@ class Step {
     for (Flight& flight : flights_) {
       flight.visit([&](OwnedTensor& tensor) { mover_.move(tensor); });
     }
-    model_.move(mover_);
+    model_.move([&](OwnedTensor& tensor) { mover_.move(tensor); });
   }
   void expect_that_all_are_visited() {
     std::size_t bytes = 0;
@@ -258,7 +184,7 @@ class Step {
   }
 
   Context& ctx_;
-  Model model_;
+  WholeModel model_;
   Mover mover_;
   Moves moves_;
   std::deque<Flight> flights_;

@@ -7,7 +7,7 @@
 
 #include "dure/base/check.h"
 #include "dure/model/count.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 
 namespace dure::model {
 namespace {

@@ -239,6 +239,7 @@ class HeadUnit final : public Unit {
     const nn::HeadLoss::Forward op = {.loss = batch.loss,
                                       .x = own.x_nC,
                                       .targets = batch.targets,
+                                      .weights = batch.weights,
                                       .d_loss = batch.d_loss};
     switch (logits_) {
       case Logits::kBlocks:
@@ -276,7 +277,11 @@ class HeadUnit final : public Unit {
     if (batch.logits) {
       head_.logits(ctx, batch.logits, x_nC);
     } else {
-      head_.evaluate(ctx, batch.loss, x_nC, batch.targets);
+      head_.evaluate(ctx,
+                     {.loss = batch.loss,
+                      .x = x_nC,
+                      .targets = batch.targets,
+                      .weights = batch.weights});
     }
   }
 

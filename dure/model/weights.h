@@ -2,8 +2,8 @@
 // first values.
 //
 // Everything that goes through all weights reads it: allocation, counting,
-// initialisation, checkpoints, conversion. Linear weights are (out, in); a
-// block is
+// initialisation, checkpoints, conversion. A family describes it (family.h).
+// Linear weights are (out, in); a block of a decoder (decoder.h) is
 //
 //   blocks.I.norm1.weight                 (h)              and .bias
 //   blocks.I.attention.qkv.weight         ((H + 2 K) d, h)      .bias

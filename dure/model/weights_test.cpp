@@ -6,12 +6,13 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
+#include "dure/model/llama/llama.h"
 
 namespace dure::model {
 namespace {
 
 ModelConfig llama() {
-  return {.family = Family::kLlama,
+  return {.family = &kLlama,
           .layers = 2,
           .hidden = 64,
           .heads = 8,

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <variant>
 
+#include "dure/base/check.h"
 #include "dure/kernels/cached_attention.h"
 #include "dure/nn/weight_queue.h"
 
@@ -27,9 +28,9 @@ kernels::FusedHeads Attention::heads(std::int64_t samples) const {
 
 kernels::AttentionInputs Attention::inputs(const Context& ctx,
                                            ConstTensor qkv,
-                                           std::int64_t samples,
+                                           const Sequences& sequences,
                                            ConstTensor table) const {
-  const kernels::FusedHeads fused = heads(samples);
+  const kernels::FusedHeads fused = heads(sequences.samples);
   kernels::AttentionInputs in = {
       .q = heads_of_rows(qkv, fused.q()),
       .k = heads_of_rows(qkv, fused.k()),
@@ -40,6 +41,11 @@ kernels::AttentionInputs Attention::inputs(const Context& ctx,
           1 / std::sqrt(static_cast<double>(fused.head_dim))),
       .part = ctx.tensor.part().index,
       .parts = ctx.tensor.part().count};
+  if (sequences.segments) {
+    in.pattern.documents =
+        sequences.segments.reshaped({sequences.samples, in.k.at.rows});
+  }
+  in.pattern.key_lengths = sequences.lengths;
   if (const auto* alibi = std::get_if<AlibiPositions>(&options_.positions)) {
     in.bias.slopes = alibi->slopes;
   }
@@ -83,7 +89,7 @@ void Attention::forward(Context& ctx, const Forward& op, Saved& saved) const {
   qkv_.forward(ctx, saved.qkv_NC, op.x);
   rope(ctx, saved.qkv_NC, sequences.positions, kernels::Turn::kForward);
   const kernels::AttentionInputs in =
-      inputs(ctx, saved.qkv_NC, sequences.samples, op.table);
+      inputs(ctx, saved.qkv_NC, sequences, op.table);
   const OwnedTensor scratch = scratch_for(ctx, in);
   launch(ctx.stream,
          kernels::Attention{.y = saved.y_NC,
@@ -112,7 +118,7 @@ void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
   {
     const kernels::FusedHeads fused = heads(sequences.samples);
     const kernels::AttentionInputs in =
-        inputs(ctx, saved.qkv_NC, sequences.samples, op.table);
+        inputs(ctx, saved.qkv_NC, sequences, op.table);
     const OwnedTensor scratch = scratch_for(ctx, in);
     launch(ctx.stream,
            kernels::AttentionBackward{.d_q = heads_of_rows(d_qkv, fused.q()),
@@ -133,6 +139,9 @@ void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
 
 void Attention::forward_cached(Context& ctx, const ForwardCached& op) const {
   const Sequences& sequences = op.sequences;
+  DURE_CHECK(!sequences.segments && !sequences.lengths,
+             "what is read next is whole sequences: wanted no segments and no "
+             "lengths");
   const std::int64_t N = op.x.shape()[0];
   const kernels::FusedHeads fused = heads(sequences.samples);
   const OwnedTensor qkv = ctx.workspace({N, fused.columns()}, op.x.dtype());
@@ -140,7 +149,7 @@ void Attention::forward_cached(Context& ctx, const ForwardCached& op) const {
       ctx.workspace({N, fused.heads * fused.head_dim}, op.x.dtype());
   qkv_.forward(ctx, qkv, op.x);
   rope(ctx, qkv, sequences.positions, kernels::Turn::kForward);
-  kernels::AttentionInputs in = inputs(ctx, qkv, sequences.samples, op.table);
+  kernels::AttentionInputs in = inputs(ctx, qkv, sequences, op.table);
   launch(ctx.stream,
          kernels::CacheAppend{.k_cache = op.cache.k,
                               .v_cache = op.cache.v,

@@ -2,8 +2,9 @@
 //
 //   y = residual + projection(attention(rope(qkv(x))))
 //
-// Which keys a query sees is a pattern's (kernels/attention_pattern.h); rope is
-// there with rotary positions alone.
+// Which keys a query sees is a pattern's (kernels/attention_pattern.h), and, of
+// a sequence, its segments' and its length's (sequences.h); rope is there with
+// rotary positions alone.
 //
 // [1] Vaswani et al. 2017, arXiv:1706.03762.
 #pragma once
@@ -60,7 +61,7 @@ class Attention {
   };
 
   // The next rows of each sequence, lengths[b] of which are in the cache.
-  // Streams are whole.
+  // Streams are whole; sequences are one segment each.
   struct ForwardCached {
     Tensor y;              // (N, C)   overwritten; may be residual
     ConstTensor x;         // (N, C)
@@ -93,7 +94,7 @@ class Attention {
   // What a fused product, after rope, and a table are to attention.
   kernels::AttentionInputs inputs(const Context& ctx,
                                   ConstTensor qkv,
-                                  std::int64_t samples,
+                                  const Sequences& sequences,
                                   ConstTensor table) const;
   kernels::DropoutMask mask(const Context& ctx,
                             const Sequences& sequences) const;

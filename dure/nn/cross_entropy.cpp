@@ -16,10 +16,8 @@ void all_reduce(const parallel::TensorAxis& axis,
 }  // namespace
 
 CrossEntropy::Statistics CrossEntropy::loss_of(Context& ctx,
-                                               Tensor loss,
-                                               ConstTensor logits,
-                                               ConstTensor targets) const {
-  const std::int64_t N = logits.shape()[0];
+                                               const Rows& op) const {
+  const std::int64_t N = op.logits.shape()[0];
   Statistics all = {
       .maximum = ctx.workspace({N}, DType::kF32),
       .sums = ctx.arena.tensor({2, N}, Category::kWorkspace, DType::kF64)};
@@ -27,9 +25,9 @@ CrossEntropy::Statistics CrossEntropy::loss_of(Context& ctx,
   launch(ctx.stream,
          kernels::LogitStatistics{.maximum = own,
                                   .sums = all.sums,
-                                  .logits = logits,
-                                  .targets = targets,
-                                  .first_column = first_column(logits),
+                                  .logits = op.logits,
+                                  .targets = op.targets,
+                                  .first_column = first_column(op.logits),
                                   .vocabulary = vocabulary_});
   all_reduce(ctx.tensor,
              "all_reduce maxima",
@@ -39,23 +37,20 @@ CrossEntropy::Statistics CrossEntropy::loss_of(Context& ctx,
              .sums = all.sums, .own = own, .maximum = all.maximum});
   all_reduce(ctx.tensor, "all_reduce sums", {.y = all.sums, .x = all.sums});
   launch(ctx.stream,
-         kernels::CrossEntropyLoss{.loss = loss,
+         kernels::CrossEntropyLoss{.loss = op.loss,
                                    .maximum = all.maximum,
                                    .sums = all.sums,
-                                   .targets = targets});
+                                   .targets = op.targets,
+                                   .weights = op.weights});
   return all;
 }
 
-void CrossEntropy::loss(Context& ctx,
-                        Tensor loss,
-                        ConstTensor logits,
-                        ConstTensor targets) const {
-  loss_of(ctx, loss, logits, targets);
+void CrossEntropy::loss(Context& ctx, const Rows& op) const {
+  loss_of(ctx, op);
 }
 
-void CrossEntropy::loss_and_gradient(Context& ctx,
-                                     const LossAndGradient& op) const {
-  const Statistics all = loss_of(ctx, op.loss, op.logits, op.targets);
+void CrossEntropy::loss_and_gradient(Context& ctx, const Rows& op) const {
+  const Statistics all = loss_of(ctx, op);
   launch(ctx.stream,
          kernels::CrossEntropyGradient{.logits = op.logits,
                                        .maximum = all.maximum,
@@ -63,7 +58,8 @@ void CrossEntropy::loss_and_gradient(Context& ctx,
                                        .targets = op.targets,
                                        .first_column = first_column(op.logits),
                                        .vocabulary = vocabulary_,
-                                       .d_loss = op.d_loss});
+                                       .d_loss = op.d_loss,
+                                       .weights = op.weights});
 }
 
 }  // namespace dure::nn

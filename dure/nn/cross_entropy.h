@@ -17,22 +17,20 @@ class CrossEntropy {
   CrossEntropy(std::int64_t vocabulary, mesh::Part part)
       : vocabulary_(vocabulary), part_(part) {}
 
-  // loss (N) overwritten, with the same numbers on every rank; logits (N, V')
-  // this rank's columns; targets (N) i32.
-  void loss(Context& ctx,
-            Tensor loss,
-            ConstTensor logits,
-            ConstTensor targets) const;
+  struct Rows {
+    Tensor loss;               // (N)       overwritten, the same on every rank
+    Tensor logits;             // (N, V')   this rank's columns
+    ConstTensor targets;       // (N) i32
+    ConstTensor weights = {};  // (N), optional: of each row's loss
+    ConstTensor d_loss = {};   // (1)  the derivative of what is minimised by
+                               //      each row's loss
+  };
+
+  // Without a gradient; d_loss is not wanted.
+  void loss(Context& ctx, const Rows& op) const;
 
   // The same, and the logits become their own gradient.
-  struct LossAndGradient {
-    Tensor loss;          // (N)       overwritten
-    Tensor logits;        // (N, V')   overwritten by their gradient
-    ConstTensor targets;  // (N) i32
-    ConstTensor d_loss;   // (1)       the derivative of what is minimised by
-                          //           each row's loss
-  };
-  void loss_and_gradient(Context& ctx, const LossAndGradient& op) const;
+  void loss_and_gradient(Context& ctx, const Rows& op) const;
 
  private:
   // Of all ranks' columns.
@@ -41,10 +39,7 @@ class CrossEntropy {
     OwnedTensor sums;     // (2, N) f64
   };
 
-  Statistics loss_of(Context& ctx,
-                     Tensor loss,
-                     ConstTensor logits,
-                     ConstTensor targets) const;
+  Statistics loss_of(Context& ctx, const Rows& op) const;
   std::int64_t first_column(ConstTensor logits) const {
     return part_.index * logits.shape()[1];
   }

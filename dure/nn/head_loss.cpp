@@ -50,27 +50,29 @@ void HeadLoss::forward(Context& ctx, const Forward& op, Saved& saved) const {
   const std::int64_t N = op.targets.elements();
   const OwnedTensor memory_NV = ctx.workspace(
       {std::min(N, kMaximumRows), weight_.value.shape()[0]}, DType::kF32);
+  const CrossEntropy cross_entropy(vocabulary_, part_);
   for_each_block(N, [&](RowRange block) {
     const ConstTensor x_NC = all_x.get().rows(block.first, block.count);
     const Tensor logits_NV = memory_NV.rows(0, block.count);
     own_logits(ctx, logits_NV, x_NC);
-    lose_rows(ctx, op, block, logits_NV);
+    cross_entropy.loss_and_gradient(ctx, rows_of(op, block, logits_NV));
     backward_input(ctx, logits_NV, block.first, d_x);
     backward_weight(ctx, logits_NV, x_NC);
   });
   d_x.wait();
 }
 
-void HeadLoss::lose_rows(Context& ctx,
-                         const Forward& op,
-                         RowRange rows,
-                         Tensor logits) const {
-  CrossEntropy(vocabulary_, part_)
-      .loss_and_gradient(ctx,
-                         {.loss = op.loss.rows(rows.first, rows.count),
-                          .logits = logits,
-                          .targets = op.targets.rows(rows.first, rows.count),
-                          .d_loss = op.d_loss});
+CrossEntropy::Rows HeadLoss::rows_of(const Forward& op,
+                                     RowRange rows,
+                                     Tensor logits) {
+  const auto some = [&](ConstTensor all) {
+    return all ? all.rows(rows.first, rows.count) : all;
+  };
+  return {.loss = op.loss.rows(rows.first, rows.count),
+          .logits = logits,
+          .targets = some(op.targets),
+          .weights = some(op.weights),
+          .d_loss = op.d_loss};
 }
 
 void HeadLoss::backward_input(Context& ctx,
@@ -104,10 +106,11 @@ void HeadLoss::forward_keeping(Context& ctx,
   AllRows all_x(ctx.tensor, op.x);
   const std::int64_t N = op.targets.elements();
   saved.d_logits = ctx.activation({N, weight_.value.shape()[0]}, DType::kF32);
+  const CrossEntropy cross_entropy(vocabulary_, part_);
   for_each_block(N, [&](RowRange block) {
     const Tensor logits_NV = saved.d_logits.rows(block.first, block.count);
     own_logits(ctx, logits_NV, all_x.get().rows(block.first, block.count));
-    lose_rows(ctx, op, block, logits_NV);
+    cross_entropy.loss_and_gradient(ctx, rows_of(op, block, logits_NV));
   });
 }
 
@@ -160,22 +163,16 @@ void HeadLoss::backward_all_weight(Context& ctx,
   });
 }
 
-void HeadLoss::evaluate(Context& ctx,
-                        Tensor loss,
-                        ConstTensor x,
-                        ConstTensor targets) const {
-  AllRows all_x(ctx.tensor, x);
-  const std::int64_t N = targets.elements();
+void HeadLoss::evaluate(Context& ctx, const Forward& op) const {
+  AllRows all_x(ctx.tensor, op.x);
+  const std::int64_t N = op.targets.elements();
   const OwnedTensor memory_NV = ctx.workspace(
       {std::min(N, kMaximumRows), weight_.value.shape()[0]}, DType::kF32);
   const CrossEntropy cross_entropy(vocabulary_, part_);
   for_each_block(N, [&](RowRange block) {
     const Tensor logits_NV = memory_NV.rows(0, block.count);
     own_logits(ctx, logits_NV, all_x.get().rows(block.first, block.count));
-    cross_entropy.loss(ctx,
-                       loss.rows(block.first, block.count),
-                       logits_NV,
-                       targets.rows(block.first, block.count));
+    cross_entropy.loss(ctx, rows_of(op, block, logits_NV));
   });
 }
 

@@ -36,11 +36,12 @@ class HeadLoss {
   HeadLoss(Parameter& weight, std::int64_t vocabulary, mesh::Part part);
 
   struct Forward {
-    Tensor loss;          // (N)      overwritten, the same on every rank
-    ConstTensor x;        // (n, C), a stream
-    ConstTensor targets;  // (N) i32
-    ConstTensor d_loss;   // (1)      the derivative of what is minimised by
-                          //          each row's loss, such as 1 / N
+    Tensor loss;               // (N)      overwritten, the same on every rank
+    ConstTensor x;             // (n, C), a stream
+    ConstTensor targets;       // (N) i32
+    ConstTensor weights = {};  // (N), optional: of each row's loss
+    ConstTensor d_loss = {};   // (1) the derivative of what is minimised by
+                               //     each row's loss, such as 1 / N
   };
   void forward(Context& ctx, const Forward& op, Saved& saved) const;
 
@@ -58,11 +59,8 @@ class HeadLoss {
                        ConstTensor x,
                        Saved& saved) const;
 
-  // The loss alone.
-  void evaluate(Context& ctx,
-                Tensor loss,
-                ConstTensor x,
-                ConstTensor targets) const;
+  // The loss alone; d_loss is not wanted.
+  void evaluate(Context& ctx, const Forward& op) const;
 
   // logits (N, Vp), on every rank.
   void logits(Context& ctx, Tensor logits, ConstTensor x) const;
@@ -70,11 +68,10 @@ class HeadLoss {
   std::int64_t vocabulary() const { return vocabulary_; }
 
  private:
-  // The loss of a block of rows, whose logits become their own gradient.
-  void lose_rows(Context& ctx,
-                 const Forward& op,
-                 parallel::RowRange rows,
-                 Tensor logits) const;
+  // What a block of rows is to the loss.
+  static CrossEntropy::Rows rows_of(const Forward& op,
+                                    parallel::RowRange rows,
+                                    Tensor logits);
 
   // This rank's columns of the logits.
   void own_logits(Context& ctx, Tensor logits, ConstTensor x) const;

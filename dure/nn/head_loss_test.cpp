@@ -183,9 +183,47 @@ TEST_P(HeadLosses, AreTheSameInEvaluation) {
     Pass pass(ctx);
     pass.forward(ctx);
     Values loss(kN);
-    pass.layer.evaluate(
-        ctx, tensor(loss, {kN}), pass.x_NC(), problem().targets_N());
+    pass.layer.evaluate(ctx,
+                        {.loss = tensor(loss, {kN}),
+                         .x = pass.x_NC(),
+                         .targets = problem().targets_N()});
     EXPECT_EQ(loss, pass.loss);
+  });
+}
+
+// Powers of two, so that nothing is rounded: each row is what it is alone, by
+// its weight.
+TEST_P(HeadLosses, OfARowCountByItsWeight) {
+  Values weights;
+  for (std::int64_t n = 0; n < kN; ++n) {
+    weights.push_back(n % 3 == 0 ? 0.0F : n % 3 == 1 ? 1.0F : 0.5F);
+  }
+  run([&](Context& ctx) {
+    Pass plain(ctx);
+    plain.forward(ctx);
+    Pass weighted(ctx);
+    HeadLoss::Forward op = weighted.forward_op();
+    op.weights = tensor(weights, {kN});
+    weighted.layer.forward(ctx, op, weighted.saved);
+    Values want_loss = plain.loss;
+    Values want_d_x = plain.d_x();
+    for (std::int64_t n = 0; n < kN; ++n) {
+      const float weight = weights[static_cast<std::size_t>(n)];
+      want_loss[static_cast<std::size_t>(n)] *= weight;
+      if (n < plain.own.first || n >= plain.own.first + plain.own.count) {
+        continue;
+      }
+      for (std::int64_t c = 0; c < kC; ++c) {
+        want_d_x[static_cast<std::size_t>((n - plain.own.first) * kC + c)] *=
+            weight;
+      }
+    }
+    EXPECT_EQ(weighted.loss, want_loss);
+    EXPECT_EQ(weighted.d_x(), want_d_x);
+    Values alone(kN);
+    op.loss = tensor(alone, {kN});
+    weighted.layer.evaluate(ctx, op);
+    EXPECT_EQ(alone, want_loss);
   });
 }
 

@@ -98,8 +98,7 @@ std::vector<int> first_ranks(const train::Config& config) {
 
 std::int64_t all_micro_batches(const train::Config& config) {
   return config.train.global_batch /
-         (config.train.micro_batch *
-          ranks_of(config.parallel, mesh::kSamples));
+         (config.train.micro_batch * ranks_of(config.parallel, mesh::kSamples));
 }
 
 // Until each is as the one before: the first finds nothing to add to, the

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 
 namespace dure::plan {
 namespace {

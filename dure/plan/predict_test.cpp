@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 #include "dure/parallel/zero/memory.h"
 
 namespace dure::plan {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/model/count.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 #include "dure/plan/predict.h"
 #include "dure/train/load_config.h"
 

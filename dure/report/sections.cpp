@@ -7,6 +7,7 @@
 
 #include "dure/base/check.h"
 #include "dure/mesh/draw.h"
+#include "dure/model/family.h"
 #include "dure/report/bar_chart.h"
 #include "dure/report/markup.h"
 #include "dure/report/ticks.h"
@@ -87,9 +88,8 @@ std::string to_html(const Figure& figure) {
 
 std::string model_text(const Report& report) {
   const model::ModelConfig& model = report.config.model;
-  const std::string name = !model.preset.empty()                 ? model.preset
-                           : model.family == model::Family::kGpt ? "gpt"
-                                                                 : "llama";
+  const std::string name =
+      model.preset.empty() ? model.family->name : model.preset;
   return fmt::format("{}: {} layers, hidden {}, {} heads",
                      name,
                      model.layers,

@@ -6,6 +6,7 @@
 
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
+#include "dure/model/llama/llama.h"
 #include "dure/train/load_config.h"
 
 namespace dure::train {
@@ -156,7 +157,7 @@ TEST(LoadConfig, PutsSetsOverTheFileOverThePreset) {
       {"model.hidden=128", "model.kv_heads=4"});
   const model::ModelConfig& model = loaded.config.model;
   EXPECT_EQ(model.vocabulary, 32000);
-  EXPECT_EQ(model.family, model::Family::kLlama);
+  EXPECT_EQ(model.family, &model::kLlama);
   EXPECT_EQ(model.layers, 2);
   EXPECT_EQ(model.hidden, 128);
   const Origins& from = loaded.origins;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "dure/base/check.h"
-#include "dure/model/presets.h"
+#include "dure/model/family.h"
 #include "dure/train/pipeline.h"
 #include "dure/train/ramp_up.h"
 #include "dure/train/source.h"
@@ -25,9 +25,9 @@ Base base_of(const model::ModelConfig& asked) {
     return {.model = model::preset(asked.preset),
             .origin = "preset " + asked.preset};
   }
-  const bool gpt = asked.family == model::Family::kGpt;
-  return {.model = model::of_family(asked.family),
-          .origin = gpt ? "default" : "family"};
+  const bool is_default = asked.family == model::ModelConfig{}.family;
+  return {.model = model::of_family(*asked.family),
+          .origin = is_default ? "default" : "family"};
 }
 
 Base base_of(const model::ModelConfig& asked,

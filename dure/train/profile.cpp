@@ -1,15 +1,14 @@
 #include "dure/train/profile.h"
 
 #include "dure/base/check.h"
+#include "dure/base/json.h"
 #include "dure/base/quote.h"
-#include "dure/checkpoint/json.h"
 #include "dure/checkpoint/manifest.h"
 #include "dure/model/stage_split.h"
 
 namespace dure::train {
 namespace {
 
-using checkpoint::JsonFields;
 using model::LayerProfile;
 using nlohmann::json;
 using nlohmann::ordered_json;
@@ -80,7 +79,7 @@ std::string to_json(const ProfileFile& file) {
 
 ProfileFile profile_from_json(std::string_view text,
                               const std::string& source) {
-  const json object = checkpoint::parse_object(text, source);
+  const json object = parse_object(text, source);
   const JsonFields fields(object, source);
   DURE_CHECK(fields.text_or("format", "") == kFormat,
              source,

@@ -5,6 +5,7 @@
 #include <list>
 
 #include "dure/base/half.h"
+#include "dure/model/llama/llama.h"
 #include "dure/train/tensor_gatherer_testing.h"
 
 namespace dure::train {
@@ -13,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 
 model::ModelConfig llama() {
-  return {.family = model::Family::kLlama,
+  return {.family = &model::kLlama,
           .layers = 1,
           .hidden = 16,
           .heads = 8,

@@ -8,14 +8,13 @@
 
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
+#include "dure/base/json.h"
 #include "dure/base/quote.h"
-#include "dure/checkpoint/json.h"
 #include "dure/optim/schedule.h"
 
 namespace dure::train {
 namespace {
 
-using checkpoint::JsonFields;
 using Json = nlohmann::json;
 using Texts = std::map<std::string, std::string>;
 
@@ -159,7 +158,7 @@ std::string to_json(const TrainerFile& file) {
 
 TrainerFile trainer_file_from(std::string_view text,
                               const std::string& source) {
-  const Json object = checkpoint::parse_object(text, source);
+  const Json object = parse_object(text, source);
   const JsonFields fields(object, source);
   TrainerFile file = {
       .position = {.step = fields.whole("step"),

@@ -263,8 +263,7 @@ void Updater::find_squares(UpdateRecord& record, std::int64_t step, Of of) {
       const Tensor gradient = acquired.shard(norm_[next]).gradient;
       const bool counts = of == Of::kOwned || is_counted_[next];
       // An empty span keeps the number of those after it.
-      gradients_.push_back(
-          gradient.rows(0, counts ? gradient.elements() : 0));
+      gradients_.push_back(gradient.rows(0, counts ? gradient.elements() : 0));
     }
     launch(rank_.stream,
            kernels::SquaredNorm{

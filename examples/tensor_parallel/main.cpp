@@ -223,11 +223,13 @@ void print_weights() {
     }
     std::printf("  %-38s", spec.name.c_str());
     for (const std::int64_t tensor : {1, 2, 4}) {
+      const auto place =
+          mesh::Place().with(mesh::Axis::kTensor, {.count = tensor});
       for (const model::WeightSpec& cut : model::weights(config, tensor)) {
         if (cut.name == spec.name) {
           std::printf(
               "%14s",
-              text(mesh::local_shape(cut.shape, cut.sharding, tensor)).c_str());
+              text(local_shape(cut.shape, cut.placement, place)).c_str());
         }
       }
     }

@@ -113,7 +113,8 @@ void gradient_of_row(const CrossEntropyGradient& op, std::int64_t n) {
   }
   const std::int64_t V = real_columns(op);
   const double sum = op.sums.data<double>()[n];
-  const float d_loss = op.d_loss.data<float>()[0];
+  const float weight = op.weights ? op.weights.data<float>()[n] : 1;
+  const float d_loss = op.d_loss.data<float>()[0] * weight;
   scaled_exponentials(
       x, V, op.maximum.data<float>()[n], static_cast<float>(d_loss / sum));
   const std::int64_t column = target - op.first_column;
@@ -185,9 +186,9 @@ void run(OnCpu, Stream&, const CrossEntropyLoss& op) {
   for (std::int64_t n = 0; n < N; ++n) {
     const bool ignored = op.targets.data<std::int32_t>()[n] == kIgnore;
     const double most = op.maximum.data<float>()[n];
-    op.loss.data<float>()[n] =
-        ignored ? 0
-                : static_cast<float>(std::log(sum[n]) + (most - at_target[n]));
+    const double weight = op.weights ? op.weights.data<float>()[n] : 1;
+    const double loss = std::log(sum[n]) + (most - at_target[n]);
+    op.loss.data<float>()[n] = ignored ? 0 : static_cast<float>(weight * loss);
   }
 }
 

@@ -135,7 +135,8 @@ BucketPlan plan_buckets(std::span<const PlannedWeight> weights,
              options.bytes,
              ", the first one ",
              options.first_bytes);
-  BucketPlan plan = {.parts = options.parts};
+  BucketPlan plan;
+  plan.parts = options.parts;
   std::vector<std::vector<std::int64_t>> loads;
   for (const int parts : options.parts) {
     DURE_CHECK(

@@ -3,12 +3,12 @@
 // and files with some of each.
 #pragma once
 
-#include "dure/checkpoint/json.h"
+#include "dure/base/json.h"
 
-namespace dure::checkpoint {
+namespace dure::model {
 
 // The base of the frequencies. Error where positions are scaled or only part of
 // a head is turned, wherever that is said, and where two places disagree.
 double rope_theta_of(const JsonFields& fields);
 
-}  // namespace dure::checkpoint
+}  // namespace dure::model

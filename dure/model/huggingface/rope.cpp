@@ -1,12 +1,12 @@
-#include "dure/checkpoint/huggingface_rope.h"
+#include "dure/model/huggingface/rope.h"
 
 #include <optional>
 #include <string>
 
 #include "dure/base/check.h"
-#include "dure/checkpoint/huggingface_keys.h"
+#include "dure/model/huggingface/keys.h"
 
-namespace dure::checkpoint {
+namespace dure::model {
 namespace {
 
 constexpr double kDefaultTheta = 10000;
@@ -87,4 +87,4 @@ double rope_theta_of(const JsonFields& fields) {
   return theta.value();
 }
 
-}  // namespace dure::checkpoint
+}  // namespace dure::model

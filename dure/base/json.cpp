@@ -1,4 +1,4 @@
-#include "dure/checkpoint/json.h"
+#include "dure/base/json.h"
 
 #include <set>
 #include <utility>
@@ -7,7 +7,7 @@
 #include "dure/base/check.h"
 #include "dure/base/quote.h"
 
-namespace dure::checkpoint {
+namespace dure {
 namespace {
 
 using nlohmann::json;
@@ -216,4 +216,4 @@ const json& JsonFields::array(const char* key) const {
   return object_.at(key);
 }
 
-}  // namespace dure::checkpoint
+}  // namespace dure

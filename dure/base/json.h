@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace dure::checkpoint {
+namespace dure {
 
 // `text` as a JSON object. Refuses, with an Error that begins with `source`:
 // what isn't JSON, what isn't an object, a key given twice, and nesting deeper
@@ -56,4 +56,4 @@ class JsonFields {
   mutable std::set<std::string, std::less<>> read_;
 };
 
-}  // namespace dure::checkpoint
+}  // namespace dure

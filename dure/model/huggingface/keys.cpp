@@ -1,4 +1,4 @@
-#include "dure/checkpoint/huggingface_keys.h"
+#include "dure/model/huggingface/keys.h"
 
 #include <algorithm>
 #include <string_view>
@@ -6,7 +6,7 @@
 #include "dure/base/check.h"
 #include "dure/base/quote.h"
 
-namespace dure::checkpoint {
+namespace dure::model {
 namespace {
 
 using nlohmann::json;
@@ -183,4 +183,4 @@ void check_all_read(const JsonFields& fields) {
   }
 }
 
-}  // namespace dure::checkpoint
+}  // namespace dure::model

@@ -6,9 +6,9 @@
 // or empty.
 #pragma once
 
-#include "dure/checkpoint/json.h"
+#include "dure/base/json.h"
 
-namespace dure::checkpoint {
+namespace dure::model {
 
 // To be called when all that is understood was read. Error for the first key,
 // by name, that might change the results.
@@ -17,4 +17,4 @@ void check_unread(const JsonFields& fields);
 // The same for an object within, which has no keys that change nothing.
 void check_all_read(const JsonFields& fields);
 
-}  // namespace dure::checkpoint
+}  // namespace dure::model

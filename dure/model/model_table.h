@@ -1,0 +1,73 @@
+// A model's units and weights, which a family describes in the order of the
+// forward pass (Family::describe).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dure/model/config.h"
+#include "dure/model/keeping.h"
+#include "dure/model/unit.h"
+#include "dure/model/weights.h"
+
+namespace dure::model {
+
+class ModelTable {
+ public:
+  // `config` is resolved; `tensor` ranks share each matrix.
+  ModelTable(const ModelConfig& config,
+             std::int64_t tensor,
+             const Keeping& keeping)
+      : c_(config), tensor_(tensor), keeping_(keeping) {}
+
+  const ModelConfig& config() const { return c_; }
+  const Keeping& keeping() const { return keeping_; }
+
+  // What is added from now on is this unit's, and, but for the first form, of
+  // this block: names begin with "blocks.INDEX.".
+  void unit(UnitSpec spec);
+  void unit(std::int64_t block, UnitSpec spec);
+
+  // A weight, of which `name` and `shape` are wanted.
+  void add(WeightSpec spec);
+  // A weight of a unit before, that this one uses as well.
+  void use(const std::string& name);
+
+  // NAME.weight, of the norm that the model has, and its bias.
+  void add_norm(const std::string& name);
+  // NAME.weight, (sum of sections, hidden), cut along its rows, each section
+  // into `most_parts` parts at most, if not into any number; and its bias.
+  void add_by_rows(const std::string& name,
+                   const mesh::Dims& sections,
+                   Part part,
+                   const mesh::Dims& most_parts = {});
+  // NAME.weight, (hidden, columns), cut along its columns, and its bias. It
+  // writes to the residual stream.
+  void add_by_columns(const std::string& name, std::int64_t columns, Part part);
+  // (padded vocabulary, hidden), cut along its rows.
+  void add_by_vocabulary(const std::string& name, Part part);
+
+  // First values of a matrix.
+  Init normal() const;
+
+  std::vector<WeightSpec> weights() && { return std::move(weights_); }
+  std::vector<UnitSpec> units() && { return std::move(units_); }
+
+ private:
+  void add_bias(const std::string& name,
+                std::int64_t elements,
+                const mesh::Placement& placement,
+                Part part);
+  int this_unit() const { return static_cast<int>(units_.size()) - 1; }
+
+  ModelConfig c_;
+  std::int64_t tensor_;
+  Keeping keeping_;
+  std::int64_t block_ = -1;
+  std::vector<UnitSpec> units_;
+  std::vector<WeightSpec> weights_;
+};
+
+}  // namespace dure::model
