@@ -21,47 +21,40 @@ nn::Attention::Shape attention_shape(const ModelConfig& config,
           .head_dim = config.head_dim()};
 }
 
-nn::Attention make_attention(const ModelConfig& config,
-                             std::uint64_t seed,
-                             nn::ParameterSet& parameters,
-                             const std::string& name,
-                             mesh::Part part) {
+nn::Attention make_attention(const UnitParts& parts, const std::string& name) {
+  const ModelConfig& config = parts.config;
   const nn::Attention::Options options = {
-      .shape = attention_shape(config, part),
+      .shape = attention_shape(config, parts.tensor()),
       .pattern = attention_pattern(config),
-      .positions = make_positions(config, part),
-      .dropout = nn::Dropout(seed, name, config.dropout.attention)};
+      .positions = make_positions(config, parts.tensor()),
+      .dropout = nn::Dropout(parts.seed, name, config.dropout.attention)};
   return nn::Attention(
-      make_all_to_sharded(config, parameters, name + ".qkv"),
-      make_sharded_to_all(config, seed, parameters, name + ".projection"),
+      make_all_to_sharded(config, parts.parameters, name + ".qkv"),
+      make_sharded_to_all(
+          config, parts.seed, parts.parameters, name + ".projection"),
       options);
 }
 
-nn::Mlp make_mlp(const ModelConfig& config,
-                 std::uint64_t seed,
-                 nn::ParameterSet& parameters,
-                 const std::string& name,
-                 mesh::Part part) {
+nn::Mlp make_mlp(const UnitParts& parts, const std::string& name) {
+  const ModelConfig& config = parts.config;
   const bool swiglu = config.activation == Activation::kSwiglu;
-  return nn::Mlp(make_all_to_sharded(
-                     config, parameters, name + (swiglu ? ".gate_up" : ".up")),
-                 make_sharded_to_all(config, seed, parameters, name + ".down"),
-                 swiglu ? nn::MlpKind::kSwiglu : nn::MlpKind::kGelu,
-                 config.ffn_hidden / part.count);
+  return nn::Mlp(
+      make_all_to_sharded(
+          config, parts.parameters, name + (swiglu ? ".gate_up" : ".up")),
+      make_sharded_to_all(config, parts.seed, parts.parameters, name + ".down"),
+      swiglu ? nn::MlpKind::kSwiglu : nn::MlpKind::kGelu,
+      config.ffn_hidden / parts.tensor().count);
 }
 
 }  // namespace
 
-Block::Block(const ModelConfig& config,
-             std::uint64_t seed,
-             std::int64_t index,
-             nn::ParameterSet& parameters,
-             mesh::Part part)
-    : norm1_(make_norm(config, parameters, prefix(index) + "norm1")),
-      attention_(make_attention(
-          config, seed, parameters, prefix(index) + "attention", part)),
-      norm2_(make_norm(config, parameters, prefix(index) + "norm2")),
-      mlp_(make_mlp(config, seed, parameters, prefix(index) + "mlp", part)) {}
+Block::Block(const UnitParts& parts, std::int64_t index)
+    : norm1_(
+          make_norm(parts.config, parts.parameters, prefix(index) + "norm1")),
+      attention_(make_attention(parts, prefix(index) + "attention")),
+      norm2_(
+          make_norm(parts.config, parts.parameters, prefix(index) + "norm2")),
+      mlp_(make_mlp(parts, prefix(index) + "mlp")) {}
 
 void Block::forward(nn::Context& ctx, const Forward& op, Saved& saved) const {
   attend(ctx, op.x, op.sequences, saved);

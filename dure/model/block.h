@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-#include "dure/model/config.h"
+#include "dure/model/unit.h"
 #include "dure/nn/attention.h"
 #include "dure/nn/mlp.h"
 #include "dure/nn/norm.h"
@@ -52,13 +52,8 @@ class Block {
     const nn::Attention::Cache& cache;
   };
 
-  // Takes blocks.INDEX.* of `parameters`, which are this part of the tensor
-  // axis.
-  Block(const ModelConfig& config,
-        std::uint64_t seed,
-        std::int64_t index,
-        nn::ParameterSet& parameters,
-        mesh::Part part);
+  // Takes blocks.INDEX.* of the parameters.
+  Block(const UnitParts& parts, std::int64_t index);
 
   void forward(nn::Context& ctx, const Forward& op, Saved& saved) const;
 

@@ -66,7 +66,12 @@ class OneBlock {
         add(spec, part);
       }
     }
-    block_.emplace(config, 1234, 0, parameters_, part);
+    block_.emplace(
+        UnitParts{.config = config,
+                  .seed = 1234,
+                  .parameters = parameters_,
+                  .place = mesh::Place().with(mesh::Axis::kTensor, part)},
+        0);
     for (std::int64_t i = 0; i < kN; ++i) {
       positions_.push_back(static_cast<std::int32_t>(i % kSequence));
     }

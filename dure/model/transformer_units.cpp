@@ -83,8 +83,7 @@ class EmbeddingUnit final : public Unit {
 class BlockUnit final : public Unit {
  public:
   BlockUnit(const UnitParts& parts, std::int64_t index, const Keeping& keeping)
-      : block_(
-            parts.config, parts.seed, index, parts.parameters, parts.tensor()),
+      : block_(parts, index),
         keeping_(keeping),
         kv_heads_(std::max<std::int64_t>(
             parts.config.kv_heads / parts.tensor().count, 1)),
