@@ -70,6 +70,7 @@ std::vector<Held> on_tensor_ranks(std::span<const parallel::Slice> slices,
                                   const nn::ParameterSet& parameters,
                                   Rank& rank) {
   const parallel::TensorAxis axis = rank.tensor();
+  const std::ptrdiff_t own = axis.ranks->rank();
   const std::vector<int> all = group_of(rank, {mesh::Axis::kTensor});
   std::vector<Held> held;
   for (const parallel::Alike& alike :
@@ -78,8 +79,7 @@ std::vector<Held> on_tensor_ranks(std::span<const parallel::Slice> slices,
     slice.offset += alike.first;
     slice.place += alike.first;
     slice.elements = alike.count;
-    const auto first =
-        all.begin() + axis.ranks->rank() / alike.ranks * alike.ranks;
+    const auto first = all.begin() + own / alike.ranks * alike.ranks;
     held.push_back({slice, {first, first + alike.ranks}});
   }
   return held;

@@ -9,7 +9,7 @@
 
 namespace dure::model {
 
-extern const Family kGpt;
+// kGpt, the default model's, is declared in config.h.
 extern const HuggingFaceModel kHuggingFaceGpt2;
 
 }  // namespace dure::model
