@@ -27,7 +27,7 @@ struct Family {
   // Settings that are not the default model's, where they are not given.
   void (*begin)(ModelConfig& config);
 
-  // In the order in which `dure presets` lists them.
+  // In the order in which docs/configuration.md has them.
   std::vector<Preset> (*presets)();
 
   // Its units and weights, in the order of the forward pass (model_table.h).
