@@ -10,6 +10,7 @@
 #include "dure/launch/run_ranks.h"
 #include "dure/model/weights.h"
 #include "dure/parallel/zero/shards_testing.h"
+#include "dure/train/check_replicas.h"
 
 namespace dure {
 namespace {
@@ -67,30 +68,26 @@ void collect(Rank& rank, train::Replica& replica, ParityOutcome& outcome) {
   }
 }
 
-ParityOutcome run_layout(train::Config config,
-                         const Layout& layout,
+ParityOutcome run_config(const Config& config,
                          int steps,
-                         train::Sums sums) {
+                         std::int64_t evaluated) {
   ParityOutcome outcome;
   std::mutex mutex;
-  config.parallel.sums = sums;
-  config.optimizer.clip_gradient = 0.5;
-  const Config resolved = configured(std::move(config), layout);
-  train::validate(resolved);
-  train::validate_pipeline(resolved);
-  launch::run_ranks({.ranks = layout.ranks()}, [&](comm::Communicator& world) {
-    train::RankOptions options = train::rank_options(resolved);
+  const auto ranks = static_cast<int>(ranks_of(config.parallel));
+  launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
+    train::RankOptions options = train::rank_options(config);
     options.world = &world;
     Rank rank(options);
-    Trainer trainer(rank, resolved);
-    const Walks data = small_data(resolved.model.vocabulary);
+    Trainer trainer(rank, config);
+    const Walks data = small_data(config.model.vocabulary);
     ParityOutcome mine;
     for (int i = 0; i < steps; ++i) {
       const train::StepResult step = trainer.step(data);
       mine.losses.push_back(step.loss);
       mine.norms.push_back(step.grad_norm);
     }
-    mine.validation = trainer.evaluate(data, 11).value();
+    mine.validation = trainer.evaluate(data, evaluated).value();
+    check_replicas(rank, trainer);
     const std::lock_guard lock(mutex);
     DURE_CHECK(
         outcome.losses.empty() ||
@@ -103,6 +100,18 @@ ParityOutcome run_layout(train::Config config,
     collect(rank, trainer.replica(), outcome);
   });
   return outcome;
+}
+
+ParityOutcome run_layout(Config config,
+                         const Layout& layout,
+                         int steps,
+                         train::Sums sums) {
+  config.parallel.sums = sums;
+  config.optimizer.clip_gradient = 0.5;
+  const Config resolved = configured(std::move(config), layout);
+  train::validate(resolved);
+  train::validate_pipeline(resolved);
+  return run_config(resolved, steps);
 }
 
 Layout alone(const Layout& layout) {

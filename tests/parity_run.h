@@ -33,6 +33,12 @@ ParityOutcome run_layout(train::Config config,
                          int steps,
                          train::Sums sums = train::Sums::kRanked);
 
+// The same of a configuration that is resolved, and need not be one that a user
+// may have; `evaluated` samples at the end.
+ParityOutcome run_config(const train::Config& config,
+                         int steps,
+                         std::int64_t evaluated = 11);
+
 // Of as many samples a step, on one rank.
 Layout alone(const Layout& layout);
 

@@ -277,6 +277,7 @@ void PlannedForm::loss_on_root() {
                                   {.loss = batch_->loss(),
                                    .logits = logits_NV_,
                                    .targets = batch_->batch().targets,
+                                   .weights = batch_->batch().weights,
                                    .d_loss = d_loss_});
   losses_.add(batch_->loss());
 }

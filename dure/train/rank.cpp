@@ -1,6 +1,7 @@
 #include "dure/train/rank.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -26,11 +27,11 @@ constexpr std::pair<mesh::Axis, const char*> kLabels[] = {
     {mesh::Axis::kTensor, "tensor"},
 };
 
+// The name of a group of one, which no axis shares.
 std::string first_label(mesh::AxisSet axes) {
-  return std::ranges::find_if(
-             kLabels,
-             [&](const auto& label) { return axes.contains(label.first); })
-      ->second;
+  const auto* const found = std::ranges::find_if(
+      kLabels, [&](const auto& label) { return axes.contains(label.first); });
+  return found == std::end(kLabels) ? "alone" : found->second;
 }
 
 std::unique_ptr<comm::Communicator> make_own(const RankOptions& options) {

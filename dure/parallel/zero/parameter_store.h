@@ -103,8 +103,8 @@ class Acquired {
 
 class ParameterStore final : public nn::ParameterHome {
  public:
-  // Collective over the ranks that hold the same weights. `ranks` outlive this,
-  // as all references do. Values are uninitialised.
+  // Collective over the ranks that hold the same weights. All references, and
+  // the ranks asked for, outlive this. Values are uninitialised.
   ParameterStore(Stream& stream,
                  Arena& arena,
                  nn::ParameterSet& parameters,
