@@ -7,8 +7,9 @@
 
 namespace dure {
 
-// What a user or the machine can cause: a bad config, a short file, a mesh that
-// does not divide. A bug of our own is an assert(), never an Error.
+// An error that a user or the machine can cause: a bad configuration, a short
+// file, a mesh that does not divide. A bug of our own is an assert(), never an
+// Error.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -34,8 +35,8 @@ std::string concat(const Args&... args) {
 }  // namespace dure
 
 // DURE_CHECK(condition, parts of the message...). The message says what was
-// wanted and what came, with the values: it is read in a log of 512 ranks, by
-// those who run them; where in our sources it was found is nothing to them.
+// wanted and what came, with the values. Those who run a job read it in a log
+// of 512 ranks, so it does not say where in our sources it was raised.
 #define DURE_CHECK(condition, ...)               \
   do {                                           \
     if (!(condition)) [[unlikely]] {             \

@@ -1,9 +1,8 @@
 // Lending one's core to a thread of this process that has none.
 //
-// A thread whose core another program has taken for its turn, some
-// milliseconds, may hold up others that wait for it. They have cores: the
-// system would move it to one of those sooner or later, but seldom within such
-// a time.
+// When another program takes a thread's core for some milliseconds, the threads
+// that wait for this one are held up although they have cores. The system would
+// move it to one of their cores, but seldom soon enough.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +10,14 @@
 
 namespace dure {
 
-// Nanoseconds that the thread has had a core for, up to now: they stand still
-// while it waits for something, or for a core. Negative: not known.
+// The nanoseconds for which the thread has had a core. The number stands still
+// while the thread waits for something, or for a core; it is negative where it
+// is not known.
 std::int64_t core_time(pthread_t thread);
 
-// Where the thread may run on the caller's core and waits for one, it waits for
-// this one from now on: the caller should be about to sleep. Which cores it may
-// use stays as it was.
+// If the thread may run on the caller's core and is waiting for one, it is
+// moved to wait for that core. The caller should be about to sleep. The set of
+// cores that the thread may use does not change.
 void bring_to_this_core(pthread_t thread);
 
 }  // namespace dure

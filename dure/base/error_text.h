@@ -1,4 +1,4 @@
-// What is shown of an exception that nobody caught before.
+// The text that is shown for an exception that nobody has caught.
 #pragma once
 
 #include <exception>
@@ -6,8 +6,9 @@
 
 namespace dure {
 
-// Its own words; but of the standard library's, which are for programmers, what
-// they mean: "PATH: Permission denied", "out of memory".
+// The exception's own words. The standard library's texts are written for
+// programmers, so they are replaced by what they mean: "PATH: Permission
+// denied", "out of memory".
 std::string message_of(const std::exception& error);
 
 }  // namespace dure

@@ -31,12 +31,13 @@ class ExactSum {
  public:
   static constexpr std::size_t kDigits = 70;
 
-  // As many ranks may add up their digits().
+  // The most ranks whose digits() may be added up.
   static constexpr std::int64_t kMaxRanks = std::int64_t{1} << 20;
 
   ExactSum() = default;
 
-  // The sum whose digits() these are, or are the sums of on several ranks.
+  // The sum that has these digits(), which may be sums of several ranks'
+  // digits.
   explicit ExactSum(std::span<const std::int64_t, kDigits> digits) {
     std::copy(digits.begin(), digits.end(), digits_.begin());
   }
@@ -68,14 +69,15 @@ class ExactSum {
 
   void add(const ExactSum& other);
 
-  // The double nearest to the sum, ties to even. Of no terms, and of zeros of
-  // either sign, it is 0. A NaN, or infinities of both signs, make it NaN; one
-  // infinity makes it that.
+  // The double nearest to the sum, ties to even. The sum of no terms, and of
+  // zeros of either sign, is 0. It is NaN where a term is NaN or where there
+  // are infinities of both signs, and infinite where there are infinities of
+  // one sign.
   double value() const;
 
   // The digits, for ranks to combine: every rank replaces its own by the sum,
-  // element by element, of all ranks' digits. They are all of the sum's state,
-  // and unique: equal sums have equal digits.
+  // element by element, of all ranks' digits. The digits are the whole state of
+  // the sum, and unique: equal sums have equal digits.
   std::span<std::int64_t, kDigits> digits();
 
   friend bool operator==(ExactSum a, ExactSum b) {
@@ -95,8 +97,8 @@ class ExactSum {
 
   void add_nonfinite(double value);
 
-  // Makes every digit one of 0 to 2^32 - 1, but for the top one, which has the
-  // number's sign, and every count 0 or 1.
+  // Brings every digit but the top one into 0 to 2^32 - 1 and every count to 0
+  // or 1. The top digit has the number's sign.
   void carry();
 
   std::array<std::int64_t, kDigits> digits_ = {};

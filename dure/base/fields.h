@@ -26,8 +26,8 @@
 
 namespace dure {
 
-// Which whole numbers a key takes. `automatic` is what "auto" stands for in the
-// struct, where a later resolve() fills it in.
+// The whole numbers that a key takes. `automatic` is what "auto" stands for in
+// the struct; a later resolve() replaces it.
 struct Whole {
   std::int64_t least = 0;
   std::int64_t most = std::numeric_limits<std::int64_t>::max();
@@ -36,15 +36,15 @@ struct Whole {
 
 enum class End : std::uint8_t { kIncluded, kExcluded };
 
-// Which numbers a key takes. They are computed with in f32: a number that isn't
-// 0 but would be there (or would lose digits, below 2^-126), or that only f32
-// takes to an end or to infinity, is not wanted.
+// The numbers that a key takes. They are used in f32. So a number is refused if
+// f32 would make it 0 or infinity, or would lose digits of it below 2^-126, or
+// would round it to an excluded end.
 struct Real {
   double least = 0;
   double most = std::numeric_limits<double>::infinity();
   End low = End::kIncluded;
   End high = End::kIncluded;
-  std::optional<double> automatic = std::nullopt;  // as Whole's
+  std::optional<double> automatic = std::nullopt;  // "auto", as in Whole
 };
 
 // How an enumerator is written.
@@ -62,7 +62,8 @@ struct Field {
   std::string origin = "default";      // or "run.toml:12", "--set", "preset x"
   std::vector<std::string> sets = {};  // names of keys that take its value, too
 
-  // Takes the value; false, with nothing changed, where it is not a wanted one.
+  // Takes the value. Returns false and changes nothing if the value is not
+  // wanted.
   std::function<bool(const Setting&)> set;
   std::function<std::string()> text;  // the value now, as TOML
   std::function<bool()> valid;        // whether the value now is a wanted one
@@ -77,7 +78,7 @@ class Fields {
     std::string meaning;
   };
 
-  // Keys that follow belong to it.
+  // The keys that follow belong to this section.
   void section(std::string name, std::string meaning);
 
   void flag(std::string name, bool& value, std::string meaning);
@@ -93,14 +94,14 @@ class Fields {
               double& value,
               std::string meaning,
               Real range = {});
-  // One key for several of the section, which are visited before it and want
-  // the same. It stands and is applied before them, so that what they
-  // are given themselves holds, and shows the value of the last.
+  // One key for several of the section, which are visited before it and take
+  // the same values. It is printed and applied before them, so that their own
+  // settings win, and it shows the value of the last.
   void for_all(std::string name,
                std::vector<std::string> keys,
                std::string meaning);
   void text(std::string name, std::string& value, std::string meaning);
-  // A text that may be a list of whole numbers: [4, 3] is "4,3", too.
+  // A text that may be a list of whole numbers: [4, 3] is read as "4,3".
   void text_or_wholes(std::string name,
                       std::string& value,
                       std::string meaning);
@@ -131,7 +132,7 @@ class Fields {
   std::vector<std::string> keys() const;
 
  private:
-  // Any enum, as the index of its name; -1 where it has none.
+  // Any enum, as the index of its name; -1 if it has none.
   struct Chooser {
     std::vector<std::string> names;
     std::function<std::ptrdiff_t()> get;
@@ -148,9 +149,10 @@ class Fields {
 // Where each key's value came from.
 using Origins = std::map<std::string, std::string>;
 
-// Takes every setting, the command line's over a file's, there later ones over
-// earlier, and a key of its own over one for_all(). Throws UsageError for an
-// unknown key, naming the nearest, and for a value that is not wanted.
+// Takes every setting. The command line wins over a file, a later setting over
+// an earlier one, and a key's own setting over that of its for_all(). Throws
+// UsageError for an unknown key, naming the nearest, and for a value that is
+// not wanted.
 void apply_settings(Fields& fields, std::span<const Setting> settings);
 
 // Throws UsageError where a value is out of its range, however it got there.
@@ -160,11 +162,11 @@ void check(const Fields& fields);
 // what it may be, and where the value came from.
 std::string to_toml(const Fields& fields);
 
-// "key: value in a, value in b" for each key that differs. The same structs
-// must have been visited.
+// "key: value in a, value in b" for each key that differs. Both must have
+// visited the same structs.
 std::vector<std::string> differences(const Fields& a, const Fields& b);
 
-// A table of key, default, what it may be and meaning for each section.
+// A table for each section: key, default, what it may be, meaning.
 std::string to_markdown(const Fields& fields);
 
 Origins origins(const Fields& fields);

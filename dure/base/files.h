@@ -15,15 +15,15 @@ namespace dure {
 // Far above what a configuration, a manifest or a tokenizer takes.
 inline constexpr std::size_t kMostText = std::size_t{1} << 28;
 
-// The whole file, which may be a pipe or a device. Throws Error where it can't
-// be read, or has more than `most` bytes: input without an end is one.
+// The whole file, which may be a pipe or a device. Throws Error if it can't be
+// read or has more than `most` bytes, as an input without an end has.
 std::string read_file(const Path& path, std::size_t most = kMostText);
 
-// As read_file(), for what stands in a folder that we wrote: a FIFO or a device
-// in its place is an error, where another might be waited for.
+// Like read_file(), for files in a folder that we wrote. A FIFO or a device in
+// such a place is an error, because reading it might wait for ever.
 std::string read_regular_file(const Path& path, std::size_t most = kMostText);
 
-// A read-only map of a whole regular file; empty ones are allowed. Movable.
+// A read-only map of a whole regular file, which may be empty. It can be moved.
 class MappedFile {
  public:
   // How the file will be read: the kernel's read-ahead follows it.
@@ -40,10 +40,10 @@ class MappedFile {
   }
   const Path& path() const { return path_; }
 
-  // Throws Error where the file no longer has the size that it was mapped with:
-  // what is read beyond its end would end the process (process.h), and what is
-  // read before it is other data. A file that was renamed over it is another,
-  // and changes nothing. Costs a microsecond.
+  // Throws Error if the file no longer has the size that it was mapped with: a
+  // read beyond its new end would end the process (process.h), and a read
+  // before it gives other data. A file that was renamed over it is another file
+  // and changes nothing. Takes a microsecond.
   void expect_unchanged() const;
 
  private:
@@ -55,16 +55,16 @@ class MappedFile {
 };
 
 // A file that appears under its name, whole, at commit(), or never: bytes go to
-// a Temporary, which commit() syncs and renames. Without commit the file that
-// stood there stays. Where the path leads through links, that is where the file
-// appears, and the links stay; of a file that is replaced, the mode stays, and
-// the owner as far as the system lets us. What can't be replaced, a device or a
-// pipe (or /dev/stdout), is written to as the bytes come. A directory is an
-// error, and so is a file that may not be written.
+// a Temporary, which commit() syncs and renames. Without a commit the old file
+// stays. If the path leads through links, the file appears where they lead, and
+// the links stay. A file that is replaced passes on its mode, and its owner as
+// far as the system lets us. A device or a pipe (or /dev/stdout) can't be
+// replaced: bytes are written to it as they come. A directory is an error, and
+// so is a file that may not be written.
 //
 // Every failure (full disk, read-only directory) is an Error that names the
-// path. Several threads may write_at() different bytes at once; all else is for
-// one thread at a time.
+// path. Several threads may write_at() different bytes at once; everything else
+// is for one thread at a time.
 class AtomicFile {
  public:
   explicit AtomicFile(Path path);
@@ -74,7 +74,7 @@ class AtomicFile {
 
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  // Writes anywhere, such as a header's counts over those written before;
+  // Writes anywhere, for example a header's counts over those written before;
   // size() counts only what write() appended. Throws Error for devices and
   // pipes, which are written from front to end.
   void write_at(std::size_t offset, const void* data, std::size_t bytes);

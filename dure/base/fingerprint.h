@@ -10,13 +10,14 @@ namespace dure {
 
 std::uint64_t fingerprint(std::string_view text);
 
-// Of a file's size and of what is in it: all of a file of up to 64 MiB; of a
-// larger one stretches that are spread over it, so that its time is bounded.
-// Throws Error where it can't be read.
+// A fingerprint of a file's size and contents. Up to 64 MiB are read whole; of
+// a larger file only stretches are read, spread over it, so that the time is
+// bounded. Throws Error if it can't be read.
 std::uint64_t fingerprint_of_file(const Path& path);
 
-// Of the names and sizes of all files right in a folder, and of what is in
-// those of up to 1 MiB: of a checkpoint, its manifest. 0 where there is none.
+// A fingerprint of the names and sizes of all files directly in a folder, and
+// of the contents of those of up to 1 MiB, such as a checkpoint's manifest. 0
+// if there is no such folder.
 std::uint64_t fingerprint_of_folder(const Path& path);
 
 }  // namespace dure

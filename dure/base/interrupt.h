@@ -1,4 +1,4 @@
-// Signals that ask a program to end, as a request instead of an end.
+// Signals that ask a program to end, turned into a request to stop.
 #pragma once
 
 #include <atomic>
@@ -13,20 +13,20 @@
 
 namespace dure {
 
-// Whether something long is asked to stop, and how it would go about it now.
-// Copies are one request; any thread may use them. One that belongs to no
-// InterruptWatch is never made.
+// Whether a long piece of work is asked to stop, and what it would answer.
+// Copies share one request; any thread may use them. Without an InterruptWatch
+// the request is never made.
 class StopRequest {
  public:
   bool stop_requested() const { return state_->requested; }
 
-  // From now on there is something to keep: the first signal only makes the
-  // request, and `answer` is said at once, such as "stopping after this step,
-  // then saving". It must live as long as the program does. Before the first
-  // call of any copy a signal ends the process.
+  // There is something to keep from now on: the first signal only makes the
+  // request, and `answer` is printed at once, such as "stopping after this
+  // step, then saving". The text must live as long as the program. Before the
+  // first call of any copy a signal ends the process.
   void answer(const char* answer) const { state_->answer = answer; }
 
-  // Another process of the same run says what there is to be said.
+  // Another process of the same run prints the answer.
   void keep_quiet() const { state_->quiet = true; }
 
  private:
@@ -48,11 +48,12 @@ class StopRequest {
 //   SIGINT or SIGTERM for   the process ends at once; what killed it leaves,
 //   the second time         the next run removes
 //
-// The same signal within a tenth of a second is the same one: a group and its
-// process get it both from timeout(1). A SIGHUP that is ignored as the process
-// begins (nohup) stays ignored. Signals are blocked in the calling thread and
-// in all threads started from it later, so make it before any; a program that
-// is started meanwhile needs Unblocked. One at a time in a process.
+// A signal that comes again within a tenth of a second counts once: timeout(1)
+// sends it both to the group and to its process. A SIGHUP that is ignored as
+// the process begins (nohup) stays ignored. Signals are blocked in the calling
+// thread and in all threads started from it later, so make the watch before any
+// thread. A program that is started meanwhile needs Unblocked. There is one
+// watch at a time in a process.
 class InterruptWatch {
  public:
   InterruptWatch();
@@ -62,8 +63,8 @@ class InterruptWatch {
 
   const StopRequest& request() const { return request_; }
 
-  // While it lives, the calling thread takes the signals as if there were no
-  // watch, and so do programs that it starts.
+  // While it lives, the calling thread and the programs that it starts take the
+  // signals as if there were no watch.
   class Unblocked {
    public:
     Unblocked();

@@ -12,8 +12,8 @@
 
 namespace dure {
 
-// `text` as a JSON object. Refuses, with an Error that begins with `source`:
-// what isn't JSON, what isn't an object, a key given twice, and nesting deeper
+// `text` as a JSON object. Throws Error, beginning with `source`, for text that
+// isn't JSON or isn't an object, for a key given twice, and for nesting deeper
 // than any of our formats has.
 nlohmann::json parse_object(std::string_view text, const std::string& source);
 
@@ -39,7 +39,7 @@ class JsonFields {
   const nlohmann::json& array(const char* key) const;
   const std::string& source() const { return source_; }
 
-  // Keys of the object that none of the functions above was asked for.
+  // The keys of the object that none of the functions above was asked for.
   std::vector<std::string> unread() const;
   const nlohmann::json& value(const std::string& key) const {
     return object_.at(key);

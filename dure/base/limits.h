@@ -1,4 +1,4 @@
-// What a process may take of its machine: asked, not assumed.
+// The limits that this machine sets on a process: asked, not assumed.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +14,13 @@ struct MemoryLimit {
   std::string name = {};  // "this machine's memory", "the control group's ..."
 };
 
-// The least of the machine's memory and what the control groups that this
-// process is in allow (memory.max, or memory.limit_in_bytes of version 1).
-// `root` is where /proc and /sys are.
+// The least of the machine's memory and the limits of this process's control
+// groups (memory.max, or memory.limit_in_bytes of version 1). `root` is where
+// /proc and /sys are.
 MemoryLimit memory_limit(const Path& root = "/");
 
-// Bytes of addresses that `ulimit -v` still leaves; nothing without one.
+// The bytes of addresses that `ulimit -v` still leaves; nothing without a
+// limit.
 std::optional<std::size_t> addresses_left();
 
 // How many threads of this process run at once: the cores that the calling
@@ -27,12 +28,12 @@ std::optional<std::size_t> addresses_left();
 // cpu.cfs_quota_us of version 1), rounded up; at least 1.
 int usable_processors(const Path& root = "/");
 
-// What limits how many threads there may be, for messages: "ulimit -u is 100;
+// The limits on the number of threads, for messages: "ulimit -u is 100;
 // pids.max of the control group is 64".
 std::string thread_limits(const Path& root = "/");
 
-// Starts so many threads and ends them: whether it can be done, whatever it is
-// that limits them. Of none or few it is quick: 20 us each.
+// Starts so many threads and ends them, to see whether any limit prevents it.
+// Takes 20 us a thread.
 bool can_start_threads(int count);
 
 }  // namespace dure

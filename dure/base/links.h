@@ -5,8 +5,8 @@
 
 namespace dure {
 
-// Where the path leads: its last part is no link any more, and need not be
-// there yet. Throws Error for a link to itself.
+// Where the path leads. The last part of the result is not a link, and need not
+// exist. Throws Error for a link to itself.
 Path target_of(const Path& path);
 
 }  // namespace dure

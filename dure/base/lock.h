@@ -7,13 +7,14 @@
 
 namespace dure {
 
-// Holds DIRECTORY/.dure.lock by flock(2), so that the kernel gives it back when
-// the process ends, however it ends. The file says who holds it, and is removed
-// on destruction. Nothing is held where the file system has no locks. Movable.
+// Holds DIRECTORY/.dure.lock by flock(2), so that the kernel gives it back
+// however the process ends. The file says who holds it, and is removed on
+// destruction. Nothing is held if the file system has no locks. A lock can be
+// moved.
 class DirectoryLock {
  public:
-  // The directory must exist. Error where another process holds it, with its
-  // host, its number and since when; or where no file can be made there.
+  // The directory must exist. Throws Error if another process holds it, with
+  // its host, its number and since when; or if no file can be made there.
   explicit DirectoryLock(const Path& directory);
   DirectoryLock(DirectoryLock&& other) noexcept;
   DirectoryLock& operator=(DirectoryLock&&) = delete;

@@ -7,8 +7,8 @@
 
 namespace dure {
 
-// Copies share one sink; each line is written whole, from any thread, with what
-// could move a cursor escaped. That it can't be written is no error.
+// Copies share one sink. Each line is written whole, from any thread, with
+// escapes for what could move a cursor. A failure to write is ignored.
 class Log {
  public:
   enum class Level { kDebug, kInfo, kWarning, kError };

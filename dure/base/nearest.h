@@ -11,13 +11,13 @@ namespace dure {
 // turn one into the other (optimal string alignment).
 int edit_distance(std::string_view a, std::string_view b);
 
-// The candidate at the least distance, the first of several; "" where none is
-// so near that it may well have been meant: at most a third of the name, or one
-// letter, is another.
+// The candidate at the least distance, the first of several. It is "" if none
+// is near enough to have been meant: at most a third of the name, or one
+// letter, may differ.
 std::string nearest(std::string_view name, std::span<const std::string> known);
 
-// For a message: "; did you mean train?", or where none is near all there are,
-// "; wanted train, eval or mesh".
+// A suggestion for a message: "; did you mean train?", or, if no name is near,
+// all of them: "; wanted train, eval or mesh".
 std::string suggestion(std::string_view name,
                        std::span<const std::string> known);
 

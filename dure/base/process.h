@@ -1,5 +1,5 @@
-// What a program sets once, before all else, so that what it meets is an error
-// with a text instead of a signal that ends it without a word.
+// Settings that a program makes once, before all else, so that a failure is an
+// error with a text and not a signal that ends it without a word.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@ namespace dure {
 //   standard error and ends the process, with an exit code of 1.
 void prepare_process();
 
-// Whether a line can be written, if need be after waiting so long for a reader:
-// not so to a full pipe, or a terminal that was stopped (Ctrl-S).
+// Whether a line can be written now or within so many milliseconds. A full
+// pipe, or a terminal that was stopped (Ctrl-S), takes none.
 bool can_write(int descriptor, int milliseconds);
 
 // The system's name of this machine, its first 255 characters.

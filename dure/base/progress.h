@@ -1,9 +1,9 @@
 // A progress line on standard error.
 //
-// On a terminal the line is redrawn in place a few times a second, as much of
-// it as fits the width that the terminal has then; elsewhere (a log file, CI) a
-// line is printed at most every ten seconds, or those that are asked for, and
-// the last. That it can't be written is no error: who watched is gone.
+// On a terminal the line is redrawn in place a few times a second, cut to the
+// terminal's width. Elsewhere (a log file, CI) a line is printed at most every
+// ten seconds, or only when print() asks, and at the end. A failure to write is
+// ignored: nobody is watching any more.
 #pragma once
 
 #include <chrono>
@@ -21,19 +21,19 @@ std::string with_prefix(double value);
 // "12 s", "3 min 20 s", "2 h 05 min".
 std::string duration_text(double seconds);
 
-// A line of parts, which two spaces part, in as many columns at most: parts are
-// left out from the end; of one that is too long by itself, its beginning.
+// Parts joined by two spaces, in at most so many columns. Parts are left out
+// from the end; a single part that is too long is cut.
 std::string fitted(std::string_view line, std::size_t columns);
 
-// How much a second, of what was done lately: a rate that follows a machine
-// that becomes slower, and is not moved by every hiccup.
+// The recent amount per second. It follows a machine that becomes slower, but
+// is not moved by every hiccup.
 class RecentRate {
  public:
   explicit RecentRate(double window_seconds) : window_(window_seconds) {}
 
-  // So much was done in so many seconds, after what was added before.
+  // Records that so much was done in the latest so many seconds.
   void add(double amount, double seconds);
-  // 0 of nothing.
+  // The rate, 0 if nothing was recorded.
   double value() const { return seconds_ > 0 ? amount_ / seconds_ : 0; }
 
  private:
@@ -52,11 +52,12 @@ class Progress {
  public:
   using Clock = std::chrono::steady_clock;
   enum class End : std::uint8_t { kDone, kStopped };
-  // Which lines stay where none is redrawn: by time, or those of print() alone.
+  // Which lines are printed where none is redrawn: one every ten seconds, or
+  // those of print() alone.
   enum class Lines : std::uint8_t { kByTime, kAsked };
 
-  // `total` 0: unknown, and no share or time left is shown. `before` of it were
-  // done already.
+  // With a `total` of 0, which means unknown, no share and no time left are
+  // shown. `before` of it were done already.
   Progress(std::string label,
            std::uint64_t total,
            std::uint64_t before = 0,
@@ -65,10 +66,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Says how much of the total is done; `detail` is appended, parts with two
-  // spaces between, the most important first: "5.1 k documents/s".
+  // Says how much of the total is done. `detail` is appended: "5.1 k
+  // documents/s". Its parts have two spaces between, the most important first.
   void update(std::uint64_t done, std::string_view detail);
-  // The same, now, in a line that stays.
+  // Does what update() does, at once, in a line that stays.
   void print(std::uint64_t done, std::string_view detail);
   void finish(std::string_view detail, End end = End::kDone);
 
@@ -78,7 +79,7 @@ class Progress {
   void count(std::uint64_t done);
   std::string line(std::uint64_t done, std::string_view detail) const;
   void show(const std::string& line);
-  // Not where nobody takes it within so many milliseconds.
+  // Gives up where nobody reads within so many milliseconds.
   void write(const std::string& text, int patience = 0) const;
 
   std::string label_;

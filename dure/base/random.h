@@ -37,11 +37,11 @@ class RandomStream {
   float uniform(std::uint64_t index, std::uint64_t major = 0) const;
 
   // Standard normal, by the Box-Muller transform [2] of two words of one block:
-  // at most 5.77 from 0. Of sums, products, quotients and roots of f32 alone,
-  // each rounded as IEEE 754 says: the same bits on every machine.
+  // at most 5.77 from 0. It uses only sums, products, quotients and roots of
+  // f32, each rounded as IEEE 754 says, so all machines get the same bits.
   float normal(std::uint64_t index, std::uint64_t major = 0) const;
 
-  // normal() of first_index, first_index + 1, ..., some times faster.
+  // normal() of first_index, first_index + 1, ..., several times faster.
   void normals(std::uint64_t first_index,
                std::span<float> values,
                std::uint64_t major = 0) const;
@@ -52,7 +52,7 @@ class RandomStream {
   // The words of four neighbouring indices at once.
   PhiloxBlock block(std::uint64_t block, std::uint64_t major) const;
 
-  // What uniform() makes of a word.
+  // Turns a word into the number that uniform() returns.
   static float to_unit(std::uint32_t bits);
 
   PhiloxKey key() const { return key_; }

@@ -24,16 +24,16 @@ struct Setting {
   From from = From::kFile;
 };
 
-// Every value of a TOML text, in no fixed order. `name` is what messages call
-// it. Throws UsageError "name:line: ..." where it is not TOML, or a value
-// stands outside any section.
+// Every value of a TOML text, in no fixed order. Messages call it `name`.
+// Throws UsageError "name:line: ..." if it is not TOML, or a value stands
+// outside any section.
 std::vector<Setting> parse_settings(std::string_view text,
                                     const std::string& name);
 
 std::vector<Setting> read_settings(const Path& path);
 
-// The argument of --set: section.name=value, the value in TOML or, where it is
-// not TOML, a string without its quotes. Throws UsageError without a '='.
+// The argument of --set: section.name=value, the value in TOML or, if it is not
+// TOML, a string without its quotes. Throws UsageError without a '='.
 Setting parse_set_argument(const std::string& argument);
 
 // The text in quotes, as TOML escapes it.

@@ -1,4 +1,4 @@
-// Looking, for a moment, for what another thread is about to do.
+// Spinning for a moment on what another thread is about to do.
 #pragma once
 
 #include "dure/base/trace.h"
@@ -13,13 +13,13 @@ inline void relax_core() {
 #endif
 }
 
-// So long a core may be kept from others for nothing: somewhat longer than it
-// takes to put a thread to sleep and to wake it, which would else be the price
-// of every wait, and short beside the time that the system lets a program run
-// before another's turn, some milliseconds.
+// The longest time to keep a core busy while waiting. It is somewhat more than
+// it takes to put a thread to sleep and to wake it, which every wait would cost
+// otherwise, and little beside the milliseconds that the system lets a program
+// run before another.
 inline constexpr double kSpinSeconds = 50e-6;
 
-// Whether ready() has come true within kSpinSeconds.
+// Whether ready() came true within kSpinSeconds.
 template <typename Ready>
 bool spin_until(const Ready& ready) {
   constexpr int kLooks = 32;  // between two of the clock

@@ -1,14 +1,14 @@
 // A rank's threads, which share the pieces of one job after another.
 //
-// Each thread begins with its own neighbouring pieces, and takes from the far
-// ends of the others' when it has none left. So on a quiet machine a thread
-// meets the same part of an array job after job, and on a busy one a thread
-// that lost its core holds up one piece, not its whole share.
+// Each thread begins with its own neighbouring pieces; when it has none left it
+// takes pieces from the far ends of the others' shares. So on a quiet machine a
+// thread works on the same part of an array job after job, and on a busy one a
+// thread that lost its core holds up one piece, not its whole share.
 //
-// Who waits looks for some tens of microseconds, longer than the next job of a
-// training step takes to come, and then sleeps, so that the core is left to
-// whom the system wants to run on it; and where another member is at work but
-// has lost its core, to that one (core_lending.h).
+// A thread that waits spins for some tens of microseconds, longer than the next
+// job of a training step takes to come, and then sleeps, so that the system can
+// give its core to another program. If another member is at work but has lost
+// its core, it lends its core to that one (core_lending.h).
 //
 // Threads: a team belongs to the thread that made it, which is member 0 and
 // the only one to call run().
@@ -24,9 +24,9 @@ namespace dure {
 
 class Team {
  public:
-  // Of so many members, the caller among them; 0: as many as there are cores
-  // that the calling thread may use. The others are started by the first job
-  // that has work for them.
+  // A team of so many members, the caller among them; 0 means one for each core
+  // that the calling thread may use. The first job that has work for them
+  // starts the other threads.
   explicit Team(int members);
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
@@ -34,9 +34,9 @@ class Team {
 
   int members() const { return static_cast<int>(shares_.size()); }
 
-  // Calls body(piece, member) once for every piece in [0, pieces), two of one
-  // member never at once, and returns when all are done. The body must not
-  // throw. Throws Error where the system grants no threads.
+  // Calls body(piece, member) once for every piece in [0, pieces), never for
+  // two pieces of one member at once, and returns when all are done. The body
+  // must not throw. Throws Error if the system grants no threads.
   template <typename Body>
   void run(std::int64_t pieces, const Body& body) {
     if (members() == 1 || pieces <= 1) {
@@ -51,8 +51,8 @@ class Team {
  private:
   using Call = void (*)(const void* body, std::int64_t piece, int member);
 
-  // The pieces that a member is still to begin: the first in the low half of
-  // the word, the end in the high one. A cache line each.
+  // The pieces that a member has not yet begun: the first in the low half of
+  // the word, the end in the high one. Each share has a cache line.
   struct alignas(64) Share {
     std::atomic<std::uint64_t> pieces{0};
     std::atomic<bool> at_work{false};  // or the caller, outside a job
@@ -76,7 +76,7 @@ class Team {
   void do_piece(std::int64_t piece, int member);
 
   std::vector<Share> shares_;
-  // Of the job at hand. Written before its first piece can be taken, and not
+  // The current job. It is written before its first piece can be taken, and not
   // again before its last one is done.
   Call call_ = nullptr;
   const void* body_ = nullptr;

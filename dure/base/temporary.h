@@ -1,4 +1,4 @@
-// Names of what is being made and does not yet stand under its own name.
+// Names for files and folders that are being made and have no final name yet.
 #pragma once
 
 #include <filesystem>
@@ -8,11 +8,12 @@ namespace dure {
 
 using Path = std::filesystem::path;
 
-// The hidden neighbour ".NAME.tmp.HOST.PROCESS.NUMBER" of what is to be made, a
-// file or a folder: made under it by the owner, who then renames it. No two
-// that live have one name. The destructor removes what still stands there. So
-// does an end by a signal (interrupt.h); what a killed process leaves, the next
-// Temporary of that name removes, or remove_leftovers().
+// The hidden neighbour ".NAME.tmp.HOST.PROCESS.NUMBER" of a file or a folder
+// that is to be made: the owner makes it under this name and then renames it.
+// No two live ones share a name. The destructor removes what still stands
+// there, and so does an end by a signal (interrupt.h). The leftovers of a
+// killed process are removed by the next Temporary of that name, or by
+// remove_leftovers().
 class Temporary {
  public:
   explicit Temporary(const Path& target);
@@ -26,16 +27,16 @@ class Temporary {
   Path path_;
 };
 
-// Removes from the directory the temporaries of all whose names begin with
-// `prefix`: those of processes of this host that are gone, and those of other
-// hosts that nobody has touched for a week. So it does those of Dure 0.1, of
-// folders (".NAME.tmp.HOST.PROCESS") and, where a prefix says that they are
-// meant, of files ("NAME.tmp.PROCESS.NUMBER", which others may use, too). What
-// can't be removed stays: it harms nobody.
+// Removes from the directory the temporaries whose target's name begins with
+// `prefix`: those of this host's processes that are gone, and those of other
+// hosts that nobody has touched for a week. Dure 0.1's are removed as well:
+// folders (".NAME.tmp.HOST.PROCESS"), and files ("NAME.tmp.PROCESS.NUMBER")
+// only with a prefix, because other programs may use such names. A temporary
+// that can't be removed stays.
 void remove_leftovers(const Path& directory, std::string_view prefix = "");
 
-// Removes all that this process is making, and lets it begin nothing more: for
-// a process that ends right after.
+// Removes everything that this process is making and lets it begin nothing
+// more, for a process that ends right after.
 void remove_temporaries_at_the_end();
 
 }  // namespace dure

@@ -1,4 +1,4 @@
-// What is at the other end of a file descriptor that people read.
+// The terminal, or other file, that people read a descriptor's output on.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,16 @@
 
 namespace dure {
 
-// Characters in a line of it, as it is now; nothing where it is no terminal.
+// The characters in a line of the terminal now; nothing if it is no terminal.
 std::optional<std::size_t> terminal_columns(int file);
 
-// Whether it is a terminal that shows colours to one who wants them: TERM is
-// not "dumb", and NO_COLOR (no-color.org) is not set, or empty.
+// Whether it is a terminal that may show colours: TERM is not "dumb", and
+// NO_COLOR (no-color.org) is unset or empty.
 bool has_colours(int file);
 
 enum class Colour : std::uint8_t { kRed, kGreen, kYellow };
 
-// The text, in bold and that colour where the file shows it.
+// The text, bold and coloured if the file shows colours.
 std::string coloured(std::string_view text, Colour colour, int file);
 
 }  // namespace dure

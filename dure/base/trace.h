@@ -1,4 +1,4 @@
-// What ran when: one event an operation, as Chrome's trace format and as sums.
+// When each operation ran: an event each, as Chrome's trace format and as sums.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace dure {
 
-// What runs side by side on a rank; and what of a larger whole that was: an
-// action of the pipeline, a step of the run.
+// The rows of a rank's trace: what runs side by side, and the larger wholes
+// that it is part of, an action of the pipeline and a step of the run.
 enum class TraceRow : std::uint8_t {
   kCompute,
   kCommunication,
@@ -54,16 +54,16 @@ class Trace {
   };
   std::map<std::string, Sum> sums() const;
 
-  // The seconds in which something was on the row communication, and those of
-  // them in which the row compute worked: communication that is hidden.
+  // The seconds in which the row communication was busy, and how many of them
+  // are hidden because the row compute was busy as well.
   struct Overlap {
     double communication = 0;
     double hidden = 0;
   };
   Overlap overlap() const;
 
-  // Events of Chrome's trace format, one a line, with commas between: a process
-  // a rank, a thread a row, which is also the category.
+  // Events in Chrome's trace format, one a line, with commas between. A rank is
+  // a process; a row is a thread and the event's category.
   std::string to_json(int rank) const;
 
  private:
@@ -71,8 +71,8 @@ class Trace {
   std::set<std::string> names_;
 };
 
-// {"traceEvents": [...]}, for chrome://tracing and Perfetto, of the to_json()
-// of all ranks.
+// Writes {"traceEvents": [...]}, for chrome://tracing and Perfetto, from the
+// to_json() of all ranks.
 void write_trace(const Path& path, std::span<const std::string> ranks);
 
 // Seconds of a clock that only goes forward, from an arbitrary start.

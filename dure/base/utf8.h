@@ -12,7 +12,7 @@ namespace dure {
 std::size_t valid_utf8_prefix(std::string_view text);
 
 // `text` with U+FFFD for each maximal broken part (as WHATWG's decoder, Python
-// and Rust replace it), and the way back from its offsets.
+// and Rust replace it), and a way to map its offsets back.
 class RepairedText {
  public:
   explicit RepairedText(std::string_view broken);
