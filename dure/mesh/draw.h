@@ -17,14 +17,14 @@
 
 namespace dure::mesh {
 
-// Of `topology`, the nodes by mesh rank; without ranks, none are drawn. Stages
-// stand side by side, as many as go into `columns`, the others below.
+// Draws the nodes of `topology`, by mesh rank, if it has ranks. Stages stand
+// side by side, as many as go into `columns`, the others below.
 std::string draw(const Mesh& mesh,
                  const Topology& topology = {},
                  std::size_t columns = 80);
 
-// "8 ranks = pipeline 2 x data 2 x tensor 2": the axes that are not of one
-// rank, outermost first.
+// "8 ranks = pipeline 2 x data 2 x tensor 2": the axes of more than one rank,
+// outermost first.
 std::string describe_sizes(const Mesh& mesh);
 
 // "rank = tensor + 2 data + 4 pipeline".

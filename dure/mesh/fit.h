@@ -5,12 +5,12 @@
 
 namespace dure::mesh {
 
-// As Mesh::Sizes::data: as many as the other axes leave.
+// A value of Mesh::Sizes::data: as many ranks as the other axes leave.
 inline constexpr int kAuto = 0;
 
-// The sizes, with data filled in where it is kAuto. Throws UsageError where
-// their product is not `ranks`: it names the numbers of ranks that these sizes
-// would take, and the sizes near to these that `ranks` would.
+// The sizes, with data filled in where it is kAuto. Throws UsageError if their
+// product is not `ranks`, and names the numbers of ranks that fit these sizes
+// and the nearest sizes that fit `ranks`.
 Mesh::Sizes fit(Mesh::Sizes sizes, int ranks);
 
 }  // namespace dure::mesh

@@ -1,9 +1,9 @@
 // How one tensor is placed on the mesh: which of its dims are cut along which
 // axes. Arithmetic only.
 //
-// All else about where a weight is follows from that: the part of it that a
-// rank holds (LocalPart), which is what the rank draws, reads from files and
-// saves, and the ranks that its gradient is summed over (summed_over).
+// All else about where a weight is follows from that: the part that a rank
+// holds (LocalPart), draws, reads from files and saves, and the ranks that its
+// gradient is summed over (summed_over).
 #pragma once
 
 #include <array>
@@ -16,20 +16,20 @@ namespace dure::mesh {
 
 using Dims = std::vector<std::int64_t>;
 
-// Which part of how many.
+// Part `index` of `count` parts.
 struct Part {
   std::int64_t index = 0;
   std::int64_t count = 1;
   bool operator==(const Part&) const = default;
 };
 
-// Where a rank stands on every axis.
+// A rank's place on every axis.
 class Place {
  public:
   Place() = default;  // alone
   Place(const Mesh& mesh, int rank);
 
-  // The same, but for one axis.
+  // This place with another part on one axis.
   Place with(Axis axis, Part part) const;
 
   Part part(Axis axis) const { return parts_[static_cast<std::size_t>(axis)]; }
@@ -44,32 +44,31 @@ class Place {
 struct Cut {
   Axis axis = Axis::kTensor;
   int dim = 0;
-  // A fused matrix is several along `dim`, each cut by itself: the rows of
-  // (q, k, v) on every rank are its part of q, of k and of v. Their lengths, or
-  // nothing where the dim is one piece.
+  // A fused matrix is several sections along `dim`, each cut by itself: a
+  // rank's rows of (q, k, v) are its part of q, of k and of v. Lengths of the
+  // sections; empty if the dim is one section.
   Dims sections = {};
-  // The most parts of each section, where there is a limit: heads, which are
-  // whole. Where ranks are more, n of them for m parts, n / m neighbours hold
-  // the same one.
+  // The most parts of each section, where there is a limit: whole heads. If n
+  // ranks share m < n parts, n / m neighbours hold the same part.
   Dims most_parts = {};
 
   bool operator==(const Cut&) const = default;
 };
 
-// Of different dims, along different axes; nothing: every rank holds all.
+// Cuts of different dims along different axes. If empty, every rank holds all.
 using Placement = std::vector<Cut>;
 
 // The cut along the axis, or null.
 const Cut* cut_along(const Placement& placement, Axis axis);
 
-// The axes whose ranks each make a part of its gradient, from tokens of their
-// own: those of kReplicas that it is not cut along.
+// The axes whose ranks each make a summand of its gradient, from their own
+// tokens: those of kReplicas that it is not cut along.
 AxisSet summed_over(const Placement& placement);
 
-// How many neighbours hold the same part of each section, of so many ranks.
+// How many neighbours of so many ranks hold the same part of each section.
 Dims copies_of(const Cut& cut, std::int64_t ranks);
 
-// The shape of one rank's part. Throws Error where a section does not divide by
+// The shape of one rank's part. Throws Error if a section does not divide by
 // its parts.
 Dims local_shape(const Dims& shape,
                  const Placement& placement,
@@ -84,7 +83,7 @@ struct Stretch {
   bool operator==(const Stretch&) const = default;
 };
 
-// A rank's part of a tensor: where its elements stand in the whole. They are in
+// A rank's part of a tensor: where its elements stand in the whole. They keep
 // the order of the whole.
 class LocalPart {
  public:
@@ -92,26 +91,27 @@ class LocalPart {
 
   std::int64_t elements() const;
 
-  // Its elements [first, first + count), ascending: what a rank fills when it
-  // draws values by global index, and what it reads from a file that holds the
-  // whole. Takes as long as there are stretches.
+  // Its elements [first, first + count), ascending: a rank fills these when it
+  // draws values by global index, and reads these from a file that holds the
+  // whole. Takes time in proportion to the number of stretches.
   std::vector<Stretch> stretches(std::int64_t first, std::int64_t count) const;
   std::vector<Stretch> stretches() const { return stretches(0, elements()); }
 
-  // How many of its elements stand before this one of the whole.
+  // How many of the part's elements stand before this element of the whole.
   std::int64_t before(std::int64_t global) const;
 
-  // Whether its elements are neighbours in the whole.
+  // Whether the part's elements are neighbours in the whole.
   bool is_one_stretch() const {
     return rows_ == 1 && levels_.size() == 1 && levels_[0].runs.size() == 1;
   }
 
  private:
-  // A dim that is cut, with what is not cut around it. An element of one level
-  // is a row of the next, and of the last one an element of the tensor.
+  // A dim that is cut, with the uncut dims around it. An element of one level
+  // is a row of the next level; an element of the last level is one of the
+  // tensor.
   struct Level {
-    std::int64_t local = 0;     // elements of a row, here
-    std::int64_t global = 0;    // and in the whole
+    std::int64_t local = 0;     // elements of a row of the part
+    std::int64_t global = 0;    // elements of a row of the whole
     std::vector<Stretch> runs;  // of a row
   };
 

@@ -14,11 +14,11 @@ namespace dure::mesh {
 // Throws Error where it is not such a list.
 std::vector<std::string> parse_node_list(std::string_view text);
 
-// SLURM_TASKS_PER_NODE: "4(x2),3" is 4, 4, 3. Throws Error where it is not so.
+// SLURM_TASKS_PER_NODE: "4(x2),3" is 4, 4, 3. Throws Error for anything else.
 std::vector<int> parse_tasks_per_node(std::string_view text);
 
-// As the environment of a job step has them. A single number of tasks without a
-// "(xN)" is that of every node.
+// Slurm's environment of a job step. A single number of tasks without "(xN)"
+// holds for every node.
 struct SlurmStep {
   std::string node_list;               // SLURM_STEP_NODELIST
   std::string tasks_per_node;          // SLURM_STEP_TASKS_PER_NODE

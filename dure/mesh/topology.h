@@ -1,6 +1,6 @@
 // Which node each rank is on, and where on the mesh it should therefore stand.
-// Arithmetic only: who knows the nodes (MPI's shared-memory split, Slurm's
-// environment, hwloc) fills in a Topology.
+// Arithmetic only: the callers that know the nodes (from MPI's shared-memory
+// split, Slurm's environment, or hwloc) fill in a Topology.
 #pragma once
 
 #include <span>
@@ -11,7 +11,7 @@
 
 namespace dure::mesh {
 
-// A node is what shares fast links: a host; or, of one host, a package.
+// A node is a set of ranks with fast links: a host, or a package of one host.
 struct Topology {
   std::vector<std::string> nodes;  // their names
   std::vector<int> node_of;        // of each rank, into `nodes`
@@ -24,14 +24,14 @@ struct Topology {
 Topology topology_of(std::span<const std::string> name_of_rank);
 
 // How a launcher deals ranks to nodes: so many at a time to each node in turn,
-// passing over those that are full. As Slurm's block, cyclic and plane=N.
+// passing over full ones. It covers Slurm's block, cyclic and plane=N.
 struct Distribution {
   int at_a_time = 0;  // 0: as many as the node takes
   bool operator==(const Distribution&) const = default;
 };
 
-// "block", "cyclic", "plane=N", and what may follow a ':' or ',' left out, as
-// in --distribution and SLURM_DISTRIBUTION. Throws UsageError.
+// "block", "cyclic" or "plane=N", without what may follow a ':' or ',' in
+// --distribution and SLURM_DISTRIBUTION. Throws UsageError.
 Distribution parse_distribution(const std::string& text);
 
 // `counts`: ranks of each node.
@@ -48,17 +48,17 @@ std::vector<std::vector<int>> crossing(const Mesh& mesh,
                                        AxisSet axes);
 
 // The mesh rank of each launched rank: a permutation under which as many tensor
-// groups as can be are each within a node. Where they are so already, ranks
-// stay as they are. Else nodes get mesh ranks in the order of the nodes, so
-// that what neighbours on the next axes share is near too, and groups that no
-// node has room for come last.
+// groups as possible lie within a node. If all do already, ranks stay as they
+// are. Otherwise nodes take mesh ranks in the order of the nodes, so that
+// neighbours on the next axes are near each other too; groups that no node has
+// room for come last.
 std::vector<int> place(const Mesh& mesh, const Topology& launched);
 
 // Nodes by mesh rank, once launched ranks stand at `places`.
 Topology placed(const Topology& launched, std::span<const int> places);
 
-// What to tell people where tensor groups cross nodes: which, why it is slow,
-// and what to change. Empty where none does.
+// A warning if tensor groups cross nodes: which, why it is slow, and what to
+// change. Empty if none does.
 std::string crossing_warning(const Mesh& mesh, const Topology& topology);
 
 }  // namespace dure::mesh
