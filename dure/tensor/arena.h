@@ -6,11 +6,11 @@
 // time, without a call to the system's allocator, and the resident set is the
 // high-water mark.
 //
-// An arena has a home stream: blocks are taken and given back in the order of
-// what that is given. A block that others than the home stream have used, such
-// as a collective, knows until when (Buffer::used_until); giving it back makes
-// the home stream wait for that, and then it is free. Nobody asks whether a use
-// is over already, so neither addresses nor peaks depend on timing.
+// An arena has a home stream: blocks are taken and given back in that stream's
+// order. A block that something else has used, such as a collective, knows
+// until when (Buffer::used_until). Giving it back makes the home stream wait
+// for that event, and then the block is free. Nobody asks whether a use is over
+// already, so neither addresses nor peaks depend on timing.
 #pragma once
 
 #include <cstddef>
@@ -45,7 +45,7 @@ class Buffer {
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
 
-  // Something beside the home stream of the arena uses the block until then.
+  // Something other than the arena's home stream uses the block until then.
   void used_until(Event event) {
     if (event) {
       uses_.push_back(std::move(event));
@@ -88,7 +88,7 @@ class OwnedTensor : public Tensor {
   }
   ~OwnedTensor() = default;
 
-  // As Buffer's.
+  // Does the same for its buffer.
   void used_until(Event event) { buffer_.used_until(std::move(event)); }
 
  private:
@@ -98,18 +98,19 @@ class OwnedTensor : public Tensor {
 class Arena {
  public:
   struct Options {
-    std::size_t limit_bytes = 0;  // 0: what there is
+    std::size_t limit_bytes = 0;  // 0: the memory's own limit
   };
 
-  // Of the memory of the home stream's device. The stream outlives it.
+  // Takes the memory of the home stream's device. The stream outlives the
+  // arena.
   explicit Arena(Stream& home) : Arena(home, Options{}) {}
   Arena(Stream& home, Options options);
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
   ~Arena();
 
-  // Uninitialised, 64-byte aligned. Throws Error with the ledger where the
-  // limit would be passed. Threads: the rank's own only.
+  // Uninitialised, 64-byte aligned. Throws Error with the ledger if the limit
+  // would be passed. Threads: the rank's own only.
   Buffer allocate(std::size_t bytes, Category category);
   OwnedTensor tensor(const Shape& shape, Category category, DType dtype);
 
@@ -125,9 +126,9 @@ class Arena {
   struct Hole {
     std::byte* first;
     std::size_t bytes;
-    std::byte* last() const { return first + bytes; }  // behind it
+    std::byte* last() const { return first + bytes; }  // one past the end
   };
-  // Addresses that are this arena's.
+  // A range of addresses that this arena has reserved.
   struct Segment {
     Memory::Range range;
     std::size_t high_water = 0;

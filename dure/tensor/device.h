@@ -9,7 +9,7 @@ namespace dure {
 // touched, its streams only count time. See kernels/op.h.
 enum class Device : std::uint8_t { kCpu, kCuda, kSim };
 
-// What a device can do at best: the two slopes of its roofline.
+// The device's peak rates: the two slopes of its roofline.
 struct DeviceRates {
   double flops_per_second = 1e12;
   double bytes_per_second = 1e11;

@@ -48,7 +48,7 @@ constexpr bool is_half(DType dtype) {
   return dtype == DType::kBf16 || dtype == DType::kF16;
 }
 
-// What operations compute on.
+// Whether operations can compute on it.
 constexpr bool is_f32_or_half(DType dtype) {
   return dtype == DType::kF32 || is_half(dtype);
 }

@@ -9,7 +9,7 @@
 
 namespace dure {
 
-// Calls `call` with a value of the type, and returns what it returns.
+// Calls `call` with a value of the type, and returns its result.
 template <typename Call>
 auto with_type(DType dtype, const Call& call) {
   switch (dtype) {  // NOLINTBEGIN(bugprone-branch-clone): the types differ
@@ -33,8 +33,8 @@ auto with_type(DType dtype, const Call& call) {
   return call(float());
 }
 
-// Likewise of the types that operations compute on: float, Bf16 and F16. Error
-// for any other.
+// Does this for the types that operations compute on: float, Bf16 and F16.
+// Throws Error for any other.
 //
 //   with_float_type(x.dtype(), [&](auto element) {
 //     double_all(x.data<decltype(element)>());
@@ -48,7 +48,7 @@ auto with_float_type(DType dtype, const Call& call) {
                                 : call(float());
 }
 
-// Likewise for two, each of its own type: call(element, other).
+// Does this for two types: call(element, other).
 template <typename Call>
 void with_float_types(DType dtype, DType other_dtype, const Call& call) {
   with_float_type(dtype, [&](auto element) {

@@ -1,4 +1,4 @@
-// An event: a point in what a stream does, which another stream waits for.
+// An event: a point in a stream's work, for which another stream can wait.
 #pragma once
 
 #include <memory>
@@ -6,13 +6,13 @@
 
 namespace dure {
 
-// Copyable: all copies speak of one point. A default Event is done. On the CPU
-// the event of an operation is done when it is made, as an operation is when
-// its launch returns; that of a collective when the collective is. On kSim an
-// event is a time of the clock.
+// Copyable: all copies stand for one point. A default Event is done. On the CPU
+// an operation is done when its launch returns, so its event is done when it is
+// made; a collective's event is done when the collective is. On kSim an event
+// is a time of the clock.
 class Event {
  public:
-  // What goes on beside a stream of the CPU, such as a collective.
+  // Work that goes on beside a stream of the CPU, such as a collective.
   class Pending {
    public:
     Pending() = default;
@@ -20,8 +20,7 @@ class Event {
     Pending& operator=(const Pending&) = delete;
     virtual ~Pending() = default;
 
-    // Returns when it is over, and throws what it failed with. May be called
-    // again.
+    // Returns when the work is over, and throws its error. May be called again.
     virtual void wait() = 0;
   };
 
@@ -30,10 +29,10 @@ class Event {
   explicit Event(std::shared_ptr<Pending> pending)
       : pending_(std::move(pending)) {}
 
-  // Whether there is anything to wait for: not of a default one.
+  // Whether there is anything to wait for. A default event has nothing.
   explicit operator bool() const { return pending_ != nullptr || seconds_ > 0; }
 
-  // On kSim: when it is.
+  // The event's time on kSim.
   double seconds() const { return seconds_; }
 
  private:

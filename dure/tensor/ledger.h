@@ -1,4 +1,4 @@
-// Every byte of tensor memory, by where it is and what it is for.
+// Every byte of tensor memory, by tier and by category.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 
 namespace dure {
 
-// Where bytes are: with the device that computes, with its host, on disk.
+// Where bytes are: on the computing device, on its host, on disk.
 enum class Tier : std::uint8_t { kDevice, kHost, kDisk };
 inline constexpr std::size_t kTiers = 3;
 
@@ -34,7 +34,7 @@ constexpr const char* name_of(Category category) {
 
 using BytesByCategory = std::array<std::size_t, kCategories>;
 
-// Where no tier is named, the device's is meant.
+// Functions without a tier mean the device's.
 class Ledger {
  public:
   void add(Category category, std::size_t bytes, Tier tier = Tier::kDevice);

@@ -1,10 +1,9 @@
-// Memory: where an arena's bytes are, as ranges of addresses.
+// Memory: ranges of addresses from which an arena takes its bytes.
 //
 // A range is reserved first, which costs nothing, and its bytes are made usable
-// from its low end as they are needed. Where addresses are limited (ulimit -v)
-// a range is no larger than the need of the moment; where the system counts
-// what might be written (vm.overcommit_memory = 2) it counts what is usable,
-// not what is reserved.
+// from its low end as they are needed. If addresses are limited (ulimit -v), a
+// range is no larger than the current need. If the system counts bytes that
+// might be written (vm.overcommit_memory = 2), only usable bytes count.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +15,7 @@
 
 namespace dure {
 
-// Threads: those of its arena, one at a time.
+// Threads: one of its arena's at a time.
 class Memory {
  public:
   struct Range {
@@ -24,7 +23,7 @@ class Memory {
     std::size_t bytes = 0;
     std::size_t usable = 0;  // of its bytes, from the first one on
 
-    std::byte* last() const { return first + bytes; }  // behind it
+    std::byte* last() const { return first + bytes; }  // one past the end
   };
 
   Memory() = default;
@@ -33,32 +32,32 @@ class Memory {
   virtual ~Memory() = default;
 
   virtual Tier tier() const = 0;
-  // What there is of it, for an arena that has no limit of its own.
+  // The bytes that there are, for an arena without a limit of its own.
   virtual MemoryLimit limit() const = 0;
 
-  // A range of `most` bytes, or of fewer where addresses are scarce, but of
-  // `least` at least. Throws Error where not even these can be had.
+  // A range of `most` bytes, or of fewer, but at least `least`, if addresses
+  // are scarce. Throws Error if there are not even `least`.
   virtual Range reserve(std::size_t least, std::size_t most) = 0;
-  // The first `bytes` of the range can be used from now on. Throws Error where
-  // there is not so much memory.
+  // Makes the first `bytes` of the range usable. Throws Error if there is not
+  // so much memory.
   virtual void make_usable(Range& range, std::size_t bytes) = 0;
   virtual void give_back(const Range& range) noexcept = 0;
 
-  // A block of a range is held from now on, or not held any more: for memory
-  // that can tell whoever touches a block that nobody holds.
+  // The arena tells when a block of a range begins to be held and when it ends,
+  // for memory that can report an access to a block that nobody holds.
   virtual void begin_use(void* /*block*/, std::size_t /*bytes*/) noexcept {}
   virtual void end_use(void* /*block*/, std::size_t /*bytes*/) noexcept {}
 };
 
 // Pages of this machine. They become real when they are first written. The
-// address sanitizer sees a block that nobody holds as poison.
+// address sanitizer reports access to a block that nobody holds.
 std::unique_ptr<Memory> make_cpu_memory();
 
-// Addresses that are nobody's: whoever touches data faults. There may be more
-// of it than any machine has.
+// Addresses without memory: an access faults. There may be more of them than
+// any machine has.
 std::unique_ptr<Memory> make_simulated_memory();
 
-// That of a device.
+// The memory of a device.
 std::unique_ptr<Memory> make_memory(Device device);
 
 }  // namespace dure

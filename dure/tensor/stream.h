@@ -1,7 +1,7 @@
 // A stream: where operations are launched, in order.
 //
-// What two streams do has no order but that which events give it: one records
-// an event, the other waits for it. The host reads tensor memory only after
+// The work of two streams is ordered only by events: one stream records an
+// event, the other waits for it. The host reads tensor memory only after
 // synchronize().
 #pragma once
 
@@ -37,22 +37,22 @@ class Stream {
 
   Device device() const { return device_; }
 
-  // On kSim: the time that the operations so far would have taken.
+  // The simulated time of the operations so far, on kSim.
   double seconds() const { return seconds_; }
   void advance(double seconds) { seconds_ += seconds; }
 
-  // Seconds as this stream counts them, for traces: the clock of a simulated
-  // device, else the machine's.
+  // The stream's clock in seconds, for traces: that of a simulated device, else
+  // the machine's.
   double now() const {
     return device_ == Device::kSim ? seconds_ : monotonic_seconds();
   }
 
-  // The point after all that was launched so far.
+  // The point after everything launched so far.
   Event record() const { return Event(seconds_); }
 
-  // What is launched from now on begins after the event. A stream of the CPU
-  // blocks this rank's thread for that, and throws what the event failed with;
-  // it is no host synchronization.
+  // Whatever is launched from now on begins after the event. A stream of the
+  // CPU blocks this rank's thread and throws the event's error; this does not
+  // count as a host synchronization.
   void wait(const Event& event) {
     if (event.pending_ != nullptr) {
       event.pending_->wait();
@@ -60,28 +60,28 @@ class Stream {
     seconds_ = std::max(seconds_, event.seconds());
   }
 
-  // Blocks the host until all that was launched so far is done: the one call
-  // that does. On the CPU and on kSim it is done already.
+  // Blocks the host until everything launched so far is done; no other call
+  // does. On the CPU and on kSim it is done already.
   void synchronize() { ++synchronizations_; }
-  // How often that was called: a test counts it in a steady step.
+  // How often synchronize() was called: a test counts it in a steady step.
   std::int64_t synchronizations() const { return synchronizations_; }
 
-  // A roofline machine: whichever of the two takes longer.
+  // The time on a roofline machine: the longer of computing and moving bytes.
   double roofline_seconds(double flops, double bytes) const {
     return std::max(flops / rates_.flops_per_second,
                     bytes / rates_.bytes_per_second);
   }
 
-  // Where launches are recorded; null: nowhere.
+  // Where launches are recorded; null if they are not.
   Trace* trace() const { return trace_; }
   void set_trace(Trace* trace) { trace_ = trace; }
 
   // The threads that operations share their work over.
   Team& team() const { return *team_; }
 
-  // What operations keep between launches, such as the memory they pack into:
-  // one object a type, made when first asked for. Operations on one stream run
-  // one after another, so whoever runs has it alone.
+  // State that operations reuse between launches, such as memory for packing:
+  // one object of each type, made when first asked for. Operations on one
+  // stream run one after another, so the running one has it alone.
   template <typename T>
   T& kept() {
     auto& slot = kept_[std::type_index(typeid(T))];
