@@ -1,4 +1,4 @@
-// What a launcher tells its processes, by environment variables.
+// The environment variables by which a launcher tells its processes their rank.
 #pragma once
 
 #include <map>
@@ -9,7 +9,7 @@ namespace dure::launch {
 
 inline constexpr const char* kSlurm = "Slurm's srun";
 
-// PMIx gives a process its rank, not how many there are.
+// The world size if it is unknown: PMIx gives a process its rank only.
 inline constexpr int kNotTold = 0;
 
 using Environment = std::map<std::string, std::string>;
@@ -23,30 +23,30 @@ struct Launcher {
   bool operator==(const Launcher&) const = default;
 };
 
-// The launcher nearest to this process; nothing where it was started by hand.
-// mpirun's own variables come before Slurm's, which are there as well inside a
-// job, and are those of mpirun's daemons; but where the PMIx server is Slurm's
-// (PMIX_NAMESPACE), Slurm is the nearest, and mpirun's are left over from where
-// the job was submitted. A launcher is one where all that it sets is there;
-// what is empty is not. Of common names (RANK, WORLD_SIZE) that are no rank of
-// a world nothing follows. Throws UsageError where another variable is not the
-// number that it should be, or where two of one launcher's do not agree.
+// The launcher nearest to this process; nothing if it was started by hand.
+// mpirun's own variables win over Slurm's, which inside a job are those of
+// mpirun's daemons. But if the PMIx server is Slurm's (PMIX_NAMESPACE), Slurm
+// is the nearest, and mpirun's variables are left over from where the job was
+// submitted. A launcher counts if all its variables are set and not empty.
+// Common names (RANK, WORLD_SIZE) that are not a rank of a world are ignored.
+// Throws UsageError if another variable is not the number that it should be, or
+// if two of one launcher's variables contradict each other.
 std::optional<Launcher> launcher_of(const Environment& environment);
 
-// What to say where RANK and WORLD_SIZE are a rank of several, but nothing that
-// starts processes on this machine has set them (LOCAL_RANK is not there): a
-// cluster's containers are told so, and programs that know one another by them.
-// This process runs alone. Else nothing.
+// A warning where RANK and WORLD_SIZE name a rank of several, but LOCAL_RANK is
+// missing, so that no launcher on this machine has set them: some clusters set
+// them for containers, and for programs that find one another by them. This
+// process runs alone. Otherwise empty.
 std::string foreign_ranks(const Environment& environment);
 
-// OMP_NUM_THREADS, of which a list's first number counts: what scripts of
-// clusters say how many threads a process is to have. Nothing where it is not
-// there, or no number of at least 1.
+// OMP_NUM_THREADS, by which scripts of clusters say how many threads a process
+// should have; the first number of a list. Nothing if it is not set or no
+// number of at least 1.
 std::optional<int> threads_wanted(const Environment& environment);
 
-// Throws UsageError where MPI counts other ranks than the launcher started:
-// each process would run alone, N times the same. Of kNotTold any world is
-// right that has the launcher's rank.
+// Throws UsageError if MPI counts another number of ranks than the launcher
+// started: each process would run alone, N times the same. With kNotTold, any
+// world is right that has the launcher's rank.
 void check_world(const Launcher& launcher, int mpi_ranks);
 
 }  // namespace dure::launch

@@ -1,4 +1,4 @@
-// What this machine is made of: packages, cores, caches, memory.
+// The hardware of this machine: packages, cores, caches, memory.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct Cache {
   bool operator==(const Cache&) const = default;
 };
 
-// What this process may use of it: inside a job of Slurm, or a container, that
-// may be less than there is.
+// The hardware that this process may use. Inside a Slurm job or a container
+// that may be less than there is.
 struct Machine {
   int packages = 0;  // sockets
   int cores = 0;
@@ -33,16 +33,16 @@ struct Machine {
   std::vector<Cache> caches = {};  // the nearest to a core first
 };
 
-// By hwloc. In a build without it, or where hwloc fails: threads as the
-// system has them, and 0 or nothing for the rest.
+// The machine by hwloc. Without hwloc, or if it fails: threads as the system
+// counts them, and 0 or nothing for the rest.
 Machine this_machine();
 
-// "AMD EPYC 7763 64-Core Processor": the first that /proc/cpuinfo names; empty
-// where it names none, as on most of Arm.
+// "AMD EPYC 7763 64-Core Processor": the first that /proc/cpuinfo names. Empty
+// if it names none, as on most Arm machines.
 std::string processor_name();
 
-// The value of the first line "key : value" of such a file of /proc whose key
-// begins so; empty where there is none.
+// The value of the first line "key : value" of a file of /proc whose key begins
+// with `key`; empty if there is none.
 std::string value_in(const std::string& path, const std::string& key);
 
 }  // namespace dure::launch

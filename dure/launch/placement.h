@@ -1,5 +1,4 @@
-// Which host each rank of a communicator is on, and where on the mesh it should
-// therefore stand.
+// Which host each rank of a communicator is on, and its best place on the mesh.
 #pragma once
 
 #include <memory>
@@ -15,7 +14,7 @@ namespace dure::launch {
 std::vector<std::string> hosts_of(comm::Communicator& comm,
                                   const std::string& host);
 
-// The same, of the system's name of this host.
+// This overload uses the system's name of this host.
 std::vector<std::string> hosts_of(comm::Communicator& comm);
 
 bool is_one_host(const std::vector<std::string>& hosts);
@@ -24,14 +23,13 @@ bool is_one_host(const std::vector<std::string>& hosts);
 std::string describe_hosts(const std::vector<std::string>& hosts);
 
 struct Placement {
-  // The same ranks in the order in which they stand on the mesh (mesh::place):
-  // neighbours on the tensor axis share a host wherever they can. Null where
-  // they stand so already.
+  // The same ranks in mesh order (mesh::place): neighbours on the tensor axis
+  // share a host wherever they can. Null if they stand so already.
   std::unique_ptr<comm::Communicator> world;
   std::string warning;  // where tensor groups cross hosts all the same
 };
 
-// Collective. `hosts` as hosts_of() has them.
+// Collective. `hosts` are those that hosts_of() returned.
 Placement place_ranks(comm::Communicator& launched,
                       const mesh::Mesh& mesh,
                       const std::vector<std::string>& hosts);

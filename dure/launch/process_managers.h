@@ -1,5 +1,5 @@
-// How MPI learns from a launcher which ranks there are: the protocols that MPI
-// and Slurm speak, and whether they have one in common.
+// Which protocols MPI and Slurm speak for telling MPI its ranks, and whether
+// they have one in common.
 #pragma once
 
 #include <string>
@@ -8,17 +8,17 @@
 
 namespace dure::launch {
 
-// Of "pmix", "pmi2" and "pmi": what the MPI speaks, the best first. `library`
-// is what MPI calls itself ("Open MPI v4.1.4, ..."), `description` what
-// ompi_info --parsable or mpichversion prints. Empty: not known.
+// The protocols among "pmix", "pmi2" and "pmi" that MPI speaks, the best first.
+// `library` is MPI's name for itself ("Open MPI v4.1.4, ..."), `description`
+// the output of ompi_info --parsable or mpichversion. Empty if unknown.
 std::vector<std::string> managers_of_mpi(std::string_view library,
                                          std::string_view description);
 
 // The plugins that srun --mpi=list names, on either of its outputs.
 std::vector<std::string> plugins_of_srun(std::string_view list);
 
-// "srun --mpi=pmix", with the first of MPI's that srun has a plugin for; ""
-// where there is none.
+// "srun --mpi=pmix", with MPI's first protocol for which srun has a plugin; ""
+// if there is none.
 std::string common_srun(const std::vector<std::string>& managers,
                         const std::vector<std::string>& plugins);
 

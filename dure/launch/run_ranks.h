@@ -12,24 +12,24 @@ struct RankThreads {
   int ranks = 1;
   comm::Options comm = {};
   int threads = 0;  // of each rank; 0: its share of the cores
-  // After a rank has failed the others are told so, and have so long to come
-  // back from where they are. If one does not, `on_stuck` is called with what
-  // to say; it should end the process, as nothing else can.
+  // After a rank has failed the others are told, and have so long to return. If
+  // one does not, `on_stuck` is called with a message; it should end the
+  // process, as nothing else can.
   double grace_seconds = 10;
   std::function<void(const std::string&)> on_stuck = {};
 };
 
 // Runs `body` on every rank, each a thread near its share of the cores
-// (cores.h), whose communicator has as many threads in its options, one where
-// ranks share cores, or as many as are asked for.
-// When all are back: throws what the first rank to fail threw, "rank 3: "
-// before its message; UsageError stays one. Throws Error where the system does
+// (cores.h). The options of its communicator say how many threads the rank has:
+// one for each of its cores, one if ranks share cores, or the number asked for.
+// When all are back, throws the error of the first rank to fail, with "rank 3:
+// " before its message; UsageError stays one. Throws Error if the system does
 // not grant so many threads.
 void run_ranks(const RankThreads& options,
                const std::function<void(comm::Communicator&)>& body);
 
-// Throws Error, which says what limits them, where so many ranks of this
-// process can't have so many threads each: it is known before they work.
+// Throws Error, which says what limits them, if so many ranks of this process
+// can't have so many threads each. It is called before the ranks begin.
 void check_threads(int ranks, int threads);
 
 }  // namespace dure::launch

@@ -1,4 +1,4 @@
-// A command on its ranks, wherever they are.
+// Runs a command on its ranks, wherever they are.
 #pragma once
 
 #include <exception>
@@ -16,32 +16,32 @@ struct RankOptions {
   std::optional<int> threads = {};  // so many ranks as threads of this process
   int threads_of_rank = 0;          // 0: as many as its cores
   comm::Options comm = {};
-  // What this process has found wrong before it came here, with its command or
-  // its configuration. Nothing runs then. Null: nothing.
+  // An error that this process met before, in its command or its configuration.
+  // If it is set, nothing runs.
   std::exception_ptr failure = {};
-  // What processes must have been started with alike: compared before anything
-  // is built from it. None: nothing.
+  // Facts that all processes must share, such as their configuration. They are
+  // compared before anything is built from them.
   std::function<comm::Facts()> facts = {};
-  // Throws UsageError where these are not to run on so many ranks, on all of
-  // them alike. None: any number will do.
+  // Throws UsageError, on all ranks alike, if the command can't run on so many
+  // ranks. If empty, any number will do.
   std::function<void(int ranks)> check = {};
-  // Prints an error of this process. It is called before the other ranks' end.
+  // Prints an error of this process. It is called before the other ranks end.
   std::function<void(const std::string&)> report = {};
 };
 
-// The first of several processes has reported what all of them found: what is
-// left is to end with the exit code.
+// The first of several processes has already reported the error that all of
+// them found; only the exit code is left.
 struct AlreadySaid {
   int exit_code = 1;
 };
 
 // Runs `body` on every rank that lives in this process: on threads, if so many
 // are asked for; as one of the processes that mpirun or srun started; else
-// alone. Threads: the first rank's error is thrown (run_ranks.h). Processes:
-// it is reported, and all processes end with exit code 1, or 2 for wrong usage.
-// What all of them find alike before `body` (that their facts differ; that
-// launcher, MPI and options do not go together) the first one reports, and
-// AlreadySaid is thrown.
+// alone. With threads, the first rank's error is thrown (run_ranks.h). With
+// processes, it is reported, and all processes end with exit code 1, or 2 for
+// wrong usage. An error that all of them find before `body` (their facts
+// differ, or launcher, MPI and options do not go together) is reported by the
+// first one, and AlreadySaid is thrown.
 void with_ranks(const RankOptions& options,
                 const Environment& environment,
                 const std::function<void(comm::Communicator&)>& body);
