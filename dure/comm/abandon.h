@@ -1,9 +1,9 @@
-// How a rank that fails says so before it waits for what it has on its way.
+// How a rank that fails tells the others before it waits for its own messages.
 //
-// Tensors must outlive what reads and writes them, so a rank whose pass is
-// thrown out of waits for its messages; their other ends may wait for what this
-// rank will not do any more. With Communicator::abandon() first, none of them
-// waits.
+// Tensors must outlive the operations that read and write them. So a rank that
+// leaves its pass by an exception waits for its messages; but their other ends
+// may wait for something that this rank will not do any more. After
+// Communicator::abandon() none of them waits.
 #pragma once
 
 #include <exception>
@@ -13,8 +13,8 @@
 
 namespace dure::comm {
 
-// function(), and abandon() if it throws: to be left before what is on its way
-// dies.
+// Calls function(), and abandon() if it throws, before the memory that messages
+// still use is destroyed.
 template <typename Function>
 void or_abandon(Communicator& ranks, Function&& function) {
   try {

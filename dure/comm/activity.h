@@ -1,12 +1,12 @@
-// What a rank does that may be slow while others wait for it.
+// An activity of a rank that may be slow while others wait for it.
 //
 //   const comm::Activity saving(world, concat("saving ", name));
 //
-// The time in which a rank is at such a thing does not count against
-// Options::timeout_seconds of those that wait, wherever they do: they say what
-// they wait for (Options::say) for as long as its process answers. While the
-// rank itself waits for others, in a collective or for a message, it is not at
-// it.
+// While a rank is in an activity, its time does not count against
+// Options::timeout_seconds of the ranks that wait: as long as its process
+// answers, they say what they wait for (Options::say). While the rank itself
+// waits for others, in a collective or for a message, its activities do not
+// count.
 #pragma once
 
 #include <memory>
@@ -16,10 +16,10 @@
 
 namespace dure::comm {
 
-// Of one rank; may stand within another, and is destroyed before it.
+// Belongs to one rank. An inner activity is destroyed before the outer one.
 class Activity {
  public:
-  // `what`, such as "saving step_00000020", is what messages call it.
+  // Messages call it `what`, such as "saving step_00000020".
   Activity(const Communicator& ranks, std::string what)
       : recorder_(ranks.shared_recorder()) {
     recorder_->begin_activity(std::move(what));

@@ -1,4 +1,5 @@
-// What ranks compare before a collective: a small header of each.
+// A small header of each rank's collective, which ranks compare before they
+// start.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +20,13 @@ struct Header {
   std::int32_t root = 0;
   std::int64_t given = 0;    // elements of x
   std::int64_t wanted = 0;   // elements of y
-  std::uint64_t counts = 0;  // a hash; 0: not known to this rank
+  std::uint64_t counts = 0;  // a hash; 0: this rank does not know
 };
 
 Header header_of(const Request& request);
 
-// "" where the headers of all ranks, in order, go together; else which ranks
-// called what.
+// "" if the headers of all ranks, in order, agree; else a text that says which
+// ranks called which collective.
 std::string disagreement(std::span<const Header> headers);
 
 std::string describe(const Header& header);

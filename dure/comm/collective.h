@@ -1,21 +1,21 @@
-// Collectives and messages: what ranks do together, as values.
+// Collectives and messages between ranks, as values.
 //
 //   comm.run(stream, AllReduce{.y = y, .x = x});
 //   Work work = comm.start(stream, ReduceScatter{.y = y, .x = x});
 //
-// Each names what this rank gives (x) and what it gets (y). A "part" of a
-// tensor is a stretch of its elements in row-major order, one for each rank, in
-// the order of the ranks. Parts are of the sizes in `counts`, which must be the
-// same on every rank; without counts they are near-even: of n elements on N
-// ranks every rank has n / N, and the first n % N ranks one more. Any size may
-// be 0.
+// Each struct names what this rank gives (x) and what it gets (y). A "part" of
+// a tensor is a stretch of its elements in row-major order; each rank has one,
+// in the order of the ranks. `counts` are the sizes of the parts and must be
+// the same on every rank. Without counts the parts are near-even: of n elements
+// on N ranks every rank has n / N, and the first n % N ranks one more. Any size
+// may be 0.
 //
-// Aliasing: y of a reduction may be x; of all_gather and gather, x may be the
-// rank's own part of y, of reduce_scatter and scatter y the rank's own part of
-// x. Otherwise they do not overlap.
+// Aliasing: y of a reduction may be x. In all_gather and gather, x may be the
+// rank's own part of y; in reduce_scatter and scatter, y may be the rank's own
+// part of x. Otherwise they do not overlap.
 //
 // Types: all. Sums and products of bf16 and f16 are made in f32 and rounded
-// once. kAverage is of floating-point types only.
+// once. kAverage takes floating-point types only.
 #pragma once
 
 #include <cstdint>
@@ -46,10 +46,10 @@ enum class Reduction : std::uint8_t { kSum, kProduct, kMin, kMax, kAverage };
 const char* name_of(Reduction reduction);
 
 // kRanked: the result is ((x_0 + x_1) + x_2) + ..., whatever the algorithm and
-// the timing. kFast: any order, the same on every run of as many ranks.
+// the timing. kFast: any order, but the same in every run on as many ranks.
 enum class SumOrder : std::uint8_t { kFast, kRanked };
 
-// How the data travels (plan.h). kDirect: by the back end's own means.
+// How the data travels (plan.h). kDirect leaves it to the back end.
 enum class Algorithm : std::uint8_t {
   kAutomatic,
   kDirect,
@@ -69,14 +69,14 @@ struct How {
 
 using Counts = std::vector<std::int64_t>;
 
-// x of the root becomes x of all.
+// The root's x is copied to all ranks.
 struct Broadcast {
   Tensor x;
   int root = 0;
   How how = {};
 };
 
-// The root's y is the reduction of all x. Elsewhere y is left out.
+// The root's y is the reduction of all x. The other ranks leave y empty.
 struct Reduce {
   Tensor y = {};
   ConstTensor x;
@@ -92,7 +92,7 @@ struct AllReduce {
   How how = {};
 };
 
-// y is this rank's part of the root's x, which is left out elsewhere.
+// y is this rank's part of the root's x. The other ranks leave x empty.
 struct Scatter {
   Tensor y;
   ConstTensor x = {};
@@ -101,7 +101,7 @@ struct Scatter {
   How how = {};
 };
 
-// The root's y has all x as its parts. Elsewhere y is left out.
+// The root's y has all x as its parts. The other ranks leave y empty.
 struct Gather {
   Tensor y = {};
   ConstTensor x;
@@ -127,8 +127,8 @@ struct ReduceScatter {
 };
 
 // Part j of rank i's x becomes part i of rank j's y. x_counts[j] elements go to
-// rank j, y_counts[i] come from rank i; without them, x's are near-even, and
-// every rank's x must be of one size.
+// rank j, y_counts[i] come from rank i. Without counts x has near-even parts,
+// and every rank's x must have the same size.
 struct AllToAll {
   Tensor y;
   ConstTensor x;
@@ -137,12 +137,12 @@ struct AllToAll {
   How how = {};
 };
 
-// Nobody leaves before all have come.
+// No rank leaves before all have come.
 struct Barrier {};
 
-// A message. Of those between two ranks with equal tags the first sent is the
-// first received; those of other tags do not wait for one another. Sizes and
-// types must agree.
+// A message. Messages between two ranks with equal tags are received in the
+// order in which they are sent; those with other tags do not wait for one
+// another. Sizes and types must agree.
 struct Send {
   ConstTensor x;
   int to = 0;
@@ -154,7 +154,8 @@ struct Recv {
   int tag = 0;
 };
 
-// Any of these as back ends get it: checked, its counts filled in.
+// Any collective or message as back ends get it: checked, with counts filled
+// in.
 struct Request {
   Kind kind = Kind::kBarrier;
   ConstTensor input = {};  // empty where this rank gives nothing
@@ -171,8 +172,8 @@ struct Request {
   DType dtype() const { return input ? input.dtype() : output.dtype(); }
 };
 
-// Throw Error where shapes, types, counts or ranks do not go together: what one
-// rank can see alone.
+// Throw Error if shapes, types, counts or ranks do not fit, as far as one rank
+// can see.
 Request request_of(const Broadcast& op, int rank, int ranks);
 Request request_of(const Reduce& op, int rank, int ranks);
 Request request_of(const AllReduce& op, int rank, int ranks);
@@ -191,7 +192,7 @@ Counts even_counts(std::int64_t n, int ranks);
 // Where part i begins: the sum of the counts before it.
 std::int64_t offset_of(const Counts& counts, int part);
 
-// Of the larger of x and y.
+// The number of elements of x or y, whichever has more.
 std::int64_t elements_of(const Request& request);
 
 // For messages to people: "all_reduce of 12 f32, sum".

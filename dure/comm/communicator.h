@@ -1,13 +1,13 @@
-// A communicator: some ranks that communicate, as one of them sees it.
+// A communicator: a group of ranks that communicate, as one of them sees it.
 //
-// All ranks of a communicator call the same collectives in the same order.
-// Collectives of one communicator run in that order, one after another: in a
-// lane of its own, beside the streams of the rank. Those of different
+// All ranks of a communicator call the same collectives in the same order. The
+// collectives of one communicator run in that order, one after another, in a
+// lane of their own beside the rank's streams. Collectives of different
 // communicators, and messages, do not wait for one another.
 //
-// Streams: a collective begins once what the stream that it is given with was
-// given before is done, and a stream goes on after it once it has waited for
-// its Work. Neither is a host synchronization (tensor/stream.h).
+// Streams: a collective begins once the work that its stream was given before
+// is done, and a stream goes on after it once it has waited for its Work.
+// Neither is a host synchronization (tensor/stream.h).
 //
 // Threads: a communicator belongs to one rank; run() and start() are called by
 // one thread at a time.
@@ -26,7 +26,7 @@
 
 namespace dure::comm {
 
-// Whether ranks compare what they are about to do before they do it.
+// Whether ranks compare their calls before they carry them out.
 enum class Check : std::uint8_t { kOff, kOn };
 
 #ifdef NDEBUG
@@ -38,15 +38,15 @@ inline constexpr Check kDefaultCheck = Check::kOn;
 struct Options {
   double timeout_seconds = 600;
   Check check = kDefaultCheck;
-  How how = {};  // of operations that leave it open
-  // What this rank's own operations may have; 0: as many as the cores that its
-  // process may use.
+  How how = {};  // the default of operations
+  // The threads of this rank's own operations; 0 means one for each core that
+  // its process may use.
   int threads = 0;
-  // Says what this rank waits for: called by any thread, now and
-  // then while it waits for what another rank has stated (activity.h).
+  // Reports what this rank waits for. It is called by any thread, now and then,
+  // while the rank waits for another one's activity (activity.h).
   std::function<void(const std::string&)> say = {};
   // Where flight recorders are written when an operation times out, as
-  // flight_rank<R>.jsonl; empty: nowhere.
+  // flight_rank<R>.jsonl. If empty, none are written.
   std::string flight_directory = {};
 };
 
@@ -62,12 +62,12 @@ class Communicator {
   int size() const { return size_; }
   const Options& options() const { return options_; }
   virtual const char* back_end() const = 0;
-  // Whether all ranks are of this process: what one of them knows of its
-  // machine and its files holds for all.
+  // Whether all ranks are of this process, so that facts about one rank's
+  // machine and files hold for all.
   virtual bool is_one_process() const { return true; }
 
-  // What the stream is given from now on finds this rank done: its y is whole,
-  // its x may change. On a CPU stream that is so when it returns.
+  // Runs the operation before anything that the stream is given from now on:
+  // then y is whole and x may change. On a CPU stream that is so on return.
   template <typename Op>
   void run(Stream& stream, const Op& op) {
     run_request(stream, request_of(op, rank_, size_));
@@ -80,7 +80,7 @@ class Communicator {
     return start_request(after, request_of(op, rank_, size_));
   }
 
-  // Several messages at once; done when all are, in whatever order they come.
+  // Starts several messages. Their Work is done when all are, in any order.
   Work start_messages(Stream& after, std::span<const Message> messages);
 
   template <typename Op>
@@ -88,38 +88,39 @@ class Communicator {
     return supports_request(request_of(op, rank_, size_));
   }
 
-  // This rank has failed: on all ranks of the run whatever waits, now or later,
-  // throws Aborted with this message, or that of a rank that failed before.
-  // Nothing, where no other rank could wait for this one: alone, or simulated.
+  // Marks this rank as failed: on all ranks of the run, every wait, now or
+  // later, throws Aborted with this message, or that of a rank that failed
+  // before. Does nothing if no other rank could wait for this one: alone, or
+  // simulated.
   virtual void abandon(const std::string& /*message*/) {}
 
-  // Collective: the ranks of one color, ordered by key, then by rank, form a
-  // communicator each. Null for a negative color. `axis` names what it is, for
-  // the traffic ("tensor").
+  // Collective: the ranks of each color, ordered by key, then by rank, form a
+  // communicator. Returns null for a negative color. `axis` is its name in the
+  // traffic report ("tensor").
   virtual std::unique_ptr<Communicator> split(int color,
                                               int key,
                                               const std::string& axis);
 
-  // Collective over this communicator: the ranks named, in this order; null on
-  // the others.
+  // Collective over this communicator: a communicator of the ranks named, in
+  // this order. Returns null on the others.
   virtual std::unique_ptr<Communicator> subgroup(std::span<const int> ranks,
                                                  const std::string& axis);
 
   // Collective: every rank names the group that it is in, or none; groups do
-  // not overlap. However many there are, ranks talk to one another once.
+  // not overlap. Ranks exchange data once, however many groups there are.
   virtual std::unique_ptr<Communicator> own_group(std::span<const int> ranks,
                                                   const std::string& axis);
 
-  // Collective: the same ranks, with failures of their own: where this
-  // communicator has failed, those that still run can talk over its twin. Null
-  // where the back end has none.
+  // Collective: a communicator of the same ranks whose failures are its own. If
+  // this communicator has failed, the ranks that still run can use its twin.
+  // Null if the back end has none.
   virtual std::unique_ptr<Communicator> twin(const Options& /*options*/) {
     return nullptr;
   }
 
   const std::string& axis() const { return axis_; }
 
-  // Calls and bytes so far, of all communicators split from one world.
+  // Calls and bytes so far, over all communicators split from one world.
   const Traffic& traffic() const { return *ledger_->traffic; }
   const FlightRecorder& flight_recorder() const { return *ledger_->recorder; }
   std::shared_ptr<FlightRecorder> shared_recorder() const {
@@ -127,7 +128,7 @@ class Communicator {
   }
 
  protected:
-  // What the communicators of one rank share.
+  // State that all communicators of a rank share.
   struct Ledger {
     std::shared_ptr<Traffic> traffic = std::make_shared<Traffic>();
     std::shared_ptr<FlightRecorder> recorder =
@@ -143,26 +144,27 @@ class Communicator {
 
   explicit Communicator(Identity identity);
 
-  // What subgroup() may be given.
+  // Throws Error if subgroup() may not be given these ranks.
   void check_members(std::span<const int> ranks) const;
 
   Identity identity_of(int rank, int size, const std::string& axis) const;
   FlightRecorder& recorder() { return *ledger_->recorder; }
 
-  // Of one rank, for any back end: it copies (self/).
+  // A communicator of one rank, for any back end: it copies (self/).
   static std::unique_ptr<Communicator> make_alone(Identity identity);
 
-  // Requests come here checked, supported, and with `how` filled in. What
-  // begin() starts tells the recorder when it is done. What a CPU stream was
-  // given before is done already, so back ends of the host need not look at it.
+  // Requests come here checked, supported, and with `how` filled in. The
+  // operation that begin() starts tells the recorder when it is done. Work that
+  // a CPU stream was given before is done already, so host back ends need not
+  // look at it.
   virtual bool supports_request(const Request& request) const = 0;
   virtual void execute(Stream& stream, const Request& request) = 0;
   virtual Work begin(Stream& after,
                      const Request& request) = 0;  // a collective
   virtual Work begin_messages(Stream& after,
                               std::span<const Request> messages) = 0;
-  // `members`: ranks of this communicator, in the order of the new one; all of
-  // them, and no others, call this.
+  // `members` are ranks of this communicator, in the order of the new one. All
+  // of them, and no others, call this.
   virtual std::unique_ptr<Communicator> make_subgroup(
       std::span<const int> members, Identity identity) = 0;
 

@@ -1,5 +1,5 @@
-// What every back end must do: one suite of tests (conformance_test.cpp), which
-// each back end's test program compiles in and instantiates.
+// The suite of tests that every back end must pass (conformance_test.cpp). Each
+// back end's test program compiles it in and instantiates it.
 //
 //   INSTANTIATE_TEST_SUITE_P(Threads, Conformance, Values(threads(2), ...));
 #pragma once
@@ -19,8 +19,8 @@ namespace dure::comm {
 struct BackEnd {
   std::string name;
   int ranks = 1;
-  // Calls the body with a new world's communicator: for every rank that lives
-  // in this process, at once.
+  // Calls the body with a new world's communicator, at once for every rank that
+  // lives in this process.
   std::function<void(const Options&, const std::function<void(Communicator&)>&)>
       run;
 
@@ -43,11 +43,10 @@ class Elements {
  public:
   Elements() = default;
   Elements(DType dtype, const std::vector<double>& values);
-  // So many, all -1 (of u8: 255).
+  // A tensor of so many elements, all -1 (255 for u8).
   static Elements blank(DType dtype, std::int64_t count);
 
   Tensor tensor() { return Tensor(bytes_.data(), Shape{count_}, dtype_); }
-  // Elements [first, first + count).
   Tensor part(std::int64_t first, std::int64_t count) {
     return Tensor(
         bytes_.data() + first * size_of(dtype_), Shape{count}, dtype_);

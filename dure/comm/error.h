@@ -1,4 +1,4 @@
-// What goes wrong between ranks.
+// The errors of communication.
 #pragma once
 
 #include "dure/base/check.h"
@@ -24,7 +24,7 @@ class Timeout : public Error {
   using Error::Error;
 };
 
-// Another rank failed; the message says which, and with what.
+// Another rank failed; the message says which, and with what error.
 class Aborted : public Error {
  public:
   using Error::Error;

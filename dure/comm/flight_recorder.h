@@ -1,5 +1,5 @@
-// What a rank does: its last calls, for the table that is printed when one
-// hangs, and what it has stated that it does beside them (activity.h).
+// A record of a rank's last calls, for the table that is printed when one
+// hangs, and of its current activities (activity.h).
 #pragma once
 
 #include <array>
@@ -34,12 +34,12 @@ class FlightRecorder {
   std::uint64_t begin(const std::string& axis, const Request& request);
   void end(std::uint64_t sequence, State state);
 
-  // Something that may be slow, within what was begun before it.
+  // Begins an activity within those begun before it.
   void begin_activity(std::string what);
   void end_activity();
 
-  // For as long as it lives the rank waits for others, and so is not at what it
-  // has stated. Of no recorder: nothing.
+  // While it lives the rank waits for others, so its activities do not count.
+  // Does nothing without a recorder.
   class Waiting {
    public:
     explicit Waiting(FlightRecorder* recorder);
@@ -53,9 +53,9 @@ class FlightRecorder {
 
   struct Doing {
     static constexpr double kNever = 1e18;
-    std::string what = {};  // the innermost that it has stated; "": nothing
-    double seconds = 0;     // since it began that
-    double ago = kNever;    // since it was last at such a thing; 0: it is
+    std::string what = {};  // the innermost activity; "": none
+    double seconds = 0;     // since it began
+    double ago = kNever;    // since the rank was last in an activity; 0: it is
     bool waits = false;     // for others
 
     bool is_busy() const { return ago == 0; }
@@ -77,7 +77,7 @@ class FlightRecorder {
   };
 
   bool is_busy() const { return !activities_.empty() && waits_ == 0; }
-  // Before what may end its being busy.
+  // Called before anything that may end the rank's being busy.
   void note_busy();
   std::string last_call() const;
 

@@ -1,4 +1,4 @@
-// A communicator cut into groups.
+// A communicator split into groups.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,9 @@
 
 namespace dure::comm {
 
-// Collective: of groups that do not overlap, the same ones on every rank, the
-// one that this rank is in (Communicator::own_group); null where it is in none.
+// Collective: the communicator of the group that this rank is in; null if it is
+// in none. Groups do not overlap and are the same on every rank
+// (Communicator::own_group).
 std::unique_ptr<Communicator> my_group(
     Communicator& ranks,
     const std::vector<std::vector<int>>& groups,

@@ -1,12 +1,11 @@
-// What the hosts of ranks tell one another: numbers and texts that are in no
-// tensor memory, such as stop flags, losses, errors and paths.
+// Messages between the hosts of ranks: numbers and texts that are in no tensor
+// memory, such as stop flags, losses, errors and paths.
 //
 // They go over a communicator of their own, never over one that carries
-// tensors: so none of them waits behind tensors, or has a device wait. On
-// simulated ranks there is nobody to ask: every sum is this rank's own, and no
-// clock moves.
+// tensors, so they never wait behind tensors or make a device wait. Simulated
+// ranks have nobody to ask: every sum is this rank's own, and no clock moves.
 //
-// All of it is collective over the ranks.
+// All functions are collective over the ranks.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +25,7 @@ namespace dure::comm {
 // Threads: one at a time.
 class HostRanks {
  public:
-  // Makes a communicator "control" of all of them.
+  // Makes a communicator "control" of all these ranks.
   explicit HostRanks(Communicator& ranks);
 
   int rank() const { return ranks_->rank(); }
@@ -40,38 +39,37 @@ class HostRanks {
   ExactSum sum(const ExactSum& sum);
   void sum(std::span<ExactSum> sums);  // of several at once
 
-  // The least that any rank has, or nothing where none has any. Not negative.
+  // The least value of any rank, none negative; nothing if no rank has one.
   std::optional<std::int64_t> least(std::optional<std::int64_t> value);
-  // Whether any rank says so.
+  // Whether it is true on any rank.
   bool any(bool here);
-  // Whether all ranks have the same.
+  // Whether all ranks have the same value.
   bool all_same(std::int64_t value);
 
-  // The numbers of each rank, which may be more of one than of another, on all
-  // of them.
+  // The numbers of every rank, on all ranks. Ranks may give different counts.
   std::vector<std::vector<std::int64_t>> gather(
       std::span<const std::int64_t> numbers);
 
-  // Every rank's text, in the order of the ranks, on rank 0; elsewhere nothing.
-  // Of simulated ranks there is one alone.
+  // Every rank's text, in the order of the ranks, on rank 0; empty elsewhere.
+  // With simulated ranks there is this rank's alone.
   std::vector<std::string> gather_texts(const std::string& text);
 
-  // A text that the first rank has, on all of them. What the others give counts
-  // for nothing; but of simulated ranks there is one alone.
+  // The first rank's text, on all ranks; what the others pass is ignored. With
+  // simulated ranks it is this rank's own.
   std::string broadcast_text(std::string text);
 
   // Returns when all ranks have called it.
   void barrier();
 
-  // What function() returns on the first rank, a text, on all of them.
+  // The text that function() returns on the first rank, on all ranks.
   template <typename Function>
   std::string first_rank_says(Function&& function) {
     return broadcast_text(is_first() ? std::forward<Function>(function)()
                                      : std::string());
   }
 
-  // function() on the first rank, then on the others: what it leaves on disk
-  // they find there.
+  // Calls function() on the first rank, then on the others, which find on disk
+  // what the first one left there.
   template <typename Function>
   auto first_rank_first(Function&& function) {
     if (!is_first()) {

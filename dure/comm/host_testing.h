@@ -1,4 +1,4 @@
-// The stream of a rank of a test, which is a thread or a process.
+// The host stream of a test's rank, which is a thread or a process.
 #pragma once
 
 #include "dure/tensor/stream.h"

@@ -3,14 +3,14 @@
 //
 // The size S of a collective is that of the larger of its tensors on a rank.
 // Algorithm bandwidth is S / time. Bus bandwidth is that of the busiest link if
-// the data went by an optimal algorithm, and so comparable between collectives
-// and numbers of ranks N: algorithm bandwidth times 2 (N - 1) / N for
-// all_reduce, (N - 1) / N for all_gather, reduce_scatter, all_to_all, scatter
-// and gather, 1 for the rest.
+// the data went by an optimal algorithm, so it can be compared between
+// collectives and numbers of ranks N. It is algorithm bandwidth times 2 (N - 1)
+// / N for all_reduce, (N - 1) / N for all_gather, reduce_scatter, all_to_all,
+// scatter and gather, and 1 for the rest.
 //
 // The limit of ranks in one memory: a collective has to read every byte that a
-// rank gives and write every byte that a rank gets. What bounds both is how
-// fast cores bring in lines of memory: a line that is written without having
+// rank gives and write every byte that a rank gets. Both are bounded by how
+// fast cores bring in lines of memory. A line that is written without having
 // been read is brought in, too, before it changes (or has to pass the same
 // buffers, where stores bypass the caches), and sending changed lines back does
 // not hold a core up. So there are two rates, of all ranks at once over memory
@@ -20,11 +20,11 @@
 //   U  bytes a second that they update in place: one line, read and written
 //
 // All_reduce in place reads and writes the same N S bytes: N S / U. The others
-// write elsewhere than they read, and a copy does one of each: all_gather and
-// broadcast, whose source caches may serve to all readers but the first, take
-// (N + 1) S / (2 C) and N S / (2 C); reduce and reduce_scatter, which read N S
-// and write S, (N + 1) S / (2 C); all_to_all, N S / C; scatter, gather and a
-// message S / C. Measured: bench/results/comm_*.md.
+// write elsewhere than they read, and a copy does one of each. So all_gather
+// takes (N + 1) S / (2 C) and broadcast N S / (2 C), as caches may serve their
+// source to all readers but the first; reduce and reduce_scatter, which read N
+// S and write S, take (N + 1) S / (2 C); all_to_all N S / C; scatter, gather
+// and a message S / C. Measured: bench/results/comm_*.md.
 //
 // [1] NVIDIA, nccl-tests, doc/PERFORMANCE.md.
 #pragma once
@@ -42,7 +42,7 @@ struct MeasureOptions {
   std::vector<Kind> kinds;
   std::vector<std::int64_t> sizes;  // bytes S, multiples of 4 (f32)
   std::vector<Algorithm> algorithms = {Algorithm::kAutomatic};
-  double seconds = 0.2;  // of measuring, for each row, about
+  double seconds = 0.2;  // of measuring, for each row, roughly
   int rounds = 5;        // the median of so many
 };
 
@@ -55,24 +55,25 @@ struct Measurement {
   double seconds = 0;        // of one call: the slowest rank's, median
   double least_seconds = 0;  // of the rounds
   double most_seconds = 0;
-  // The limit above, from rates taken beside the row; 0 where it means nothing:
+  // The limit above, from rates measured beside the row. 0 where there is none:
   // ranks on several machines, barriers.
   double limit_seconds = 0;
 
   double algorithm_bandwidth() const;  // bytes a second
   double bus_bandwidth() const;
-  // The limit as a share of the time taken; 0 without one.
+  // The limit as a share of the time taken; 0 without a limit.
   double share_of_limit() const;
 };
 
-// Collective: every rank calls it alike and gets the same rows. What the back
-// end has no algorithm for is left out. `limit`: whether to measure it, too.
+// Collective: every rank makes the same call and gets the same rows. An
+// algorithm that the back end lacks is left out. `limit` says whether to
+// measure the limit as well.
 enum class Limit : std::uint8_t { kNo, kYes };
 std::vector<Measurement> measure(Communicator& comm,
                                  const MeasureOptions& options,
                                  Limit limit);
 
-// C and U.
+// The rates C and U above.
 struct MemoryRates {
   double copy = 0;  // bytes a second
   double update = 0;
@@ -85,7 +86,8 @@ double limit_seconds(Kind kind,
 std::string to_table(std::span<const Measurement> rows);
 std::string to_csv(std::span<const Measurement> rows);
 std::string to_json(std::span<const Measurement> rows);
-// Bus bandwidth over size, one curve a collective and algorithm: an SVG image.
+// Bus bandwidth over size as an SVG image, a curve for each collective and
+// algorithm.
 std::string to_svg(std::span<const Measurement> rows);
 
 }  // namespace dure::comm

@@ -1,4 +1,4 @@
-// How long one waits for other ranks, and what one says meanwhile.
+// How long a rank waits for others, and when it says what it waits for.
 #pragma once
 
 #include <algorithm>
@@ -9,9 +9,9 @@
 
 namespace dure::comm {
 
-// Of one wait. Times are monotonic_seconds(). It is over when for
-// Options::timeout_seconds no rank of the run has been at what it had stated
-// (activity.h).
+// The patience of one wait. Times are monotonic_seconds(). It is over when no
+// rank of the run has been in an activity (activity.h) for
+// Options::timeout_seconds.
 class Patience {
  public:
   Patience() = default;
@@ -21,17 +21,17 @@ class Patience {
         pause_(std::min(timeout_seconds, kFirstWordSeconds)),
         next_word_(now + pause_) {}
 
-  // When to see what the others do.
+  // When to look at the other ranks next.
   double next_look() const { return std::min(deadline_, next_word_); }
 
-  // One of them was busy so long ago.
+  // Another rank was busy so long ago.
   void extend(double now, double ago) {
     deadline_ = std::max(deadline_, now - ago + timeout_);
   }
 
   bool is_over(double now) const { return now >= deadline_; }
 
-  // Once for each time that something should be said: ever more seldom.
+  // True once for each time that a message is due, at growing intervals.
   bool is_time_to_say(double now) {
     if (now < next_word_) {
       return false;
@@ -56,10 +56,10 @@ struct RankDoing {
   FlightRecorder::Doing doing = {};
 };
 
-// The least of their `ago`.
+// The least `ago` of these ranks.
 double last_busy(std::span<const RankDoing> ranks);
 
-// "waiting for rank 0: saving step_00000020, 12 s"; "" where none is busy.
+// "waiting for rank 0: saving step_00000020, 12 s"; "" if none is busy.
 std::string describe_busy(std::span<const RankDoing> ranks);
 
 }  // namespace dure::comm

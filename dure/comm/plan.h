@@ -1,9 +1,10 @@
-// How a collective travels, as data: which rank sends what to whom, when.
+// How a collective travels, as data: which rank sends which pieces to whom,
+// when.
 //
 // The elements are cut into pieces. A plan lists what one rank does with them,
-// in rounds that all ranks count alike: whoever sends in round 3 is received
-// from in round 3. One executor carries a plan out (plan_execution.h), the
-// simulator times it (sim/), the tests run all ranks' plans on symbols.
+// in rounds that all ranks count alike: a message sent in round 3 is received
+// in round 3. One executor carries a plan out (plan_execution.h), the simulator
+// times it (sim/), and the tests run all ranks' plans on symbols.
 //
 //   root              everything through one rank: a parameter server,
 //                     DataParallel
@@ -17,8 +18,8 @@
 //                     together again over doubling ones: 2 log2 N rounds [1, 3]
 //   tree              binomial: log2 N rounds of everything [1]
 //
-// Of other numbers of ranks than powers of two, halving-doubling pairs the
-// first ranks; one of each pair sends the other what it has, waits, and gets
+// If the number of ranks is not a power of two, halving-doubling pairs the
+// first ranks; one of each pair sends its data to the other, waits, and gets
 // the result [1, section 4.5].
 //
 // [1] Thakur, Rabenseifner & Gropp 2005, "Optimization of collective
@@ -34,7 +35,7 @@
 
 namespace dure::comm {
 
-// A stretch of pieces, half-open.
+// A half-open range of pieces.
 struct Pieces {
   int first = 0;
   int last = 0;
@@ -51,8 +52,8 @@ enum class Move : std::uint8_t {
 
 enum class Load : std::uint8_t {
   kData,     // to be kept
-  kSummand,  // what one rank gave, to be reduced
-  kPartial,  // what several gave: of 16-bit floats, a sum in f32
+  kSummand,  // one rank's x, to be reduced
+  kPartial,  // several ranks' x, reduced: f32 for 16-bit floats
 };
 
 struct Step {
@@ -60,13 +61,13 @@ struct Step {
   Move move = Move::kSend;
   Load load = Load::kData;
   int peer = 0;
-  // Of all_to_all: sent, those of the peer's number in x; received, of the
-  // peer's number in y.
+  // In all_to_all a sent piece has the peer's number in x, and a received one
+  // the peer's number in y.
   Pieces pieces = {};
   bool operator==(const Step&) const = default;
 };
 
-// What a plan is of, seen from one rank.
+// The collective and the rank that a plan is for.
 struct PlanOf {
   Kind kind = Kind::kAllReduce;
   Algorithm algorithm = Algorithm::kRing;
@@ -75,34 +76,35 @@ struct PlanOf {
   int root = 0;  // where the kind has one
 };
 
-// By rounds; within one, between two ranks, in the order in which messages are
-// sent and received. The reductions of a round are made when all of it is done:
-// of each piece, what is there and what came, in the order of the ranks.
+// Steps are in the order of rounds, and the messages of a round between two
+// ranks in the order in which they are sent and received. Reductions are made
+// when all messages of the round are there: for each piece, the rank's own data
+// and what came, in the order of the ranks.
 struct Plan {
   PlanOf of = {};
-  int pieces = 1;  // one for each rank where the kind has parts, else near-even
-  int rounds = 0;  // of the plan as a whole, those without this rank too
+  int pieces = 1;  // one for each rank if the kind has parts, else near-even
+  int rounds = 0;  // of the plan; this rank may sit some out
   std::vector<Step> steps = {};
 };
 
 Plan plan_of(const PlanOf& of);
 
-// Whether there is one whose sums are in this order. Ranked are those of root,
-// all-to-all and chain: they reduce in the order of the ranks.
+// Whether there is a plan whose sums are in this order. The plans root,
+// all-to-all and chain are ranked: they reduce in the order of the ranks.
 bool has_plan(Kind kind, Algorithm algorithm, SumOrder order);
 
-// Whether the order of sums can be seen in the result: not where there are
-// none, nor in whole numbers, nor in minima and maxima.
+// Whether the order of sums can show in the result. It can't without sums, in
+// whole numbers, and in minima and maxima.
 SumOrder order_of(const Request& request);
 
-// What the steps of one rank send.
+// The messages that the steps of one rank send.
 struct PlanTraffic {
   std::int64_t messages = 0;
   std::int64_t elements = 0;
   std::int64_t partial_elements = 0;  // those of them that are partial sums
 };
 
-// `counts`: of the elements of each piece.
+// `counts` are the elements of each piece.
 PlanTraffic traffic_of(const Plan& plan, const Counts& counts);
 
 }  // namespace dure::comm

@@ -1,4 +1,4 @@
-// What the algorithms write their plans with. Private to plan*.cpp.
+// A builder by which the algorithms write their plans. Private to plan*.cpp.
 #pragma once
 
 #include <utility>
@@ -20,7 +20,7 @@ class PlanBuilder {
   int pieces() const { return plan_.pieces; }
   Pieces all() const { return {0, pieces()}; }
   Pieces one(int piece) const { return {piece, piece + 1}; }
-  // The rank or piece so far along the ring.
+  // The rank or piece at this distance along the ring.
   int along(int from, int distance) const {
     return ((from + distance) % ranks() + ranks()) % ranks();
   }
@@ -52,8 +52,8 @@ class PlanBuilder {
   Plan plan_;
 };
 
-// Each adds the rounds of `kind`, for which has_plan() holds. The number of
-// pieces is plan.cpp's pieces_of().
+// Each adds the rounds of `kind`, for which has_plan() holds. plan.cpp's
+// pieces_of() gives the number of pieces.
 void plan_root(PlanBuilder& b, Kind kind);
 void plan_all_to_all(PlanBuilder& b, Kind kind);
 void plan_ring(PlanBuilder& b, Kind kind);

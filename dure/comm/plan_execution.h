@@ -3,9 +3,9 @@
 //   PlanExecution execution(plan, request, transport, tag);
 //   while (!execution.advance()) { ... }
 //
-// So one thread can keep several under way. Sums of bf16 and f16 travel as f32
-// as long as they are partial, and are rounded once; an average is divided
-// once, at the end, by whoever has the total: every rank gets the same bits.
+// It never blocks, so one thread can run several at once. Partial sums of bf16
+// and f16 travel as f32 and are rounded once. An average is divided once, at
+// the end, by the rank that has the total, so every rank gets the same bits.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,11 @@ namespace dure::comm {
 
 class PlanExecution {
  public:
-  // The request is as a back end gets it, of the plan's kind and root; it, its
-  // tensors and the transport outlive this. All ranks use the same tag, which
-  // nobody else uses meanwhile, but executions that follow one another may
-  // share. Throws Unsupported: of scatter and gather by tree, where this rank
-  // has to pass on parts whose sizes it was not given.
+  // The request is as a back end gets it, of the plan's kind and root. The
+  // request, its tensors and the transport outlive this. All ranks use the same
+  // tag, which nobody else uses at the time; executions that follow one another
+  // may share it. Throws Unsupported for scatter and gather by tree if this
+  // rank has to pass on parts whose sizes it was not given.
   PlanExecution(Plan plan,
                 const Request& request,
                 Transport& transport,
@@ -34,8 +34,8 @@ class PlanExecution {
   PlanExecution& operator=(const PlanExecution&) = delete;
   ~PlanExecution() = default;
 
-  // The memory that it needs beside x and y, to be given before the first
-  // advance(), 64-byte aligned, and kept.
+  // The bytes needed beside x and y. The caller hands over that memory before
+  // the first advance(), 64-byte aligned, and keeps it.
   std::size_t scratch_bytes() const { return memory_.scratch_bytes(); }
   void set_scratch(std::span<std::byte> scratch);
 
@@ -45,7 +45,7 @@ class PlanExecution {
   const Plan& plan() const { return plan_; }
 
  private:
-  // Where a piece is.
+  // Where the data of a piece is.
   enum class State : std::uint8_t { kNowhere, kGiven, kSummed, kPlaced };
 
   struct Arrival {
@@ -81,7 +81,7 @@ class PlanExecution {
   std::vector<State> states_;
   std::vector<Transport::Ticket> tickets_;
   std::vector<Arrival> arrivals_;  // of this round, to be reduced
-  Pieces arriving_ = {};           // what they are of
+  Pieces arriving_ = {};           // the pieces that they are of
   std::size_t arrivals_bytes_ = 0;
 };
 

@@ -1,8 +1,8 @@
 // Where the pieces of a collective are while a plan is carried out.
 //
-// A piece is in x until it is touched. Then it has a place: in y where y has
+// A piece stays in x until it is touched. Then it has a place: in y if y has
 // all pieces (or it is the only one), else in the scratch memory. Partial sums
-// of 16-bit floats are f32 and have places of their own. What comes to be
+// of 16-bit floats are f32 and have places of their own. Data that will be
 // reduced waits in the scratch memory until its round is done.
 #pragma once
 
@@ -17,16 +17,16 @@ namespace dure::comm {
 
 class PlanMemory {
  public:
-  // `request` is of the plan's kind; it outlives this. Throws Unsupported where
+  // `request` is of the plan's kind; it outlives this. Throws Unsupported if
   // the plan needs counts that this rank does not know.
   PlanMemory(const Plan& plan, const Request& request);
 
   std::size_t scratch_bytes() const { return scratch_bytes_; }
-  // So many, 64-byte aligned. Before any of what follows.
+  // Takes scratch_bytes() bytes, 64-byte aligned, before the calls below.
   void set_scratch(std::span<std::byte> scratch) { scratch_ = scratch; }
 
   std::int64_t elements(Pieces pieces) const;
-  // Whether partial sums are of another type, f32, than x and y.
+  // Whether partial sums have another type, f32, than x and y.
   bool is_wide() const { return wide_; }
   DType partial_type() const { return wide_ ? DType::kF32 : dtype_; }
 
@@ -36,14 +36,14 @@ class PlanMemory {
   Tensor sum(Pieces pieces) const;        // of partial_type()
   Tensor in_output(Pieces pieces) const;  // which has them
 
-  // Where all_to_all takes what `peer` sends.
+  // Where all_to_all puts the data of `peer`.
   Tensor from_peer(int peer) const;
 
-  // Where to receive `elements` of a round's summands; at `offset` bytes, which
-  // moves on.
+  // Where to receive `elements` of a round's summands: at `offset` bytes, which
+  // it advances.
   Tensor arrival(std::int64_t elements, DType dtype, std::size_t& offset) const;
 
-  // Of all_to_all in place: x, moved out of the way of y.
+  // Copies x out of the way of y, for all_to_all in place.
   void save_input();
 
  private:

@@ -1,4 +1,4 @@
-// A thread that carries out what was started, in order.
+// A thread that carries out posted tasks in order.
 #pragma once
 
 #include <condition_variable>
@@ -13,7 +13,7 @@
 namespace dure::comm {
 
 // Threads: post() and idle() are called by one thread. Destruction waits for
-// what was posted.
+// all posted tasks.
 class ProgressThread {
  public:
   ProgressThread();
@@ -23,7 +23,7 @@ class ProgressThread {
 
   std::shared_ptr<Work::State> post(std::function<void()> task);
 
-  // Whether all that was posted is done.
+  // Whether all posted tasks are done.
   bool idle() const;
 
  private:

@@ -1,5 +1,4 @@
-// Arithmetic on the elements that ranks bring together. On the CPU, by the
-// thread that calls.
+// Arithmetic on elements of several ranks, on the CPU, by the calling thread.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +8,7 @@
 
 namespace dure::comm {
 
-// Half-open.
+// A half-open range of elements.
 struct ElementRange {
   std::int64_t first = 0;
   std::int64_t last = 0;
@@ -17,23 +16,24 @@ struct ElementRange {
   std::int64_t count() const { return last - first; }
 };
 
-// Every y = ((x_0 op x_1) op x_2) ...: sums and products of bf16 and f16 in
-// f32, rounded once; whole numbers wrap. Of the elements in `range` alone. A y
-// may be an x. All tensors are of one type and reach to range.last; at least
+// Sets every y to ((x_0 op x_1) op x_2) ..., for the elements in `range` alone.
+// Sums and products of bf16 and f16 are made in f32 and rounded once; whole
+// numbers wrap. A y may be an x. All tensors have one type and reach to
+// range.last; there is at least one x.
 // one x.
 void reduce_all(std::span<const Tensor> ys,
                 std::span<const ConstTensor> xs,
                 Reduction reduction,
                 ElementRange range);
 
-// y = y op x. Not of kAverage, which divides once, at the end: reduce by kSum,
-// then divide().
+// y = y op x. Does not take kAverage, which divides once, at the end: reduce by
+// kSum, then divide().
 void reduce_into(const Tensor& y, const ConstTensor& x, Reduction reduction);
 
-// y = y / by, of floating-point types.
+// y = y / by, for floating-point types.
 void divide(const Tensor& y, std::int64_t by);
 
-// Between f32, bf16 and f16, rounded once, or a copy.
+// Converts between f32, bf16 and f16, rounding once; copies equal types.
 void convert(const Tensor& y, const ConstTensor& x);
 
 }  // namespace dure::comm

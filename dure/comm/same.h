@@ -1,4 +1,4 @@
-// Whether all ranks were started for the same thing.
+// Whether all ranks were started with the same settings.
 #pragma once
 
 #include <string>
@@ -12,9 +12,10 @@ namespace dure::comm {
 // Keys and values, in an order that is the same everywhere.
 using Facts = std::vector<std::pair<std::string, std::string>>;
 
-// Collective. Throws UsageError, with the same text on every rank, where the
-// facts are not the same on all: it has the first key that differs, its values
-// and whose they are. Compares one number of each rank, and more only then.
+// Collective. Throws UsageError, with the same text on every rank, if the facts
+// differ between ranks: it names the first key that differs, its values and the
+// ranks that have them. Compares one number of each rank, and more only if
+// these differ.
 void expect_same(Communicator& ranks, const Facts& facts);
 
 }  // namespace dure::comm

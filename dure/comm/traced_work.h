@@ -1,4 +1,4 @@
-// Collectives and messages that the trace learns of when they are over.
+// Collectives and messages that are recorded in the trace when they are over.
 #pragma once
 
 #include <cstddef>
@@ -10,14 +10,14 @@
 
 namespace dure::comm {
 
-// Records what is over in the stream's trace, where it has one.
+// Records finished communication in the stream's trace, if it has one.
 void record_communication(const Stream& stream,
                           const char* name,
                           double start_seconds,
                           double seconds,
                           std::size_t bytes);
 
-// Runs `op`; `name`, of static storage, is what traces call it.
+// Runs `op`. Traces call it `name`, a string of static storage.
 template <typename Op>
 void run_traced(Stream& stream,
                 Communicator& ranks,
@@ -29,9 +29,9 @@ void run_traced(Stream& stream,
       stream, name, start, stream.now() - start, op.y.size_bytes());
 }
 
-// One on its way. Empty: nothing is on its way. Move-only. Destruction makes
-// the stream wait, so that memory which a collective has been lent may be given
-// back then; a block of the arena that was handed over is told by used_until().
+// Communication in flight, or none if empty. Move-only. Destruction makes the
+// stream wait, so that memory that a collective borrowed may then be given
+// back. A block of the arena is told by used_until() instead.
 class TracedWork {
  public:
   TracedWork() = default;
@@ -42,8 +42,8 @@ class TracedWork {
   }
   ~TracedWork();
 
-  // Starts `op` after what the stream was given; `name`, of static storage, is
-  // what traces call it. The stream outlives this.
+  // Starts `op` after the work that the stream was given. Traces call it
+  // `name`, a string of static storage. The stream outlives this.
   template <typename Op>
   TracedWork(Stream& stream,
              Communicator& ranks,
@@ -55,10 +55,10 @@ class TracedWork {
         bytes_(bytes_of(op)),
         work_(ranks.start(stream, op)) {}
 
-  // When it is done.
+  // The event of its end.
   Event event() const { return work_.event(); }
 
-  // The stream goes on after it. A second time there is nothing to wait for.
+  // Makes the stream wait for it. A second call has no effect.
   void wait();
 
  private:

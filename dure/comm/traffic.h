@@ -10,8 +10,8 @@
 
 namespace dure::comm {
 
-// Of one rank; threads: its own only. Bytes are those of the larger of x and y,
-// the size that nccl-tests call S.
+// The traffic of one rank. Threads: the rank's own only. Bytes are those of x
+// or y, whichever is larger: nccl-tests' size S.
 class Traffic {
  public:
   struct Count {

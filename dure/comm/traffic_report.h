@@ -1,4 +1,4 @@
-// What a rank has communicated, as people and programs read it.
+// A rank's traffic, as people and programs read it.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace dure::comm {
 // A row for each axis and kind with calls: "| tensor | all_reduce | 24 | ...".
 std::string to_table(const Traffic& traffic);
 
-// A list of objects: axis, collective, calls, bytes.
+// A list of objects with axis, collective, calls and bytes.
 std::string to_json(const Traffic& traffic);
 
 }  // namespace dure::comm

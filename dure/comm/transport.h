@@ -1,4 +1,4 @@
-// What carries bytes between ranks for a plan: non-blocking messages.
+// The way by which a plan's bytes travel between ranks: non-blocking messages.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,11 @@ class Transport {
   Transport& operator=(const Transport&) = delete;
   virtual ~Transport() = default;
 
-  // The bytes stay, those sent unchanged, until test() says that it is done.
+  // The bytes stay, and those sent stay unchanged, until test() is true.
   virtual Ticket send(int peer, int tag, std::span<const std::byte> bytes) = 0;
   virtual Ticket receive(int peer, int tag, std::span<std::byte> bytes) = 0;
 
-  // Never blocks. Not called again for a ticket for which it was true.
+  // Never blocks. It is not called again for a ticket after it was true.
   virtual bool test(Ticket ticket) = 0;
 };
 

@@ -1,5 +1,4 @@
-// Waiting for another thread or process: first on the core, then leaving it to
-// others.
+// Waiting for another thread or process: first on the core, then off it.
 #pragma once
 
 #include <algorithm>
@@ -15,14 +14,14 @@ namespace dure::comm {
 // How a wait ended.
 enum class Waited : std::uint8_t { kReady, kStopped, kTimedOut };
 
-// What a thread does between two looks that found nothing. What is about to
-// happen is waited for on the core; the longer it takes, the longer are the
-// times between looks, to a share of what has been waited already: a thousand
-// threads that wait for one must leave it the cores, and one that sleeps lets
-// the system move a peer that has lost its core to this one.
+// What a thread does between two looks that found nothing. It first waits on
+// the core. The longer it waits, the longer it sleeps between looks, up to a
+// fixed share of the time waited: a thousand threads that wait for one must
+// leave it the cores, and when a thread sleeps, the system can move a peer that
+// has lost its core to this one.
 class Pause {
  public:
-  // Some 10 us, longer than a peer that is on its way needs.
+  // Some 10 us, longer than a peer that is about to come needs.
   static constexpr int kSpins = 300;
 
   explicit Pause(int spins = kSpins, double most_seconds = 20e-3)
@@ -55,7 +54,7 @@ class Pause {
   double start_ = monotonic_seconds();
 };
 
-// Until ready() or stopped(), or the time is over.
+// Waits until ready() or stopped(), or until the time is over.
 template <typename Ready, typename Stopped>
 Waited wait_until(double timeout_seconds,
                   const Ready& ready,

@@ -1,4 +1,4 @@
-// A handle to communication that goes on while the caller does something else.
+// A handle to communication that runs while the caller does something else.
 #pragma once
 
 #include <memory>
@@ -9,15 +9,15 @@
 
 namespace dure::comm {
 
-// Copyable: all copies speak of one operation, and a default Work of one that
-// is done. Destroying the last copy does not stop the operation: a stream waits
-// for it before the tensors of the operation die.
+// Copyable: all copies stand for one operation. A default Work is done.
+// Destroying the last copy does not stop the operation: a stream must wait for
+// it before the operation's tensors die.
 class [[nodiscard]] Work {
  public:
   // An operation that is carried out beside the rank's thread.
   class State : public Event::Pending {
    public:
-    // Who is told while the rank waits for it.
+    // The recorder that is told while the rank waits for it.
     void set_recorder(std::shared_ptr<FlightRecorder> recorder) {
       recorder_ = std::move(recorder);
     }
@@ -29,7 +29,7 @@ class [[nodiscard]] Work {
     virtual double elapsed_seconds() = 0;
 
    protected:
-    // wait(), of the back end.
+    // The back end's part of wait().
     virtual void block() = 0;
 
    private:
@@ -38,23 +38,23 @@ class [[nodiscard]] Work {
 
   Work() = default;
   explicit Work(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  // Of a simulated operation: two times of a clock.
+  // The Work of a simulated operation: two times of a clock.
   Work(double start_seconds, double end_seconds)
       : end_(end_seconds), seconds_(end_seconds - start_seconds) {}
 
-  // When it is done.
+  // The event of its end.
   Event event() const { return state_ == nullptr ? end_ : Event(state_); }
 
-  // What the stream is given from now on begins after it. On a CPU stream:
-  // blocks until it is done, and throws what it failed with (error.h). May be
+  // Makes the work that the stream is given from now on begin after it. A CPU
+  // stream blocks until it is done, and throws its error (error.h). May be
   // called again.
   void wait(Stream& stream) const { stream.wait(event()); }
 
   // Whether a CPU stream's wait() would return or throw at once.
   bool done() const { return state_ == nullptr || state_->done(); }
 
-  // From the call that started it until it was done, or until now; of a
-  // simulated one, until it will be.
+  // The time from the call that started it until it was done, or until now. A
+  // simulated one has the time that it will take.
   double elapsed_seconds() const {
     return state_ == nullptr ? seconds_ : state_->elapsed_seconds();
   }

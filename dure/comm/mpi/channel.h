@@ -15,7 +15,7 @@ namespace dure::comm {
 
 class Operation;
 
-// What the communicators split from one world share.
+// State that the communicators split from one world share.
 struct Lineage {
   Options options;
   std::shared_ptr<FlightRecorder> recorder;
@@ -23,11 +23,11 @@ struct Lineage {
   bool is_twin = false;  // the run's failure is not its own
 };
 
-// Buffers that a communicator's collectives, which run one after another, keep
-// for the next.
+// Buffers that the collectives of a communicator reuse, one after another.
 class Scratch {
  public:
-  // The index-th, 64-byte aligned: what was in it is lost where it has to grow.
+  // The index-th buffer, 64-byte aligned. Its contents are lost when it has to
+  // grow.
   void* buffer(std::size_t index, std::size_t bytes);
 
  private:
@@ -39,9 +39,9 @@ class Scratch {
   std::vector<Buffer> buffers_;
 };
 
-// Threads: but for what never changes, under the engine's lock.
+// Threads: constant members: any; the rest under the engine's lock.
 struct Channel {
-  std::uint64_t id = 0;  // alike on all its ranks, unlike any other's
+  std::uint64_t id = 0;  // the same on all its ranks, and theirs alone
   std::string axis = {};
   int rank = 0;
   std::vector<int> world_ranks = {};
@@ -59,8 +59,8 @@ struct Channel {
   int size() const { return static_cast<int>(world_ranks.size()); }
 };
 
-// The id of a communicator made from `parent`'s; it holds rank `leader` of the
-// world first.
+// The id of a communicator made from `parent`'s whose first rank is `leader` of
+// the world.
 std::uint64_t child_id(const Channel& parent, int leader);
 
 // The id of the count-th world.

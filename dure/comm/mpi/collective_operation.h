@@ -1,5 +1,4 @@
-// A collective: its headers compared, where asked for or needed, and then
-// carried out.
+// A collective, which compares its headers if asked or needed and then runs.
 #pragma once
 
 #include <memory>
@@ -15,7 +14,7 @@ namespace dure::comm {
 
 class CollectiveOperation final : public Operation {
  public:
-  // Who tells the flight recorder when it is done.
+  // Which side tells the flight recorder when it is done.
   enum class Recorded : std::uint8_t { kByCaller, kHere };
 
   CollectiveOperation(std::shared_ptr<MpiEngine> engine,

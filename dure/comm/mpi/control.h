@@ -1,4 +1,4 @@
-// What engines tell one another beside their ranks' business.
+// Messages between engines, beside those of their ranks.
 #pragma once
 
 #include <cstdint>
@@ -32,13 +32,13 @@ struct Notice {
   std::string calls = {};
 };
 
-// Under the engine's lock.
+// Threads: under the engine's lock.
 class Control {
  public:
   explicit Control(MPI_Comm world);
 
   void send(int to, const Notice& notice);
-  // Sends on; calls `handle` for each notice that has come.
+  // Goes on sending, and calls `handle` for each notice that has come.
   void poll(const std::function<void(const Notice&)>& handle);
   bool all_sent() const { return sending_.empty(); }
   void close();

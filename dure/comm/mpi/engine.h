@@ -1,9 +1,9 @@
-// What carries out all operations of this process: the only place that drives
-// MPI once it is started.
+// The engine, which carries out all operations of this process: the only code
+// that calls MPI once it is started.
 //
 // The engine polls: each operation posts and tests non-blocking calls and never
-// waits, so that none holds up another. Who polls: the threads that wait for an
-// operation, or else the engine's own (world.h).
+// waits, so that none holds up another. The threads that wait for an operation
+// poll, or else the engine's own thread (world.h).
 #pragma once
 
 #include <condition_variable>
@@ -38,28 +38,27 @@ class MpiEngine {
   int largest_tag() const { return session_->largest_tag(); }
   MPI_Comm world() const { return session_->world(); }
 
-  // Throws Aborted where the run has failed already. submit() hands the
-  // operation to the engine's thread; run() carries it out in this one.
+  // Throw Aborted if the run has failed already. submit() hands the operation
+  // to the engine's thread; run() carries it out in this one.
   void submit(const std::shared_ptr<Operation>& operation);
   void run(const std::shared_ptr<Operation>& operation);
-  // Until the operation is settled.
+  // Returns when the operation is settled.
   void wait(const Operation& operation);
-  // Polls once, if nobody else does.
+  // Polls once, unless another thread does.
   void look_in();
 
-  // Channels that answer what other ranks ask, until they are released.
+  // Channels answer the questions of other ranks until they are released.
   void add(const std::shared_ptr<Channel>& channel);
   void release(std::shared_ptr<Channel> channel);
-  // For the id of the next world.
+  // The number of worlds so far, for the id of the next.
   std::uint64_t count_world();
 
-  // Collective: waits for what is under way, then ends MPI.
+  // Collective: waits for unfinished operations, then ends MPI.
   void finish();
-  // Stops driving MPI, and leaves it as it is.
+  // Stops driving MPI without ending it.
   void leave();
 
-  // Tells the others that this rank has failed, once; abort() does so, too, and
-  // then ends the run.
+  // Tells the others once that this rank has failed; abort() then ends the run.
   void abandon(const std::string& message);
   [[noreturn]] void abort(const std::string& message, int exit_code);
 
@@ -70,13 +69,13 @@ class MpiEngine {
     double until = 0;
   };
 
-  // The engine's thread.
+  // Run by the engine's thread.
   void serve(MpiThreads threads, std::promise<void>& started);
   void serve_until_ending(std::unique_lock<std::mutex>& lock);
   void finalize();
   void end(Ending how);
 
-  // Under the lock.
+  // Called under the lock.
   void enter(const std::shared_ptr<Operation>& operation);
   void activate(const std::shared_ptr<Operation>& operation);
   void poll();

@@ -1,10 +1,10 @@
-// Messages that are looked at before they are received.
+// Messages whose size is checked before they are received.
 //
-// A receive is not posted: MPI says that a message longer than its buffer is an
-// error, but Open MPI 4.1 then writes all of it (over shared memory, where it
-// reads the sender's memory at once). So a message is first matched, and only
-// one that fits goes into the caller's memory. What nobody has matched yet
-// leaves nothing behind when it is given up.
+// A receive is not posted right away. MPI calls a message that is longer than
+// its buffer an error, but Open MPI 4.1 then writes all of it (over shared
+// memory, where it reads the sender's memory at once). So a message is first
+// matched, and only one that fits goes into the caller's memory. A message that
+// nobody has matched yet leaves nothing behind when it is given up.
 #pragma once
 
 #include <cstddef>
@@ -19,13 +19,13 @@
 
 namespace dure::comm {
 
-// Of one communicator of MPI. Under the engine's lock.
+// The inbox of one MPI communicator. Threads: under the engine's lock.
 class Inbox {
  public:
   class Message {
    public:
-    // Of as many bytes as the span has, which lives until test() is true, or
-    // throws, or give_up().
+    // Expects as many bytes as the span has. The span lives until test() is
+    // true or throws, or until give_up().
     Message(int from, int tag, std::span<std::byte> to)
         : from_(from), tag_(tag), to_(to) {}
 
@@ -35,15 +35,15 @@ class Inbox {
     int tag_;
     std::span<std::byte> to_;
     bool matched_ = false;
-    int came_ = 0;                     // bytes, of one that is matched
-    std::vector<std::byte> unwanted_;  // of one that does not fit
+    int came_ = 0;                     // bytes, once it is matched
+    std::vector<std::byte> unwanted_;  // the bytes of one that does not fit
     MPI_Request request_ = MPI_REQUEST_NULL;
   };
 
   // Messages of one rank and tag are matched in the order of these calls.
   std::shared_ptr<Message> expect(int from, int tag, std::span<std::byte> to);
 
-  // True once it is here. Throws Mismatch where what came is of another length.
+  // True once it is here. Throws Mismatch if its length is another.
   bool test(const std::shared_ptr<Message>& message, MPI_Comm comm);
 
   void give_up(const std::shared_ptr<Message>& message) noexcept;

@@ -1,4 +1,4 @@
-// Why an operation does not end: what the ranks of the world say when asked.
+// Asks the ranks of the world why an operation does not end.
 #pragma once
 
 #include <map>
@@ -23,19 +23,19 @@ class Inquiry {
   Notice question() const;
   void hear(const Notice& answer);
 
-  // All have answered, or those that have not will not.
+  // Whether all have answered, or those that have not will not.
   bool over() const;
 
-  // Whether the operation's own ranks have.
+  // Whether all ranks of the operation itself have answered.
   bool all_live() const;
-  // Of those that have, by rank of the world.
+  // The activities of the ranks that have answered, by rank of the world.
   std::vector<RankDoing> doings() const;
-  // Whether of those that wait `rank` is the first.
+  // Whether `rank` is the first of the ranks that wait.
   bool is_first_to_wait(int rank) const;
 
-  // What is to be thrown.
+  // The text of the error to throw.
   std::string table() const;
-  // Into Options::flight_directory: a file for each rank that has answered.
+  // Writes a file for each rank that has answered to Options::flight_directory.
   void write_flight_recorders() const;
 
  private:

@@ -9,7 +9,7 @@
 
 namespace dure::comm {
 
-// Duplicates of a communicator of MPI, for a channel of all its ranks.
+// Duplicates an MPI communicator for a channel of all its ranks.
 class MakeWorld final : public Operation {
  public:
   MakeWorld(std::shared_ptr<MpiEngine> engine,
@@ -27,9 +27,9 @@ class MakeWorld final : public Operation {
   bool posted_ = false;
 };
 
-// Communicators of some ranks of another. MPI can't do this without blocking;
-// but all members have just exchanged who is one (Communicator::split), so that
-// each of them is about to do this and nothing else.
+// Makes a communicator of some ranks of another. MPI can't do this without
+// blocking; but all members have just exchanged who is one
+// (Communicator::split), so each of them is about to do this and nothing else.
 class MakeSubgroup final : public Operation {
  public:
   MakeSubgroup(std::shared_ptr<MpiEngine> engine,

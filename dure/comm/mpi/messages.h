@@ -24,7 +24,7 @@ class MessagesOperation final : public Operation {
   void record(FlightRecorder::State state) override;
 
  private:
-  // One that is sent, or one that is expected.
+  // A piece that is sent, or one that is expected.
   struct Piece {
     MPI_Request request = MPI_REQUEST_NULL;
     std::shared_ptr<Inbox::Message> expected = {};
@@ -38,7 +38,7 @@ class MessagesOperation final : public Operation {
 
   void post(Transfer& transfer) const;
   void post_piece(Transfer& transfer, std::size_t offset, int bytes) const;
-  // Throw Mismatch where sizes differ.
+  // Throw Mismatch if sizes differ.
   bool test(Transfer& transfer) const;
   bool test(const Transfer& transfer, Piece& piece) const;
   void finish(Transfer& transfer, FlightRecorder::State state) const;

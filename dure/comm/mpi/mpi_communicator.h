@@ -25,7 +25,7 @@ class MpiCommunicator final : public Communicator {
   void abandon(const std::string& message) override {
     engine_->abandon(message);
   }
-  // Of a communicator of all ranks.
+  // Supported by a communicator of all ranks.
   std::unique_ptr<Communicator> twin(const Options& options) override;
 
  protected:

@@ -1,4 +1,4 @@
-// Our types, reductions and parts as MPI has them.
+// Our types, reductions and parts in MPI's terms.
 #pragma once
 
 #include <vector>
@@ -11,10 +11,10 @@ namespace dure::comm {
 // bf16 and f16, which MPI lacks, are carried as 16 bits.
 MPI_Datatype mpi_type(DType dtype);
 
-// kAverage: the sum.
+// kAverage is MPI's sum.
 MPI_Op mpi_op(Reduction reduction);
 
-// Throws Unsupported where MPI, which counts in int, can't.
+// Throws Unsupported if MPI can't count so many, as it counts in int.
 int as_int(std::int64_t elements);
 
 struct Layout {

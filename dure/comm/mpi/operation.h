@@ -1,4 +1,4 @@
-// Something that the engine carries out by and by.
+// An operation that the engine carries out step by step.
 #pragma once
 
 #include <atomic>
@@ -28,16 +28,16 @@ class Operation : public Work::State {
 
   // Posts and tests what it can; true when done. Throws when it fails.
   virtual bool advance() = 0;
-  // It has failed, and its tensors may die: takes back what can be taken back.
+  // Called after a failure, when its tensors may die: takes back what it can.
   virtual void abandon() noexcept = 0;
   virtual std::string describe() const = 0;
-  // Of a communicator's collectives; 0 for what is none.
+  // Its number among a communicator's collectives; 0 if it is no collective.
   std::uint64_t number() const { return number_; }
   void set_number(std::uint64_t number) { number_ = number; }
   Order order() const { return order_; }
   const std::shared_ptr<Channel>& channel() const { return channel_; }
   Patience& patience() { return patience_; }
-  // Done, or failed with `error`. The last that the engine does with it.
+  // Marks it as done, or as failed with `error`. The engine's last call for it.
   void settle(std::exception_ptr error);
 
   // The rank's side.
@@ -47,7 +47,7 @@ class Operation : public Work::State {
   bool settled() const { return settled_.load(std::memory_order_acquire); }
 
  protected:
-  // What the flight recorder is told at the end.
+  // Tells the flight recorder how it ended.
   virtual void record(FlightRecorder::State /*state*/) {}
 
  private:
@@ -60,8 +60,8 @@ class Operation : public Work::State {
   double start_;
   Patience patience_;
   std::atomic<bool> settled_ = false;
-  std::exception_ptr error_;  // before settled_
-  double end_ = 0;            // likewise
+  std::exception_ptr error_;  // written before settled_
+  double end_ = 0;            // written before settled_
 };
 
 }  // namespace dure::comm

@@ -1,4 +1,4 @@
-// Messages of any size as MPI takes them: in pieces, for it counts in int.
+// Messages of any size as pieces, because MPI counts in int.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +8,7 @@ namespace dure::comm {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 30;
 
-// Calls post(offset, bytes) for each piece: one at least, for a message of
-// nothing is one too.
+// Calls post(offset, bytes) for each piece. A message of no bytes has one.
 template <typename Post>
 void for_each_piece(std::size_t bytes, const Post& post) {
   std::size_t offset = 0;

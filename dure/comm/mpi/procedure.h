@@ -1,4 +1,4 @@
-// How a collective goes about it: steps that never block.
+// How a collective is carried out: steps that never block.
 #pragma once
 
 #include <memory>
@@ -17,26 +17,26 @@ class Procedure {
 
   // Posts and tests what it can; true when done.
   virtual bool advance() = 0;
-  // Takes back what can be taken back.
+  // Takes back what it can.
   virtual void abandon() noexcept = 0;
 };
 
-// By the algorithm that the request names, or by one that it is given here
-// where it leaves that open. The request outlives the procedure.
+// Uses the algorithm that the request names; if it leaves that open, one is
+// chosen and entered. The request outlives the procedure.
 std::unique_ptr<Procedure> make_procedure(Request& request, Channel& channel);
 
-// Whether that will be by MPI's own collectives, which trust in it that sizes
-// agree: where they do not, Open MPI writes beyond buffers.
+// Whether it uses MPI's own collectives, which trust that sizes agree: if they
+// do not, Open MPI writes beyond buffers.
 bool trusts_sizes(const Request& request, int ranks);
 
-// Whether make_procedure() has one.
+// Whether make_procedure() supports the request.
 bool has_procedure(const Request& request);
 
-// By MPI's own collectives.
+// Uses MPI's own collectives.
 std::unique_ptr<Procedure> make_direct(const Request& request,
                                        Channel& channel);
 
-// By a plan, which there must be (plan.h).
+// Uses a plan, which must exist (plan.h).
 std::unique_ptr<Procedure> make_planned(const Request& request,
                                         Channel& channel);
 

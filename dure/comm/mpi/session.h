@@ -1,4 +1,4 @@
-// MPI itself: started, asked, ended.
+// MPI itself: starting it, asking it, ending it.
 #pragma once
 
 #include "dure/comm/mpi/mpi_call.h"
@@ -6,8 +6,8 @@
 
 namespace dure::comm {
 
-// Threads: made, and finalize() called, by one thread, which to MPI is the main
-// one.
+// Threads: one thread makes it and calls finalize(). To MPI that is the main
+// thread.
 class Session {
  public:
   explicit Session(MpiThreads threads);
@@ -27,10 +27,10 @@ class Session {
   void learn_largest_tag();
 
   bool any_thread_ = false;
-  bool guest_ = false;  // somebody else has started MPI, and will end it
+  bool guest_ = false;  // other code has started MPI, and will end it
   MPI_Comm world_ = MPI_COMM_NULL;
   MpiFacts facts_;
-  int largest_tag_ = 32767;  // what the standard grants
+  int largest_tag_ = 32767;  // the standard's least
 };
 
 }  // namespace dure::comm

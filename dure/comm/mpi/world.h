@@ -1,4 +1,4 @@
-// The ranks of a run that mpirun or srun started: a process each.
+// The ranks of a run that mpirun or srun started, a process each.
 //
 //   MpiWorld world;
 //   const auto comm = world.communicator(options);
@@ -10,12 +10,13 @@
 //   }
 //   world.finish();
 //
-// One thread of the library's own calls MPI_Init_thread and MPI_Finalize. Where
-// MPI allows calls by one thread after another (MPI_THREAD_SERIALIZED), whoever
-// waits for an operation drives all of them, and that thread drives what nobody
-// waits for; where it does not (MPI_THREAD_FUNNELED), that thread alone calls
-// MPI. In both cases it answers, while its rank computes, what other ranks ask
-// about a collective that does not end.
+// The library has a thread of its own that calls MPI_Init_thread and
+// MPI_Finalize. If MPI allows calls by one thread after another
+// (MPI_THREAD_SERIALIZED), a thread that waits for an operation drives all of
+// them, and the library's thread drives the operations that nobody waits for.
+// If not (MPI_THREAD_FUNNELED), the library's thread alone calls MPI. In both
+// cases it answers other ranks' questions about a collective that does not end
+// while its own rank computes.
 #pragma once
 
 #include <memory>
@@ -26,15 +27,15 @@
 
 namespace dure::comm {
 
-// Whether this build has the back end; without it MpiWorld's constructor
+// Whether this build has the back end. Without it MpiWorld's constructor
 // throws.
 bool built_with_mpi();
 
 // "Open MPI v4.1.4, ..., MPI 3.1", whether MPI was started or not; "" in a
-// build without.
+// build without MPI.
 std::string mpi_library();
 
-// Which threads are to call MPI.
+// Which threads call MPI.
 enum class MpiThreads : std::uint8_t { kSerialized, kFunneled };
 
 struct MpiFacts {
@@ -49,14 +50,15 @@ struct MpiFacts {
 
 class MpiEngine;
 
-// One a process, from one thread. Throws Error where MPI can't be started.
+// There is one in a process, used by one thread. Throws Error if MPI can't be
+// started.
 class MpiWorld {
  public:
   explicit MpiWorld(MpiThreads threads = MpiThreads::kSerialized);
   MpiWorld(const MpiWorld&) = delete;
   MpiWorld& operator=(const MpiWorld&) = delete;
-  // Without finish() MPI is left as it is, and the launcher takes the end of
-  // this process for a failure.
+  // Without finish() MPI is not finalized, and the launcher treats the end of
+  // this process as a failure.
   ~MpiWorld();
 
   const MpiFacts& facts() const;
@@ -65,14 +67,14 @@ class MpiWorld {
   // own, with its own traffic, flight recorder and failures.
   std::unique_ptr<Communicator> communicator(const Options& options);
 
-  // Collective: waits for what was started, and finalizes MPI. Communicators
-  // are of no use afterwards.
+  // Collective: waits for started operations, and finalizes MPI. Communicators
+  // can't be used afterwards.
   void finish();
 
   // Ends all processes of the run because this rank has failed. The others'
   // operations throw Aborted with this rank and message, and each of them has
-  // some seconds to say so and to call abort() too; then MPI_Abort ends what is
-  // left. What is to be printed has been printed before.
+  // some seconds to print it and to call abort() too; then MPI_Abort ends the
+  // rest. The caller prints before it calls this.
   [[noreturn]] void abort(const std::string& message, int exit_code);
 
  private:

@@ -1,9 +1,9 @@
-// What a plan takes on a network of nodes, as a function of the bytes.
+// The time of a plan on a network of nodes, as a function of the bytes.
 //
-// A rank sends one message and receives one at a time, each latency + n /
-// bandwidth of its link; all of a node's messages to and from outside share the
-// node's link, in either direction. A round takes as long as the slowest rank
-// or node in it, and the next one starts when it is over.
+// A rank sends one message and receives one at a time. A message takes latency
+// + n / bandwidth of its link. All messages between a node and the others share
+// the node's link, in either direction. A round takes as long as its slowest
+// rank or node, and the next one starts when it is over.
 #pragma once
 
 #include <map>
@@ -31,17 +31,17 @@ struct PlanCostOf {
   Kind kind = Kind::kAllReduce;
   Algorithm algorithm = Algorithm::kRing;
   int root = 0;
-  // The bytes of a partial sum, in those of the element it is of: 2 for 16-bit
-  // floats that are summed.
+  // The size of a partial sum, in sizes of an element: 2 if 16-bit floats are
+  // summed.
   double partial_factor = 1;
-  Counts counts = {};  // of the parts; empty: all alike
+  Counts counts = {};  // of the parts; empty: near-even
 
   bool operator<(const PlanCostOf& other) const;
 };
 
 class PlanCost {
  public:
-  // Runs through the plans of all ranks; the i-th is on nodes[i].
+  // Goes through the plans of all ranks; the i-th rank is on nodes[i].
   PlanCost(const PlanCostOf& of,
            std::span<const int> nodes,
            const SimNetwork& network);
@@ -57,7 +57,8 @@ class PlanCost {
       return std::tie(latency, slope) < std::tie(other.latency, other.slope);
     }
   };
-  // What can be the slowest in a round: none beats another at all sizes.
+  // The lines that can be the slowest of a round: none is above another at all
+  // sizes.
   using Round = std::vector<Line>;
   class Builder;
 

@@ -7,8 +7,8 @@
 
 namespace dure::comm {
 
-// requests[i] is rank i's; they go together (agreement.h). Every rank calls
-// this once, at any time, and no two write to the same element.
+// requests[i] is rank i's; they agree (agreement.h). Every rank calls this
+// once, at any time. No two ranks write to the same element.
 void run_share(std::span<const Request* const> requests, int rank);
 
 }  // namespace dure::comm

@@ -1,4 +1,4 @@
-// Messages between threads: whoever comes second copies, straight from the
+// Messages between threads: the second side to come copies, straight from the
 // sender's memory to the receiver's.
 #pragma once
 
@@ -15,14 +15,14 @@
 
 namespace dure::comm {
 
-// Of one communicator. Threads: any.
+// The mailbox of one communicator. Threads: any.
 class Mailbox {
  public:
   Mailbox(int ranks, std::shared_ptr<Watch> watch);
 
-  // Several messages of `rank`. They are matched at once where the other side
-  // is there already, so none of them waits for another. The recorder, which
-  // may be null, is told when each is done.
+  // Posts several messages of `rank`. A message is matched at once if its other
+  // side is there already, so none waits for another. The recorder, which may
+  // be null, is told when each is done.
   std::shared_ptr<Work::State> post(int rank,
                                     std::span<const Request> messages,
                                     std::shared_ptr<FlightRecorder> recorder);
@@ -30,14 +30,14 @@ class Mailbox {
  private:
   class Messages;
 
-  // One message whose other side has not come.
+  // A message whose other side has not come.
   struct Pending {
     Request request;
     int rank;
     std::shared_ptr<Messages> owner;
   };
 
-  // Those that wait for one receiver.
+  // The messages of one receiver that wait.
   struct Box {
     std::mutex mutex;
     std::list<Pending> sends;
@@ -45,7 +45,7 @@ class Mailbox {
   };
 
   void post_one(const Pending& message);
-  // Forgets what has no other side; the rest will be done.
+  // Forgets messages without another side; the others will be done.
   void withdraw(const Messages& owner);
 
   std::vector<Box> boxes_;

@@ -1,4 +1,4 @@
-// A collective of threads by an algorithm's plan, in place of the direct way.
+// A collective of threads by an algorithm's plan instead of directly.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@
 
 namespace dure::comm {
 
-// Whether there is a plan for it.
+// Whether the request has a plan.
 bool is_planned(const Request& request);
 
 // Carries it out as `rank`, by messages through a mailbox that nobody else uses
-// meanwhile. `scratch` grows as needed. Throws Timeout or Aborted.
+// at the time. `scratch` grows as needed. Throws Timeout or Aborted.
 void run_plan(const Request& request,
               int rank,
               Team& team,

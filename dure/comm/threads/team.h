@@ -1,11 +1,11 @@
-// What the ranks of one communicator of threads share: a seat each, where a
-// rank lays down what it is about to do, and where the others read it.
+// The shared state of one communicator of threads: each rank has a seat, where
+// it lays down its request and the others read it.
 //
-// A collective goes: lay down the request, wait until all have; read and write
-// one's share of the peers' memory; wait until all have done so. The data of a
-// small one is laid down with the request, and nobody waits at the end: there
-// are two slots by turns, and whoever comes to the next but one knows that all
-// have read the first.
+// A collective has three phases: lay down the request and wait until all have;
+// read and write one's share of the peers' memory; wait until all are done. A
+// small one lays its data down with the request, and nobody waits at the end:
+// two slots alternate, and a rank that comes to the next collective but one
+// knows that all have read the first.
 #pragma once
 
 #include <array>
@@ -22,7 +22,6 @@ namespace dure::comm {
 
 class Team {
  public:
-  // Data that travels with the request.
   static constexpr std::size_t kSmallBytes = 256;
 
   struct Slot {
@@ -47,14 +46,14 @@ class Team {
   // The rank's flight recorder, for the table of a timeout.
   void introduce(int rank, std::shared_ptr<const FlightRecorder> recorder);
 
-  // Lays down what `rank` is about to do as its count-th collective, and waits
-  // for all others. Throws Timeout or Aborted.
+  // Lays down the request of `rank`'s count-th collective, and waits for all
+  // others. Throws Timeout or Aborted.
   void arrive(int rank, std::uint64_t count, const Request& request);
 
-  // Waits until all have left; from then on the peers' requests are gone.
+  // Waits until all have left. From then on the peers' requests are gone.
   void leave(int rank, std::uint64_t count);
 
-  // Waits until ready(). Throws Timeout, with what `rank` waits for, or
+  // Waits until ready(). Throws Timeout, saying what `rank` waits for, or
   // Aborted.
   template <typename Ready>
   void wait_for(int rank, const std::string& what, const Ready& ready) {
@@ -71,7 +70,7 @@ class Team {
     return seats_[static_cast<std::size_t>(rank)].slots[count % 2];
   }
 
-  // For as long as it lives this rank's peers do not give up their memory.
+  // While it lives, this rank's peers do not give up their memory.
   class Access {
    public:
     Access(Team& team, int rank);
@@ -83,8 +82,8 @@ class Team {
     Seat& seat_;
   };
 
-  // Fails the run, and waits until no peer touches this rank's memory: who is
-  // not yet at it sees the failure first.
+  // Fails the run, and waits until no peer touches this rank's memory. A peer
+  // that has not begun sees the failure first.
   void fail(int rank, const std::string& message);
 
  private:
@@ -103,7 +102,7 @@ class Team {
   std::vector<std::shared_ptr<const FlightRecorder>> recorders_;
 };
 
-// Whether the data of a request travels with it: alike on all ranks.
+// Whether the data of a request travels with it. All ranks get the same answer.
 bool is_small(const Request& request);
 
 }  // namespace dure::comm

@@ -1,5 +1,5 @@
-// Ranks that are threads of one process: they read each other's memory
-// directly, one pass over the data, without a copy in between.
+// Ranks that are threads of one process. They read each other's memory
+// directly, in one pass over the data, without a copy in between.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@ namespace dure::comm {
 
 class Watch;
 
-// The communicators of so many ranks; the i-th belongs to the thread that is
+// The communicators of so many ranks. The i-th belongs to the thread that is
 // rank i, and may outlive this.
 class ThreadWorld {
  public:
@@ -26,7 +26,7 @@ class ThreadWorld {
     return communicators_;
   }
 
-  // Makes every rank that waits, now or later, throw Aborted with the first
+  // Makes every wait of any rank, now or later, throw Aborted with the first
   // such message.
   void abort(int rank, const std::string& message);
 

@@ -1,4 +1,4 @@
-// What the ranks of one world of threads see of one another while they wait.
+// What the waiting ranks of one world of threads know about one another.
 #pragma once
 
 #include <memory>
@@ -23,8 +23,8 @@ class Watch {
   // `rank` is of the world.
   void introduce(int rank, std::shared_ptr<const FlightRecorder> recorder);
 
-  // Until ready(), until the run has failed, or until the patience with all
-  // ranks is over (patience.h).
+  // Waits until ready(), until the run has failed, or until the patience with
+  // all ranks is over (patience.h).
   template <typename Ready>
   Waited wait(const Ready& ready) {
     const double start = monotonic_seconds();
@@ -41,7 +41,7 @@ class Watch {
   }
 
  private:
-  // Extends it where a rank is busy, and says so.
+  // Extends the patience if a rank is busy, and says so.
   bool is_over(Patience& patience);
   void say(const std::string& text, double now);
   std::vector<RankDoing> doings() const;
