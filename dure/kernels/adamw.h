@@ -15,8 +15,8 @@ namespace dure::kernels {
 
 struct AdamW {
   static constexpr const char* kName = "adamw";
-  // Of the control: learning_rate, learning_rate / (1 - beta1^t), and
-  // 1 / sqrt(1 - beta2^t).
+  // The rates in `control`: learning_rate, learning_rate / (1 - beta1^t), and 1
+  // / sqrt(1 - beta2^t).
   static constexpr std::int64_t kRates = 3;
 
   std::span<const UpdateSpan> spans;  // states m, v

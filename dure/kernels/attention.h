@@ -5,14 +5,15 @@
 //   lse[i]  = log sum_j exp(s[i,j])
 //   y[i]    = sum_j drop(exp(s[i,j] - lse[i])) v[j]
 //
-// Which keys a query sees, and its position p, are the pattern's
+// The pattern gives the keys that a query sees, and its position p
 // (attention_pattern.h). A query that sees none has lse -inf, y 0 and no
 // gradients.
 //
 // Each of the B samples has Sq rows of q and Sk of k and v. Query head h of H
-// reads key head h / (H / G) of G. `drop` is dropout.h's, with index
-// ((b * H' + h') * Sq + i) * Sk + j: b counted from mask.first_index, h' of H'
-// as the heads of all parts are. All operands are f32.
+// reads key head h / (H / G) of G. `drop` is the dropout of dropout.h, with
+// index ((b * H' + h') * Sq + i) * Sk + j, where b counts from
+// mask.first_index, and head h' of H' counts over all parts. All operands are
+// f32.
 //
 // [1] Ainslie et al. 2023, arXiv:2305.13245.
 // [2] Dao 2023, arXiv:2307.08691, algorithms 1 and 2.
@@ -27,7 +28,7 @@
 
 namespace dure::kernels {
 
-// What scores gain by the distance p - j of a pair, of head h:
+// The bias that the score of head h gets for the distance p - j of a pair:
 //
 //   -slopes[h] |p - j|                                   ALiBi [3]
 //   table[h, p - j + zero], the nearest end beyond it    relative biases [4]
@@ -50,21 +51,21 @@ struct AttentionInputs {
   AttentionPattern pattern = {};
   AttentionBias bias = {};
   float scale = 1;
-  // These heads are part `part` of `parts` equal ones.
+  // These heads are part `part` of `parts` equal parts.
   std::int64_t part = 0;
   std::int64_t parts = 1;
 
   AttentionLengths lengths() const { return {q.at.rows, k.at.rows}; }
 };
 
-// Elements of f32 that Attention and AttentionBackward want as scratch on this
+// The f32 elements of scratch that Attention and AttentionBackward need on so
 // many threads.
 std::int64_t attention_scratch(const AttentionInputs& in, int threads);
 
 struct Attention {
   static constexpr const char* kName = "attention";
   Tensor y;    // (B Sq, H D)    overwritten
-  Tensor lse;  // (B Sq, H)      overwritten; kept for the backward
+  Tensor lse;  // (B Sq, H)      overwritten; for the backward
   AttentionInputs in;
   DropoutMask mask = {};
   Tensor scratch;  // (attention_scratch()) overwritten
@@ -80,7 +81,7 @@ struct AttentionBackward {
   Heads d_q;            // as in.q         overwritten
   Heads d_k;            // as in.k         overwritten
   Heads d_v;            // as in.v         overwritten
-  Tensor d_table = {};  // as in.bias.table   added to; with that one
+  Tensor d_table = {};  // as in.bias.table   added to; set if that is
   ConstTensor d_y;      // (B Sq, H D)
   ConstTensor y;        // (B Sq, H D)
   ConstTensor lse;      // (B Sq, H)

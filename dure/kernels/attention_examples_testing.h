@@ -1,4 +1,5 @@
-// Attention of every pattern and bias, for tests to hold to the reference.
+// Attention with every pattern and bias, for tests to compare with the
+// reference.
 #pragma once
 
 #include <string>
@@ -13,7 +14,7 @@ struct AttentionExample {
   AttentionCase of;
 };
 
-// What patterns view: two samples of up to 200 positions.
+// The memory that patterns view: two samples of up to 200 positions.
 struct AttentionNumbers {
   // Documents of 37 positions, and one that comes back; the second sample is
   // one document.

@@ -35,9 +35,9 @@ namespace dure::kernels {
 
 enum class AttentionOrder : std::uint8_t { kCausal, kFull };
 
-// A number that all samples have, or one a sample.
+// A number that all samples have, or one for each sample.
 struct PerSample {
-  std::int64_t value = 0;  // with `each`, the most that any has: cost counts it
+  std::int64_t value = 0;  // with `each`, their most: cost counts it
   ConstTensor each = {};   // (B) i32, optional
 };
 
@@ -68,24 +68,25 @@ struct AttentionPattern {
   ConstTensor key_lengths = {};  // (B) i32, optional: all keys
 };
 
-// How many a sample has.
+// The queries and keys of a sample.
 struct AttentionLengths {
   std::int64_t queries = 0;  // Sq
   std::int64_t keys = 0;     // Sk
 };
 
-// Throws Error unless the pattern is one of so many samples of these lengths.
-// Reads no tensor's memory.
+// Throws Error unless the pattern fits so many samples of these lengths. Reads
+// no tensor memory.
 void check_pattern(const AttentionPattern& pattern,
                    std::int64_t samples,
                    const AttentionLengths& lengths);
 
-// Pairs of a query and a key that it sees, of one head of one sample. What is
-// in tensor memory is not read: key lengths and documents count as if they hid
-// nothing.
+// The number of pairs of a query and a key that it sees, for one head of one
+// sample. Tensor memory is not read: key lengths and documents count as if they
+// hid nothing.
 double pairs(const AttentionPattern& pattern, const AttentionLengths& lengths);
 
-// Keys from the first to the last that some query sees, counted likewise.
+// The number of keys from the first to the last that some query sees, counted
+// in the same way.
 double keys_seen(const AttentionPattern& pattern,
                  const AttentionLengths& lengths);
 
@@ -103,20 +104,20 @@ struct PairBlock {
   std::int64_t keys = 0;
 };
 
-// What of a block its queries see. kDiagonal: query i key j where j <= i, both
-// counted from the block's first, and all of those. kSome may be none, where
-// documents hide what else would be seen.
+// The pairs of a block that are seen. kDiagonal: exactly those with j <= i, for
+// query i and key j counted from the block's first. kSome may be none, if
+// documents hide what would be seen otherwise.
 enum class Cover : std::uint8_t { kNone, kDiagonal, kSome, kAll };
 
-// The pattern of one sample, with its numbers at hand. A view of the pattern's
-// layout and documents.
+// The pattern of one sample, with its numbers. It views the pattern's layout
+// and documents.
 class SamplePattern {
  public:
-  // As pairs() counts.
+  // Counts as pairs() does.
   SamplePattern(const AttentionPattern& pattern,
                 const AttentionLengths& lengths);
-  // Of sample b, read from tensor memory. Error where a number there is out of
-  // range.
+  // The pattern of sample b, read from tensor memory. Throws Error if a number
+  // there is out of range.
   SamplePattern(const AttentionPattern& pattern,
                 const AttentionLengths& lengths,
                 std::int64_t b);
@@ -125,9 +126,9 @@ class SamplePattern {
   std::int64_t position(std::int64_t query) const { return offset_ + query; }
 
   bool sees(std::int64_t query, std::int64_t key) const;
-  // A range that holds every key which some of these queries see.
+  // A range with every key that some of these queries see.
   PositionRange keys_of(std::int64_t first_query, std::int64_t queries) const;
-  // Whether each query sees all of its own range.
+  // Whether each query sees all keys of one range.
   bool is_one_range() const {
     return layout_.side == 0 && documents_ == nullptr &&
            (prefix_ <= 0 || window_ == kNoWindow);
@@ -155,7 +156,8 @@ class SamplePattern {
   std::int64_t last_near(std::int64_t query) const {
     return position(query) + ahead_;
   }
-  // Calls body(square, seen) for what each square of the layout has of a block.
+  // Calls body(square, seen) for the part of the block in each square of the
+  // layout.
   template <typename Body>
   void for_each_square(const PairBlock& block, const Body& body) const;
   std::int64_t near_pairs(const PairBlock& block) const;
@@ -172,12 +174,12 @@ class SamplePattern {
   std::int64_t prefix_;
   std::int64_t keys_;
   std::int64_t window_;
-  std::int64_t ahead_;  // last_near is that far ahead of the position
+  std::int64_t ahead_;  // last_near is so far ahead of the position
   BlockLayout layout_;
   const std::int32_t* documents_ = nullptr;
 };
 
-// Throws Error unless each sample has a pattern. Reads tensor memory.
+// Throws Error unless each sample has a valid pattern. Reads tensor memory.
 void check_samples(const AttentionPattern& pattern,
                    const AttentionLengths& lengths,
                    std::int64_t samples);

@@ -1,5 +1,5 @@
-// What the tests of attention share: the formulas of attention.h in double,
-// written the obvious way, operands for the operations, and examples.
+// Helpers for the tests of attention: the formulas of attention.h in double,
+// written the obvious way, operands, and examples.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace dure::kernels {
 
-// As many as tests use: three, or one a core.
+// The most threads that tests use: three, or one a core.
 inline const int kScratchThreads = std::max(3, usable_processors());
 
 struct AttentionSizes {
@@ -30,7 +30,7 @@ struct AttentionSizes {
   std::int64_t longest() const { return std::max(queries, keys); }
 
  private:
-  // Rows of heads alone.
+  // Rows that consist of heads alone.
   HeadLayout dense(std::int64_t rows, std::int64_t row_heads) const {
     return {.samples = batch,
             .rows = rows,
@@ -43,7 +43,7 @@ struct AttentionSizes {
   }
 };
 
-// A case: dropout where mask.rate is not 0, biases where they have elements.
+// A case has dropout if mask.rate is not 0, and biases if they have elements.
 struct AttentionCase {
   AttentionSizes sizes;
   DropoutMask mask = {};
@@ -55,7 +55,7 @@ struct AttentionCase {
   double scale() const {
     return 1 / std::sqrt(static_cast<double>(sizes.head_dim));
   }
-  // Whether the pair stays, times 1 / (1 - rate).
+  // 1 / (1 - rate) if the pair stays, else 0.
   double keep(std::int64_t b,
               std::int64_t h,
               std::int64_t i,
@@ -93,7 +93,7 @@ inline const std::vector<Doubles AttentionDoubles::*> kAttentionOperands = {
     &AttentionDoubles::v,
     &AttentionDoubles::table};
 
-// One head of one sample: y, lse and, where d_y is given, the gradient.
+// One head of one sample: y, lse and, with d_y, the gradient.
 class HeadReference {
  public:
   HeadReference(const AttentionCase& of,
@@ -107,7 +107,7 @@ class HeadReference {
         h_(h),
         g_(h / (of.sizes.heads / of.sizes.kv_heads)) {}
 
-  // exp of it is 0 where the query does not see the key.
+  // The score; -inf if the query does not see the key.
   double score(std::int64_t i, std::int64_t j) const {
     if (!seen_.sees(i, j)) {
       return -std::numeric_limits<double>::infinity();
@@ -165,7 +165,7 @@ class HeadReference {
     return s;
   }
 
-  // Makes probabilities of a query's scores; 0 where it sees no key. Returns
+  // Turns a query's scores into probabilities, or 0 if it sees no key. Returns
   // its lse.
   static double normalize(Doubles& s) {
     double sum = 0;
@@ -214,7 +214,7 @@ class HeadReference {
     }
   }
 
-  // Where elements of this head lie in q, and in k and v.
+  // Where this head's elements lie in q, and in k and v.
   std::size_t q(std::int64_t i, std::int64_t d) const {
     const HeadLayout at = of_.sizes.q();
     return static_cast<std::size_t>(at.offset(b_, h_) + i * at.row_step + d);
@@ -266,7 +266,7 @@ inline AttentionDoubles reference_backward(const AttentionCase& of,
   return gradient;
 }
 
-// The columns of part `part` of `parts` of each row of a matrix of heads.
+// The columns of part `part` of `parts` in each row of a matrix of heads.
 inline Values part_of_heads(const Values& all,
                             std::int64_t columns,
                             std::int64_t part,
@@ -279,9 +279,8 @@ inline Values part_of_heads(const Values& all,
   return result;
 }
 
-// Operands of both directions, q, k and v each a matrix. Outputs and scratch
-// begin as NaN, so that what is read before it is written, or left unwritten,
-// shows.
+// Operands of forward and backward; q, k and v are a matrix each. Outputs and
+// scratch begin as NaN, so a read before a write, or a missing write, shows.
 struct AttentionOperands {
   explicit AttentionOperands(const AttentionCase& example)
       : of(example),
@@ -373,8 +372,8 @@ struct AttentionOperands {
   }
 };
 
-// The problem of part `part` of `parts` of the heads, with the whole one's
-// operands.
+// The problem for part `part` of `parts` of the heads, with the operands of the
+// whole one.
 inline AttentionOperands part_of(const AttentionOperands& whole,
                                  std::int64_t part,
                                  std::int64_t parts) {
@@ -406,8 +405,8 @@ inline AttentionSizes square(std::int64_t batch,
           .head_dim = head_dim};
 }
 
-// Of every kind: sequences around the block of 64, heads narrower and wider
-// than vectors and not a multiple of them, shared key heads.
+// Sizes of every kind: sequences around the block of 64, heads narrower and
+// wider than vectors and not a multiple of them, shared key heads.
 inline const std::vector<AttentionSizes> kAttentionSizes = {
     square(2, 1, 2, 2, 4),
     square(2, 2, 2, 1, 8),

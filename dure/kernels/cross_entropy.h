@@ -1,15 +1,15 @@
-// Softmax and cross-entropy of a block of rows, whose columns may be shared out
+// Softmax and cross-entropy of a block of rows, whose columns may be sharded
 // over ranks, and its gradient in place of the logits.
 //
 //   loss[n]     = w[n] (log sum_v exp(logits[n,v]) - logits[n, target[n]])
 //   logits[n,v] = d_loss[0] w[n] (softmax(logits[n])[v] - [v == target[n]])
 //
-// where w is 1 unless weights are given, over the first V columns, the
-// vocabulary; columns past it are padding, which take no part and whose
+// where w is 1 unless weights are given. The sums go over the first V columns,
+// the vocabulary. Columns past it are padding; they are ignored, and their
 // gradient is 0. A row with target kIgnore has loss 0 and gradient 0.
 //
 // A rank has the columns [first_column, first_column + V'). The logits never
-// leave it; what ranks tell each other is three numbers a row [1, section 3]:
+// leave it; ranks exchange three numbers a row [1, section 3]:
 //
 //   LogitStatistics        own maximum m', s = sum_v exp(x_v - m'), x_target
 //   all_reduce             m = max m'
@@ -27,11 +27,11 @@ namespace dure::kernels {
 
 inline constexpr std::int32_t kIgnore = -100;  // PyTorch's number
 
-// Of this rank's columns, which may all be padding. A row with target kIgnore
-// has 0 everywhere.
+// Statistics of this rank's columns, which may all be padding. All are 0 in a
+// row with target kIgnore.
 struct LogitStatistics {
   static constexpr const char* kName = "logit_statistics";
-  Tensor maximum;       // (N)       overwritten; -inf where there is no column
+  Tensor maximum;       // (N)       overwritten; -inf without columns
   Tensor sums;          // (2, N)    f64, overwritten: of exp(x - maximum); of
                         //           the target's logit, 0 where another rank
                         //           has it
@@ -46,13 +46,13 @@ Cost cost(const LogitStatistics& op);
 void run(OnCpu, Stream& stream, const LogitStatistics& op);
 void run(OnCuda, Stream& stream, const LogitStatistics& op);
 
-// sums[0,n] = sums[0,n] exp(own[n] - maximum[n]): to the bit what it was where
-// the two are equal.
+// sums[0,n] = sums[0,n] exp(own[n] - maximum[n]). Where the two are equal, the
+// sum keeps its bits.
 struct RescaleSums {
   static constexpr const char* kName = "rescale_sums";
   Tensor sums;          // (2, N)   f64
   ConstTensor own;      // (N)      this rank's maximum
-  ConstTensor maximum;  // (N)      that of all ranks
+  ConstTensor maximum;  // (N)      all ranks' maximum
 };
 
 void check(const RescaleSums& op);

@@ -1,14 +1,14 @@
-// Whether an update is made, and with which scale and rates: decided where the
-// gradients are, so that nobody waits for the host.
+// Whether an update is made, and with which scale and rates. It is decided
+// where the gradients are, so that nothing waits for the host.
 //
 //   norm   = sqrt(squares)
-//   finite = both norm and loss are
+// finite = norm and loss are finite
 //   made   = finite and not stopped before
 //   scale  = clip / (norm + 1e-6) where clip > 0 and norm > clip, else 1
 //
-// The host does not know whether the steps before were made, as it reads that
-// later. So it gives the rates of each number that the update may have, and
-// this takes those of the one that it has.
+// The host learns only later whether the steps before were made. So it gives
+// the rates for each number that the update may have, and this operation takes
+// those of the actual one.
 #pragma once
 
 #include "dure/kernels/squared_norm.h"
@@ -16,21 +16,21 @@
 
 namespace dure::kernels {
 
-// After an update that is not finite: later ones are made, or none is, so that
-// the last good state stays.
+// After an update that is not finite, either later ones are made, or none is,
+// so that the last good state stays.
 enum class AfterNonfinite : std::uint8_t { kGoOn, kStop };
 
 struct DecideUpdate {
   static constexpr const char* kName = "decide_update";
 
-  // Of `counters`.
+  // Indices into `counters`:
   static constexpr std::int64_t kMade = 0;     // updates made so far
   static constexpr std::int64_t kStopped = 1;  // 1 once there are no more
   static constexpr std::int64_t kCounters = 2;
 
-  // Of `outcome`.
-  static constexpr std::int64_t kIsMade = 0;        // 1, or 0: left out
-  static constexpr std::int64_t kUpdatesAfter = 1;  // the counter, after it
+  // Indices into `outcome`:
+  static constexpr std::int64_t kIsMade = 0;        // 1, or 0: skipped
+  static constexpr std::int64_t kUpdatesAfter = 1;  // kMade, after it
   static constexpr std::int64_t kOutcomes = 2;
 
   Tensor control;       // (kDecisions + K)   f32, overwritten

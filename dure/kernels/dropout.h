@@ -1,6 +1,6 @@
 // Dropout [1] by counter: whether element i stays is a function of (stream,
 // global index) alone, so the backward draws the same mask again and nothing is
-// kept.
+// saved.
 //
 //   y = keep(i) ? x / (1 - rate) : 0   [+ residual]
 //
@@ -9,8 +9,8 @@
 //
 //   first_index = first_sample elements_per_sample + offset
 //
-// The first sample is another one in every step, so it is read from tensor
-// memory. The gradient is the same operation on d_y.
+// The first sample changes with every step, so it is read from tensor memory.
+// The gradient is the same operation on d_y.
 //
 // [1] Srivastava et al. 2014, JMLR 15.
 #pragma once
@@ -22,19 +22,18 @@ namespace dure::kernels {
 
 struct DropoutMask {
   RandomStream stream{0, ""};
-  ConstTensor first_sample = {};  // (1) i64; not wanted at rate 0
+  ConstTensor first_sample = {};  // (1) i64; not used at rate 0
   std::int64_t elements_per_sample = 0;
   std::int64_t offset = 0;
   float rate = 0;  // in [0, 1); 0 keeps all
 
-  // For whoever runs where the tensor's memory is.
+  // For code that may read the tensor's memory.
   std::uint64_t first_index() const {
     return static_cast<std::uint64_t>(
         first_sample.data<std::int64_t>()[0] * elements_per_sample + offset);
   }
 };
 
-// Throws Error.
 void check_mask(const DropoutMask& mask);
 
 struct Dropout {

@@ -1,4 +1,4 @@
-// What the tests of operations with dropout share.
+// Helpers for the tests of operations with dropout.
 #pragma once
 
 #include <string_view>
@@ -7,8 +7,8 @@
 
 namespace dure::kernels {
 
-// A mask whose first element is that of the run's `first_index`: it lies at
-// some offset from the third sample, of five elements each.
+// A mask whose first element is the run's `first_index`: it lies at some offset
+// from the third sample, of five elements each.
 inline DropoutMask mask_from(std::string_view name,
                              float rate,
                              std::uint64_t first_index = 0) {

@@ -1,4 +1,4 @@
-// The plain ones: fill, copy, add, and initial values.
+// The simple operations: fill, copy, add, and initial values.
 #pragma once
 
 #include "dure/base/random.h"
@@ -43,11 +43,11 @@ Cost cost(const Add& op);
 void run(OnCpu, Stream& stream, const Add& op);
 void run(OnCuda, Stream& stream, const Add& op);
 
-// y[i] = deviation * stream.normal(global index of i): initial weights. y is
-// the block of rows [first_row, first_row + N) and columns [first_column,
-// first_column + C) of a matrix with `columns` columns; the global index is
-// row * columns + column. Rows from `filled_rows` on (global) are 0: the
-// padding of a vocabulary.
+// y[i] = deviation * stream.normal(global index of i), for initial weights. y
+// is the block of rows [first_row, first_row + N) and columns [first_column,
+// first_column + C) of a matrix with `columns` columns; the global index is row
+// * columns + column. Rows from `filled_rows` on (global) are 0: the padding of
+// a vocabulary.
 struct FillNormal {
   static constexpr const char* kName = "fill_normal";
   Tensor y;  // (N, C)   overwritten

@@ -1,10 +1,11 @@
-// Rows of tables: token embedding, plus learned positions where there are any.
+// Rows of tables: token embedding, plus learned positions if the model has
+// them.
 //
 //   y[n] = token[ids[n]] (+ position[positions[n]])
 //
-// A rank may hold the rows [first_row, first_row + V') of the token table
-// alone: it looks up 0 where an id is another's, and the sum over ranks is the
-// lookup in the whole table [1, section 3].
+// A rank may hold only the rows [first_row, first_row + V') of the token table.
+// It looks up 0 for an id of another rank, and the sum over ranks is the lookup
+// in the whole table [1, section 3].
 //
 // [1] Shoeybi et al. 2019, arXiv:1909.08053.
 #pragma once
@@ -34,8 +35,8 @@ Cost cost(const Embedding& op);
 void run(OnCpu, Stream& stream, const Embedding& op);
 void run(OnCuda, Stream& stream, const Embedding& op);
 
-// Adds each row of d_y to its row of a table's gradient, where the table has
-// it: in the order of n, so that the sums are the same for any number of
+// Adds each row of d_y to its row of a table's gradient, if the table has it.
+// It adds in the order of n, so the sums are the same for any number of
 // threads.
 struct EmbeddingBackward {
   static constexpr const char* kName = "embedding_backward";

@@ -1,4 +1,4 @@
-// Holds an operation on bf16 and f16 to the same on f32.
+// Compares an operation on bf16 and f16 with the same operation on f32.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace dure::kernels {
 
-// In which type an operand is where the operation is one of 16 bits.
+// The type of an operand if the operation's elements have 16 bits.
 enum class OperandType : std::uint8_t { kHalf, kF32 };
 
 struct Operand {
@@ -52,8 +52,8 @@ class Rounded {
   std::vector<Element> elements_;
 };
 
-// What the operands hold after the operation that make(tensors) returns, where
-// those of 16 bits are of type Element.
+// The operands after the operation that make(tensors) returns, with Element as
+// the type of those of 16 bits.
 template <typename Element, typename Make>
 std::vector<Values> results_of(const std::vector<Operand>& operands,
                                const Make& make) {
@@ -74,7 +74,7 @@ std::vector<Values> results_of(const std::vector<Operand>& operands,
   return results;
 }
 
-// The types that gradients of weights may have beside 16-bit operands.
+// The types of weights' gradients beside 16-bit operands.
 inline constexpr OperandType kSumTypes[] = {OperandType::kHalf,
                                             OperandType::kF32};
 
@@ -98,9 +98,9 @@ void expect_rounded_once(std::vector<Operand> operands, const Make& make) {
   }
 }
 
-// Holds what make(tensors) does, on either 16-bit type and every instruction
-// set, to what it does in f32 on the same numbers, rounded once: exactly, for
-// the arithmetic is the same.
+// Holds the operation of make(tensors), on either 16-bit type and every
+// instruction set, to its result in f32 on the same numbers, rounded once. They
+// are equal, because the arithmetic is the same.
 template <typename Make>
 void expect_halves_rounded_once(const std::vector<Operand>& operands,
                                 const Make& make) {

@@ -1,4 +1,4 @@
-// Heads within a tensor: strided views of what attention reads and writes.
+// Heads within a tensor: strided views of attention's operands.
 //
 // The q, k and v of a fused product are three views of one tensor, and a cache
 // (B, G, S, D) is another kind.
@@ -10,8 +10,8 @@
 
 namespace dure::kernels {
 
-// B samples of S rows of H heads of D elements. Element (b, s, h, d) is that at
-// first + b sample_step + s row_step + h head_step + d of a tensor.
+// B samples of S rows of H heads of D elements. Element (b, s, h, d) is at
+// first + b sample_step + s row_step + h head_step + d in a tensor.
 struct HeadLayout {
   std::int64_t samples = 0;   // B
   std::int64_t rows = 0;      // S
@@ -41,14 +41,14 @@ struct Heads {
   operator ConstHeads() const { return {.tensor = tensor, .at = at}; }
 };
 
-// Throws Error unless the view has as many samples, rows and heads, and heads
-// as wide, as `wanted`, within a tensor of this type.
+// Throws Error unless the view has `wanted`'s samples, rows, heads and width of
+// heads, within a tensor of this type.
 void expect_heads(const char* name,
                   const ConstHeads& heads,
                   const HeadLayout& wanted,
                   DType dtype);
 
-// Which of a matrix's columns are heads, and how many samples its rows are.
+// Which columns of a matrix are heads, and how many samples its rows are.
 struct HeadColumns {
   std::int64_t samples = 0;
   std::int64_t first = 0;  // heads to the left of these
@@ -60,7 +60,7 @@ struct HeadColumns {
 ConstHeads heads_of_rows(const ConstTensor& matrix, const HeadColumns& of);
 Heads heads_of_rows(const Tensor& matrix, const HeadColumns& of);
 
-// All of a cache (B, G, S, D).
+// A view of a whole cache (B, G, S, D).
 ConstHeads heads_of_cache(const ConstTensor& cache);
 
 // A row of a fused product (B S, (H + 2G) D) holds H heads of q, then G of k,

@@ -1,5 +1,5 @@
-// LAMB [1, algorithm 2]: Adam's step, whose size in each weight is a share of
-// the weight's own norm; t counts updates from 1.
+// LAMB [1, algorithm 2]: Adam's step, scaled in each weight to a share of the
+// weight's own norm; t counts updates from 1.
 //
 //   g = scale * gradient
 //   m = beta1 m + (1 - beta1) g
@@ -8,9 +8,11 @@
 //         + weight_decay w
 //   w = w - learning_rate phi(|w|) / |u| u,    phi(z) = min(max(z, 0), 10)
 //
-// where |.| is the norm of the whole weight, over all ranks that have a part of
-// it. Where either norm is 0 the ratio is 1. What does not decay takes part as
-// the others do, with weight_decay 0.
+// where
+// .
+// is the norm of the whole weight, over all ranks that have a part of it. If
+// either norm is 0, the ratio is 1. Weights without decay take part like the
+// others, with weight_decay 0.
 //
 // The paper gives phi without its bounds; these are those of its best known
 // implementation, pytorch-lamb.
@@ -22,13 +24,14 @@
 
 namespace dure::kernels {
 
-// Exact sums over whole weights: of the squares of w, and of those of u.
+// Exact sums over whole weights: the squares of w, and the squares of u.
 inline constexpr std::int64_t kLambSums = 2;
 
-// m and v, and what the spans that this rank counts add to the sums.
+// Updates m and v, and adds the spans that this rank counts to the sums.
 struct LambMeasure {
   static constexpr const char* kName = "lamb_measure";
-  // Of the control: learning_rate, 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t).
+  // The rates in `control`: learning_rate, 1 / (1 - beta1^t), 1 / sqrt(1 -
+  // beta2^t).
   static constexpr std::int64_t kRates = 3;
 
   Tensor sums;  // (weights, kLambSums, kSumDigits)   i64, added to
@@ -44,7 +47,7 @@ Cost cost(const LambMeasure& op);
 void run(OnCpu, Stream& stream, const LambMeasure& op);
 void run(OnCuda, Stream& stream, const LambMeasure& op);
 
-// w, from m and v as LambMeasure has left them, and the sums of all ranks.
+// Updates w, from LambMeasure's m and v, and the sums of all ranks.
 struct LambUpdate {
   static constexpr const char* kName = "lamb_update";
 

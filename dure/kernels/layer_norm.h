@@ -14,8 +14,8 @@ namespace dure::kernels {
 struct LayerNorm {
   static constexpr const char* kName = "layer_norm";
   Tensor y;               // (N, C)   overwritten; may be x
-  Tensor mean;            // (N) f32  overwritten; kept for the backward
-  Tensor rstd;            // (N) f32  overwritten; kept for the backward
+  Tensor mean;            // (N) f32  overwritten; for the backward
+  Tensor rstd;            // (N) f32  overwritten; for the backward
   ConstTensor x;          // (N, C)
   ConstTensor gain;       // (C)
   ConstTensor bias = {};  // (C), optional
@@ -31,7 +31,7 @@ void run(OnCuda, Stream& stream, const LayerNorm& op);
 //
 //   d_x    = rstd * (h - mean_c(h) - x' * mean_c(h * x')) [+ residual]
 //   d_gain = sum_n d_y * x'   (overwritten or added to, by `write`)
-//   d_bias = sum_n d_y        (likewise)
+// d_bias = sum_n d_y        (by `write` as well)
 //
 // The sums over rows are the same for any number of threads.
 struct LayerNormBackward {

@@ -1,5 +1,5 @@
 // Lion [1, algorithm 2]: a weight moves by the rate, whatever the size of its
-// gradient, in the direction of a mean that leans on the newest gradient.
+// gradient, in the direction of a mean that weights the newest gradient more.
 //
 //   g = scale * gradient
 //   w = w - learning_rate (sign(beta1 m + (1 - beta1) g) + weight_decay w)

@@ -3,9 +3,9 @@
 //   y = op(a) op(b)  [+ bias]  [+ residual]        Write::kOverwrite
 //   y = y + op(a) op(b)                            Write::kAdd
 //
-// op(x) is x or its transpose. A linear layer with weight w of (out, in) is
-// {y, a = x, b = w, transpose_b}; its input's gradient {d_x, a = d_y, b = w};
-// its weight's gradient {d_w, a = d_y, b = x, transpose_a}. All are f32.
+// op(x) is x or its transpose. A linear layer with weight w of (out, in) is {y,
+// a = x, b = w, transpose_b}. Its input's gradient is {d_x, a = d_y, b = w},
+// its weight's {d_w, a = d_y, b = x, transpose_a}. All operands are f32.
 #pragma once
 
 #include "dure/kernels/op.h"
@@ -31,7 +31,7 @@ Cost cost(const MatMul& op);
 void run(OnCpu, Stream& stream, const MatMul& op);
 void run(OnCuda, Stream& stream, const MatMul& op);
 
-// Sum over rows: the gradient of a bias.
+// A sum over rows: the gradient of a bias.
 //
 //   y[c] = sum_n x[n,c]    (or added to y)
 struct ColumnSum {

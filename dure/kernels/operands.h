@@ -1,4 +1,4 @@
-// What check() and cost() of the operations ask of their operands.
+// Helpers for the operations' check() and cost().
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace dure::kernels {
 
-// The type of an operation's elements, which is that of this operand. Error
-// where the operation has no arithmetic on it.
+// The type of an operation's elements, which this operand has. Throws Error if
+// the operation has no arithmetic for it.
 template <typename Op>
 DType float_type(const Op& /*op*/, const ConstTensor& operand) {
   const DType dtype = operand.dtype();
@@ -20,7 +20,7 @@ DType float_type(const Op& /*op*/, const ConstTensor& operand) {
   return dtype;
 }
 
-// Likewise, of an operation on f32 alone.
+// The type for operations on f32 alone.
 template <typename Op>
 DType only_f32(const Op& /*op*/, const ConstTensor& operand) {
   DURE_CHECK(operand.dtype() == DType::kF32,
@@ -30,7 +30,7 @@ DType only_f32(const Op& /*op*/, const ConstTensor& operand) {
   return DType::kF32;
 }
 
-// Of all of them together; an optional operand that is not there has none.
+// The bytes of all of them together; an absent optional operand has none.
 template <typename... Tensors>
 double bytes_of(const Tensors&... tensors) {
   return static_cast<double>((tensors.size_bytes() + ... + std::size_t{0}));

@@ -13,7 +13,7 @@ namespace dure::kernels {
 struct RmsNorm {
   static constexpr const char* kName = "rms_norm";
   Tensor y;               // (N, C)   overwritten; may be x
-  Tensor rstd;            // (N) f32  overwritten; kept for the backward
+  Tensor rstd;            // (N) f32  overwritten; for the backward
   ConstTensor x;          // (N, C)
   ConstTensor gain;       // (C)
   ConstTensor bias = {};  // (C), optional
@@ -29,7 +29,7 @@ void run(OnCuda, Stream& stream, const RmsNorm& op);
 //
 //   d_x    = rstd * (h - x' * mean_c(h * x')) [+ residual]
 //   d_gain = sum_n d_y * x'   (overwritten or added to, by `write`)
-//   d_bias = sum_n d_y        (likewise)
+// d_bias = sum_n d_y        (by `write` as well)
 //
 // The sums over rows are the same for any number of threads.
 struct RmsNormBackward {

@@ -1,6 +1,6 @@
 // Rotary position embedding [1], in the rotate-half pairing: within a head of
-// D, element i < D/2 is paired with i + D/2 and turned by the angle
-// position * theta^(-2i/D).
+// D, element i < D/2 is paired with i + D/2 and rotated by the angle position *
+// theta^(-2i/D).
 //
 // [1] Su et al. 2021, arXiv:2104.09864, eq. 15.
 #pragma once
@@ -9,10 +9,10 @@
 
 namespace dure::kernels {
 
-// The direction of the turn: the backward is the inverse rotation.
+// The direction of the rotation: the backward is the inverse one.
 enum class Turn : std::uint8_t { kForward, kBackward };
 
-// Turns, in place, the first `turned_heads` heads of each row (those of q and
+// Rotates, in place, the first `turned_heads` heads of each row (those of q and
 // k; v follows and stays).
 struct Rope {
   static constexpr const char* kName = "rope";

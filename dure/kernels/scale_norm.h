@@ -13,7 +13,7 @@ namespace dure::kernels {
 struct ScaleNorm {
   static constexpr const char* kName = "scale_norm";
   Tensor y;          // (N, C)   overwritten; may be x
-  Tensor inverse;    // (N) f32  overwritten; kept for the backward
+  Tensor inverse;    // (N) f32  overwritten; for the backward
   ConstTensor x;     // (N, C)
   ConstTensor gain;  // (1)
   float eps = 1e-5F;
@@ -24,12 +24,12 @@ Cost cost(const ScaleNorm& op);
 void run(OnCpu, Stream& stream, const ScaleNorm& op);
 void run(OnCuda, Stream& stream, const ScaleNorm& op);
 
-// With x' = x * inverse, and a shorter row than eps not scaled by its length:
+// With x' = x * inverse; in a row shorter than eps the inverse is constant:
 //
 //   d_x    = gain * inverse * (d_y - x' * sum_c(d_y * x')) [+ residual]
 //   d_gain = sum_n sum_c d_y * x'   (overwritten or added to, by `write`)
 //
-// The sum over rows is in f64, one after another.
+// The sum over rows is made in f64, one row after another.
 struct ScaleNormBackward {
   static constexpr const char* kName = "scale_norm_backward";
   Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual

@@ -1,5 +1,5 @@
-// Stochastic gradient descent with momentum [1, eq. 1 and 2], weight decay
-// decoupled as AdamW's:
+// Stochastic gradient descent with momentum [1, eq. 1 and 2], and weight decay
+// decoupled as in AdamW:
 //
 //   m = momentum m + scale * gradient      (m = g at momentum 0)
 //   w = w - learning_rate (m + weight_decay w)

@@ -1,10 +1,11 @@
-// The sum of squares of many tensors: the global norm of gradients, and where a
-// value that is not finite sits.
+// The sum of squares of many tensors, for the global norm of gradients, and the
+// first tensor that has a value that is not finite.
 //
 // Squares are exact in f64. Groups of kGroup elements, counted from the start
-// of a span, are added up in f64 in a fixed order, and the groups without
-// rounding: a span cut at multiples of kGroup has parts whose sums add up to
-// the whole's, to the bit, as has any number of threads on any instruction set.
+// of a span, are added in f64 in a fixed order, and the groups without
+// rounding. So the parts of a span that is cut at multiples of kGroup have sums
+// that add up to the whole's, to the bit; the same holds for any number of
+// threads on any instruction set.
 #pragma once
 
 #include <span>
@@ -13,9 +14,8 @@
 
 namespace dure::kernels {
 
-// sum += the squares of all spans; first_nonfinite = the least of what it is
-// and the numbers of spans that are not finite, which are counted from
-// first_span.
+// sum += the squares of all spans; first_nonfinite = the least of its value and
+// the numbers of spans that are not finite, counted from first_span.
 struct SquaredNorm {
   static constexpr const char* kName = "squared_norm";
   static constexpr std::int64_t kGroup = 16;

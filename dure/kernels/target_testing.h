@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-// Highway's headers read what the first of these defines.
+// Highway's headers depend on a definition in the first of these.
 // clang-format off
 #include "dure/kernels/cpu/simd_targets.h"
 #include <hwy/targets.h>

@@ -1,4 +1,4 @@
-// What the tests of operations share: random operands, tensors over vectors,
+// Helpers for the tests of operations: random operands, tensors over vectors,
 // comparison with a reference in double, finite differences, thread counts.
 #pragma once
 
@@ -17,10 +17,11 @@ namespace dure::kernels {
 using Values = std::vector<float>;
 using Doubles = std::vector<double>;
 
-// The unit roundoff of f32: a rounded result is off by at most this, relative.
+// The unit roundoff of f32: the largest relative error of a rounded result.
 inline constexpr double kUnit = 0x1p-24;
 
-// Standard normal, times `deviation`, plus `mean`; by name, the same each time.
+// Standard normal, times `deviation`, plus `mean`. A name gives the same values
+// each time.
 inline Values random_values(std::int64_t count,
                             const char* name,
                             double deviation = 1,
@@ -46,7 +47,7 @@ inline Doubles doubles(const Values& values) {
   return {values.begin(), values.end()};
 }
 
-// A result in double and how far from it f32 may end.
+// A result in double, and the largest error of f32.
 struct Expected {
   double value = 0;
   double tolerance = 0;
@@ -61,7 +62,7 @@ inline void expect_near(const Values& actual,
   }
 }
 
-// The same tolerance for all: `units` unit roundoffs of the largest value.
+// Uses one tolerance for all: `units` unit roundoffs of the largest value.
 inline void expect_near(const Values& actual,
                         const Doubles& expected,
                         double units) {
@@ -76,7 +77,7 @@ inline void expect_near(const Values& actual,
   }
 }
 
-// sum_i a[i] b[i]: makes a number of a layer's output, to differentiate.
+// sum_i a[i] b[i]: turns a layer's output into a number to differentiate.
 inline double inner(const Doubles& a, const Doubles& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -102,7 +103,7 @@ Doubles differences(Doubles x, const Function& f) {
   return gradient;
 }
 
-// 1e-7 holds the error above for functions and derivatives up to 1000.
+// 1e-7 covers the error above for functions and derivatives up to 1000.
 inline void expect_gradient(const Doubles& gradient,
                             const Doubles& differences) {
   ASSERT_EQ(gradient.size(), differences.size());
@@ -111,7 +112,7 @@ inline void expect_gradient(const Doubles& gradient,
   }
 }
 
-// The number of threads of launch_on_cpu(), for as long as this lives.
+// Sets the number of threads of launch_on_cpu() while it lives.
 class WithThreads {
  public:
   explicit WithThreads(int threads) { wanted() = threads; }
@@ -147,7 +148,7 @@ void launch_on_cpu(const Op& op) {
   launch(stream, op);
 }
 
-// Launches on the simulator and holds that its clock moved.
+// Launches on the simulator and checks that its clock moved.
 template <typename Op>
 void launch_on_simulator(const Op& op) {
   Stream stream(Device::kSim);

@@ -1,5 +1,5 @@
-// Between tensors and the host's own memory, and rows and columns of tensors.
-// On kSim nothing is moved: what a host vector holds stays.
+// Copies between tensors and host memory, and of rows and columns of tensors.
+// On kSim nothing is moved: a host vector keeps its contents.
 #pragma once
 
 #include <span>
@@ -20,8 +20,8 @@ Cost cost(const Upload& op);
 void run(OnCpu, Stream& stream, const Upload& op);
 void run(OnCuda, Stream& stream, const Upload& op);
 
-// host = x: the host's read of tensor memory. It is there after the stream's
-// synchronize(), once for as many as were launched before.
+// host = x: the host's read of tensor memory. The data is there after the
+// stream's synchronize(), of which one serves all earlier downloads.
 struct Download {
   static constexpr const char* kName = "download";
   std::span<std::byte> host;  // as many bytes as x   overwritten
@@ -33,7 +33,7 @@ Cost cost(const Download& op);
 void run(OnCpu, Stream& stream, const Download& op);
 void run(OnCuda, Stream& stream, const Download& op);
 
-// The last of every n rows: y[i] = x[i n + n - 1]
+// The last of every n rows: y[i] = x[i n + n - 1].
 struct EveryNthRow {
   static constexpr const char* kName = "every_nth_row";
   Tensor y;       // (N, C)     overwritten
@@ -46,7 +46,7 @@ Cost cost(const EveryNthRow& op);
 void run(OnCpu, Stream& stream, const EveryNthRow& op);
 void run(OnCuda, Stream& stream, const EveryNthRow& op);
 
-// Blocks of columns side by side: y[n, t C + c] = x[t, n, c]
+// Blocks of columns side by side: y[n, t C + c] = x[t, n, c].
 struct JoinColumns {
   static constexpr const char* kName = "join_columns";
   Tensor y;       // (N, T C)    overwritten

@@ -1,4 +1,4 @@
-// What the tests of optimizers' updates share.
+// Helpers for the tests of optimizers' updates.
 #pragma once
 
 #include <vector>
@@ -21,7 +21,7 @@ struct UpdateProblem {
     }
   }
 
-  // In fp32: the master is the weight.
+  // Spans in fp32: the master is the weight.
   std::vector<UpdateSpan> spans() {
     std::vector<UpdateSpan> spans;
     for (std::size_t s = 0; s < sizes.size(); ++s) {
@@ -56,8 +56,8 @@ inline ConstTensor tensor_of(const Values& control) {
   return tensor(control, {std::ssize(control)});
 }
 
-// An update that is left out changes nothing; one on the simulator touches
-// nothing and takes time.
+// Expects no change from launch_op: an update that is skipped changes nothing;
+// one on the simulator touches nothing and takes time.
 template <typename Launch>
 void expect_nothing_changes(const Launch& launch_op) {
   UpdateProblem p;

@@ -1,9 +1,9 @@
 // Pieces of attention on one block of queries and keys, in scratch.
 //
-// Blocks of scores are held with the keys as rows and the queries as columns,
-// s[j][i], kAttentionBlock apart: the maximum and the sum over the keys are
-// then taken of whole vectors, K and V are read by the element as they lie, and
-// only the queries' side is transposed, once a block of queries.
+// Blocks of scores have keys as rows and queries as columns, s[j][i],
+// kAttentionBlock apart. So the maximum and the sum over the keys take whole
+// vectors, K and V are read by the element in place, and only the queries' side
+// is transposed, once a block of queries.
 //
 // Included once for each target (see Highway's foreach_target.h).
 #if defined(DURE_KERNELS_CPU_ATTENTION_BLOCK_INL_H_) == \
@@ -25,7 +25,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// A block of queries with one of keys that some of them see.
+// A block of queries with a block of keys that some of them see.
 struct Block {
   std::int64_t first_query;
   std::int64_t queries;
@@ -36,9 +36,9 @@ struct Block {
 
   PairBlock pairs() const { return {first_query, queries, first_key, keys}; }
   bool on_diagonal() const { return cover == Cover::kDiagonal; }
-  // Vectors that hold the queries.
+  // The vectors that hold the queries.
   std::int64_t vectors() const { return (queries + kLanes - 1) / kLanes; }
-  // Keys that some query of vector v sees.
+  // The number of keys that some query of vector v sees.
   std::int64_t seen_by(std::int64_t v) const {
     return on_diagonal() ? std::min(keys, (v + 1) * kLanes) : keys;
   }
@@ -102,7 +102,8 @@ inline void transpose(HeadRows<float> to,
   }
 }
 
-// The queries' side of a block, to[d][i], with zeros after the last query.
+// Transposes the queries' side of a block, to[d][i], with zeros after the last
+// query.
 inline void turn_rows(float* to,
                       HeadRows<const float> from,
                       std::int64_t rows,
@@ -124,8 +125,8 @@ inline void copy_rows(HeadRows<float> to,
   }
 }
 
-// s[j][i] = sum_d keys[j][d] queries_t[d][i], leaving out most of what lies
-// above the diagonal. `keys` has D-wide rows.
+// s[j][i] = sum_d keys[j][d] queries_t[d][i], without most of what lies above
+// the diagonal. `keys` has D-wide rows.
 inline void multiply_scores(float* s,
                             const float* keys,
                             const float* queries_t,
@@ -148,8 +149,8 @@ inline void multiply_scores(float* s,
   }
 }
 
-// out_t[d][i] (+)= sum_j keys[j][d] p[j][i]. On the diagonal, kLanes keys at a
-// time, so that each is multiplied only with the vectors that see it.
+// out_t[d][i] (+)= sum_j keys[j][d] p[j][i]. On the diagonal it takes kLanes
+// keys at a time, so that each is multiplied only with the vectors that see it.
 inline void multiply_to_queries(float* out_t,
                                 const float* keys,
                                 const float* p,
@@ -198,8 +199,8 @@ inline void multiply_to_keys(float* out,
   }
 }
 
-// Sets the scores of pairs that are hidden to -inf: on the diagonal, those of
-// key j's own vector alone, as no later use reads what lies before it.
+// Sets the scores of hidden pairs to -inf. On the diagonal it does so only in
+// key j's own vector, because no later use reads what lies before it.
 inline void mask_scores(float* s,
                         const SamplePattern& seen,
                         const Block& block) {

@@ -1,6 +1,6 @@
-// What the forward and the backward of attention share that is not vector
-// code: where a head's rows lie, what scores gain, and how a thread's scratch
-// is cut up.
+// Shared parts of attention's forward and backward that are not vector code:
+// where a head's rows lie, the biases of scores, and the layout of a thread's
+// scratch.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +23,8 @@ constexpr std::int64_t padded(std::int64_t floats) {
   return (floats + kAttentionPad - 1) / kAttentionPad * kAttentionPad;
 }
 
-// Floats of scratch one thread wants; attention_scratch() is this many a
-// thread.
+// The floats of scratch that one thread needs; attention_scratch() is this many
+// for each thread.
 inline std::int64_t attention_thread_scratch(const AttentionInputs& in) {
   const std::int64_t D = in.k.at.head_dim;
   const std::int64_t whole_heads =
@@ -36,7 +36,7 @@ inline std::int64_t attention_thread_scratch(const AttentionInputs& in) {
   return whole_heads + turned_blocks + blocks + scores + rows;
 }
 
-// Elements of it; checks that a team's members all have theirs.
+// The scratch elements of a member; checks that all members have theirs.
 std::int64_t scratch_of_member(const AttentionInputs& in,
                                const Tensor& scratch,
                                const Team& team);
@@ -79,7 +79,7 @@ inline HeadRows<float> head_rows(const Heads& heads,
           heads.at.row_step};
 }
 
-// Of y, or of its gradient: (B Sq, H D).
+// The rows of y, or of its gradient: (B Sq, H D).
 template <typename Float>
 HeadRows<Float> output_rows(Float* y,
                             const HeadLayout& q,
@@ -99,7 +99,7 @@ inline std::int64_t table_column(const AttentionBias& bias,
       distance + bias.zero, 0, bias.table.shape()[1] - 1);
 }
 
-// What a head's scores gain by the distance of the pair.
+// The bias of a head's score for the distance of the pair.
 inline float bias_of(const AttentionBias& bias,
                      std::int64_t head,
                      std::int64_t distance) {
@@ -115,7 +115,7 @@ inline float bias_of(const AttentionBias& bias,
   return sum;
 }
 
-// One query head of one sample, or with the backward one key head.
+// A query head of one sample; in the backward, a key head.
 struct HeadTask {
   SamplePattern seen;
   std::int64_t b;

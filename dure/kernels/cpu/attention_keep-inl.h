@@ -17,7 +17,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// Index of attention.h of the first key of query i of a head.
+// The dropout index (attention.h) of query i of a head with its first key.
 inline std::uint64_t dropout_row(const AttentionInputs& in,
                                  const DropoutMask& mask,
                                  const HeadTask& task,
@@ -33,7 +33,7 @@ inline std::uint64_t dropout_row(const AttentionInputs& in,
          keys;
 }
 
-// factors[n] = 1 / (1 - rate) where element first_index + n stays, else 0.
+// factors[n] = 1 / (1 - rate) if element first_index + n stays, else 0.
 inline void keep_factors(float* factors,
                          const DropoutMask& mask,
                          std::uint64_t first_index,
@@ -51,8 +51,9 @@ inline void keep_factors(float* factors,
   }
 }
 
-// keep[j][i] = 1 / (1 - rate) where the pair stays, else 0. The generator's
-// order is along the keys: drawn in rows[i][j], a block of scratch, and turned.
+// keep[j][i] = 1 / (1 - rate) if the pair stays, else 0. The generator's order
+// is along the keys, so numbers are drawn into rows[i][j], a block of scratch,
+// and transposed.
 inline void fill_keep(float* keep,
                       float* rows,
                       const AttentionInputs& in,

@@ -1,10 +1,10 @@
 // Adds many doubles to an ExactSum at the speed of vectors.
 //
-// Each term is cut at three places, the same for all and so far below the
-// largest that what lies between two cuts adds up in f64 without rounding [1,
-// ExtractScalar]. Nothing should be left below the last cut; where something is
-// (of terms some 2^76 times smaller than the largest, of NaN and infinity), the
-// terms are added one by one instead. The sum is exact either way.
+// Each term is cut at three places, the same for all terms and so far below the
+// largest that the pieces between two cuts add up in f64 without rounding [1,
+// ExtractScalar]. Usually nothing is left below the last cut. If something is
+// (terms some 2^76 times smaller than the largest, NaN, infinity), the terms
+// are added one by one instead. The sum is exact either way.
 //
 // [1] Rump, Ogita and Oishi 2008, "Accurate Floating-Point Summation Part I:
 //     Faithful Rounding", SIAM Journal on Scientific Computing 31(1).
@@ -43,7 +43,7 @@ inline constexpr std::int64_t kMostTerms = 1024;  // 2^10
 inline constexpr int kFirstCut = 10;  // k, for terms below 2
 inline constexpr double kNextCut = 0x1p-43;
 
-// Parts of terms, one number a lane; and what lay below the last cut.
+// Parts of terms, one number a lane, and the rest below the last cut.
 struct CutTerms {
   WideVector sums[kCuts];
   WideVector rest;
@@ -82,8 +82,9 @@ HWY_INLINE CutTerms cut_terms(const double* terms,
   return result;
 }
 
-// Whether the terms could be added so. A NaN that Max overlooked is its own
-// remainder. Where all terms are tiny, the cuts stay normal numbers.
+// Adds the terms by cuts, and returns whether that was possible. A NaN that Max
+// overlooked is its own remainder. The cuts stay normal numbers even if all
+// terms are tiny.
 HWY_INLINE bool add_cut_terms(const double* terms,
                               std::int64_t count,
                               ExactSum& sum) {
@@ -108,7 +109,7 @@ HWY_INLINE bool add_cut_terms(const double* terms,
   return true;
 }
 
-// At most kMostTerms terms, a multiple of kWideLanes, aligned to vectors.
+// Adds at most kMostTerms terms, a multiple of kWideLanes, aligned to vectors.
 HWY_INLINE void add_terms(const double* terms,
                           std::int64_t count,
                           ExactSum& sum) {

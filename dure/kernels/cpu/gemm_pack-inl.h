@@ -23,8 +23,8 @@ namespace dure::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// An operand as rows and columns of the product see it: items are rows of op(a)
-// or columns of op(b); either they or k are next to one another in memory.
+// An operand in the product's terms: items are rows of op(a) or columns of
+// op(b). Either items or k are neighbours in memory.
 struct PackSource {
   const float* data;
   std::int64_t items;
@@ -32,23 +32,23 @@ struct PackSource {
   std::int64_t depth_step;
 };
 
-// At most 8 lanes: so many rows of a large matrix may fall into one set of a
-// first-level cache of 8 ways.
+// At most 8 lanes, because so many rows of a large matrix may fall into one set
+// of a first-level cache of 8 ways.
 template <int kWidth>
 using PackTag = hn::CappedTag<float, kWidth % 8 == 0 ? 8 : 4>;
 
-// Elements of a cache line.
+// The elements of a cache line.
 inline constexpr std::int64_t kLine = 16;
 
-// Into the second-level cache: lines whose addresses differ by a power of two
-// would push one another out of the first.
+// Prefetches into the second-level cache: lines whose addresses differ by a
+// power of two would push one another out of the first.
 HWY_INLINE void prefetch_far(const float* address) {
   __builtin_prefetch(address, 0, 2);
 }
 
 #if HWY_TARGET != HWY_SCALAR
 
-// In block b of 4 lanes: 4 elements in a row of item 4 b.
+// Block b of 4 lanes gets 4 elements in a row of item 4 b.
 template <class D>
 HWY_INLINE hn::Vec<D> load_fours(D d, const float* from, std::int64_t step) {
   if constexpr (hn::MaxLanes(D()) == 4) {
@@ -62,7 +62,8 @@ HWY_INLINE hn::Vec<D> load_fours(D d, const float* from, std::int64_t step) {
   }
 }
 
-// As many items as a vector has lanes by 4 deep, transposed in blocks of 4 x 4.
+// Packs as many items as a vector has lanes, 4 deep, transposed in blocks of 4
+// x 4.
 template <int kWidth>
 HWY_INLINE void transpose_fours(const float* from,
                                 std::int64_t item_step,
@@ -86,9 +87,10 @@ HWY_INLINE void transpose_fours(const float* from,
   store(hn::InterleaveUpper(pairs, high01, high23), 3);
 }
 
-// As far as whole blocks of 4 go; says how far that is. Line by line of the
-// source, so that what is written for one stays in the cache until it is whole.
-// More items than the hardware follows streams of: what comes is asked for.
+// Packs whole blocks of 4 in depth, and returns how far that goes. It goes line
+// by line of the source, so that lines being written stay in the cache until
+// they are whole. There are more items than the hardware prefetcher follows, so
+// the next lines are prefetched here.
 template <int kWidth>
 HWY_INLINE std::int64_t pack_fours(const float* from,
                                    std::int64_t item_step,
@@ -137,7 +139,8 @@ HWY_INLINE void pack_transposed(const float* from,
   }
 }
 
-// `panels` panels side by side, so that a line of the source is read once.
+// Packs `panels` panels side by side, so that a line of the source is read
+// once.
 template <int kWidth>
 HWY_INLINE void pack_in_order(const float* from,
                               std::int64_t depth_step,
@@ -161,7 +164,7 @@ HWY_INLINE void pack_in_order(const float* from,
   }
 }
 
-// The last panel, with fewer items than its width.
+// Packs the last panel, which has fewer items than its width.
 template <int kWidth>
 HWY_INLINE void pack_partly(const PackSource& from,
                             std::int64_t first_item,
@@ -178,7 +181,7 @@ HWY_INLINE void pack_partly(const PackSource& from,
   }
 }
 
-// Whole panels, `count` of them.
+// Packs `count` whole panels.
 template <int kWidth>
 HWY_INLINE void pack_whole(const PackSource& from,
                            std::int64_t first_item,
@@ -199,7 +202,7 @@ HWY_INLINE void pack_whole(const PackSource& from,
   }
 }
 
-// Panels one after another.
+// Packs panels one after another.
 template <int kWidth>
 HWY_NOINLINE void pack_panels(const PackSource& from,
                               Range panels,

@@ -1,11 +1,13 @@
 // One tile of a matrix product, its sums held in registers.
 //
-//   y[m,n] = [start[m,n] +] sum_k a[k * kTileRows + m] * b[k * kTileColumns +
-//   n]
+// clang-format off
+//   y[m,n] = [start[m,n] +]
+//            sum_k a[k * kTileRows + m] * b[k * kTileColumns + n]
 //            [+ bias[n]] [+ addend[m,n]]
+// clang-format on
 //
-// A sum over k in two calls, the second starting from what the first left, has
-// the bits of one call.
+// A sum over k in two calls, the second of which starts with the first's
+// result, has the bits of one call.
 //
 // Included once for each target.
 #if defined(DURE_KERNELS_CPU_GEMM_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -33,8 +35,8 @@ using TileTag = hn::CappedTag<float, 16>;
 using TileVector = hn::Vec<TileTag>;
 inline constexpr std::int64_t kTileLanes = hn::MaxLanes(TileTag());
 
-// With 3 vectors of b and one element of a these fill the register file:
-// 24 + 3 + 1 of 32, or 12 + 3 + 1 of 16.
+// With 3 vectors of b and one element of a, the sums fill the register file: 24
+// + 3 + 1 of 32, or 12 + 3 + 1 of 16.
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
 inline constexpr int kTileRows = 8;
 #else
@@ -55,7 +57,7 @@ struct Tile {
   std::int64_t depth = 0;
 };
 
-// sum + bias + addend, into row r of y.
+// Stores sum + bias + addend into row r of y.
 HWY_INLINE void store_sum(const Tile& tile,
                           std::int64_t r,
                           std::int64_t column,
@@ -71,7 +73,7 @@ HWY_INLINE void store_sum(const Tile& tile,
   hn::StoreU(sum, d, tile.y + r * tile.y_step + column);
 }
 
-// The addend is wanted at the end; by then it has come.
+// Prefetches the addend, which is used at the end.
 template <int kRows>
 HWY_INLINE void prefetch_addend(const Tile& tile) {
   if (tile.addend == nullptr) {
@@ -86,7 +88,7 @@ HWY_INLINE void prefetch_addend(const Tile& tile) {
 
 template <int kRows>
 HWY_NOINLINE void multiply_rows(const Tile& tile) {
-  // In steps of k: hides the way from the second-level cache (bench/).
+  // In steps of k. It hides the latency of the second-level cache (bench/).
   constexpr std::int64_t kPrefetchDepth = 8;
   const TileTag d;
   TileVector sum[kRows][kTileVectors];
@@ -142,8 +144,8 @@ HWY_INLINE void multiply_whole(const Tile& tile, std::int64_t rows) {
   kTable[static_cast<std::size_t>(rows - 1)](tile);
 }
 
-// At the right edge: through a tile of whole width, of which only `columns`
-// columns are y's. By the same sums in the same order.
+// The right edge: computes a tile of whole width, of which only `columns`
+// columns are y's, with the same sums in the same order.
 inline HWY_NOINLINE void multiply_partly(const Tile& tile,
                                          std::int64_t rows,
                                          std::int64_t columns) {

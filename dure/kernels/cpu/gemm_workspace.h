@@ -1,5 +1,5 @@
-// The memory that matrix products pack their operands into. A stream keeps it
-// between them (Stream::kept): it grows to the largest that was wanted, once.
+// The memory into which matrix products pack their operands. A stream keeps it
+// (Stream::kept), and it grows to the largest product's needs.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,10 @@ namespace dure::kernels {
 
 class GemmWorkspace {
  public:
-  // So many elements, uninitialised; of more than half a large page, on large
-  // pages where the system has them. (The system clears a whole page for the
-  // first byte of it, which a thousand ranks of small matrices would wait for.)
+  // At least so many elements, uninitialised. If they take more than half a
+  // large page, they are on large pages where the system has them. (The system
+  // clears a whole page at its first byte, for which a thousand ranks with
+  // small matrices would wait.)
   float* at_least(std::int64_t elements) {
     if (elements > elements_) {
       memory_.reset();  // first: old and new need not stand side by side

@@ -1,7 +1,7 @@
 // Work split over a rank's threads.
 //
-// Nothing here may make a result depend on how many there are, nor on which of
-// them does what: a range is one of independent elements, rows or columns.
+// No result may depend on the number of threads, nor on which of them does
+// what: a range consists of independent elements, rows or columns.
 #pragma once
 
 #include <algorithm>
@@ -13,16 +13,16 @@
 namespace dure::kernels {
 
 // Below this many elements one thread is done before others are awake: they
-// take some 5 us, in which a core moves about 16 thousand.
+// take some 5 us, in which a core moves about 16 thousand elements.
 inline constexpr std::int64_t kParallelElements = 1 << 15;
 
-// A thread's share is cut into so many pieces, of which others take what it has
-// not come to. More of them would only be smaller: a core that is taken away
-// comes back after some milliseconds, longer than most operations.
+// A thread's share is cut into so many pieces, and other threads take those
+// that it has not begun. More pieces would only be smaller: a core that is
+// taken away comes back after some milliseconds, longer than most operations.
 inline constexpr std::int64_t kPiecesOfThread = 4;
 
-// How [0, count) may be cut: at multiples of `unit`, and an item of it stands
-// for this many elements of work.
+// How [0, count) may be cut: at multiples of `unit`. An item stands for this
+// many elements of work.
 struct Split {
   std::int64_t unit = 1;
   std::int64_t elements_per_item = 1;
@@ -31,15 +31,15 @@ struct Split {
 // Elements of a flat array: cuts fall between cache lines.
 inline constexpr Split kFlat = {.unit = 16};
 
-// Into how many pieces so much work is cut for a team: as many for each of its
-// members, none of which is too small to be worth a thread's coming.
+// How many pieces the work is cut into for a team: equally many for each of its
+// members, and none too small to be worth waking a thread.
 inline std::int64_t pieces_of_work(std::int64_t elements, int members) {
   const std::int64_t of_thread = elements / kParallelElements / members;
   return members * std::clamp<std::int64_t>(of_thread, 1, kPiecesOfThread);
 }
 
-// Calls body(first, last) on ranges that part [0, count), by many threads. The
-// body must not throw.
+// Calls body(first, last) on ranges that divide [0, count), on many threads.
+// The body must not throw.
 template <typename Body>
 void parallel_ranges(Stream& stream,
                      std::int64_t count,
@@ -58,11 +58,11 @@ void parallel_ranges(Stream& stream,
   });
 }
 
-// A matrix walked twice, once with threads sharing its columns, for sums over
-// rows, and once sharing its rows: block after block of rows, so that the
-// second walk finds the block in the cache. Calls columns(block, part) and then
-// rows(part), of ranges of rows, columns, and rows. Where sums have 16 bits,
-// one block is all rows: their sum is rounded once.
+// Walks over a matrix twice: once with threads dividing its columns, for sums
+// over rows, and once dividing its rows. It goes block by block of rows, so
+// that the second walk finds the block in the cache. Calls columns(block, part)
+// and then rows(part), with ranges of rows, columns, and rows. If sums have 16
+// bits, one block has all rows, so their sum is rounded once.
 template <typename Columns, typename Rows>
 void parallel_columns_then_rows(Stream& stream,
                                 std::int64_t N,
@@ -70,7 +70,7 @@ void parallel_columns_then_rows(Stream& stream,
                                 DType sums,
                                 const Columns& columns,
                                 const Rows& rows) {
-  // Two arrays of it are the L2 cache of one core of a server.
+  // Two arrays of this size fill the L2 cache of one core of a server.
   constexpr std::int64_t kBlockElements = 1 << 17;
   const std::int64_t block_rows =
       is_half(sums) ? N

@@ -18,8 +18,8 @@ HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
 // A counter's four words for as many blocks as there are 64-bit lanes, each in
-// the lower half of its lane. What is in the upper halves does not matter: a
-// product takes the lower.
+// the lower half of its lane. The upper halves do not matter: a product uses
+// the lower ones.
 using WordLanes = hn::CappedTag<std::uint64_t, 8>;
 using Words = hn::Vec<WordLanes>;
 inline constexpr std::int64_t kWordsAtOnce = 4 * hn::MaxLanes(WordLanes());
@@ -66,12 +66,12 @@ HWY_INLINE Words join(Words first, Words second) {
   return hn::Or(lower, hn::ShiftLeft<32>(second));
 }
 
-// How many words draw_words() may write for `count`.
+// How many words draw_words() may write for `count` numbers.
 inline constexpr std::int64_t words_for(std::int64_t count) {
   return count + 3 + kWordsAtOnce;
 }
 
-// stream.bits(first_index + i) for i in [0, count). Returns where in
+// Draws stream.bits(first_index + i) for i in [0, count). Returns where in
 // `words` the first of them lies.
 HWY_INLINE const std::uint32_t* draw_words(const RandomStream& stream,
                                            std::uint64_t first_index,
@@ -93,13 +93,13 @@ HWY_INLINE const std::uint32_t* draw_words(const RandomStream& stream,
   return words + skip;
 }
 
-// uniform() >= rate, of a word, is word >> 8 >= the least integer that is no
-// less than 2^24 rate: exact, for the product is.
+// uniform() >= rate holds for a word if word >> 8 is at least the least integer
+// that is not below 2^24 rate. This is exact, because the product is.
 HWY_INLINE std::int32_t keep_threshold(float rate) {
   return static_cast<std::int32_t>(std::ceil(0x1p24 * rate));
 }
 
-// Which of the next kLanes words say "keep".
+// The next kLanes words whose elements stay.
 HWY_INLINE hn::Mask<Floats> kept(const std::uint32_t* words,
                                  std::int32_t threshold) {
   const hn::RebindToUnsigned<Floats> d_words;

@@ -1,11 +1,11 @@
-// Parts of what is counted from 0.
+// Ranges of indices, and their parts.
 #pragma once
 
 #include <cstdint>
 
 namespace dure::kernels {
 
-// Half-open.
+// A half-open range.
 struct Range {
   std::int64_t first = 0;
   std::int64_t last = 0;

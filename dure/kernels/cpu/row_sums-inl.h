@@ -1,5 +1,4 @@
-// Sums over rows, of many columns at once: in f32, whatever type they have in
-// memory.
+// Sums over rows, for many columns at once, in f32 whatever the type in memory.
 //
 // Included once for each target (see Highway's foreach_target.h).
 #if defined(DURE_KERNELS_CPU_ROW_SUMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -18,13 +17,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// Columns of a tile: two arrays of them take a quarter of a first-level cache,
-// through which the rows pass.
+// The columns of a tile: two arrays of them take a quarter of a first-level
+// cache, and the rows pass through it.
 inline constexpr std::int64_t kTileColumns = 1024;
 
-// The sums of a tile while rows are added to them. They begin with what memory
-// holds, and store() puts them back. `memory`: of all columns, or null where
-// nobody wants the sums; then data() is null.
+// The sums of a tile while rows are added to them. They begin with the values
+// in memory, and store() writes them back. `memory` covers all columns; if it
+// is null, no sums are wanted, and data() is null.
 template <typename Element>
 class TileSums {
  public:
@@ -49,7 +48,7 @@ class TileSums {
   std::int64_t count_;
 };
 
-// In f32, where they are.
+// Sums of f32 are made in place.
 template <>
 class TileSums<float> {
  public:

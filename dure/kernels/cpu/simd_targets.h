@@ -1,9 +1,10 @@
 // Which instruction sets the vector code of cpu/ is compiled for.
 //
-// Include before any header of Highway. On x86-64: AVX-512, AVX2 with FMA, and
-// scalar code for what is older; each further target adds its compile time to
-// every kernel. SVE and RISC-V vectors have no size at compile time, so arrays
-// of them, which the register tiles are, do not exist; Arm runs NEON.
+// Include this before any header of Highway. On x86-64 there is code for
+// AVX-512, for AVX2 with FMA, and scalar code for older machines; each further
+// target adds its compile time to every kernel. SVE and RISC-V vectors have no
+// size at compile time, so there are no arrays of them, which the register
+// tiles need; Arm runs NEON.
 #pragma once
 
 #define HWY_DISABLED_TARGETS                                               \

@@ -17,12 +17,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// A sum of squares is made of groups of 16 elements:
+// A sum of squares consists of groups of 16 elements:
 //
 //   p[j] = x[j]^2 + x[j + 8]^2                 j < 8
 //   ((p[0] + p[1]) + (p[2] + p[3])) + ((p[4] + p[5]) + (p[6] + p[7]))
 //
-// A square has 48 bits, so that a fused product and addition is the same.
+// A square has 48 bits, so a fused multiply-add gives the same result.
 inline constexpr std::int64_t kGroup = SquaredNorm::kGroup;
 
 // x[j]^2 + x[j + 8]^2 for as many j as there are lanes.
@@ -59,8 +59,8 @@ HWY_INLINE WideVector sums_of_groups(const float* x) {
                        sums_of_pairs(fours(2), fours(3)));
 }
 
-// The sums of the groups of at most kMostTerms kGroup elements; how many it
-// writes. Zeros fill up the last groups.
+// Writes the sums of the groups of at most kMostTerms kGroup elements, and
+// returns how many. Zeros fill up the last groups.
 HWY_INLINE std::int64_t group_sums(const float* x,
                                    std::int64_t count,
                                    double* sums) {

@@ -1,4 +1,4 @@
-// Exact sums in tensor memory, as their digits.
+// Exact sums in tensor memory, stored as digits.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Products of small matrices that lie in the cache: C (+)= A B, with tiles of C
-// held in registers.
+// Products of small matrices in the cache: C (+)= A B, with tiles of C held in
+// registers.
 //
 // Included once for each target (see Highway's foreach_target.h).
 #if defined(DURE_KERNELS_CPU_TILE_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -95,7 +95,8 @@ HWY_NOINLINE void multiply_tile(const TileProduct& p) {
 
 using MultiplyTile = void (*)(const TileProduct&);
 
-// multiply_tile of 1 .. kTileRows rows by 1 .. kTileVectors vectors.
+// The functions multiply_tile for 1 .. kTileRows rows by 1 .. kTileVectors
+// vectors.
 template <int... kShapes>
 constexpr std::array<MultiplyTile, sizeof...(kShapes)> tile_table(
     std::integer_sequence<int, kShapes...>) {

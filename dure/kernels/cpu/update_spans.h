@@ -1,5 +1,5 @@
-// All spans of an update as one range, cut evenly over a rank's threads:
-// however sizes differ, every thread gets as much.
+// All spans of an update as one range, cut evenly over a rank's threads: every
+// thread gets the same amount, however sizes differ.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace dure::kernels {
 
-// Calls body(s, part) for every part of a span s; what size_of(span) and the
-// part count is the items of `split`.
+// Calls body(s, part) for every part of a span s. size_of(span) and the part
+// count the items of `split`.
 template <typename Spans, typename Size, typename Body>
 void parallel_parts(Stream& stream,
                     const Spans& spans,
@@ -36,8 +36,8 @@ void parallel_parts(Stream& stream,
       });
 }
 
-// update(span, first, last) for elements [first, last) of each span, unless the
-// update is left out.
+// Calls update(span, first, last) for elements [first, last) of each span,
+// unless the decision is to skip the update.
 template <typename Op, typename Update>
 void parallel_update(Stream& stream, const Op& op, const Update& update) {
   if (op.control.template data<float>()[0] == 0) {

@@ -1,8 +1,7 @@
-// Vectors of f32, and what they are loaded from and stored to: arrays of f32,
-// bf16 or f16.
+// Vectors of f32, and their conversion from and to arrays of f32, bf16 or f16.
 //
 // The conversions are those of base/half.h, to the bit, on every target.
-// Highway's own are not: those to bf16 cut off what does not fit.
+// Highway's own are not: its conversion to bf16 truncates.
 //
 // Included once for each target (see Highway's foreach_target.h).
 #if defined(DURE_KERNELS_CPU_VECTOR_ELEMENTS_INL_H_) == \
@@ -23,7 +22,7 @@ namespace dure::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Of at most 64 bytes.
+// Vectors have at most 64 bytes.
 using Floats = hn::CappedTag<float, 16>;
 using Vector = hn::Vec<Floats>;
 inline constexpr std::int64_t kLanes = hn::MaxLanes(Floats());
@@ -36,12 +35,12 @@ using HalfBits = hn::Rebind<std::uint16_t, Floats>;
 HWY_INLINE hn::Vec<SignedBits> load_half_bits(const std::uint16_t* from) {
   return hn::PromoteTo(SignedBits(), hn::LoadU(HalfBits(), from));
 }
-// Of numbers below 2^16.
+// Takes numbers below 2^16.
 HWY_INLINE void store_half_bits(hn::Vec<SignedBits> bits, std::uint16_t* to) {
   hn::StoreU(hn::DemoteTo(HalfBits(), bits), HalfBits(), to);
 }
 
-// kLanes elements.
+// Load and store kLanes elements.
 HWY_INLINE Vector load_vector(const float* from) {
   return hn::LoadU(Floats(), from);
 }

@@ -1,5 +1,5 @@
 // Loops over arrays of f32, bf16 or f16 by vectors of f32, with one formula for
-// the whole vectors and for the rest at the end: so a result depends on the
+// whole vectors and for the rest at the end. So a result depends on the
 // elements alone, not on where an array was cut.
 //
 //   for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
@@ -22,7 +22,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// kLanes elements, of f32, bf16 or f16.
+// Loads and stores kLanes elements of f32, bf16 or f16.
 struct WholeVector {
   template <typename Element>
   static HWY_INLINE Vector load(const Element* from) {
@@ -39,8 +39,8 @@ struct WholeVector {
   static HWY_INLINE Vector only(Vector v) { return v; }
 };
 
-// The last `count` < kLanes elements. Through an array on the stack: not every
-// target's masked loads keep off what lies beyond.
+// Loads and stores the last `count` < kLanes elements, through an array on the
+// stack: some targets' masked loads touch memory beyond the mask.
 struct PartVector {
   std::int64_t count;
 
@@ -56,14 +56,14 @@ struct PartVector {
     store_vector(v, lanes);
     std::copy(lanes, lanes + count, to);
   }
-  // `other` in the lanes past the last.
+  // The lanes past the last are those of `other`.
   template <typename Element>
   HWY_INLINE Vector load_or(const Element* from, Vector other) const {
     const hn::Mask<Floats> mask =
         hn::FirstN(Floats(), static_cast<std::size_t>(count));
     return hn::IfThenElse(mask, load(from), other);
   }
-  // 0 in the lanes past the last: for sums.
+  // The lanes past the last are 0, for sums.
   HWY_INLINE Vector only(Vector v) const {
     const hn::Mask<Floats> mask =
         hn::FirstN(Floats(), static_cast<std::size_t>(count));

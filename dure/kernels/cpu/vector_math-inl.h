@@ -16,10 +16,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// 2^x for x <= 126, 0 for x < -125; NaN stays NaN. The relative error is below
-// 2^-22: x splits into an integer n and f in [-1/2, 1/2]; n goes into the
-// exponent, and 2^f is the polynomial of degree 5 that is 1 at 0 and whose
-// largest relative error, 2^-23.1, is the least (by Lawson's iteration).
+// 2^x for x <= 126, and 0 for x < -125; NaN stays NaN. The relative error is
+// below 2^-22. x splits into an integer n and f in [-1/2, 1/2]; n goes into the
+// exponent. 2^f is the polynomial of degree 5 that is 1 at 0 and has the least
+// maximal relative error, 2^-23.1 (by Lawson's iteration).
 HWY_INLINE Vector exp2(Vector x) {
   const Floats d;
   const hn::RebindToSigned<Floats> d_bits;
