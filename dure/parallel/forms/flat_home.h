@@ -1,5 +1,5 @@
-// The simplest home of parameters: all values in one tensor, all gradients in
-// another, both always there, and nothing communicated.
+// The simplest home of parameters: all values in one tensor and all gradients
+// in another, always whole, with no communication.
 #pragma once
 
 #include "dure/nn/parameter.h"
@@ -9,8 +9,9 @@ namespace dure::parallel {
 
 class FlatHome final : public nn::ParameterHome {
  public:
-  // Points the parameters into memory of its own, in their order, each from a
-  // multiple of 16 elements on; what lies between is 0. Both outlive this.
+  // Points the parameters into its own memory, in their order. Each begins at a
+  // multiple of 16 elements; the gaps are 0. Stream and parameters outlive
+  // this.
   FlatHome(Stream& stream, Arena& arena, nn::ParameterSet& parameters);
 
   void begin(int /*unit*/,
@@ -26,7 +27,7 @@ class FlatHome final : public nn::ParameterHome {
   Tensor values() const { return values_; }
   Tensor gradients() const { return gradients_; }
 
-  // Elements of either.
+  // The elements of values(), and of gradients().
   static std::int64_t elements_of(const nn::ParameterSet& parameters);
 
  private:

@@ -1,8 +1,8 @@
-// One step of data parallelism as it was done from the parameter server to
-// overlapped buckets: what every rank does, as data.
+// A step of data parallelism in its historical forms, from the parameter server
+// to overlapped buckets: each rank's actions, as data.
 //
-// N ranks see a part of the batch each. P elements of weights; a batch of R
-// rows (tokens) and logits of V columns; all of 4 bytes:
+// Each of N ranks reads a part of the batch. There are P elements of weights, a
+// batch of R rows (tokens) and logits of V columns; every element has 4 bytes:
 //
 //   form             what travels, and where
 //   data-parallel    inputs scattered, weights broadcast, logits gathered on
@@ -19,7 +19,7 @@
 //   buckets          the same sum, a bucket at a time while the backward goes
 //                    on [4]: what train::Trainer does
 //
-// Rank 0's part of anything stays where it is. What goes through rank 0 is
+// Rank 0's part of anything stays where it is. Data that goes through rank 0 is
 // counted as messages between it and each other rank (comm::Algorithm::kRoot),
 // an all-reduce as the ring's.
 //
@@ -77,7 +77,7 @@ enum class FormAction : std::uint8_t {
 };
 const char* name_of(FormAction action);
 
-// What travels in a step, if anything does.
+// The communication of a step's action, if it has any.
 struct Travel {
   comm::Kind kind = comm::Kind::kAllReduce;
   comm::Algorithm algorithm = comm::Algorithm::kRing;

@@ -1,7 +1,7 @@
 // A replay as text, or as SVG: a row a rank, time from left to right.
 //
-// Spans may be those that replay() made, or measured ones. Of Replay only the
-// spans and the makespan are read.
+// Spans may come from replay() or from measurements. Only the spans and the
+// makespan of a Replay are read.
 #pragma once
 
 #include <string>
@@ -10,10 +10,10 @@
 
 namespace dure::parallel {
 
-// As in schedule.h, a line a rank. A cell is a slot: the longest time that all
-// spans are made of, where it is an eighth of the shortest span or more; else
-// the shortest span, and a cell shows what runs at its middle. What takes no
-// time is not drawn.
+// Draws a line for each rank, as in schedule.h. A cell is a slot: the longest
+// time of which all spans are multiples, if it is at least an eighth of the
+// shortest span; else the shortest span, and a cell shows what runs at its
+// middle. Actions that take no time are not drawn.
 std::string draw_text(const ScheduleOptions& options, const Replay& replay);
 
 struct DrawOptions {
@@ -23,9 +23,9 @@ struct DrawOptions {
   double pixels = 0;  // that axis' width; 0: as wide as the numbers need
 };
 
-// One <svg> element that stands by itself, or several in a page: no
-// identifiers; what it says of style is of its own class. It is dark where the
-// reader's system is. Cells are coloured by pass, lighter by chunk, have the
+// One <svg> element, to stand alone or beside others in a page: it has no
+// identifiers, and its styles are of its own class. It is dark where the
+// reader's system is. Cells are coloured by pass, lighter by chunk, show the
 // number of their micro-batch where it fits, and say more on hovering.
 std::string draw_svg(const ScheduleOptions& options,
                      const Replay& replay,

@@ -1,18 +1,17 @@
 // The executor of every pipeline schedule: runs a rank's program.
 //
-// What an action takes and what it makes goes from stage to stage: to a rank
-// beside this one on the pipe axis as a message a stream, to another chunk of
-// this rank as it is. The receive of an action is posted when the action before
-// it begins, so that messages overlap with computation; a send goes on while
-// the rank does the next thing, and what it sends lives until then. Of one
-// edge, from a stage to the next or back, kPendingSends are on their way at
-// most: before another, the oldest is waited for. Nothing depends on timing,
-// neither the order of anything nor memory; replay() knows the same rules, and
-// so whether a program hangs.
+// Streams go from stage to stage: a message for each stream if the next stage
+// is on a neighbour on the pipe axis, a move if it is another chunk of this
+// rank. The receive of an action is posted when the action before it begins, so
+// that messages overlap with computation. A send goes on during the rank's next
+// actions, and its memory lives until it is done. At most kPendingSends are in
+// flight on an edge, from a stage to the next or back: before another, the
+// oldest is waited for. Nothing depends on timing, neither any order nor
+// memory. replay() follows the same rules, so it knows whether a program hangs.
 //
-// Where tensor ranks have the same stream, each sends its part of the rows to
-// the one at its place in the other stage, and those gather them [1, section
-// 4.1]; where the stream is cut already, each sends what it has.
+// If the stream is whole on all tensor ranks, each sends its part of the rows
+// to the rank at its place in the other stage, and those gather them [1,
+// section 4.1]. If the stream is cut already, each sends what it has.
 //
 // [1] Narayanan et al. 2021, arXiv:2104.04473.
 #pragma once
@@ -34,7 +33,7 @@
 
 namespace dure::parallel {
 
-// The pipe axis as a rank of it sees it; references to what the rank owns.
+// The pipe axis as one of its ranks sees it: references to what the rank owns.
 struct PipeAxis {
   Stream* stream = nullptr;
   Arena* arena = nullptr;
@@ -44,33 +43,33 @@ struct PipeAxis {
 
 class Executor {
  public:
-  // `options` say how stages lie on the ranks.
+  // `options` say which stages each rank has.
   Executor(const PipeAxis& axis,
            const ScheduleOptions& options,
            Boundaries boundaries);
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // All actions, in order. Collective over the pipe and tensor axes. When it
-  // returns nothing is on its way; if it throws, all ranks do.
+  // Runs all actions, in order. Collective over the pipe and tensor axes. When
+  // it returns no message is in flight; if it throws, it throws on all ranks.
   void run(std::span<const Action> program, StageWork& work);
 
  private:
-  // From one stage to a neighbour.
+  // The way from one stage to a neighbour.
   struct Edge {
     int from = 0;
     int to = 0;
     bool operator<(const Edge& other) const {
       return std::tie(from, to) < std::tie(other.from, other.to);
     }
-    // Messages of different edges, and of different streams of one, between
-    // two ranks do not wait for one another.
+    // Messages between two ranks on different edges, and those of an edge's
+    // different streams, do not wait for one another.
     int tag(StreamName stream) const {
       const int edge = 2 * from + (to > from ? 0 : 1);
       return edge * static_cast<int>(kStreamNames) + static_cast<int>(stream);
     }
   };
-  // A stream that comes or goes.
+  // A stream that is being sent or received.
   struct Travelling {
     StreamName name = StreamName::kResidual;
     OwnedTensor memory;
@@ -85,7 +84,7 @@ class Executor {
 
   void run_all(std::span<const Action> program, StageWork& work);
 
-  // This tensor rank's part of what the tensor ranks have alike.
+  // This tensor rank's part of the rows that all tensor ranks hold.
   Tensor own_part(Tensor stream) const;
 
   const std::vector<StreamSpec>& boundary(const Edge& edge) const;
@@ -105,7 +104,7 @@ class Executor {
   Boundaries boundaries_;
   std::map<Edge, std::deque<Message>> sent_;
   std::map<Edge, std::deque<Streams>> handed_over_;  // local edges
-  std::deque<Message> incoming_;  // of the actions at hand, in their order
+  std::deque<Message> incoming_;  // of the posted actions, in order
 };
 
 }  // namespace dure::parallel

@@ -1,4 +1,4 @@
-// The functions behind program_of(): one a schedule, for valid options.
+// The functions behind program_of(), one for each schedule, for valid options.
 #pragma once
 
 #include <vector>
@@ -13,11 +13,11 @@ Program one_f_one_b_program(const ScheduleOptions& options, int rank);
 Program interleaved_program(const ScheduleOptions& options, int rank);
 Program zb_h1_program(const ScheduleOptions& options, int rank);
 
-// Of all ranks: one's program depends on when the others are done.
+// The programs of all ranks: each depends on when the other ranks are done.
 std::vector<Program> zb_2p_programs(const ScheduleOptions& options);
 std::vector<Program> zb_v_programs(const ScheduleOptions& options);
 
-// pipedream and pipedream-2bw.
+// For pipedream and pipedream-2bw.
 Program asynchronous_program(const ScheduleOptions& options, int rank);
 
 }  // namespace dure::parallel

@@ -1,8 +1,8 @@
-// A list scheduler: makes programs of split backwards by going through time.
+// A list scheduler: makes programs with split backwards by simulating time.
 //
-// F, B and W of a chunk take a slot each. When a rank is free it does the first
-// it can of F and B, or else a W. No schedule hangs: of what a rank holds so
-// much is left for later chunks that its oldest micro-batch can always go on.
+// F, B and W of a chunk take a slot each. A free rank does the first F or B
+// that it can, or else a W. No schedule hangs: a rank always leaves enough room
+// for its later chunks that its oldest micro-batch can go on.
 #pragma once
 
 #include <vector>
@@ -12,15 +12,15 @@
 namespace dure::parallel {
 
 struct ListRules {
-  int most = 1;                // activations of chunks that a rank holds
-  int most_of_first = 1;       // of them, of its first chunk; less than `most`,
-                               // where there are two chunks
-  Pass prefer = Pass::kInput;  // where a rank can go either way, or kForward
-  int back_first = 0;          // the chunk that goes back first
-  int message = 0;             // quarters of a slot from a rank to another
+  int most = 1;                // activations that a rank holds, of all chunks
+  int most_of_first = 1;       // of its first chunk; less than `most` if there
+                               // are two chunks
+  Pass prefer = Pass::kInput;  // which of kInput and kForward goes first
+  int back_first = 0;          // the chunk that prefers to go backward
+  int message = 0;             // the time of a message, in quarters of a slot
 };
 
-// Of one chunk a rank, or two.
+// Takes one chunk a rank, or two.
 std::vector<Program> list_schedule(const ScheduleOptions& options,
                                    const ListRules& rules);
 

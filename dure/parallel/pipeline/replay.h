@@ -1,4 +1,4 @@
-// A pipeline's programs against a clock: how long, how idle, how much memory.
+// Replays a pipeline's programs against a clock: time, bubble, memory.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@
 
 namespace dure::parallel {
 
-// Of a whole rank's layers; a chunk takes a v-th. kInput and kWeight share the
-// backward's time as given.
+// Times of all layers of a rank; a chunk takes a v-th. kInput and kWeight
+// together take the backward's time if it is split.
 struct PassTimes {
   double forward = 1;
   double backward = 2;
@@ -19,7 +19,7 @@ struct PassTimes {
   double message = 0;  // from one rank to another
 };
 
-// Seconds, or slots, of an action on a rank: measured ones, say.
+// Seconds, or slots, of an action on a rank, for example measured ones.
 using TimeOf = std::function<double(int rank, const Action& action)>;
 
 struct Span {
@@ -30,25 +30,26 @@ struct Span {
 
 struct Replay {
   double makespan = 0;  // from the first action's start to the last one's end
-  // From one program's start to the next one's, where ranks go on from program
-  // to program without waiting for one another: the longest that a rank takes
-  // from its first action to the end of its last. Less than the makespan where
-  // every rank starts later than the one before and ends later (zb-2p).
+  // The time from one program's start to the next one's, if ranks go from
+  // program to program without waiting for one another: the longest time of a
+  // rank from its first action's start to its last one's end. It is less than
+  // the makespan if every rank starts later than the one before and ends later
+  // (zb-2p).
   double period = 0;
-  // Per rank: the period less what it is busy.
+  // Per rank: the period less its busy time.
   std::vector<double> bubble = {};
-  // Per rank: activations held at once, each of a micro-batch of one chunk;
-  // until its kWeight, where backwards are split.
+  // Per rank: the most activations held at once, each of one micro-batch and
+  // chunk; they are held until kWeight if backwards are split.
   std::vector<int> peak_in_flight = {};
-  // Per rank, at once, in a long program.
+  // Per rank: the most weight versions at once, in a long program.
   std::vector<int> weight_versions = {};
   // Per rank, in the order of time.
   std::vector<std::vector<Span>> spans = {};
 };
 
-// Runs all ranks' programs, in time that grows with their length alone.
-// Messages go as the executor sends them (executor.h; kPendingSends): so what
-// would hang there throws Error here, and names the ranks and actions that wait
+// Runs all ranks' programs, in time that grows only with their length. Messages
+// go as the executor sends them (executor.h; kPendingSends), so a program that
+// would hang there throws Error here, with the ranks and actions that wait
 // forever.
 Replay replay(const ScheduleOptions& options, const PassTimes& times = {});
 Replay replay(const ScheduleOptions& options,

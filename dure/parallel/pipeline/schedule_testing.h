@@ -1,4 +1,4 @@
-// Sizes that tests of schedules run through.
+// The sizes with which schedules are tested.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace dure::parallel {
 
-// With chunks where they have to be there, an update at the end at the latest.
+// Sets chunks to 2 for zb-v, and per_update for pipedream-2bw.
 inline ScheduleOptions options_for(ScheduleKind kind,
                                    int stages,
                                    int micro_batches,
@@ -36,7 +36,7 @@ inline bool is_valid(const ScheduleOptions& options) {
   }
 }
 
-// Every schedule that there can be of these sizes.
+// Every schedule that can have these sizes.
 inline std::vector<ScheduleOptions> every_schedule(
     const std::vector<int>& stages,
     const std::vector<int>& micro_batches,

@@ -1,5 +1,4 @@
-// What a rank does for its chunks of a model when a pipeline asks: the model's
-// side of the executor (executor.h).
+// The model's side of the executor (executor.h): the work for a rank's chunks.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +7,9 @@
 
 namespace dure::parallel {
 
-// Streams are those of a micro-batch on this tensor rank; empty where a chunk
-// begins or ends the model. All is asked in the order of the program; what a
-// program does not ask for need not be there.
+// Streams are those of a micro-batch on this tensor rank; they are empty at the
+// beginning and the end of the model. Calls come in the order of the program.
+// Passes that a program does not have need no implementation.
 class StageWork {
  public:
   StageWork() = default;
@@ -18,18 +17,18 @@ class StageWork {
   StageWork& operator=(const StageWork&) = delete;
   virtual ~StageWork() = default;
 
-  // N of a micro-batch: the rows of a stream on all tensor ranks.
+  // N of a micro-batch: the rows of a stream over all tensor ranks.
   virtual std::int64_t rows(int micro_batch, StreamName stream) const = 0;
 
   virtual Streams forward(int chunk, int micro_batch, Streams x) = 0;
 
-  // Given the gradient of what forward() returned, that of what it took; whole,
-  // or in two halves.
+  // Takes the gradient of forward()'s output and returns that of its input,
+  // whole or in two halves.
   virtual Streams backward(int chunk, int micro_batch, Streams d_y);
   virtual Streams backward_input(int chunk, int micro_batch, Streams d_y);
   virtual void backward_weights(int chunk, int micro_batch);
 
-  // The optimizer, from the gradients of the micro-batches up to this one.
+  // Runs the optimizer with the gradients of the micro-batches up to this one.
   virtual void update(int micro_batch);
 };
 

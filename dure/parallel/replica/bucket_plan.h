@@ -1,5 +1,5 @@
-// Where every weight and its gradient lie, and what is communicated at a time:
-// arithmetic only.
+// Where every weight and its gradient lie, and which are communicated together.
+// Arithmetic only.
 //
 // All weights of a rank lie one after another in one flat array, which is cut
 // into buckets of whole weights. Gradients become ready from the last weight to
@@ -8,16 +8,15 @@
 // 3.2.3; Horovod's tensor fusion is the same idea].
 //
 // Each bucket divides into as many parts as there are ranks that its gradient
-// is summed over: what ZeRO gives a rank to keep is a part of every bucket [2,
-// section 5]. Weights start at
-// multiples of 16 elements, and parts are multiples of 16: so a part is of
-// whole cache lines, and a sum over groups of 16 elements does not depend on
-// the cut.
+// is summed over. With ZeRO a rank owns a part of every bucket [2, section 5].
+// Weights start at multiples of 16 elements, and parts are multiples of 16. So
+// a part consists of whole cache lines, and a sum over groups of 16 elements
+// does not depend on the cut.
 //
-// Parts are equal, and padding is counted at the bucket's end where sizes do
-// not divide; or, for optimizers that need whole weights, each weight goes to
-// the part that has the fewest elements of all buckets so far, the largest
-// weights of a bucket first, and parts are as long as what they got.
+// By default parts are equal, with padding at the bucket's end. For optimizers
+// that need whole weights, each weight goes to the part that has the fewest
+// elements of all buckets so far, the largest weights of a bucket first, and
+// parts have the lengths that follow.
 //
 // [1] Li et al. 2020, arXiv:2006.15704 (PyTorch DDP). [2] Rajbhandari et al.
 // 2020, arXiv:1910.02054 (ZeRO).
@@ -37,19 +36,19 @@ inline constexpr std::int64_t kGroup = 16;  // elements
 
 struct PlannedWeight {
   std::int64_t elements = 0;
-  std::vector<int> units;  // of the model that use it
+  std::vector<int> units;  // units of the model that use it
   int group = 0;           // weights of different groups share no bucket
-  // Nor do those whose gradients are summed over different ranks: a number for
-  // each set of them.
+  // Weights whose gradients are summed over different ranks share no bucket
+  // either: each set of ranks has a number.
   int replicas = 0;
 };
 
-// kBySize: as many weights as fill a bucket. kByUnits: those that the same
-// units use, and no others, so that a unit can have its weights alone.
+// kBySize: as many weights as fill a bucket. kByUnits: the weights that the
+// same units use, and no others, so that a unit can have its weights alone.
 enum class BucketCut : std::uint8_t { kBySize, kByUnits };
 
 struct BucketOptions {
-  DType gradients;  // what bytes are counted of
+  DType gradients;  // the type that bytes are counted in
   double first_bytes = 1 << 20;
   double bytes = 25 << 20;
   std::vector<int> parts = {1};  // ranks, by PlannedWeight::replicas
@@ -62,10 +61,11 @@ struct Bucket {
   int last = 0;
   std::int64_t offset = 0;    // of its first element
   std::int64_t elements = 0;  // with padding
-  // Elements before each of its parts, and after the last: multiples of kGroup.
+  // The elements before each of its parts, and after the last: multiples of
+  // kGroup.
   std::vector<std::int64_t> cuts = {};
-  std::vector<int> units = {};  // that use any of its weights, ascending
-  int replicas = 0;             // its weights'
+  std::vector<int> units = {};  // those that use any of its weights, ascending
+  int replicas = 0;             // PlannedWeight::replicas of its weights
 };
 
 struct BucketPlan {
@@ -75,7 +75,7 @@ struct BucketPlan {
   std::vector<std::int64_t> offsets;  // of each weight
   std::vector<std::int64_t> lengths;  // of each weight
 
-  // Elements that belong to no weight.
+  // The elements that belong to no weight.
   std::int64_t padding() const;
 };
 
@@ -83,16 +83,16 @@ struct BucketPlan {
 BucketPlan plan_buckets(std::span<const PlannedWeight> weights,
                         const BucketOptions& options);
 
-// The index-th of `count` parts of a bucket, count a divisor of the plan's
-// parts: neighbouring parts of the plan make one of these.
+// The index-th of `count` parts of a bucket. `count` divides the plan's number
+// of parts: neighbouring parts of the plan make one of these.
 struct PartOf {
   int index = 0;
   int count = 1;
 };
-// A rank's, by Bucket::replicas.
+// A rank's parts, by Bucket::replicas.
 using Parts = std::vector<PartOf>;
 
-// Elements of a weight that a rank keeps.
+// The elements of a weight that a rank owns.
 struct Slice {
   int weight = 0;
   int bucket = 0;
@@ -104,8 +104,7 @@ struct Slice {
 // All slices of a rank's parts, in the order of the weights.
 std::vector<Slice> slices_of(const BucketPlan& plan, const Parts& parts);
 
-// Elements [first, last) of a bucket that are a part of it, and how many those
-// of each part are.
+// Elements [first, last) of a bucket: one of its parts.
 struct PartRange {
   std::int64_t first = 0;
   std::int64_t last = 0;
@@ -115,22 +114,22 @@ struct PartRange {
 PartRange part_range(const Bucket& bucket, PartOf part);
 std::vector<std::int64_t> part_counts(const Bucket& bucket, int count);
 
-// Where the bucket's part lies among the rank's parts, one after another, and
-// how long these are together.
+// Where the bucket's part begins in the rank's parts, which lie one after
+// another, and how many elements these have together.
 std::int64_t part_place(const BucketPlan& plan, int bucket, const Parts& parts);
 std::int64_t part_elements(const BucketPlan& plan, const Parts& parts);
 
-// The buckets that hold a weight of each unit. A rank may have any units of the
-// model.
+// The buckets that hold a weight of each unit. A rank may have any of the
+// model's units.
 class UnitBuckets {
  public:
   UnitBuckets() = default;
   explicit UnitBuckets(const BucketPlan& plan);
 
-  // Ascending; none of a unit that has no weight here.
+  // Ascending; empty for a unit that has no weight here.
   const std::vector<int>& of(int unit) const;
 
-  // Those that have weights here, ascending.
+  // The units that have weights here, ascending.
   std::vector<int> units() const;
 
  private:

@@ -1,4 +1,4 @@
-// When a sum of gradients is complete: arithmetic on the visits of a step.
+// When a sum of gradients is complete: counts the visits of a step.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ namespace dure::parallel {
 // A bucket is reduced once a step, or once for every micro-batch.
 enum class ReduceEvery : std::uint8_t { kStep, kMicroBatch };
 
-// Visits that are still to write to each bucket, until it can be reduced.
+// Counts the visits that will still write to each bucket before it is reduced.
 class Countdown {
  public:
   struct Left {
@@ -23,15 +23,15 @@ class Countdown {
   };
 
   Countdown() = default;
-  // `visits`: all of a step, in this rank's order.
+  // `visits` are all visits of a step, in this rank's order.
   Countdown(const BucketPlan& plan,
             std::span<const nn::Visit> visits,
             ReduceEvery every);
 
-  // From the beginning, as for the next step of the same visits.
+  // Starts again, for a next step with the same visits.
   void restart();
 
-  // One that writes to the bucket has ended. Throws Error where the step was
+  // A visit that writes to the bucket has ended. Throws Error if the step was
   // to have no more of them.
   Left end(int bucket, int micro_batch);
 
@@ -39,12 +39,12 @@ class Countdown {
   std::vector<int> unvisited() const;
 
  private:
-  // Visits that write to a bucket, by micro-batch; of all of them at 0 where
-  // they are added up before.
+  // The visits that write to a bucket, by micro-batch; all are counted at 0 if
+  // micro-batches are added up first.
   struct Bucket {
     std::vector<int> visits;
-    std::size_t first = 0;  // micro-batch that is not complete
-    int reductions = 0;     // micro-batches that are not
+    std::size_t first = 0;  // first micro-batch that is not complete
+    int reductions = 0;     // number of micro-batches that are not
   };
 
   std::size_t place_of(int micro_batch) const {

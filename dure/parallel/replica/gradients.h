@@ -1,27 +1,28 @@
-// Gradients of one rank, summed over ranks while the backward still runs.
+// The gradients of one rank, summed over ranks while the backward still runs.
 //
-// A step is a list of visits, known before it begins: of the units that this
-// rank has, in whatever order its schedule goes through micro-batches.
+// A step is a list of visits to this rank's units, known before it begins. A
+// schedule may go through micro-batches in any order.
 //
-// A sum over all ranks begins when its last visit has ended, and each rank ends
-// up with that of its part (replica_groups.h): a reduce_scatter within the
-// shard group, and an all_reduce of the part across groups.
+// The sum of a bucket over all ranks begins when its last visit has ended. Each
+// rank ends up with the sum of its part (replica_groups.h): by a reduce-scatter
+// within the shard group, and an all-reduce of the part across groups.
 //
-// Storage::kWhole keeps the gradients of all weights, adds those of a step's
-// micro-batches up, and reduces a bucket once, when no visit of the step is
-// left that writes to it. Storage::kParts keeps only this rank's parts; a
-// bucket has memory for each micro-batch, from the first visit that writes to
-// it to the end of its reduction, which begins when the micro-batch has no
-// visit left that does. Several micro-batches may have theirs at once.
+// Storage::kWhole has memory for the gradients of all weights, accumulates
+// those of a step's micro-batches, and reduces a bucket once, after the step's
+// last visit that writes to it. Storage::kParts has memory for this rank's
+// parts only. A bucket has memory for each micro-batch, from the first visit
+// that writes to it to the end of its reduction, which begins after the
+// micro-batch's last such visit. Several micro-batches may have such memory at
+// once.
 //
-// Sums in ranked order (comm::SumOrder) are those of micro-batch 0 of rank 0,
-// of rank 1, ..., then micro-batch 1 of rank 0, ...: the order in which the
-// samples stand in the global batch. So they are the same, bit for bit, for any
-// number of ranks that shares the same micro-batches. They need kParts' way of
-// going: summands are exchanged, each rank adds up those of its own elements.
+// Sums in ranked order (comm::SumOrder) start with micro-batch 0 of rank 0, of
+// rank 1, ..., then micro-batch 1 of rank 0, and so on: the order of the
+// samples in the global batch. So they are the same, bit for bit, on any number
+// of ranks that share the same micro-batches. They need kParts: summands are
+// exchanged, and each rank adds up those of its own elements.
 //
-// Where gradients are to be of this rank's own samples (kernels::GradientOf),
-// nothing is summed over ranks: of kWhole, over shard groups of one rank.
+// With gradients of this rank's own samples (kernels::GradientOf), nothing is
+// summed over ranks. That needs kWhole and shard groups of one rank.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,7 @@ class Gradients {
   enum class Storage : std::uint8_t { kWhole, kParts };
   enum class Order : std::uint8_t { kFast, kRanked };  // kRanked: kParts only
 
-  // Where a rank's tensors are and run; all of it outlives this.
+  // A rank's tensors, and where they run; all of it outlives this.
   struct Place {
     Stream& stream;
     Arena& arena;
@@ -66,14 +67,14 @@ class Gradients {
       return parts[static_cast<std::size_t>(bucket(b).replicas)];
     }
 
-    // Weights of a store, and their gradients, are of one type each.
+    // The weights of a store have one type, and so have their gradients.
     DType value_type() const { return parameters.all().front().value.dtype(); }
     DType gradient_type() const {
       return parameters.all().front().gradient.dtype();
     }
   };
 
-  // `tied`: of what this rank and another stage hold both (tied.h).
+  // `tied` is the weight that this rank and another stage both hold (tied.h).
   Gradients(const Place& place,
             Storage storage,
             Order order,
@@ -83,29 +84,29 @@ class Gradients {
   Gradients(const Gradients&) = delete;
   Gradients& operator=(const Gradients&) = delete;
 
-  // `visits`: all of the step that is to come, in the order of this rank. Every
-  // weight is of a unit that one of them has write its gradients.
+  // `visits` are all visits of the coming step, in this rank's order. For every
+  // weight one of them writes gradients.
   void begin_step(std::span<const nn::Visit> visits);
 
-  // Around a visit that writes gradients.
+  // Called before and after a visit that writes gradients.
   void begin(int unit, int micro_batch);
   void end(int unit, int micro_batch);
 
-  // After the last visit: parts hold the sums of the step.
+  // Called after the last visit: parts hold the sums of the step.
   void finish();
 
   // This rank's part of a bucket.
   Tensor part(int bucket) const;
 
  private:
-  // kParts: of a bucket and a micro-batch.
+  // kParts: the memory of a bucket for a micro-batch.
   struct Open {
     OwnedTensor memory;
-    std::vector<kernels::Write> writes;  // of each weight, the next one
+    std::vector<kernels::Write> writes;  // how to write each weight next
   };
   using Key = std::pair<int, int>;  // bucket, micro-batch
 
-  // A bucket on its way.
+  // A bucket whose reduction is in flight.
   struct Pending {
     int bucket = 0;
     bool is_last = false;  // of the step
@@ -113,7 +114,7 @@ class Gradients {
     OwnedTensor received;
     comm::TracedWork work;
 
-    // The memory is the work's until that is done.
+    // The work holds the memory until it is done.
     void hold();
   };
 
@@ -145,7 +146,7 @@ class Gradients {
   UnitBuckets buckets_;
   OwnedTensor flat_;  // kWhole: of all buckets; kParts: this rank's parts
   std::vector<nn::Visit> visits_;  // of the step
-  Countdown countdown_;            // of them
+  Countdown countdown_;            // of those visits
   std::map<Key, Open> open_;
   std::vector<char> is_summed_;   // whether a bucket's parts hold a sum
   std::vector<Pending> pending_;  // the oldest first

@@ -1,5 +1,5 @@
-// The two things that tensor ranks tell each other within a layer, and the
-// conjugate pairs that they make.
+// The two collectives that tensor ranks use within a layer, and the conjugate
+// pairs that they make.
 //
 //   AllRows      a stream (n, C)  ->  all rows (N, C)
 //                whole: as it is          cut: all_gather
@@ -28,13 +28,13 @@
 namespace dure::parallel {
 
 // Gathered rows are in the arena, under Category::kWorkspace, from start() or
-// get() on, as long as this. Move-only.
+// get() on, as long as this lives. Move-only.
 class AllRows {
  public:
-  // `stream` must not change until this has gone.
+  // `stream` must not change while this lives.
   AllRows(const TensorAxis& axis, ConstTensor stream);
 
-  // They are on their way; without it, get() brings them.
+  // Starts the gather; without it, get() does.
   void start();
 
   ConstTensor get();
@@ -42,7 +42,7 @@ class AllRows {
  private:
   enum class State : std::uint8_t { kThere, kToBring, kOnTheWay };
 
-  // Into room that this makes.
+  // Makes memory for the rows.
   comm::AllGather gathering();
 
   TensorAxis axis_;
@@ -58,19 +58,19 @@ class PartialSum {
   // `y`, a stream, is overwritten.
   PartialSum(const TensorAxis& axis, Tensor y);
 
-  // This rank's summand (N, C), for the caller to write: y itself, or
+  // This rank's summand (N, C), for the caller to write. It is y itself, or
   // workspace.
   Tensor summand() const { return summand_; }
 
-  // The summand is written: y is on its way, until wait().
+  // The summand has been written. Starts the sum into y, until wait().
   void start();
   void wait() { work_.wait(); }
 
-  // Both at once.
+  // Does start() and wait().
   void run();
 
  private:
-  // function(name, op) of the collective.
+  // Calls function(name, op) with the collective.
   template <typename Function>
   void with_collective(Function&& function);
 
@@ -81,8 +81,8 @@ class PartialSum {
   comm::TracedWork work_;
 };
 
-// function(rows, mine) for the stretches of N rows that are, and are not, this
-// rank's to complete (TensorAxis::completed), none of them empty.
+// Calls function(rows, mine) for the non-empty ranges of N rows that this rank
+// completes (TensorAxis::completed), and for those that it does not.
 template <typename Function>
 void for_each_share(const TensorAxis& axis,
                     std::int64_t N,

@@ -1,16 +1,17 @@
-// What several ranks of the tensor axis hold alike, of what a rank owns: their
-// gradients are added up where each has a part of the sum, and they count once
-// in a norm.
+// Elements of a rank's weights that other ranks of the tensor axis hold as
+// well. Their gradients are added up if each rank has a summand, and they count
+// once in a norm.
 //
-//   weight                      held alike by          each has
-//   not cut (norms, biases of   all tensor ranks       the gradient, or, where
-//     sums, positions)                                 rows are cut, that of
-//                                                      its rows
-//   rows of a key-value head    neighbours             that of its query heads
-//     that is on several ranks
+// clang-format off
+//   weight                     replicated on        each rank's gradient
+//   not cut (norms, biases of  all tensor ranks     complete; with rows cut,
+//     sums, positions)                              that of its rows
+//   rows of a key-value head   neighbours           that of its query heads
+//     on several ranks
+// clang-format on
 //
-// Each of the ranks keeps the same elements of them, as all cut their buckets
-// alike.
+// All tensor ranks cut their buckets alike, so the ranks that hold such
+// elements own the same ones.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@
 
 namespace dure::parallel {
 
-// Whether each rank's gradient is that of the whole batch, or a summand.
+// Whether each rank's gradient is complete, or a summand.
 enum class Has : std::uint8_t { kAll, kSummand };
 
 // Elements [first, first + count) of slices[slice].
@@ -37,14 +38,14 @@ struct Alike {
   bool operator==(const Alike&) const = default;
 };
 
-// In the order of the slices, and ascending within.
+// Ordered by slice, and ascending within a slice.
 std::vector<Alike> find_alike(std::span<const Slice> slices,
                               const nn::ParameterSet& parameters,
                               int tensor_ranks,
                               Rows rows);
 
-// Pieces of the slices, in their order, and who counts each in a sum over all
-// ranks: the first of those that hold it.
+// Pieces of the slices, in their order. In a sum over all ranks each is counted
+// by the first of the ranks that hold it.
 struct Counted {
   Slice slice;
   kernels::CountedBy counted = kernels::CountedBy::kThisRank;
@@ -53,7 +54,7 @@ std::vector<Counted> counted(std::span<const Slice> slices,
                              std::span<const Alike> alike,
                              mesh::Part part);
 
-// Adds the summands up, in place.
+// Adds up the summands, in place.
 class AlikeSums {
  public:
   // Collective over the axis, which outlives this.

@@ -1,5 +1,4 @@
-// What ZeRO's stages leave of a model's state on each rank [1, section 5 and
-// figure 1].
+// The model's state on each rank at ZeRO's stages [1, section 5 and figure 1].
 //
 //   stage   values     gradients   optimizer states
 //   0       v n        g n         s n
@@ -34,7 +33,7 @@ struct StateBytes {
   double total() const { return values + gradients + states; }
 };
 
-// Of each rank. `ranks`: those that share what the stage shares out, P.
+// The bytes of each of the P `ranks` that share the state.
 StateBytes bytes_per_rank(int stage,
                           double elements,
                           int ranks,

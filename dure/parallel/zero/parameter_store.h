@@ -1,4 +1,4 @@
-// Where the weights and gradients of a data-parallel rank live: the executor of
+// The store of a data-parallel rank's weights and gradients: the executor of
 // plain data parallelism and of ZeRO's stages [1].
 //
 //   stage   optimizer states   gradients   values
@@ -29,27 +29,27 @@
 
 namespace dure::parallel {
 
-// kNo: the weights are only read.
+// kNo: only the weights are read, and there is no memory for gradients.
 enum class WithGradients : std::uint8_t { kNo, kYes };
 
 struct StoreOptions {
   int stage = 0;
-  int shard_size = 0;                // 0: all ranks of a sum, at stage 0 one
-  int prefetch = 1;                  // readings ahead, at stage 3
+  int shard_size = 0;                // 0: all ranks of a sum, or one at stage 0
+  int prefetch = 1;                  // visits gathered ahead, at stage 3
   Gather gather = Gather::kEachUse;  // at stage 3
   double bucket_bytes = 25 << 20;
   double first_bucket_bytes = 1 << 20;
   Gradients::Order order = Gradients::Order::kFast;
   WithGradients gradients = WithGradients::kYes;
-  std::optional<Tied> tied = std::nullopt;  // with another stage
+  std::optional<Tied> tied = std::nullopt;  // shared with another stage
 
-  // What the optimizer wants (optim/optimizer.h). Gradients of this rank alone:
-  // at stage 0.
+  // The optimizer's wishes (optim/optimizer.h). Gradients of this rank alone
+  // need stage 0.
   kernels::SpanCut spans = kernels::SpanCut::kAnywhere;
   kernels::GradientOf gradients_of = kernels::GradientOf::kAllRanks;
 };
 
-// What whoever acquires a bucket wants of this rank's part of it.
+// What the caller of acquire() uses of this rank's part of a bucket.
 enum class Access : std::uint8_t { kNone, kRead, kWrite };
 struct Wants {
   Access weight = Access::kNone;  // the newest version
@@ -58,9 +58,9 @@ struct Wants {
   Access states = Access::kNone;  // of the optimizer
 };
 
-// What this rank owns of a weight, or a piece of that: it updates and saves it.
-// All tensors are flat; one that was not acquired is empty. In fp32 the master,
-// which is updated, and the weight, which layers read, are the same memory.
+// A rank's shard of a weight, or a piece of it, which this rank updates and
+// saves. All tensors are flat; one that was not acquired is empty. In fp32 the
+// master, which is updated, and the weight, which layers read, share memory.
 struct Shard {
   int weight = 0;           // in the parameter set
   std::int64_t offset = 0;  // of the first element, in the weight
@@ -70,15 +70,15 @@ struct Shard {
   std::array<Tensor, kernels::kMostStates> states = {};
 };
 
-// The ranks that are elsewhere on these axes alone, in the order of the
-// samples: asked for what the weights of a store are summed over
-// (mesh::summed_over), which need not be the same for all.
+// The ranks that differ from this one on these axes alone, in the order of the
+// samples. The store asks for the axes that its weights are summed over
+// (mesh::summed_over), which may differ between weights.
 using RanksOf = std::function<comm::Communicator&(mesh::AxisSet)>;
 
 class ParameterStore;
 
 // A bucket in use, until this is destroyed. Move-only. Threads: the rank's own,
-// to the last.
+// from first to last.
 class Acquired {
  public:
   Acquired(Acquired&& other) noexcept
@@ -88,7 +88,7 @@ class Acquired {
   Acquired& operator=(Acquired&&) = delete;
   ~Acquired();
 
-  // Of what this rank owns in the bucket, or of a piece of it.
+  // The shard of a slice, or of a piece of one.
   Shard shard(const Slice& slice) const;
 
  private:
@@ -116,41 +116,44 @@ class ParameterStore final : public nn::ParameterHome {
   void end(int unit, nn::Uses uses, const nn::Context& ctx) override;
 
   // A step: begin_step with all of its visits, in this rank's order; then these
-  // visits, each of the micro-batch that its Context says; then
-  // finish_gradients, and the gradients that this rank owns are sums over all
-  // ranks and micro-batches.
+  // visits, each with the micro-batch in its Context; then finish_gradients.
+  // After that the gradients that this rank owns are sums over all ranks and
+  // micro-batches.
   void begin_step(std::span<const nn::Visit> visits);
   void finish_gradients();
 
-  // Steps whose micro-batches may overlap (weight_versions.h): begin_overlap
-  // before the first of them, before_update in each between finish_gradients
-  // and the update. No versions: they do not. At stage 3 they can't.
+  // For steps whose micro-batches may overlap (weight_versions.h): call
+  // begin_overlap before the first of them, and before_update in each between
+  // finish_gradients and the update. Empty versions mean no overlap. At stage 3
+  // steps can't overlap.
   void begin_overlap(std::vector<int> versions);
   void before_update(int last_micro_batch);
 
-  // After first values were put into masters: those of the first shard group
-  // become everybody's.
+  // Called after masters got their first values: copies those of the first
+  // shard group to all groups.
   void share();
-  // After weights have changed, alike on all ranks that own them.
+  // Called after weights have changed, alike on all ranks that own them: starts
+  // to copy them to the other ranks.
   void publish();
-  // Waits for what publish() has started.
+  // Waits for the communication that publish() has started.
   void settle() { values_->settle(); }
 
-  // States of an optimizer, at 0: as many tensors for each weight.
+  // Adds optimizer states, `count` tensors for each weight, with value 0.
   void add_states(std::size_t count);
 
-  // What this rank owns, in the order of the weights, and of one bucket.
+  // All that this rank owns, in the order of the weights; and what it owns of
+  // one bucket.
   std::span<const Slice> slices() const { return slices_; }
   std::span<const Slice> slices(int bucket) const;
   int buckets() const { return static_cast<int>(plan_.buckets.size()); }
 
-  // Nobody else holds views of weights, gradients or states: they may be
+  // Nobody else holds views of weights, gradients or states, so they may be
   // anywhere between two uses. Gradients are there after finish_gradients().
   Acquired acquire(int bucket, Wants wants);
 
   const BucketPlan& plan() const { return plan_; }
-  // The ranks that share a bucket; and all such, by Bucket::replicas, with the
-  // axes that each of them goes over.
+  // The ranks that share a bucket, and the axes that they span; below, those of
+  // all buckets, by Bucket::replicas.
   const ReplicaGroups& groups(int bucket) const {
     return groups_[static_cast<std::size_t>(
         plan_.buckets[static_cast<std::size_t>(bucket)].replicas)];
@@ -184,13 +187,13 @@ class ParameterStore final : public nn::ParameterHome {
   std::unique_ptr<Gradients> gradients_;
   std::vector<Slice> slices_;
   std::vector<std::ptrdiff_t> first_slices_;  // by bucket, and their number
-  // Of each kind one after another, as the slices are.
+  // The states of each kind lie one after another, in the order of the slices.
   std::vector<OwnedTensor> states_;
   std::vector<std::int64_t> state_places_;  // by weight, where its offset is 0
   int held_ = 0;                            // acquisitions
 };
 
-// function(shard) of all that this rank owns, bucket by bucket.
+// Calls function(shard) for all that this rank owns, bucket by bucket.
 template <typename Function>
 void for_each_shard(ParameterStore& store, Wants wants, Function&& function) {
   for (int bucket = 0; bucket < store.buckets(); ++bucket) {

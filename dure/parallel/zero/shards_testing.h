@@ -1,4 +1,4 @@
-// What tests read and write of a store between two steps.
+// How tests read and write a store between two steps.
 #pragma once
 
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace dure::parallel {
 
-// All that the rank owns. The views are good while nothing moves it.
+// All that the rank owns. The views hold until the store moves it.
 inline std::vector<Shard> shards_of(ParameterStore& store, Wants wants) {
   std::vector<Shard> shards;
   for_each_shard(

@@ -1,4 +1,4 @@
-// What a step communicates, and the memory that this takes: known before it
+// The communication of a step, and the memory that it takes, known before it
 // runs.
 //
 // Beside the model's state (memory.h) a rank holds, by name:
@@ -12,12 +12,12 @@
 //               of the `prefetch` ones after it that do; once a step: of all
 //               that have been read and will be again
 //
-// A step of n elements, padding included, moves n in a reduce_scatter and n in
-// an all_gather at stages 1 and 2; the all_reduce of stage 0 is both in one.
-// Stage 3 gathers twice a micro-batch, for the forward and for the backward: 3
-// n of one [1, section 7], less what need not be gathered again, as a bucket is
-// still there when it is read next, or the backward reads no values; or once a
-// step (Gather).
+// A step of n elements, padding included, moves n in a reduce-scatter and n in
+// an all-gather at stages 1 and 2; the all-reduce of stage 0 is both in one.
+// Stage 3 gathers twice for a micro-batch, for the forward and for the
+// backward, so one micro-batch moves 3 n [1, section 7]. It moves less where a
+// bucket is still there when it is read next, where the backward reads no
+// values, or where buckets are gathered once a step (Gather).
 //
 // [1] Rajbhandari et al. 2020, arXiv:1910.02054.
 #pragma once
@@ -33,7 +33,7 @@
 
 namespace dure::parallel {
 
-// A bucket that the first stage of a pipeline and the last both have (tied.h).
+// A bucket that a pipeline's first and last stage both have (tied.h).
 enum class TiedStage : std::uint8_t { kFirst, kLast };
 struct TiedBucket {
   int bucket = 0;
@@ -51,8 +51,8 @@ struct StepOf {
   DType gradients = DType::kF32;  // as they are written and as they travel
 };
 
-// Elements that each rank gives or gets in collectives of the kind, the larger
-// of the two, as comm::Traffic counts.
+// Elements that each rank gives or gets in the collectives of a kind, whichever
+// is more, as comm::Traffic counts.
 struct StepElements {
   std::int64_t reduce_scatter = 0;   // in the shard group
   std::int64_t all_gather = 0;       // of values, in the shard group
@@ -62,7 +62,7 @@ struct StepElements {
   std::int64_t all_reduce_tied = 0;  // of the two stages
   std::int64_t tied_messages = 0;    // ranked: between the two stages
 
-  // As published: an all_reduce is a reduce_scatter and an all_gather.
+  // The published count: an all-reduce is a reduce-scatter and an all-gather.
   std::int64_t moved() const {
     return reduce_scatter + all_gather + 2 * (all_reduce + all_reduce_tied) +
            all_to_all + all_gather_sums + tied_messages;
@@ -70,14 +70,14 @@ struct StepElements {
 };
 
 struct StepPlan {
-  // Of Category::kCommunication, where no bucket arrives before it is waited
-  // for: no run holds more.
+  // The peak of Category::kCommunication if no bucket arrives before it is
+  // waited for: no run holds more.
   std::int64_t peak_bytes = 0;
   StepElements elements;
 };
 
-// Of what ParameterStore::begin_step is told. The plan's parts are the ranks;
-// shard_size divides them.
+// `visits` are those of ParameterStore::begin_step. The plan's parts are the
+// ranks; shard_size divides them.
 StepPlan plan_step(const BucketPlan& plan,
                    const StepOf& step,
                    std::span<const nn::Visit> visits);

@@ -7,8 +7,8 @@
 
 namespace dure::parallel {
 
-// All of a step: of each micro-batch, forward and then backward. `units`: of
-// the model, 2 or more.
+// All visits of a step: for each micro-batch the forward and then the backward,
+// of a model of `units` units, 2 or more.
 inline std::vector<nn::Visit> visits(int units, int micro_batches) {
   using nn::Uses;
   std::vector<nn::Visit> result;

@@ -1,14 +1,14 @@
-// Weight stashing [1]: the versions of a rank's weights that micro-batches on
-// their way through a pipeline still read while newer ones are made.
+// Weight stashing [1]: older versions of a rank's weights, which micro-batches
+// in flight still read while newer ones are made.
 //
-// Steps overlap: a micro-batch goes forward before updates that its gradient
-// comes after, and its backward must read what its forward has read. Which
-// version that is, a plan says by micro-batch (weights_read in
-// parallel/pipeline/schedule.h); version v is what v updates have made. The
-// newest one is where the weights always are, and the optimizer changes it in
-// place. Before it does, the present version is copied if a micro-batch that is
-// in flight or to come reads it; and a copy goes when no such micro-batch is
-// left. So as many versions as weight_delay() + 1 exist at once, at most.
+// Steps overlap: a micro-batch's forward comes before updates that precede its
+// gradient's, and its backward must read what its forward has read. A plan
+// gives the version of each micro-batch (weights_read in
+// parallel/pipeline/schedule.h); version v is the result of v updates. The
+// newest version is in the weights' own memory, and the optimizer changes it in
+// place. Before it does, the version is copied if a micro-batch in flight or to
+// come reads it; the copy is freed when no such micro-batch is left. So there
+// are at most weight_delay() + 1 versions at once.
 //
 // [1] Narayanan et al. 2019, SOSP (PipeDream), section 3.3.
 #pragma once
@@ -25,15 +25,18 @@ class WeightVersions {
   // Values are whole, in their places, and stay there.
   explicit WeightVersions(const Gradients::Place& place);
 
-  // `versions`: by micro-batch, ascending; version 0 is what there is now. The
-  // overlap is over after the update from the last of them.
+  // `versions` are those of the micro-batches, ascending; version 0 is the
+  // present one. The overlap is over after the update from the last
+  // micro-batch.
   void begin_overlap(std::vector<int> versions);
 
-  // Around a unit that reads values: they are the version of the micro-batch.
+  // Called around a unit that reads values: they are the version of the
+  // micro-batch.
   void begin(int unit, int micro_batch);
   void end(int unit, int micro_batch);
 
-  // Before the update from the micro-batches up to this one. No unit runs.
+  // Called before the update from the micro-batches up to this one. No unit
+  // runs.
   void before_update(int last_micro_batch);
 
  private:
