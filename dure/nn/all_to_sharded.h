@@ -1,13 +1,13 @@
-// A linear layer whose outputs are shared out: from all of its input each
-// tensor rank makes its own columns of y ("column-parallel", after Y = X A with
-// A = weight^T) [1, section 3].
+// A linear layer with sharded outputs: from all of its input each tensor rank
+// makes its own columns of y ("column-parallel", after Y = X A with A =
+// weight^T) [1, section 3].
 //
 //   y = all rows of x  weight^T  (+ bias)
 //
-// It enters a region (parallel/tensor/regions.h): AllRows of x forward,
-// PartialSum of d_x backward, which goes on while the weight's gradient is
-// made. Rows that had to be gathered are gathered again in the backward, not
-// kept [2, section 4.2.2].
+// It enters a region (parallel/tensor/regions.h): AllRows of x in the forward;
+// in the backward PartialSum of d_x, which overlaps with the weight's gradient.
+// Rows that had to be gathered are gathered again in the backward, not saved
+// [2, section 4.2.2].
 //
 // [1] Shoeybi et al. 2019, arXiv:1909.08053. [2] Korthikanti et al. 2022,
 // arXiv:2205.05198.
@@ -18,11 +18,11 @@
 
 namespace dure::nn {
 
-// N rows on T ranks; a stream has n of them here.
+// There are N rows on T ranks; a stream has n of them here.
 class AllToSharded {
  public:
-  // Where the parameters' gradients are put off, the queue takes d_y and x
-  // (weight_queue.h); else they are left to the caller.
+  // If the parameters' gradients are deferred, the queue takes d_y and x
+  // (weight_queue.h); else the caller keeps them.
   struct Backward {
     Tensor d_x;        // (n, in), a stream   overwritten
     OwnedTensor& d_y;  // (N, out / T)
@@ -36,7 +36,8 @@ class AllToSharded {
   // y (N, out / T); x (n, in), a stream.
   void forward(Context& ctx, Tensor y, ConstTensor x) const;
 
-  // The parameters' gradients by Parameter::take_write, now or later.
+  // Writes the parameters' gradients as Parameter::take_write says, now or
+  // later.
   void backward(Context& ctx, const Backward& op) const;
 
  private:

@@ -2,9 +2,9 @@
 //
 //   y = residual + projection(attention(rope(qkv(x))))
 //
-// Which keys a query sees is a pattern's (kernels/attention_pattern.h), and, of
-// a sequence, its segments' and its length's (sequences.h); rope is there with
-// rotary positions alone.
+// A pattern says which keys a query sees (kernels/attention_pattern.h); within
+// a sequence its segments and its length do, too (sequences.h). rope is applied
+// with rotary positions only.
 //
 // [1] Vaswani et al. 2017, arXiv:1706.03762.
 #pragma once
@@ -20,9 +20,9 @@
 
 namespace dure::nn {
 
-// N = B S rows, of which a stream has n here; H heads, G key-value heads of D
-// each, on this tensor rank: attention is by head, so ranks share the heads out
-// and do it alone.
+// There are N = B S rows, and a stream has n of them here. This tensor rank has
+// H heads and G key-value heads of D each: attention goes by head, so ranks
+// divide the heads and need no communication.
 class Attention {
  public:
   struct Shape {
@@ -48,20 +48,20 @@ class Attention {
   struct Backward {
     Tensor d_x;       // (n, C)   overwritten; may not be d_y
     ConstTensor d_y;  // (n, C)
-    OwnedTensor& x;   // (n, C)   the forward's; as AllToSharded's
+    OwnedTensor& x;   // (n, C)   the forward's; as in AllToSharded
     const Sequences& sequences;
     ConstTensor table = {};  // the forward's
     Tensor d_table = {};     // as table   added to
   };
 
-  // Keys and values of the positions so far, of one layer: views.
+  // The keys and values of a layer for the positions so far: views.
   struct Cache {
     Tensor k;  // (B, G, S, D)
     Tensor v;  // (B, G, S, D)
   };
 
-  // The next rows of each sequence, lengths[b] of which are in the cache.
-  // Streams are whole; sequences are one segment each.
+  // The next rows of each sequence, of which lengths[b] are in the cache.
+  // Streams are whole, and each sequence is one segment.
   struct ForwardCached {
     Tensor y;              // (N, C)   overwritten; may be residual
     ConstTensor x;         // (N, C)
@@ -69,7 +69,7 @@ class Attention {
     const Sequences& sequences;
     ConstTensor lengths;  // (B) i32
     const Cache& cache;
-    ConstTensor table = {};  // as Forward's
+    ConstTensor table = {};  // as in Forward
   };
 
   struct Options {
@@ -84,14 +84,14 @@ class Attention {
 
   void forward(Context& ctx, const Forward& op, Saved& saved) const;
 
-  // Of `saved`, the queue takes y_NC (weight_queue.h).
+  // The queue takes y_NC of `saved` (weight_queue.h).
   void backward(Context& ctx, const Backward& op, Saved& saved) const;
 
   void forward_cached(Context& ctx, const ForwardCached& op) const;
 
  private:
   kernels::FusedHeads heads(std::int64_t samples) const;
-  // What a fused product, after rope, and a table are to attention.
+  // The operands of attention: a fused product, after rope, and a table.
   kernels::AttentionInputs inputs(const Context& ctx,
                                   ConstTensor qkv,
                                   const Sequences& sequences,

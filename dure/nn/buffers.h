@@ -1,15 +1,14 @@
-// A walk over the memory that layers keep between a forward and its backward.
+// A walk over the memory that layers save between a forward and its backward.
 //
-// Beside every Saved type, and whatever else lives between passes, stands
+// Every Saved type, and any other state between passes, has a function
 //
 //   for_each_buffer(saved, visit)
 //
-// It calls `visit` on each tensor that `saved` owns and that is there. A Saved
-// owns all that it holds, and nobody keeps a view of it from one pass to the
+// which calls `visit` on each tensor that `saved` owns and that is not empty. A
+// Saved owns all its memory, and nobody keeps a view of it from one pass to the
 // next. So a visitor may move a tensor: it assigns one of the same shape and
-// type that stands elsewhere, with the same elements. The offload of
-// activations will move buffers in this way; model/saved_test.cpp does it to
-// all of them.
+// type with the same elements. The offload of activations will move buffers in
+// this way; model/saved_test.cpp does it to all of them.
 #pragma once
 
 #include <functional>
@@ -21,7 +20,7 @@ namespace dure::nn {
 
 using BufferVisitor = std::function<void(OwnedTensor&)>;
 
-// visit(tensor) for those of the tensors that are there.
+// Calls visit(tensor) for the tensors that are not empty.
 inline void visit_buffers(std::initializer_list<OwnedTensor*> tensors,
                           const BufferVisitor& visit) {
   for (OwnedTensor* const tensor : tensors) {

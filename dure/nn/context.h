@@ -1,4 +1,4 @@
-// What a rank is: passed to everything, instead of globals.
+// The state of a rank, passed to everything, in place of globals.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace dure::nn {
 
 class WeightQueue;
 
-// Whether the pass is one of training: dropout is on, and layers keep what the
+// Whether this is a training pass: dropout is on, and layers save what the
 // backward needs.
 enum class Phase : std::uint8_t { kTrain, kEvaluate };
 
@@ -20,10 +20,10 @@ struct Context {
   Arena& arena;
   parallel::TensorAxis tensor;
   Phase phase = Phase::kTrain;
-  // Which of the step's micro-batches on this rank it is.
+  // The index of the micro-batch among this rank's in the step.
   int micro_batch = 0;
-  // Where a backward puts off the gradients of its matrices; null: it makes
-  // them at once (weight_queue.h).
+  // A queue to which a backward defers the gradients of its matrices. If null,
+  // it makes them at once (weight_queue.h).
   WeightQueue* deferred = nullptr;
 
   OwnedTensor activation(const Shape& shape, DType dtype) const {

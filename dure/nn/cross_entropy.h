@@ -1,5 +1,5 @@
-// Cross-entropy of logits whose columns the tensor ranks share out, and its
-// gradient, without ever bringing a row together: two all_reduces of some
+// Cross-entropy of logits whose columns are sharded over tensor ranks, and its
+// gradient, without ever gathering a row: it takes two all-reduces of a few
 // numbers a row (kernels/cross_entropy.h).
 #pragma once
 
@@ -12,8 +12,8 @@ namespace dure::nn {
 
 class CrossEntropy {
  public:
-  // Of the columns of all ranks the first `vocabulary` are tokens; `part` of
-  // them are this rank's.
+  // The first `vocabulary` columns of all ranks are tokens; this rank has
+  // `part` of the columns.
   CrossEntropy(std::int64_t vocabulary, mesh::Part part)
       : vocabulary_(vocabulary), part_(part) {}
 
@@ -21,19 +21,19 @@ class CrossEntropy {
     Tensor loss;               // (N)       overwritten, the same on every rank
     Tensor logits;             // (N, V')   this rank's columns
     ConstTensor targets;       // (N) i32
-    ConstTensor weights = {};  // (N), optional: of each row's loss
+    ConstTensor weights = {};  // (N), optional: the weight of each row's loss
     ConstTensor d_loss = {};   // (1)  the derivative of what is minimised by
                                //      each row's loss
   };
 
-  // Without a gradient; d_loss is not wanted.
+  // Computes the loss without a gradient; d_loss is not used.
   void loss(Context& ctx, const Rows& op) const;
 
-  // The same, and the logits become their own gradient.
+  // Computes the loss and turns the logits into their own gradient.
   void loss_and_gradient(Context& ctx, const Rows& op) const;
 
  private:
-  // Of all ranks' columns.
+  // Statistics over the columns of all ranks.
   struct Statistics {
     OwnedTensor maximum;  // (N)
     OwnedTensor sums;     // (2, N) f64

@@ -1,4 +1,4 @@
-// Dropout of one place in the model. The mask is a function of the run's seed,
+// Dropout at one place in the model. The mask is a function of the run's seed,
 // the place's name and the element's index in the whole run.
 #pragma once
 
@@ -16,8 +16,8 @@ class Dropout {
   Dropout(std::uint64_t seed, const std::string& name, double rate)
       : stream_(seed, "dropout/" + name), rate_(static_cast<float>(rate)) {}
 
-  // The mask for a micro-batch, a sample having this many elements. All is kept
-  // in evaluation.
+  // The mask for a micro-batch whose samples have this many elements each. In
+  // evaluation it keeps everything.
   kernels::DropoutMask mask(const Context& ctx,
                             const Sequences& sequences,
                             std::int64_t elements_per_sample) const;

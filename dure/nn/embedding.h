@@ -1,9 +1,10 @@
 // The embedding: token rows, plus learned positions where there are any, with
 // dropout.
 //
-// Tensor ranks have a part of the vocabulary each: what a rank looks up is a
-// summand of the result (kernels/embedding.h). Every rank has all positions. N
-// is all rows; a stream's are those of this rank (parallel/tensor/regions.h).
+// Each tensor rank has a part of the vocabulary, and the rows that it looks up
+// are a summand of the result (kernels/embedding.h). Every rank has all
+// positions. N counts all rows; a stream has this rank's
+// (parallel/tensor/regions.h).
 #pragma once
 
 #include "dure/kernels/embedding.h"
@@ -21,17 +22,17 @@ class Embedding {
             mesh::Part part)
       : token_(token), position_(position), dropout_(dropout), part_(part) {}
 
-  // Of a stream: that of the table.
+  // The type of the stream, which is the table's.
   DType dtype() const { return token_.value.dtype(); }
 
-  // y a stream; ids (N) i32.
+  // y is a stream; ids (N) i32.
   void forward(Context& ctx,
                Tensor y,
                ConstTensor ids,
                const Sequences& sequences) const;
 
-  // d_y, a stream, is overwritten where there is dropout. The position table's
-  // gradient is that of the stream's rows.
+  // d_y, a stream, is overwritten if there is dropout. The position table's
+  // gradient is made from the stream's rows.
   void backward(Context& ctx,
                 Tensor d_y,
                 ConstTensor ids,
@@ -39,7 +40,7 @@ class Embedding {
 
  private:
   kernels::TableRows token_rows() const;
-  // In place, in either direction.
+  // Works in place, in the forward and in the backward.
   void drop(Context& ctx, Tensor x, const Sequences& sequences) const;
   void add_to_position(Context& ctx,
                        ConstTensor d_y,

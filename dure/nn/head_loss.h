@@ -2,18 +2,18 @@
 //
 //   logits = x weight^T        loss[n] = cross_entropy(logits[n], targets[n])
 //
-// The logits, (N, V), are the largest tensor of a language model by far; they
-// are made, turned into their own gradient and used up a block of rows at a
+// The logits, (N, V), are the largest tensor of a language model by far. They
+// are made, turned into their own gradient and used up one block of rows at a
 // time. So the forward of a training pass already computes d_x and the weight's
-// gradient, for the d_loss that the caller knows beforehand (the idea of
-// Liger-Kernel, arXiv:2410.10989, section 3.2); the backward hands d_x over. A
-// pipeline's last stage is then long forward and short backward;
-// forward_keeping and backward_kept() leave each its part, as other layers do,
-// for the memory of the logits. All come to the same bits.
+// gradient, for a d_loss that the caller knows beforehand (the idea of
+// Liger-Kernel, arXiv:2410.10989, section 3.2); the backward only hands d_x
+// over. That gives a pipeline's last stage a long forward and a short backward.
+// forward_keeping() and backward_kept() divide the work as other layers do, at
+// the cost of memory for the logits. All ways give the same bits.
 //
-// Tensor ranks have a part of the vocabulary each: all rows come in, each rank
-// makes its columns of the logits, and d_x is a sum over the ranks (parallel/
-// tensor/regions.h). N is all rows; a stream's are those of this rank.
+// Each tensor rank has a part of the vocabulary: it reads all rows and makes
+// its columns of the logits; d_x is a sum over the ranks
+// (parallel/tensor/regions.h). N counts all rows; a stream has this rank's.
 #pragma once
 
 #include "dure/nn/buffers.h"
@@ -28,7 +28,7 @@ class HeadLoss {
  public:
   struct Saved {
     OwnedTensor d_x;       // as x, a stream
-    OwnedTensor d_logits;  // (N, Vp / T), of forward_keeping()
+    OwnedTensor d_logits;  // (N, Vp / T), from forward_keeping()
   };
 
   // weight (Vp / T, C): part `part` of Vp rows, of which the first `vocabulary`
@@ -39,36 +39,37 @@ class HeadLoss {
     Tensor loss;               // (N)      overwritten, the same on every rank
     ConstTensor x;             // (n, C), a stream
     ConstTensor targets;       // (N) i32
-    ConstTensor weights = {};  // (N), optional: of each row's loss
+    ConstTensor weights = {};  // (N), optional: the weight of each row's loss
     ConstTensor d_loss = {};   // (1) the derivative of what is minimised by
                                //     each row's loss, such as 1 / N
   };
   void forward(Context& ctx, const Forward& op, Saved& saved) const;
 
-  // The same, but for the gradients of x and of the weight: those are
-  // backward_kept()'s, of which the weight's can be put off (weight_queue.h).
+  // Does what forward() does, except for the gradients of x and of the weight:
+  // backward_kept() makes them, and the weight's can be deferred
+  // (weight_queue.h).
   void forward_keeping(Context& ctx, const Forward& op, Saved& saved) const;
   // Takes x, and d_logits of `saved`.
   void backward_kept(Context& ctx, OwnedTensor x, Saved& saved) const;
 
-  // For whoever takes the loss elsewhere: given the gradient of this rank's
-  // logits (N, Vp / T), adds to, or overwrites, the weight's, and makes
-  // saved.d_x.
+  // For a caller that computes the loss: takes the gradient of this rank's
+  // logits (N, Vp / T), adds to the weight's gradient or overwrites it, and
+  // makes saved.d_x.
   void backward_logits(Context& ctx,
                        ConstTensor d_logits,
                        ConstTensor x,
                        Saved& saved) const;
 
-  // The loss alone; d_loss is not wanted.
+  // Computes the loss alone; d_loss is not used.
   void evaluate(Context& ctx, const Forward& op) const;
 
-  // logits (N, Vp), on every rank.
+  // Makes logits (N, Vp), on every rank.
   void logits(Context& ctx, Tensor logits, ConstTensor x) const;
 
   std::int64_t vocabulary() const { return vocabulary_; }
 
  private:
-  // What a block of rows is to the loss.
+  // The operands of the loss for a block of rows.
   static CrossEntropy::Rows rows_of(const Forward& op,
                                     parallel::RowRange rows,
                                     Tensor logits);
@@ -76,16 +77,16 @@ class HeadLoss {
   // This rank's columns of the logits.
   void own_logits(Context& ctx, Tensor logits, ConstTensor x) const;
 
-  // What the gradient of a block of logits comes to: rows of d_x, from `first`
-  // on, which all begin their way when the last are there; and a summand of the
-  // weight's.
+  // For the gradient of a block of logits: rows of d_x, from `first` on, whose
+  // sum over ranks starts with the last rows; and a summand of the weight's
+  // gradient.
   void backward_input(Context& ctx,
                       ConstTensor d_logits,
                       std::int64_t first,
                       parallel::PartialSum& d_x) const;
   void backward_weight(Context& ctx, ConstTensor d_logits, ConstTensor x) const;
 
-  // The same of all rows, in blocks of the same rows as forward(), so that sums
+  // Do this for all rows, in the same blocks of rows as forward(), so that sums
   // are cut alike.
   void backward_all_input(Context& ctx,
                           ConstTensor d_logits,

@@ -13,12 +13,12 @@ namespace dure::nn {
 
 enum class MlpKind : std::uint8_t { kGelu, kSwiglu };
 
-// N rows, of which a stream has n here; F columns on this tensor rank, which
-// acts on them alone.
+// There are N rows, and a stream has n of them here. This tensor rank has F
+// columns, and applies the activation to them alone.
 class Mlp {
  public:
   struct Saved {
-    OwnedTensor up_NU;      // (N, F), or (N, 2F) for SwiGLU: before it acts
+    OwnedTensor up_NU;      // (N, F), or (N, 2F) for SwiGLU: before activation
     OwnedTensor active_NF;  // (N, F)
   };
 
@@ -32,7 +32,7 @@ class Mlp {
   struct Backward {
     Tensor d_x;       // (n, C)   overwritten
     ConstTensor d_y;  // (n, C)
-    OwnedTensor& x;   // (n, C)   the forward's; as AllToSharded's
+    OwnedTensor& x;   // (n, C)   the forward's; as in AllToSharded
     const Sequences& sequences;
   };
 
@@ -42,15 +42,15 @@ class Mlp {
 
   void forward(Context& ctx, const Forward& op, Saved& saved) const;
 
-  // What forward() leaves in `saved`; y is not made.
+  // Fills `saved` as forward() does, but does not make y.
   void save(Context& ctx, ConstTensor x, Saved& saved) const;
 
-  // Frees what remake_cheap() makes again.
+  // Frees the tensors that remake_cheap() makes again.
   static void drop_cheap(Saved& saved) { saved.active_NF = OwnedTensor(); }
   void remake_cheap(Context& ctx, Saved& saved) const;
 
-  // Frees what it no longer needs of `saved` on the way; the queue takes all of
-  // it (weight_queue.h).
+  // Frees parts of `saved` when they are no longer needed; the queue takes all
+  // of it (weight_queue.h).
   void backward(Context& ctx, const Backward& op, Saved& saved) const;
 
  private:

@@ -1,7 +1,8 @@
-// Normalisation over the hidden dimension, as a row says (norms.h).
+// Normalisation over the hidden dimension, of the kind that a row says
+// (norms.h).
 //
-// It is by row, so it is done on a residual stream as it comes. Where that is
-// cut, the parameters' gradients are parts of a sum over tensor ranks.
+// It goes by row, so it takes a residual stream as it comes. If the stream is
+// cut, the parameters' gradients are summands over tensor ranks.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// The norms that a model may have, a row each: whoever has to know which one it
-// is reads the row. docs/adding.md says how one is added.
+// The norms that a model may have, a row each: all that depends on the kind of
+// norm reads the row. docs/adding.md says how to add one.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace dure::nn {
 
-// Numbers a row that a norm keeps for its backward, at most.
+// The most statistics that a norm saves for each row.
 inline constexpr std::size_t kMostStatistics = 2;
 
 // y = norm(x) * gain + bias, by row of x.
@@ -29,7 +29,7 @@ struct NormForward {
 struct NormBackward {
   Tensor d_x;        // (N, C)   overwritten; may be d_y or residual
   Tensor d_gain;     // (C), or (1)     overwritten or added to, by `write`
-  Tensor d_bias;     // (C), or not there   likewise
+  Tensor d_bias;     // (C), or not there   by `write`
   ConstTensor d_y;   // (N, C)
   ConstTensor x;     // (N, C)
   ConstTensor gain;  // (C), or (1)
@@ -40,12 +40,12 @@ struct NormBackward {
 };
 
 struct NormRow {
-  const char* name;        // model.norm
-  bool has_bias;           // where model.norm_bias is automatic
-  bool takes_bias;         // or may have one
-  std::size_t statistics;  // numbers a row
+  const char* name;        // its name in model.norm
+  bool has_bias;           // the default, if model.norm_bias is automatic
+  bool takes_bias;         // whether it may have one
+  std::size_t statistics;  // saved for each row
 
-  // The gain is of this many elements, and begins as this, for C columns.
+  // The number of elements of the gain, and their first value, for C columns.
   std::int64_t (*gains)(std::int64_t columns);
   double (*first_gain)(std::int64_t columns);
 
@@ -53,14 +53,14 @@ struct NormRow {
   void (*backward)(Context& ctx, const NormBackward& op);
 };
 
-// One a column, from 1 on: what most norms have.
+// One gain a column, starting at 1, as most norms have.
 std::int64_t gain_per_column(std::int64_t columns);
 double gain_of_one(std::int64_t columns);
 
 extern const NormRow kLayerNorm;
 extern const NormRow kRmsNorm;
 
-// All there are, the default first.
+// All norms, the default first.
 std::span<const NormRow* const> norms();
 
 }  // namespace dure::nn

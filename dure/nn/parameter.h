@@ -1,8 +1,8 @@
-// Parameters: a value, its gradient, a name, how it is cut and who uses it.
+// Parameters: a value, its gradient, a name, its placement and its users.
 //
-// A parameter does not own its memory. Where values and gradients live, and
-// when they are there, is up to the ParameterHome: whole on every rank, or in
-// parts that are brought together while a unit of the model needs them.
+// A parameter does not own its memory. The ParameterHome decides where values
+// and gradients live and when they are there: whole on every rank, or sharded
+// and gathered while a unit of the model needs them.
 #pragma once
 
 #include <cstdint>
@@ -22,26 +22,26 @@ namespace dure::nn {
 
 struct Parameter {
   std::string name;
-  Tensor value;     // this rank's part; its shape always, its elements while a
-                    // unit that uses it runs
-  Tensor gradient;  // likewise, while a unit writes it
+  Tensor value;     // this rank's part; its elements are there while a unit
+                    // that uses it runs, its shape always
+  Tensor gradient;  // has elements while a unit writes it
   mesh::Placement placement;
   bool decays = false;     // under weight decay
-  std::vector<int> units;  // of the model that use it here, ascending
-  // Gradients are reduced in buckets; those of different groups are ready at
-  // different times, and share none.
+  std::vector<int> units;  // those of the model that use it here, ascending
+  // Gradients are reduced in buckets. Parameters of different groups become
+  // ready at different times and share no bucket.
   int group = 0;
-  // The first gradient of a step replaces the last step's, so that nothing
-  // needs to be cleared; later ones are added.
+  // The first gradient of a step overwrites the last step's, so nothing needs
+  // to be cleared; later ones are added.
   kernels::Write next_write = kernels::Write::kOverwrite;
 
-  // How the gradient that is about to be computed goes in.
+  // How to write the gradient that is about to be computed.
   kernels::Write take_write() {
     return std::exchange(next_write, kernels::Write::kAdd);
   }
 };
 
-// What a unit does with its parameters while it runs.
+// How a unit uses its parameters while it runs.
 enum class Uses : std::uint8_t { kValues, kGradients, kBoth };
 
 constexpr bool reads_values(Uses uses) {
@@ -60,8 +60,8 @@ struct Visit {
 };
 
 // Where values and gradients are. Units are numbered in the order of the
-// forward pass; a pass through a model tells each when it begins and when it
-// ends, and of which micro-batch it is (Context::micro_batch).
+// forward pass. A pass through a model tells when each begins and ends, and for
+// which micro-batch (Context::micro_batch).
 class ParameterHome {
  public:
   ParameterHome() = default;
@@ -73,7 +73,7 @@ class ParameterHome {
   virtual void end(int unit, Uses uses, const Context& ctx) = 0;
 };
 
-// Of what layers read, and of what they write.
+// The type that layers read, and the type of gradients that they write.
 struct ParameterTypes {
   DType value;
   DType gradient;
@@ -81,8 +81,8 @@ struct ParameterTypes {
 
 class ParameterSet {
  public:
-  // Names, shapes, types and cuts; memory is its home's. Returned references
-  // stay good. Shapes are this rank's.
+  // Adds a parameter; its home gives it memory. Shapes are this rank's.
+  // Returned references stay valid.
   Parameter& add(std::string name,
                  const Shape& shape,
                  const ParameterTypes& types,
@@ -93,7 +93,7 @@ class ParameterSet {
   // `home` must outlive every pass.
   void set_home(ParameterHome& home) { home_ = &home; }
 
-  // function(), with what the unit uses in place.
+  // Calls function() while the unit's values and gradients are in place.
   template <typename Function>
   void in_unit(const Context& ctx,
                int unit,

@@ -1,5 +1,5 @@
-// What the tests of layers on several ranks share: ranks as threads, each with
-// a context, and parameters over vectors.
+// Helpers for tests of layers on several ranks: ranks as threads, each with a
+// context, and parameters over vectors.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace dure::nn {
 
 using parallel::Rows;
 
-// body(ctx) on every one of so many tensor ranks.
+// Runs body(ctx) on each of so many tensor ranks.
 inline void on_ranks(int ranks,
                      Rows rows,
                      const std::function<void(Context&)>& body) {
@@ -37,7 +37,7 @@ inline void on_ranks(int ranks,
   });
 }
 
-// Tests over numbers of ranks, and whether the stream is cut.
+// Tests over numbers of ranks, with the stream whole and cut.
 class OnRanks : public testing::TestWithParam<std::tuple<int, Rows>> {
  protected:
   static int ranks() { return std::get<0>(GetParam()); }
@@ -64,8 +64,8 @@ inline kernels::Values rows_of(const kernels::Values& whole,
   return {begin, begin + rows.count * C};
 }
 
-// Part `part` of the rows of a matrix, as a parameter. The gradient begins as
-// what no sum may contain.
+// Part `part` of the rows of a matrix, as a parameter. The gradient begins with
+// a value that no sum may contain.
 class PartOfRows {
  public:
   PartOfRows(const kernels::Values& whole, std::int64_t C, mesh::Part part)

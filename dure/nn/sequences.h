@@ -1,5 +1,5 @@
-// The sequences whose tokens are the rows of a micro-batch: what a layer asks
-// to know which row is whose.
+// The sequences whose tokens are the rows of a micro-batch, for layers that
+// need to know which sequence a row belongs to.
 #pragma once
 
 #include <cstdint>
@@ -8,20 +8,20 @@
 
 namespace dure::nn {
 
-// Views. A backward is handed what its forward was.
+// Views. A backward gets its forward's sequences.
 struct Sequences {
   std::int64_t samples = 0;    // B: the N rows are B sequences of equal length
-  ConstTensor positions = {};  // (N) i32, each row's in its sequence
-  // (N) i32: the document of each row, where a sequence is several; rows of
-  // different ones do not attend to one another. Nothing: one document each.
+  ConstTensor positions = {};  // (N) i32, the position in its sequence
+  // (N) i32: the document of each row, if a sequence has several; rows of
+  // different documents do not attend to one another. Empty: one document each.
   ConstTensor segments = {};
-  // (B) i32: the rows of each sequence that are no padding, to which others
-  // attend. Nothing: all.
+  // (B) i32: how many rows of each sequence are not padding; only these are
+  // attended to. Empty: all.
   ConstTensor lengths = {};
   // (1) i64: the index, in the whole run, of the first sample. Dropout counts
-  // its elements from there, so that a sample meets the same mask on whichever
-  // rank and in whichever micro-batch it comes. Without dropout, and in
-  // evaluation, it is not wanted.
+  // its elements from there, so a sample gets the same mask on whichever rank
+  // and in whichever micro-batch it comes. Not needed without dropout, nor in
+  // evaluation.
   ConstTensor first_sample = {};
 };
 

@@ -1,12 +1,12 @@
-// A linear layer whose inputs are shared out: each tensor rank multiplies its
-// own columns of x, and the sum over ranks goes onto the residual stream
+// A linear layer with sharded inputs: each tensor rank multiplies its own
+// columns of x, and the sum over ranks goes onto the residual stream
 // ("row-parallel", after Y = X A with A = weight^T) [1, section 3].
 //
 //   y = residual + dropout(sum over ranks of x weight^T + bias)
 //
-// It leaves a region (parallel/tensor/regions.h): PartialSum forward, AllRows
-// of d_y backward. Bias and, without dropout, residual are the epilogue of the
-// product of one rank, for each row of the one that completes it.
+// It leaves a region (parallel/tensor/regions.h): PartialSum in the forward,
+// AllRows of d_y in the backward. Bias and, without dropout, residual are the
+// epilogue of the product on the rank that completes a row.
 //
 // [1] Shoeybi et al. 2019, arXiv:1909.08053.
 #pragma once
@@ -16,7 +16,7 @@
 
 namespace dure::nn {
 
-// N rows on T ranks; a stream has n of them here.
+// There are N rows on T ranks; a stream has n of them here.
 class ShardedToAll {
  public:
   struct Forward {
@@ -26,9 +26,9 @@ class ShardedToAll {
     const Sequences& sequences;
   };
 
-  // The residual's gradient is d_y itself. Where the parameters' gradients are
-  // put off, the queue takes x (weight_queue.h), but not d_y: that is the
-  // stream's, which other layers add to in place. What is put off owns the
+  // The residual's gradient is d_y itself. If the parameters' gradients are
+  // deferred, the queue takes x (weight_queue.h), but not d_y, which is the
+  // stream's and which other layers add to in place. The deferred half owns the
   // branch's gradient, which dropout makes, or, without dropout, a copy of d_y.
   struct Backward {
     Tensor d_x;       // (N, in / T)   overwritten
@@ -37,14 +37,15 @@ class ShardedToAll {
     const Sequences& sequences;
   };
 
-  // weight (out, in / T); bias (out), or null, which every rank holds. Where
-  // rows are cut its gradient is a part of the sum over tensor ranks.
+  // weight is (out, in / T); bias (out), or null, is on every rank. If rows are
+  // cut, its gradient is a summand over tensor ranks.
   ShardedToAll(Parameter& weight, Parameter* bias, Dropout dropout)
       : weight_(weight), bias_(bias), dropout_(dropout) {}
 
   void forward(Context& ctx, const Forward& op) const;
 
-  // The parameters' gradients by Parameter::take_write, now or later.
+  // Writes the parameters' gradients as Parameter::take_write says, now or
+  // later.
   void backward(Context& ctx, const Backward& op) const;
 
  private:
@@ -52,7 +53,7 @@ class ShardedToAll {
                     Tensor y,
                     ConstTensor x,
                     ConstTensor residual) const;
-  // All but dropout; `branch` is d_y where the queue is to take it.
+  // Does all but dropout. The queue takes `branch` in place of d_y.
   void backward_products(Context& ctx,
                          const Backward& op,
                          OwnedTensor branch) const;

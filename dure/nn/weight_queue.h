@@ -1,10 +1,10 @@
-// Gradients of matrices that a backward put off.
+// The deferred gradients of matrices.
 //
 // The backward of a layer has two halves: the gradient of its input, which the
 // layer before it waits for, and that of its weights, which nobody waits for
-// before the update [1]. Where Context::deferred is set, layers do the first
-// and push the second, with all that it reads, onto the queue. Run later, it
-// comes to the same bits.
+// before the update [1]. If Context::deferred is set, layers do the first and
+// push the second, with all that it reads, onto the queue. Run later, it gives
+// the same bits.
 //
 //                       input half            weight half
 //   matrices, biases    d_x = d_y W           d_W += d_y^T x, d_b += 1^T d_y
@@ -14,16 +14,17 @@
 //                       kept; else its forward made all of it (head_loss.h)
 //
 // Both factors, d_y and x, stay in memory in between: in
-// Category::kActivations, and owned by the queue. So a backward is handed a
-// factor as an OwnedTensor&, which the queue takes. Its memory stays where it
-// is until the backward returns, so views taken before serve until then; a
-// backward that puts nothing off leaves the tensor to the caller to free.
+// Category::kActivations, and owned by the queue. So a backward gets a factor
+// as an OwnedTensor&, which the queue takes. Its memory stays in place until
+// the backward returns, so earlier views remain valid until then. A backward
+// that defers nothing leaves the tensor to the caller to free.
 //
-// One factor is a stream, the other has this rank's columns of all rows. Where
-// a stream is cut by rows (parallel/tensor) its own rows stay, and are gathered
-// in the weight half: x, which a backward at once would gather too, and d_y a
-// second time. That is two all_gathers a block for a part of the memory, each
-// one product ahead of its use.
+// One factor is a stream, the other has this rank's columns of all rows. If a
+// stream is cut by rows (parallel/tensor), only this rank's rows are saved, and
+// they are gathered in the weight half: x, which a backward without deferral
+// gathers too, and d_y a second time. That costs two all-gathers a block and
+// saves part of the memory. Each gather is started one product ahead of its
+// use.
 //
 // [1] Qi et al. 2024, arXiv:2401.10241, section 2.
 #pragma once
@@ -37,7 +38,7 @@
 
 namespace dure::nn {
 
-// What the gradients of a layer's weights are made from, when they are made.
+// The factors of a layer's weight gradients, once they are made.
 struct Factors {
   ConstTensor stream;   // (n, ...)   this rank's rows
   ConstTensor rows;     // (N, ...)   those of all ranks
@@ -66,8 +67,8 @@ class WeightQueue {
 
   bool empty() const { return halves_.empty(); }
 
-  // Runs all, in the order in which they came, and drops each, with what it
-  // owns, as soon as it has run. The rows of one are on their way while the one
+  // Runs all halves in the order in which they came, and frees each, with what
+  // it owns, as soon as it has run. The rows of one are gathered while the one
   // before it runs. Collective over the tensor ranks.
   void run(Context& ctx);
 
@@ -81,8 +82,8 @@ inline void for_each_buffer(WeightQueue& queue, const BufferVisitor& visit) {
   queue.for_each_buffer(visit);
 }
 
-// Memory for a gradient that those of weights are made from: workspace, or what
-// the queue will hold.
+// Memory for a gradient from which weights' gradients are made: workspace, or,
+// if they are deferred, activations that the queue will own.
 OwnedTensor room_for_weights(const Context& ctx,
                              const Shape& shape,
                              DType dtype);
