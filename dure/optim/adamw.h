@@ -1,4 +1,4 @@
-// The row of kernels/adamw.h.
+// The optimizer row of kernels/adamw.h.
 #pragma once
 
 #include "dure/optim/optimizer.h"

@@ -11,10 +11,10 @@ class Fields;
 
 namespace dure::optim {
 
-// How the learning rate begins: see schedule.h for the formulas.
+// How the learning rate begins: schedule.h has the formulas.
 enum class Warmup : std::uint8_t { kLinear, kLog };
 
-// How it goes on after warm-up.
+// How the learning rate goes on after warm-up.
 enum class DecayKind : std::uint8_t {
   kConstant,
   kLinear,
@@ -35,7 +35,7 @@ enum class WsdShape : std::uint8_t {
   kSquareRoot,
 };
 
-// Of a number that the optimizer's row gives, before resolve().
+// A value that resolve() replaces by the optimizer row's default.
 inline constexpr double kAutomatic = -1;
 
 struct OptimizerConfig {
@@ -61,10 +61,10 @@ struct OptimizerConfig {
 
 void visit(Fields& fields, OptimizerConfig& config);
 
-// Fills in what is automatic, for a run of so many steps.
+// Fills in automatic values, for a run of so many steps.
 void resolve(OptimizerConfig& config, std::int64_t steps);
 
-// Throws UsageError for values that do not go together. The config must be
+// Throws UsageError for values that contradict each other. The config must be
 // resolved.
 void validate(const OptimizerConfig& config);
 

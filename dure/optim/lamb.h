@@ -1,4 +1,4 @@
-// The row of kernels/lamb.h.
+// The optimizer row of kernels/lamb.h.
 #pragma once
 
 #include "dure/optim/optimizer.h"

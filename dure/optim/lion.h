@@ -1,4 +1,4 @@
-// The row of kernels/lion.h.
+// The optimizer row of kernels/lion.h.
 #pragma once
 
 #include "dure/optim/optimizer.h"

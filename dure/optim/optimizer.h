@@ -1,10 +1,9 @@
-// An optimizer is a row: what it keeps of a weight, what it wants of gradients
-// and buckets, and what it launches. Whoever has to know which optimizer there
-// is reads the row; docs/adding.md says how one is added.
+// An optimizer is a row: its states, its needs from gradients and buckets, and
+// its operations. All that depends on the optimizer reads the row;
+// docs/adding.md says how to add one.
 //
-// Optimizers work on flat spans of what a rank owns: they know no shapes, and
-// of parallelism only that some want to combine their ranks' gradients
-// themselves.
+// Optimizers work on flat spans of a rank's shards. They know no shapes, and of
+// parallelism only that some combine their ranks' gradients themselves.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +20,7 @@ namespace dure::optim {
 
 struct OptimizerConfig;
 
-// What "auto" stands for in [optimizer], of the numbers that it reads.
+// The values of "auto" in [optimizer], for the numbers that the row reads.
 struct OptimizerDefaults {
   std::optional<double> beta1 = {};
   std::optional<double> beta2 = {};
@@ -29,7 +28,7 @@ struct OptimizerDefaults {
 };
 
 // Whether a state is the same on all ranks that own the same span, or each rank
-// that sees other samples has its own: what it left out of a message, say.
+// that reads other samples has its own, such as what it left out of a message.
 enum class StateScope : std::uint8_t { kAlike, kEachRank };
 
 struct OptimizerState {
@@ -37,38 +36,38 @@ struct OptimizerState {
   StateScope scope = StateScope::kAlike;
 };
 
-// Sums over whole weights, between the two launches of an update: of the
-// squares of a weight, and of those of what it is to move by.
+// The sums over whole weights between the two launches of an update: the
+// squares of a weight, and the squares of its step.
 inline constexpr std::int64_t kWeightSums = 2;
 
 // An update of some spans.
 struct Update {
   std::span<const kernels::UpdateSpan> spans;
   ConstTensor control;  // kernels/update.h
-  Tensor sums = {};     // of a row that measures: (weights, kWeightSums,
-                        // kSumDigits) i64, a row for each weight
-  comm::Communicator* replicas = nullptr;  // ranks that see other samples
+  Tensor sums = {};     // for OptimizerRow::measure: (weights,
+                        // kWeightSums, kSumDigits) i64
+  comm::Communicator* replicas = nullptr;  // ranks that read other samples
 };
 
 struct OptimizerRow {
-  const char* name;  // optimizer.name, and what checkpoints call it
+  const char* name;  // in optimizer.name and in checkpoints
   OptimizerDefaults defaults = {};
 
-  // They are f32, one element for each of the weight's, and start at 0. States
-  // of each rank go with gradients of this rank.
+  // States are f32, with one element for each of the weight's, and start at 0.
+  // States of each rank need gradients of this rank.
   std::vector<OptimizerState> (*states)(const OptimizerConfig& config);
 
   // Where ZeRO may cut buckets into the parts that ranks own.
   kernels::SpanCut spans = kernels::SpanCut::kAnywhere;
 
-  // kThisRank: gradients are not summed over the ranks that see other samples,
-  // and `launch` combines what it makes of them over Update::replicas; weights
-  // and alike states have to come out the same on all. All ranks launch the
-  // same updates in the same order. At ZeRO's stage 0, without clipping.
+  // kThisRank: gradients are not summed over the ranks that read other samples.
+  // `launch` combines them over Update::replicas; weights and kAlike states
+  // must come out the same on all. All ranks launch the same updates in the
+  // same order. It needs ZeRO's stage 0, without clipping.
   kernels::GradientOf gradients = kernels::GradientOf::kAllRanks;
 
-  // How many rates an update reads (kernels/update.h), and those of an update
-  // of this number, the first being 1, at a learning rate.
+  // How many rates an update reads (kernels/update.h), and the rates of update
+  // number `update`, counted from 1, at a learning rate.
   std::int64_t rates;
   void (*fill_rates)(const OptimizerConfig& config,
                      std::int64_t update,
@@ -80,21 +79,21 @@ struct OptimizerRow {
                  const OptimizerConfig& config,
                  const Update& update);
 
-  // Of an optimizer that needs sums over whole weights: a first launch, which
-  // adds to them what this rank counts of the spans. Before `launch` they are
-  // added up over the ranks that share the weights. Null: it needs none.
+  // For an optimizer that needs sums over whole weights: a first launch, which
+  // adds this rank's share of the spans to them. Before `launch` they are
+  // summed over the ranks that share the weights. Null if it needs none.
   void (*measure)(Stream& stream,
                   const OptimizerConfig& config,
                   const Update& update) = nullptr;
 };
 
-// All there are, the default first.
+// All optimizers, the default first.
 std::span<const OptimizerRow* const> optimizers();
 
-// The row of this name. Throws Error, naming those there are.
+// The row of this name. Throws Error that lists all names.
 const OptimizerRow& optimizer(const std::string& name);
 
-// Bytes of state a parameter.
+// The bytes of state for each parameter.
 std::int64_t state_bytes_per_parameter(const OptimizerConfig& config);
 
 }  // namespace dure::optim

@@ -23,8 +23,8 @@
 //
 // Linear, cosine and inverse-square-root are Megatron-LM's curves, log is
 // DeepSpeed's default warm-up, wsd is [1, section 4.2]. Megatron-LM and
-// Transformers count updates from 0: an update's rate here is that of their
-// next one.
+// Transformers count updates from 0, so an update's rate here is that of their
+// next update.
 //
 // [1] Hu et al. 2024, arXiv:2404.06395.
 #pragma once
@@ -35,9 +35,9 @@
 
 namespace dure::optim {
 
-// `update` counts from 1 and only updates that were made: a step skipped for a
-// gradient that is not finite does not move the schedule. The config must be
-// resolved.
+// `update` counts from 1 and counts only updates that were made: a step skipped
+// for a gradient that is not finite does not move the schedule. The config must
+// be resolved.
 double learning_rate(std::int64_t update, const OptimizerConfig& config);
 
 }  // namespace dure::optim

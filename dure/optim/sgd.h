@@ -1,4 +1,4 @@
-// The row of kernels/sgd.h.
+// The optimizer row of kernels/sgd.h.
 #pragma once
 
 #include "dure/optim/optimizer.h"
