@@ -8,11 +8,10 @@
 
 namespace dure::model {
 
-// Adds the weights that these stretches of the model use, the parts of them
-// that a rank at `place` holds, to `parameters`; values are allocated and
-// filled by the caller. Those of different stretches, and one that is used by
-// several or by another rank's as well (a tied embedding), are in different
-// groups (nn::Parameter::group).
+// Adds to `parameters` the weights that these ranges of units use, as the parts
+// that a rank at `place` holds; the caller allocates and fills values. Weights
+// of different ranges are in different groups (nn::Parameter::group), and so is
+// a weight that several of them, or another rank, use (a tied embedding).
 void add_weights(const ModelConfig& config,
                  nn::ParameterSet& parameters,
                  const mesh::Place& place,

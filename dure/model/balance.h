@@ -1,5 +1,5 @@
-// A row of loads in as many consecutive parts as wanted, the heaviest of which
-// is as light as can be: PipeDream's dynamic programme [1, section 3.1] without
+// Divides a row of loads into so many consecutive parts that the heaviest is as
+// light as possible: PipeDream's dynamic programme [1, section 3.1] without
 // replication,
 //
 //   A(j, m) = min over i < j of max(A(i, m - 1), links[i - 1], load of [i, j))
@@ -18,15 +18,16 @@ namespace dure::model {
 struct BalanceProblem {
   std::vector<double> loads = {};  // 0 or more each
 
-  // What it costs to cut behind item i, beside the parts' own work; as many as
-  // loads (the last is never cut behind), or none where cuts are free.
+  // The cost of a cut behind item i, beside the parts' own work; as many as
+  // loads (the last is never used), or empty if cuts are free.
   std::vector<double> links = {};
 };
 
-// How many items each part has: 1 or more; parts must be 1 to as many as there
-// are loads. Among divisions with the same heaviest part or cut it takes the
-// one whose loads' squares add up to the least, then the one whose counts' do,
-// then the one with the fewest items in its last part, and so on forward.
+// How many items each part has, 1 or more; `parts` must be from 1 to the number
+// of loads. Among divisions with the same heaviest part or cut it takes the one
+// with the least sum of squared loads, then the one with the least sum of
+// squared counts, then the one with the fewest items in its last part, and so
+// on towards the front.
 std::vector<std::int64_t> balance(const BalanceProblem& problem, int parts);
 
 }  // namespace dure::model

@@ -1,4 +1,4 @@
-// What a model is given with a pass: views, each where a unit asks for it.
+// The inputs of a model's pass: views, each present if a unit asks for it.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +8,17 @@
 
 namespace dure::model {
 
-// A micro-batch of training or evaluation, of N rows. A backward is handed what
-// its forward was.
+// A micro-batch of training or evaluation, of N rows. A backward gets its
+// forward's batch.
 struct Batch {
   ConstTensor ids = {};      // (N) i32
-  ConstTensor targets = {};  // (N) i32; kernels::kIgnore where none is wanted
-  ConstTensor weights = {};  // (N), of each row's loss; nothing: 1 each
+  ConstTensor targets = {};  // (N) i32; kernels::kIgnore: a row without loss
+  ConstTensor weights = {};  // (N), of each row's loss; empty: 1 each
   nn::Sequences sequences = {};
   Tensor loss = {};         // (N)   overwritten, one a row
   ConstTensor d_loss = {};  // (1)   the derivative of what is minimised by each
                             //       row's loss, such as 1 / N; in training
-  // Where somebody else takes the loss (Logits::kGiven), or nobody does.
+  // For Logits::kGiven, where the caller computes the loss, or for no loss.
   Tensor logits = {};         // (N, Vp)       overwritten
   ConstTensor d_logits = {};  // (N, Vp / T)   of this tensor rank, for the
                               //               backward
@@ -28,7 +28,7 @@ struct Batch {
 struct Reading {
   ConstTensor ids;  // (B T) i32
   nn::Sequences sequences;
-  ConstTensor lengths;  // (B) i32, positions of each that the cache holds
+  ConstTensor lengths;  // (B) i32, positions in the cache of each
   Tensor logits = {};   // (B, Vp)   overwritten: after the last of the T
 };
 

@@ -3,8 +3,8 @@
 //   mid = x   + attention(norm1(x))
 //   y   = mid + mlp(norm2(mid))
 //
-// GPT-2 and Llama are this with other parts (weights.h). A residual stream of N
-// rows has n of them on this rank (parallel/tensor/tensor_axis.h).
+// GPT-2 and Llama are this block with different parts (weights.h). A residual
+// stream of N rows has n of them on this rank (parallel/tensor/tensor_axis.h).
 //
 // [1] Vaswani et al. 2017, arXiv:1706.03762.
 #pragma once
@@ -30,7 +30,7 @@ class Block {
     OwnedTensor norm2_nC;  // normed mid
   };
 
-  // Streams of N rows.
+  // Streams have N rows in all.
   struct Forward {
     Tensor y;       // (n, C)   overwritten
     ConstTensor x;  // (n, C)
@@ -52,37 +52,37 @@ class Block {
     const nn::Attention::Cache& cache;
   };
 
-  // Takes blocks.INDEX.* of the parameters.
+  // Uses the parameters blocks.INDEX.*.
   Block(const UnitParts& parts, std::int64_t index);
 
   void forward(nn::Context& ctx, const Forward& op, Saved& saved) const;
 
-  // What forward() leaves in `saved`, but without y: neither the mlp's last
+  // Fills `saved` as forward() does, but without y: neither the mlp's last
   // product nor its sum over tensor ranks is made.
   void save(nn::Context& ctx,
             ConstTensor x,
             const nn::Sequences& sequences,
             Saved& saved) const;
 
-  // Frees what is cheap to make again from x and the rest of `saved`: the
-  // outputs of norms and activation (Recompute::kSelective).
+  // Frees the tensors that are cheap to make again from x and the rest of
+  // `saved`: the outputs of norms and activation (Recompute::kSelective).
   static void drop_cheap(Saved& saved);
   void remake_cheap(nn::Context& ctx, ConstTensor x, Saved& saved) const;
 
-  // Frees `saved`, but for what ctx.deferred has taken of it: deferred_bytes()
-  // (activation_memory.h).
+  // Frees `saved`, except for what ctx.deferred has taken of it:
+  // deferred_bytes() (activation_memory.h).
   void backward(nn::Context& ctx, const Backward& op, Saved& saved) const;
 
   void forward_cached(nn::Context& ctx, const ForwardCached& op) const;
 
  private:
-  // All before the mlp.
+  // Runs everything before the mlp.
   void attend(nn::Context& ctx,
               ConstTensor x,
               const nn::Sequences& sequences,
               Saved& saved) const;
 
-  // The norms' outputs, and their statistics.
+  // Make the norms' outputs and their statistics.
   void norm_input(nn::Context& ctx, ConstTensor x, Saved& saved) const;
   void norm_mid(nn::Context& ctx, Saved& saved) const;
 

@@ -1,7 +1,8 @@
-// What a model is: every dimension and choice of a decoder-only transformer.
+// The configuration of a model: the sizes and choices of a decoder-only
+// transformer.
 //
 // GPT-2 and Llama are two settings of the same fields. Presets fill in the
-// published sizes; `resolve` fills what is left from the family.
+// published sizes; `resolve` fills in the rest from the family.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +20,13 @@ namespace dure::model {
 struct Family;  // family.h
 extern const Family kGpt;
 
-// Of norms; kAutomatic, before resolve(): what the norm's row says.
+// The bias of norms; resolve() replaces kAutomatic by the norm row's default.
 enum class NormBias : std::uint8_t { kAutomatic, kYes, kNo };
 enum class Position : std::uint8_t { kLearned, kRope, kAlibi, kNone };
 enum class Activation : std::uint8_t { kGelu, kSwiglu };  // kGelu: tanh form
 
-// The share of values that are dropped in training: of the embedding, of the
-// attention's weights, and of what a branch adds to the residual stream.
+// The share of values dropped in training: of the embedding, of the attention's
+// weights, and of a branch's output.
 struct DropoutRates {
   double embedding = 0;
   double attention = 0;
@@ -50,7 +51,7 @@ struct ModelConfig {
   const nn::NormRow* norm = &nn::kLayerNorm;
   NormBias norm_bias = NormBias::kAutomatic;
   Position position = Position::kLearned;
-  std::int64_t window = 0;  // tokens that one sees, itself among them; 0: all
+  std::int64_t window = 0;  // keys that a query sees, itself included; 0: all
   Activation activation = Activation::kGelu;
   bool bias = true;
   bool tie_embeddings = true;
@@ -67,19 +68,19 @@ struct ModelConfig {
 // 50257 gives 50304, 50432, 50688 for tensor sizes 1, 2, 4.
 std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor);
 
-// kv_heads and ffn_hidden filled in where they were 0, and norm_bias.
+// Fills in kv_heads and ffn_hidden if they are 0, and norm_bias.
 ModelConfig resolve(ModelConfig config);
 
 void visit(Fields& fields, ModelConfig& config);
 
-// Throws UsageError for values out of range or that do not go together. The
+// Throws UsageError for values out of range or that contradict each other. The
 // config must be resolved.
 void validate(const ModelConfig& config);
 
-// Throws UsageError, naming what would do, unless so many tensor ranks can
-// share every matrix: they take equal numbers of heads, of key-value heads (or
-// each of those is on several ranks) and of ffn_hidden's columns. The
-// vocabulary is padded so that it divides. `key` is where the number came from.
+// Throws UsageError, naming valid sizes, unless so many tensor ranks can share
+// every matrix: they take equal numbers of heads, of key-value heads (or
+// several ranks have the same one), and of ffn_hidden's columns. The vocabulary
+// is padded so that it divides. `key` is the setting that the number came from.
 // The config must be resolved.
 void validate_tensor(const ModelConfig& config,
                      std::int64_t tensor,

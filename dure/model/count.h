@@ -1,4 +1,4 @@
-// How many parameters a model has, as its table of weights says.
+// How many parameters a model has, by its table of weights.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ struct Count {
 
 Count count(const ModelConfig& config, const mesh::Place& place = {});
 
-// Of what a stretch's units use, such as a pipeline's stage: a tied head's rows
-// count where the embedding is, and where the head is.
+// The parameters that the units of a range use, such as a pipeline's stage: the
+// rows of a tied head count at the embedding and at the head.
 struct StageCount {
   std::int64_t published = 0;  // without padding
   std::int64_t per_rank = 0;   // held by the rank at `place`
@@ -33,9 +33,9 @@ std::vector<StageCount> count(const ModelConfig& config,
                               const std::vector<UnitRange>& stages,
                               const mesh::Place& place = {});
 
-// Without padding, in the order in which a pipeline is cut: the embeddings,
-// each block, then the final norm with the head (which a tied model does not
-// own).
+// The parameters of each layer, without padding, in the order in which a
+// pipeline is cut: the embeddings, each block, then the final norm with the
+// head (which a tied model does not own).
 std::vector<std::int64_t> parameters_by_layer(const ModelConfig& config);
 
 }  // namespace dure::model

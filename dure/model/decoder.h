@@ -9,19 +9,19 @@
 
 namespace dure::model {
 
-// Its units (transformer_units.h) and weights (weights.h).
+// Adds its units (transformer_units.h) and weights (weights.h).
 void describe_decoder(ModelTable& table);
 
-// What published sizes of one family differ by.
+// The fields in which published sizes of one family differ.
 struct DecoderSize {
   std::int64_t layers = 0;
   std::int64_t hidden = 0;
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;    // 0: heads
-  std::int64_t ffn_hidden = 0;  // 0: as resolve() fills it in
+  std::int64_t ffn_hidden = 0;  // 0: resolve() fills it in
 };
 
-// The config of this size, a preset of this name, resolved.
+// A resolved config of this size, as a preset of this name.
 ModelConfig sized(ModelConfig config,
                   const std::string& name,
                   const DecoderSize& size);

@@ -1,7 +1,6 @@
-// A family of models is a row: its name, what its settings begin as, its
-// published sizes, its units and weights, and how Hugging Face has it.
-// Everything that differs by family reads the row, and is in the family's
-// folder.
+// A family of models is a row: its name, its default settings, its published
+// sizes, its units and weights, and its form at Hugging Face. Everything that
+// differs by family reads the row, and is in the family's folder.
 #pragma once
 
 #include <span>
@@ -14,8 +13,8 @@ namespace dure::model {
 class ModelTable;
 struct HuggingFaceModel;
 
-// A model of a published size, by name: a starting point, in which any key of
-// [model] given beside it replaces its value.
+// A model of a published size, by name. It is a starting point: keys of [model]
+// given beside it replace its values.
 struct Preset {
   ModelConfig config;  // its `preset` is the name
   std::string remark;  // the source, and where ours differs from it
@@ -24,28 +23,30 @@ struct Preset {
 struct Family {
   const char* name;
 
-  // Settings that are not the default model's, where they are not given.
+  // Sets the family's defaults where they differ from the default model's.
   void (*begin)(ModelConfig& config);
 
-  // In the order in which docs/configuration.md has them.
+  // The presets, in their order in docs/configuration.md.
   std::vector<Preset> (*presets)();
 
-  // Its units and weights, in the order of the forward pass (model_table.h).
+  // Describes its units and weights, in the order of the forward pass
+  // (model_table.h).
   void (*describe)(ModelTable& table);
 
-  // Null: Hugging Face has none that ours is converted to.
+  // Null if Hugging Face has no model that ours converts to.
   const HuggingFaceModel* huggingface = nullptr;
 };
 
 std::span<const Family* const> families();
 
-// The default model, as the family begins it.
+// The default model with the family's defaults.
 ModelConfig of_family(const Family& family);
 
-// All families'.
+// The presets of all families.
 std::vector<Preset> presets();
 
-// Throws UsageError for an unknown name, naming the nearest.
+// The preset of this name. Throws UsageError for an unknown name, naming the
+// nearest.
 ModelConfig preset(const std::string& name);
 
 }  // namespace dure::model

@@ -1,4 +1,4 @@
-// First values of a model's weights.
+// The first values of a model's weights.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,17 @@
 
 namespace dure::model {
 
-// Elements offset, offset + 1, ... of a rank's part of a weight, as many as
-// `value` has.
+// Elements of a rank's part of a weight, from `offset` on, as many as `value`
+// has.
 struct WeightSlice {
   Tensor value;
   mesh::Place place = {};
   std::int64_t offset = 0;
 };
 
-// Draws a slice by its table's rule (weights.h). A normal value is a function
+// Fills a slice by its table's rule (weights.h). A normal value is a function
 // of the seed, the weight's name and the element's index in the whole weight,
-// so that any cut of the weight draws the same numbers. The padding of the
+// so any cut of the weight draws the same numbers. The padding of the
 // vocabulary is 0.
 void initialize(Stream& stream,
                 const WeightSpec& spec,

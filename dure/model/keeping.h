@@ -1,4 +1,4 @@
-// What of a forward is kept for its backward: memory against work.
+// What a forward saves for its backward: memory against work.
 #pragma once
 
 #include <cstdint>
@@ -16,23 +16,23 @@ namespace dure::model {
 // [2] Chen et al. 2016, arXiv:1604.06174.
 enum class Recompute : std::uint8_t { kNone, kSelective, kFull };
 
-// How an input that is the same on every tensor rank is kept: by each of them,
-// or by each a part of its rows ("partitioned activation checkpoints", [3,
-// section 6.1]).
+// How an input that is the same on every tensor rank is saved: whole by each of
+// them, or a part of its rows by each ("partitioned activation checkpoints",
+// [3, section 6.1]).
 //
 // [3] Rajbhandari et al. 2020, arXiv:1910.02054.
 enum class Checkpoints : std::uint8_t { kWhole, kParts };
 
-// What becomes of the logits, (N, V), in a training pass (nn/head_loss.h).
+// What happens to the logits, (N, V), in a training pass (nn/head_loss.h).
 //
 // clang-format off
-//   kBlocks      used up a block of rows at a time: the head makes its gradients
-//                within its forward
-//   kKept        their gradient is kept, and the head's are made in its backward
-//   kDeferred    the same; where the backward is in halves, that of its weight
-//                is made in the second (nn/weight_queue.h)
+// kBlocks      used up one block of rows at a time: the head makes its
+//                gradients within its forward
+//   kKept        their gradient is saved, and the head's backward makes its own
+//   kDeferred    as kKept; if the backward is split, its second half makes the
+//                weight's gradient (nn/weight_queue.h)
 //   kGiven       the forward ends with the logits, and the backward begins with
-//                their gradient: who has them takes the loss (Batch::logits)
+//                their gradient: the caller takes the loss (Batch::logits)
 // clang-format on
 enum class Logits : std::uint8_t { kBlocks, kKept, kDeferred, kGiven };
 

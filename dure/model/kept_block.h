@@ -1,5 +1,5 @@
-// A block between its forward and its backward: what is kept of it, and how the
-// rest comes back.
+// A block between its forward and its backward: what it saves, and how the rest
+// is made again.
 #pragma once
 
 #include <memory>
@@ -10,11 +10,11 @@
 
 namespace dure::model {
 
-// forward, prepare and backward follow one another; results are the same, to
-// the bit, whatever is kept.
+// forward, prepare and backward follow one another. Results are the same, to
+// the bit, whatever is saved.
 class KeptBlock : public UnitSaved {
  public:
-  // As the block's; takes x.
+  // As in Block; takes x.
   struct Forward {
     Tensor y;
     OwnedTensor x;
@@ -22,7 +22,7 @@ class KeptBlock : public UnitSaved {
   };
   virtual void forward(nn::Context& ctx, const Block& block, Forward op) = 0;
 
-  // As the block's, with the same sequences again.
+  // As in Block, with the forward's sequences.
   virtual void backward(nn::Context& ctx,
                         const Block& block,
                         Tensor d_nC,

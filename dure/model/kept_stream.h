@@ -1,4 +1,4 @@
-// A residual stream between its forward and its backward.
+// A residual stream that is saved between a forward and its backward.
 #pragma once
 
 #include <memory>
@@ -17,21 +17,21 @@ class KeptStream {
   KeptStream& operator=(const KeptStream&) = delete;
   virtual ~KeptStream() = default;
 
-  // (n, C).
+  // Saves a stream (n, C).
   virtual void keep(nn::Context& ctx, OwnedTensor stream) = 0;
 
-  // It will be taken soon: begins to bring it back. Collective over the tensor
-  // ranks, as all of this.
+  // Announces take(): begins to gather the stream. All calls are collective
+  // over the tensor ranks.
   virtual void prepare(nn::Context& ctx) = 0;
 
   virtual OwnedTensor take() = 0;
 
-  // Of what is kept: not between prepare() and take() (nn/buffers.h).
+  // Visits the saved memory. Not between prepare() and take() (nn/buffers.h).
   virtual void for_each_buffer(const nn::BufferVisitor& visit) = 0;
 };
 
-// kParts is of streams that are whole on every tensor rank: each of them keeps
-// its near-even part of the rows, and all gather them.
+// kParts is for streams that are whole on every tensor rank: each saves its
+// near-even part of the rows, and all gather them.
 std::unique_ptr<KeptStream> make_kept_stream(Checkpoints checkpoints);
 
 }  // namespace dure::model

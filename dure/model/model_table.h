@@ -25,31 +25,31 @@ class ModelTable {
   const ModelConfig& config() const { return c_; }
   const Keeping& keeping() const { return keeping_; }
 
-  // What is added from now on is this unit's, and, but for the first form, of
-  // this block: names begin with "blocks.INDEX.".
+  // Begins a unit, to which everything added from now on belongs. In the second
+  // form the names of weights begin with "blocks.INDEX.".
   void unit(UnitSpec spec);
   void unit(std::int64_t block, UnitSpec spec);
 
-  // A weight, of which `name` and `shape` are wanted.
+  // Adds a weight; `name` and `shape` must be set.
   void add(WeightSpec spec);
-  // A weight of a unit before, that this one uses as well.
+  // Uses a weight of an earlier unit here as well.
   void use(const std::string& name);
 
-  // NAME.weight, of the norm that the model has, and its bias.
+  // Adds NAME.weight for the model's norm, and its bias.
   void add_norm(const std::string& name);
-  // NAME.weight, (sum of sections, hidden), cut along its rows, each section
-  // into `most_parts` parts at most, if not into any number; and its bias.
+  // Adds NAME.weight, (sum of sections, hidden), cut along its rows, and its
+  // bias. Each section has at most `most_parts` parts, if they are given.
   void add_by_rows(const std::string& name,
                    const mesh::Dims& sections,
                    Part part,
                    const mesh::Dims& most_parts = {});
-  // NAME.weight, (hidden, columns), cut along its columns, and its bias. It
-  // writes to the residual stream.
+  // Adds NAME.weight, (hidden, columns), cut along its columns, and its bias.
+  // It writes to the residual stream.
   void add_by_columns(const std::string& name, std::int64_t columns, Part part);
-  // (padded vocabulary, hidden), cut along its rows.
+  // Adds a weight (padded vocabulary, hidden), cut along its rows.
   void add_by_vocabulary(const std::string& name, Part part);
 
-  // First values of a matrix.
+  // The first values of a matrix.
   Init normal() const;
 
   std::vector<WeightSpec> weights() && { return std::move(weights_); }

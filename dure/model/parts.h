@@ -1,4 +1,4 @@
-// Layers from a model's settings and its table of weights, by name.
+// Layers made from a model's settings and its table of weights, by name.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@
 
 namespace dure::model {
 
-// NAME.weight, and NAME.bias where the model has it.
+// Uses NAME.weight, and NAME.bias if the model has it.
 nn::AllToSharded make_all_to_sharded(const ModelConfig& config,
                                      nn::ParameterSet& parameters,
                                      const std::string& name);
-// The same, with a dropout of its name.
+// Has a dropout of its name as well.
 nn::ShardedToAll make_sharded_to_all(const ModelConfig& config,
                                      std::uint64_t seed,
                                      nn::ParameterSet& parameters,

@@ -1,6 +1,6 @@
-// A stretch of a model: all of it, or a stage of a pipeline. It takes streams
-// from the stretch before it, unless it has the model's first unit, and hands
-// them on to the next one, unless it has the last.
+// A range of a model's units: all of it, or a stage of a pipeline. It takes
+// streams from the stage before it, unless it has the model's first unit, and
+// hands them to the next one, unless it has the last.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +15,23 @@ namespace dure::model {
 
 class Stack {
  public:
-  // What a training forward leaves for its backward, which is handed the same
-  // batch. Reusable, by any stack.
+  // A training forward's state for its backward, which gets the same batch.
+  // Reusable, by any stack.
   struct Saved {
-    const Stack* owner = nullptr;  // whose units these are of
+    const Stack* owner = nullptr;  // the stack that the units are of
     std::vector<std::unique_ptr<UnitSaved>> units;
     std::vector<nn::WeightQueue> deferred;  // by unit
   };
 
-  // Keys and values of what has been read so far, for generation: views.
+  // The keys and values of the tokens so far, for generation: views.
   struct Cache {
-    std::vector<Unit::Cache> units;  // empty ones where a unit keeps none
+    std::vector<Unit::Cache> units;  // empty for units that keep none
 
-    // That of some neighbours among the texts.
+    // The cache of some neighbouring texts.
     Cache of_texts(std::int64_t first, std::int64_t count) const;
   };
 
-  // The units in `range` of a model's; `parts.parameters` outlive it.
+  // The units in `range` of a model's units; `parts.parameters` outlive it.
   Stack(std::span<const UnitSpec> model,
         UnitRange range,
         const UnitParts& parts);
@@ -45,25 +45,25 @@ class Stack {
                    const Batch& batch,
                    Saved& saved) const;
 
-  // The same in two halves: what the stretch before this one waits for, and
-  // what is left (nn/weight_queue.h).
+  // The backward in two halves: what the stage before this one waits for, and
+  // the rest (nn/weight_queue.h).
   Streams backward_input(nn::Context& ctx,
                          Streams gradients,
                          const Batch& batch,
                          Saved& saved) const;
   void backward_weights(nn::Context& ctx, Saved& saved) const;
 
-  // The forward alone: without dropout, and nothing is kept.
+  // The forward alone: without dropout, and nothing is saved.
   Streams run(nn::Context& ctx, Streams streams, const Batch& batch) const;
 
-  // The next tokens of texts, streams being whole (ctx.tensor.rows).
+  // Reads the next tokens of texts; streams are whole (ctx.tensor.rows).
   Streams read(nn::Context& ctx,
                Streams streams,
                const Reading& reading,
                const Cache& cache) const;
 
-  // Room for so many positions of each of B texts, in `memory`, flat, of
-  // cache_elements().
+  // A cache for so many positions of each of B texts, in `memory`, a flat
+  // tensor of cache_elements().
   Cache make_cache(Tensor memory,
                    std::int64_t texts,
                    std::int64_t positions) const;
@@ -75,7 +75,8 @@ class Stack {
   bool makes_loss() const;
 
  private:
-  // function(), with the weights that the unit uses in the pass in place.
+  // Calls function() while the weights that the unit uses in the pass are in
+  // place.
   template <typename Function>
   void visit(nn::Context& ctx,
              std::size_t unit,
@@ -94,7 +95,7 @@ class Stack {
   std::vector<std::unique_ptr<Unit>> units_;
 };
 
-// Between passes.
+// Called between passes.
 void for_each_buffer(Stack::Saved& saved, const nn::BufferVisitor& visit);
 
 }  // namespace dure::model

@@ -1,17 +1,17 @@
-// What a stage of a pipeline keeps of its activations, in bytes, before it is
-// run: activation_memory.h, for what a schedule has in flight.
+// The activation memory of a pipeline stage, in bytes, before it is run:
+// activation_memory.h, for the micro-batches that a schedule has in flight.
 //
-// A rank's peak is, in 1F1B and after it is full,
+// In 1F1B, once the pipeline is full, a rank's peak is
 //
 //   in flight x (a chunk's blocks + the micro-batch)     replay.h
 //   + what runs                                          activation_memory.h
-//   + streams on their way: of each edge to another rank the last kPendingSends
-//     that it sent, and those that the next action and this one receive
+// + streams in flight: for each edge to another rank the last kPendingSends
+//     that it sent, and those that this action and the next one receive
 //
-// and in general the largest such sum along its program, which this adds up.
-// Schedules that split backwards hold, from a first half to its second,
-// deferred_bytes() a block, and within a first half both what is replaced and
-// what replaces it: those are for the simulator (plan/predict.h).
+// and in general the largest such sum along its program, which this computes.
+// Schedules that split backwards hold deferred_bytes() a block from a first
+// half to its second, and within a first half both the old and the new tensors:
+// those are for the simulator (plan/predict.h).
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,9 @@
 
 namespace dure::model {
 
-// Of a rank of the pipe axis that has these chunks, in their order (the first
-// of its tensor ranks). Backwards are whole, checkpoints too. `config` must be
-// resolved.
+// The bytes of a rank of the pipe axis that has these chunks, in their order
+// (the first of its tensor ranks). Backwards are not split, and saved inputs
+// are whole. `config` must be resolved.
 std::int64_t stage_activation_bytes(const ModelConfig& config,
                                     const StepShape& step,
                                     std::span<const UnitRange> chunks,

@@ -1,8 +1,8 @@
 // How a model is cut into the stages of a pipeline: a pure plan.
 //
-// What is cut are layers: units that stay together (UnitSpec::layer). Those of
-// a decoder are the embedding, each of L blocks, and the head with the final
-// norm in front of it, L + 2 in all. GPT-2 small, of 12 blocks, in 4 stages:
+// Layers are cut: units that stay together (UnitSpec::layer). A decoder has L +
+// 2 of them: the embedding, each of L blocks, and the head with the final norm
+// in front of it. GPT-2 small, of 12 blocks, in 4 stages:
 //
 //   layers   0          1 ... 12   13             units
 //            embedding  blocks     norm and head
@@ -25,14 +25,14 @@ struct StageSplit {
     kEven,        // as many blocks each, or one more
     kCounts,      // so many layers each
     kParameters,  // the largest stage is as small as can be
-    kTypes,       // the same of layers whose type's name `pattern` matches
-    kProfile,     // the same of measured times, those between stages included
+    kTypes,       // the largest count of matching layers (`pattern`)
+    kProfile,     // the longest measured time, with messages
   };
 
   Way way = Way::kEven;
-  std::vector<std::int64_t> counts = {};  // of kCounts
-  std::string pattern = {};               // of kTypes
-  Profile profile = {};                   // of kProfile
+  std::vector<std::int64_t> counts = {};  // for kCounts
+  std::string pattern = {};               // for kTypes
+  Profile profile = {};                   // for kProfile
 
   bool operator==(const StageSplit&) const = default;
 };
@@ -48,10 +48,10 @@ struct Layer {
 };
 std::vector<Layer> split_layers(const ModelConfig& config);
 
-// The place of the one that a unit is of.
+// The index of the layer that has this unit.
 std::size_t layer_of(const std::vector<Layer>& layers, int unit);
 
-// The layers [first, last) that these units are.
+// The layers [first, last) that consist of these units.
 struct LayerRange {
   std::int64_t first = 0;
   std::int64_t last = 0;
@@ -60,24 +60,25 @@ struct LayerRange {
 LayerRange layers_of_units(const ModelConfig& config, UnitRange units);
 
 // The units of each of so many stages (pipeline ranks x chunks of each), in the
-// order in which a micro-batch goes through them. Each has a layer or more.
+// order in which a micro-batch goes through them. Each stage has at least a
+// layer.
 //
-// kEven: the first stage has what comes before the blocks and the last what
-// comes after them. Of L = q x stages + r blocks each stage has q; the r that
-// are left go to one stage each, from the second on to the last but one, then
-// to the first: the last stage, whose head costs more than a block, never gets
-// one.
+// kEven: the first stage has the layers before the blocks, and the last those
+// after them. Of L = q x stages + r blocks each stage has q. The other r go to
+// one stage each: from the second to the last but one, then to the first. The
+// last stage, whose head costs more than a block, never gets one.
 //
-// kParameters counts what a stage holds: a tied head's rows once more.
+// kParameters counts all that a stage holds, so a tied head's rows count again.
 //
-// kTypes is DeepSpeed's partition_method "type:PATTERN" [1]: PATTERN is an
-// ECMAScript regular expression that is searched for, whatever the case.
+// kTypes is DeepSpeed's partition_method "type:PATTERN" [1]: it searches for
+// the ECMAScript regular expression PATTERN and ignores case.
 //
-// kProfile and the two before it are balance.h's, of a layer's forward and
-// backward seconds, and between stages of its output's way forward and of its
-// gradient's way back.
+// kParameters, kTypes and kProfile use balance.h. The load of kProfile is the
+// forward and backward seconds of a layer; between stages it is the time of the
+// output's message forward and of its gradient's back.
 //
-// Throws UsageError where the stages cannot be filled so, saying what would do.
+// Throws UsageError if the stages can't be filled so, and names what can be
+// done.
 //
 // [1] deepspeed.ai, "Pipeline Parallelism", load balancing.
 std::vector<UnitRange> split_units(const ModelConfig& config,

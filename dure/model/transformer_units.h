@@ -16,11 +16,11 @@ namespace dure::model {
 UnitSpec embedding_unit();
 UnitSpec block_unit(std::int64_t index, const Keeping& keeping);
 
-// In generation, of the last token of each text alone.
+// In generation it takes the last token of each text alone.
 UnitSpec final_norm_unit();
 
-// With Logits::kBlocks its gradients are made within its forward, for the
-// d_loss that the batch says (nn/head_loss.h).
+// With Logits::kBlocks the gradients are made within the forward, for the
+// batch's d_loss (nn/head_loss.h).
 UnitSpec head_unit(Logits logits);
 
 }  // namespace dure::model

@@ -1,9 +1,8 @@
-// A model is a list of units, such as its embedding and its blocks: what runs,
-// and needs its weights, at one time. A stack runs them one after another
-// (stack.h) and knows no kind.
+// A model is a list of units, such as its embedding and its blocks. A unit
+// runs, and needs its weights, as a whole. A stack runs the units one after
+// another (stack.h), whatever their kind.
 //
-// What passes from a unit to the next are streams
-// (parallel/pipeline/streams.h).
+// Streams pass from a unit to the next (parallel/pipeline/streams.h).
 #pragma once
 
 #include <cstdint>
@@ -27,8 +26,8 @@ namespace dure::model {
 using parallel::StreamName;
 using parallel::Streams;
 
-// What a unit leaves for its backward. After that the next forward may come,
-// whatever ctx.deferred has yet to run.
+// A unit's state for its backward. After the backward the next forward may
+// come, even if ctx.deferred has not run yet.
 class UnitSaved {
  public:
   UnitSaved() = default;
@@ -36,11 +35,11 @@ class UnitSaved {
   UnitSaved& operator=(const UnitSaved&) = delete;
   virtual ~UnitSaved() = default;
 
-  // The backward will come soon: begins to bring back what it needs.
+  // Announces the backward: begins to gather or make again what it needs.
   virtual void prepare(nn::Context& /*ctx*/) {}
 
-  // Of what is kept: not between prepare() and the backward, when it is on its
-  // way (nn/buffers.h).
+  // Visits the saved memory. Not between prepare() and the backward, when it is
+  // being brought back (nn/buffers.h).
   virtual void for_each_buffer(const nn::BufferVisitor& visit) = 0;
 };
 
@@ -62,35 +61,35 @@ class Unit {
                        const Batch& batch,
                        UnitSaved& saved) const = 0;
 
-  // Given the gradients of what was left, those of what was taken; it adds to
-  // its weights' gradients, or overwrites them (nn::Parameter::take_write), or
-  // puts them off where ctx.deferred says so (nn/weight_queue.h).
+  // Takes the gradients of its outputs and leaves those of its inputs. It adds
+  // to its weights' gradients or overwrites them (nn::Parameter::take_write),
+  // or defers them if ctx.deferred is set (nn/weight_queue.h).
   virtual void backward(nn::Context& ctx,
                         Streams& gradients,
                         const Batch& batch,
                         UnitSaved& saved) const = 0;
 
-  // The forward without a backward to come, and without dropout.
+  // A forward without a backward to come, and without dropout.
   virtual void run(nn::Context& ctx,
                    Streams& streams,
                    const Batch& batch) const = 0;
 
-  // The same of the next tokens of texts, streams being whole
-  // (ctx.tensor.rows). `cache`: of cache_shape().
+  // A forward of the next tokens of texts; streams are whole (ctx.tensor.rows).
+  // `cache` has cache_shape().
   virtual void read(nn::Context& ctx,
                     Streams& streams,
                     const Reading& reading,
                     const Cache& cache) const = 0;
 
-  // (2 B, G, S, D), where it keeps keys and values of what it reads: of B
-  // texts, with room for S positions.
+  // (2 B, G, S, D), if it caches keys and values: for B texts, with room for S
+  // positions.
   virtual std::optional<Shape> cache_shape(std::int64_t /*texts*/,
                                            std::int64_t /*positions*/) const {
     return std::nullopt;
   }
 };
 
-// What a unit does with its weights in each pass; nothing: it needs none. A
+// What a unit does with its weights in each pass; nothing if it needs none. A
 // backward is one pass, or two halves (parallel::Pass).
 struct Accesses {
   std::optional<nn::Uses> forward = {};
@@ -101,7 +100,7 @@ struct Accesses {
   std::optional<nn::Uses> of(parallel::Pass pass) const;
 };
 
-// What a unit is made from. The parameters outlive it.
+// The inputs from which a unit is made. The parameters outlive it.
 struct UnitParts {
   const ModelConfig& config;  // resolved
   std::uint64_t seed = 0;
@@ -111,10 +110,10 @@ struct UnitParts {
   mesh::Part tensor() const { return place.part(mesh::Axis::kTensor); }
 };
 
-// A unit before it is made: plain data, and how to make it.
+// The description of a unit: plain data, and how to make it.
 struct UnitSpec {
-  // Units are cut into the stages of a pipeline by layer (stage_split.h): one
-  // whose `layer` is empty stays with the unit before it.
+  // Units are cut into pipeline stages by layer (stage_split.h): a unit whose
+  // `layer` is empty stays with the unit before it.
   std::string layer = {};  // "embedding", "block", "head"
   Accesses accesses = {};
   bool reads_tokens = false;  // ids or targets of a batch
@@ -123,7 +122,7 @@ struct UnitSpec {
   std::function<std::unique_ptr<Unit>(const UnitParts&)> make = {};
 };
 
-// Units [first, last): a stretch of a model, such as a stage of a pipeline.
+// Units [first, last) of a model, such as a stage of a pipeline.
 struct UnitRange {
   int first = 0;
   int last = 0;

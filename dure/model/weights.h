@@ -1,9 +1,9 @@
-// The one table of a model: its units, and its weights' names, shapes, cuts and
-// first values.
+// The one table of a model: its units, and its weights' names, shapes,
+// placements and first values.
 //
 // Everything that goes through all weights reads it: allocation, counting,
 // initialisation, checkpoints, conversion. A family describes it (family.h).
-// Linear weights are (out, in); a block of a decoder (decoder.h) is
+// Linear weights are (out, in). A block of a decoder (decoder.h) has
 //
 //   blocks.I.norm1.weight                 (h)              and .bias
 //   blocks.I.attention.qkv.weight         ((H + 2 K) d, h)      .bias
@@ -14,17 +14,18 @@
 //   blocks.I.mlp.down.weight              (h, f)                .bias
 //
 // with H heads, K key-value heads, d = h / H, f = ffn_hidden. The rows of qkv
-// are all of q, then k, then v, each by head; those of gate_up the gate, then
-// up. Around the blocks stand embedding.token.weight (V, h),
+// are all of q, then k, then v, each by head; those of gate_up are the gate,
+// then up. Around the blocks stand embedding.token.weight (V, h),
 // embedding.position.weight (S, h) for learned positions, final_norm.weight
-// (h), .bias, and head.weight (V, h) unless tied. Linear biases stand where
-// `bias` says so, those of norms where `norm_bias` does. What a norm's weight
-// is says its row (nn/norms.h).
+// (h), .bias, and head.weight (V, h) unless tied. Linear layers have biases if
+// `bias` is set, norms if `norm_bias` is. The norm's row says what its weight
+// is (nn/norms.h).
 //
-// Cuts along the tensor axis are Megatron-LM's [1]: qkv, up, gate_up by rows
-// ("column-parallel", after Y = X A with A = W^T), projection and down by
-// columns ("row-parallel"), embedding and head by vocabulary. Where K is less
-// than the tensor ranks T, T / K neighbours hold the same rows of k and v.
+// Cuts along the tensor axis are Megatron-LM's [1]: qkv, up and gate_up are cut
+// by rows ("column-parallel", after Y = X A with A = W^T), projection and down
+// by columns ("row-parallel"), embedding and head by vocabulary. If K is less
+// than the number of tensor ranks T, T / K neighbours hold the same rows of k
+// and v.
 //
 // [1] Shoeybi et al. 2019, arXiv:1909.08053, section 3.
 #pragma once
@@ -43,7 +44,7 @@ namespace dure::model {
 // Weight decay goes to matrices, not to biases and norms.
 enum class Decay : std::uint8_t { kNo, kYes };
 
-// What part of the model a weight belongs to.
+// The part of the model that a weight belongs to.
 enum class Part : std::uint8_t {
   kEmbedding,
   kAttention,
@@ -69,14 +70,14 @@ struct WeightSpec {
   Decay decay = Decay::kNo;
   Part part = Part::kNorm;
   std::int64_t block = -1;      // -1 outside the blocks
-  std::vector<int> units = {};  // of the model that use it, ascending
+  std::vector<int> units = {};  // those of the model that use it, ascending
 };
 
-// Normal values have the standard deviation init_std; those that write to the
-// residual stream, init_std / sqrt(2 layers) [2, section 2.3]. In the order of
-// the forward pass. `tensor` is the size of the tensor axis, which the padding
-// depends on: Error where it cuts through a head. The config need not be
-// resolved, but must be valid.
+// All weights, in the order of the forward pass. Normal values have the
+// standard deviation init_std; those that write to the residual stream,
+// init_std / sqrt(2 layers) [2, section 2.3]. `tensor` is the size of the
+// tensor axis, which the padding depends on. Throws Error if it cuts through a
+// head. The config need not be resolved, but must be valid.
 //
 // [2] Radford et al. 2019, "Language Models are Unsupervised Multitask
 // Learners".

@@ -13,14 +13,14 @@
 
 namespace dure::model {
 
-// Weights stand where their parameters say.
+// Weights stay where their parameters point.
 class InPlace final : public nn::ParameterHome {
  public:
   void begin(int, nn::Uses, const nn::Context&) override {}
   void end(int, nn::Uses, const nn::Context&) override {}
 };
 
-// A whole model on one tensor rank, with weights that are drawn by their names.
+// A whole model on one tensor rank, with weights drawn by their names.
 class WholeModel {
  public:
   WholeModel(nn::Context& ctx,
@@ -51,7 +51,7 @@ class WholeModel {
 
   const Stack& stack() const { return *stack_; }
 
-  // function(tensor) of all weights and gradients, which may then be elsewhere.
+  // Calls function(tensor) with all weights and gradients, which it may move.
   template <typename Function>
   void move(Function&& function) {
     for (std::deque<OwnedTensor>* const tensors : {&values_, &gradients_}) {

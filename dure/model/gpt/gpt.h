@@ -9,7 +9,7 @@
 
 namespace dure::model {
 
-// kGpt, the default model's, is declared in config.h.
+// config.h declares kGpt, the default model's family.
 extern const HuggingFaceModel kHuggingFaceGpt2;
 
 }  // namespace dure::model

@@ -1,4 +1,5 @@
-// What several families read of a config.json. For .cpp files only, as json.h.
+// Readers of a config.json that several families share. For .cpp files only,
+// like json.h.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +12,18 @@ namespace dure::model {
 
 struct SizeKey {
   const char* key;
-  const char* also = nullptr;  // another name of the same
+  const char* also = nullptr;  // another name for it
 };
 
-// A number of something; 0 where the file doesn't say it. Error where it is
-// beyond any model, or its two names have two values.
+// A size; 0 if the file doesn't give it. Throws Error if it is beyond any
+// model, or if its two names have two values.
 std::int64_t size_or_0(const JsonFields& fields, const SizeKey& size);
 
-// The same, of one that the file has to say.
+// A size that the file has to give.
 std::int64_t size_of(const JsonFields& fields, const SizeKey& size);
 
-// Error for another name than these, which all mean the same; the first where
-// the key isn't there.
+// Throws Error for a value other than these names, which all mean the same; a
+// missing key means the first.
 void expect_name(const JsonFields& fields,
                  const char* key,
                  std::initializer_list<std::string> names);

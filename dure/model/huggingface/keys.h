@@ -1,6 +1,6 @@
-// The keys of a config.json that its reader did not read.
+// The keys of a config.json that its reader has not read.
 //
-// Transformers gives every key to the model, and a relative of a family's may
+// Transformers gives every key to the model, and a relative of a family may
 // well have a key that changes what is computed. So a key is refused by name
 // unless it is known to change nothing, or switches something off: null, false
 // or empty.
@@ -10,11 +10,11 @@
 
 namespace dure::model {
 
-// To be called when all that is understood was read. Error for the first key,
-// by name, that might change the results.
+// Called after everything known was read. Throws Error for the first key that
+// might change the results.
 void check_unread(const JsonFields& fields);
 
-// The same for an object within, which has no keys that change nothing.
+// Does this for an object within, in which no keys are known to change nothing.
 void check_all_read(const JsonFields& fields);
 
 }  // namespace dure::model

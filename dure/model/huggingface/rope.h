@@ -7,8 +7,9 @@
 
 namespace dure::model {
 
-// The base of the frequencies. Error where positions are scaled or only part of
-// a head is turned, wherever that is said, and where two places disagree.
+// The base of the frequencies. Throws Error if any place says that positions
+// are scaled or that only part of a head is rotated, and if two places
+// disagree.
 double rope_theta_of(const JsonFields& fields);
 
 }  // namespace dure::model
