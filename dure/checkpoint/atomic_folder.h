@@ -1,5 +1,5 @@
-// A folder that appears under its name, whole, at commit(), or never; and one
-// that goes as a whole.
+// A folder that appears under its name, whole, at commit(), or never; and the
+// removal of a folder as a whole.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,12 @@
 
 namespace dure::checkpoint {
 
-// Files go to path(), a Temporary; without commit it goes again. A target that
-// is a link to a folder, or to where one can be, stays one.
+// Files go to path(), a Temporary, which is removed without a commit. A target
+// that is a link to a folder, or to where one can be, stays a link.
 class AtomicFolder {
  public:
-  // kReplace: commit() swaps the two and then removes the old one.
+  // kReplace: commit() swaps the old and the new folder, and removes the old
+  // one.
   enum class Existing : std::uint8_t { kRefuse, kReplace };
 
   AtomicFolder(const Path& target, Existing existing);
@@ -21,7 +22,7 @@ class AtomicFolder {
 
   const Path& path() const { return temporary_.path(); }
 
-  // Every file in path() must be closed and synced by then.
+  // Every file in path() must be closed and synced before.
   void commit();
 
  private:
@@ -29,7 +30,7 @@ class AtomicFolder {
   Temporary temporary_;
 };
 
-// Removes it so that no half of it is ever seen under its name.
+// Removes the folder so that no half of it is ever seen under its name.
 void remove_folder(const Path& folder);
 
 }  // namespace dure::checkpoint

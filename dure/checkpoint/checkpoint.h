@@ -1,5 +1,5 @@
-// Our checkpoints: a folder that holds a model, what its training needs to go
-// on, and a manifest of it all.
+// Our checkpoints: a folder with a model, the state that its training needs to
+// go on, and a manifest.
 //
 //   step_00000123/
 //     manifest.json            the model, the step, each file's size and sum
@@ -7,9 +7,9 @@
 //     optimizer.safetensors    "WEIGHT.momentum", "WEIGHT.variance", ...
 //     trainer.json, ...        documents: small texts that others define
 //
-// Shapes are global and without the padding of the vocabulary, so that a
-// checkpoint doesn't depend on the layout that wrote it. The folder appears
-// whole or not at all. docs/formats/checkpoint.md is the long form.
+// Shapes are global and without the padding of the vocabulary, so a checkpoint
+// does not depend on the layout that wrote it. The folder appears whole or not
+// at all. docs/formats/checkpoint.md describes it at length.
 #pragma once
 
 #include <functional>
@@ -36,8 +36,8 @@ inline constexpr const char* kModelFile = "model.safetensors";
 inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
 inline constexpr const char* kTrainerFile = "trainer.json";
 
-// Saving, first half: what will lie where. Pure: the same content gives the
-// same plan on every rank.
+// The first half of saving: a plan of where everything will lie. It is pure:
+// the same content gives the same plan on every rank.
 struct CheckpointContent {
   Manifest manifest;                    // its files are set by saving
   std::vector<TensorHeader> model;      // every weight, in its logical shape
@@ -55,12 +55,12 @@ struct CheckpointPlan {
   std::map<std::string, std::string> documents;
 };
 
-// Error where a weight of the model is missing or of another shape, or two
-// tensors have one name.
+// Throws Error if a weight of the model is missing or of another shape, or if
+// two tensors have one name.
 CheckpointPlan plan_checkpoint(CheckpointContent content);
 
-// A tensor is saved in pieces, one after another from its first byte: of at
-// most kPieceBytes, and of whole elements. The name is the plan's.
+// A tensor is saved in pieces, one after another from its first byte, of at
+// most kPieceBytes and of whole elements. The name is the plan's.
 struct TensorPiece {
   std::string_view tensor;
   std::uint64_t first = 0;  // bytes [first, first + bytes) of the tensor
@@ -73,11 +73,11 @@ std::vector<TensorPiece> pieces_of(const PlacedTensor& tensor);
 // All pieces of all files, in the order in which saving asks for them.
 std::vector<TensorPiece> pieces_of(const CheckpointPlan& plan);
 
-// Saving, second half. A source gives the bytes of a piece when they are
-// wanted. Saving lets go of `owner` when they are written, and holds at most
-// kInFlightBytes of pieces at a time: so a source that has to make copies needs
-// no more memory than that, whatever the model. Where the bytes lie somewhere
-// until save_checkpoint() returns, there is no owner.
+// The second half of saving. A source returns the bytes of a piece when they
+// are wanted. Saving releases `owner` when they are written, and holds at most
+// kInFlightBytes of pieces at a time, so a source that makes copies needs no
+// more memory than that, whatever the model. If the bytes stay in memory until
+// save_checkpoint() returns, there is no owner.
 struct PieceBytes {
   std::span<const std::byte> bytes = {};  // row-major
   std::shared_ptr<const void> owner = {};
@@ -86,13 +86,13 @@ using TensorSource = std::function<PieceBytes(const TensorPiece&)>;
 inline constexpr std::uint64_t kInFlightBytes = std::uint64_t{64} << 20;
 
 // Asks `source` for every piece once, in the order of pieces_of(), on the
-// caller's thread, where owners are let go of, too; meanwhile writes the folder
-// on several threads, and syncs it to disk. A checkpoint that stands there is
-// replaced, whole by whole. Where the disk is full or the source throws: that
-// Error, with nothing changed.
+// caller's thread, where owners are released, too. Meanwhile several threads
+// write the folder and sync it to disk. An existing checkpoint is replaced as a
+// whole. If the disk is full or the source throws, it throws that Error and
+// changes nothing.
 //
-// Where tensors are spread over ranks, one calls this with a source that
-// receives, and the others go through pieces_of() and send.
+// If tensors are spread over ranks, one calls this with a source that receives,
+// and the others go through pieces_of() and send.
 void save_checkpoint(const Path& folder,
                      const CheckpointPlan& plan,
                      const TensorSource& source);
@@ -108,12 +108,13 @@ struct TensorTarget {
   std::span<std::byte> bytes;
 };
 
-// Error for a folder without one, or with a damaged one; OtherVersion.
+// Throws Error for a folder without a manifest, or with a damaged one;
+// OtherVersion for one of another version.
 Manifest read_manifest(const Path& folder);
 
-// A checkpoint, opened: manifest read, files of the right sizes, tensors of the
-// right shapes. Error, with what is damaged, where they are not. Threads: any
-// number may read.
+// An open checkpoint: manifest read, files of the right sizes, tensors of the
+// right shapes. Throws Error, naming what is damaged, if they are not. Threads:
+// any number may read.
 class CheckpointReader {
  public:
   explicit CheckpointReader(const Path& folder);
@@ -122,7 +123,7 @@ class CheckpointReader {
   const Manifest& manifest() const { return manifest_; }
   const SafetensorsFile& model() const { return model_; }
 
-  // Error where it was saved without.
+  // Throws Error if it was saved without one.
   const SafetensorsFile& optimizer() const;
   bool has_optimizer() const { return optimizer_.has_value(); }
 
@@ -130,12 +131,13 @@ class CheckpointReader {
   std::vector<std::string> documents() const;           // their names
   std::string document(const std::string& name) const;  // Error: none
 
-  // Error where a checkpoint of `wanted` would be another, naming what differs.
+  // Throws Error, naming what differs, if a checkpoint of `wanted` would
+  // differ.
   void expect_model(const model::ModelConfig& wanted) const;
 
-  // Reads everything and compares sums; Error for the first that differs.
-  // Whoever opens what find_newest() or resolve_checkpoint() has not looked at
-  // calls it before using anything.
+  // Reads everything and compares sums; throws Error for the first that
+  // differs. Call it before using a checkpoint that find_newest() or
+  // resolve_checkpoint() has not verified.
   void verify() const;
 
  private:
@@ -145,13 +147,13 @@ class CheckpointReader {
   std::optional<SafetensorsFile> optimizer_;
 };
 
-// Copies tensors out of a file on several threads, faster than through its map.
-// Error where one is not there or has another size.
+// Copies tensors out of a file on several threads, which is faster than through
+// its map. Throws Error if one is missing or has another size.
 void read_tensors(const SafetensorsFile& file,
                   std::span<const TensorTarget> targets);
 
 // Copies some elements of a float tensor out of a file, as
-// WeightSource::read_stretches() does; of F32 on several threads.
+// WeightSource::read_stretches() does; F32 on several threads.
 void read_stretches(const SafetensorsFile& file,
                     const std::string& name,
                     std::span<const mesh::Stretch> stretches,
@@ -160,7 +162,7 @@ void read_stretches(const SafetensorsFile& file,
 // A checkpoint as a source of weights.
 class CheckpointWeights : public WeightSource {
  public:
-  // What resolve_checkpoint() returned.
+  // `folder` is what resolve_checkpoint() returned.
   explicit CheckpointWeights(const Path& folder) : reader_(folder) {}
 
   using WeightSource::read;
@@ -184,23 +186,23 @@ class CheckpointWeights : public WeightSource {
 
 Path step_folder(const Path& root, std::int64_t step);
 
-// What is named so in `root`, whole or not, by step, ascending; none where
-// there is no such folder. Error where it can't be read.
+// The step_N entries in `root`, whole or not, by step, ascending; none if there
+// is no such folder. Throws Error if it can't be read.
 struct StepFolder {
   std::int64_t step = 0;
   Path path;
 };
 std::vector<StepFolder> step_folders(const Path& root);
 
-// How closely a checkpoint is looked at, to say that it is whole.
+// How closely a checkpoint is verified.
 enum class Look : std::uint8_t {
   kSizes,  // its manifest, and the sizes, names and shapes of its files
-  kSums,   // every byte, too: before anything of it is used
+  kSums,   // every byte, too: before it is used
 };
 
-// The newest whole checkpoint of `root`, and what was passed over to find it.
-// OtherVersion and, where this user may not read one, Error: what is not
-// damaged is not passed over.
+// The newest whole checkpoint of `root`, and the damaged ones newer than it.
+// Throws OtherVersion, and Error for one that this user may not read: a
+// checkpoint that is not damaged is not passed over.
 struct Newest {
   struct Damaged {
     Path path;
@@ -214,14 +216,15 @@ Newest find_newest(const Path& root, Look look);
 // "damaged checkpoints are passed over: PATH (WHY), ...".
 std::string describe(const std::vector<Newest::Damaged>& damaged);
 
-// Where the step_N folders of `path` are: in it, or a run's in "checkpoints".
-// Error where there is none.
+// The folder that holds the step_N folders of `path`: itself, or a run's
+// "checkpoints" in it. Throws Error if there is none.
 Path find_steps(const Path& path);
 
-// Removes all but the newest `keep` (1 or more) whole ones, damaged ones among
-// them, and what killed processes left behind. Weights alone, which no run
-// saved, stay. A run names the step that it has just saved: what has a later
-// one is of before, and neither counts nor goes. Returns what it removed.
+// Removes all but the newest `keep` (1 or more) whole checkpoints, damaged ones
+// among them, and the leftovers of killed processes. Weights alone, which no
+// run saved, stay. A run gives the step that it has just saved as `last_step`:
+// checkpoints with later steps are of an earlier run; they neither count nor
+// go. Returns what it removed.
 struct Pruning {
   std::int64_t keep = 1;
   Look look = Look::kSums;
@@ -229,13 +232,13 @@ struct Pruning {
 };
 std::vector<Path> prune(const Path& root, const Pruning& pruning);
 
-// `path` itself where it is a checkpoint, else the newest whole one in it, or
-// in its folder "checkpoints": a run's. `log` hears of damaged ones that are
-// passed over. Error: neither, or `path` itself is damaged.
+// `path` itself if it is a checkpoint, else the newest whole one in it, or in
+// its folder "checkpoints", as a run has. `log` gets the damaged ones that are
+// passed over. Throws Error if there is none, or if `path` itself is damaged.
 Path resolve_checkpoint(const Path& path, Look look, const Log& log);
 
-// As above, where none is passed over: `path` itself, or the newest by name.
-// Every byte is compared; Error for what is damaged.
+// Like resolve_checkpoint(), but passes over none: `path` itself, or the newest
+// by name. Every byte is compared; throws Error for a damaged one.
 Path verify_checkpoint(const Path& path);
 
 }  // namespace dure::checkpoint

@@ -1,4 +1,4 @@
-// Weights on their way from one kind of files to another.
+// The conversion of weights from one kind of files to another.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ class Conversion {
  public:
   explicit Conversion(const WeightSource& source) : source_(source) {}
 
-  // WeightSource::read(), and an Error where a value is NaN or infinite.
+  // Does WeightSource::read(), and throws Error if a value is NaN or infinite.
   void read(const std::string& weight,
             FileDtype dtype,
             std::span<std::byte> out);
 
-  // A sentence for each thing that is not as it was, though no error.
+  // A sentence for each change that is no error.
   std::vector<std::string> notes() const;
 
  private:

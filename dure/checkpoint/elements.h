@@ -1,4 +1,4 @@
-// Elements of a file: from one float type to another, transposed, as numbers.
+// Elements of a file: converted between float types, transposed, and read.
 #pragma once
 
 #include <cstddef>
@@ -11,27 +11,27 @@
 
 namespace dure::checkpoint {
 
-// Whether convert() knows it: F64, F32, F16, BF16.
+// Whether convert() knows the type: F64, F32, F16, BF16.
 bool is_float(FileDtype dtype);
 
-// What became of finite values that the new type does not hold.
+// The finite values that the new type does not hold.
 struct Rounding {
   std::int64_t overflowed = 0;  // are infinite now
-  std::int64_t below_f32 = 0;   // are not 0, but in F32, the widest in use
+  std::int64_t below_f32 = 0;   // are not 0, but would be in F32
   std::int64_t vanished = 0;    // are not 0 in F32, but in the new type
   double largest = 0;           // size of any; 0 where the new type holds all
 };
 
-// out[i] = in[i], rounded to nearest even where `to` is shorter (F64 by way of
-// F32); bit for bit where the types are the same. The buffers need no
-// alignment, and their sizes must fit one number of elements. Error for what
-// isn't a float type, except from a type to itself.
+// out[i] = in[i], rounded to nearest even if `to` is shorter (F64 by way of
+// F32), and bit for bit if the types are the same. The buffers need no
+// alignment, and their sizes must fit one number of elements. Throws Error for
+// other than float types, except from a type to itself.
 Rounding convert(FileDtype from,
                  std::span<const std::byte> in,
                  FileDtype to,
                  std::span<std::byte> out);
 
-// The same for a tensor with a name, and an Error where a value overflowed or
+// Does this for a tensor with a name, and throws Error if a value overflowed or
 // is below F32. Returns how many vanished.
 std::int64_t convert(const TensorEntry& entry,
                      FileDtype to,
@@ -47,10 +47,12 @@ void transpose(std::span<const std::byte> in,
                std::size_t element_bytes,
                std::span<std::byte> out);
 
-// A float tensor's values as float. Error where F32 can't hold one of F64.
+// A float tensor's values as float. Throws Error if F32 can't hold a value of
+// F64.
 std::vector<float> to_floats(const TensorEntry& entry);
 
-// An integer or BOOL tensor's values. Error where a U64 exceeds 2^63 - 1.
+// The values of an integer or BOOL tensor. Throws Error if a U64 exceeds 2^63 -
+// 1.
 std::vector<std::int64_t> to_integers(const TensorEntry& entry);
 
 }  // namespace dure::checkpoint

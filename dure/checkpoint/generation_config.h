@@ -1,6 +1,6 @@
-// generation_config.json: how the maker of a Hugging Face model wants texts
-// from it. Of that file only what ends a text is read; the rest is for the
-// options of `dure generate` to say.
+// generation_config.json: a Hugging Face model's settings for generation. Only
+// the tokens that end a text are read; the options of `dure generate` set the
+// rest.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,8 @@
 
 namespace dure::checkpoint {
 
-// Its eos_token_id, one id or several (a chat model's turn ends, too); none
-// where the folder has no such file or the file no such key. Error where it is
-// anything else.
+// Its eos_token_id, one id or several (a chat model's turn ends, too); empty if
+// there is no such file or key. Throws Error if it is anything else.
 std::vector<std::int32_t> end_ids_in(const Path& folder);
 
 }  // namespace dure::checkpoint

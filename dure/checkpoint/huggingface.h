@@ -1,10 +1,10 @@
 // Hugging Face's GPT-2 and Llama models: read as ours, written from ours.
 //
-// How the two differ is a plan, foreign_weights(): for each weight of ours the
-// tensors of theirs that it consists of. GPT-2 keeps its matrices (in, out)
-// where ours are (out, in); Llama keeps q, k and v, and gate and up, apart
-// where ours are fused by rows. Both rotate RoPE's halves as we do (pairs i, i
-// + d/2), so no row moves within a head.
+// foreign_weights() is a plan of how the two differ: for each weight of ours,
+// the tensors of theirs that it consists of. GPT-2 stores its matrices (in,
+// out) where ours are (out, in). Llama has separate q, k and v, and gate and
+// up, where ours are fused by rows. Both rotate RoPE's halves as we do (pairs
+// i, i + d/2), so no row moves within a head.
 #pragma once
 
 #include <cstdint>
@@ -39,24 +39,25 @@ struct ForeignWeight {
   std::vector<ForeignPart> parts;
 };
 
-// In the order of model::weights(). Names are those that save_pretrained of the
-// model with its head writes, "transformer.h.0...." and "model.layers.0....".
+// The weights, in the order of model::weights(). Names are those that
+// save_pretrained writes for the model with its head, "transformer.h.0...." and
+// "model.layers.0....".
 std::vector<ForeignWeight> foreign_weights(const model::ModelConfig& config);
 
-// What config.json of the folder says.
+// The model that the folder's config.json describes.
 model::ModelConfig huggingface_model(const Path& folder);
 
-// A folder with config.json and model.safetensors, or model.safetensors.index
-// .json and its files. Names may lack the leading "transformer." or "model.";
-// buffers (causal masks, RoPE's frequencies) and the copy of a tied head are
-// left out. Error where a tensor is missing, of another shape, or unknown, or
-// where that copy is none.
+// The weights of a folder with config.json and model.safetensors, or
+// model.safetensors.index.json and its files. Names may lack the leading
+// "transformer." or "model."; buffers (causal masks, RoPE's frequencies) and
+// the copy of a tied head are left out. Throws Error if a tensor is missing, of
+// another shape, or unknown, or if that copy differs.
 class HuggingFaceWeights : public WeightSource {
  public:
   explicit HuggingFaceWeights(const Path& folder)
       : HuggingFaceWeights(folder, folder) {}
 
-  // The tensors from elsewhere than the folder: of one file, such as gradients
+  // Takes the tensors from elsewhere: from one file, for example gradients
   // under the weights' names.
   HuggingFaceWeights(const Path& folder, const Path& tensors);
 
@@ -66,7 +67,7 @@ class HuggingFaceWeights : public WeightSource {
   std::int64_t read(const std::string& name,
                     FileDtype dtype,
                     std::span<std::byte> out) const override;
-  // Reads all of the weight, whatever is wanted of it.
+  // Reads all of the weight, even if only some of it is wanted.
   void read_stretches(const std::string& name,
                       std::span<const mesh::Stretch> stretches,
                       std::span<float> out) const override;
@@ -85,16 +86,16 @@ class HuggingFaceWeights : public WeightSource {
 };
 
 struct ExportOptions {
-  std::optional<FileDtype> dtype = std::nullopt;  // nothing: each as it is
+  std::optional<FileDtype> dtype = std::nullopt;  // nothing: as it is
   std::uint64_t shard_bytes = std::uint64_t{5} << 30;
-  // Small texts that go along, such as a tokenizer's files: name -> text.
+  // Small texts to copy along, such as a tokenizer's files: name -> text.
   std::map<std::string, std::string> documents = {};
   SpecialIds ids = {};  // of that tokenizer
 };
 
-// Writes config.json and the weights, in files of at most shard_bytes where no
-// single tensor is larger. The folder must not exist; it appears whole. Error
-// as Conversion's; returns sentences on what is not as it was.
+// Writes config.json and the weights, in files of at most shard_bytes unless a
+// single tensor is larger. The folder must not exist; it appears whole. Throws
+// Error as Conversion does, and returns sentences about what has changed.
 std::vector<std::string> write_huggingface(const WeightSource& source,
                                            const Path& folder,
                                            const ExportOptions& options = {});

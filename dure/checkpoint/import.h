@@ -1,4 +1,4 @@
-// A checkpoint of weights alone, made from another source tensor by tensor, so
+// Makes a checkpoint of weights alone from another source, tensor by tensor, so
 // that memory holds only the largest.
 #pragma once
 
@@ -13,14 +13,15 @@
 namespace dure::checkpoint {
 
 struct ImportOptions {
-  std::optional<FileDtype> dtype = std::nullopt;  // nothing: each as it is
+  std::optional<FileDtype> dtype = std::nullopt;  // nothing: as it is
   std::string commit = {};                        // of the program
-  // Small texts that go along, such as a tokenizer's files: name -> text.
+  // Small texts to copy along, such as a tokenizer's files: name -> text.
   std::map<std::string, std::string> documents = {};
 };
 
-// Step 0, no optimizer states. The folder must not exist; it appears whole.
-// Error as Conversion's; returns sentences on what is not as it was.
+// Writes step 0, without optimizer states. The folder must not exist; it
+// appears whole. Throws Error as Conversion does, and returns sentences about
+// what has changed.
 std::vector<std::string> write_checkpoint(const WeightSource& source,
                                           const Path& folder,
                                           const ImportOptions& options = {});

@@ -1,4 +1,5 @@
-// manifest.json: what a checkpoint is, and which files make it whole.
+// manifest.json: the description of a checkpoint, and the files that make it
+// whole.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,8 @@ struct Manifest {
   model::ModelConfig model = {};  // resolved
   std::int64_t step = 0;
   std::int64_t consumed_samples = 0;
-  // The whole random state: numbers are functions of it and of the position.
+  // The whole random state: random numbers are functions of it and the
+  // position.
   std::int64_t seed = 0;
   std::string config_hash = {};        // of the trainer's configuration
   std::string commit = {};             // of the program that wrote it
@@ -34,23 +36,25 @@ struct Manifest {
 // A sum as it is written: 16 hexadecimal digits.
 std::string hex_of(std::uint64_t sum);
 
-// What another version of Dure wrote: not damaged, and not to be replaced.
+// A checkpoint of another version of Dure: it is not damaged, and must not be
+// replaced.
 class OtherVersion : public Error {
  public:
   using Error::Error;
 };
 
-// With a sum of itself, so that a changed digit is found.
+// Includes a sum of its own text, so that a changed digit is found.
 std::string to_json(const Manifest& manifest);
 
-// Error for what is no manifest, or a damaged one; OtherVersion for one of a
-// version that this program does not read. `source` is what it is called there.
+// Throws Error for text that is no manifest, or a damaged one; OtherVersion for
+// a version that this program does not read. Messages call it `source`.
 Manifest manifest_from_json(std::string_view json, const std::string& source);
 
 // The model alone, as a JSON object of the keys of [model].
 std::string model_to_json(const model::ModelConfig& config);
 
-// And back; Error for what is none. `source` is what it is called there.
+// Reads that object back. Throws Error for anything else. Messages call it
+// `source`.
 model::ModelConfig model_from_json(std::string_view json,
                                    const std::string& source);
 
@@ -58,13 +62,13 @@ model::ModelConfig model_from_json(std::string_view json,
 // first weights may always differ.
 enum class Alike : std::uint8_t {
   kInAll,
-  // What positions mean may be another where no weight says it: of rope,
-  // max_sequence and rope_theta.
+  // The meaning of positions may differ if no weight depends on it:
+  // max_sequence and rope_theta, with rope.
   kInWeights,
 };
 
-// What differs between two models, as "model.hidden is 64 there, wanted 32";
-// empty where a checkpoint of one loads into the other.
+// The difference between two models, as "model.hidden is 64 there, wanted 32";
+// empty if a checkpoint of one loads into the other.
 std::string model_difference(const model::ModelConfig& there,
                              const model::ModelConfig& wanted,
                              Alike alike = Alike::kInAll);

@@ -14,7 +14,7 @@ struct XXH64_state_s;  // xxhash.h
 
 namespace dure::checkpoint {
 
-// Enough to keep a disk's queue filled while some sum; beyond, they would only
+// Enough to keep a disk's queue filled while some threads sum. More would only
 // wait for one another.
 unsigned io_threads();
 
@@ -22,16 +22,16 @@ unsigned io_threads();
 // Rethrows the first exception; tasks that have not begun by then never do.
 void run_tasks(const std::vector<std::function<void()>>& tasks);
 
-// A stretch of a file, into memory.
+// A range of a file, and the memory it is read into.
 struct ReadPiece {
   std::uint64_t offset = 0;
   std::span<std::byte> bytes;
 };
 
-// Fills all pieces from one file. Error where it ends before them.
+// Fills all pieces from one file. Throws Error if the file ends before them.
 void read_pieces(const Path& path, std::span<const ReadPiece> pieces);
 
-// XXH64 with seed 0 of the bytes one after another, as `xxhsum -H64` prints it.
+// XXH64 with seed 0 over all added bytes, as `xxhsum -H64` prints it.
 class Xxh64 {
  public:
   Xxh64();

@@ -1,13 +1,13 @@
-// The safetensors format [1], read: named tensors in one memory-mapped file.
+// Reads the safetensors format [1]: named tensors in one memory-mapped file.
 //
 //   u64 little-endian: H, the bytes of the header
 //   H bytes: a JSON object, name -> {"dtype", "shape", "data_offsets"}, and
 //            "__metadata__" -> {string: string}; may end in spaces
 //   the tensors' bytes, row-major, little-endian, without gaps
 //
-// A file is refused whole, with one Error that says what is wrong with it:
-// nothing in it is used before everything about it was checked.
-// docs/formats/safetensors.md is the long form.
+// A file is refused as a whole, with one Error that says what is wrong with it:
+// nothing in it is used before everything was checked.
+// docs/formats/safetensors.md describes it at length.
 //
 // [1] Hugging Face, "Safetensors", https://github.com/huggingface/safetensors
 #pragma once
@@ -26,7 +26,7 @@
 
 namespace dure::checkpoint {
 
-// What a file may hold; what we compute with is DType.
+// The types that a file may hold; we compute with DType.
 enum class FileDtype : std::uint8_t {
   kF64,
   kF32,
@@ -52,11 +52,11 @@ using Metadata = std::map<std::string, std::string>;
 
 std::string to_string(const Dims& dims);  // "(4, 256)"
 
-// dims multiplied. Where that exceeds 2^63 - 1, an Error that begins with
-// `what`.
+// The product of dims. Throws Error, beginning with `what`, if it exceeds 2^63
+// - 1.
 std::int64_t elements_of(const Dims& dims, std::string_view what = "tensor");
 
-// Where a header may be larger, nobody's is (the reference's limit).
+// The largest header that we read (the reference's limit).
 inline constexpr std::uint64_t kHeaderLimit = 100'000'000;
 
 struct TensorEntry {
@@ -71,11 +71,12 @@ struct SafetensorsContent {
   Metadata metadata;
 };
 
-// What `file` holds; the entries' bytes point into it. `name` is for errors.
+// The contents of `file`; the entries' bytes point into it. `name` is for
+// errors.
 SafetensorsContent parse_safetensors(std::span<const std::byte> file,
                                      const std::string& name);
 
-// One file, mapped. Threads: any number may read.
+// A mapped file. Threads: any number may read.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const Path& path);
@@ -87,7 +88,7 @@ class SafetensorsFile {
   const TensorEntry* find(std::string_view name) const;  // nullptr: none
   const TensorEntry& at(std::string_view name) const;    // Error: none
 
-  // Where in the file the bytes of one of its tensors begin.
+  // The offset in the file at which a tensor's bytes begin.
   std::uint64_t offset(const TensorEntry& entry) const {
     return static_cast<std::uint64_t>(entry.bytes.data() -
                                       file_.bytes().data());

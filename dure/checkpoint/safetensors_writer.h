@@ -1,9 +1,9 @@
-// The safetensors format, written: where everything goes is a plan, made before
-// the first byte is written; the same tensors always give the same file.
+// Writes the safetensors format. A plan says where everything goes, before the
+// first byte is written; the same tensors always give the same file.
 //
-// Tensors are laid out by element size, larger first, then by name, behind a
-// header that spaces fill up to a multiple of 64 bytes: so every element is
-// aligned to its size in a mapped file.
+// Tensors are laid out by element size, larger first, then by name, after a
+// header that is padded with spaces to a multiple of 64 bytes. So every element
+// is aligned to its size in a mapped file.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,7 @@ struct TensorHeader {
   bool operator==(const TensorHeader&) const = default;
 };
 
-// The bytes that its elements take.
+// The bytes of its elements.
 std::uint64_t bytes_of(const TensorHeader& tensor);
 
 struct PlacedTensor {
@@ -41,7 +41,7 @@ struct SafetensorsLayout {
   std::uint64_t file_bytes = 0;
 };
 
-// Error where two tensors have one name, or a name is not UTF-8.
+// Throws Error if two tensors have one name, or if a name is not UTF-8.
 SafetensorsLayout plan_safetensors(std::vector<TensorHeader> tensors,
                                    const Metadata& metadata);
 
@@ -52,10 +52,10 @@ class SafetensorsWriter {
                     std::vector<TensorHeader> tensors,
                     const Metadata& metadata = {});
 
-  // All bytes of one tensor of the plan, once.
+  // Writes all bytes of one tensor of the plan, once.
   void write(std::string_view name, std::span<const std::byte> bytes);
 
-  // Error where a tensor was not written.
+  // Throws Error if a tensor was not written.
   void commit();
 
  private:

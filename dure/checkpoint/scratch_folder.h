@@ -28,8 +28,7 @@ class ScratchFolder : public testing::Test {
   Path folder_;
 };
 
-// The message of the Error that `run` throws; a failed test where it throws
-// none.
+// The message of the Error that `run` throws; fails the test if it throws none.
 template <typename Run>
 std::string error_of(const Run& run) {
   try {

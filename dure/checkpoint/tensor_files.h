@@ -1,7 +1,7 @@
-// Tensors that lie in one safetensors file, or in several behind an index.
+// Tensors in one safetensors file, or in several behind an index.
 //
 // The index is Hugging Face's `model.safetensors.index.json`: an object with
-// "weight_map", name -> file, the files beside it.
+// "weight_map", name -> file. The files are beside it.
 #pragma once
 
 #include <map>
@@ -17,9 +17,9 @@ namespace dure::checkpoint {
 // Threads: any number may read.
 class TensorFiles {
  public:
-  // `path`: a .safetensors file, an index, or a folder with
-  // model.safetensors or model.safetensors.index.json. Error where a file of
-  // the index is missing or lacks a tensor that the index places there.
+  // `path` is a .safetensors file, an index, or a folder with model.safetensors
+  // or model.safetensors.index.json. Throws Error if a file of the index is
+  // missing or lacks a tensor that the index places there.
   explicit TensorFiles(const Path& path);
 
   const TensorEntry* find(std::string_view name) const;  // nullptr: none

@@ -1,5 +1,5 @@
-// Pieces of files on their way to the disk: one thread asks for them, others
-// sum and write what is there already.
+// Pieces of files on their way to the disk: one thread asks for them, while
+// others sum and write those that are there.
 #pragma once
 
 #include <condition_variable>
@@ -18,17 +18,16 @@
 namespace dure::checkpoint {
 
 // Where a piece goes. Pieces are summed in the order in which they come and
-// written in any.
+// written in any order.
 struct PieceTarget {
   AtomicFile* file = nullptr;
   std::uint64_t offset = 0;
   Xxh64* sum = nullptr;
 };
 
-// All functions are for one thread, whose the pieces' owners are: they are let
-// go of there. It does its share of the work whenever it has to wait. What a
-// sum or a write throws comes out of the next function; from then on there is
-// nothing to do but destroy this.
+// All functions are for one thread, on which the pieces' owners are released.
+// It works along whenever it has to wait. The next function rethrows what a sum
+// or a write throws; after that the pipeline can only be destroyed.
 class WritePipeline {
  public:
   WritePipeline();
@@ -36,10 +35,10 @@ class WritePipeline {
   WritePipeline& operator=(const WritePipeline&) = delete;
   ~WritePipeline();
 
-  // Returns when no more than kInFlightBytes less `bytes` are held, or nothing.
+  // Returns when at most kInFlightBytes - `bytes`, or nothing, is held.
   void make_room(std::uint64_t bytes);
   void push(const PieceTarget& target, PieceBytes piece);
-  // Returns when all is summed and written.
+  // Returns when everything is summed and written.
   void finish();
 
  private:
