@@ -48,10 +48,10 @@ struct ParallelConfig {
   std::int64_t virtual_stages = 0;  // of a rank; 0: what the schedule needs
   std::string split = "even";       // see model/stage_split.h
   std::string profile = {};         // a file, for split = "profile"
-  std::int64_t drain_every = 50;    // steps, of schedules without a flush
+  std::int64_t drain_every = 50;    // steps, for schedules without a flush
   std::int64_t context = 1;
   std::int64_t expert = 1;
-  std::int64_t data = mesh::kAuto;  // what is left of the ranks
+  std::int64_t data = mesh::kAuto;  // kAuto: the ranks that are left
   std::string order = mesh::text_of(mesh::kMegatronOrder);
   std::int64_t zero = 0;
   std::int64_t zero_group = 0;  // 0: all ranks that share a batch
@@ -72,7 +72,7 @@ struct PrecisionConfig {
   bool operator==(const PrecisionConfig&) const = default;
 };
 
-// What the head's forward leaves of its logits (model::Logits).
+// How much of its logits the head's forward saves (model::Logits).
 enum class LogitsKept : std::uint8_t { kBlocks, kWhole };
 
 struct MemoryConfig {
@@ -84,8 +84,8 @@ struct MemoryConfig {
   bool operator==(const MemoryConfig&) const = default;
 };
 
-// What a run that goes on may read otherwise than the one before, where that is
-// meant (trainer_file.h).
+// The settings that a resumed run may change against the one before, if
+// checkpoint.accept_changed names them (trainer_file.h).
 inline constexpr std::string_view kAcceptableChanges[] = {
     "batch", "data", "order", "seed", "sequence", "tokenizer"};
 
@@ -130,40 +130,40 @@ struct Config {
 
 void visit(Fields& fields, Config& config);
 
-// "auto" values filled in from others; but parallel.data, which takes the
-// number of ranks, is take_ranks()'s (load_config.h).
+// Fills in "auto" values from others, except parallel.data: that needs the
+// number of ranks, and take_ranks() fills it in (load_config.h).
 Config resolve(Config config);
 
-// Throws UsageError for values out of range or that do not go together. The
+// Throws UsageError for values out of range or that contradict each other. The
 // config must be resolved.
 void validate(const Config& config);
 
-// The most, up to 8, that so many ranks can share every global batch by, in a
-// multiple of parallel.pipeline micro-batches where there are enough samples;
-// all of a rank's where every micro-batch is an update.
+// The most, up to 8, by which so many ranks can share every global batch, in a
+// multiple of parallel.pipeline micro-batches if there are enough samples. If
+// every micro-batch is an update, it is all of a rank's samples.
 std::int64_t default_micro_batch(const Config& config, std::int64_t ranks);
 
-// How weights and gradients are kept and summed.
+// How weights and gradients are sharded and summed.
 parallel::StoreOptions store_options(const Config& config);
 
-// What is kept of blocks for their backward. Where parallel.sequence cuts the
-// stream, what is kept of it is a part already.
+// What blocks save for their backward. If parallel.sequence cuts the stream,
+// what is saved of it is a part already.
 model::Keeping keeping(const Config& config);
 
-// parallel.order. Throws UsageError.
+// The value of parallel.order. Throws UsageError.
 mesh::Order order_of(const ParallelConfig& parallel);
 
-// The mesh of so many ranks, with data filled in where it is auto. Throws
-// UsageError where they do not make one: it lists what would.
+// The mesh of so many ranks, with data filled in if it is auto. Throws
+// UsageError if they do not make one, and lists the numbers that would.
 mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks);
 
-// The ranks of a run, data being 1 where it is auto; and those of a group over
-// these axes. Past mesh::kMostRanks, some number past it.
+// The ranks of a run, with data 1 if it is auto; and those of a group over
+// these axes. Beyond mesh::kMostRanks, some number beyond it.
 std::int64_t ranks_of(const ParallelConfig& parallel);
 std::int64_t ranks_of(const ParallelConfig& parallel, mesh::AxisSet axes);
 
-// Where ranks stand and how they hold the residual stream; the rest is the
-// caller's.
+// The rank's place, and how it holds the residual stream. The caller fills in
+// the rest.
 RankOptions rank_options(const Config& config);
 
 }  // namespace dure::train

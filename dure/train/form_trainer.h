@@ -1,9 +1,9 @@
-// Training by the forms of data parallelism of old, beside the trainer's: for
+// Training by historical forms of data parallelism, beside the trainer's: for
 // study and comparison (docs/data_parallel.md).
 //
-// Same model, samples, optimizer and clipping as Trainer, and the same weights
-// after every step: with ranked sums to the bit. One micro-batch a rank and
-// step, whole replicas.
+// Model, samples, optimizer and clipping are those of Trainer, and so are the
+// weights after every step, to the bit with ranked sums. Each rank has a whole
+// replica and one micro-batch a step.
 #pragma once
 
 #include <memory>
@@ -17,8 +17,8 @@
 
 namespace dure::train {
 
-// How what travels does: as the form's plan says, or by the quickest means of
-// the back end. Ranked sums go by what has them.
+// How data travels: as the form's plan says, or by the back end's quickest
+// algorithm. Ranked sums take an algorithm that has them.
 enum class Route : std::uint8_t { kPlanned, kQuickest };
 
 class FormTrainer {
@@ -28,18 +28,18 @@ class FormTrainer {
   FormTrainer& operator=(const FormTrainer&) = delete;
   virtual ~FormTrainer() = default;
 
-  // Collective. The mean loss over the global batch, on rank 0 at least; of
-  // another form than kBuckets not elsewhere. Throws Error where the gradients
+  // Collective. Returns the mean loss over the global batch: on all ranks with
+  // kBuckets, on rank 0 alone with other forms. Throws Error if the gradients
   // are not finite.
   virtual std::optional<double> step(const data::Dataset& dataset) = 0;
 
-  // The weights are whole, and up to date on rank 0 at least.
+  // The weights are whole, and up to date at least on rank 0.
   virtual nn::ParameterSet& parameters() = 0;
 
   virtual const parallel::FormPlan& plan() const = 0;
 };
 
-// `config` must be resolved; throws UsageError unless its global batch is one
+// `config` must be resolved. Throws UsageError unless its global batch is one
 // micro-batch a rank. Collective over the rank's world.
 std::unique_ptr<FormTrainer> make_form_trainer(Rank& rank,
                                                const Config& config,

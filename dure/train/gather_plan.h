@@ -1,5 +1,5 @@
-// Who gives what, where ranks hold parts of a row of elements and one of them
-// wants all: a plan.
+// A plan of who sends what when ranks hold parts of a row of elements and one
+// of them wants all.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct Stretch {
   bool operator==(const Stretch&) const = default;
 };
 
-// What both have; empty (first >= last) where they have nothing in common.
+// The common elements of both; empty (first >= last) if there are none.
 Stretch common(const Stretch& a, const Stretch& b);
 
 struct Given {
@@ -26,17 +26,18 @@ struct Given {
 
 struct GatherPlan {
   std::vector<Given> given;      // in the order of the elements
-  std::vector<Stretch> missing;  // what nobody has
+  std::vector<Stretch> missing;  // elements that no rank has
   bool operator==(const GatherPlan&) const = default;
 };
 
-// What a rank has: stretches without overlaps, ascending. Some may lie outside
-// of what is wanted.
+// The elements that a rank has: stretches without overlaps, ascending. Some may
+// lie outside the wanted ones.
 using HeldBy = std::function<std::vector<Stretch>(int rank)>;
 
-// Each wanted element that some rank has is given once, by the lowest of its
-// holders: so what rank 0 has, it need not receive. Each given stretch lies
-// within one that is held. Asks ranks from the lowest on, until all is given.
+// Each wanted element that some rank has is given once, by the lowest rank that
+// holds it, so rank 0 need not receive what it has. Each given stretch lies
+// within one that is held. Ranks are asked from the lowest on, until all is
+// given.
 GatherPlan plan_gather(const Stretch& wanted, int ranks, const HeldBy& held);
 
 }  // namespace dure::train

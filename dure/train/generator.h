@@ -1,8 +1,9 @@
 // Text from a model: the next token, again and again.
 //
-// Where the ranks of a pipe axis have a stage each, the texts of a batch go
+// If the ranks of a pipe axis have a stage each, the texts of a batch go
 // through them in as many groups, so that all stages work at once: while the
-// last one has the first group's next token, the first has the second's.
+// last one computes the first group's next token, the first works on the second
+// group.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ struct GenerateOptions {
   SamplingOptions sampling;
   KvCache cache = KvCache::kOn;
   std::vector<std::int32_t> ends = {};  // the tokens that end a text, each
-  // Which ids may be drawn; all where it is empty. A model may have more ids
-  // than its tokenizer has tokens.
+  // Which ids may be drawn; empty means all. A model may have more ids than its
+  // tokenizer has tokens.
   std::vector<bool> drawable = {};
 };
 
@@ -30,12 +31,12 @@ class Generator {
   // Called for every new token, prompt after prompt within a position.
   using OnToken = std::function<void(std::size_t prompt, std::int32_t token)>;
 
-  // The replica has one stretch of the model a rank.
+  // The replica has one chunk of the model a rank.
   Generator(Rank& rank, const Replica& replica, GenerateOptions options);
 
-  // The continuations, without the prompts: the same on all ranks, which all
-  // call this. A text ends after options.tokens, with an end token (which is
-  // not returned), or where the model's positions end. Throws as the Sampler,
+  // Returns the continuations, without the prompts, the same on all ranks;
+  // collective. A text ends after options.tokens, with an end token (which is
+  // not returned), or where the model's positions end. Throws as Sampler does,
   // and UsageError for an empty prompt, one that fills the model's positions,
   // or a token beyond the vocabulary.
   std::vector<Tokens> run(const std::vector<Tokens>& prompts,

@@ -1,4 +1,4 @@
-// A model's weights into a replica: drawn, or from disk.
+// Fills a replica with weights, drawn or from disk.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,13 @@
 
 namespace dure::train {
 
-// checkpoint::find_weights() on the first rank: all open what it has found.
+// Calls checkpoint::find_weights() on the first rank; all ranks open its
+// result.
 Path find_weights(comm::HostRanks& ranks, const Path& path, const Log& log);
 
-// Both fill what this rank keeps and hand it to the others, the first of those
-// that keep the same to the rest: collective. The rows that pad the vocabulary
-// are 0. Loading: Error where a weight is not finite.
+// Both fill the shards that this rank owns, and distribute them as the store
+// does: collective. The rows that pad the vocabulary are 0. Loading throws
+// Error if a weight is not finite.
 void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed);
 void load_weights(Rank& rank,
                   Replica& replica,

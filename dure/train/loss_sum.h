@@ -1,5 +1,5 @@
 // The sum of losses, without rounding and in tensor memory: micro-batches add
-// to it as they go, and the host waits for none of them.
+// to it, and the host waits for none of them.
 #pragma once
 
 #include "dure/base/exact_sum.h"
@@ -9,19 +9,19 @@ namespace dure::train {
 
 class LossSum {
  public:
-  // 0. The rank outlives this.
+  // The sum begins at 0. The rank outlives this.
   explicit LossSum(Rank& rank);
 
   void clear();
 
-  // losses (N). The rows' sum is without rounding: samples may be shared out
-  // over micro-batches and ranks in any way.
+  // Adds losses (N). Their sum is not rounded, so samples may be divided over
+  // micro-batches and ranks in any way.
   void add(ConstTensor losses);
 
-  // (ExactSum::kDigits) i64 (kernels/exact_sum.h).
+  // The digits, (ExactSum::kDigits) i64 (kernels/exact_sum.h).
   Tensor digits() const { return digits_; }
 
-  // Waits for the device. 0 on kSim, where nothing is computed.
+  // Waits for the device. It is 0 on kSim, where nothing is computed.
   ExactSum download() const;
 
  private:

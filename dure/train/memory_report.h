@@ -11,7 +11,7 @@ namespace dure::train {
 // {"rank": 0, "peak_bytes": {"parameters": ..., ...}, "peak_total": ...}
 std::string memory_json(int rank, const Ledger& ledger);
 
-// An array of what all ranks say.
+// An array of all ranks' objects.
 std::string memory_json(std::span<const std::string> ranks);
 
 }  // namespace dure::train

@@ -20,25 +20,25 @@ struct Metrics {
   double model_flops_utilization = 0;
   std::optional<double> validation_loss = {};
   std::optional<std::string> skipped = {};
-  // Bytes that this rank's collectives were of since the last line, by mesh
-  // axis and kind (comm/traffic.h).
+  // The bytes of this rank's collectives since the last line, by mesh axis and
+  // kind (comm/traffic.h).
   std::map<std::string, std::map<std::string, std::uint64_t>> communicated = {};
 };
 
-// {"step": 1, "loss": 10.9, ...}: numbers with all their digits, so that equal
-// lines mean equal bits; null for one that is not finite.
+// {"step": 1, "loss": 10.9, ...}: numbers have all their digits, so that equal
+// lines mean equal bits; null stands for one that is not finite.
 std::string to_json(const Metrics& metrics);
 
-// The loss on the test data, in the last line of a run that has ended.
+// Adds the loss on the test data to the last line of a run that has ended.
 void add_test_loss(const Path& metrics, double loss);
 bool has_test_loss(const Path& metrics);
 
-// Appends lines, each whole.
+// Appends whole lines.
 class MetricsFile {
  public:
-  // Goes on with an existing file, without the lines of steps after
-  // `last_step`: those of a run that was stopped past its last checkpoint. 0
-  // starts anew.
+  // Continues an existing file, without the lines of steps after `last_step`,
+  // which a run wrote that was stopped after its last checkpoint. 0 starts
+  // anew.
   MetricsFile(Path path, std::int64_t last_step);
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;

@@ -11,25 +11,25 @@
 
 namespace dure::train {
 
-// A tensor (1) of this number, such as model::Batch::d_loss.
+// A tensor (1) with this number, such as model::Batch::d_loss.
 OwnedTensor scalar(Rank& rank, float value);
 
-// B samples of S inputs; a sample's targets are its tokens one place on. The
-// memory is taken once and filled again for every micro-batch.
+// B samples of S inputs; a sample's targets are its tokens shifted by one. The
+// memory is allocated once and filled again for every micro-batch.
 class MicroBatch {
  public:
   MicroBatch(Rank& rank, std::int64_t samples, std::int64_t sequence);
 
-  // Samples first .. first + B - 1 of the data set, each S + 1 tokens.
+  // Loads samples first .. first + B - 1 of the data set, each S + 1 tokens.
   void load(const data::Dataset& dataset, std::int64_t first);
 
-  // The same samples, for whoever reads no tokens: a stage in the middle.
+  // Sets only the samples' place, for a stage that reads no tokens.
   void place(std::int64_t first);
 
-  // Tokens (B, S + 1), for whoever has them already; samples count from 0 on.
+  // Loads tokens (B, S + 1) that the caller has; samples count from 0.
   void load(std::span<const std::int32_t> tokens);
 
-  // Its d_loss is for who trains to set.
+  // A trainer sets its d_loss.
   const model::Batch& batch() const { return batch_; }
   model::Batch batch(ConstTensor d_loss) const {
     model::Batch result = batch_;

@@ -1,15 +1,16 @@
-// How fast this machine multiplies matrices: what utilization is a share of.
+// The peak FLOP/s of this machine, of which utilization is a share.
 #pragma once
 
 #include "dure/tensor/device.h"
 
 namespace dure::train {
 
-// Floating-point operations a second that this process can do on all its cores,
-// whatever share of them the calling rank has: of a product of 2048 x 768 by
-// 768 x 3072, the best of a few: about a third of a second of work. A machine
-// that is slow at it multiplies fewer rows. On kSim, what a simulated device
-// can do. Other ranks of the process should have nothing to do meanwhile.
+// The floating-point operations a second that this process can do on all its
+// cores, whatever the calling rank's share of them. It measures products of
+// 2048 x 768 by 768 x 3072 and takes the best of a few, about a third of a
+// second of work; a slow machine multiplies fewer rows. On kSim it is the
+// simulated device's rate. The process's other ranks should be idle during the
+// measurement.
 double measure_peak_flops(Device device);
 
 }  // namespace dure::train

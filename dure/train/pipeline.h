@@ -1,4 +1,4 @@
-// A run's pipeline: who has which stretch of the model, and who does what when.
+// A run's pipeline: which stages each rank has, and its schedule.
 #pragma once
 
 #include <span>
@@ -13,12 +13,12 @@
 namespace dure::train {
 
 struct Pipeline {
-  // How stages lie on ranks, and the schedule; micro-batches are each step's.
+  // Which stages each rank has, and the schedule; micro-batches are a step's.
   parallel::ScheduleOptions schedule;
   std::vector<model::UnitSpec> units;    // of the model
   std::vector<model::UnitRange> stages;  // in the order of the forward pass
 
-  // The stretches of a rank of the pipe axis, in that order.
+  // The units of each chunk of a rank of the pipe axis, in that order.
   std::vector<model::UnitRange> chunks(int rank) const;
 
   // The rank of the pipe axis that has a unit.
@@ -29,25 +29,26 @@ struct Pipeline {
   }
 };
 
-// As parallel.pipeline, virtual_stages, schedule and split say. Throws
-// UsageError where the layers can't be split so.
+// The pipeline by parallel.pipeline, virtual_stages, schedule and split. Throws
+// UsageError if the layers can't be split so.
 Pipeline pipeline_of(const Config& config);
 
-// One that only goes forward, over so many ranks: even stages, one a rank.
+// A pipeline that only goes forward, over so many ranks: even stages, one a
+// rank.
 Pipeline forward_pipeline(const model::ModelConfig& config, int ranks);
 
-// Throws UsageError where the schedule can't be of the micro-batches that a
-// step of the run has on a rank. parallel.data must be known.
+// Throws UsageError if the schedule can't take the number of micro-batches that
+// a rank has in a step. parallel.data must be known.
 void validate_pipeline(const Config& config);
 
 // The schedule of one step, of so many micro-batches.
 parallel::ScheduleOptions schedule_of(const Pipeline& pipeline,
                                       int micro_batches);
 
-// Only forward: what evaluation and generation run.
+// The forward only, for evaluation and generation.
 parallel::Program forward_program(const Pipeline& pipeline, int micro_batches);
 
-// What passes between the stages, of so many columns and this type.
+// The streams between the stages, with so many columns and this type.
 parallel::Boundaries boundaries_of(const Pipeline& pipeline,
                                    std::int64_t columns,
                                    DType dtype);

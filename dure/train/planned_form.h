@@ -1,4 +1,4 @@
-// The executor of a form's plan: step by step, as it is written.
+// The executor of a form's plan: it runs the steps in their order.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ parallel::FormPlan plan_for(const Config& config,
                             parallel::Form form,
                             int ranks);
 
-// Any form but kBuckets.
+// Runs any form but kBuckets.
 class PlannedForm final : public FormTrainer {
  public:
   PlannedForm(Rank& rank,
@@ -42,7 +42,8 @@ class PlannedForm final : public FormTrainer {
 
   bool is_root() const { return rank_.is_first(); }
   Tensor on_root(const Tensor& whole) const;
-  // Of what lies whole on rank 0, its own part; elsewhere everything.
+  // This rank's rows of the logits: a part of the whole on rank 0, all of the
+  // tensor elsewhere.
   Tensor own_logits() const;
 
   Rank& rank_;
@@ -54,20 +55,20 @@ class PlannedForm final : public FormTrainer {
   parallel::FormPlan plan_;
   nn::Context ctx_;
   MicroBatch local_;
-  model::Batch inputs_;  // what this rank goes through
+  model::Batch inputs_;  // of this rank
   model::Stack::Saved saved_;
   OwnedTensor d_loss_;  // (1)
   LossSum losses_;      // of the step, on rank 0
   std::int64_t consumed_ = 0;
-  std::int64_t first_sample_ = 0;  // of the step's, on this rank
+  std::int64_t first_sample_ = 0;  // of this rank's samples in the step
 
-  // What a plan may ask for.
+  // Members that only some plans need:
   std::optional<MicroBatch> batch_;  // the whole, on rank 0
   OwnedTensor ids_;
   OwnedTensor targets_;
   OwnedTensor logits_NV_;  // of all ranks on rank 0, elsewhere of its own rows
   OwnedTensor losses_N_;   // of all ranks, on rank 0
-  std::optional<WholeUpdate> update_;  // where weights are updated
+  std::optional<WholeUpdate> update_;  // on ranks that update weights
 };
 
 }  // namespace dure::train

@@ -1,5 +1,5 @@
-// A profile's file: what each layer of a model took (model/profile.h), with
-// what it was measured of. docs/formats/profile.md.
+// A profile's file: the measured times of a model's layers (model/profile.h),
+// and the settings they were measured with. docs/formats/profile.md.
 //
 //   {"format": "dure-profile", "version": 1, "model": {...}, "micro_batch": 8,
 //    "sequence": 1024, "threads": 2, "link_bytes_per_second": 9e9,
@@ -31,8 +31,8 @@ struct ProfileFile {
 
 std::string to_json(const ProfileFile& file);
 
-// Error for what is no profile, or one of a version that this program does not
-// know; `source` is what it is called there.
+// Throws Error for text that is no profile, or one of a version that this
+// program does not know. Messages call it `source`.
 ProfileFile profile_from_json(std::string_view json, const std::string& source);
 
 }  // namespace dure::train

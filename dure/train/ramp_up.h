@@ -1,4 +1,4 @@
-// The size of the global batch as a run goes on, as Megatron-LM ramps it up.
+// The size of the global batch over a run, ramped up as Megatron-LM does it.
 //
 // With train.batch_rampup = [start, increment, samples] there are
 // n = (global_batch - start) / increment increments, each after samples / n
@@ -18,7 +18,7 @@ namespace dure::train {
 std::int64_t global_batch_after(std::int64_t consumed,
                                 const TrainConfig& train);
 
-// The samples of the whole run. Its time is of the increments, not the steps.
+// The samples of the whole run. Its length counts increments, not steps.
 std::int64_t samples_of_run(const TrainConfig& train);
 
 // The sizes that a run's batches have, ascending.

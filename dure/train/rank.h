@@ -23,11 +23,11 @@ struct RankOptions {
   Device device = Device::kCpu;
   std::size_t limit_bytes = 0;    // of the arena; 0: what the machine has
   DeviceRates rates = {};         // of a simulated device
-  int threads = 0;                // 0: as many as the world's options say
-  comm::SimWorld simulated = {};  // the ranks there are on one
-  // The ranks there are on any other; null: this one alone. Outlives the rank.
+  int threads = 0;                // 0: as the world's options say
+  comm::SimWorld simulated = {};  // the ranks, if the device is simulated
+  // The ranks, on any other device; null: this one alone. Outlives the rank.
   comm::Communicator* world = nullptr;
-  // How they are placed; nothing: they all share a batch.
+  // Their mesh; without one they all share a batch.
   std::optional<mesh::Mesh> mesh = {};
   parallel::Rows rows = parallel::Rows::kWhole;  // of the residual stream
   comm::SumOrder sums = comm::SumOrder::kFast;   // over tensor ranks
@@ -47,25 +47,24 @@ class Rank {
   comm::Communicator& world() const { return *world_; }
   bool is_first() const { return world_->rank() == 0; }
 
-  // All of the world, for numbers of the host; the others carry tensors.
+  // All of the world, for host numbers; the other communicators carry tensors.
   comm::HostRanks& control() const { return *control_; }
 
   const mesh::Mesh& mesh() const { return mesh_; }
 
   mesh::Place place() const { return {mesh_, world_->rank()}; }
 
-  // The ranks that are elsewhere on these axes alone, in their order: of
-  // mesh::kSamples those that read different samples, in the order of the
-  // samples; of mesh::kReplicas those that the gradients of a weight that
-  // nothing cuts are summed over; of mesh::kStages those that have a stage of
-  // the model each. Collective over the world where the set is asked for the
-  // first time, unless it is one of these.
+  // The ranks that differ from this one on these axes alone, in their order.
+  // For mesh::kSamples they read different samples, in the order of the
+  // samples. For mesh::kReplicas the gradients of an uncut weight are summed
+  // over them. For mesh::kStages they have a stage of the model each. The first
+  // call for another set is collective over the world.
   comm::Communicator& group(mesh::AxisSet axes);
 
-  // Of the stages, the first and the last; null on others.
+  // The pipeline's first and last stage (the embedding group); null on others.
   comm::Communicator* ends() const { return ends_.get(); }
 
-  // Those that read the same samples, and share every matrix.
+  // The ranks that read the same samples and share every matrix.
   parallel::TensorAxis tensor() {
     return {.stream = &stream,
             .arena = &arena,

@@ -1,4 +1,4 @@
-// A rank's stage of a model that reads texts: what generation's programs ask.
+// A rank's stage of a model in generation, for the pipeline's executor.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,15 @@ namespace dure::train {
 
 using Tokens = std::vector<std::int32_t>;
 
-// Whether keys and values of what was read are kept, or all of it is read again
-// for every token: slow, and for comparison only.
+// Whether keys and values are cached, or all tokens are read again for every
+// new one, which is slow and for comparison only.
 enum class KvCache : std::uint8_t { kOn, kOff };
 
-// The next T tokens of each of some neighbours among B texts: a micro-batch.
+// The next T tokens of some neighbours among B texts: a micro-batch.
 struct Reading {
-  std::int64_t first = 0;  // of the texts
-  Tokens ids;              // T of each
-  Tokens lengths;          // what was read of each before
+  std::int64_t first = 0;  // the first text
+  Tokens ids;              // T for each text
+  Tokens lengths;          // tokens read before, for each text
 
   std::int64_t count() const { return std::ssize(lengths); }
 };
@@ -28,18 +28,18 @@ class ReadingStages final : public parallel::StageWork {
  public:
   struct Sizes {
     std::int64_t texts = 0;      // B
-    std::int64_t positions = 0;  // room for so many of each
+    std::int64_t positions = 0;  // the cache's room for each text
   };
 
   // References outlive this.
   ReadingStages(Rank& rank, const Replica& replica, KvCache cache, Sizes sizes);
 
-  // The micro-batches of the next program. Without the cache, each has all of
-  // one text.
+  // Sets the micro-batches of the next program. Without the cache, each has all
+  // of one text.
   void begin(std::vector<Reading> readings) { readings_ = std::move(readings); }
 
-  // (B, Vp): of each text, those after the last token that was read. The head's
-  // rank writes them.
+  // (B, Vp): each text's logits after its last token. The rank with the head
+  // writes them.
   Tensor logits() const { return logits_; }
 
   using Streams = parallel::Streams;

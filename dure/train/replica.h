@@ -15,15 +15,15 @@
 
 namespace dure::train {
 
-// Whether gradients will be wanted.
+// Whether there will be gradients.
 enum class Purpose : std::uint8_t { kTrain, kEvaluate };
 
 // Values are uninitialised: draw them, or load them (load_weights.h).
 class Replica {
  public:
   // `config` must be resolved. Collective over the rank's world: all ranks hold
-  // replicas, or parts of them as the mesh, the pipeline and `store` say; its
-  // `gradients` and what is tied are filled in here.
+  // replicas, or parts of them, by the mesh, the pipeline and `store`, whose
+  // `gradients` and `tied` are filled in here.
   Replica(Rank& rank,
           const model::ModelConfig& config,
           std::uint64_t seed,
@@ -31,17 +31,17 @@ class Replica {
           parallel::StoreOptions store,
           Pipeline pipeline);
 
-  // With even stages, one a rank of the pipe axis.
+  // Uses even stages, one for each rank of the pipe axis.
   Replica(Rank& rank,
           const model::ModelConfig& config,
           std::uint64_t seed,
           Purpose purpose,
           parallel::StoreOptions store = {});
 
-  // Of a whole model.
+  // The stack of a whole model.
   const model::Stack& stack() const;
 
-  // The stretches that this rank has, in the order of the forward pass.
+  // The chunks that this rank has, in the order of the forward pass.
   std::span<const model::Stack> chunks() const { return chunks_; }
   const Pipeline& pipeline() const { return pipeline_; }
   const model::ModelConfig& config() const { return config_; }
@@ -52,7 +52,7 @@ class Replica {
   }
   nn::ParameterSet& parameters() { return parameters_; }
   const nn::ParameterSet& parameters() const { return parameters_; }
-  // What its chunks pass on: of the type of its weights.
+  // The streams that its chunks pass on, in the type of its weights.
   parallel::Boundaries boundaries() const {
     return boundaries_of(
         pipeline_, config_.hidden, parameters_.all().front().value.dtype());

@@ -15,24 +15,24 @@ namespace dure::train {
 
 struct RunOptions {
   Start start = Start::kNew;
-  std::string config_text = {};          // for config.toml, of the first rank
-  std::string written_by = {};           // which Dure this is, for run.json
-  std::vector<std::string> header = {};  // lines to be said before a step
+  std::string config_text = {};          // for config.toml, on the first rank
+  std::string written_by = {};           // the version of Dure, for run.json
+  std::vector<std::string> header = {};  // lines to print before the first step
   Log log = {};
   StopRequest stop = {};                // asks to finish the step and save
   comm::Communicator* world = nullptr;  // the ranks; null: this one alone
-  // The same ranks, with failures of their own: over it they save what is whole
-  // when `world` has failed. Null: they do not, or there is one alone.
+  // The same ranks with failures of their own. After `world` has failed they
+  // save the last whole step over it. Null: they can't, or there is one rank.
   comm::Communicator* twin = nullptr;
 };
 
-// Trains, evaluates, writes metrics.jsonl, memory.json, run.json, config.toml
-// and, where asked for, trace.json into log.directory, and checkpoints.
-// `config` must be resolved and valid. Collective over the ranks: all read the
-// same, the first one writes. What would keep it from saving is an Error before
-// the first step. Where a rank throws outside an update and all still answer,
-// the weights and states of the last step are saved first, and the Error goes
-// on.
+// Trains, evaluates, and writes checkpoints and, in log.directory,
+// metrics.jsonl, memory.json, run.json, config.toml and, if asked for,
+// trace.json. `config` must be resolved and valid. Collective over the ranks:
+// all read the same files, the first one writes. If something would keep it
+// from saving, it throws Error before the first step. If a rank throws outside
+// an update and all still answer, the weights and states of the last step are
+// saved before the Error is rethrown.
 void run_training(const Config& config, const RunOptions& options);
 
 }  // namespace dure::train

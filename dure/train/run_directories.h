@@ -1,4 +1,4 @@
-// The directories that a run writes, for as long as it lives.
+// The directories that a run writes to, while it lives.
 #pragma once
 
 #include <vector>
@@ -9,17 +9,17 @@
 
 namespace dure::train {
 
-// What would keep a run from saving at its end is found here, before its first
-// step. Makes log.directory and checkpoint.directory, locks both, and tries to
-// write there. Error where another process has one, where one can't be made or
-// written, or where there is no room for a checkpoint. Directories that were
-// made and are still empty at the end are removed. On one rank of a run.
+// Finds before the first step what would keep a run from saving at its end.
+// Makes log.directory and checkpoint.directory, locks both, and tries to write
+// there. Throws Error if another process holds one, if one can't be made or
+// written, or if there is no room for a checkpoint. Directories that it made
+// and that are empty at the end are removed. Used on one rank of a run.
 class RunDirectories {
  public:
   RunDirectories(const Config& config, const checkpoint::CheckpointPlan& plan);
 
  private:
-  // Removes, at its end, those that it made and that are empty.
+  // Removes the directories that it made and that are empty at its end.
   class Made {
    public:
     Made() = default;

@@ -18,7 +18,7 @@ namespace dure::train {
 // A machine, as far as this process may use it.
 struct HostFacts {
   std::string name = {};
-  std::string processor = {};   // as the system calls it; empty: it does not
+  std::string processor = {};   // the system's name for it; empty: unknown
   std::int64_t cores = 0;       // 0: not known
   std::int64_t threads = 0;     // of hardware
   std::uint64_t memory = 0;     // bytes
@@ -38,7 +38,7 @@ struct DataFacts {
   std::string tokenizer = {};
   std::int64_t sequence = 0;
   std::string split = {};          // data.split
-  std::int64_t train_samples = 0;  // that there are, of all epochs
+  std::int64_t train_samples = 0;  // available, over all epochs
   std::int64_t validation_samples = 0;
   std::int64_t test_samples = 0;
   std::int64_t epochs = 0;  // the most that the run reads a data set
@@ -69,33 +69,33 @@ struct RunStart {
 // Now, in UTC.
 std::string utc_now();
 
-// Collective. On rank 0 every host that ranks are on, in the order of their
-// first ranks; elsewhere nothing.
+// Collective. On rank 0 every host that has ranks, in the order of their first
+// ranks; empty elsewhere.
 std::vector<HostFacts> hosts_of_run(comm::HostRanks& ranks);
 
 DataFacts facts_of(const data::DataConfig& config,
                    const data::Datasets& datasets);
 
-// What is trained on, in a line: "text, more: 1.2 M tokens of 340 documents,
+// A line about the training data: "text, more: 1.2 M tokens of 340 documents,
 // split 969,30,1, read up to 3 times".
 std::string describe(const DataFacts& data);
 
 // For nlohmann::ordered_json j = start and j.get<RunStart>(), which throws
-// nlohmann's exceptions for what to_json() would not have written.
+// nlohmann's exceptions for JSON that to_json() would not have written.
 void to_json(nlohmann::ordered_json& json, const RunStart& start);
 void from_json(const nlohmann::ordered_json& json, RunStart& start);
 
-// Throws Error, which begins with `source`, for what is not such a file.
+// Throws Error, beginning with `source`, for text that is not such a file.
 std::vector<RunStart> read_starts(std::string_view text,
                                   const std::string& source);
 
-// The file of a run that goes on. Writes it whole each time.
+// The file of a current run, which is written whole each time.
 class RunFile {
  public:
   enum class Before : std::uint8_t { kKept, kDropped };
 
-  // Adds `start` to those that the file has, or replaces them. A file that
-  // can't be read is begun anew with a warning: no run has to stop for it.
+  // Adds `start` to the starts in the file, or replaces them. A file that can't
+  // be read is begun anew with a warning: no run has to stop for it.
   RunFile(Path path, RunStart start, Before before, const Log& log);
 
   void end(const RunEnd& end);

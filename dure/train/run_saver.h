@@ -1,5 +1,5 @@
-// The checkpoints of a run: each step saved once, and after an error the last
-// whole one.
+// Saves the checkpoints of a run: each step once, and after an error the last
+// whole step.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ class RunSaver {
  public:
   struct Options {
     Log log;
-    // The ranks again, with failures of their own; null: none.
+    // The same ranks with failures of their own; null: none.
     comm::Communicator* twin = nullptr;
   };
 
-  // All outlive it; what the documents hold is read when it saves.
+  // All references outlive it. The documents are read when it saves.
   RunSaver(Rank& rank,
            Trainer& trainer,
            const RunDocuments& documents,
@@ -29,14 +29,14 @@ class RunSaver {
         documents_(documents),
         options_(options) {}
 
-  // The trainer's step is on disk already, or there is nothing to save as yet.
+  // The trainer's step is on disk already, or there is nothing to save yet.
   void skip_this_step();
 
-  // Collective over the world. What is saved, or was read, is not written
-  // again.
+  // Collective over the world. Does nothing if the step is saved, or was
+  // loaded.
   void save() { save(rank_.world()); }
 
-  // After an Error that all ranks throw, or this one alone. Where all ranks
+  // Called after an Error that all ranks throw, or this one alone. If all ranks
   // come here with weights and states of one step, that step is saved; else
   // nothing is. Throws nothing.
   void save_last_whole();
@@ -45,7 +45,7 @@ class RunSaver {
  private:
   void save(comm::Communicator& ranks);
   void save_last_whole(comm::Communicator& ranks, comm::HostRanks& control);
-  // function(); what it throws is said.
+  // Calls function(), and reports what it throws.
   template <typename Function>
   void or_say(Function&& function);
 

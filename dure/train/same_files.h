@@ -1,4 +1,5 @@
-// What ranks of several processes see on disk, each of its own perhaps.
+// Whether the ranks of several processes see the same files, each on its own
+// disk perhaps.
 #pragma once
 
 #include "dure/base/files.h"
@@ -8,14 +9,14 @@
 
 namespace dure::train {
 
-// Of every data set that the configuration names: its tokens and its index.
+// For every data set of the configuration: its tokens and its index.
 comm::Facts facts_of_data(const data::DataConfig& config);
 
-// Names, sizes and small files; of no path: nothing.
+// Names, sizes and small files; empty for an empty path.
 comm::Facts facts_of_checkpoint(const Path& folder);
 
-// Collective: expect_same(), where ranks are not all of one process; there they
-// see the same. `facts` is not called otherwise.
+// Collective: calls expect_same() unless all ranks are of one process, and so
+// see the same files. Only then `facts` is called.
 template <typename Function>
 void expect_same_files(comm::HostRanks& ranks, const Function& facts) {
   if (!ranks.is_one_process()) {

@@ -1,4 +1,4 @@
-// Whether a run that goes on reads what the one before would have read.
+// Whether a resumed run reads the samples that the one before would have read.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 
 namespace dure::train {
 
-// What a checkpoint holds beside weights and states, and what these belong to.
+// A checkpoint's documents beside weights and states, and the data they belong
+// to.
 struct RunDocuments {
   std::map<std::string, std::string> tokenizer = {};  // its files
   data::DataIdentity data = {};
@@ -22,16 +23,15 @@ struct RunDocuments {
   std::string from = {};    // where the first weights came from
 };
 
-// The order in which a run deals its samples that goes on from `checkpoint`, or
-// begins where that is empty: its own, unless checkpoint.accept_changed says
-// otherwise.
+// The sample order of a run that resumes from `checkpoint`, or begins if that
+// is empty. A resumed run keeps the checkpoint's order, unless
+// checkpoint.accept_changed says otherwise.
 data::SampleOrder order_after(const Path& checkpoint, const Config& config);
 
-// Throws Error where a run of `config` would be another than that of the
-// checkpoint, whose trainer.json is `before`: another optimizer, or other
-// samples than those that were read, unless checkpoint.accept_changed has them;
-// it names what differs. `log` hears what changes by itself. On one rank of a
-// run.
+// Throws Error if a run of `config` would differ from that of the checkpoint,
+// whose trainer.json is `before`: by the optimizer, or by the samples read so
+// far, unless checkpoint.accept_changed allows it. It names the difference.
+// `log` gets changes that are harmless. Called on one rank of a run.
 void expect_same_run(const checkpoint::CheckpointReader& reader,
                      TrainerFile before,
                      const Config& config,

@@ -10,8 +10,8 @@
 
 namespace dure::train {
 
-// Temperature first, then the k most likely, then of those the fewest whose
-// probabilities add up to top_p [1, section 3.1].
+// Applies the temperature first, then keeps the k most likely tokens, then of
+// those the fewest whose probabilities add up to top_p [1, section 3.1].
 //
 // [1] Holtzman et al. 2019, arXiv:1904.09751.
 struct SamplingOptions {
@@ -20,15 +20,15 @@ struct SamplingOptions {
   double top_p = 1;        // 1: all
   std::uint64_t seed = 1234;
 
-  // Throws UsageError where a value is out of range.
+  // Throws UsageError if a value is out of range.
   void check() const;
 };
 
 // A token is a function of the logits, the seed, the sample and the position
-// alone, so that a prompt continues alike whatever stands beside it in a batch.
+// alone, so a prompt continues alike whatever stands beside it in a batch.
 class Sampler {
  public:
-  // Draws only tokens that are `drawable`, by their ids; all where it is empty.
+  // Draws only ids that are `drawable`; empty means all.
   explicit Sampler(const SamplingOptions& options,
                    std::vector<bool> drawable = {});
 

@@ -2,10 +2,11 @@
 //
 // With a flush, a segment is one step: its program leaves the pipeline empty,
 // and then all ranks update together. Without one, the stages of a pipeline are
-// at different steps at any time; weights are of one step again where it runs
-// empty. A segment is the steps from one such point to the next: its program is
-// of all their micro-batches, with an update after those of each. Every segment
-// begins as a run does, with no micro-batches under way (docs/pipeline.md).
+// at different steps at any time; their weights are of one step again when the
+// pipeline runs empty. A segment is the steps from one such point to the next:
+// its program has all their micro-batches, with an update after those of each
+// step. Every segment begins as a run does, with no micro-batch in flight
+// (docs/pipeline.md).
 #pragma once
 
 #include <cstdint>
@@ -19,23 +20,23 @@ namespace dure::train {
 
 struct Segment {
   parallel::Program program;
-  // Of the weights, by micro-batch; empty where there is one version.
+  // The version of the weights, by micro-batch; empty if there is only one.
   std::vector<int> versions;
-  // By step: of the actions up to its update, from the one before.
+  // By step: the visits of the actions since the update before, up to its own.
   std::vector<std::vector<nn::Visit>> visits;
 };
 
-// What a rank of the pipe axis does in so many steps, of so many micro-batches
-// each; one step, where the schedule has a flush.
+// The program of a rank of the pipe axis for so many steps, of so many
+// micro-batches each. If the schedule has a flush, it is one step.
 Segment plan_segment(const Pipeline& pipeline,
                      int rank,
                      int micro_batches,
                      int steps);
 
-// How many steps a run takes from here, after so many, before something needs
-// the weights of one step: evaluation, a checkpoint, a comparison of replicas,
-// the end, or parallel.drain_every. All but the end are at fixed steps, so that
-// a resumed run has the same segments. 1 where schedules are synchronous.
+// How many steps a run takes, after so many, before something needs weights of
+// one step: evaluation, a checkpoint, a comparison of replicas, the end, or
+// parallel.drain_every. All but the end are at fixed steps, so that a resumed
+// run has the same segments. 1 for synchronous schedules.
 std::int64_t steps_of_segment(const Config& config, std::int64_t step);
 
 }  // namespace dure::train

@@ -1,5 +1,5 @@
-// Where a run's first weights come from, where it does not draw them:
-// train.from, or of one that goes on its own checkpoint.
+// The source of a run's first weights, if it does not draw them: train.from,
+// or, for a resumed run, its own checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -15,41 +15,42 @@
 
 namespace dure::train {
 
-// The model of these weights, by a look at what describes it alone: what keys
-// of [model] start from. One that goes on has it from its newest checkpoint,
-// wherever train.from is by now.
+// The model of these weights, from its description alone: the keys of [model]
+// start from it. A resumed run takes it from its newest checkpoint, wherever
+// train.from is by now.
 struct SourceModel {
   model::ModelConfig model;
   std::string name;  // "train.from = gpt2", for messages
 };
 
-// None where train.from is empty. `asked` need not be resolved. Error where
+// Nothing if train.from is empty. `asked` need not be resolved. Throws Error if
 // there are no weights.
 std::optional<SourceModel> source_model(const Config& asked, Start start);
 
-// Throws UsageError, naming the first key that differs, where weights of the
+// Throws UsageError, naming the first key that differs, if weights of the
 // source can't be those of `wanted`.
 void expect_model(const SourceModel& source, const model::ModelConfig& wanted);
 
 // The folder that train.from names, found and compared with its sums on the
-// first rank; empty where there is none. Collective.
+// first rank; empty if there is none. Collective.
 Path find_source(Rank& rank, const Config& config, const Log& log);
 
-// Error where an id has another text in the source's tokenizer than in
+// Throws Error if an id has another text in the source's tokenizer than in
 // data.tokenizer, unless checkpoint.accept_changed has "tokenizer". One of the
-// two may have more ids. On one rank.
+// two may have more ids. Called on one rank.
 void expect_tokenizer(const Path& source, const Config& config);
 
-// Of weights that bring their own tokenizer: what data.tokenizer is then,
-// "bytes" or nothing, and the files, every one that is there. A tokenizer that
-// can't be used here is no error, and `log` hears of it; with ids beyond the
-// model's it is a UsageError.
+// For weights that bring their own tokenizer: the value of data.tokenizer,
+// "bytes" or nothing, and the tokenizer's files, all that are there. If it
+// can't be used here, `log` says so. If it has ids beyond the model's, throws
+// UsageError.
 std::string unnamed_tokenizer(const Path& folder);
 std::map<std::string, std::string> inherited_tokenizer(const Path& folder,
                                                        std::int64_t model_ids,
                                                        const Log& log);
 
-// Weights of what find_source() found; the first step is the next. Collective.
+// Loads the weights that find_source() found; the next step is the first.
+// Collective.
 void load_source(Rank& rank,
                  Trainer& trainer,
                  const Path& source,

@@ -1,4 +1,4 @@
-// The stages of a run's pipeline, as parallel.split says.
+// The stages of a run's pipeline, by parallel.split.
 #pragma once
 
 #include <vector>
@@ -10,8 +10,8 @@ namespace dure::train {
 
 // The units of each of so many stages, ranks x chunks of each, in the order in
 // which a micro-batch goes through them (model/stage_split.h). Reads
-// parallel.profile where the split asks it. Throws UsageError where the layers
-// cannot be cut so, and where the profile is of another model.
+// parallel.profile if the split needs it. Throws UsageError if the layers can't
+// be cut so, or if the profile is of another model.
 std::vector<model::UnitRange> stages_of(const Config& config, int stages);
 
 }  // namespace dure::train

@@ -10,24 +10,24 @@
 
 namespace dure::train {
 
-// What to do where checkpoint.directory holds checkpoints already.
+// What to do if checkpoint.directory holds checkpoints already.
 enum class Start : std::uint8_t {
   kNew,      // refuse, so that nothing is lost or mixed
   kResume,   // go on from the newest whole one
   kRestart,  // begin anew, with the old ones put aside
 };
 
-// The checkpoint to go on from; none: the first step. `log` hears which, what
-// is damaged and passed over, and what is put aside. UsageError for kNew where
-// there are checkpoints. Error for kResume where all are damaged, and for a
-// directory that is itself a checkpoint or holds another model's. On one rank
-// of a run.
+// The checkpoint to go on from; nothing means the first step. `log` gets which
+// one it is, which damaged ones are passed over, and which are put aside.
+// Throws UsageError for kNew if there are checkpoints. Throws Error for kResume
+// if all are damaged, and for a directory that is itself a checkpoint or holds
+// another model's. Called on one rank of a run.
 std::optional<Path> find_starting_point(const Config& config,
                                         Start start,
                                         const Log& log);
 
-// Puts aside what kRestart does without: just before the first step, when
-// nothing is to be refused any more. On one rank of a run.
+// Puts aside the checkpoints that kRestart does without, just before the first
+// step, when nothing can be refused any more. Called on one rank of a run.
 void put_aside(const Config& config, const Log& log);
 
 }  // namespace dure::train

@@ -1,4 +1,4 @@
-// What a run says of its steps: metrics.jsonl, and the line of progress.
+// The reports of a run's steps: metrics.jsonl, and the line of progress.
 #pragma once
 
 #include <cstdint>
@@ -19,25 +19,25 @@
 
 namespace dure::train {
 
-// Whether what happens every so many steps, or never where that is 0, happens
-// at this one.
+// Whether something that happens every so many steps, or never if that is 0,
+// happens at this one.
 inline bool is_due(std::int64_t every, std::int64_t step) {
   return every > 0 && step % every == 0;
 }
 
-// Of all ranks, one each; the first one's writes and speaks. All but open() and
-// the measurement that the constructor makes is a rank's own.
+// All ranks have one; the first rank's writes and prints. open() and the
+// constructor's measurement concern all ranks, everything else one rank alone.
 class StepReport {
  public:
   // Collective. All three outlive it.
   StepReport(Rank& rank, Trainer& trainer, Log log);
 
-  // From here on lines are written; those of steps that the trainer is not at
-  // as yet go. On the first rank.
+  // Opens the file for the lines to come, and removes lines of steps that the
+  // trainer has not reached. Called on the first rank.
   void open(const Path& file);
 
-  // Steps that were made at once. All but the last one are written: that one
-  // may get a validation loss.
+  // Steps that were made at once. All but the last are written, which may still
+  // get a validation loss.
   struct Segment {
     std::span<const StepResult> results;
     double seconds = 0;
@@ -45,13 +45,13 @@ class StepReport {
   };
   void take(const Segment& segment);
 
-  // The last step's line.
+  // Writes the last step's line.
   void write_last(std::optional<double> validation_loss);
 
-  // Of the last step; 0 before the first one.
+  // The last step; 0 before the first one.
   std::int64_t step() const { return last_.step; }
   std::string progress() const;
-  // What this machine, and those of the other ranks, can do in a second.
+  // The FLOP/s that this machine and those of the other ranks can do.
   double peak_flops() const { return peak_flops_; }
 
  private:

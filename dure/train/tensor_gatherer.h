@@ -1,4 +1,5 @@
-// Saving what is spread over ranks: piece by piece, it comes to rank 0.
+// Saves tensors that are sharded over ranks: rank 0 gathers them piece by
+// piece.
 #pragma once
 
 #include <cstdint>
@@ -17,44 +18,46 @@
 
 namespace dure::train {
 
-// What a rank has of a checkpoint's tensors. On all ranks the weights are cut
-// into as many parts, along the same axes. `acquire` is called, and what it
-// gives let go of, on the thread that saves.
+// A rank's parts of a checkpoint's tensors. All ranks cut the weights into
+// equally many parts along the same axes. The thread that saves calls `acquire`
+// and releases what it returns.
 struct Holding {
   const WeightCuts& cuts;
   std::vector<OwnedPart> parts;
   std::function<PartInUse(const OwnedPart&)> acquire;
 };
 
-// The most that saving takes of a rank's arena: on rank 0 the pieces in flight,
-// and what others have packed of the next one; on others what they pack.
+// The most memory that saving takes in a rank's arena: on rank 0 the pieces in
+// flight and the received parts of the next one, on others the parts that they
+// send.
 inline constexpr std::uint64_t kGatherBytes =
     checkpoint::kInFlightBytes + checkpoint::kPieceBytes;
 
 // A source of a checkpoint's pieces (checkpoint::TensorSource). All ranks
-// collect the same pieces in the same order. What rank 0 has, it does not
-// receive, and where it has all of a piece it makes no copy; what several
-// others have, one of them sends: one message a piece, however many stretches
-// it is cut into.
+// collect the same pieces in the same order. Rank 0 does not receive what it
+// has, and makes no copy of a piece that it has whole. If several others have a
+// part, one of them sends it. A rank sends one message a piece, however many
+// stretches it consists of.
 class TensorGatherer {
  public:
-  // Collective: ranks tell one another what they have, in a word or two a
-  // range. All arguments outlive this, the plan's files are the same on every
-  // rank.
+  // Collective: ranks tell one another which ranges they have, in one or two
+  // numbers a range. All arguments outlive this; the plan's files are the same
+  // on every rank.
   TensorGatherer(const checkpoint::CheckpointPlan& plan,
                  const Holding& holding,
                  comm::Communicator& comm,
                  Arena& arena);
 
-  // The piece on rank 0, nothing on the others. A piece that has to be received
-  // is in the arena, under Category::kCommunication. A part is acquired while
-  // it is copied or sent, and where the piece lies in it, as long as the piece
-  // has its owner. Error, on every rank, where no rank has some element.
+  // Returns the piece on rank 0, and nothing on the others. A piece that has to
+  // be received is in the arena, under Category::kCommunication. A part is
+  // acquired while it is copied or sent; if the piece lies in it, for as long
+  // as the piece has its owner. Throws Error, on every rank, if no rank has
+  // some element.
   checkpoint::PieceBytes collect(const checkpoint::TensorPiece& piece);
 
  private:
-  // The elements of a rank's parts of all tensors are counted one tensor after
-  // another, in the order of the files: as many on every rank.
+  // The elements of a rank's parts of all tensors are numbered one tensor after
+  // another, in the order of the files. Every rank has equally many.
   struct PlacedTensor {
     const model::WeightSpec* weight;
     mesh::LocalPart mine;
@@ -102,11 +105,12 @@ class TensorGatherer {
   std::int64_t largest_piece_ = 0;      // bytes
   std::vector<PlacedPart> parts_;       // by their first element
   std::vector<Holder> holders_;         // by rank
-  std::optional<OwnedTensor> staging_;  // once it was needed
+  std::optional<OwnedTensor> staging_;  // allocated when first needed
 };
 
-// Collective: rank 0 writes the checkpoint, the others send what they alone
-// have. An Error of rank 0 ends the others too, when they communicate next.
+// Collective: rank 0 writes the checkpoint, the others send the parts that they
+// alone have. An Error on rank 0 ends the others too, when they communicate
+// next.
 void save_parts(const Path& folder,
                 const checkpoint::CheckpointPlan& plan,
                 const Holding& holding,

@@ -47,21 +47,22 @@ inline CheckpointPlan plan_of(const model::ModelConfig& config,
   return checkpoint::plan_checkpoint(content);
 }
 
-// A rank of T tensor ranks, and of those that share what each of them has.
+// The place of a rank among T tensor ranks, and among the ranks that shard what
+// each of them has.
 struct Place {
   mesh::Part part = {};
   int shard = 0;
   int shards = 1;
 };
 
-// World ranks as a mesh has them: tensor ranks are neighbours.
+// The place of a world rank on a mesh: tensor ranks are neighbours.
 inline Place place_of(int rank, int tensor, int shards) {
   return {.part = {rank % tensor, tensor},
           .shard = rank / tensor % shards,
           .shards = shards};
 }
 
-// Parts that stay where they are, as long as they are there.
+// Parts that stay in place while they are held.
 inline Holding holding_of(const WeightCuts& cuts,
                           const std::vector<WeightPart>& parts) {
   Holding holding = {.cuts = cuts, .parts = {}, .acquire = {}};
@@ -80,9 +81,9 @@ inline Holding holding_of(const WeightCuts& cuts,
   return holding;
 }
 
-// What a rank has: of its parts of all weights, padded, one after another, its
-// near-even shard, and the same of their momentum. Values are numbered through
-// the whole weights, so that no two elements are the same; padding is -0.5.
+// A rank's near-even shard of its parts of all weights, padded, one after
+// another, and the same of their momentum. Values are numbered through the
+// whole weights, so that no two elements are equal; padding is -0.5.
 struct Shard {
   Shard(const model::ModelConfig& config, const Place& place)
       : cuts(config, mesh::Place().with(mesh::Axis::kTensor, place.part)) {
@@ -162,7 +163,7 @@ struct Gathering : testing::Test {
     save_cut(name, 1, ranks);
   }
 
-  // `copies` of everything, as in hierarchical sharding.
+  // Saves `copies` of everything, as in hierarchical sharding.
   void save_cut(const std::string& name,
                 int tensor,
                 int shards,
@@ -184,7 +185,7 @@ struct Gathering : testing::Test {
               reader.manifest().files);
   }
 
-  // What the ranks that fail say; with the message of the run first.
+  // The messages of the ranks that fail, with that of the run first.
   std::vector<std::string> errors_of_saving(const Path& path, int ranks) const {
     std::mutex mutex;
     std::vector<std::string> errors;

@@ -21,7 +21,7 @@
 
 namespace dure::train {
 
-// Where a run is: what, with the weights and the optimizer's states, decides
+// A run's position: with the weights and the optimizer's states it decides
 // everything that follows.
 struct Position {
   std::int64_t step = 0;      // steps taken, updates and skipped ones
@@ -37,12 +37,12 @@ struct StepResult {
   double learning_rate = 0;
   double grad_norm = 0;  // before clipping
   std::int64_t tokens = 0;
-  // What was not finite, where the update was left out.
+  // What was not finite, if the update was skipped.
   std::optional<std::string> skipped = {};
 };
 
-// A loss or gradient is not finite, and the weights were left as they were. All
-// ranks throw it at the same place: none waits for another.
+// A loss or gradient was not finite, and the weights were left as they were.
+// All ranks throw it at the same point, so none waits for another.
 class NotFinite : public Error {
  public:
   using Error::Error;
@@ -51,40 +51,40 @@ class NotFinite : public Error {
 class Trainer {
  public:
   // `config` must be resolved and valid. Weights start at their first values.
-  // Collective over the rank's world, as every other function: all ranks have
-  // the same configuration and data, and get the same results.
+  // This and every other function is collective over the rank's world: all
+  // ranks have the same configuration and data, and get the same results.
   Trainer(Rank& rank, const Config& config);
 
-  // Reads the next global batch, every rank its micro-batches of it
-  // (data/batch_position.h), accumulates its gradients over micro-batches
-  // and updates the weights. A loss or gradient that is not finite leaves the
-  // weights as they are, and either throws NotFinite or skips the update, as
-  // the configuration says.
+  // Reads the next global batch, each rank its own micro-batches
+  // (data/batch_position.h), accumulates gradients over micro-batches and
+  // updates the weights. If a loss or gradient is not finite, the weights stay
+  // as they are, and it either throws NotFinite or skips the update, as the
+  // configuration says.
   StepResult step(const data::Dataset& dataset);
 
-  // So many of these steps. Of a schedule without a flush they are one segment
-  // (segment.h): they overlap, the pipeline is empty before and after them
-  // alone, and what is not finite throws Error on the stage that finds it,
-  // whatever the configuration says.
+  // Makes so many of these steps. Without a flush they are one segment
+  // (segment.h): they overlap, the pipeline is empty only before and after
+  // them, and a value that is not finite throws Error on the stage that finds
+  // it, whatever the configuration says.
   std::vector<StepResult> steps(const data::Dataset& dataset, int count);
 
-  // The same in two: what begin() launches, end() waits for, the oldest first.
-  // Nothing of a step depends on whether the host has read how the one before
-  // it ended. `count` is 1 where the schedule has a flush. Results are good
-  // until the next end().
+  // The same in two halves: end() waits for what begin() launched, the oldest
+  // first. No step depends on whether the host has read how the one before
+  // ended. `count` is 1 if the schedule has a flush. Results are valid until
+  // the next end().
   void begin(const data::Dataset& dataset, int count = 1);
   std::span<const StepResult> end();
 
-  // The mean loss of the first `samples` of a data set; as evaluate.h has it.
+  // The mean loss of the first `samples` of a data set, as in evaluate.h.
   std::optional<double> evaluate(const data::Dataset& dataset,
                                  std::int64_t samples,
                                  std::function<bool()> is_stopped = nullptr);
 
-  // After the steps that have ended.
+  // The position after the steps that have ended.
   const Position& position() const { return position_; }
 
-  // Whether this rank's weights and states are all of position(): not so where
-  // an update, or a segment, was thrown out of.
+  // Whether all of this rank's weights and states are those of position(). They
+  // are not if an exception left an update or a segment unfinished.
   bool is_whole() const { return !updater_.is_ahead(); }
   void set_position(const Position& position);
 
@@ -92,7 +92,7 @@ class Trainer {
   const Config& config() const { return config_; }
 
  private:
-  // Steps that were launched.
+  // Steps that were launched and have not ended.
   struct Begun {
     std::int64_t global_batch = 0;
     UpdateRecord record;
@@ -112,7 +112,7 @@ class Trainer {
   std::int64_t tokens_of(const Begun& begun) const {
     return begun.global_batch * config_.data.sequence;
   }
-  // After all steps that have begun.
+  // The position after all steps that have begun.
   Position begun_position() const;
 
   Rank& rank_;
@@ -120,7 +120,7 @@ class Trainer {
   Updater::Reach reach_;
   Replica replica_;
   Updater updater_;
-  const comm::Communicator& samples_;  // the ranks that read different ones
+  const comm::Communicator& samples_;  // the ranks that read different samples
   TrainingStages stages_;
   parallel::Executor executor_;
   Segment segment_;

@@ -1,4 +1,4 @@
-// trainer.json: where a run stands, and what gives that its meaning.
+// trainer.json: the position of a run, and the settings that give it a meaning.
 // docs/formats/checkpoint.md.
 #pragma once
 
@@ -20,14 +20,14 @@ struct TrainerFile {
   std::string optimizer = {};  // its name
   std::string tokenizer = {};  // data.tokenizer of the run
   std::string from = {};       // the folder of its first weights; empty: drawn
-  // Keys of the configuration that samples and updates depend on, as TOML:
-  // "train.global_batch" -> "8". Empty in files of versions before it.
+  // The keys of the configuration that samples and updates depend on, as TOML:
+  // "train.global_batch" -> "8". Empty in files of older versions.
   std::map<std::string, std::string> settings = {};
-  // What the training samples are. Nothing likewise.
+  // The identity of the training data. Missing in files of older versions.
   std::optional<data::DataIdentity> data = {};
 };
 
-// Versions before it was recorded had the joint one.
+// The file's sample order. Versions that did not record it had the joint one.
 data::SampleOrder order_of(const TrainerFile& file);
 
 TrainerFile trainer_file(const Config& config,
@@ -36,22 +36,23 @@ TrainerFile trainer_file(const Config& config,
 
 std::string to_json(const TrainerFile& file);
 
-// Error for what is none, beginning with `source`.
+// Throws Error, beginning with `source`, for text that is not such a file.
 TrainerFile trainer_file_from(std::string_view json, const std::string& source);
 
-// What a run that goes on reads or sets otherwise than the one before.
+// A difference between a resumed run and the one before.
 struct Change {
   std::string accept;  // one of kAcceptableChanges
   std::string what;    // "train.seed was 3, is 4"
 };
-// `epochs`: the most that now are read of a data set. In the joint order
-// several are dealt anew where there are more steps.
+// `epochs` is the most that a data set is now read. In the joint order, several
+// epochs are shuffled anew if there are more steps.
 std::vector<Change> changes(const TrainerFile& before,
                             const TrainerFile& now,
                             std::int64_t epochs);
 
-// Says where the learning rate is another because of train.steps alone: the
-// next update's before and now, and what keeps it; empty where it is not.
+// A sentence if the learning rate changes because of train.steps alone, with
+// the next update's rate before and now, and the setting that keeps it; else
+// empty.
 std::string moved_schedule(const TrainerFile& before, const Config& config);
 
 }  // namespace dure::train

@@ -1,4 +1,4 @@
-// A rank's chunks in training: what its pipeline's program asks of them.
+// A rank's chunks in training, for the pipeline's executor.
 #pragma once
 
 #include <cstdint>
@@ -19,21 +19,21 @@ class TrainingStages final : public parallel::StageWork {
  public:
   using Streams = parallel::Streams;
 
-  // References outlive this. `config` as the trainer's.
+  // References outlive this. `config` is the trainer's.
   TrainingStages(Rank& rank, Replica& replica, const Config& config);
 
-  // What a step reads, after so many samples of the data, and the derivative of
-  // what is minimised by a token's loss. Micro-batches may go on into the
-  // global batches that follow.
+  // The inputs of a step, which begins after so many samples of the data, and
+  // the derivative of what is minimised by a token's loss. Micro-batches may
+  // continue into the global batches that follow.
   struct Batch {
     const data::Dataset* dataset = nullptr;
     data::BatchLayout layout;
     std::int64_t consumed = 0;
     float d_loss = 0;
-    // (steps, kSumDigits) i64: gets the sum of the losses that this rank's head
-    // sees up to each update, added to what is there.
+    // (steps, kSumDigits) i64: to each step's row the losses of this rank's
+    // head, up to that step's update, are added.
     Tensor losses;
-    // What updates the weights, where the program does.
+    // Updates the weights, if the program has updates.
     std::function<void(int micro_batch)> update = {};
   };
   void begin(Batch batch);
@@ -47,7 +47,8 @@ class TrainingStages final : public parallel::StageWork {
   void update(int micro_batch) override;
 
  private:
-  // A micro-batch in a chunk, from its forward to the end of its backward.
+  // A micro-batch in flight in a chunk: from its forward to the end of its
+  // backward.
   struct Flight {
     Flight(Rank& rank, const Config& config)
         : inputs(rank, config.train.micro_batch, config.data.sequence) {}

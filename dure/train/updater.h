@@ -1,6 +1,6 @@
 // From gradients to new weights: the norm, the decision whether an update is
 // made and with which scale, and the optimizer. All of it happens in tensor
-// memory; the host reads what came of it when it likes.
+// memory; the host reads the outcome when it likes.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace dure::train {
 
-// What the updates of some steps come to on this rank: a row a step.
+// The outcome of the updates of some steps on this rank: a row a step.
 struct UpdateRecord {
   OwnedTensor sums;             // (2, steps, kSumDigits)   i64: of the losses,
                                 // and of the squares of gradients
@@ -26,8 +26,8 @@ struct UpdateRecord {
   OwnedTensor rates;            // (n, K)                   f32
   OwnedTensor first_update;     // (1)                      i64
 
-  // What the host puts there before the steps, and, after a synchronization,
-  // what they have made of it.
+  // The host's inputs to the steps, and, after a synchronization, their
+  // outcome.
   std::vector<std::int64_t> host_sums = {};
   std::vector<std::int64_t> host_outcomes = {};
   std::vector<std::int64_t> host_first_nonfinite = {};
@@ -46,52 +46,52 @@ struct UpdateRecord {
 
 class Updater {
  public:
-  // kJoint: an update is decided by all ranks together, when the pipeline is
-  // empty. kLocal: by each for itself, while others are at other steps; then
-  // nothing is clipped, and what is not finite stops this rank's updates for
-  // good.
+  // kJoint: all ranks decide an update together, when the pipeline is empty.
+  // kLocal: each rank decides for itself, while others are at other steps; then
+  // nothing is clipped, and a value that is not finite stops this rank's
+  // updates for good.
   enum class Reach : std::uint8_t { kJoint, kLocal };
 
   // Collective over the rank's world; all references outlive this.
   Updater(Rank& rank, Replica& replica, const Config& config, Reach reach);
 
-  // So many updates have been made.
+  // Sets the number of updates made so far.
   void set_updates(std::int64_t updates);
 
-  // Before so many steps, the first of which comes after `known` updates and
-  // `pending` more, of which each may be left out. The record is made, or, if
-  // there was one of as many, used again.
+  // Called before so many steps. The first comes after `known` updates and
+  // `pending` more, of which each may be skipped. The record is allocated, or
+  // reused if it has as many steps.
   void begin(UpdateRecord& record,
              std::int64_t steps,
              std::int64_t known,
              std::int64_t pending);
 
-  // The update of the record's step, whose micro-batches are over up to this
-  // one. record.loss(step) is this rank's.
+  // Makes the update of the record's step, whose micro-batches up to this one
+  // are over. record.loss(step) is this rank's.
   void update(UpdateRecord& record, std::int64_t step, int last_micro_batch);
 
-  // The steps are over: begins to read the record. The host has it after the
-  // stream was synchronized; sums are those of all ranks.
+  // Called after the steps: begins to read the record. The host has it after
+  // the stream is synchronized; sums are those of all ranks.
   void read(UpdateRecord& record);
 
-  // After that: the place in the model's table of the first weight of this rank
-  // whose gradient is not finite.
+  // Called after that: the index in the model's table of the first weight on
+  // this rank whose gradient is not finite.
   std::optional<std::int64_t> nonfinite(const UpdateRecord& record,
                                         std::int64_t step) const;
 
-  // Whether weights and states may be of an update whose steps have not ended:
-  // from its first change on, until end() says that they have.
+  // Whether weights and states may be those of an update whose steps have not
+  // ended: true from its first change until end().
   bool is_ahead() const { return ahead_; }
   void end() { ahead_ = false; }
 
  private:
   void make(UpdateRecord& record, std::int64_t steps, std::int64_t rates);
-  // Of the gradients that this rank owns, or of those that it counts, for a sum
-  // over all ranks that has each once.
+  // The gradients that this rank owns, or those that it counts in a sum over
+  // all ranks that has each gradient once.
   enum class Of : std::uint8_t { kOwned, kCounted };
   void find_squares(UpdateRecord& record, std::int64_t step, Of of);
   void leave_counted(UpdateRecord& record, std::int64_t step);
-  // Of the shard groups that own it.
+  // Whether this shard group is the first of those that own the slice.
   bool is_first_of(const parallel::Slice& slice) const;
   void add_over_ranks(UpdateRecord& record);
   void decide(UpdateRecord& record, std::int64_t step);
@@ -108,9 +108,9 @@ class Updater {
   kernels::AfterNonfinite after_nonfinite_;
   parallel::AlikeSums alike_sums_;
   std::vector<parallel::Counted> pieces_;    // of what this rank owns
-  std::vector<parallel::Slice> norm_;        // those that are of the norm
+  std::vector<parallel::Slice> norm_;        // those that count in the norm
   std::vector<bool> is_counted_;             // by this rank
-  std::vector<std::int64_t> weight_places_;  // of these in the model's table
+  std::vector<std::int64_t> weight_places_;  // their indices in the table
   OwnedTensor control_;                      // kernels/update.h
   OwnedTensor counters_;                     // kernels/decide_update.h
   OwnedTensor weight_sums_;  // (weights, kWeightSums, kSumDigits)   i64, of an

@@ -1,5 +1,5 @@
-// The update of weights that lie whole on one rank: what the forms of data
-// parallelism need of an optimizer.
+// The update of weights that are whole on one rank, for the historical forms of
+// data parallelism.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@ namespace dure::train {
 
 class WholeUpdate {
  public:
-  // States are allocated; all references outlive this.
+  // Allocates states; all references outlive this.
   WholeUpdate(Rank& rank,
               const nn::ParameterSet& parameters,
               const optim::OptimizerConfig& config);
 
   // Updates the weights from their gradients, given the sum of the losses,
-  // (kSumDigits) i64.
-  // Throws Error, with nothing changed, where either is not finite.
+  // (kSumDigits) i64. Throws Error, and changes nothing, if either is not
+  // finite.
   void run(ConstTensor loss);
 
  private:
