@@ -1,6 +1,6 @@
-// What a prediction of time assumes about the machines, and where each number
-// comes from: it is given, or a share of what a known device's maker says, or
-// nobody's.
+// The machines that a prediction of time assumes, and the source of each
+// number: it is given, or a share of a known device's data sheet, or a round
+// number of nobody's.
 #pragma once
 
 #include <optional>
@@ -12,13 +12,13 @@
 namespace dure::plan {
 
 struct MachinesWanted {
-  std::string device = {};  // by name (devices.h); empty: of none
+  std::string device = {};  // by name (devices.h); empty: none
   Products products = Products::kFp32;
-  // The share of the device's peaks that a run is assumed to reach. Nobody
-  // reaches them: what is reached differs by shape, driver and cooling, so this
-  // is a round number, to be replaced by a measured one.
+  // The share of the device's peaks that a run is assumed to reach. No run
+  // reaches the peaks, and how far it gets differs by shape, driver and
+  // cooling, so this is a round number, to be replaced by a measured one.
   double reach = 0.75;
-  // Given ones are taken as they are.
+  // Given rates are used as they are.
   std::optional<double> flops_per_second = {};
   std::optional<double> memory_bytes_per_second = {};
   std::optional<double> node_link_bytes_per_second = {};
@@ -41,8 +41,8 @@ struct AssumedMachines {
   Machines machines() const;
 };
 
-// Throws UsageError for a device that is not known, and for one that does not
-// have the wanted products.
+// Throws UsageError for an unknown device, and for one without the wanted
+// products.
 AssumedMachines assume_machines(const MachinesWanted& wanted);
 
 }  // namespace dure::plan

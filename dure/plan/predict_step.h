@@ -1,9 +1,9 @@
-// How long a step will take, and how much of that its stages wait.
+// How long a step will take, and how long its stages wait in it.
 //
-// Every stage's actions are timed on a simulated device (predict.h), with what
-// its data and tensor ranks say to one another; replay() puts them together
-// with the messages between stages. So it is a roofline's time: each operation
-// at the device's best, and all ranks of a stage alike.
+// Every stage's actions are timed on a simulated device (predict.h), with the
+// communication of its data and tensor ranks. replay() puts them together with
+// the messages between stages. The result is a roofline time: each operation
+// takes the device's best time, and all ranks of a stage are alike.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,20 @@
 
 namespace dure::plan {
 
-// The machines of a run: every rank's device, and what lies between them.
+// The machines of a run: every rank's device, and the links between them.
 struct Machines {
   DeviceRates rates = {};
   comm::SimNetwork network = {};
 };
 
-// Of the second step.
+// The times of a stage in the second step.
 struct StageTime {
   double busy_seconds = 0;   // in its actions
   double idle_seconds = 0;   // between them, while the pipeline runs
   double after_seconds = 0;  // gradients left to sum, the norm, the optimizer
   std::size_t gathered_bytes = 0;  // of weights, from the ranks that share them
 
-  // Idle, of all that the pipeline runs.
+  // The idle share of the time in which the pipeline runs.
   double bubble() const { return idle_seconds / (busy_seconds + idle_seconds); }
 };
 
@@ -44,11 +44,11 @@ struct Prediction {
 Prediction predict_time(const train::Config& config,
                         const Machines& machines = {});
 
-// Both.
+// Predicts memory and time.
 Prediction predict(const train::Config& config, const Machines& machines = {});
 
-// What it costs at ZeRO's stage 3 to gather weights for every use, or once a
-// step and keep them: of the worst stage each.
+// The cost of ZeRO's stage 3 if weights are gathered for every use, and if they
+// are gathered once a step and kept; each for the worst stage.
 struct GatherCost {
   const char* name = "";  // of parallel.gather
   std::size_t gathered_bytes = 0;

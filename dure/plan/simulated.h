@@ -1,4 +1,4 @@
-// One rank of a run, on a simulated device, with samples that nobody will see.
+// One rank of a run, on a simulated device, with samples that are never read.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace dure::plan {
 
-// `config` must be resolved; where its parallel.data is auto, it is 1.
+// `config` must be resolved; parallel.data counts as 1 if it is auto.
 train::RankOptions simulated_rank(const train::Config& config,
                                   int rank,
                                   DeviceRates rates = {},

@@ -1,4 +1,4 @@
-// What each stage of a run's pipeline has, as parallel.split cuts it.
+// The contents of each stage of a run's pipeline, as parallel.split cuts it.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ struct PipelineStage {
   double flops_share = 0;       // of the whole model's
 };
 
-// In the order in which a micro-batch goes through them. `config` must be
-// resolved and valid.
+// The stages, in the order in which a micro-batch goes through them. `config`
+// must be resolved and valid.
 std::vector<PipelineStage> plan_stages(const train::Config& config);
 
 }  // namespace dure::plan
