@@ -8,8 +8,9 @@
 //   micro-step 0                               0 1      2 3
 //   micro-step 1                               4 5      6 7
 //
-// So every layout reads the same samples in the same order, and a run resumes
-// from the number of samples consumed, also with another batch or layout.
+// So every layout reads the same samples in the same order, and a run can
+// resume from the number of samples consumed, also with another batch or
+// layout.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,8 @@ struct BatchLayout {
     return global_batch / (micro_batch * ranks);
   }
 
-  // The sample of one row of a micro-batch, where `consumed` were read before
-  // this global batch.
+  // The sample in one row of a micro-batch, when `consumed` samples were read
+  // before this global batch.
   std::int64_t sample(std::int64_t consumed,
                       std::int64_t micro_step,
                       std::int64_t row) const {

@@ -14,7 +14,8 @@
 
 namespace dure::data {
 
-// How many samples are wanted of each; a run knows from its steps and batches.
+// How many samples are wanted from each; a run computes them from its steps and
+// batches.
 struct SampleCounts {
   std::int64_t train = 0;
   std::int64_t validation = 0;
@@ -29,17 +30,18 @@ struct BuildOptions {
   const Log* log = nullptr;
 };
 
-// None where no samples were wanted, or where the configuration gives no data.
+// A data set is null if no samples were wanted, or the configuration has no
+// data for it.
 struct Datasets {
   std::unique_ptr<Dataset> train;
   std::unique_ptr<Dataset> validation;
   std::unique_ptr<Dataset> test;
   DataIdentity identity;    // of `train`
-  std::int64_t epochs = 0;  // the most that `train` takes of a data set
+  std::int64_t epochs = 0;  // the most that `train` takes from a data set
 };
 
 // Opens every data set that the configuration names, wanted or not, and warns
-// of those for evaluation of which nothing is wanted. Throws UsageError for a
+// about evaluation data of which nothing is wanted. Throws UsageError for a
 // configuration that contradicts itself, Error for data that is missing, broken
 // or too short.
 Datasets build_datasets(const DataConfig& config, const BuildOptions& options);
@@ -47,13 +49,13 @@ Datasets build_datasets(const DataConfig& config, const BuildOptions& options);
 enum class Part : std::int8_t { kTrain, kValidation, kTest };
 const char* name_of(Part part);
 
-// Whether the configuration gives that part data: by a list of its own, or by a
+// Whether the configuration has data for that part: a list of its own, or a
 // share of data.split above 0.
 bool gives(const DataConfig& config, Part part);
 
-// Every data set of that part, once. Weights add up to 1: the configuration's
-// own, or the shares of the samples. Throws as above, and UsageError where the
-// part is given no data.
+// Every data set of that part, once. Weights add up to 1: the configuration's,
+// or the shares of the samples. Throws like build_datasets(), and UsageError if
+// there is no data for the part.
 Mixture open_once(const DataConfig& config,
                   Part part,
                   const BuildOptions& options);

@@ -1,5 +1,5 @@
-// Bytes one after another: from a file, a pipe, a device, or memory. Nothing is
-// read twice, so nothing has to be seekable.
+// A sequence of bytes: from a file, a pipe, a device, or memory. Nothing is
+// read twice, so the source need not be seekable.
 #pragma once
 
 #include <cstddef>
@@ -21,15 +21,16 @@ class ByteSource {
   // Fills `bytes` as far as it can; 0 means the end.
   virtual std::size_t read(std::span<char> bytes) = 0;
 
-  // Bytes of the file itself that were read: compressed ones, where it is.
+  // The bytes of the file itself that were read, which are compressed in a
+  // compressed file.
   virtual std::uint64_t position() const = 0;
 };
 
-// The bytes of a file as they are. A named pipe is waited for until somebody
-// writes. Throws Error where it can't be opened or read, here or in read().
+// The bytes of a file as they are. Opening a named pipe waits until somebody
+// writes. Throws Error if it can't be opened or read, here or in read().
 std::unique_ptr<ByteSource> open_file(const std::string& path);
 
-// Standard input likewise.
+// The bytes of standard input.
 std::unique_ptr<ByteSource> standard_input();
 
 // A view of bytes that must outlive it.
@@ -50,10 +51,10 @@ class PeekedSource : public ByteSource {
  public:
   explicit PeekedSource(std::unique_ptr<ByteSource> source);
 
-  // The next so many bytes, fewer only where the source ends; valid until the
-  // next call. Reads nothing away.
+  // The next so many bytes, fewer only if the source ends; valid until the next
+  // call. Does not consume them.
   std::string_view peek(std::size_t bytes);
-  void skip(std::size_t bytes);  // of those that were looked at
+  void skip(std::size_t bytes);  // at most as many as were peeked
 
   std::size_t read(std::span<char> bytes) override;
   std::uint64_t position() const override { return source_->position(); }
@@ -61,7 +62,7 @@ class PeekedSource : public ByteSource {
  private:
   std::unique_ptr<ByteSource> source_;
   std::string ahead_;
-  std::size_t begin_ = 0;  // of what is not yet read, in `ahead_`
+  std::size_t begin_ = 0;  // the first byte in `ahead_` that is not read yet
 };
 
 }  // namespace dure::data

@@ -12,13 +12,13 @@ namespace dure::data {
 
 enum class Compression : std::uint8_t { kNone, kGzip, kZstandard, kXz, kBzip2 };
 
-// By the first bytes; six of them are enough.
+// The compression by the first six bytes.
 Compression compression_of(std::string_view bytes);
 
-// What the members (streams, frames) of the file hold, one after another. Zero
-// bytes behind them, as tapes and blocks leave, count for nothing. read()
-// throws Error, beginning with `name`, where the data is damaged or ends too
-// early, or where something else follows it.
+// The contents of the file's members (streams, frames), one after another. Zero
+// bytes after them, as tapes and blocks leave, are ignored. read() throws
+// Error, beginning with `name`, if the data is damaged or ends too early, or if
+// something else follows it.
 std::unique_ptr<ByteSource> decompress(std::unique_ptr<ByteSource> source,
                                        Compression compression,
                                        const std::string& name);

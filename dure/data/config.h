@@ -11,7 +11,7 @@ class Fields;
 
 namespace dure::data {
 
-// A list of data sets is prefixes, "a" "b", taken by their sizes; or weights
+// A list of data sets is prefixes, "a" "b", weighted by their sizes; or weights
 // and prefixes in turn, "0.3" "a" "0.7" "b".
 struct DataConfig {
   std::vector<std::string> train = {};

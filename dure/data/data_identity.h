@@ -1,6 +1,6 @@
-// What gives "so many samples were read" its meaning: which documents, in which
-// mixture and order, cut into samples of which length. A run writes it into its
-// checkpoints, and one that goes on compares.
+// The meaning of "so many samples were read": which documents, in which mixture
+// and order, cut into samples of which length. A run writes it into its
+// checkpoints, and a resumed run compares.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 namespace dure::data {
 
 struct DataIdentity {
-  // A data set of the mixture. Where it lies and when it was written do not
-  // count: the prefix only names it in messages.
+  // A data set of the mixture. Its place and its time of writing do not count:
+  // the prefix only names it in messages.
   struct Part {
     std::string prefix;
     std::string contents;  // see contents_of()
@@ -31,17 +31,17 @@ struct DataIdentity {
 };
 
 // A hash, in hexadecimal, of the .idx, of the size of the .bin, and of all its
-// tokens; of more than 256 MiB, of 1,024 pieces of 64 KiB spread evenly over
-// it.
+// tokens. If there are more than 256 MiB, 1,024 pieces of 64 KiB are hashed,
+// spread evenly over them.
 std::string contents_of(const IndexedDataset& data);
 
-// What differs first, such as "data.sequence was 1024, and is 512"; none where
-// both number the same samples alike.
+// The first difference, such as "data.sequence was 1024, and is 512"; none if
+// both give the same samples the same numbers.
 std::optional<std::string> difference(const DataIdentity& before,
                                       const DataIdentity& now);
 
 // For nlohmann::json j = identity and j.get<DataIdentity>(), which throws Error
-// for anything that to_json() would not have written.
+// for JSON that to_json() would not have written.
 void to_json(nlohmann::json& json, const DataIdentity& identity);
 void from_json(const nlohmann::json& json, DataIdentity& identity);
 

@@ -1,4 +1,4 @@
-// What training reads: numbered samples of token ids.
+// The interface of training data: numbered samples of token ids.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,8 @@
 
 namespace dure::data {
 
-// Any sample can be read at any time, in constant time: to resume is to go on
-// at the next number. Use from any thread.
+// Any sample can be read at any time, in constant time, so resuming means going
+// on at the next number. Use from any thread.
 class Dataset {
  public:
   Dataset() = default;

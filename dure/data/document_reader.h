@@ -1,9 +1,9 @@
 // Documents from files: JSON Lines or plain text, compressed or not.
 //
-// Reading is in two halves, so that the costly one can run on many threads:
-// BatchReader cuts the files into records (one thread, near the speed of
-// memory), DocumentExtractor makes texts of them (one for each thread).
-// DocumentReader is both in one, for whoever wants one document after another.
+// Reading has two halves, so that the costly one can run on many threads:
+// BatchReader cuts the files into records (on one thread, near the speed of
+// memory), and DocumentExtractor turns these into texts (one for each thread).
+// DocumentReader is both in one, for reading one document after another.
 #pragma once
 
 #include <cstddef>
@@ -47,7 +47,7 @@ struct DocumentBatch {
   bool json = false;
   std::string bytes;  // of all records, and JsonText::kPadding more
   std::vector<Record> records;
-  std::uint64_t input_bytes = 0;  // of the files' own, read so far
+  std::uint64_t input_bytes = 0;  // the files' own bytes, read so far
 
   std::string_view record(std::size_t i) const {
     return std::string_view(bytes).substr(records[i].begin, records[i].size);
@@ -56,15 +56,14 @@ struct DocumentBatch {
 
 class BatchReader {
  public:
-  // A file that is missing, or that may not be read, is an Error before any
-  // work.
+  // Throws Error before any work if a file is missing or may not be read.
   explicit BatchReader(DocumentOptions options);
 
-  // Fills the batch with about `bytes` bytes of records, one at least; false
-  // at the end of the last file.
+  // Fills the batch with about `bytes` bytes of records, at least one record.
+  // Returns false at the end of the last file.
   bool next(DocumentBatch& batch, std::size_t bytes = std::size_t{1} << 18);
 
-  // Of all files together, as they are on disk.
+  // The sizes of all files on disk together.
   std::uint64_t total_bytes() const { return total_bytes_; }
 
  private:
@@ -81,7 +80,7 @@ class BatchReader {
   std::optional<RecordReader> records_;
 };
 
-// Not for use by several threads at once: each has its own.
+// For use by one thread: each has its own.
 class DocumentExtractor {
  public:
   explicit DocumentExtractor(std::string text_key)
@@ -100,8 +99,8 @@ class DocumentReader {
  public:
   explicit DocumentReader(DocumentOptions options);
 
-  // The next document that is not empty, valid until the next call; false at
-  // the end.
+  // Reads the next document that is not empty, valid until the next call.
+  // Returns false at the end.
   bool next(std::string_view& text);
 
   std::uint64_t total_bytes() const { return reader_.total_bytes(); }

@@ -1,5 +1,5 @@
-// Samples of a fixed number of tokens, cut from shuffled documents: Megatron's
-// GPT data set.
+// Samples of a fixed number of tokens, cut from shuffled documents: the same as
+// Megatron's GPT data set.
 #pragma once
 
 #include <cstdint>
@@ -29,11 +29,11 @@ struct GptDatasetOptions {
   const Log* log = nullptr;      // for warnings; only used by the constructor
 };
 
-// A sample crosses from one document into the next of the shuffled order; their
-// end-of-document tokens, where the data has them, stand between.
+// A sample continues from one document into the next of the shuffled order;
+// their end-of-document tokens, if the data has them, stand between.
 class GptDataset : public Dataset {
  public:
-  // Throws Error where the range is empty or shorter than one sample.
+  // Throws Error if the range is empty or shorter than one sample.
   GptDataset(std::shared_ptr<const IndexedDataset> data,
              const GptDatasetOptions& options);
 
@@ -56,8 +56,8 @@ class GptDataset : public Dataset {
   GptIndex index_;
 };
 
-// Tokens of the sequences of a range. Throws Error where it is not one of the
-// data, or where its tokens are fewer than those of one sample.
+// The tokens of the sequences of a range. Throws Error if the data does not
+// have the range, or if it has fewer tokens than one sample.
 std::int64_t tokens_for_samples(const IndexedDataset& data,
                                 Range range,
                                 std::int64_t sequence);

@@ -1,15 +1,15 @@
-// The order in which a GPT data set gives its samples: three index arrays, a
-// pure function of the lengths of the sequences, the plan and the seed.
+// The order of a GPT data set's samples: three index arrays, a pure function of
+// the lengths of the sequences, the plan and the seed.
 //
 //   documents   the sequences of all epochs, shuffled
 //   samples     where in that order each sample begins: (place, token)
 //   shuffle     which of those samples is the i-th to be read
 //
 // The shuffles are Fisher-Yates with Dure's own random stream: the same seed
-// gives the same order on every machine and layout, but not NumPy's order, so
-// not the order of Megatron with that seed. By epoch (SampleOrder), the index
-// of more epochs begins with that of fewer: documents and samples of an epoch
-// depend on the data, the seed and that epoch alone.
+// gives the same order on every machine and layout, but not NumPy's, so it
+// differs from Megatron's order with that seed. By epoch (SampleOrder), the
+// index of more epochs begins with that of fewer: documents and samples of an
+// epoch depend only on the data, the seed and that epoch.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct GptIndexInputs {
   std::uint64_t seed = 0;
 };
 
-// How long the arrays are. The limits of a u32 are checked here.
+// The lengths of the arrays. Checks the limits of a u32.
 struct GptIndexSizes {
   std::int64_t documents = 0;  // range.size() * epochs
   std::int64_t samples = 0;
@@ -48,7 +48,7 @@ class GptIndex {
  public:
   using Words = std::variant<std::vector<std::uint32_t>, MappedFile>;
 
-  // `offset`: the word of the map where the arrays begin.
+  // `offset` is the word of the map where the arrays begin.
   GptIndex(Words words, GptIndexSizes sizes, std::size_t offset);
   GptIndex(GptIndex&&) = default;
 

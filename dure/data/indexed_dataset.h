@@ -1,7 +1,7 @@
-// Megatron's indexed data set, reading: tokens in PREFIX.bin, and in PREFIX.idx
+// Reads Megatron's indexed data set: tokens in PREFIX.bin, and in PREFIX.idx
 // where each sequence begins. docs/formats/indexed_dataset.md has the layout.
 //
-// A sequence is what one call of the tokenizer gave; a document is a run of
+// A sequence is the result of one call of the tokenizer; a document is a run of
 // sequences. For GPT the two are the same.
 #pragma once
 
@@ -15,11 +15,11 @@
 
 namespace dure::data {
 
-// An .idx file's bytes, every field of which has been checked against the
-// others and against the size of the .bin. A view: the bytes must outlive it.
+// The bytes of an .idx file, with every field checked against the others and
+// against the size of the .bin. A view: the bytes must outlive it.
 class IndexView {
  public:
-  // Throws Error, beginning with `name`, for anything that is amiss.
+  // Throws Error, beginning with `name`, if anything is wrong.
   IndexView(std::span<const std::byte> idx,
             std::uint64_t bin_bytes,
             const std::string& name);
@@ -28,7 +28,7 @@ class IndexView {
   std::int64_t sequences() const { return sequences_; }
   std::int64_t documents() const { return documents_; }
 
-  // Tokens of one sequence, and the byte of the .bin where it begins.
+  // The tokens of a sequence, and the byte of the .bin where it begins.
   std::int32_t length(std::int64_t sequence) const;
   std::int64_t pointer(std::int64_t sequence) const;
   // The first sequence of a document; for `documents()`, the end of the last.
@@ -48,8 +48,8 @@ class IndexView {
   std::int64_t tokens_ = 0;
 };
 
-// The tokens of sequence `sequence` from `offset` on, as many as `tokens` holds
-// (they must be there). Throws Error where an i64 does not fit an int32.
+// Reads as many tokens of `sequence` as `tokens` holds, from `offset` on; they
+// must exist. Throws Error if an i64 does not fit an int32.
 void read_tokens(const IndexView& index,
                  std::span<const std::byte> bin,
                  std::int64_t sequence,
@@ -59,7 +59,7 @@ void read_tokens(const IndexView& index,
 // PREFIX.bin and PREFIX.idx, mapped. Use from any thread.
 class IndexedDataset {
  public:
-  // Throws Error where a file is missing, empty, truncated or inconsistent.
+  // Throws Error if a file is missing, empty, truncated or inconsistent.
   explicit IndexedDataset(const std::string& prefix);
 
   const std::string& prefix() const { return prefix_; }
@@ -75,7 +75,7 @@ class IndexedDataset {
     return index_.length(sequence);
   }
 
-  // Throws Error where a file was cut short, or grew, since it was opened.
+  // Throws Error if a file was cut short, or grew, since it was opened.
   void expect_unchanged() const;
 
   void read(std::int64_t sequence,

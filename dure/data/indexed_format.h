@@ -1,5 +1,5 @@
-// The numbers of the .idx layout that reader and writer share. The drawing is
-// in indexed_writer.cpp.
+// The constants of the .idx layout, which reader and writer share. The drawing
+// is in indexed_writer.cpp.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// Megatron's indexed data set, writing: streaming, in constant memory, and
-// either both files appear whole or neither does.
+// Writes Megatron's indexed data set: streaming, in constant memory. Either
+// both files appear whole or neither does.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +15,13 @@
 
 namespace dure::data {
 
-// Appends the tokens as `type` stores them. Throws Error for one that it can't
-// hold.
+// Appends the tokens in the type's bytes. Throws Error for a token that does
+// not fit.
 void encode_tokens(TokenType type,
                    std::span<const std::int32_t> tokens,
                    std::vector<std::byte>& bytes);
 
-// Not for use by several threads at once. Without commit() nothing is left.
+// For use by one thread. Without commit() nothing is left on disk.
 class IndexedDatasetWriter {
  public:
   IndexedDatasetWriter(const std::string& prefix, TokenType type);
@@ -31,19 +31,19 @@ class IndexedDatasetWriter {
   std::int64_t documents() const { return documents_; }
   std::int64_t tokens() const { return tokens_; }
 
-  // A sequence of the current document, and the end of that document.
+  // Add a sequence to the current document, and end that document.
   void add_sequence(std::span<const std::int32_t> tokens);
   void end_document();
 
-  // Documents of one sequence each, encoded already, one after another.
+  // Adds documents of one sequence each, encoded already, one after another.
   void add_documents(std::span<const std::byte> encoded,
                      std::span<const std::int32_t> lengths);
 
-  // All documents of another data set, which must store the same type.
+  // Appends all documents of another data set, which must have the same type.
   void append(const IndexedDataset& other);
 
-  // Gives the files their names, the .bin first: an .idx always finds its .bin.
-  // A data set of that prefix is replaced; its .idx goes first.
+  // Gives the files their names, the .bin first, so that an .idx always finds
+  // its .bin. It replaces an existing data set, whose .idx is removed first.
   void commit();
 
  private:
@@ -57,7 +57,7 @@ class IndexedDatasetWriter {
   AtomicFile bin_;
   AtomicFile idx_;
   Spool lengths_;          // int32 a sequence
-  Spool documents_begin_;  // int64 a document: where the next one begins
+  Spool documents_begin_;  // int64 a document: the start of the next one
   std::vector<std::byte> buffer_;
   std::int64_t sequences_ = 0;
   std::int64_t documents_ = 0;

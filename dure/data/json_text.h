@@ -1,4 +1,4 @@
-// The text in one line of a JSON Lines file.
+// Finds the text in one line of a JSON Lines file.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace dure::data {
 
-// Not for use by several threads at once: each has its own.
+// For use by one thread: each has its own.
 class JsonText {
  public:
   explicit JsonText(std::string key);
@@ -18,8 +18,8 @@ class JsonText {
 
   // The string under the key, unescaped; valid until the next call. kPadding
   // bytes after `line` must be readable, whatever they hold. Throws Error,
-  // without a place, for a line that is no object, lacks the key, or is broken
-  // (values of other keys are passed over, not looked into).
+  // without a place, for a line that is not an object, lacks the key, or is
+  // broken. Values of other keys are skipped without a check.
   std::string_view text(std::string_view line);
 
   static constexpr std::size_t kPadding = 64;

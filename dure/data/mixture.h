@@ -1,5 +1,5 @@
-// Data sets that are read once each and whose losses are weighed: what an
-// evaluation of a blend is.
+// Data sets that are read once each and whose losses are weighted: the
+// evaluation of a blend.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ struct WeighedDataset {
 
 using Mixture = std::vector<WeighedDataset>;
 
-// How many samples to read of each, of about so many in all: by weight,
-// rounded, but one of each at least, and no more than it has.
+// How many samples to read from each, about `samples` in all: by weight,
+// rounded, but at least one and at most as many as it has.
 std::vector<std::int64_t> share_out(const Mixture& mixture,
                                     std::int64_t samples);
 
-// All that each has.
+// The sizes of all data sets.
 std::vector<std::int64_t> sizes_of(const Mixture& mixture);
 
 }  // namespace dure::data

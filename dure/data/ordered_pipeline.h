@@ -1,6 +1,6 @@
-// Work on many threads that looks like a loop on one: items go in one after
-// another, are worked on at once, and come out in the order in which they went
-// in. Memory is bounded: no more than a few items a worker are under way.
+// Work on many threads that looks like a loop on one: items enter one after
+// another, are worked on in parallel, and leave in the order in which they
+// entered. Memory is bounded: at most a few items a worker are in flight.
 #pragma once
 
 #include <condition_variable>
@@ -19,12 +19,12 @@
 
 namespace dure::data {
 
-// source(in) fills the next item, false after the last; called by one thread.
-// work(worker, in) makes an Out of it; called by `workers` threads.
-// sink(out) takes the results in order; called by the thread that calls run().
+// source(in) fills the next item, and returns false after the last; one thread
+// calls it. work(worker, in) turns it into an Out; `workers` threads call it.
+// sink(out) takes the results in order; the thread that calls run() calls it.
 //
-// An exception from any of them ends the run and leaves run(): of several, the
-// one whose item went in first, as a loop on one thread would have it.
+// An exception from any of them ends the run and leaves run(). If there are
+// several, it is that of the first item, as in a loop on one thread.
 template <typename In, typename Out>
 class OrderedPipeline {
  public:
@@ -65,7 +65,8 @@ class OrderedPipeline {
     changed_.notify_all();
   }
 
-  // Takes the next number for an item, and says what becomes of it.
+  // Gives the item the next number, and calls give(number). Returns false once
+  // closed.
   template <typename Give>
   bool put(const Give& give) {
     const std::lock_guard lock(mutex_);
@@ -98,7 +99,7 @@ class OrderedPipeline {
       return source_(in) && put([&](std::uint64_t number) {
                todo_.emplace_back(number, std::move(in));
              });
-    } catch (...) {  // comes out where the item would have
+    } catch (...) {  // is rethrown in the item's place
       put([&](std::uint64_t number) {
         done_.emplace(number, std::current_exception());
       });

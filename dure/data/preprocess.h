@@ -1,9 +1,9 @@
-// From text to token files: what `dure preprocess` does.
+// From text to token files: the work of `dure preprocess`.
 //
 //   reader ──batches──> workers: extract, tokenize, encode ──> ordered writer
 //
-// Memory is bounded by the batches under way and the longest document; it does
-// not grow with the input. The result does not depend on the workers.
+// Memory is bounded by the batches in flight and the longest document; it does
+// not grow with the input. The result does not depend on the number of workers.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,10 @@ namespace dure::data {
 
 struct PreprocessReport {
   std::int64_t documents = 0;        // written
-  std::int64_t empty_documents = 0;  // left away
+  std::int64_t empty_documents = 0;  // skipped
   std::int64_t tokens = 0;           // ends of documents included
   std::uint64_t text_bytes = 0;      // of the documents
-  std::uint64_t input_bytes = 0;     // read of the files so far
+  std::uint64_t input_bytes = 0;     // of the files, read so far
   std::uint64_t total_input_bytes = 0;
 };
 

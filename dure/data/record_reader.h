@@ -11,8 +11,7 @@
 
 namespace dure::data {
 
-// Where one record ends and the next begins. What separates them belongs to
-// neither.
+// Where one record ends and the next begins. The separator belongs to neither.
 enum class Cut : std::uint8_t {
   kLine,       // at a line's end: \n, \r\n or \r
   kBlankLine,  // at lines of nothing but spaces; a record's end is trimmed
@@ -20,24 +19,24 @@ enum class Cut : std::uint8_t {
   kFile,       // nowhere: the whole file is one record
 };
 
-// Holds one record at a time in memory, and about a megabyte besides.
+// Holds one record in memory at a time, and about a megabyte besides.
 class RecordReader {
  public:
   // `separator` is for Cut::kSeparator; the source must outlive the reader.
   RecordReader(ByteSource& source, Cut cut, std::string separator = "");
 
-  // The next record, valid until the next call; false at the end. An empty
-  // record is given as one, except after the last separator. Throws Error for
-  // one of more than kLargestRecord bytes.
+  // Reads the next record, valid until the next call; false at the end. An
+  // empty record counts, except after the last separator. Throws Error for a
+  // record of more than kLargestRecord bytes.
   bool next(std::string_view& record);
 
-  // Of the last record: 1 for the first. With Cut::kLine, the line's number.
+  // The number of the last record, from 1. With Cut::kLine, the line's number.
   std::int64_t number() const { return number_; }
 
   static constexpr std::size_t kLargestRecord = std::size_t{1} << 30;
 
  private:
-  // Bytes of the buffer from its start on.
+  // Offsets from the start of the buffer.
   struct Found {
     std::size_t end;   // of the record
     std::size_t next;  // begins here
@@ -57,8 +56,8 @@ class RecordReader {
   Cut cut_;
   std::string separator_;
   std::string buffer_;
-  std::size_t begin_ = 0;    // of what is not yet given, in the buffer
-  std::size_t end_ = 0;      // of what was read
+  std::size_t begin_ = 0;    // the first byte not returned yet, in the buffer
+  std::size_t end_ = 0;      // the end of the bytes that were read
   std::size_t scanned_ = 0;  // from begin_ on: holds no separator
   bool at_end_ = false;      // of the source
   std::int64_t number_ = 0;

@@ -1,5 +1,5 @@
-// Which part of a data set is for what, and in which mixture: arithmetic on the
-// texts of a configuration.
+// Which part of a data set is for which use, and in which mixture: arithmetic
+// on the texts of a configuration.
 #pragma once
 
 #include <array>
@@ -18,16 +18,16 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 
-// Train, validation, test.
+// The splits are train, validation and test.
 inline constexpr int kSplits = 3;
 using Shares = std::array<double, kSplits>;
 
-// "969,30,1": up to three numbers that need not add up to anything; missing
-// ones are 0. Throws UsageError for anything else.
+// "969,30,1": up to three numbers with any sum; missing ones are 0. Throws
+// UsageError for anything else.
 Shares parse_split(const std::string& text);
 
 // The three ranges of `sequences`, cut as Megatron cuts them: each bound is its
-// cumulated share of the sequences, rounded half to even.
+// cumulative share of the sequences, rounded half to even.
 std::array<Range, kSplits> split_ranges(const Shares& shares,
                                         std::int64_t sequences);
 
@@ -37,7 +37,7 @@ struct BlendPart {
   bool operator==(const BlendPart&) const = default;
 };
 
-// Prefixes, or weights and prefixes in turn: "0.3" "a" "0.7" "b". Throws
+// Parses prefixes, or weights and prefixes in turn: "0.3" "a" "0.7" "b". Throws
 // UsageError for a mixture of both, or a weight that is not finite and above 0.
 std::vector<BlendPart> parse_blend(const std::vector<std::string>& list);
 

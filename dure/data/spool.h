@@ -1,4 +1,4 @@
-// A nameless file for what is written now and read back once, later.
+// A nameless file for data that is written now and read back once, later.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace dure::data {
 
-// Lies in `directory` (which must have the room), has no name there, and is
-// gone when the object is: also after a kill. Buffers what it is given.
+// It uses space in `directory`, has no name there, and goes with the object,
+// even after a kill. Writes are buffered.
 class Spool {
  public:
   explicit Spool(const Path& directory);
@@ -20,10 +20,10 @@ class Spool {
   Spool& operator=(const Spool&) = delete;
   ~Spool();
 
-  // A full disk is an Error.
+  // Throws Error if the disk is full.
   void write(const void* data, std::size_t bytes);
 
-  // Everything written, from the start, in pieces.
+  // Passes everything written to `take`, from the start, in pieces.
   void read_back(const std::function<void(std::span<const std::byte>)>& take);
 
  private:

@@ -1,4 +1,4 @@
-// For this folder's tests: a directory that goes away, and small data sets.
+// For this folder's tests: a temporary directory, and small data sets.
 #pragma once
 
 #include <algorithm>
@@ -47,7 +47,7 @@ class TestDirectory {
   Path path_;
 };
 
-// The text of the Error that `call` throws; "" where it throws none.
+// The text of the Error that `call` throws; "" if it throws none.
 template <typename Call>
 std::string error_of(const Call& call) {
   try {

@@ -51,8 +51,8 @@ inline const char* name_of(TokenType type) {
   return "?";  // not reached
 }
 
-// What a new file stores: u16 where the vocabulary leaves it room, else i32.
-// The bound is Megatron's, which keeps a few ids of 65,536 in reserve.
+// The type for a new file: u16 if the vocabulary fits, else i32. The bound is
+// Megatron's, which keeps a few ids of 65,536 in reserve.
 inline TokenType token_type_for(std::int64_t vocabulary) {
   constexpr std::int64_t kBound = 65500;
   return vocabulary < kBound ? TokenType::kU16 : TokenType::kI32;

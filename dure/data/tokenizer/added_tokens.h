@@ -17,11 +17,11 @@ struct AddedToken {
   bool strip_left = false;   // swallows the white space before it
   bool strip_right = false;  // and after it
   bool single_word = false;  // not found within or beside a word
-  bool normalized = false;   // looked for after those that aren't
+  bool normalized = false;   // searched after those that aren't
   bool special = false;      // a mark for the model, not text
 };
 
-// A set of them, no text twice. Immutable.
+// A set of added tokens with different texts. Immutable.
 class AddedTokens {
  public:
   explicit AddedTokens(const std::vector<AddedToken>& tokens);
@@ -33,9 +33,10 @@ class AddedTokens {
     std::int32_t id;
   };
 
-  // Of those that begin first the longest, and so on after it. One that must
-  // be a single word and isn't hides what begins within it. `text` is UTF-8,
-  // or the tokens are no single words.
+  // Finds the first token in the text, the longest of those that begin there,
+  // and goes on after it. A token that must be a single word and isn't hides
+  // tokens that begin within it. `text` must be UTF-8 if there are single-word
+  // tokens.
   std::vector<Found> find_all(std::string_view text) const;
 
  private:

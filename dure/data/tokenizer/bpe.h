@@ -1,7 +1,7 @@
 // Byte-pair encoding of one word.
 //
-// The word's bytes, or its characters, are its first symbols; while some
-// neighbours have a merge, the pair of the lowest rank, and of these the
+// The word's bytes, or its characters, are its first symbols. While some
+// neighbours have a merge, the pair with the lowest rank, and of these the
 // leftmost, becomes one symbol.
 //
 // Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
@@ -28,38 +28,38 @@ struct BpeMerge {
   std::int32_t result = 0;
 };
 
-// What a word of characters begins with, where its symbols aren't bytes.
+// The first symbols of a word of characters, if its symbols aren't bytes.
 struct CharacterSymbols {
   enum class Unknown { kEach, kFused };
 
   // Written before each character but a word's first, and after its last.
   std::string prefix;
   std::string suffix;
-  // What a character becomes that is no token; nothing where there is none.
+  // The token of a character that has none; nothing if there is no such token.
   std::optional<std::int32_t> unknown;
   Unknown unknown_run = Unknown::kEach;
-  // The tokens of single bytes, "<0x41>", that it becomes before that, where
-  // all of its bytes have one: -1 where there is none.
+  // The tokens of single bytes, "<0x41>", which such a character becomes before
+  // that, if all of its bytes have one: -1 if there is none.
   std::array<std::int32_t, 256> bytes{};
 };
 
-// A vocabulary with its merges: what training makes and files hold.
+// A vocabulary with its merges, as trained or as read from files.
 struct BpeModel {
-  // A word that is a token is that token, merges or not (Llama 3).
+  // A word that is a token is merged as well, or used directly (Llama 3).
   enum class WholeWords { kMerged, kDirect };
 
   // The bytes of each token by its id. An id without a token has no bytes.
   std::vector<std::string> tokens;
-  // First come, first merged.
+  // Merges are in the order of their ranks.
   std::vector<BpeMerge> merges;
-  // The id of each single byte, where these are the symbols.
+  // The id of each single byte, if these are the symbols.
   std::array<std::int32_t, 256> bytes{};
-  // Else.
+  // The symbols of characters otherwise.
   std::optional<CharacterSymbols> characters;
   WholeWords whole_words = WholeWords::kMerged;
 };
 
-// Immutable, for any number of threads; each brings its scratch.
+// Immutable, for any number of threads; each has its own scratch.
 class Bpe {
  public:
   struct Scratch {

@@ -1,13 +1,13 @@
-// Learning a byte-level BPE vocabulary from word counts.
+// Trains a byte-level BPE vocabulary on word counts.
 //
 // Until the vocabulary is full, the most frequent pair of neighbouring symbols
-// becomes a symbol; of equally frequent ones, the pair of the smaller ids. Same
-// counts, same result, on any machine; and the same vocabulary and merges as
-// Hugging Face's BpeTrainer with ByteLevel's alphabet makes.
+// becomes a symbol; among equally frequent ones, the pair with the smaller ids.
+// The same counts give the same result on any machine, and the same vocabulary
+// and merges as Hugging Face's BpeTrainer with ByteLevel's alphabet.
 //
 // Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
-// Subword Units", algorithm 1, with counts kept up to date as merges change
-// them (its section 3.2's index) and a heap of pairs.
+// Subword Units", algorithm 1, with counts updated as merges change them (the
+// index of section 3.2) and a heap of pairs.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,11 @@
 namespace dure::data {
 
 struct BpeTrainingOptions {
-  // Special tokens and the 256 bytes included. Fewer tokens come where no pair
-  // is left that is frequent enough.
+  // Includes special tokens and the 256 bytes. There are fewer tokens if no
+  // pair is left that is frequent enough.
   std::int64_t vocabulary = 32768;
   std::int64_t min_frequency = 2;
-  // Their ids are the first; the first of them ends a document.
+  // They have the first ids; the first of them ends a document.
   std::vector<std::string> special_tokens = {"<|endoftext|>"};
   std::vector<std::string> patterns = {std::string(kGpt2Pattern)};
   // Called for every token learnt, with their number. It may throw.

@@ -21,12 +21,12 @@ namespace dure::data {
 const std::array<char16_t, 256>& byte_level_alphabet();
 
 // The bytes in the order of their code points: '!' first, 0xAD last. Trainers
-// number the bytes so.
+// number the bytes in this order.
 std::array<std::uint8_t, 256> bytes_in_alphabet_order();
 
 std::string to_byte_level(std::string_view bytes);
 
-// None where the text holds a character that stands for no byte.
+// Nothing if the text has a character that stands for no byte.
 std::optional<std::string> from_byte_level(std::string_view text);
 
 }  // namespace dure::data

@@ -1,13 +1,13 @@
-// SentencePiece's table of what characters become, as a tokenizer.json holds it
+// SentencePiece's table of character replacements, as a tokenizer.json holds it
 // ("Precompiled") and Hugging Face applies it.
 //
-//   u32      bytes of the trie, little-endian, as all
+// u32      bytes of the trie; all numbers are little-endian
 //   u32 ...  the trie: a double array of bytes to offsets into the texts
 //   bytes    the texts, each ended by a zero byte
 //
-// A unit of the double array: bits 0-7 its label, 8 whether a key ends here, 10
-// up the offset of its children (times 256 where bit 9 is set); of an end of a
-// key, whose bit 31 is set, bits 0-30 the value.
+// A unit of the double array has its label in bits 0-7, whether a key ends here
+// in bit 8, and the offset of its children from bit 10 on (times 256 if bit 9
+// is set). The end of a key, with bit 31 set, has the value in bits 0-30.
 //
 // Source: Yata, Darts-clone (the double array); SentencePiece's
 // builder.cc (the rest).
@@ -24,12 +24,12 @@ namespace dure::data {
 // Immutable.
 class CharacterMap {
  public:
-  // The bytes above. Throws Error for what isn't of this form.
+  // Takes the bytes above. Throws Error for other forms.
   explicit CharacterMap(std::string_view bytes);
 
   // The text with its characters mapped. A letter with its marks is looked up
-  // as one where it has less than six bytes, and what is found for its
-  // beginning, the shortest that there is, stands for all of it.
+  // as one if it has less than six bytes; the shortest entry found for its
+  // beginning replaces all of it.
   std::string apply(std::string_view text) const;
 
  private:
@@ -41,7 +41,7 @@ class CharacterMap {
   std::string texts_;
 };
 
-// The bytes of a text in base 64. Throws Error where it is none.
+// The bytes of a text in base 64. Throws Error if it is not base 64.
 std::string from_base64(std::string_view text);
 
 }  // namespace dure::data

@@ -1,4 +1,4 @@
-// The characters of a text, and what Hugging Face's tokenizers know of them.
+// The characters of a text, and their properties in Hugging Face's tokenizers.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +16,15 @@ struct Character {
   std::size_t bytes = 0;
 };
 
-// The one that begins at `at`. The text is UTF-8.
+// The character that begins at `at`. The text is UTF-8.
 Character character_at(std::string_view text, std::size_t at);
 
 void append_utf8(char32_t code, std::string& text);
 
-// `at`, or the next byte from there on that isn't ASCII, or the end.
+// `at` if its byte isn't ASCII, else the next such byte, or the end.
 std::size_t skip_ascii(std::string_view text, std::size_t at);
 
-// Calls each(Character) for all of them in order.
+// Calls each(Character) for all characters in order.
 template <typename Each>
 void for_each_character(std::string_view text, const Each& each) {
   for (std::size_t at = 0; at < text.size();) {
@@ -34,19 +34,19 @@ void for_each_character(std::string_view text, const Each& each) {
   }
 }
 
-// The bytes of white space, Unicode's White_Space, at an end of the text.
+// The bytes of white space (Unicode's White_Space) at an end of the text.
 std::size_t spaces_at_begin(std::string_view text);
 std::size_t spaces_at_end(std::string_view text);
 
 bool holds(std::span<const CodePoints> ranges, char32_t code);
 
-// Of Unicode 16.
+// The category in Unicode 16.
 Category category_of(char32_t code);
 
-// \w: letters, marks, decimal digits, and what else Unicode calls alphabetic.
+// \w: letters, marks, decimal digits, and others that Unicode calls alphabetic.
 bool is_word_character(char32_t code);
 
-// The ranges of a category, of several, or of all but these.
+// The ranges of several categories, or of all others.
 std::vector<CodePoints> ranges_of(std::span<const Category> categories);
 std::vector<CodePoints> ranges_without(std::span<const Category> categories);
 

@@ -6,11 +6,12 @@
 
 namespace dure::data {
 
-// Of tokens of characters: null puts a space between them. Throws Error, naming
-// it, for what isn't supported.
+// Reads the decoder for tokens of characters; null puts a space between them.
+// Throws Error, naming it, for what isn't supported.
 DecoderSteps read_decoder(const Json& object);
 
-// Of byte-level tokens: ByteLevel, or none. Throws Error for another.
+// Checks the decoder for byte-level tokens: ByteLevel, or none. Throws Error
+// for another.
 void expect_byte_level_decoder(const Json& object);
 
 }  // namespace dure::data

@@ -6,7 +6,8 @@
 
 namespace dure::data {
 
-// null has no steps. Throws Error, naming it, for what isn't supported.
+// Reads the steps; null has none. Throws Error, naming it, for what isn't
+// supported.
 NormalizerSteps read_normalizer(const Json& object);
 
 }  // namespace dure::data

@@ -6,7 +6,7 @@
 
 namespace dure::data {
 
-// What a model's symbols are is said by the pre-tokenizers before it.
+// The model's symbols, which the pre-tokenizers before it decide.
 enum class SymbolKind { kCharacters, kBytes };
 
 struct ReadPieces {
@@ -14,7 +14,8 @@ struct ReadPieces {
   SymbolKind symbols = SymbolKind::kCharacters;  // kBytes: it ends in ByteLevel
 };
 
-// null has no steps. Throws Error, naming it, for what isn't supported.
+// Reads the steps; null has none. Throws Error, naming it, for what isn't
+// supported.
 ReadPieces read_pre_tokenizer(const Json& object);
 
 }  // namespace dure::data

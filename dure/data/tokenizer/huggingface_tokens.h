@@ -1,5 +1,5 @@
-// The special tokens of Hugging Face's files: those that are added to the
-// vocabulary, and those that begin and end a document.
+// The special tokens of Hugging Face's files: those added to the vocabulary,
+// and those that begin and end a document.
 #pragma once
 
 #include <optional>
@@ -15,23 +15,23 @@ namespace dure::data {
 // "added_tokens" of a tokenizer.json.
 std::vector<AddedToken> read_added_tokens(const Json& array);
 
-// A token that is there is left as it is. Throws Error where its id is another,
-// or is another token's.
+// Adds tokens; one that exists stays as it is. Throws Error if it has another
+// id there, or if its id is another token's.
 void add_tokens(const std::vector<AddedToken>& tokens, TokenizerParts& parts);
 
-// A token of the vocabulary that has a part in it is found in texts, as those
-// are that the files call added. Throws Error where it isn't there.
+// Finds a token of the vocabulary that a file names in texts, like the tokens
+// that the files call added. Throws Error if the vocabulary lacks it.
 void add_named_token(const NamedToken& named, TokenizerParts& parts);
 
 // The id of a token, added or of the model.
 std::optional<std::int32_t> id_of(const TokenizerParts& parts,
                                   std::string_view text);
 
-// What "post_processor" puts before a text. What stands after one is nothing
-// that a text goes on from.
+// Reads the tokens that "post_processor" puts before a text. Those after one
+// are ignored, because a text does not go on after them.
 void read_post_processor(const Json& processor, TokenizerParts& parts);
 
-// By the names of those that end a document in well-known vocabularies.
+// Guesses it by the names of well-known vocabularies.
 void guess_end_of_document(TokenizerParts& parts);
 
 }  // namespace dure::data

@@ -13,17 +13,17 @@ namespace dure::data {
 
 using Json = nlohmann::json;
 
-// null where the key is missing: nothing was asked for.
+// The part under the key; null if it is missing.
 const Json& part(const Json& object, const char* key);
 
 // The "type" of a part.
 std::string type_of(const Json& object);
 
-// The stages of a Sequence under `key`, Sequences within it opened, or the one
-// that stands alone; none of null.
+// The stages of a Sequence under `key`, with inner Sequences opened, or the
+// single stage; empty for null.
 std::vector<Json> stages_of(const Json& object, const char* key);
 
-// The text under `key`; throws Error where it is none.
+// The text under `key`; throws Error if it is not a text.
 const std::string& text_in(const Json& object, const char* key);
 
 // "pattern" of Split and Replace: {"String": s} or {"Regex": s}.
@@ -34,19 +34,19 @@ struct JsonPattern {
 };
 JsonPattern pattern_in(const Json& object);
 
-// What a Metaspace writes for a space: one character, "▁" as a rule.
+// The character that a Metaspace writes for a space, usually "▁".
 std::string metaspace_of(const Json& object);
 
-// For messages: a value, but no structure, which may be long and deep.
+// A value for messages, but no structure, which may be long and deep.
 std::string shown(const Json& value);
 
-// false where the key is missing or null; throws Error for what is no flag.
+// A flag; false if the key is missing or null. Throws Error for anything else.
 bool flag(const Json& object, const char* key, const char* where);
 
-// A token of this text with all that the object says of it, but without an id.
+// A token of this text with all that the object says about it, but no id.
 AddedToken parse_added_token(const Json& object, std::string text);
 
-// What `parse` makes of the text. Errors of the JSON get the file's name.
+// The result of `parse` on the text. Errors of the JSON get the file's name.
 template <typename Parse>
 auto with_json_errors(std::string_view file,
                       std::string_view text,

@@ -1,6 +1,6 @@
 // Unicode's normal forms, by utf8proc.
 //
-// Hugging Face's are those of Unicode 9: characters that came later are left as
+// Hugging Face's normal forms are Unicode 9's: later characters are left as
 // they are, and stand between others as any letter does.
 //
 // Source: Unicode Standard Annex 15.

@@ -1,4 +1,4 @@
-// What is done to a text before it is cut, as Hugging Face's normalizers do it.
+// Changes to a text before it is cut, as Hugging Face's normalizers make them.
 #pragma once
 
 #include <string>
@@ -19,23 +19,23 @@ struct ReplaceMatches {
   std::string to;
 };
 
-// Before a text that isn't empty.
+// Puts a prefix before a text that isn't empty.
 struct Prepend {
   std::string prefix;
 };
 
 struct ToLowerCase {};
 
-// Takes combining marks away: accents, after NFD.
+// Removes combining marks: accents, after NFD.
 struct StripAccents {};
 
-// Takes white space away at the ends.
+// Removes white space at the ends.
 struct StripSpaces {
   enum class Ends { kLeft, kRight, kBoth };
   Ends ends = Ends::kBoth;
 };
 
-// What characters become by SentencePiece's table: character_map.h.
+// Replaces characters by SentencePiece's table: character_map.h.
 struct MapCharacters {
   std::string table;
 };
@@ -50,7 +50,7 @@ using NormalizerStep = std::variant<MapCharacters,
                                     StripSpaces>;
 using NormalizerSteps = std::vector<NormalizerStep>;
 
-// One step after another. Immutable, for any number of threads.
+// Runs one step after another. Immutable, for any number of threads.
 class Normalizer {
  public:
   explicit Normalizer(const NormalizerSteps& steps);
@@ -58,8 +58,8 @@ class Normalizer {
   // `text` is UTF-8.
   std::string operator()(std::string_view text, SplitScratch& scratch) const;
 
-  // Whether the first character of what becomes of the text stands for its
-  // first character, which has not been taken away.
+  // Whether the normalized text's first character stands for the text's first
+  // character, which has not been removed.
   bool keeps_beginning(std::string_view text, SplitScratch& scratch) const;
 
   bool empty() const { return steps_.empty(); }
@@ -89,7 +89,8 @@ std::string replaced(std::string_view text,
                      std::string_view to,
                      SplitScratch& scratch);
 
-// Letter by letter, whatever stands beside it: a final sigma is any sigma.
+// Lower case letter by letter, whatever stands beside it: a final sigma is
+// treated as any sigma.
 std::string lower_case(std::string_view text);
 
 std::string without_accents(std::string_view text);

@@ -8,7 +8,7 @@
 
 namespace dure::data {
 
-// References live until the next insertion. Nothing is ever erased.
+// References are valid until the next insertion. Nothing is ever erased.
 template <typename Value>
 class PairMap {
  public:
@@ -26,7 +26,7 @@ class PairMap {
     }
   }
 
-  // The value of the pair, made from nothing where there was none.
+  // The value of the pair; a new one is inserted if there was none.
   Value& operator()(std::int32_t left, std::int32_t right) {
     if (4 * (used_ + 1) > 3 * slots_.size()) {
       grow();
@@ -40,7 +40,7 @@ class PairMap {
     return slot.value;
   }
 
-  // Calls each(left, right, value) in an order that only the keys decide.
+  // Calls each(left, right, value) in an order that depends only on the keys.
   template <typename Each>
   void for_each(const Each& each) {
     for (Slot& slot : slots_) {

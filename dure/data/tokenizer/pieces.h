@@ -1,5 +1,5 @@
 // How a text is cut into the pieces that a model reads, as plain values: every
-// pre-tokenizer of Hugging Face's is a row of these.
+// pre-tokenizer of Hugging Face's is a sequence of these.
 //
 //   ByteLevel   AddPrefix " ", then CutText at GPT-2's words
 //   Metaspace   Replace " " by "▁", AddPrefix "▁", CutText before each "▁"
@@ -14,10 +14,10 @@ namespace dure::data {
 
 // Cuts each piece by the matches of a pattern.
 struct CutText {
-  // What becomes of a match: a piece of its own, nothing, the end or the
-  // beginning of a piece beside it, a piece with the matches beside it.
+  // What happens to a match: it is a piece of its own, is removed, ends or
+  // begins a piece beside it, or is joined with the matches beside it.
   enum class Match { kIsolated, kRemoved, kEndsPiece, kBeginsPiece, kJoined };
-  // Whether what the pattern says is a match, or what lies between.
+  // Whether the pattern describes a match, or the text between matches.
   enum class Pattern { kMatches, kBetween };
 
   std::string pattern;  // pattern_dialect.h
@@ -25,8 +25,8 @@ struct CutText {
   Pattern says = Pattern::kMatches;
 };
 
-// Puts a prefix before each piece, or before what begins the text, where it
-// does not stand there.
+// Puts a prefix before each piece, or before the beginning of the text, unless
+// it is there already.
 struct AddPrefix {
   enum class To { kEveryPiece, kBeginning };
 
@@ -34,7 +34,7 @@ struct AddPrefix {
   To to = To::kEveryPiece;
 };
 
-// Replaces each occurrence.
+// Replaces each occurrence of `from`.
 struct ReplaceText {
   std::string from;
   std::string to;

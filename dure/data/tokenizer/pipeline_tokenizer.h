@@ -1,5 +1,5 @@
-// The tokenizers of Hugging Face's files: a text is normalized, cut into words,
-// and each word encoded by a model, byte-level BPE, BPE or Unigram.
+// The tokenizers of Hugging Face's files: a text is normalized and cut into
+// words, and a model encodes each word: byte-level BPE, BPE or Unigram.
 #pragma once
 
 #include <memory>
@@ -19,25 +19,25 @@
 
 namespace dure::data {
 
-// Everything that makes such a tokenizer, as loaders and the trainer give it.
+// All parts of such a tokenizer, as loaders and the trainer make them.
 struct TokenizerParts {
   NormalizerSteps normalizer;
   PieceSteps pieces;
   std::variant<BpeModel, UnigramModel> model;
-  DecoderSteps decoder;  // of all but byte-level BPE, whose tokens are bytes
+  DecoderSteps decoder;  // not for byte-level BPE, whose tokens are bytes
   std::vector<AddedToken> added;
   std::optional<std::int32_t> beginning_of_document;
   std::optional<std::int32_t> end_of_document;
 
-  // Of the model, by id: bytes of byte-level BPE, else as the file has them.
+  // The model's tokens by id: bytes for byte-level BPE, else as in the file.
   const std::vector<std::string>& tokens() const;
 
   // Whether its model is BPE on bytes.
   bool is_byte_level() const;
 };
 
-// Byte-level BPE without a normalizer gives any bytes back, decode(encode(x))
-// == x, unless a prefix space is added or a special token swallows spaces. All
+// Byte-level BPE without a normalizer preserves any bytes, decode(encode(x)) ==
+// x, unless a prefix space is added or a special token swallows spaces. All
 // others read broken UTF-8 as U+FFFD.
 class PipelineTokenizer : public Tokenizer {
  public:
@@ -71,7 +71,7 @@ class PipelineTokenizer : public Tokenizer {
   using Ids = std::vector<std::int32_t>;
   using Model = std::variant<Bpe, Unigram>;
 
-  // What becomes of UTF-8 that is none.
+  // What happens to broken UTF-8.
   enum class Broken { kKept, kRepaired };
 
   void add(const std::vector<AddedToken>& added);
@@ -101,7 +101,8 @@ class PipelineTokenizer : public Tokenizer {
   std::optional<std::int32_t> end_;
   std::string kind_;
 
-  // Caches and scratch that no call is using: as many as there were threads.
+  // Caches and scratch that no call is using, as many as there were threads at
+  // once.
   mutable std::mutex idle_mutex_;
   mutable std::vector<std::unique_ptr<Workspace>> idle_;
 };

@@ -1,4 +1,4 @@
-// Tokenizers of the SentencePiece library: T5's, Llama 2's and their like.
+// Tokenizers of the SentencePiece library, such as T5's and Llama 2's.
 #pragma once
 
 #include <memory>
@@ -8,11 +8,11 @@
 
 namespace dure::data {
 
-// From the bytes of a .model file. The model's own normalization applies, so
-// that a round trip need not give the same bytes. Its <s> is put before a
-// document as Llama's is, if the files beside do not say otherwise. Throws
-// Error where it is no such model, where those files tell of tokens that the
-// model lacks, and where this build has no SentencePiece library.
+// From the bytes of a .model file. The model's own normalization applies, so a
+// round trip need not give the same bytes. Its <s> is put before a document, as
+// Llama does, unless the files beside say otherwise. Throws Error if it is no
+// such model, if those files name tokens that the model lacks, and if this
+// build has no SentencePiece library.
 std::unique_ptr<Tokenizer> parse_sentencepiece(std::string_view model,
                                                const TokenNotes& notes);
 

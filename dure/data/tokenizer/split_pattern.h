@@ -2,8 +2,9 @@
 //
 // Hugging Face runs these patterns in Oniguruma, we in PCRE2 (UTF, JIT). The
 // two agree on what vocabularies use, \p{...}, classes, lookahead, (?i:...),
-// after \s is written out: PCRE2 counts U+180E as a space, Oniguruma doesn't.
-// What they read differently (\b, \w, ^, $, {n,m}+, nested classes) is refused.
+// once \s is written out: PCRE2 counts U+180E as a space, Oniguruma doesn't.
+// Constructs that they read differently (\b, \w, ^, $, {n,m}+, nested classes)
+// are refused.
 #pragma once
 
 #include <array>
@@ -16,15 +17,15 @@
 
 namespace dure::data {
 
-// GPT-2's words, Llama 3's and Qwen2's. Their values stand with their making.
+// The patterns of GPT-2's, Llama 3's and Qwen2's words.
 extern const std::string_view kGpt2Pattern;
 extern const std::string_view kLlama3Pattern;
 extern const std::string_view kQwen2Pattern;
 
-// A pattern that matches just this text.
+// A pattern that matches exactly this text.
 std::string literal_pattern(std::string_view text);
 
-// What one thread needs to match. Not for use by two at once.
+// The state that a thread needs for matching. Not for use by two at once.
 class SplitScratch {
  public:
   SplitScratch();
@@ -45,7 +46,7 @@ class SplitPattern {
   // a short word, so the pattern is compiled kBatch times in a row.
   static constexpr std::size_t kBatch = 8;
 
-  // A text, in UTF-8, and which classes are right for its characters.
+  // A text in UTF-8, and the classes that are right for its characters.
   struct Subject {
     explicit Subject(std::string_view of);
     Subject(std::string_view of, CharacterClasses its)
@@ -67,8 +68,8 @@ class SplitPattern {
   ~SplitPattern();
 
   // Writes the ends of the next words, the first of which begins at `begin`,
-  // and returns how many (0 at the end of the text). The words follow one
-  // another without gaps: what no match covers is a word too.
+  // and returns how many there are (0 at the end of the text). The words follow
+  // one another without gaps: text that no match covers is a word too.
   Found next(const Subject& subject,
              std::size_t begin,
              Ends& ends,

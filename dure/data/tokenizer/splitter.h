@@ -1,4 +1,4 @@
-// A text cut into pieces by one step after another.
+// Cuts a text into pieces, one step after another.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace dure::data {
 
-// Where in the text that a tokenizer was given a piece begins.
+// Whether a piece begins at the beginning of the tokenizer's text.
 enum class PieceAt { kBeginning, kLater };
 
 // Each step takes the pieces of the step before it, each piece on its own.
@@ -25,10 +25,10 @@ class Splitter {
 
   // Calls word(std::string_view) for every piece of `text`, in order.
   //
-  // Where no step takes anything away or puts it in, but for a prefix at the
-  // beginning, the pieces cover the text, and where the text isn't UTF-8, they
-  // are those of the text with a U+FFFD for each broken part, in the original's
-  // bytes. Other steps read the U+FFFD themselves.
+  // If no step removes or adds anything, except a prefix at the beginning, the
+  // pieces cover the text. If the text isn't UTF-8, they are then the pieces of
+  // the text with a U+FFFD for each broken part, in the original's bytes. Other
+  // steps read the U+FFFD themselves.
   template <typename Word>
   void for_each(std::string_view text,
                 PieceAt at,
@@ -72,7 +72,7 @@ class Splitter {
     std::size_t end;
   };
 
-  // Empty where none is added.
+  // Empty if no prefix is added.
   std::string with_first_prefix(std::string_view text, PieceAt at) const;
   static std::string with_prefix(std::string_view text,
                                  PieceAt at,

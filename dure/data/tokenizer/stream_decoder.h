@@ -1,4 +1,4 @@
-// Text that is shown while its ids still come.
+// Decodes a text whose ids are still arriving.
 #pragma once
 
 #include <cstddef>
@@ -11,21 +11,21 @@
 
 namespace dure::data {
 
-// What add() and finish() give, put together, is decode() of all ids, without
-// the text of those that came before. An id alone does not know its text: a
-// SentencePiece token keeps or loses its space by what stands before it, and
-// a character may be made of several tokens. So ids are decoded with their
-// neighbours, and what the next ones may still change is held back.
+// The results of add() and finish(), put together, are decode() of all ids,
+// without the text of those before. An id alone does not determine its text: a
+// SentencePiece token keeps or loses its space depending on what stands before
+// it, and a character may consist of several tokens. So ids are decoded with
+// their neighbours, and text that the next ids may still change is held back.
 class StreamDecoder {
  public:
-  // Goes on after these ids, whose text is whole characters.
+  // Continues after these ids, whose text is whole characters.
   explicit StreamDecoder(const Tokenizer& tokenizer,
                          std::span<const std::int32_t> before = {});
 
   // The text that is certain now and was not before.
   std::string add(std::int32_t id);
 
-  // What was held back, as it is where no id follows.
+  // The text that was held back, as it is if no id follows.
   std::string finish();
 
  private:
@@ -36,7 +36,7 @@ class StreamDecoder {
   std::size_t shown_ = 0;          // of their text
 };
 
-// The text of ids that follow others, as a StreamDecoder gives it.
+// The text of ids that follow others, as a StreamDecoder returns it.
 std::string decode_after(const Tokenizer& tokenizer,
                          std::span<const std::int32_t> before,
                          std::span<const std::int32_t> ids);

@@ -1,4 +1,4 @@
-// What several tests of tokenizers need.
+// Helpers for several tests of tokenizers.
 #pragma once
 
 #include <memory>
@@ -41,7 +41,7 @@ inline NextText one_text(std::string text) {
   };
 }
 
-// Bytes that are likely to meet: letters, spaces, marks, parts of characters.
+// Bytes that often meet: letters, spaces, marks, parts of characters.
 inline std::string random_text(std::uint64_t seed, std::size_t pieces) {
   static constexpr std::string_view kPieces[] = {"a",
                                                  "b",

@@ -12,7 +12,7 @@
 
 namespace dure::data {
 
-// "▁" is a space, but in a text's first token, where it is nothing.
+// "▁" becomes a space, or nothing in a text's first token.
 struct MetaspaceDecoder {
   enum class First { kWithoutSpaces, kWithSpaces };
 
@@ -20,7 +20,7 @@ struct MetaspaceDecoder {
   First first = First::kWithoutSpaces;
 };
 
-// Takes so many of a character away at the ends, where they stand there.
+// Removes so many of a character at the ends, as far as they are there.
 struct StripDecoder {
   std::string character;
   std::size_t begin = 0;
@@ -31,8 +31,8 @@ struct StripDecoder {
 struct DecoderSteps {
   using TokenStep =
       std::variant<ReplaceText, ReplaceMatches, MetaspaceDecoder, StripDecoder>;
-  // "<0x41>" is a byte, and a run of them characters, or, where it isn't
-  // UTF-8, a U+FFFD for each.
+  // "<0x41>" is a byte. A run of them becomes characters, or a U+FFFD for each
+  // byte if it isn't UTF-8.
   enum class Bytes { kText, kBytes };
 
   std::vector<TokenStep> before_bytes = {};  // of each token
@@ -52,10 +52,10 @@ class TokenDecoder {
 
   std::string decode(Tokens tokens) const;
 
-  // How much of decode(tokens) no token that follows changes.
+  // How much of decode(tokens) no following token can change.
   std::size_t certain_bytes(Tokens tokens) const;
 
-  // What a token is inside a text: its bytes, where it stands for one.
+  // The text of a token inside a text; if it stands for a byte, that byte.
   std::string inside(std::string_view token) const;
 
  private:
@@ -65,7 +65,7 @@ class TokenDecoder {
   };
   using Step =
       std::variant<ReplaceText, Replacer, MetaspaceDecoder, StripDecoder>;
-  // Which of a text's tokens one is.
+  // Whether a token is the first of a text.
   enum class Place { kFirst, kInside };
   struct Apply;
 

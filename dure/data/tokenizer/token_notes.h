@@ -1,4 +1,4 @@
-// What the files beside a vocabulary say of its tokens.
+// What the files beside a vocabulary say about its tokens.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace dure::data {
 
-// A token that a file gives a part to by its text. It must be in the
+// A token to which a file gives a role by its text. It must be in the
 // vocabulary, which alone knows its id.
 struct NamedToken {
   std::string file;  // "tokenizer_config.json"
@@ -22,26 +22,26 @@ struct NamedToken {
 };
 
 struct TokenNotes {
-  // Of added_tokens.json, and of tokenizer_config.json's added_tokens_decoder.
+  // From added_tokens.json, and tokenizer_config.json's added_tokens_decoder.
   std::vector<AddedToken> added = {};
   // bos_token, eos_token, unk_token, sep_token, pad_token, cls_token,
-  // mask_token, additional_special_tokens and extra_special_tokens. What
-  // tokenizer_config.json says stands after what special_tokens_map.json says.
+  // mask_token, additional_special_tokens and extra_special_tokens. The tokens
+  // of tokenizer_config.json come after those of special_tokens_map.json.
   std::vector<NamedToken> named = {};
-  // tokenizer_config.json's add_bos_token, where it is given.
+  // tokenizer_config.json's add_bos_token, if it is given.
   std::optional<bool> adds_beginning = std::nullopt;
-  std::optional<bool> adds_prefix_space = std::nullopt;  // likewise
+  std::optional<bool> adds_prefix_space = std::nullopt;  // the key of that name
 
-  // The last that has this key.
+  // The last token with this key.
   const NamedToken* find(std::string_view key) const;
 };
 
-// Of those of the files that tell of tokens. Throws Error, naming the file and
-// the key, for what is not of the form that Hugging Face gives them.
+// Reads the notes from those of the files that have them. Throws Error, naming
+// the file and the key, for a form other than Hugging Face's.
 TokenNotes read_token_notes(std::span<const TokenizerFile> files);
 
-// The id of a named token, or an Error that names file, key and token where
-// the vocabulary has none.
+// The id of a named token. Throws Error that names file, key and token if the
+// vocabulary has none.
 std::int32_t expect_named(const NamedToken& named,
                           std::optional<std::int32_t> id);
 

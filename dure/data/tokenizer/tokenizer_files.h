@@ -1,8 +1,8 @@
-// The files that a tokenizer is made of.
+// The files of a tokenizer.
 //
-// A tokenizer is read in two steps: its files, all of them, and then what they
-// hold. Nothing but these files has a say in the second step, so whoever keeps
-// them keeps the tokenizer.
+// A tokenizer is read in two steps: first all of its files, then their
+// contents. Only these files count in the second step, so a copy of them is a
+// copy of the tokenizer.
 #pragma once
 
 #include <map>
@@ -22,22 +22,22 @@ struct TokenizerFile {
   std::string text;
 };
 
-// What the word names, as load_tokenizer() takes it: the file or pair of files
-// with the vocabulary first, then those beside it that tell of its tokens
-// (tokenizer_config.json, special_tokens_map.json, added_tokens.json), where
-// there are any. A folder of them under their names is the same tokenizer.
-// None for "bytes". Throws Error for what is missing or can't be read.
+// The files that load_tokenizer()'s argument names: the file or pair of files
+// with the vocabulary first, then the files beside it that describe its tokens
+// (tokenizer_config.json, special_tokens_map.json, added_tokens.json), if there
+// are any. A folder with them under their names is the same tokenizer. Empty
+// for "bytes". Throws Error for a file that is missing or can't be read.
 std::vector<TokenizerFile> read_tokenizer_files(const std::string& spec);
 
-// Those that would have a say beside a vocabulary in the folder.
+// The files of the folder that would count beside a vocabulary.
 std::vector<TokenizerFile> read_files_beside(const Path& folder);
 
 // Whether the folder holds a vocabulary.
 bool holds_tokenizer(const Path& folder);
 
 // Every file of a tokenizer that the folder holds, whether or not it would be
-// read, and those that say how the model is spoken to (chat_template.jinja,
-// generation_config.json), text by name: what a copy of a model takes along.
+// read, and the files on how to talk to the model (chat_template.jinja,
+// generation_config.json): text by name. A copy of a model takes them along.
 std::map<std::string, std::string> tokenizer_files_in(const Path& folder);
 
 std::map<std::string, std::string> texts_by_name(

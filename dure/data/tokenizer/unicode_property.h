@@ -1,4 +1,4 @@
-// \p{...} of a pattern: by Oniguruma's names, in PCRE2's words.
+// A pattern's \p{...}, by Oniguruma's names, translated for PCRE2.
 #pragma once
 
 #include <optional>
@@ -13,14 +13,14 @@ namespace dure::data {
 
 class UnicodeProperty {
  public:
-  // "L", "Letter", "han": categories and scripts. None for another name.
+  // "L", "Letter", "han": a category or a script. Nothing for another name.
   static std::optional<UnicodeProperty> named(std::string_view name);
 
-  // What stands for it in a class: \p{L}, with the members that PCRE2 lacks.
+  // Its members in a class: \p{L}, with the characters that PCRE2 lacks.
   std::string members(CharacterClasses classes) const;
 
-  // The same for all other characters. Throws Error for a script, whose
-  // complement nothing here knows.
+  // All other characters in a class. Throws Error for a script, whose
+  // complement is not known here.
   std::string others(CharacterClasses classes) const;
 
  private:

@@ -1,5 +1,5 @@
-// What Hugging Face's tokenizers know of Unicode where the libraries here know
-// something else: asked of them by tools/golden/make_unicode_tables.py.
+// The Unicode data of Hugging Face's tokenizers where the libraries here
+// differ, extracted from them by tools/golden/make_unicode_tables.py.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ enum class Category : std::uint8_t {
 };
 // clang-format on
 
-// From `first` up to the next run.
+// A run goes from `first` up to the next run.
 struct CategoryRun {
   char32_t first;
   Category category;
@@ -40,26 +40,27 @@ struct Script {
 // All are in ascending order. Categories are those of Unicode 16.
 std::span<const CategoryRun> category_runs();
 
-// Where those differ from Unicode 14's, and numbers_of_unicode_17().
+// The characters whose category differs from Unicode 14's, and
+// numbers_of_unicode_17().
 std::span<const CodePoints> changed_since_unicode_14();
 
-// Numbers that came with Unicode 17: what Digits knows and \p{N} doesn't.
+// Numbers that came with Unicode 17, which Digits knows and \p{N} doesn't.
 std::span<const CodePoints> numbers_of_unicode_17();
 
-// What StripAccents takes away: the marks of Unicode 9.
+// The marks that StripAccents removes, those of Unicode 9.
 std::span<const CodePoints> combining_marks();
 
-// What Punctuation cuts at.
+// The characters at which Punctuation cuts.
 std::span<const CodePoints> punctuation();
 
-// Characters that take part in normal forms and came after Unicode 9, so that
-// Hugging Face's leave them alone, as those of Unicode 9 do.
+// Characters that take part in normal forms and came after Unicode 9, so
+// Hugging Face's normal forms, which are Unicode 9's, leave them alone.
 std::span<const CodePoints> normal_form_barriers();
 
-// Lower case of letters that came after Unicode 14.
+// The lower case of letters that came after Unicode 14.
 std::span<const LowerPair> later_lower_case();
 
-// By name, without those that no pattern is likely to name.
+// Scripts by name, without those that patterns are unlikely to name.
 std::span<const Script> scripts();
 
 }  // namespace dure::data

@@ -1,4 +1,4 @@
-// A word cut into the tokens of the greatest sum of scores.
+// Cuts a word into the tokens with the greatest sum of scores.
 //
 // Source: Kudo 2018, "Subword Regularization: Improving Neural Network
 // Translation Models with Multiple Subword Candidates", section 3.2; the best
@@ -20,15 +20,15 @@ namespace dure::data {
 struct UnigramModel {
   std::vector<std::string> tokens;  // by id
   std::vector<double> scores;       // log probabilities
-  // What a character becomes that no token is; several in a row are one. Its
-  // score is the least of all, less 10.
+  // The token for characters that no token has; several in a row become one.
+  // Its score is the least of all, less 10.
   std::int32_t unknown = 0;
-  // The tokens of single bytes, "<0x41>", that unknown characters become
-  // before that, where all of their bytes have one: -1 where there is none.
+  // The tokens of single bytes, "<0x41>", which unknown characters become
+  // before that, if all of their bytes have one: -1 if there is none.
   std::array<std::int32_t, 256> bytes{};
 };
 
-// Immutable, for any number of threads; each brings its scratch.
+// Immutable, for any number of threads; each has its own scratch.
 class Unigram {
  public:
   struct Scratch {
@@ -44,9 +44,9 @@ class Unigram {
 
   explicit Unigram(const UnigramModel& model);
 
-  // The ids of the word, in the scratch: valid until its next use. Of paths of
-  // one score it is the one whose last token is the longest, as Hugging Face's
-  // search finds it. `word` is UTF-8.
+  // The ids of the word, in the scratch: valid until its next use. Among paths
+  // with the same score it takes the one whose last token is the longest, as
+  // Hugging Face's search does. `word` is UTF-8.
   const std::vector<std::int32_t>& encode(std::string_view word,
                                           Scratch& scratch) const;
 

@@ -1,4 +1,4 @@
-// The ids of words seen lately: most words of a text are.
+// A cache of the ids of recent words, which are most words of a text.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,9 @@
 
 namespace dure::data {
 
-// Direct-mapped: a word has one place and evicts who is there. One cache line
-// an entry, 1 MiB in all; longer words are not kept. For one thread.
+// Direct-mapped: a word has one place and evicts the word there. An entry is
+// one cache line; there is 1 MiB in all. Longer words are not kept. For one
+// thread.
 class WordCache {
  public:
   static constexpr std::size_t kWordBytes = 24;
@@ -28,7 +29,7 @@ class WordCache {
   struct alignas(64) Entry {
     std::array<std::uint64_t, kWordBytes / 8> text{};
     std::array<std::int32_t, kIds> ids{};
-    std::uint8_t bytes = 0;  // 0: free, for no word is empty
+    std::uint8_t bytes = 0;  // 0: free, as no word is empty
     std::uint8_t count = 0;
 
     bool holds(const Key& key) const {

@@ -1,4 +1,4 @@
-// How often each word stands in a text: what a trainer learns from.
+// How often each word occurs in a text, for training a tokenizer.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace dure::data {
 
-// Ordered by their bytes.
+// Words are ordered by their bytes.
 using WordCounts = std::vector<std::pair<std::string, std::int64_t>>;
 
 // Gives the next document, valid until the next call; false after the last.
@@ -26,7 +26,7 @@ struct WordCountOptions {
 };
 
 // Counts the words that the patterns cut, on all workers. A long document is
-// shared among them: it is cut where an ASCII letter is followed by a newline,
+// divided among them: it is cut where an ASCII letter is followed by a newline,
 // which ends a word under GPT-2's and Llama 3's pattern. The result depends on
 // neither the workers nor the cuts.
 WordCounts count_words(const NextText& next, const WordCountOptions& options);
