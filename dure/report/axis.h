@@ -1,4 +1,4 @@
-// One axis of a line chart: from values to places in the plot.
+// An axis of a line chart: maps values to places in the plot.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@ namespace dure::report {
 
 enum class Scale : std::uint8_t { kLinear, kLog };
 
-// Sums and differences of what is drawn stay finite.
+// A bound that keeps sums and differences of drawn values finite.
 inline constexpr double kLargest = 1e300;
 
-// Whether there is a place for it, be it at the edge.
+// Whether the value has a place on the axis, even at the edge.
 bool has_place(Scale scale, double y);
 
-// What the chart's y axis shows; empty where there is nothing to draw.
+// The range of the chart's y axis; empty if there is nothing to draw.
 Range y_range(const LineChart& chart, Scale scale);
 Range x_range(const LineChart& chart);
 
@@ -25,8 +25,8 @@ struct Axes {
   Range x = {};  // not empty
   Range y = {};
 
-  // In the coordinates of the plot (frame.h): the x there, and the y, which
-  // counts from above. What is outside is at the edge.
+  // Places in the plot's coordinates (frame.h); y counts from above. A value
+  // outside is at the edge.
   double at_x(double value) const;
   double at_y(double value) const;
 };

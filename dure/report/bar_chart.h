@@ -13,13 +13,14 @@ struct Bar {
 };
 
 struct BarChart {
-  std::string title = {};  // what a reader who can't see it is told
+  std::string title = {};  // for readers who can't see it
   std::vector<std::string> parts = {};
   std::vector<Bar> bars = {};
   std::string mark_name = {};
 };
 
-// Bytes. With a title, which a browser shows under the mouse, on every part.
+// A chart of bytes. Every part has a title, which a browser shows under the
+// mouse.
 std::string to_html(const BarChart& chart);
 
 }  // namespace dure::report

@@ -1,6 +1,6 @@
-// What a reader may choose of the curves of a section: the scale of the axis,
-// and how they are smoothed. Radio buttons and the style sheet do it, without a
-// script; what `Choices` says is chosen when the page is opened.
+// A reader's choices for the curves of a section: the scale of the axis and the
+// smoothing. Radio buttons and the style sheet do it, without a script; the
+// page opens with the choices of `Choices`.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,14 @@ namespace dure::report {
 
 enum class Shown : std::uint8_t { kLinear, kLog };
 
-// As the command has it.
+// The command's choices.
 struct Choices {
   Shown scale = Shown::kLinear;
-  // Steps of the half-life; 0: the curves as they are; nothing: not said.
+  // The half-life in steps; 0: not smoothed; nothing: not given.
   std::optional<double> smooth = {};
 };
 
-// What there is to choose from.
+// The choices that a page offers.
 struct Offer {
   Shown scale = Shown::kLinear;
   std::vector<double> half_lives = {};  // ascending, kMostHalfLives at most
@@ -30,15 +30,15 @@ struct Offer {
 };
 inline constexpr std::size_t kMostHalfLives = 3;
 
-// Half-lives of 10 and of 100 steps, where a curve of so many `steps` is four
-// times as long or longer, and what was asked for in any case.
+// Half-lives of 10 and of 100 steps, if a curve of so many `steps` is at least
+// four times as long, and always the one asked for.
 Offer offer_of(const Choices& choices, double steps);
 
 // The buttons, with `name` in their identifiers. They stand before the <div
-// class="charts"> that they are for, both in one <section>.
+// class="charts"> that they control, both in one <section>.
 std::string to_html(const Offer& offer, const std::string& name);
 
-// By each of the half-lives. `x` of the points is the step.
+// The points smoothed with each of the half-lives. Their `x` is the step.
 std::vector<std::vector<Point>> smoothed(const Offer& offer,
                                          const std::vector<Point>& points);
 

@@ -1,4 +1,4 @@
-// Runs beside one another.
+// A comparison of several runs.
 #pragma once
 
 #include <string>
@@ -15,15 +15,15 @@ struct Difference {
   std::vector<std::string> values = {};
 };
 
-// The keys that are not the same in all, in the order of the documentation.
+// The keys whose values differ, in the order of the documentation.
 std::vector<Difference> differences(const std::vector<Report>& reports);
 
 // The runs that a page can tell apart by colour.
 inline constexpr std::size_t kMostRuns = 8;
 
-// A page as page.h has it: losses, gradient norms and rates of all in one chart
-// each; the losses by step, by tokens and by time; what differs in the
-// configurations, and what came of it. Of two runs or more, kMostRuns at most.
+// A page like that of page.h: losses, gradient norms and rates of all runs in
+// one chart each; the losses by step, by tokens and by time; the differences of
+// the configurations, and the results. Takes two to kMostRuns runs.
 std::string to_html(const std::vector<Report>& reports,
                     const Choices& choices = {});
 

@@ -17,18 +17,18 @@ double norm_of(const train::Metrics& line);
 double rate_of(const train::Metrics& line);
 double utilization_of(const train::Metrics& line);  // percent
 
-// By step.
+// The curves by step.
 std::vector<Point> points_of(const MetricsSeries& metrics,
                              double (*value)(const train::Metrics&));
 std::vector<Point> validation_points(const MetricsSeries& metrics);
 
-// Of each line the seconds from the beginning to its end, as the rates tell it:
+// The seconds from the beginning to the end of each line, by the lines' rates:
 // without evaluation, checkpoints and pauses.
 std::vector<double> seconds_of(const MetricsSeries& metrics);
 
 enum class WithTable : std::uint8_t { kYes, kNo };
 
-// With a legend, where there are several colours.
+// A figure, with a legend if there are several colours.
 std::string figure(const LineChart& chart,
                    const std::string& about,
                    WithTable table = WithTable::kYes);

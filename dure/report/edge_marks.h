@@ -1,4 +1,4 @@
-// What of a line chart is beyond its limits, said at the plot's edges.
+// Marks at a plot's edges for values beyond its limits.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace dure::report {
 
-// HTML. Neighbours that would lie over one another are one mark: that of the
-// value which is furthest out, and how many more there are.
+// HTML. Marks that would overlap become one: that of the value furthest out,
+// with the number of the others.
 std::string edge_marks(const LineChart& chart, const Axes& axes);
 
 }  // namespace dure::report

@@ -1,5 +1,5 @@
-// What stands around a plot: its axes' marks, as HTML, so that all text on a
-// page has the page's size, however wide the plot is.
+// The frame around a plot. Its axes' marks are HTML, so all text on a page has
+// the page's size, however wide the plot is.
 #pragma once
 
 #include <string>
@@ -17,23 +17,23 @@ struct AxisMark {
 };
 
 struct Frame {
-  std::string title = {};  // what a reader who can't see it is told
+  std::string title = {};  // for readers who can't see it
   double pixels = 200;     // the plot's height
   struct Marks {
-    std::string style = {};  // a class: shown where that is
+    std::string style = {};  // a class whose choice shows them
     std::vector<AxisMark> marks = {};
   };
-  std::vector<Marks> y = {};  // beside one another's places
+  std::vector<Marks> y = {};  // drawn over one another
   std::vector<AxisMark> x = {};
   std::string x_name = {};
-  std::string svg = {};   // what is within <svg>
+  std::string svg = {};   // the contents of <svg>
   std::string over = {};  // HTML over the plot, see edge_mark()
 };
 std::string to_html(const Frame& frame);
 
 enum class Edge { kTop, kBottom };
 
-// Text at an edge of the plot, with more of it under the mouse.
+// A text at an edge of the plot, with `more` under the mouse.
 std::string edge_mark(Edge edge,
                       double at,
                       const std::string& text,

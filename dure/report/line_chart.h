@@ -11,8 +11,8 @@
 
 namespace dure::report {
 
-// Of y; what is 0 or below has no place on a logarithmic one. Both are drawn
-// for a page that lets its reader choose: see choices.h.
+// The scale of y; a value of 0 or below has no place on a logarithmic one.
+// kBoth draws two, for a page whose reader chooses: see choices.h.
 enum class Scales : std::uint8_t { kLinear, kLog, kBoth };
 enum class Floor : std::uint8_t { kData, kZero };   // where linear axes begin
 enum class Limits : std::uint8_t { kAll, kUsual };  // see range.h
@@ -23,14 +23,14 @@ struct Line {
   std::string name = {};
   std::vector<Point> points =
       {};  // ascending x; y that is not a number is a gap
-  // The same, smoothed, by the choices there are; the line is pale beside one.
+  // The points smoothed by each offered choice; the line is pale beside them.
   std::vector<std::vector<Point>> smoothed = {};
   Mark mark = Mark::kLine;
   std::size_t series = 0;  // its colour
 };
 
 struct LineChart {
-  std::string title = {};  // what a reader who can't see it is told
+  std::string title = {};  // for readers who can't see it
   std::string x_name = "step";
   std::vector<Line> lines = {};
   Scales scales = Scales::kLinear;
@@ -40,14 +40,14 @@ struct LineChart {
 };
 
 // At most kMostPoints of a line are drawn (thin.h). Values beyond the limits of
-// the axis are drawn at its edge, with a mark that says them; those that are
+// the axis are drawn at its edge, with a mark that gives them; values that are
 // not numbers get a mark of their own. Stretches of x have the values as a
 // title, which a browser shows under the mouse.
 inline constexpr std::size_t kMostPoints = 2000;
 std::string to_html(const LineChart& chart);
 
-// The values of at most `most` evenly chosen x of the first line; the other
-// lines' at the same x.
+// The values of the first line at no more than `most` evenly chosen x, and
+// those of the other lines at the same x.
 Table table_of(const LineChart& chart, std::size_t most);
 
 }  // namespace dure::report

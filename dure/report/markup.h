@@ -1,4 +1,4 @@
-// Text of HTML and SVG, well-formed as XML is.
+// The text of HTML and SVG, well-formed as XML.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,11 @@
 
 namespace dure::report {
 
-// For text and for attributes in double quotes: & < > " as entities, control
-// characters and broken UTF-8 as U+FFFD.
+// Escapes text, also for attributes in double quotes: & < > " become entities,
+// control characters and broken UTF-8 become U+FFFD.
 std::string escape(std::string_view text);
 
-// Cells of a column are of one kind.
+// The kind of a column's cells.
 enum class Column : std::uint8_t { kText, kNumber };
 
 struct Table {
@@ -21,13 +21,13 @@ struct Table {
   std::vector<Column> columns = {};                 // the rest are numbers
   std::vector<std::vector<std::string>> rows = {};  // not escaped yet
 };
-// Scrolls inside of itself where it is wider than the page.
+// A table that scrolls by itself if it is wider than the page.
 std::string to_html(const Table& table);
 
-// The same, folded away behind `summary`.
+// A table folded away behind `summary`.
 std::string folded(const std::string& summary, const Table& table);
 
-// A colour from the style sheet (page.cpp): of the i-th of several series.
+// The style sheet's class (page_style.h) for the colour of series i.
 std::string series_class(std::size_t i);
 inline constexpr std::size_t kSeries = 8;
 

@@ -1,4 +1,4 @@
-// memory.json (docs/formats/run.md), read back.
+// Reads memory.json (docs/formats/run.md).
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@ namespace dure::report {
 
 struct RankMemory {
   int rank = 0;
-  BytesByCategory peak = {};   // each its own, at its own time
+  BytesByCategory peak = {};   // of each category, at its own time
   std::size_t peak_total = 0;  // of all at one time
 };
 
-// Throws Error, which begins with `source`, for what is not such a file.
+// Throws Error, beginning with `source`, for text that is not such a file.
 std::vector<RankMemory> read_memory(std::string_view text,
                                     const std::string& source);
 

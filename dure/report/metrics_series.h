@@ -1,4 +1,4 @@
-// metrics.jsonl (docs/formats/run.md), read back.
+// Reads metrics.jsonl (docs/formats/run.md).
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,16 @@ namespace dure::report {
 using Traffic = std::map<std::string, std::map<std::string, std::uint64_t>>;
 
 struct MetricsSeries {
-  // In the order of their steps, which ascend; what was null is NaN. What each
-  // communicated is in `communicated` alone.
+  // The lines, by ascending steps; null is read as NaN. Their communication is
+  // only in `communicated`.
   std::vector<train::Metrics> lines;
   Traffic communicated;                  // all lines together
   std::optional<double> test_loss = {};  // of a run that has ended
 };
 
-// A last line without its end, as a run that is being written has, is left out
-// where it can't be read. Throws Error, which begins "source:line", for any
-// other line that is not one of metrics.
+// An incomplete last line, as a running run may have, is left out. Throws
+// Error, beginning with "source:line", for any other line that is not one of
+// metrics.
 MetricsSeries read_metrics(std::string_view text, const std::string& source);
 
 }  // namespace dure::report

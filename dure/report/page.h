@@ -1,4 +1,4 @@
-// A report as one HTML page that needs nothing else.
+// A report as one HTML page that needs no other file.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace dure::report {
 
-// Style and pictures are within; there are no scripts. Well-formed as XML is.
+// Contains its style and pictures, and no scripts. Well-formed as XML.
 std::string to_html(const Report& report, const Choices& choices = {});
 
 }  // namespace dure::report

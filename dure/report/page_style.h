@@ -1,7 +1,7 @@
-// The style sheet of the page. Colours of series: Okabe and Ito's, which people
-// who see fewer colours tell apart [jfly.uni-koeln.de/color], darker or lighter
-// where the background asks for it (page_style_test.cpp). There are three sizes
-// of text: of headings, of sentences, and --small of all else, drawings too.
+// The style sheet of the page. The colours of series are Okabe and Ito's, which
+// colour-blind people can tell apart [jfly.uni-koeln.de/color], darker or
+// lighter as the background needs (page_style_test.cpp). There are three sizes
+// of text: headings, sentences, and --small for all else, drawings too.
 #pragma once
 
 namespace dure::report {

@@ -1,4 +1,4 @@
-// A pipeline's step as it ran, beside the step as its schedule has it.
+// A pipeline's step as it ran, beside the step as it was scheduled.
 #pragma once
 
 #include <cstdint>
@@ -13,27 +13,29 @@ namespace dure::report {
 struct PipelineStep {
   std::int64_t step = 0;
   parallel::ScheduleOptions options = {};
-  // Of the whole run that was drawn, a rank a place on the pipe axis.
+  // The ranks of the run that were drawn, one for each place on the pipe axis.
   std::vector<int> ranks = {};
   bool aligned =
       false;  // clocks of hosts differ: every rank's step begins at 0
 
-  // Seconds. A bubble is the time in which a rank is in no action.
+  // The measured step, in seconds. A bubble is the time in which a rank runs no
+  // action.
   parallel::Replay measured = {};
-  // With the mean time of each pass, the same on every rank; messages take no
-  // time: the schedule's own bubble.
+  // A replay with each pass's mean time over all ranks and free messages: the
+  // schedule's own bubble.
   parallel::Replay planned = {};
-  // With the mean times of each rank's own chunks: the bubble also of stages
-  // that differ. What measured has on top of it are messages and waiting.
+  // A replay with the mean times of each rank's own chunks, which adds the
+  // bubble of uneven stages. The rest of the measured bubble is messages and
+  // waiting.
   parallel::Replay uneven = {};
 };
 
 // The share of all ranks' time that is idle.
 double bubble_share(const parallel::Replay& replay);
 
-// The last step, or the `wanted` one, of which all actions are there, in the
-// order of the schedule; nothing where there is none. Of `options` the number
-// of micro-batches is not looked at: it is what the step had.
+// The last step, or the `wanted` one, whose actions are all there, in the order
+// of the schedule; nothing if there is none. The number of micro-batches is the
+// step's, not that of `options`.
 std::optional<PipelineStep> find_step(const TraceEvents& events,
                                       parallel::ScheduleOptions options,
                                       const std::vector<int>& ranks,

@@ -1,4 +1,4 @@
-// How far an axis reaches, so that a spike does not flatten a curve.
+// The range of an axis, such that a spike does not flatten a curve.
 #pragma once
 
 #include <algorithm>
@@ -25,17 +25,17 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 
-// Fewer values say nothing of what is usual.
+// With fewer values all count as usual.
 inline constexpr std::size_t kFewValues = 8;
 
-// From the least to the greatest of those values that are usual: no further
-// than three times the distance between the 5th and the 95th percentile (at
-// least a hundredth of the larger of them) below the one and above the other.
-// Of fewer than kFewValues all are usual. The values are finite.
+// The range of the usual values: those that are no further than three times the
+// distance between the 5th and the 95th percentile (at least a hundredth of the
+// larger of them) below the one and above the other. If there are fewer than
+// kFewValues, all are usual. The values are finite.
 Range usual_range(std::vector<double> values);
 
-// The usual ranges of all series together. One of few values counts as a whole,
-// unless that would make the range of the others more than four times as long.
+// The usual ranges of all series together. A series of few values counts as a
+// whole, unless that would make the range more than four times as long.
 Range shared_range(const std::vector<std::vector<double>>& series);
 
 }  // namespace dure::report

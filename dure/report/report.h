@@ -1,4 +1,4 @@
-// What is known of a training run, from the files it wrote.
+// The facts about a training run, from the files it wrote.
 #pragma once
 
 #include <cstdint>
@@ -27,23 +27,23 @@ struct Report {
   std::vector<RankMemory> memory = {};       // none before the run ended
   TraceEvents trace = {};                    // without the actions and steps
   std::optional<PipelineStep> pipeline = {};
-  // What is not there, and why: sentences.
+  // Sentences that say what is missing, and why.
   std::vector<std::string> notes = {};
 };
 
-// Reads a run's directory; of the pipeline the last complete step, or `step`.
-// Only config.toml must be there. Throws Error, which
-// names the file and where it can the line, for a file that can't be read.
+// Reads a run's directory, with the pipeline's last complete step, or `step`.
+// Only config.toml must exist. Throws Error, with the file and, where possible,
+// the line, for a file that can't be read.
 Report read_report(const Path& run,
                    std::optional<std::int64_t> step = std::nullopt);
 
-// The files that read_report() reads, be they there or not.
+// The files that read_report() reads, whether they exist or not.
 std::vector<Path> files_of(const Path& run);
 
 mesh::Mesh mesh_of(const Report& report);
 
-// From the first to the last line, as the rates tell it: without evaluation,
-// checkpoints and pauses.
+// The seconds from the first to the last line, by the lines' rates: without
+// evaluation, checkpoints and pauses.
 double training_seconds(const MetricsSeries& metrics);
 
 }  // namespace dure::report

@@ -1,4 +1,4 @@
-// The facts of the pages without their pictures, as JSON objects.
+// The facts of the pages, without pictures, as JSON objects.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@ namespace dure::report {
 
 std::string to_json(const Report& report);
 
-// Of runs beside one another: `runs`, an array of the above, and `different`,
-// by key of the configuration that is not the same in all, an array of values.
+// A comparison of runs: `runs`, an array of the objects above, and `different`,
+// an array of values for each key of the configuration whose values differ.
 std::string to_json(const std::vector<Report>& reports);
 
 }  // namespace dure::report

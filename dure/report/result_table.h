@@ -1,4 +1,4 @@
-// What came of runs, a column each.
+// The results of runs, a column each.
 #pragma once
 
 #include <vector>

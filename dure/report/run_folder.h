@@ -1,4 +1,4 @@
-// For tests: a directory as a run writes it.
+// For tests: a directory like one that a run writes.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,7 @@
 
 namespace dure::report {
 
-// A run's directory, for as long as it lives.
+// A run's directory, which is removed on destruction.
 class RunFolder {
  public:
   explicit RunFolder(const std::string& name = "run")
@@ -86,7 +86,7 @@ inline std::string memory_text(int ranks) {
   return train::memory_json(texts);
 }
 
-// Of two starts, the second of which goes on.
+// The text of a run with two starts, the second of which resumes.
 inline std::string starts_text() {
   train::RunStart start = {
       .time = "2026-01-02T03:04:05Z",

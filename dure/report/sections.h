@@ -1,4 +1,4 @@
-// The parts of the page, each HTML; empty where there is nothing to show.
+// The parts of the page, each HTML; empty if there is nothing to show.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace dure::report {
 
-// A picture with its name, what it shows in a sentence, and what follows it.
+// A picture with its name, a sentence about it, and a table.
 struct Figure {
   std::string name = {};
   std::string about = {};
@@ -24,7 +24,7 @@ struct Figure {
 };
 std::string to_html(const Figure& figure);
 
-// Names by which the facts of a run, or of several, are told.
+// Texts that describe one run, or several.
 std::string model_text(const Report& report);
 std::string mesh_text(const Report& report);
 std::string last_validation(const MetricsSeries& metrics);

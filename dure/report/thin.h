@@ -1,4 +1,4 @@
-// Fewer points that look the same.
+// Reduces a curve to fewer points that look the same.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,10 @@ struct Point {
   bool operator==(const Point&) const = default;
 };
 
-// At most `most` (10 or more) of the points, in their order: of each of equally
-// long stretches the lowest, the highest and one that is not a number, if there
-// is one, and of all the first and the last. So no peak and no gap is lost.
+// At most `most` (10 or more) of the points, in their order: from each of
+// equally long stretches the lowest, the highest and one that is not a number,
+// if there is one, and always the first and the last. So no peak and no gap is
+// lost.
 std::vector<Point> thin(const std::vector<Point>& points, std::size_t most);
 
 }  // namespace dure::report

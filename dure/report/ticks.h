@@ -1,4 +1,4 @@
-// Where an axis has its marks, and what numbers look like on a page.
+// The marks of an axis, and the numbers' form on a page.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +8,15 @@
 namespace dure::report {
 
 // Multiples of 1, 2 or 5 times a power of ten within low to high, ascending, at
-// most `most` (2 or more). low < high, both within 1e300 of 0.
+// most `most` (2 or more). Needs low < high, both within 1e300 of 0.
 std::vector<double> ticks(double low, double high, int most);
 
-// Powers of ten within low to high, at most `most`; where there are fewer than
-// two, as above. 0 < low < high.
+// Powers of ten within low to high, at most `most`; if there are fewer than
+// two, those of ticks(). Needs 0 < low < high.
 std::vector<double> log_ticks(double low, double high, int most);
 
-// "0.0005", "12.5", "3.2 k", "1.25 M": short, for the eye. "none" for what is
-// not a number.
+// Short, for the eye: "0.0005", "12.5", "3.2 k", "1.25 M"; "none" if it is not
+// a number.
 std::string short_text(double value);
 
 // "1,234,567".

@@ -1,4 +1,4 @@
-// trace.json (docs/formats/run.md), read back: what the report shows of it.
+// Reads the part of trace.json (docs/formats/run.md) that the report shows.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace dure::report {
 
-// Of a rank's pipeline; kBackward stands for kInput, too. Seconds of a clock
-// that ranks of one host share.
+// An action of a rank's pipeline; kBackward stands for kInput, too. Times are
+// seconds of a clock that ranks of one host share.
 struct ActionEvent {
   int rank = 0;
   parallel::Action action = {};
@@ -34,14 +34,14 @@ struct OperationSum {
 };
 
 struct TraceEvents {
-  std::vector<ActionEvent> actions;  // as they come in the file
+  std::vector<ActionEvent> actions;  // in the order of the file
   std::vector<StepEvent> steps;
-  // Everything else, of all ranks, by row and name.
+  // All other events of all ranks, by row and name.
   std::map<std::pair<std::string, std::string>, OperationSum> operations;
 };
 
-// Takes memory for what is kept, not for the text. Throws Error, which begins
-// "source:line" where the text is no JSON, else "source: event N".
+// Takes memory for the result, not for the text. Throws Error, beginning with
+// "source:line" if the text is no JSON, else with "source: event N".
 TraceEvents read_trace(std::string_view text, const std::string& source);
 
 }  // namespace dure::report

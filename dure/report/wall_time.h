@@ -1,4 +1,4 @@
-// How long a run took by the clock on the wall.
+// How long a run took by the wall clock.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace dure::report {
 
 struct WallTime {
   double seconds = 0;    // of the starts whose end was written
-  std::size_t open = 0;  // the others: what goes on, or was broken off
+  std::size_t open = 0;  // the others: running, or broken off
 };
 WallTime wall_time(const std::vector<train::RunStart>& starts);
 

@@ -1,4 +1,4 @@
-// For tests: whether text is well-formed, as an XML parser would ask.
+// For tests: whether text is well-formed, by an XML parser's rules.
 #pragma once
 
 #include <cctype>
@@ -8,9 +8,9 @@
 
 namespace dure::report {
 
-// Nothing, or what is wrong first. Knows elements, attributes in double quotes,
-// the five entities, and a doctype; no comments or sections, which we don't
-// write.
+// Returns the first error, or nothing. Knows elements, attributes in double
+// quotes, the five entities, and a doctype, but neither comments nor sections,
+// which we don't write.
 class WellFormed {
  public:
   explicit WellFormed(std::string_view text) : text_(text) {}
@@ -34,7 +34,7 @@ class WellFormed {
              std::string(text_.substr(at_ < 40 ? 0 : at_ - 40, 60));
   }
 
-  // One that is text or in an attribute, up to `end`.
+  // Reads a character of text or of an attribute, up to `end`.
   void character(char end) {
     if (text_[at_] == '&') {
       const std::string_view rest = text_.substr(at_);
