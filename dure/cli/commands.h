@@ -40,14 +40,14 @@ void add_generate(CLI::App& app);
 void add_mesh(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_plan_layout(CLI::App& plan);    // add_plan adds it
-void add_plan_devices(CLI::App& plan);   // likewise
-void add_plan_profile(CLI::App& plan);   // likewise
-void add_plan_schedule(CLI::App& plan);  // likewise
+void add_plan_devices(CLI::App& plan);   // add_plan adds it
+void add_plan_profile(CLI::App& plan);   // add_plan adds it
+void add_plan_schedule(CLI::App& plan);  // add_plan adds it
 void add_tokenizer(CLI::App& app);
 void add_preprocess(CLI::App& app);
 void add_report(CLI::App& app);
 
-// A signal that comes while it trains makes the request, and it saves.
+// A signal during training makes the request, and the command saves.
 void add_train(CLI::App& app, const StopRequest& stop);
 
 }  // namespace dure::cli

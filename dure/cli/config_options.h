@@ -20,8 +20,8 @@ struct ConfigOptions {
 
 enum class ConfigFile { kRequired, kOptional };
 
-// CONFIG and --set; where the file may be left out, also --preset. `options`
-// must outlive the application.
+// Adds CONFIG and --set, and --preset if the file is optional. `options` must
+// outlive the application.
 void add_config_options(CLI::App& command,
                         ConfigOptions& options,
                         ConfigFile file);

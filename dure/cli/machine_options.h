@@ -1,4 +1,4 @@
-// The options of a command that predicts time: what its machines can do.
+// The options of commands that predict time: the rates of their machines.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -12,11 +12,11 @@ class App;
 
 namespace dure::cli {
 
-// --device, --products, --reach and the rates. `wanted` must outlive the
+// Adds --device, --products, --reach and the rates. `wanted` must outlive the
 // application.
 void add_machine_options(CLI::App& command, plan::MachinesWanted& wanted);
 
-// Every rate, and where it comes from.
+// Every rate, and its source.
 std::string text_of(const plan::AssumedMachines& assumed);
 nlohmann::ordered_json json_of(const plan::AssumedMachines& assumed);
 

@@ -1,4 +1,4 @@
-// Where a command's result goes: standard output, and files that it names.
+// A command's output: standard output, and files that it names.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,29 +9,29 @@
 
 namespace dure::cli {
 
-// Prints it now, for what is read while it grows. Throws Error where it can't
-// be written.
+// Prints the text at once, for output that is read while it grows. Throws Error
+// if it can't be written.
 void put(std::string_view text);
 
-// Prints the object, indented. It is text before the first byte of it is
-// printed, so it is whole or absent. Bytes that are not UTF-8 become U+FFFD:
-// JSON has no other way.
+// Prints the object, indented. It is complete text before its first byte is
+// printed, so it appears whole or not at all. Bytes that are not UTF-8 become
+// U+FFFD, because JSON has no way to hold them.
 void put_json(const nlohmann::ordered_json& value);
 
-// The exit code of a command that has ended with `code`: another where what it
-// printed did not arrive (a full disk, a closed descriptor), which is said.
-// Where the reader is gone (`| head -1`), the process ends by SIGPIPE instead,
-// as every command does.
+// The exit code of a command that has ended with `code`. If its output did not
+// arrive (a full disk, a closed descriptor), it says so and returns another
+// code. If the reader is gone (`
+// head -1`), the process ends by SIGPIPE instead, as every command does.
 int end_output(int code);
 
-// Throws UsageError where `output`, which `option` gave, is one of the files or
-// directories that the command reads, by whatever name or link: it would be
-// replaced by what was made of it. Devices and pipes are nobody's own.
+// Throws UsageError if `output`, given by `option`, is one of the files or
+// directories that the command reads, by whatever name or link, because its
+// result would replace its input. Devices and pipes are allowed.
 void refuse_own_input(std::string_view option,
                       const Path& output,
                       const std::vector<Path>& inputs);
 
-// Whether something that was printed could not be written.
+// Whether some output could not be written.
 bool output_failed();
 
 }  // namespace dure::cli

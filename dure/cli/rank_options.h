@@ -14,27 +14,28 @@ class App;
 
 namespace dure::cli {
 
-// --ranks, --comm-timeout, --check-collectives. The command's options, and
-// which program this is, are what all processes must have in common; both must
-// outlive the run.
+// Adds --ranks, --comm-timeout and --check-collectives. All processes must
+// share the command's options and the version of the program; both arguments
+// must outlive the run.
 void add_rank_options(CLI::App& command, launch::RankOptions& options);
 
-// The name of the program, of the command, and what its options are given, but
-// for some.
+// The version of the program, the command, and its options' values, except for
+// `left_out`.
 comm::Facts facts_of(const CLI::App& command,
                      const std::set<std::string>& left_out = {});
 
-// launch::with_ranks in this process's environment, its errors on standard
-// error, and then to options.report, where there is one.
+// Calls launch::with_ranks in this process's environment. Errors go to standard
+// error, and then to options.report, if there is one.
 void on_ranks(launch::RankOptions options,
               const std::function<void(comm::Communicator&)>& body);
 
-// Whether this is one of several processes and not the first, which speaks.
+// Whether this is one of several processes but not the first, which prints.
 bool is_later_process();
 
-// What the command line is wrong by: thrown, or, of several processes, which
-// were all started with it, said by the first one (launch::AlreadySaid). What a
-// launcher sends those that have not ended yet is no news then.
+// Fails with an error in the command line. A process alone throws it. If there
+// are several, which were all started with it, the first one reports it
+// (launch::AlreadySaid), and a signal by which the launcher then ends the
+// others is not reported.
 [[noreturn]] void fail_on_ranks(const UsageError& error,
                                 const StopRequest& stop);
 

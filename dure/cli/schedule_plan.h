@@ -1,5 +1,5 @@
-// What `dure plan schedule` replays: options to schedules, or why there are
-// none.
+// The schedules that `dure plan schedule` replays, made from options, or the
+// reason why there are none.
 #pragma once
 
 #include <optional>
@@ -28,20 +28,20 @@ struct ScheduleRequest {
 struct SchedulePlan {
   parallel::ScheduleOptions schedule;
   parallel::Replay replay = {};
-  std::string refused = {};  // why it can't be of these sizes; else empty
+  std::string refused = {};  // why it can't have these sizes; else empty
 
-  // The most of a rank.
+  // The largest bubble of a rank.
   double bubble() const;
   double share_of_time() const { return bubble() / replay.period; }
   double share_of_work() const { return bubble() / (replay.period - bubble()); }
 };
 
-// Throws UsageError where they contradict one another.
+// Throws UsageError if the times contradict one another.
 parallel::PassTimes times_of(const ScheduleRequest& request);
 
-// Throws UsageError where the named schedule can't be of these sizes.
+// Throws UsageError if the named schedule can't have these sizes.
 SchedulePlan plan_schedule(const ScheduleRequest& request);
-// Of each schedule there is.
+// A plan for each schedule.
 std::vector<SchedulePlan> plan_all_schedules(const ScheduleRequest& request);
 
 }  // namespace dure::cli

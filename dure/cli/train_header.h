@@ -1,4 +1,4 @@
-// What a run is, in some lines before its first step.
+// A few lines about a run, printed before its first step.
 #pragma once
 
 #include <cstddef>
@@ -11,14 +11,14 @@
 namespace dure::cli {
 
 struct TrainHeader {
-  const train::Config& config;  // resolved, of known ranks
+  const train::Config& config;  // resolved, with known ranks
   const comm::Communicator& world;
-  std::size_t predicted_bytes = 0;  // of the rank that needs the most
-  std::size_t allowed_bytes = 0;    // a rank; 0: not known
+  std::size_t predicted_bytes = 0;  // for the rank that needs the most
+  std::size_t allowed_bytes = 0;    // for a rank; 0: unknown
 };
 
-// Model and parameters; batch and tokens a step; ranks and mesh; memory
-// predicted and allowed; files.
+// Lines with model and parameters; batch and tokens a step; ranks and mesh;
+// predicted and allowed memory; files.
 std::vector<std::string> lines_of(const TrainHeader& header);
 
 }  // namespace dure::cli

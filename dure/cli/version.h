@@ -1,4 +1,4 @@
-// Which Dure this is. Written by the build: see write_version.cmake.
+// The version of Dure. The build writes it: see write_version.cmake.
 #pragma once
 
 namespace dure::cli {
@@ -6,8 +6,8 @@ namespace dure::cli {
 // "0.1.0".
 const char* version();
 
-// The commit it was built from, with "-dirty" where the tree differed from it;
-// "unknown" where the source came without its history.
+// The commit it was built from, with "-dirty" if the tree differed from it;
+// "unknown" if the source came without its history.
 const char* commit();
 
 // "dure 0.1.0 (11b18689c1)".

@@ -1,4 +1,4 @@
-// Whole numbers of the command line that are too large to be held.
+// Whole numbers of the command line that are too large.
 #pragma once
 
 namespace CLI {  // NOLINT(readability-identifier-naming): its own
@@ -7,8 +7,8 @@ class App;
 
 namespace dure::cli {
 
-// Every option of the command and of those below it that takes a whole number
-// refuses one beyond 64 bits: CLI11 takes the largest that it can hold instead.
+// Makes every whole-number option of the command and its subcommands refuse
+// numbers beyond 64 bits: CLI11 takes the largest that it can hold instead.
 void refuse_overflow(CLI::App& app);
 
 }  // namespace dure::cli
