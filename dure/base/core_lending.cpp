@@ -15,8 +15,8 @@ std::int64_t core_time(pthread_t thread) {
   return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
 }
 
-// A thread that is not running is moved at once where it may no more be where
-// it is, and stays there when it may be everywhere again.
+// The system moves a thread that is not running at once when it may no longer
+// be on its core, and the thread stays there when it may be anywhere again.
 void bring_to_this_core(pthread_t thread) {
   cpu_set_t allowed;
   const int here = ::sched_getcpu();

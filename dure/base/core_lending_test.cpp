@@ -20,7 +20,7 @@ TEST(CoreLending, CountsTheTimeOfWhoComputesAlone) {
     while (!stop) {
     }
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // both are there
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // both run
   const std::int64_t waited = core_time(waits.native_handle());
   const std::int64_t computed = core_time(computes.native_handle());
   while (core_time(computes.native_handle()) == computed) {
@@ -32,10 +32,10 @@ TEST(CoreLending, CountsTheTimeOfWhoComputesAlone) {
   end.count_down();
 }
 
-// Where a thread waits for a core is the system's to say, and on a busy machine
-// it may be elsewhere again before it is seen: that it comes now and then is
-// all that can be held. By itself it would stay on the core that it computes
-// on.
+// The system decides which core a thread waits for, and on a busy machine the
+// thread may be elsewhere again before it is seen, so the test only expects
+// that it comes now and then. By itself it would stay on the core that it
+// computes on.
 TEST(CoreLending, BringsAThreadToTheCallersCore) {
   cpu_set_t all;
   ASSERT_EQ(::sched_getaffinity(0, sizeof all, &all), 0);

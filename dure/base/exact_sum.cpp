@@ -29,7 +29,7 @@ class Magnitude {
     return 0;
   }
 
-  // Bits first, first + 1, ... of it, `count` <= 64.
+  // Bits first, first + 1, ..., with `count` <= 64.
   std::uint64_t slice(int first, int count) const {
     std::uint64_t result = 0;
     for (int b = first + count - 1; b >= first; --b) {

@@ -39,7 +39,7 @@ Digits digits_of(ExactSum sum) {
   return {digits.begin(), digits.end()};
 }
 
-// What an all_reduce of the ranks' digits leaves on each.
+// The sum that an all_reduce of the ranks' digits leaves on each rank.
 ExactSum reduced(std::vector<ExactSum> ranks) {
   for (std::size_t r = 1; r < ranks.size(); ++r) {
     const auto from = ranks[r].digits();
@@ -50,7 +50,7 @@ ExactSum reduced(std::vector<ExactSum> ranks) {
   return ranks[0];
 }
 
-// Any sign, exponent and mantissa of a finite double, subnormals among them.
+// A finite double of any sign, exponent and mantissa, subnormals among them.
 double any_double(const RandomStream& stream, std::uint64_t i) {
   const std::uint64_t high = stream.bits(2 * i);
   const std::uint64_t bits = (high << 32) | stream.bits(2 * i + 1);
@@ -96,8 +96,8 @@ TEST(ExactSum, OfOneTermIsTheTerm) {
 }
 
 // IEEE 754's own addition is correctly rounded, so two terms have an oracle
-// that shares nothing with digits: for the exponents that make each other round
-// as well as for those far apart.
+// that shares nothing with digits, for nearby exponents, which round, as well
+// as for distant ones.
 TEST(ExactSum, OfTwoTermsIsWhatTheMachineAdds) {
   ASSERT_EQ(std::fegetround(), FE_TONEAREST);
   const Doubles terms = any_doubles(20000, "two");
@@ -237,8 +237,8 @@ TEST(ExactSum, UnequalSumsDiffer) {
   EXPECT_FALSE(sum_of(Doubles{1}) == sum_of(Doubles{1, kNan}));
 }
 
-// A double's digits are at most 2^32 - 1, and 2^30 additions go by before
-// carries are made: added to itself, a sum is as full as so many terms make it.
+// A double's digits are at most 2^32 - 1, and carries are made after 2^30
+// additions. A sum added to itself is as full as so many terms make it.
 TEST(ExactSum, PutOffCarriesDoNotOverflow) {
   for (const double term :
        {0x1.fffffffffffffp0, -0x1.fffffffffffffp0, kLeast}) {
@@ -265,9 +265,9 @@ TEST(ExactSum, MakesCarriesAmongSingleAdditions) {
   EXPECT_EQ(sum.value(), expected);
 }
 
-// The sum of all ranks where each rank's digits are as large as they get, by
-// multiplying: 2^20 ranks would take long. A sum added to itself makes carries
-// of its own, and is the oracle.
+// The sum of ranks whose digits are as large as they get. Digits are
+// multiplied, because 2^20 ranks would take long. A sum added to itself makes
+// its own carries, and is the oracle.
 TEST(ExactSum, DigitsOfAMillionRanksAddUp) {
   for (const double sign : {1.0, -1.0}) {
     ExactSum sum;

@@ -11,7 +11,7 @@ namespace {
 
 using Scalar = Setting::Scalar;
 
-// A value of a setting or of a list's element, as T, where it is one.
+// A value of a setting or of a list's element as T, if it has that type.
 template <typename T, typename Variant>
 const T* as(const Variant& value) {
   return std::get_if<T>(&value);
@@ -89,7 +89,7 @@ std::string list_text(const Items& items, Text text) {
   return all + "]";
 }
 
-// The elements of a list as T, where all are.
+// The elements of a list as T, if all have that type.
 template <typename T>
 std::optional<std::vector<T>> list_of(const Setting& setting) {
   const auto* list = as<Setting::List>(setting.value);
@@ -107,7 +107,8 @@ std::optional<std::vector<T>> list_of(const Setting& setting) {
   return items;
 }
 
-// A word after --set needs no quotes, even one that looks like a number.
+// The text of a setting. After --set it needs no quotes, even if it looks like
+// a number.
 std::optional<std::string> text_of(const Setting& setting) {
   if (const auto* text = as<std::string>(setting.value)) {
     return *text;

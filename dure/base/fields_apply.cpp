@@ -1,4 +1,4 @@
-// What is done with a Fields: settings applied, values checked and compared.
+// Operations on Fields: applying settings, checking and comparing values.
 #include <algorithm>
 #include <utility>
 
@@ -46,7 +46,7 @@ struct Assignment {
   const Setting* setting;
 };
 
-// In the order in which they are made.
+// The assignments, in the order in which they are made.
 std::vector<Assignment> assignments(Fields& fields,
                                     std::span<const Setting> settings) {
   std::vector<Assignment> result;

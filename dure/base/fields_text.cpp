@@ -1,4 +1,4 @@
-// The texts made of a Fields: a TOML file and the page of documentation.
+// The texts made from Fields: a TOML file and the page of documentation.
 #include <algorithm>
 #include <string_view>
 

@@ -51,7 +51,7 @@ struct stat status_of(int descriptor, const Path& path) {
   return status;
 }
 
-// A FIFO is opened without waiting for whoever writes to it, and refused.
+// A FIFO is opened without waiting for its writer, and refused.
 constexpr int kRegular = O_RDONLY | O_NONBLOCK;
 
 struct stat status_of_regular(int descriptor, const Path& path) {
@@ -95,9 +95,9 @@ std::string read_all(int descriptor, const Path& path, std::size_t most) {
   }
 }
 
-// The number of a descriptor of this process that the path means, as
-// /dev/stdout does; -1 where it means none. Such a file is not opened anew: its
-// descriptor stands where the output before it has ended.
+// The number of the open descriptor of this process that the path stands for,
+// as /dev/stdout does; -1 if there is none. Such a file is not opened anew,
+// because its descriptor stands where earlier output has ended.
 int descriptor_meant(const Path& path) {
   constexpr int kMostLinks = 40;
   std::error_code none;
@@ -218,7 +218,7 @@ void AtomicFile::begin_file() {
              reason(),
              "; choose a directory that exists and can be written");
   if (replaces) {
-    // In this order: a change of the owner may take bits of the mode away.
+    // The owner first: changing it may clear bits of the mode.
     [[maybe_unused]] const int ignored =
         ::fchown(descriptor_, old.st_uid, old.st_gid);
     ::fchmod(descriptor_, old.st_mode & 07777);

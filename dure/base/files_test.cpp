@@ -104,7 +104,7 @@ TEST_F(Files, WhatIsReadWholeHasABound) {
   EXPECT_THROW(read_file("/dev/zero", 1 << 20), Error);
 }
 
-// They would be waited for.
+// Opening a pipe would wait for its writer.
 TEST_F(Files, WhatMustBeAFileIsNoPipe) {
   ASSERT_EQ(::mkfifo((directory / "pipe").c_str(), 0600), 0);
   EXPECT_THROW(read_regular_file(directory / "pipe"), Error);

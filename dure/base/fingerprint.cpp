@@ -30,7 +30,7 @@ class Sum {
   std::uint64_t sum_ = 0;
 };
 
-// The block that begins there, or what is left of the file.
+// Adds the block that begins there, or the rest of the file.
 void add_block(Sum& sum, std::ifstream& file, std::uint64_t offset) {
   std::vector<char> block(kBlock);
   file.clear();
@@ -56,7 +56,7 @@ std::uint64_t fingerprint_of_file(const Path& path) {
   const std::uint64_t read =
       bytes <= kWholeBytes ? blocks : std::min(blocks, kStretches);
   for (std::uint64_t i = 0; i < read; ++i) {
-    // The first and the last among them.
+    // The first block and the last are among them.
     const std::uint64_t block = read < 2 ? 0 : i * (blocks - 1) / (read - 1);
     add_block(sum, file, block * kBlock);
   }

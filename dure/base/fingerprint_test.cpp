@@ -37,7 +37,7 @@ TEST_F(Fingerprint, OfAFileIsOfEveryByteAndTheSize) {
   EXPECT_THROW(fingerprint_of_file(folder_ / "none"), Error);
 }
 
-// A sparse file, of which blocks are looked at: its ends are among them.
+// The file is sparse. Some of its blocks are read, the ends among them.
 TEST_F(Fingerprint, OfALargeFileIsOfItsEnds) {
   const Path file = folder_ / "large";
   write_file_atomically(file, "x");

@@ -10,7 +10,7 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// What IEEE 754 says the bits mean, by the definition.
+// The value of the bits, by IEEE 754's definition.
 double meaning(unsigned bits, int exponent_bits, int mantissa_bits) {
   const int bias = (1 << (exponent_bits - 1)) - 1;
   const int top = (1 << exponent_bits) - 1;
@@ -75,9 +75,10 @@ TYPED_TEST(HalfTest, EveryPatternSurvivesTheRoundTrip) {
   }
 }
 
-// Between two neighbours a < b: below the middle to a, above it to b, and the
-// middle itself to the one with an even last bit. The neighbour of the largest
-// finite number is what would follow it (IEEE 754, 4.3.1), seen as infinity.
+// Between two neighbours a < b, values below the middle go to a, those above it
+// to b, and the middle to the one with an even last bit. The neighbour of the
+// largest finite number is the number that would follow it (IEEE 754, 4.3.1);
+// it counts as infinity.
 TYPED_TEST(HalfTest, RoundsToTheNearestAndTiesToEven) {
   using Half = typename TypeParam::Half;
   for (std::uint16_t bits = 0; bits < TypeParam::kInfinityBits; ++bits) {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr auto kSameSignal = std::chrono::milliseconds(100);
 
-// Of the end of the watch to its thread.
+// The signal that tells the watching thread of the watch's end.
 int wake_signal() {
   return SIGRTMIN;
 }
@@ -52,8 +52,8 @@ const char* name_of(int signal) {
 
 enum class Unfinished : std::uint8_t { kRemoved, kLeft };
 
-// As if it had never been caught, or ignored. A second signal meanwhile ends
-// the process at once.
+// Ends the process as if the signal had never been caught or ignored. A second
+// signal during this ends it at once.
 [[noreturn]] void end_by(int signal, Unfinished unfinished) {
   const sigset_t signals = watched_signals();
   for (const int each : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) {
@@ -120,8 +120,8 @@ void InterruptWatch::take(int signal) {
   }
 }
 
-// On a line of its own, even where a progress line is being drawn. Whether it
-// can be written changes nothing.
+// Prints on a line of its own, even while a progress line is drawn. A failure
+// to write is ignored.
 void InterruptWatch::say(const std::string& line) const {
   if (request_.state_->quiet) {
     return;

@@ -33,7 +33,7 @@ TEST(InterruptWatch, TurnsTheFirstSignalIntoARequest) {
     testing::internal::CaptureStderr();
     ::kill(::getpid(), signal);
     EXPECT_TRUE(stops_within_ten_seconds(watch.request()));
-    std::this_thread::sleep_for(kMoment);  // it is said after the request
+    std::this_thread::sleep_for(kMoment);  // printed after the request
     EXPECT_NE(testing::internal::GetCapturedStderr().find("stopping soon"),
               std::string::npos);
   }
@@ -58,7 +58,7 @@ void wait_for_the_end() {
   std::this_thread::sleep_for(std::chrono::seconds(10));
 }
 
-// With so long between them; then lives on for a moment.
+// Raises the signals, so far apart, and lives on for a moment.
 void get(std::vector<int> signals, std::chrono::milliseconds between) {
   const InterruptWatch watch;
   watch.request().answer("stopping soon");
@@ -130,7 +130,7 @@ TEST_F(InterruptWatchDeathTest, LeavesAHangupIgnoredThatIsIgnored) {
 void run_a_program() {
   const InterruptWatch watch;
   const InterruptWatch::Unblocked signals;
-  // 0xf: of SIGHUP, SIGINT ... none is blocked there.
+  // The last digit has SIGHUP, SIGINT and others: none is blocked there.
   ::_exit(std::system("grep -q '^SigBlk:.*0000$' /proc/self/status") == 0 ? 0
                                                                           : 1);
 }

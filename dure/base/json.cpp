@@ -15,14 +15,14 @@ using nlohmann::json;
 constexpr int kDeepest = 16;
 
 // Beyond it JSON's readers disagree on whole numbers (RFC 8259, section 6), and
-// below it counts may be added and doubled without a care.
+// below it counts can be added and doubled safely.
 constexpr std::int64_t kMostCounted = std::int64_t{1} << 53;
 
-// Reads on until the end, and throws at a repeated key, of which the parser
-// itself would silently keep the last, and at depth. What is no JSON it leaves
-// to the parser. Not a callback of that one's: with a callback it looks at all
-// of an object's values again with each of them that ends, and a header has
-// tens of thousands.
+// Reads to the end, and throws for a repeated key, of which the parser itself
+// would silently keep the last, and for deep nesting. It leaves the errors of
+// JSON to the parser. It is not the parser's callback: with a callback the
+// parser looks again at all of an object's values whenever one of them ends,
+// and a header has tens of thousands.
 class Strict : public nlohmann::json_sax<json> {
  public:
   explicit Strict(const std::string& source) : source_(source) {}

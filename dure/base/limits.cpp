@@ -16,7 +16,7 @@
 namespace dure {
 namespace {
 
-// The first word of a file; "" where there is none.
+// The first word of a file; "" if there is none.
 std::string first_word(const Path& path) {
   std::ifstream file(path);
   std::string word;
@@ -24,7 +24,7 @@ std::string first_word(const Path& path) {
   return word;
 }
 
-// "max", and the huge numbers of version 1, are none.
+// A number, but none for "max" and for the huge numbers of version 1.
 std::optional<std::size_t> number_in(const Path& path) {
   constexpr std::size_t kUnlimited = std::size_t{1} << 60;
   const std::string word = first_word(path);
@@ -35,9 +35,9 @@ std::optional<std::size_t> number_in(const Path& path) {
   return whole && value < kUnlimited ? std::optional(value) : std::nullopt;
 }
 
-// Where a controller keeps its files for this process: its group's folder,
-// below where the hierarchy is mounted. Of version 2 all controllers are in
-// one.
+// The place of a controller's files for this process: its group's folder, below
+// the mount point of the hierarchy. In version 2 all controllers share one
+// hierarchy.
 struct Hierarchy {
   Path mount;
   std::string group;
@@ -66,9 +66,9 @@ std::vector<Hierarchy> hierarchies_of(const Path& root,
   return found;
 }
 
-// The least that limit_of(folder) finds, of the group and those around it.
-// Inside a container the group may be named as the host sees it, while the
-// mount shows it alone: so the mount itself is looked at, too.
+// The least that limit_of(folder) finds for the group and those around it.
+// Inside a container the group may be named as on the host, while the mount
+// shows it alone, so the mount itself is looked at, too.
 template <typename LimitOf>
 std::optional<std::size_t> least_of(const Path& root,
                                     const std::string& controller,
@@ -98,8 +98,8 @@ std::optional<std::size_t> least_in(const Path& root,
   });
 }
 
-// How many processors' time a group may use, rounded up: microseconds, and of
-// how many; in one file of version 2, in two of version 1.
+// How many processors' time a group may use, rounded up: microseconds of so
+// many. Version 2 has both in one file, version 1 in two.
 std::optional<std::size_t> processors_in(const Path& folder) {
   std::ifstream file(folder / "cpu.max");
   std::size_t quota = 0;
@@ -146,7 +146,7 @@ std::optional<std::size_t> addresses_left() {
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
     return std::nullopt;
   }
-  // The first number of statm: pages of addresses.
+  // The first number of statm is pages of addresses.
   const auto used = number_in("/proc/self/statm").value_or(0) *
                     static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return limit.rlim_cur > used ? limit.rlim_cur - used : 0;

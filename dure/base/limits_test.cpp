@@ -8,7 +8,7 @@
 namespace dure {
 namespace {
 
-// A root with a /proc and a /sys of its own.
+// A temporary root with /proc and /sys.
 class Limits : public testing::Test {
  protected:
   Limits() { write("proc/self/cgroup", "0::/\n"); }

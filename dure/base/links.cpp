@@ -7,12 +7,12 @@
 namespace dure {
 
 Path target_of(const Path& path) {
-  constexpr int kMostLinks = 40;  // as Linux itself has it
+  constexpr int kMostLinks = 40;  // Linux's own limit
   Path target = path;
   for (int links = 0; links < kMostLinks; ++links) {
     std::error_code none;
     const Path next = std::filesystem::read_symlink(target, none);
-    if (none) {  // it is no link
+    if (none) {  // no link
       return target;
     }
     target = target.parent_path() / next;  // `next` alone if absolute

@@ -61,7 +61,7 @@ std::string holder_of(int descriptor) {
   return plain ? printable(holder) : "another process";
 }
 
-// Best effort: who reads it learns less where it fails.
+// This is best effort: if it fails, the reader learns less.
 void write_holder(int descriptor) {
   const std::string text = this_process();
   if (::ftruncate(descriptor, 0) == 0) {

@@ -58,7 +58,7 @@ void Log::write(Level level, std::string_view line) const {
   constexpr int kPatience = 1000;  // milliseconds
   const std::string text = printable(line);
   const spdlog::string_view_t shown(text.data(), text.size());
-  // A line that nobody reads is not to hold up the work.
+  // A line that nobody reads must not hold up the work.
   if (can_write(STDERR_FILENO, kPatience)) {
     sink_->terminal.log(to_spdlog(level), shown);
   }

@@ -8,7 +8,7 @@
 namespace dure {
 namespace {
 
-// Distances only matter among short names; a very long one is as far as this.
+// Distances matter only between short names; names are cut to this length.
 constexpr std::size_t kLongest = 256;
 
 }  // namespace

@@ -15,14 +15,15 @@ namespace {
 
 constexpr int kFailed = 1;
 
-// The wrong way round: reading what was to be written fails, and the reverse.
+// Opens it the wrong way round, so that a read from an output fails, and a
+// write to an input.
 void fill(int descriptor, int flags) {
   if (::fcntl(descriptor, F_GETFD) < 0) {
     ::open("/dev/null", flags);  // takes the lowest number that is free
   }
 }
 
-// Of a handler: no call that takes a lock or memory from here on.
+// Used in a signal handler: no call below takes a lock or memory.
 
 void put(std::string_view text) {
   [[maybe_unused]] const ssize_t ignored =
@@ -33,7 +34,7 @@ void put(std::string_view text) {
 struct Mapping {
   std::uintptr_t begin = 0;
   std::uintptr_t end = 0;
-  std::string_view path = {};  // "" where it is no file's
+  std::string_view path = {};  // "" if it is no file
 };
 
 std::uintptr_t hexadecimal(std::string_view& text) {
@@ -54,7 +55,7 @@ Mapping mapping_of(std::string_view line) {
   line.remove_prefix(std::min<std::size_t>(1, line.size()));
   mapping.end = hexadecimal(line);
   const std::size_t path = line.find('/');
-  // "fd:00" and such come before it, without a '/'.
+  // Numbers such as "fd:00" come before it, without a '/'.
   mapping.path = path == std::string_view::npos ? "" : line.substr(path);
   return mapping;
 }
@@ -67,7 +68,7 @@ class Lines {
   Lines(const Lines&) = delete;
   Lines& operator=(const Lines&) = delete;
 
-  // False at the end. Of a line longer than the buffer the rest is another.
+  // False at the end. A line longer than the buffer is returned in pieces.
   bool next(std::string_view& line) {
     for (;;) {
       const std::string_view rest(buffer_.data() + begin_, end_ - begin_);
@@ -100,7 +101,7 @@ class Lines {
   std::size_t end_ = 0;
 };
 
-// Control characters as '?': a file's name is somebody else's text.
+// Writes control characters as '?', because a file's name is foreign text.
 void put_name(std::string_view name) {
   std::array<char, 4096> shown{};
   const std::size_t size = std::min(name.size(), shown.size());
@@ -110,8 +111,8 @@ void put_name(std::string_view name) {
   put({shown.data(), size});
 }
 
-// The file is not there any more where the map says it is: nothing that reads
-// it can go on, and where it reads, nobody can throw.
+// The file is no longer where the map says it is. Nothing that reads it can go
+// on, and where it is read, nobody can throw.
 void end_by_bus_error(int signal, siginfo_t* info, void* /*context*/) {
   const auto at = reinterpret_cast<std::uintptr_t>(info->si_addr);
   Lines lines("/proc/self/maps");

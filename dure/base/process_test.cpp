@@ -13,7 +13,7 @@
 namespace dure {
 namespace {
 
-// Each in a process of its own, as a death test is.
+// Each test runs in a process of its own, as a death test.
 struct ProcessDeathTest : testing::Test {
   ProcessDeathTest() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
 };

@@ -37,7 +37,7 @@ std::string duration_text(double seconds) {
 
 namespace {
 
-// Of text in UTF-8.
+// The number of characters in UTF-8 text.
 std::size_t characters_in(std::string_view text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](unsigned char byte) {
@@ -123,7 +123,7 @@ std::string Progress::line(std::uint64_t done, std::string_view detail) const {
   return fmt::format("{}  {:5.1f} %{}  {}", label_, 100 * share, time, detail);
 }
 
-// What was done since the last line.
+// Adds what was done since the last line.
 void Progress::count(std::uint64_t done) {
   const auto now = Clock::now();
   const std::uint64_t more = done - std::min(done, shown_done_);
@@ -151,7 +151,7 @@ void Progress::print(std::uint64_t done, std::string_view detail) {
 }
 
 void Progress::finish(std::string_view detail, End end) {
-  constexpr int kPatience = 1000;  // it is said once
+  constexpr int kPatience = 1000;  // milliseconds, for a line printed once
   const bool done = end == End::kDone;
   const std::string word =
       done ? coloured("done", Colour::kGreen, STDERR_FILENO)
@@ -169,14 +169,14 @@ void Progress::finish(std::string_view detail, End end) {
 void Progress::show(const std::string& line) {
   const std::string text = printable(line);
   const auto columns = terminal_columns(STDERR_FILENO);
-  // In the last column some terminals begin a new line.
+  // Some terminals begin a new line after the last column.
   write(terminal_ ? fitted(text, columns.value_or(80) - 1) : text + "\n");
   open_ = terminal_;
 }
 
 void Progress::write(const std::string& text, int patience) const {
   if (!can_write(STDERR_FILENO, patience)) {
-    return;  // nobody reads, and the work is not to wait for it
+    return;  // nobody reads, and the work must not wait
   }
   std::fputs(((terminal_ ? "\r\033[K" : "") + text).c_str(), stderr);
   std::fflush(stderr);

@@ -36,8 +36,8 @@ TEST(RecentRate, IsOfTheWindowAlone) {
   EXPECT_EQ(rate.value(), 0.1);
 }
 
-// What comes of four updates, the third of which is printed. A test's standard
-// error is no terminal here: it is captured in a file.
+// The lines of four updates, the third of which is printed. A test's standard
+// error is no terminal here, because it is captured in a file.
 std::string lines_of(Progress::Lines lines) {
   testing::internal::CaptureStderr();
   Progress progress("train", 4, 0, lines);
@@ -54,7 +54,7 @@ TEST(Progress, PrintsWhatIsAskedForAndTheEnd) {
             "train   75.0 %  0 s left  three\ntrain  done in 0 s  end\n");
 }
 
-// Ten seconds have not passed.
+// The test takes less than ten seconds.
 TEST(Progress, ByTimeIsSilentBetweenTheTimes) {
   EXPECT_EQ(lines_of(Progress::Lines::kByTime),
             lines_of(Progress::Lines::kAsked));

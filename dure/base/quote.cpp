@@ -8,13 +8,13 @@
 namespace dure {
 namespace {
 
-// Of the character that a well-formed text begins with.
+// The length of the character at the beginning of a well-formed text.
 std::size_t character_bytes(std::string_view text) {
   const auto first = static_cast<std::uint8_t>(text[0]);
   return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
-// C0, DEL, and C1, which terminals obey in UTF-8, too.
+// Whether it is in C0, DEL or C1, which terminals obey in UTF-8, too.
 bool is_control(std::string_view character) {
   const auto first = static_cast<std::uint8_t>(character[0]);
   return character.size() == 1
@@ -30,7 +30,7 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
-// What stands for a character: `plain` ones stand for themselves.
+// The escape of a character, or the character itself if it is `plain`.
 std::string escaped(std::string_view character, std::string_view plain) {
   if (plain.find(character[0]) != std::string_view::npos) {
     return std::string(character);
@@ -51,7 +51,7 @@ std::string escaped(std::string_view character, std::string_view plain) {
   }
 }
 
-// At most about `most` bytes of it.
+// Escapes about `most` bytes of the text at most.
 std::string escaped_text(std::string_view text,
                          std::string_view plain,
                          std::size_t most) {

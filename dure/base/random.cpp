@@ -20,8 +20,8 @@ std::uint32_t low(std::uint64_t product) {
   return static_cast<std::uint32_t>(product);
 }
 
-// FNV-1a, then a finalizer, so that near names have far keys. A fixed function:
-// runs must draw the same numbers on every machine and in every version.
+// FNV-1a and a finalizer, so that near names have far keys. The function is
+// fixed: runs must draw the same numbers on every machine and in every version.
 std::uint64_t hash_name(std::string_view name, std::uint64_t seed) {
   std::uint64_t hash = 0xCBF29CE484222325ULL;
   for (char c : name) {
@@ -39,9 +39,11 @@ struct NormalPair {
   float second;
 };
 
-// -2 log(k / 2^24), k in 1 .. 2^24. k = 2^e m with m in [sqrt(1/2), sqrt(2)),
-// and log(m) = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1) / (m + 1), |s| < 0.172:
-// what follows s^9 is below 2^-28 of the sum.
+// -2 log(k / 2^24) for k in 1 .. 2^24. With k = 2^e m, m in [sqrt(1/2),
+// sqrt(2)), it uses log(m) = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1) / (m +
+// 1),
+// s
+// < 0.172; the terms after s^9 are below 2^-28 of the sum.
 float minus_two_log(std::uint32_t k) {
   constexpr std::int32_t kRootHalf = 0x3F3504F3;  // the bits of sqrt(1/2)
   constexpr float kLog2 = 0.693147181F;
@@ -69,8 +71,8 @@ float flip_sign(float x, std::uint32_t sign) {
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) ^ sign);
 }
 
-// Cosine and sine of w / 2^24 of a turn: of what is left after the nearest
-// quarter turn q, at most pi/4, by their Taylor series (off by 2^-25).
+// Cosine and sine of w / 2^24 of a turn. The rest after the nearest quarter
+// turn q, at most pi/4, goes into their Taylor series (off by 2^-25).
 NormalPair cosine_sine(std::uint32_t w) {
   constexpr float kRadians = 3.74507028e-7F;  // 2 pi / 2^24
   const std::uint32_t q = (w + (1U << 21)) >> 22;
@@ -92,8 +94,8 @@ NormalPair cosine_sine(std::uint32_t w) {
           flip_sign(select(odd, cosine, sine), (q & 2) << 30)};
 }
 
-// [2, eq. 2]. Built without contraction to fused products, whose bits would
-// differ (see CMakeLists.txt).
+// Implements [2, eq. 2]. It is built without contraction to fused products,
+// whose bits would differ (see CMakeLists.txt).
 NormalPair box_muller(std::uint32_t word0, std::uint32_t word1) {
   const float radius = std::sqrt(minus_two_log((1U << 24) - (word0 >> 8)));
   const NormalPair turn = cosine_sine(word1 >> 8);
@@ -116,7 +118,7 @@ PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
   return counter;
 }
 
-// 24 bits, so that the product is exact in a float.
+// Uses 24 bits, so that the product is exact in a float.
 float RandomStream::to_unit(std::uint32_t bits) {
   return static_cast<float>(bits >> 8) * 0x1p-24F;
 }
@@ -147,7 +149,7 @@ float RandomStream::normal(std::uint64_t index, std::uint64_t major) const {
   return index % 2 == 0 ? normals.first : normals.second;
 }
 
-// Whole tiles of blocks, in loops that the compiler turns into vectors.
+// Makes whole tiles of blocks, in loops that the compiler vectorizes.
 void RandomStream::normals(std::uint64_t first_index,
                            std::span<float> values,
                            std::uint64_t major) const {

@@ -34,8 +34,8 @@ TEST(RandomStream, IsAFunctionOfSeedNameMajorAndIndex) {
 }
 
 // The formula in double. Radius, cosine and sine are each off by a few
-// roundings of numbers up to 5.77, 1 and 1; near an angle's zero it is the size
-// of the radius that counts.
+// roundings of numbers up to 5.77, 1 and 1; near an angle's zero the radius
+// determines the error.
 TEST(RandomStream, NormalIsTheBoxMullerTransform) {
   const RandomStream stream(1234, "weights");
   for (std::uint64_t i = 0; i < 100000; i += 2) {
@@ -48,7 +48,7 @@ TEST(RandomStream, NormalIsTheBoxMullerTransform) {
   }
 }
 
-// What initial weights are must never change, on any machine or compiler.
+// Initial weights must never change, on any machine or compiler.
 TEST(RandomStream, NormalKeepsItsBits) {
   const RandomStream stream(1234, "weights");
   EXPECT_EQ(stream.normal(0), -0x1.ff48f4p-1F);
@@ -76,7 +76,7 @@ TEST(RandomStream, NormalsAreTheNormalsOfTheirIndices) {
   }
 }
 
-// Bounds at five standard errors of each estimate.
+// The bounds are five standard errors of each estimate.
 TEST(RandomStream, NormalHasUnitMoments) {
   const RandomStream stream(1234, "weights");
   constexpr int kDraws = 1 << 20;

@@ -32,8 +32,8 @@ constexpr std::uint64_t end_of(std::uint64_t pieces) {
 
 enum class From : std::uint8_t { kFront, kBack };
 
-// A piece that nobody else can take any more; none: there is none left.
-// Whoever takes one sees all that was written before it was there to take.
+// Takes a piece, which then nobody else can take; nothing if none is left. It
+// sees everything that was written before the piece could be taken.
 std::optional<std::int64_t> take(std::atomic<std::uint64_t>& share, From from) {
   std::uint64_t pieces = share.load(std::memory_order_relaxed);
   while (first_of(pieces) < end_of(pieces)) {
@@ -117,7 +117,7 @@ void Team::serve(int member) {
   }
 }
 
-// Returns when the word is another one.
+// Returns when the word has changed.
 void Team::await_change(int member,
                         const std::atomic<std::uint32_t>& word,
                         std::uint32_t from) {
@@ -135,11 +135,11 @@ void Team::await_change(int member,
   own.at_work.store(true, std::memory_order_release);
 }
 
-// Looks once more, and where nothing has changed lends this core to a member
-// that is at work but had none meanwhile. Whether something has changed.
+// Looks once more. If nothing has changed, lends this core to a member that is
+// at work but has had no core. Returns whether something has changed.
 template <typename Changed>
 bool Team::look_after_others(const Changed& changed) {
-  // More than one at a time can't be helped anyway.
+  // Only one member at a time can be helped.
   constexpr std::size_t kLookedAt = 16;
   std::array<std::pair<const Share*, std::int64_t>, kLookedAt> times;
   std::size_t count = 0;

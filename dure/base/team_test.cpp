@@ -33,7 +33,7 @@ TEST(Team, IsOfAsManyAsMayRunAtOnceWhereNothingIsSaid) {
   EXPECT_EQ(Team(0).members(), usable_processors());
 }
 
-// What a job has written the next one reads, whoever does either.
+// A job reads what the one before has written, whichever threads run them.
 TEST(Team, BeginsAJobWhenTheOneBeforeIsDone) {
   constexpr std::int64_t kPieces = 12;
   Team team(4);
@@ -65,7 +65,7 @@ TEST(Team, GivesAMemberOnePieceAtATime) {
   EXPECT_FALSE(twice);
 }
 
-// One that has lost its core keeps the piece that it is at, and nothing else.
+// A member that has lost its core holds up its current piece, and nothing else.
 TEST(Team, TakesFromAMemberThatIsHeldUp) {
   Team team(2);
   std::mutex mutex;
@@ -79,7 +79,7 @@ TEST(Team, TakesFromAMemberThatIsHeldUp) {
         std::this_thread::yield();
       }
     } else {
-      while (held < 0) {  // the other is to have one first
+      while (held < 0) {  // the other must have one first
         std::this_thread::yield();
       }
       const std::scoped_lock lock(mutex);

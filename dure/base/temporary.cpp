@@ -19,11 +19,11 @@ namespace dure {
 namespace {
 
 constexpr std::string_view kMark = ".tmp.";
-constexpr std::size_t kLongestName = 255;  // of Linux's file systems
+constexpr std::size_t kLongestName = 255;  // Linux's file systems
 constexpr auto kOld = std::chrono::hours(7 * 24);
 
-// The names that are in use are a process's, as its number is, which is part of
-// them: the one thing that an end by a signal must find without being told.
+// The names in use are global to the process, as its number is, which is part
+// of them: an end by a signal must find them without an argument.
 struct InUse {
   std::mutex mutex;
   std::set<std::string> paths;
@@ -35,10 +35,10 @@ InUse& in_use() {
   return all;
 }
 
-// Who made it, as far as its name says.
+// The maker of a temporary, by its name.
 struct Maker {
   std::string_view target;  // what was to be made
-  std::string_view host;    // "": not told
+  std::string_view host;    // "" if unknown
   int process = 0;
 };
 
@@ -50,7 +50,7 @@ std::optional<int> number_in(std::string_view text) {
   return whole && number >= 0 ? std::optional(number) : std::nullopt;
 }
 
-// The last part of a dotted name, which is cut off.
+// Cuts off the last part of a dotted name, and returns it.
 std::string_view take_last(std::string_view& text) {
   const std::size_t dot = text.rfind('.');
   const bool none = dot == std::string_view::npos;
@@ -59,8 +59,8 @@ std::string_view take_last(std::string_view& text) {
   return last;
 }
 
-// .NAME.tmp.HOST.PROCESS.NUMBER; of Dure 0.1 .NAME.tmp.HOST.PROCESS, or
-// NAME.tmp.PROCESS.NUMBER.
+// Parses .NAME.tmp.HOST.PROCESS.NUMBER, and the names of Dure 0.1:
+// .NAME.tmp.HOST.PROCESS and NAME.tmp.PROCESS.NUMBER.
 std::optional<Maker> maker_of(std::string_view name) {
   const std::size_t at = name.rfind(kMark);
   if (at == std::string_view::npos || at == 0) {
@@ -91,8 +91,9 @@ bool is_old(const Path& path) {
          std::filesystem::file_time_type::clock::now() - touched > kOld;
 }
 
-// Of this process what it still makes is no leftover, all else is: a container
-// gives its first process the same number each time.
+// Whether it is a leftover. A name with this process's number is one unless
+// this process is making it: a container gives its first process the same
+// number each time.
 bool is_left(const Path& path, const Maker& maker) {
   if (!maker.host.empty() && maker.host != host_name()) {
     return is_old(path);
@@ -109,7 +110,7 @@ Path directory_of(const Path& target) {
   return parent.empty() ? Path(".") : parent;
 }
 
-// As much of it as leaves room for the rest of a temporary's name.
+// The name, cut to leave room for the rest of a temporary's name.
 std::string kept_name(const Path& target) {
   const std::size_t rest = 1 + kMark.size() + host_name().size() +
                            std::string(".4194304.").size() +
@@ -163,7 +164,7 @@ void remove_leftovers(const Path& directory, std::string_view prefix) {
 }
 
 void remove_temporaries_at_the_end() {
-  // Never unlocked: whoever wants to begin something waits for the end.
+  // Never unlocked: a thread that begins something else waits until the end.
   std::unique_lock lock(in_use().mutex);
   for (const std::string& path : in_use().paths) {
     std::error_code ignored;

@@ -12,7 +12,7 @@
 namespace dure {
 namespace {
 
-// Beyond what Linux numbers processes by.
+// A number beyond those of Linux's processes.
 constexpr const char* kGone = "4194999";
 
 struct Temporaries : testing::Test {
@@ -66,7 +66,7 @@ TEST_F(Temporaries, OfLivingProcessesAndOtherHostsStay) {
   const std::set<std::string> stay = {
       ".a.tmp." + host_name() + ".1.0",       // lives, as process 1 always does
       ".a.tmp.elsewhere.7.0",                 // may live
-      "a.tmp.1.0",                            // the same
+      "a.tmp.1.0",                            // may live as well
       ".b.tmp." + host_name() + "." + kGone,  // another name's
   };
   for (const std::string& name : stay) {

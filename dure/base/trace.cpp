@@ -46,7 +46,7 @@ std::map<std::string, Trace::Sum> Trace::sums() const {
 
 namespace {
 
-// Half-open stretches of time, in order, none touching the next.
+// Half-open ranges of time, in order, with gaps between them.
 using Stretches = std::vector<std::pair<double, double>>;
 
 Stretches stretches_of(const std::vector<TraceEvent>& events, TraceRow row) {
@@ -91,8 +91,8 @@ double common_length(const Stretches& a, const Stretches& b) {
   return sum;
 }
 
-// A line of the picture: events that neither overlap nor nest. A viewer drops
-// those of one line that do.
+// A line of the picture: events that neither overlap nor nest, because a viewer
+// drops those that do.
 struct Track {
   TraceRow row;
   std::int64_t end = 0;
@@ -107,7 +107,7 @@ std::int64_t end_of(const TraceEvent& event) {
   return nanoseconds(event.start_seconds + event.seconds);
 }
 
-// A line for each row, and as many more as it has on its way at once.
+// The lines of each row: as many as it has events at once.
 std::vector<Track> tracks_of(const std::vector<TraceEvent>& events) {
   std::vector<std::size_t> order(events.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

@@ -20,7 +20,7 @@ TraceEvent event(const char* name, double start, double end, TraceRow row) {
           .row = row};
 }
 
-// The line of the event called so.
+// The line of the event with this name.
 std::string line_of(const std::string& json, const std::string& name) {
   const std::size_t at = json.find("{\"name\":\"" + name + "\"");
   return at == std::string::npos ? ""
@@ -39,8 +39,8 @@ TEST(Trace, HasALineForEachRow) {
                         "\"dur\":2.000"));
 }
 
-// They are recorded as they end. What begins before another ends has a line of
-// its own, what begins right then has not.
+// Events are recorded as they end. An event that begins before another ends has
+// a line of its own; one that begins right then has not.
 TEST(Trace, PutsWhatOverlapsOnLinesOfItsOwn) {
   Trace trace;
   trace.record(event("first", 1, 4, TraceRow::kCommunication));
@@ -57,8 +57,8 @@ TEST(Trace, PutsWhatOverlapsOnLinesOfItsOwn) {
   EXPECT_THAT(json, Not(HasSubstr("\"tid\":3,")));
 }
 
-// A double holds the seconds since a machine has started no finer than to some
-// nanoseconds, after months; one event still ends where the next begins.
+// Months after a machine's start, a double holds seconds only to some
+// nanoseconds. An event still ends where the next begins.
 TEST(Trace, KeepsNeighboursApartLateInTheLifeOfAMachine) {
   Trace trace;
   const double months = 3e7;

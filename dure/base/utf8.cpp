@@ -6,7 +6,7 @@
 namespace dure {
 namespace {
 
-// How a character must go on after its first byte: Unicode, table 3-7.
+// The bytes that may follow a character's first byte: Unicode, table 3-7.
 struct Lead {
   std::size_t more;     // bytes that follow; 0 for what can't begin a character
   unsigned char first;  // the bounds of the second byte

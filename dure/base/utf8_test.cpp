@@ -7,7 +7,7 @@
 namespace dure {
 namespace {
 
-// What Python's bytes.decode("utf-8", "replace") gives.
+// The results of Python's bytes.decode("utf-8", "replace").
 TEST(Utf8, EachMaximalBrokenPartBecomesOneReplacement) {
   const std::string r = "\xef\xbf\xbd";
   EXPECT_EQ(RepairedText("a\xf0\x9f\x98z").text(), "a" + r + "z");
@@ -47,7 +47,7 @@ TEST(Utf8, TheRepairedTextIsValid) {
     const RandomStream random(seed, "text");
     std::string text;
     for (std::size_t i = 0; i < 40; ++i) {
-      // Bytes of every kind: plain, leading and following ones.
+      // The text has bytes of every kind: plain, leading and following ones.
       text += "ab\x80\xbf\xc3\xe2\xed\xf0\xf4\xff"[random.below(10, i)];
     }
     const RepairedText repaired(text);
