@@ -21,7 +21,7 @@ std::string right(const std::string& text, std::size_t width) {
   return concat(std::string(width - std::min(width, text.size()), ' '), text);
 }
 
-// Without the blanks at its end.
+// Removes the blanks at the end.
 std::string line(std::string text) {
   text.erase(text.find_last_not_of(' ') + 1);
   return text + "\n";
@@ -59,7 +59,7 @@ class Picture {
     const std::size_t before = label_width_ + 2;
     const std::size_t each = grid_width_ + kArrow.size();
     const std::size_t room = columns > before ? columns - before : 0;
-    // Behind the last stage of all there is no arrow.
+    // No arrow follows the last stage.
     const bool all =
         static_cast<std::size_t>(stages) * each - kArrow.size() <= room;
     const int in_band =
@@ -73,7 +73,7 @@ class Picture {
   }
 
  private:
-  // Some stages side by side.
+  // A band of stages side by side.
   std::string band(int begin, int end) const {
     std::string stages = padded("", label_width_ + 2);
     std::string tensors = padded("tensor", label_width_ + 2);
@@ -115,7 +115,7 @@ class Picture {
     return padded(text, std::string("tensor").size());
   }
 
-  // The head of a grid's columns.
+  // The column headings of a grid.
   std::string places() const {
     std::string text = " ";
     for (int i = 0; i < mesh_.size(Axis::kTensor); ++i) {

@@ -9,7 +9,7 @@
 namespace dure::mesh {
 namespace {
 
-// The drawing in the header.
+// Checks the drawing in the header.
 TEST(Draw, ShowsStagesSideBySideAndWhereNodesEnd) {
   const Mesh mesh({.pipe = 2, .data = 2, .tensor = 2});
   EXPECT_EQ(draw(mesh, deal({"a", "b"}, {5, 3})),
@@ -35,7 +35,7 @@ TEST(Draw, PutsStagesThatHaveNoRoomBelow) {
             "data 1  [ 9]\n"
             "data 2  [10]\n"
             "data 3  [11]\n");
-  // 8 for the label, thrice 8 for a stage, twice 4 for an arrow.
+  // The label takes 8, three stages take 8 each, two arrows 4 each.
   EXPECT_EQ(draw(mesh, {}, 40).find("\n\n"), std::string::npos);
 }
 
@@ -50,7 +50,7 @@ TEST(Draw, NamesTheAxesOfARowOutermostFirst) {
             "data 1 context 1  [3]\n");
 }
 
-// Whatever the mesh, its order and the width: every rank stands there once.
+// Whatever the mesh, its order and the width, every rank is drawn once.
 TEST(Draw, ShowsEveryRankOnce) {
   for (const char* order : {"tp-cp-ep-dp-pp", "pp-dp-ep-cp-tp"}) {
     const Mesh mesh(

@@ -10,7 +10,7 @@
 namespace dure::mesh {
 namespace {
 
-// In the order in which people are told of them.
+// Axes in the order in which messages name them.
 constexpr Axis kAllAxes[] = {
     Axis::kTensor, Axis::kPipe, Axis::kContext, Axis::kExpert, Axis::kData};
 
@@ -39,7 +39,7 @@ bool is_automatic(const Mesh::Sizes& sizes, Axis axis) {
   return axis == Axis::kData && sizes.data == kAuto;
 }
 
-// The axes that someone has asked for, and could ask for otherwise.
+// The axes whose sizes were asked for, and could be changed.
 std::vector<Axis> asked_axes(const Mesh::Sizes& sizes) {
   std::vector<Axis> axes;
   for (const Axis axis : kAllAxes) {
@@ -62,7 +62,7 @@ std::string describe(const Mesh::Sizes& sizes, const std::vector<Axis>& axes) {
   return text;
 }
 
-// Without an automatic data. Sizes are of one or more.
+// The product without data if that is automatic. Sizes are 1 or more.
 std::int64_t product_of(const Mesh::Sizes& sizes) {
   std::int64_t product = 1;
   for (const Axis axis : kAllAxes) {
@@ -77,12 +77,12 @@ std::int64_t product_of(const Mesh::Sizes& sizes) {
   return product;
 }
 
-// Sizes that `ranks` would take, and how far from those asked for: the sum of
-// the logarithms of what each axis is multiplied or divided by, in whole
-// millionths, so that equal ones are equal.
+// Sizes that fit `ranks`, and their distance from those asked for: the sum of
+// the logarithms of each axis's factor, in whole millionths, so that equal
+// distances compare equal.
 struct Candidate {
   Mesh::Sizes sizes;
-  int left = 1;  // ranks not shared out yet
+  int left = 1;  // ranks not yet divided over axes
   std::int64_t distance = 0;
 };
 

@@ -33,7 +33,7 @@ TEST(Fit, ListsWhatWouldDoWithDataLeftOpen) {
             "wanted a multiple of tensor 3 x pipeline 2 = 6 ranks, got 16; "
             "these sizes take 12 or 18, and 16 ranks take tensor 4 x pipeline "
             "2, tensor 2 x pipeline 2 or tensor 4 x pipeline 1");
-  // None below: nothing is smaller than one of each.
+  // No smaller number of ranks fits one of each.
   EXPECT_EQ(error_of({.data = kAuto, .tensor = 8}, 4),
             "wanted a multiple of tensor 8 = 8 ranks, got 4; these sizes take "
             "8, and 4 ranks take tensor 4, tensor 2 or tensor 1");
@@ -48,7 +48,7 @@ TEST(Fit, ListsWhatWouldDoWithDataGiven) {
             "wanted data 2 = 2 ranks, got 3; 3 ranks take data 3");
 }
 
-// Whatever is refused, what is proposed instead fits.
+// Whatever is refused, the proposed sizes fit.
 TEST(Fit, RefusesExactlyWhatDoesNotMultiply) {
   for (int ranks = 1; ranks <= 24; ++ranks) {
     for (int tensor = 1; tensor <= 6; ++tensor) {

@@ -7,7 +7,7 @@ namespace {
 
 using Ranks = std::vector<int>;
 
-// What one getter says on every rank, as a job prints it.
+// A getter's value on every rank.
 template <typename Getter>
 auto on_every_rank(const Mesh& mesh, Getter getter) {
   std::vector<decltype((Mpu{mesh, 0}.*getter)())> result;
@@ -63,13 +63,13 @@ TEST(Mpu, HoldsEmbeddingsAtBothEnds) {
   EXPECT_EQ((Mpu{mesh, 3}.get_embedding_group()), (Ranks{1, 7}));
   EXPECT_EQ((Mpu{mesh, 3}.get_position_embedding_group()), (Ranks{1}));
   EXPECT_FALSE((Mpu{mesh, 7}.is_rank_in_position_embedding_group()));
-  // A stage that is both has one.
+  // A stage that is both first and last has one embedding.
   EXPECT_EQ((Mpu{Mesh({.tensor = 2}), 1}.get_embedding_group()), (Ranks{1}));
 }
 
 TEST(Mpu, CountsExpertsWithinDataParallelism) {
   const Mesh mesh({.data = 2, .context = 2, .expert = 2, .tensor = 2});
-  const Mpu mpu{.mesh = mesh, .rank = 13};  // of data 1, expert 1, tensor 1
+  const Mpu mpu{.mesh = mesh, .rank = 13};  // at data 1, expert 1, tensor 1
   using enum Mpu::Context;
   EXPECT_EQ(mpu.get_data_parallel_group(), (Ranks{1, 5, 9, 13}));
   EXPECT_EQ(mpu.get_data_parallel_world_size(), 4);

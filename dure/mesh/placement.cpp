@@ -15,7 +15,7 @@ std::int64_t product(std::span<const std::int64_t> dims) {
       dims.begin(), dims.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-// The sections of the cut dim; the whole dim where none are named.
+// The sections of the cut dim, or the whole dim if none are named.
 Dims sections_of(const Dims& shape, const Cut& cut) {
   const auto dim = static_cast<std::size_t>(cut.dim);
   DURE_CHECK(dim < shape.size(),
@@ -36,11 +36,11 @@ Dims sections_of(const Dims& shape, const Cut& cut) {
   return cut.sections;
 }
 
-// A section's part on one rank.
+// A rank's part of a section.
 struct Piece {
-  std::int64_t section = 0;  // as long as it is
+  std::int64_t section = 0;  // its length
   std::int64_t length = 0;   // of one part
-  std::int64_t first = 0;    // where this rank's begins, in the section
+  std::int64_t first = 0;    // the start of this rank's, in the section
 };
 
 Piece piece_of(std::int64_t section, std::int64_t copies, const Part& part) {
@@ -67,7 +67,7 @@ std::vector<Piece> pieces_of(const Dims& shape,
   return pieces;
 }
 
-// What becomes of each dim: its pieces, or, where it is not cut, all of it.
+// The pieces of each dim; an uncut dim has one piece.
 std::vector<std::vector<Piece>> pieces_by_dim(const Dims& shape,
                                               const Placement& placement,
                                               const Place& place) {
@@ -101,7 +101,7 @@ std::int64_t length_of(const std::vector<Piece>& pieces) {
       [](std::int64_t sum, const Piece& piece) { return sum + piece.length; });
 }
 
-// What both say as one, where the second goes on with the first.
+// Appends a stretch, merging it with the last one if it continues it.
 void append(std::vector<Stretch>& runs, const Stretch& next) {
   if (!runs.empty() && runs.back().global + runs.back().length == next.global) {
     runs.back().length += next.length;
@@ -176,7 +176,7 @@ Dims local_shape(const Dims& shape,
   return local;
 }
 
-// From the innermost dim out; what is not cut is part of the level around it.
+// Goes from the innermost dim out; uncut dims belong to the level around them.
 LocalPart::LocalPart(const Dims& shape,
                      const Placement& placement,
                      const Place& place) {
@@ -215,7 +215,8 @@ std::int64_t LocalPart::elements() const {
       [](std::int64_t rows, const Level& level) { return rows * level.local; });
 }
 
-// An element of a level, in the whole; the level above all has rows alone.
+// The index in the whole of an element of a level. The outermost level consists
+// of rows alone.
 std::int64_t LocalPart::global_of(std::size_t level, std::int64_t local) const {
   if (level == 0) {
     return local;

@@ -48,7 +48,7 @@ TEST(Placement, EverySectionIsCutByItself) {
             (std::vector<Stretch>{{0, 4, 4}, {4, 9, 1}, {5, 11, 1}}));
 }
 
-// Two key-value heads of 1 row on four ranks, four query heads.
+// There are two key-value heads of 1 row on four ranks, and four query heads.
 TEST(Placement, NeighboursHoldTheSameWhereRanksAreMoreThanParts) {
   const Placement qkv = {{.sections = {4, 2, 2}, .most_parts = {4, 2, 2}}};
   EXPECT_EQ(shape_on({8, 3}, qkv, 4), (Dims{3, 3}));
@@ -93,7 +93,7 @@ TEST(Placement, WhatOneRankHasIsOneStretch) {
   EXPECT_TRUE(LocalPart(shape, {Cut{}}, on_tensor({1, 2})).is_one_stretch());
 }
 
-// Experts of matrices whose columns tensor ranks share.
+// These are experts' matrices whose columns tensor ranks share.
 TEST(Placement, IsAlongSeveralAxes) {
   const Placement experts = {{.axis = Axis::kExpert, .dim = 0},
                              {.axis = Axis::kTensor, .dim = 2}};
@@ -128,7 +128,8 @@ struct Case {
   Placement placement;
 };
 
-// A rank of `count` on each axis that cuts the tensor, and of none other.
+// A place at `rank` of `count` on each axis that cuts the tensor, and on no
+// other.
 Place place_of(const Placement& placement, std::int64_t count, int rank) {
   Place place;
   for (const Cut& cut : placement) {
@@ -169,7 +170,7 @@ TEST_P(EveryPlacement, PartsCoverTheTensorOnceAndKeepTheirShape) {
   }
 }
 
-// Element by element, of every range.
+// Compares every range element by element.
 TEST_P(EveryPlacement, RangesAreWhatTheirElementsSay) {
   const auto& [shape, placement] = GetParam();
   for (const std::int64_t count : {1, 2, 4}) {

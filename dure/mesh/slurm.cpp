@@ -9,7 +9,7 @@
 namespace dure::mesh {
 namespace {
 
-// What one list may expand to: more is a slip of the pen, not a cluster.
+// The most names that a list may expand to. A larger one is a typing error.
 constexpr std::size_t kMost = kMostRanks;
 
 [[noreturn]] void refuse_nodes(std::string_view text, std::string_view why) {
@@ -25,7 +25,7 @@ constexpr std::size_t kMost = kMostRanks;
       concat("wanted Slurm's tasks per node, as 4(x2),3, got ", quoted(text)));
 }
 
-// Digits only, below a billion.
+// A number below a billion, of digits only.
 std::optional<int> number(std::string_view digits) {
   constexpr std::size_t kMostDigits = 9;
   int value = 0;
@@ -36,7 +36,7 @@ std::optional<int> number(std::string_view digits) {
   return good ? std::optional(value) : std::nullopt;
 }
 
-// The pieces between commas that stand outside brackets.
+// The pieces between commas outside brackets.
 std::vector<std::string_view> split_at_commas(std::string_view text) {
   std::vector<std::string_view> pieces;
   std::size_t start = 0;
@@ -52,7 +52,7 @@ std::vector<std::string_view> split_at_commas(std::string_view text) {
   return pieces;
 }
 
-// "01-03" as 01, 02, 03; "7" as 7: as wide as the first number is written.
+// "01-03" gives 01, 02, 03, as wide as the first number; "7" gives 7.
 std::vector<std::string> parse_range(std::string_view range,
                                      std::string_view text) {
   const std::size_t dash = range.find('-');
@@ -90,7 +90,7 @@ std::vector<std::string> parse_brackets(std::string_view inside,
   return numbers;
 }
 
-// Every name so far with every ending.
+// Every name with every ending.
 std::vector<std::string> joined(const std::vector<std::string>& names,
                                 const std::vector<std::string>& endings,
                                 std::string_view text) {

@@ -28,8 +28,8 @@ std::vector<std::vector<int>> ranks_by_node(const Topology& topology) {
   return result;
 }
 
-// Launched ranks as mesh ranks' groups should take them: node by node, a whole
-// number of groups from each; then what is left over.
+// Launched ranks in the order in which mesh groups take them: node by node, a
+// whole number of groups from each, and then the remaining ranks.
 std::vector<int> in_whole_groups(const Topology& launched,
                                  std::ptrdiff_t group) {
   std::vector<int> whole;

@@ -17,7 +17,7 @@ using Ranks = std::vector<int>;
 
 constexpr AxisSet kTensor = {Axis::kTensor};
 
-// Nodes of so many ranks each, called a, b, c ...
+// Nodes with so many ranks each, called a, b, c ...
 Topology nodes(const Ranks& counts, Distribution how = {}) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -34,7 +34,7 @@ TEST(Topology, NumbersNodesAsTheyAppear) {
             (Topology{.nodes = {"b", "a", "c"}, .node_of = {0, 1, 0, 2}}));
 }
 
-// The figure of the terms: 3 nodes of 4, rank 4 is the first of the second.
+// An example of 3 nodes of 4 ranks: rank 4 is the first of the second node.
 TEST(Topology, DealsBlocksAndRounds) {
   EXPECT_EQ(nodes({4, 4, 4}).node_of,
             (Ranks{0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2}));
@@ -103,7 +103,7 @@ TEST(Place, GathersWhatWasDealtInRounds) {
 }
 
 TEST(Place, TakesWholeGroupsFromEveryNodeFirst) {
-  // One group must cross; dealing in order lets two.
+  // One group must cross nodes; dealing in order would let two cross.
   const Mesh mesh({.data = 3, .tensor = 2});
   const Topology launched = nodes({1, 4, 1});
   EXPECT_EQ(crossing(mesh, launched, kTensor).size(), 2U);
@@ -118,8 +118,8 @@ TEST(Place, FollowsTheOrderOfTheMesh) {
   EXPECT_EQ(place(mesh, launched), (Ranks{0, 2, 1, 3}));
 }
 
-// At most sum of floor(ranks of a node / tensor) groups fit within nodes: so
-// many do, of whatever nodes and however launched.
+// At most sum of floor(ranks of a node / tensor) groups fit within nodes. So
+// many do, for any nodes and any launch order.
 TEST(Place, LeavesAsFewCrossingAsCanBe) {
   for (int tensor = 1; tensor <= 4; ++tensor) {
     for (int a = 0; a <= 6; ++a) {
