@@ -9,7 +9,7 @@ namespace dure {
 namespace {
 
 constexpr std::size_t kAlignment = 64;  // a cache line, an AVX-512 register
-// Holes before their list must grow: more than a model has layers.
+// The holes for which the list has room: more than a model has layers.
 constexpr std::size_t kHoles = 4096;
 
 std::size_t rounded(std::size_t bytes) {
@@ -105,8 +105,8 @@ std::vector<Arena::Hole>::iterator Arena::first_fit(std::size_t bytes) {
   });
 }
 
-// A segment in which a block of `bytes` fits: of all that the limit allows,
-// where addresses are not limited.
+// Reserves a segment in which a block of `bytes` fits. If addresses are not
+// limited, it is as large as the arena's limit.
 void Arena::reserve(std::size_t bytes) {
   const Memory::Range range = memory_->reserve(bytes, limit_);
   segments_.push_back({.range = range});
@@ -135,8 +135,8 @@ void Arena::release(const Buffer& block) noexcept {
   insert_free({static_cast<std::byte*>(block.data_), block.bytes_});
 }
 
-// A use that failed is over, too: who waited for its result has heard, or does
-// not want it any more.
+// A use that failed is over, too: a caller that waited for its result has got
+// the error, or does not want it any more.
 void Arena::wait_for(const Event& use) noexcept {
   try {
     home_.wait(use);
@@ -145,7 +145,7 @@ void Arena::wait_for(const Event& use) noexcept {
   }
 }
 
-// Whether they are one hole. Segments stay apart, even where they touch.
+// Whether two holes are one. Segments stay apart even if they touch.
 bool Arena::touch(const Hole& before, const Hole& after) const {
   return before.last() == after.first &&
          std::none_of(

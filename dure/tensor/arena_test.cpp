@@ -68,8 +68,8 @@ TEST(Arena, RefusesToPassItsLimit) {
   }
 }
 
-// In more than one range of addresses: what is free in one is not joined to
-// another, and each is filled from its lowest address.
+// There are several ranges of addresses. Free memory of one is not joined with
+// another's, and each is filled from its lowest address.
 TEST(Arena, GrowsByNeedWhereAddressesAreLimited) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers need all addresses";
@@ -123,7 +123,7 @@ TEST(Arena, OfASimulatedDeviceIsLargerThanAnyMachine) {
             std::size_t{1} << 42);
 }
 
-// Whoever waits for it learns how many blocks the arena held then.
+// An event that records how many blocks the arena held when it was waited for.
 class Use final : public Event::Pending {
  public:
   explicit Use(const Arena& arena) : arena_(arena) {}
@@ -150,7 +150,7 @@ TEST(Arena, HoldsABlockUntilItsLastUseIsOver) {
     x.used_until(Event(first));
     OwnedTensor moved = std::move(x);
     moved.used_until(Event(second));
-    EXPECT_EQ(first->held, 0U);  // nobody waits as long as it is held
+    EXPECT_EQ(first->held, 0U);  // nobody waits while it is held
   }
   EXPECT_EQ(first->held, 64U);
   EXPECT_EQ(second->held, 64U);
@@ -171,8 +171,8 @@ TEST(Arena, GivesABlockBackThoughItsUseFailed) {
   EXPECT_EQ(arena.ledger().current(), 0U);
 }
 
-// In the order of the home stream: its clock is past the use when the block is
-// free, whether it was before or not.
+// Order on the home stream: its clock is past the use when the block is free,
+// whether it was before or not.
 TEST(Arena, MakesItsHomeStreamWaitForTheUsesOfABlock) {
   Stream stream(Device::kSim);
   Arena arena(stream);

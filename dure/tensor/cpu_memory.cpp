@@ -19,7 +19,7 @@
 namespace dure {
 namespace {
 
-// The address sanitizer sees a block that was given back as poison.
+// Makes the address sanitizer report access to the block.
 void poison([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
 #ifdef DURE_ASAN
   ASAN_POISON_MEMORY_REGION(data, bytes);
@@ -31,13 +31,14 @@ void unpoison([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
 #endif
 }
 
-constexpr std::size_t kPage = std::size_t{2} << 20;  // a huge one
-// By which more becomes usable, or, where addresses are limited, reserved.
+constexpr std::size_t kPage = std::size_t{2} << 20;  // a huge page
+// The steps in which memory becomes usable or, with limited addresses,
+// reserved.
 constexpr std::size_t kLeastStep = 8 * kPage;
 constexpr std::size_t kMostStep = std::size_t{1} << 30;
-// From here on memory is asked for in huge pages. The system clears a whole one
-// for the first byte of it: an arena of little more than that, of which there
-// may be a thousand, is quicker without.
+// From this size on memory uses huge pages. The system clears a whole huge page
+// at its first byte, so arenas of little more than one, of which there may be a
+// thousand, are quicker without them.
 constexpr std::size_t kHugeFrom = 2 * kLeastStep;
 
 std::size_t in_pages(std::size_t bytes) {
@@ -56,8 +57,8 @@ std::string addresses_text() {
                 "vm.overcommit_memory)";
 }
 
-// As many addresses as can be had, up to `wanted`, but no fewer than `least`:
-// else none.
+// As many addresses as possible, up to `wanted`; none if there are fewer than
+// `least`.
 Memory::Range map_addresses(std::size_t wanted, std::size_t least) {
   for (std::size_t bytes = wanted;; bytes = std::max(least, bytes / 2)) {
     void* const first = ::mmap(nullptr,
@@ -100,7 +101,7 @@ class CpuMemory final : public Memory {
   std::size_t reserved_ = 0;
 };
 
-// By need where addresses are limited: as much again as there is already.
+// If addresses are limited, reserves as much again as there is.
 Memory::Range CpuMemory::reserve(std::size_t least, std::size_t most) {
   least = in_pages(least);
   most = in_pages(most);
@@ -121,7 +122,7 @@ Memory::Range CpuMemory::reserve(std::size_t least, std::size_t most) {
   return range;
 }
 
-// In steps, so that the system is seldom called.
+// Goes in steps, so that the system is seldom called.
 void CpuMemory::make_usable(Range& range, std::size_t bytes) {
   if (bytes <= range.usable) {
     return;

@@ -21,7 +21,7 @@ TEST(Ledger, KeepsTheAccountsOfTiersApart) {
   EXPECT_EQ(ledger.allocations(), 3U);
 }
 
-// A peak of the whole is that of one moment, not the sum of the peaks.
+// The peak of the whole is that of one moment, not the sum of the peaks.
 TEST(Ledger, TakesThePeakOfAllTogether) {
   Ledger ledger;
   ledger.add(Category::kActivations, 70);

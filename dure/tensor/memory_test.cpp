@@ -23,7 +23,7 @@ TEST(Memory, OfTheCpuCanBeWrittenUpToWhatWasMadeUsable) {
   EXPECT_LE(range.usable, range.bytes);
   std::memset(range.first, 1, kMib);
   const std::size_t before = range.usable;
-  memory->make_usable(range, kMib / 2);  // it is already
+  memory->make_usable(range, kMib / 2);  // so much is usable already
   EXPECT_EQ(range.usable, before);
   memory->give_back(range);
 }

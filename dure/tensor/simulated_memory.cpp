@@ -6,8 +6,8 @@
 namespace dure {
 namespace {
 
-// Where no process has memory: above the 47 bits of user space, and not so high
-// that a processor would ignore the bits.
+// Addresses where no process has memory: above the 47 bits of user space, but
+// low enough that a processor checks all bits.
 constexpr std::uintptr_t kNowhere = std::uintptr_t{1} << 48;
 // A simulated machine may be larger than this one.
 constexpr std::size_t kSimulatedBytes = std::size_t{1} << 44;
@@ -20,7 +20,7 @@ class SimulatedMemory final : public Memory {
     return {.bytes = kSimulatedBytes, .name = "the most that is simulated"};
   }
 
-  // Addresses cost nothing: so many that blocks never lack a hole.
+  // Addresses cost nothing, so it reserves so many that every block finds room.
   Range reserve(std::size_t least, std::size_t most) override {
     const std::size_t bytes = std::max({least, most, kSimulatedBytes});
     // NOLINTNEXTLINE(performance-no-int-to-ptr): never read or written

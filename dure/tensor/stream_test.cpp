@@ -8,7 +8,7 @@
 namespace dure {
 namespace {
 
-// Counts how often it was waited for.
+// An event that counts its waits.
 class Counted final : public Event::Pending {
  public:
   void wait() override { ++waits; }
@@ -37,7 +37,7 @@ TEST(Stream, OfTheCpuBlocksUntilAnEventIsDone) {
   stream.wait(event);
   stream.wait(copy);
   EXPECT_EQ(pending->waits, 2);
-  stream.wait(stream.record());  // an operation's is done when it is made
+  stream.wait(stream.record());  // an operation's is done on launch
 }
 
 TEST(Stream, OfTheCpuThrowsWhatAnEventFailedWith) {
