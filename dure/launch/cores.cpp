@@ -45,7 +45,7 @@ std::vector<Place> places() {
   return places;
 }
 
-// Of a thread; 0: the calling one.
+// The cores of a thread; 0 is the calling one.
 std::vector<int> allowed_to(pid_t thread) {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -61,7 +61,7 @@ std::vector<int> allowed_to(pid_t thread) {
 
 }  // namespace
 
-// What its first thread may use, the process may: nobody keeps that one to a
+// The cores of the process's first thread, which is never restricted to a
 // share.
 std::vector<int> usable_cores() {
   return allowed_to(::getpid());

@@ -9,10 +9,10 @@
 namespace dure::launch {
 namespace {
 
-// Where a process finds its rank, and the number of ranks.
+// The variables with a process's rank and the number of ranks.
 struct Variables {
   const char* rank = nullptr;
-  const char* world = nullptr;  // null: not told
+  const char* world = nullptr;  // null if there is none
 };
 
 constexpr Variables kPmi = {"PMI_RANK", "PMI_SIZE"};
@@ -21,27 +21,28 @@ constexpr Variables kPmix = {"PMIX_RANK"};
 struct Row {
   const char* name;
   Variables own;
-  const char* local_rank;  // null: not told
+  const char* local_rank;  // null if there is none
   // Set by the same launcher, for MPI.
   std::array<Variables, 2> others = {};
   bool speaks_mpi = true;
-  // Only where local_rank is there, too: what tells MPICH's launcher from
-  // others that speak PMI, and torchrun from what names a cluster's containers.
+  // Whether local_rank must be set as well. That tells MPICH's launcher from
+  // others that speak PMI, and torchrun from variables of a cluster's
+  // containers.
   bool needs_local_rank = false;
-  // Other programs use such names for things of their own: what is no rank of a
-  // world is none of the launcher's.
+  // Other programs use such names, too: values that are not a rank of a world
+  // are ignored.
   bool has_common_names = false;
 };
 
 constexpr Row kSlurmRow = {
     .name = kSlurm,
-    // Of a step alone: a batch script has SLURM_NTASKS too, but runs once.
+    // These are a step's: a batch script has SLURM_NTASKS too, but runs once.
     .own = {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
     .local_rank = "SLURM_LOCALID",
     .others = {kPmi, kPmix}};
 
-// The nearest first. Inside a job of Slurm, mpirun starts its daemons by srun:
-// SLURM_PROCID is a daemon's then, and has nothing to do with our rank.
+// The nearest comes first. Inside a Slurm job mpirun starts its daemons by
+// srun; SLURM_PROCID is a daemon's then, and not our rank.
 constexpr Row kLaunchers[] = {
     {.name = "Open MPI's mpirun",
      .own = {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
@@ -64,7 +65,7 @@ constexpr Row kLaunchers[] = {
      .has_common_names = true},
 };
 
-// Null where it is not there, or empty, as what a script unsets often is.
+// Null if it is not set, or empty, as a script often leaves it.
 const std::string* text_of(const Environment& environment, const char* name) {
   const auto found =
       name == nullptr ? environment.end() : environment.find(name);
@@ -98,7 +99,7 @@ std::optional<int> number(const Environment& environment, const char* name) {
   return value;
 }
 
-// Whether two variables are a rank and the size of a world that has it.
+// Whether two variables are a rank and the size of a world that includes it.
 bool are_of_a_world(const Environment& environment,
                     const Variables& variables) {
   const std::string* const rank = text_of(environment, variables.rank);
@@ -112,8 +113,8 @@ bool is_number(const std::string* text) {
   return text != nullptr && parse_number(*text).has_value();
 }
 
-// Whether all that a launcher would have set is there. Of what is left over
-// from elsewhere some mostly is not.
+// Whether all variables of the launcher are set. Leftovers from elsewhere are
+// mostly incomplete.
 bool is_complete(const Row& row, const Environment& environment) {
   const auto is_there = [&](const char* name) {
     return text_of(environment, name) != nullptr;

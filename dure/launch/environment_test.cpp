@@ -40,7 +40,7 @@ TEST(Launcher, IsKnownByItsVariables) {
   EXPECT_EQ(launcher_of(torch), (Launcher{"torchrun", 1, 2, 1, false}));
 }
 
-// People have variables of these names for other things.
+// People use variables of these names for other things.
 TEST(Launcher, IsNobodyWhereCommonNamesAreOfSomethingElse) {
   const Environment others[] = {
       {{"RANK", "senior"}},
@@ -59,7 +59,7 @@ TEST(Launcher, IsNobodyWhereCommonNamesAreOfSomethingElse) {
   }
 }
 
-// Containers of a cluster are told their number so, each alone in its own.
+// Some clusters tell containers their number so, although each runs alone.
 TEST(Launcher, IsNobodyWhereRanksHaveNoLocalRankAndThatIsSaid) {
   const Environment cluster = {{"RANK", "1"},
                                {"WORLD_SIZE", "2"},
@@ -77,7 +77,7 @@ TEST(Launcher, IsNobodyWhereRanksHaveNoLocalRankAndThatIsSaid) {
             "");
 }
 
-// A shell of salloc, a script that clears what it knows of, a part of a set.
+// A shell of salloc, a script that clears known variables, an incomplete set.
 TEST(Launcher, IsNobodyWhereItsVariablesAreNotAllThere) {
   const Environment leftovers[] = {
       {{"SLURM_PROCID", ""}, {"SLURM_STEP_NUM_TASKS", ""}},
@@ -94,8 +94,8 @@ TEST(Launcher, IsNobodyWhereItsVariablesAreNotAllThere) {
   }
 }
 
-// Inside a batch job, mpirun's own variables are the nearer ones; and the batch
-// script itself is one process, whatever the job's tasks.
+// Inside a batch job mpirun's own variables are nearer. The batch script itself
+// is one process, whatever the job's tasks.
 TEST(Launcher, IsTheNearestOne) {
   EXPECT_EQ(launcher_of({{"SLURM_PROCID", "0"},
                          {"SLURM_STEP_NUM_TASKS", "1"},
@@ -107,7 +107,7 @@ TEST(Launcher, IsTheNearestOne) {
             std::nullopt);
 }
 
-// mpiexec in a job of Slurm: its proxies were started by srun.
+// With mpiexec in a Slurm job, srun has started its proxies.
 TEST(Launcher, IsMpichsInsideAStepOfItsProxies) {
   EXPECT_EQ(launcher_of({{"SLURM_PROCID", "1"},
                          {"SLURM_STEP_NUM_TASKS", "2"},

@@ -19,7 +19,7 @@ Machine as_the_system_says() {
 
 using Topology = std::unique_ptr<hwloc_topology, void (*)(hwloc_topology_t)>;
 
-// Null where hwloc fails.
+// Null if hwloc fails.
 Topology load_topology() {
   hwloc_topology_t raw = nullptr;
   if (hwloc_topology_init(&raw) != 0) {
@@ -32,7 +32,7 @@ Topology load_topology() {
 }
 
 int count_of(const Topology& topology, hwloc_obj_type_t type) {
-  // Negative where it is at several depths: none of ours is.
+  // The count is negative if objects are at several depths, which ours are not.
   const int count = hwloc_get_nbobjs_by_type(topology.get(), type);
   return count < 0 ? 0 : count;
 }
@@ -53,7 +53,7 @@ std::vector<NumaNode> numa_nodes_of(const Topology& topology) {
   return nodes;
 }
 
-// Of one kind: caches that differ in size count by the first.
+// The caches of each kind. If their sizes differ, the first one counts.
 std::vector<Cache> caches_of(const Topology& topology) {
   struct Kind {
     const char* name;

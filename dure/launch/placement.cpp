@@ -10,7 +10,7 @@
 namespace dure::launch {
 namespace {
 
-// Longer names are cut: POSIX lets a host's name have 255 characters.
+// Longer names are cut; POSIX limits a host's name to 255 characters.
 constexpr std::size_t kName = 256;
 
 struct Host {
@@ -18,7 +18,7 @@ struct Host {
   std::vector<int> ranks;
 };
 
-// In the order of their first ranks.
+// The hosts, in the order of their first ranks.
 std::vector<Host> distinct(const std::vector<std::string>& names) {
   std::vector<Host> hosts;
   for (std::size_t rank = 0; rank < names.size(); ++rank) {
@@ -33,7 +33,7 @@ std::vector<Host> distinct(const std::vector<std::string>& names) {
   return hosts;
 }
 
-// "0-3 6": stretches of ascending numbers.
+// "0-3 6": ranges of ascending numbers.
 std::string stretches_of(const std::vector<int>& ranks) {
   std::string text;
   for (std::size_t i = 0; i < ranks.size();) {

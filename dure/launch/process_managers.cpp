@@ -10,7 +10,7 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-// Lines without what stands around them.
+// The lines, without white space around them.
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
   while (!text.empty()) {
@@ -25,7 +25,7 @@ std::vector<std::string_view> lines_of(std::string_view text) {
   return lines;
 }
 
-// "Open MPI v4.1.4, ...": 4. 0 where it is none.
+// The 4 of "Open MPI v4.1.4, ..."; 0 for another library.
 int open_mpi_version(std::string_view library) {
   constexpr std::string_view kName = "Open MPI v";
   const std::size_t at = library.find(kName);
@@ -47,8 +47,8 @@ std::vector<std::string> managers_of_mpi(std::string_view library,
     return {"pmix"};
   }
   if (open_mpi > 0) {
-    // Components of its framework "pmix": ext3x, pmix3x; s1 and s2 are Slurm's
-    // libraries of PMI.
+    // These are components of its framework "pmix", such as ext3x and pmix3x;
+    // s1 and s2 are Slurm's libraries of PMI.
     if (contains(description, "mca:pmix:ext") ||
         contains(description, "mca:pmix:pmix")) {
       managers.emplace_back("pmix");
@@ -60,7 +60,7 @@ std::vector<std::string> managers_of_mpi(std::string_view library,
       managers.emplace_back("pmi");
     }
   } else if (contains(library, "MPICH") || contains(library, "Intel")) {
-    // PMI unless its configuration says otherwise.
+    // It speaks PMI unless its configuration says otherwise.
     if (contains(description, "--with-pmix")) {
       managers.emplace_back("pmix");
     }
@@ -70,8 +70,8 @@ std::vector<std::string> managers_of_mpi(std::string_view library,
   return managers;
 }
 
-// A heading that ends in "...", then a name a line, until one that has spaces.
-// Older versions begin each with "srun: ".
+// A heading that ends in "...", then a name a line, up to a line with spaces.
+// Older versions begin each line with "srun: ".
 std::vector<std::string> plugins_of_srun(std::string_view list) {
   std::vector<std::string> plugins;
   bool in_list = false;
@@ -94,7 +94,7 @@ std::vector<std::string> plugins_of_srun(std::string_view list) {
 std::string common_srun(const std::vector<std::string>& managers,
                         const std::vector<std::string>& plugins) {
   for (const std::string& manager : managers) {
-    // The plugin pmi2 answers in PMI, too.
+    // The plugin pmi2 serves PMI, too.
     const std::string wanted = manager == "pmi" ? "pmi2" : manager;
     if (std::find(plugins.begin(), plugins.end(), wanted) != plugins.end()) {
       return "srun --mpi=" + wanted;

@@ -10,7 +10,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// Debian's, as it describes itself.
+// The description is Debian's.
 TEST(ManagersOfMpi, AreTheComponentsOfOpenMpi4) {
   EXPECT_THAT(managers_of_mpi("Open MPI v4.1.4, package: Debian, MPI 3.1",
                               "mca:pmix:ext3x:version:\"component:4.1.4\"\n"

@@ -28,14 +28,14 @@ struct Failure {
   Fault fault;
 };
 
-// Who is back, and who failed first.
+// Records which ranks are back, and which failed first.
 class Finish {
  public:
   explicit Finish(int ranks) : back_(static_cast<std::size_t>(ranks)) {}
 
   void fail(const Failure& failure) {
     const std::lock_guard lock(mutex_);
-    // Those that hear of a failure may be back before the one that fails.
+    // Ranks that are told of a failure may be back before the one that fails.
     if (!first_.has_value() || (first_->fault == Fault::kOfAnother &&
                                 failure.fault != Fault::kOfAnother)) {
       first_ = failure;
@@ -51,7 +51,8 @@ class Finish {
     changed_.notify_all();
   }
 
-  // Waits for all; once one has failed, only so long. What the others say then.
+  // Waits for all; once one has failed, only so long. Returns a message about
+  // the ranks that are not back.
   std::string wait(double grace_seconds) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return all_back() || first_.has_value(); });
@@ -91,14 +92,14 @@ class Finish {
   std::optional<Failure> first_;
 };
 
-// Of a rank: those that must share cores would only be in each other's way with
-// more than one.
+// The threads of a rank. Ranks that share cores get one, as more would only be
+// in each other's way.
 int threads_of(const RankThreads& options) {
   return options.threads > 0 ? options.threads
                              : std::max(1, usable_processors() / options.ranks);
 }
 
-// All that a rank's thread does.
+// The body of a rank's thread.
 void run_rank(int rank,
               comm::ThreadWorld& world,
               const std::vector<int>& cores,

@@ -9,7 +9,7 @@
 namespace dure::launch {
 namespace {
 
-// More than any machine has; what lies beyond is nobody's.
+// More than any machine has; cores beyond it are ignored.
 constexpr std::size_t kMostCores = 4096;
 constexpr std::size_t kBytes = kMostCores / 8;
 
@@ -26,8 +26,8 @@ Bits bits_of(const std::vector<int>& cores) {
   return bits;
 }
 
-// Those of `order` first, in that order: processes with the same cores then
-// list them alike.
+// The cores of `order` first, in that order, so that processes with the same
+// cores list them alike.
 std::vector<int> cores_in(const Bits& bits, const std::vector<int>& order) {
   std::vector<int> cores;
   const auto has = [&](int core) {

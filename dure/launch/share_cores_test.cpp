@@ -35,7 +35,7 @@ TEST(ShareCores, LeavesToEachWhatTheLauncherHasGivenIt) {
   const std::vector<std::vector<int>> bound = {{0, 1, 2}, {3, 4, 5}};
   EXPECT_THAT(share_of(bound, 1).cores, ElementsAre(3, 4, 5));
   EXPECT_EQ(share_of(bound, 1).sharers, 1);
-  // Two sockets, two processes each.
+  // Two sockets have two processes each.
   const std::vector<std::vector<int>> sockets = {
       {0, 1}, {2, 3}, {0, 1}, {2, 3}};
   EXPECT_THAT(share_of(sockets, 0).cores, ElementsAre(0));
@@ -44,7 +44,7 @@ TEST(ShareCores, LeavesToEachWhatTheLauncherHasGivenIt) {
   EXPECT_THAT(share_of(sockets, 3).cores, ElementsAre(3));
 }
 
-// Threads stand in for processes here: they have this one's cores in common.
+// Threads stand in for processes here: they share this process's cores.
 TEST(ShareCores, OfAllRanksOfAHostAreThoseThatItHas) {
   const std::vector<int> usable = usable_cores();
   std::mutex mutex;
@@ -60,7 +60,7 @@ TEST(ShareCores, OfAllRanksOfAHostAreThoseThatItHas) {
   if (usable.size() >= 2) {
     EXPECT_EQ(given, wanted);
   }
-  // On hosts of their own, each has all.
+  // On hosts of their own, each has all cores.
   run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
     EXPECT_EQ(share_cores(world, {0, 1}).cores.size(), usable.size());
   });

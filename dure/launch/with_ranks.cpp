@@ -27,13 +27,14 @@ using Body = std::function<void(comm::Communicator&)>;
 constexpr std::chrono::seconds kFirstRanksTurn{10};
 constexpr std::chrono::seconds kFirstWord{2};
 
-// Without such a variable MPI would end the process with a message of its own.
+// Whether there is a PMI variable. Without one MPI would end the process with a
+// message of its own.
 bool speaks_pmi(const Environment& environment) {
   const auto first = environment.lower_bound("PMI");
   return first != environment.end() && first->first.starts_with("PMI");
 }
 
-// For messages: how many processes there are.
+// The number of processes, for messages.
 std::string count_of(const Launcher& launcher) {
   return launcher.world == kNotTold ? "several"
                                     : std::to_string(launcher.world);
@@ -96,8 +97,8 @@ int exit_code_of(const std::exception_ptr& failure) {
   }
 }
 
-// What is wrong as all processes have found it, if anything is. With a check of
-// collectives that can't differ, as those of the ranks might.
+// The error that all processes find alike, if there is one. A check of
+// collectives can't differ, as those of the ranks might.
 std::exception_ptr common_failure(comm::MpiWorld& world,
                                   const RankOptions& options) {
   const comm::Options alike = {.timeout_seconds = options.comm.timeout_seconds,
@@ -122,9 +123,10 @@ std::exception_ptr common_failure(comm::MpiWorld& world,
   return nullptr;
 }
 
-// Until it is destroyed: MPI starts, which takes until all processes have come,
-// and nothing can call it back. So it is said that they have not, and where
-// that takes longer than a collective may, this process ends.
+// Watches until its destruction whether MPI starts. Starting takes until all
+// processes have come, and nothing can interrupt it. So the watch reports that
+// they have not come, and if that takes longer than a collective may, it ends
+// this process.
 class StartWatch {
  public:
   StartWatch(const RankOptions& options, const Launcher& launcher)
@@ -133,7 +135,7 @@ class StartWatch {
         }) {}
 
  private:
-  // Whether MPI has started within so many seconds.
+  // Whether MPI starts within so many seconds.
   static bool has_started(const std::stop_token& stop, double seconds) {
     std::mutex mutex;
     std::unique_lock lock(mutex);
@@ -176,9 +178,9 @@ class StartWatch {
   std::jthread thread_;
 };
 
-// Of a rank that is a process, one of so many with the same cores: as many
-// threads as are asked for, by the options or as OpenMP's programs are, else
-// its share of those that may run at once.
+// The options of a rank that is one of several processes with the same cores.
+// It has as many threads as asked for, by the options or by OpenMP's variable,
+// else its share of those that can run at once.
 comm::Options with_threads(const RankOptions& options,
                            const Environment& environment,
                            int sharers) {
@@ -192,7 +194,7 @@ comm::Options with_threads(const RankOptions& options,
   return comm;
 }
 
-// Of one of several processes, which divide the cores of their host.
+// The options of one of several processes, which divide their host's cores.
 comm::Options with_share(comm::MpiWorld& world,
                          const RankOptions& options,
                          const Environment& environment) {
@@ -219,10 +221,10 @@ void run_process(const RankOptions& options,
           world.communicator(with_share(world, options, environment));
       body(*communicator);
     }
-  } catch (const comm::Aborted& error) {  // whose first rank has said why
+  } catch (const comm::Aborted& error) {  // the first rank has printed why
     world.abort(error.what(), 1);
   } catch (const UsageError& error) {
-    // All ranks find the same: the first one says it, and takes them down.
+    // All ranks find the same; the first one prints it and ends the others.
     if (launcher.rank != 0) {
       std::this_thread::sleep_for(kFirstRanksTurn);
     }
@@ -236,13 +238,13 @@ void run_process(const RankOptions& options,
   if (failure != nullptr && launcher.rank == 0) {
     options.report(text_of(failure));
   }
-  world.finish();  // the others wait here until it is said
+  world.finish();  // the others wait here until it is printed
   if (failure != nullptr) {
     throw AlreadySaid{exit_code_of(failure)};
   }
 }
 
-// Threads of this process, or it alone.
+// Runs threads of this process, or this process alone.
 void run_here(const RankOptions& options,
               const Environment& environment,
               const Body& body) {
@@ -287,7 +289,7 @@ void with_ranks(const RankOptions& options,
   } catch (const UsageError& error) {  // of launcher and MPI: all find the same
     if (launcher->rank == 0) {
       options.report(error.what());
-    } else {  // whose end would be the first one's
+    } else {  // the first rank ends the run
       std::this_thread::sleep_for(kFirstWord);
     }
     throw AlreadySaid{2};
