@@ -9,7 +9,7 @@
 namespace dure::comm {
 namespace {
 
-// FNV-1a over the numbers; never 0.
+// FNV-1a over the numbers, but never 0.
 std::uint64_t hash_of(const Counts& counts) {
   std::uint64_t hash = 14695981039346656037ULL;
   for (const std::int64_t count : counts) {
@@ -23,7 +23,8 @@ bool reduces(Kind kind) {
          kind == Kind::kReduceScatter;
 }
 
-// Elements that must be the same everywhere; -1: those of ranks differ.
+// The number of elements that must be the same on all ranks; -1 if it may
+// differ.
 std::int64_t common_elements(const Header& header) {
   switch (header.kind) {
     case Kind::kBroadcast:
@@ -47,7 +48,7 @@ bool same_call(const Header& a, const Header& b) {
           a.kind == Kind::kAllToAll);
 }
 
-// What the root has of a scatter or gather must be what all others have.
+// The root's elements of a scatter or gather must be the sum of all ranks'.
 bool parts_add_up(std::span<const Header> headers) {
   std::int64_t given = 0;
   std::int64_t wanted = 0;

@@ -8,7 +8,8 @@
 namespace dure::comm {
 namespace {
 
-// So many messages one after another, and so many times all bytes.
+// The number of messages one after another, and the bytes in units of the
+// whole.
 struct Cost {
   double messages = 0;
   double wholes = 0;
@@ -24,8 +25,8 @@ Cost times(double count, const Cost& cost) {
 
 constexpr Cost kWhole = {.messages = 1, .wholes = 1};
 
-// Each kind's cost from that of its two halves: bringing together and handing
-// out, with everything in every message or with parts.
+// The costs of a kind's two halves, bringing together and handing out: with
+// everything in every message, or with parts.
 struct Halves {
   Cost whole;  // reduce, broadcast
   Cost parts;  // gather, scatter
@@ -61,7 +62,7 @@ Cost cost_of_chain(Kind kind, double ranks) {
   switch (kind) {
     case Kind::kBroadcast:
       return times(ranks - 1, kWhole);
-    case Kind::kReduce:  // to another root than the last: one hop more
+    case Kind::kReduce:  // to a root other than the last: one hop more
       return times(ranks > 1 ? ranks : 0, kWhole);
     default:
       return times(2 * (ranks - 1), kWhole);
@@ -110,7 +111,7 @@ Cost cost_of(Kind kind, Algorithm algorithm, int ranks) {
   }
 }
 
-// Of two that take the same time, the first.
+// If two take the same time, the first is chosen.
 constexpr Algorithm kByPreference[] = {Algorithm::kTree,
                                        Algorithm::kHalvingDoubling,
                                        Algorithm::kRing,

@@ -27,7 +27,7 @@ constexpr Algorithm kPlanned[] = {Algorithm::kRoot,
                                   Algorithm::kTree};
 constexpr Link kLink = {.latency_seconds = 1e-5, .bytes_per_second = 1e9};
 
-// The formulas are what the plans themselves take, round by round.
+// Compares the formulas with the plans themselves, round by round.
 void expect_formula(Kind kind, Algorithm algorithm, int ranks) {
   const std::vector<int> one_node(static_cast<std::size_t>(ranks), 0);
   const SimNetwork network = {.ranks_per_node = ranks, .inside = kLink};
@@ -36,7 +36,7 @@ void expect_formula(Kind kind, Algorithm algorithm, int ranks) {
   for (const double bytes : {0.0, 1e3, 1e6, 1e9}) {
     const double data = kind == Kind::kBarrier ? 0 : bytes;
     const double wanted = seconds_of(kind, algorithm, data, ranks, kLink);
-    // Thousands of double additions lose no more than this.
+    // The tolerance covers the rounding of thousands of double additions.
     EXPECT_NEAR(cost.seconds(data), wanted, 1e-9 * wanted)
         << name_of(kind) << " by " << name_of(algorithm) << " of " << ranks
         << " ranks, " << bytes << " bytes";

@@ -17,7 +17,6 @@ void check_rank(const char* what, int rank, int ranks) {
              ranks - 1);
 }
 
-// Two tensors of one operation.
 void check_like(Kind kind, const ConstTensor& y, const ConstTensor& x) {
   DURE_CHECK(y.dtype() == x.dtype(),
              name_of(kind),
@@ -72,13 +71,13 @@ std::int64_t sum(const Counts& counts) {
   return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
 }
 
-// Counts of a whole that this rank does not see. Without counts only its own
-// part is known, and the others' follow from nothing: they stay empty.
+// The counts of a whole that this rank does not see. Without given counts it
+// knows only its own part, so they stay empty.
 Counts counts_unseen(Kind kind, const Counts& given, int ranks) {
   return given.empty() ? Counts{} : counts_of(kind, given, 0, ranks);
 }
 
-// Scatter and gather: `whole` at the root, `part` everywhere.
+// For scatter and gather: the root has `whole`, every rank has `part`.
 void fill_rooted(Request& request,
                  const Counts& given,
                  const char* whole_name,

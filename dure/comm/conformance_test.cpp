@@ -74,11 +74,12 @@ constexpr std::array kTypes = {DType::kF32,
                                DType::kI32,
                                DType::kI64,
                                DType::kU8};
-// Around the small sizes, blocks and cache lines, and what no ranks divide.
+// Sizes around small ones, blocks and cache lines, and some that no ranks
+// divide.
 constexpr std::array<std::int64_t, 8> kSizes = {
     0, 1, 2, 5, 64, 65, 1031, 100'003};
 
-// Whole numbers so small that every type holds every sum and product of them.
+// The values are so small that every type holds all their sums and products.
 double value(int rank, std::int64_t i) {
   return 1 + static_cast<double>((i + rank) % 2);
 }
@@ -115,7 +116,7 @@ std::vector<double> reduced(Reduction reduction, int ranks, std::int64_t n) {
   return result;
 }
 
-// For every type and size.
+// Calls body() for every type and size.
 template <typename Body>
 void for_each_case(const Body& body) {
   for (const DType dtype : kTypes) {
@@ -206,8 +207,8 @@ TEST_P(Conformance, AveragesFloatingPointAlone) {
   });
 }
 
-// 256 is bf16's first number whose successor it lacks: sums in bf16 would stay
-// there.
+// 256 is bf16's first number whose successor it lacks, so sums in bf16 would
+// stay there.
 TEST_P(Conformance, SumsSixteenBitsInThirtyTwo) {
   run([](Communicator& comm) {
     const double mine = comm.rank() == 0 ? 256 : 1;
@@ -221,7 +222,7 @@ TEST_P(Conformance, SumsSixteenBitsInThirtyTwo) {
   });
 }
 
-// Numbers of very different size, whose sum depends on its order.
+// The numbers have very different sizes, so their sum depends on its order.
 TEST_P(Conformance, RankedSumsAreThoseOfOneRankAfterTheOther) {
   run([](Communicator& comm) {
     const auto number = [](int rank, std::size_t i) {
@@ -258,7 +259,7 @@ Counts uneven(int ranks) {
   return counts;
 }
 
-// Near-even parts of every size, and given ones.
+// Calls body() for near-even parts of every size, and for given ones.
 template <typename Body>
 void for_each_cut(int ranks, const Body& body) {
   for_each_case([&](DType dtype, std::int64_t n) {
@@ -382,7 +383,7 @@ TEST_P(Conformance, ExchangesPartsOfAllWithAll) {
   });
 }
 
-// Rank i sends rank j (i + 2 j) % 4 elements, all of value 10 i + j.
+// Rank i sends rank j (i + 2 j) % 4 elements with value 10 i + j.
 TEST_P(Conformance, ExchangesUnevenParts) {
   run([](Communicator& comm) {
     Counts sent;
@@ -467,7 +468,7 @@ TEST_P(Conformance, MessagesMatchByTagAndInOrderWithinOne) {
   });
 }
 
-// A rank that also sends to itself, and to and from everybody.
+// A rank also sends to itself, and to and from all others.
 TEST_P(Conformance, ManyMessagesAtOnceDoNotWaitForOneAnother) {
   run([](Communicator& comm) {
     const int ranks = comm.size();
@@ -538,7 +539,7 @@ TEST_P(Conformance, SplitsByColorAndOrdersByKey) {
   });
 }
 
-// Also again and again, and groups of groups.
+// Subgroups are made repeatedly, and also of groups.
 TEST_P(Conformance, SubgroupsLeaveTheOthersAlone) {
   run([](Communicator& comm) {
     for (int round = 0; round < 3; ++round) {
@@ -562,7 +563,7 @@ TEST_P(Conformance, SubgroupsLeaveTheOthersAlone) {
   });
 }
 
-// Both halves are busy with their own, and with what spans them.
+// Both halves run their own collectives and those that span them.
 TEST_P(Conformance, CommunicatorsDoNotWaitForOneAnother) {
   run([](Communicator& comm) {
     const auto part = comm.split(comm.rank() % 2, 0, "half");
@@ -599,7 +600,8 @@ TEST_P(Conformance, CountsCallsAndBytesByAxisAndKind) {
   });
 }
 
-// Every algorithm that the back end has, on sizes that the ranks do not divide.
+// Runs every algorithm that the back end has, on sizes that the ranks do not
+// divide.
 TEST_P(Conformance, GivesTheSameByEveryAlgorithm) {
   run([](Communicator& comm) {
     for (const Algorithm algorithm : {Algorithm::kRoot,

@@ -16,7 +16,7 @@
 namespace dure::comm {
 namespace {
 
-// body(world, control) on three ranks.
+// Calls body(world, control) on three ranks.
 void on_ranks(const std::function<void(Communicator&, HostRanks&)>& body) {
   ThreadWorld world(3, {.timeout_seconds = 60});
   std::vector<std::thread> threads;
@@ -85,7 +85,7 @@ TEST(HostRanks, LetTheFirstOneGoFirst) {
   });
 }
 
-// Numbers do not wait for a collective of tensors that is on its way.
+// Numbers do not wait for a collective of tensors in flight.
 TEST(HostRanks, AreNotHeldUpByTensors) {
   on_ranks([](Communicator& world, HostRanks& control) {
     float x = 1;
@@ -105,7 +105,7 @@ TEST(HostRanks, AreNotHeldUpByTensors) {
   });
 }
 
-// Whichever communicator it is that they wait on.
+// It does not matter on which communicator they wait.
 TEST(HostRanks, AreTakenDownByARankThatFails) {
   on_ranks([](Communicator& world, HostRanks& control) {
     if (world.rank() == 1) {
@@ -137,7 +137,7 @@ TEST(HostRanks, ThatAreSimulatedMoveNoClock) {
   EXPECT_EQ(control.broadcast_text("mine"), "mine");
   control.barrier();
   EXPECT_EQ(clock.seconds(), 0);
-  // Nor is a collective of tensors later for it.
+  // It does not delay a collective of tensors either.
   const Work work = world->start(clock, Barrier{});
   EXPECT_LT(work.event().seconds(), 1e-3);
 }

@@ -39,7 +39,7 @@ class Case {
     return Tensor(values.data(),
                   {counts[static_cast<std::size_t>(comm_.rank())]});
   }
-  // Every rank's x must be of one size, and y as large: whole parts.
+  // Every rank's x must have the same size, and y is as large: whole parts.
   Tensor divided(std::vector<float>& values) const {
     return Tensor(values.data(), {elements_ / comm_.size() * comm_.size()});
   }
@@ -114,7 +114,7 @@ double seconds_of(Communicator& comm, int calls, const Call& call) {
   return slowest(comm, host, (monotonic_seconds() - start) / calls);
 }
 
-// All ranks at once, each its share of 256 MiB: no cache holds it.
+// All ranks work at once, each on its share of 256 MiB, which no cache holds.
 class Memory {
  public:
   explicit Memory(int ranks)
@@ -123,8 +123,8 @@ class Memory {
               1),
         to_(from_.size(), 2) {}
 
-  // The system's memcpy, which bypasses the caches at such sizes where that is
-  // quicker.
+  // Uses the system's memcpy, which bypasses the caches at such sizes if that
+  // is quicker.
   double copy_rate(Communicator& comm) {
     return rate(comm, [this] {
       std::memcpy(to_.data(), from_.data(), from_.size() * sizeof(float));
@@ -157,7 +157,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// As many calls as the time of a round takes; the same on every rank.
+// As many calls as fit the time of a round; the same on every rank.
 int calls_of(Communicator& comm, const MeasureOptions& options, Case& one) {
   one.call();  // pages, threads
   const double seconds = seconds_of(comm, 1, [&] { one.call(); });
@@ -204,7 +204,7 @@ std::vector<Measurement> measure(Communicator& comm,
   }
   std::vector<Measurement> rows;
   for (const Kind kind : options.kinds) {
-    // What moves nothing has no such limit.
+    // A collective that moves nothing has no such limit.
     Memory* const limited =
         memory && kind != Kind::kBarrier ? &*memory : nullptr;
     for (const Algorithm algorithm : options.algorithms) {

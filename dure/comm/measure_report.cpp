@@ -131,8 +131,8 @@ constexpr const char* kStyleSheet =
     "@media (prefers-color-scheme: dark) { text { fill: #e6e9ec } "
     ".paper { fill: #14181c } .grid { stroke: #3a424a } }</style>\n";
 
-// Both axes logarithmic, a grid line each power of ten or of 1024. What moves
-// nothing between ranks, as one alone does, has no place on them.
+// A plot with logarithmic axes and a grid line at each power of ten or of 1024.
+// Rows without traffic between ranks, as of one rank, are left out.
 class Plot {
  public:
   explicit Plot(std::span<const Measurement> rows) {

@@ -7,8 +7,9 @@
 namespace dure::comm {
 namespace {
 
-// Memory that brings in 20 lines a second: a copy takes two a line, an update
-// in place one. Every collective's limit is then its lines over 20.
+// The memory brings in 20 lines a second: a copy takes two for each line, an
+// update in place one. So every collective's limit is its number of lines over
+// 20.
 TEST(Limit, CountsTheLinesThatACollectiveBringsIn) {
   constexpr MemoryRates kRates = {.copy = 10, .update = 20};
   const auto lines = [&](Kind kind, int ranks) {

@@ -25,7 +25,7 @@ void copy(const Tensor& y, const ConstTensor& x) {
   }
 }
 
-// The elements [first, first + count).
+// Elements [first, first + count).
 Tensor stretch(const Tensor& x, std::int64_t first, std::int64_t count) {
   return x.rows(first, count);
 }
@@ -34,7 +34,7 @@ Reduction step_of(Reduction reduction) {
   return reduction == Reduction::kAverage ? Reduction::kSum : reduction;
 }
 
-// sum = sum op x, in f32, of an x that is not.
+// sum = sum op x, in f32, for a 16-bit x.
 void reduce_half(const Tensor& sum, const Tensor& x, Reduction reduction) {
   constexpr std::int64_t kBlock = 2048;
   alignas(64) std::array<float, kBlock> block;
@@ -109,7 +109,7 @@ void PlanExecution::begin() {
   }
 }
 
-// Receives first, so that what is sent meanwhile finds its place.
+// Posts receives first, so that arriving messages find their place.
 void PlanExecution::post_round() {
   const auto first = plan_.steps.begin() + static_cast<std::ptrdiff_t>(next_);
   const auto last =
@@ -126,7 +126,7 @@ void PlanExecution::post_round() {
   round_end_ = static_cast<std::size_t>(last - plan_.steps.begin());
 }
 
-// Ranks that have nothing for one another need not speak, but at a barrier.
+// Empty messages are not sent, except for a barrier.
 bool PlanExecution::is_empty(const ConstTensor& message) const {
   return message.elements() == 0 && plan_.of.kind != Kind::kBarrier;
 }
@@ -184,7 +184,7 @@ bool PlanExecution::all_arrived() {
 void PlanExecution::end_round() {
   for (std::size_t i = next_; i < round_end_; ++i) {
     const Step& step = plan_.steps[i];
-    // all_to_all takes into y what is none of x.
+    // all_to_all receives into y what does not belong to x.
     if (step.move == Move::kReceive && plan_.of.kind != Kind::kAllToAll) {
       for (int p = step.pieces.first; p < step.pieces.last; ++p) {
         state(p) = State::kPlaced;
@@ -211,7 +211,7 @@ void PlanExecution::reduce_arrivals() {
   arrivals_bytes_ = 0;
 }
 
-// What is there and what came, in the order of the ranks.
+// Reduces the rank's own data and what came, in the order of the ranks.
 void PlanExecution::reduce_here(int piece) {
   const Pieces one = {piece, piece + 1};
   const std::int64_t first = memory_.elements({arriving_.first, piece});
@@ -228,7 +228,7 @@ void PlanExecution::reduce_here(int piece) {
   xs.insert(
       xs.begin() + before_us,
       state(piece) == State::kGiven ? memory_.given(one) : ConstTensor(y));
-  // All at once: 16-bit floats are rounded once.
+  // All summands are there at once, so 16-bit floats are rounded once.
   const bool all = std::ssize(xs) == plan_.of.ranks;
   reduce_all({&y, 1},
              xs,
@@ -237,7 +237,7 @@ void PlanExecution::reduce_here(int piece) {
   state(piece) = all ? State::kPlaced : State::kSummed;
 }
 
-// The same in f32, one after another: two are in any order the same.
+// Does this in f32, one summand after another: two give the same in any order.
 void PlanExecution::reduce_wide(int piece) {
   const Pieces one = {piece, piece + 1};
   const std::int64_t first = memory_.elements({arriving_.first, piece});
@@ -263,7 +263,7 @@ void PlanExecution::place(int piece) {
   }
 }
 
-// As data: of sums, the total.
+// Places a piece as data; of a sum, the total.
 void PlanExecution::move_to(int piece, const Tensor& y) {
   const Pieces one = {piece, piece + 1};
   switch (state(piece)) {
@@ -279,7 +279,7 @@ void PlanExecution::move_to(int piece, const Tensor& y) {
     case State::kPlaced:
       return copy(y, memory_.place(one));
     case State::kNowhere:
-      assert(false);  // the plan was to bring it
+      assert(false);  // the plan should have brought it
   }
 }
 

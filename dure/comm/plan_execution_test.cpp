@@ -19,8 +19,8 @@
 namespace dure::comm {
 namespace {
 
-// Messages between ranks of one thread. A message is carried when both sides
-// have posted it; a test tells of it sooner or later.
+// Messages between ranks of one thread. A message is carried once both sides
+// have posted it; a test() reports it sooner or later.
 class Network {
  public:
   explicit Network(unsigned seed) : random_(seed) {}
@@ -147,8 +147,8 @@ bool is_whole(DType dtype) {
   return dtype == DType::kI32 || dtype == DType::kI64 || dtype == DType::kU8;
 }
 
-// Numbers whose sums f32 has exactly, in any order, but 16 bits don't: 1 + k /
-// 128. Of products: powers of two, few enough to stay in range.
+// Values whose sums are exact in f32, in any order, but not in 16 bits: 1 + k /
+// 128. For products: powers of two, few enough to stay in range.
 double exact_value(Reduction reduction, DType dtype, std::mt19937& random) {
   if (reduction == Reduction::kProduct) {
     const double value[] = {1, 1, 1, 1, 2, is_whole(dtype) ? 1 : 0.5};
@@ -188,7 +188,7 @@ bool rooted(Kind kind) {
          kind == Kind::kScatter || kind == Kind::kGather;
 }
 
-// All ranks of one collective: what each has before and after.
+// All ranks of one collective: the data of each before and after.
 class World {
  public:
   explicit World(const Case& c) : case_(c), random_(1), counts_(c.counts) {
@@ -222,8 +222,8 @@ class World {
       executions.back()->set_scratch(scratch.back());
     }
     std::vector<bool> done(executions.size());
-    // Each message is told of after two tests on average: the limit is never
-    // reached but by ranks that wait for one another.
+    // A message is reported after two tests on average, so only ranks that wait
+    // for one another reach this limit.
     for (int turn = 0; turn < 100'000; ++turn) {
       bool all = true;
       for (std::size_t rank = 0; rank < done.size(); ++rank) {
@@ -249,7 +249,7 @@ class World {
         ASSERT_EQ(std::memcmp(y.bytes(), wanted.bytes(), y.size_bytes()), 0)
             << "rank " << rank;
       }
-      // Beside the output, x is as it was.
+      // Outside of the output, x is unchanged.
       if (case_.where == Where::kApart && case_.kind != Kind::kBroadcast) {
         ASSERT_EQ(xs_[rank].bytes(), before_[rank].bytes());
       }
@@ -432,7 +432,8 @@ TEST_P(Executions, AreRightOfEverySize) {
 
 TEST_P(Executions, AreRightInPlace) {
   for_plans([&](Kind kind, Algorithm algorithm) {
-    // Where y can be x, or a part of it; all_to_all: of parts of one size.
+    // Tests cases where y can be x, or a part of it; all_to_all with equal
+    // parts.
     if (kind == Kind::kAllReduce || kind == Kind::kAllGather ||
         kind == Kind::kReduceScatter || kind == Kind::kReduce ||
         kind == Kind::kAllToAll) {
@@ -470,7 +471,7 @@ INSTANTIATE_TEST_SUITE_P(Ranks,
                          Executions,
                          testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 12, 16));
 
-// Sums of 16-bit floats are rounded once: exact_value's need more than 8 bits.
+// Sums of 16-bit floats are rounded once: exact_value() needs more than 8 bits.
 TEST(PlanExecution, ReducesEveryTypeInEveryWay) {
   for_plans([](Kind kind, Algorithm algorithm) {
     if (!reduces(kind)) {
@@ -570,7 +571,7 @@ TEST(PlanExecution, LeavesABarrierWhenAllHaveCome) {
   }
 }
 
-// A tree passes parts on; their sizes are the root's to know.
+// A tree passes parts on, whose sizes only the root knows.
 TEST(PlanExecution, NeedsTheCountsOfATree) {
   Network network(1);
   Port port(network, 2);
@@ -589,7 +590,7 @@ TEST(PlanExecution, NeedsTheCountsOfATree) {
   EXPECT_NO_THROW(execution(Algorithm::kRoot));
 }
 
-// A ring sums at home in y; beside it, it needs one arriving piece.
+// A ring sums in y, and needs memory only for one arriving piece.
 TEST(PlanExecution, NeedsLittleMemory) {
   Network network(1);
   Port port(network, 0);

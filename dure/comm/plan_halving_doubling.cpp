@@ -6,9 +6,9 @@
 namespace dure::comm {
 namespace {
 
-// The largest power of two that fits is the core; the ranks beyond it are
-// paired with their neighbours: of ranks 2i and 2i + 1, for i below `extra`,
-// one is in the core for both.
+// The core is the largest power of two of ranks. The ranks beyond it are paired
+// with their neighbours: of ranks 2i and 2i + 1, for i below `extra`, one is in
+// the core for both.
 class Core {
  public:
   explicit Core(PlanBuilder& b)
@@ -22,7 +22,7 @@ class Core {
 
   enum class Into : std::uint8_t { kSum, kPlace };
 
-  // The core takes what those outside have.
+  // The core takes the data of the ranks outside.
   void take_in(Into into) {
     if (has_pair()) {
       const int peer = b_.rank() ^ 1;
@@ -37,7 +37,7 @@ class Core {
     end_pairs();
   }
 
-  // Those outside get what they wait for: everything, or their own piece.
+  // The ranks outside get their result: everything, or their own piece.
   void give_out_all() {
     if (has_pair()) {
       const int peer = b_.rank() ^ 1;
@@ -54,8 +54,8 @@ class Core {
     end_pairs();
   }
 
-  // Each exchanges half of what it still has with the one that keeps the other
-  // half; ends with the sum of its own block.
+  // Each rank exchanges half of what it still has with the rank that keeps the
+  // other half, and ends with the sum of its own block.
   void halve() {
     for (int bit = size_ / 2; bit > 0; bit /= 2) {
       if (inside_) {
@@ -67,7 +67,7 @@ class Core {
     }
   }
 
-  // Each exchanges all that it has.
+  // Each rank exchanges everything that it has.
   void double_up() {
     for (int bit = 1; bit < size_; bit *= 2) {
       if (inside_) {
@@ -79,7 +79,7 @@ class Core {
     }
   }
 
-  // Doubling, in which only the root's side takes.
+  // Doubling in which only the root's side receives.
   void gather_to_root() {
     for (int bit = 1; bit < size_; bit *= 2) {
       if (inside_ && agrees_below(bit)) {
@@ -91,7 +91,7 @@ class Core {
     }
   }
 
-  // The way back.
+  // Does the reverse of gather_to_root().
   void scatter_from_root() {
     for (int bit = size_ / 2; bit > 0; bit /= 2) {
       if (inside_ && agrees_below(bit)) {
@@ -110,7 +110,7 @@ class Core {
   int id_of(int rank) const {
     return rank < 2 * extra_ ? rank / 2 : rank - extra_;
   }
-  // The root is in the core, otherwise the odd one of a pair.
+  // The rank in the core: the root, or else the odd one of a pair.
   int rank_of(int id) const {
     if (id >= extra_) {
       return id + extra_;
@@ -118,7 +118,7 @@ class Core {
     return b_.root() == 2 * id ? 2 * id : 2 * id + 1;
   }
 
-  // Those of the `count` ids around `id`.
+  // The pieces of the `count` ids around `id`.
   Pieces blocks(int id, int count) const {
     const int first = id & ~(count - 1);
     return {block(first), block(first + count)};
@@ -147,9 +147,9 @@ class Core {
   bool inside_;
 };
 
-// In round k a rank tells the one 2^k further; after log2 N everybody knows of
-// everybody. Hensgen, Finkel & Manber 1988, "Two algorithms for barrier
-// synchronization": dissemination.
+// In round k a rank notifies the one 2^k further, so after log2 N rounds every
+// rank knows of every other. This is dissemination: Hensgen, Finkel & Manber
+// 1988, "Two algorithms for barrier synchronization".
 void disseminate(PlanBuilder& b) {
   for (int distance = 1; distance < b.ranks(); distance *= 2) {
     b.send(b.along(b.rank(), distance), b.all());

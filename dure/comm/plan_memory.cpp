@@ -20,7 +20,8 @@ Pieces hull_of(Pieces a, Pieces b) {
   return {std::min(a.first, b.first), std::max(a.last, b.last)};
 }
 
-// Sums of all ranks' at once are rounded once without a place in f32.
+// Whether all ranks' summands are added at once, and so rounded once without a
+// place in f32.
 bool adds_all_at_once(Algorithm algorithm) {
   return algorithm == Algorithm::kRoot || algorithm == Algorithm::kAllToAll;
 }
@@ -111,7 +112,7 @@ void PlanMemory::find_places(const Plan& plan) {
       sums_ = hull_of(sums_, step.pieces);
     }
   }
-  // What is given is sent together with what came.
+  // A rank's own part is sent together with the parts that came.
   if (places_.count() > 0 && gives_own_part(kind_)) {
     places_ = hull_of(places_, own_);
   }

@@ -1,16 +1,17 @@
-// Plans in which every rank sends to the next one alone: with pieces, the ring;
-// without, the chain. And all_to_all, whose rounds are turns of the ring.
+// Plans in which every rank sends only to the next one: the ring, with pieces,
+// and the chain, without. all_to_all, whose rounds are turns of the ring, is
+// here, too.
 #include "dure/comm/plan_builder.h"
 
 namespace dure::comm {
 namespace {
 
-// What the rank at this place of a walk of sums sends.
+// The payload of the rank at this place of a walk of sums.
 Load load_at(int place) {
   return place == 0 ? Load::kSummand : Load::kPartial;
 }
 
-// Piece p sets out at rank p + 1 and ends, with everybody's, at p.
+// Piece p starts at rank p + 1 and ends at rank p as the sum of all.
 void reduce_scatter(PlanBuilder& b) {
   for (int k = 0; k + 1 < b.ranks(); ++k) {
     b.send(b.along(b.rank(), 1), b.one(b.along(b.rank(), -1 - k)), load_at(k));
@@ -28,8 +29,8 @@ void all_gather(PlanBuilder& b) {
   }
 }
 
-// A walk over all ranks from the one at place 0 to that at place N - 1. The
-// piece p is sent by place i in round i + p: pieces follow one another.
+// A walk over all ranks from place 0 to place N - 1. Place i sends piece p in
+// round i + p, so pieces follow one another.
 template <typename Send, typename Take>
 void walk(PlanBuilder& b, int place, const Send& send, const Take& take) {
   const int hops = b.ranks() - 1;
@@ -47,7 +48,7 @@ void walk(PlanBuilder& b, int place, const Send& send, const Take& take) {
   }
 }
 
-// Along the ring from rank `first`, to the one before it.
+// Sends data along the ring from rank `first` to the one before it.
 void walk_data(PlanBuilder& b, int first) {
   walk(
       b,
@@ -67,7 +68,7 @@ void walk_sums(PlanBuilder& b, int first) {
       });
 }
 
-// From the last rank, which has the total, to the root.
+// Sends the total from the last rank to the root.
 void hand_over(PlanBuilder& b) {
   const int last = b.ranks() - 1;
   if (b.root() == last) {
@@ -111,7 +112,7 @@ void plan_ring(PlanBuilder& b, Kind kind) {
   }
 }
 
-// Sums walk from rank 0: in the order of the ranks.
+// Sums walk from rank 0, so they are in the order of the ranks.
 void plan_chain(PlanBuilder& b, Kind kind) {
   switch (kind) {
     case Kind::kBroadcast:

@@ -1,10 +1,10 @@
-// Plans without relays: through a root, and from every rank to every rank.
+// Plans without relays: through a root, or from every rank to every rank.
 #include "dure/comm/plan_builder.h"
 
 namespace dure::comm {
 namespace {
 
-// What the root shares out: all of it to each, or to each its own piece.
+// What the root sends to a rank: everything, or that rank's piece.
 enum class Share : std::uint8_t { kAll, kOwn };
 
 Pieces share_of(const PlanBuilder& b, Share share, int rank) {
@@ -43,8 +43,8 @@ void reduce_to_root(PlanBuilder& b) {
   b.end_rounds();
 }
 
-// The rank at distance k is sent to while that at -k is received from: nobody
-// is sent to by all at once.
+// A rank sends to the one at distance k while it receives from that at -k, so a
+// rank never receives from all at once.
 void reduce_own_pieces(PlanBuilder& b) {
   for (int k = 1; k < b.ranks(); ++k) {
     const int to = b.along(b.rank(), k);
@@ -54,7 +54,7 @@ void reduce_own_pieces(PlanBuilder& b) {
   b.end_rounds();
 }
 
-// `knowing` has all of them already; negative: nobody has.
+// `knowing` has all pieces already; negative: no rank has.
 void gather_own_pieces(PlanBuilder& b, int knowing) {
   for (int k = 1; k < b.ranks(); ++k) {
     const int to = b.along(b.rank(), k);

@@ -54,12 +54,12 @@ std::vector<Plan> plans_of(Kind kind,
   return plans;
 }
 
-// A piece's value: the sum, in 64 bits, of what its contributors gave. That
-// another set of contributors has this sum is as likely as 2^-64.
+// A piece's value: the sum, in 64 bits, of its contributors' numbers. Another
+// set of contributors has the same sum with probability 2^-64.
 using Value = std::uint64_t;
 constexpr Value kUnknown = 0;
 
-// What `rank` gives of `piece`: SplitMix64 of both.
+// The number that `rank` contributes to `piece`: SplitMix64 of both.
 Value given_by(int rank, int piece) {
   Value x = (Value(rank) << 32) + Value(piece) + 0x9E3779B97F4A7C15U;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
@@ -67,8 +67,8 @@ Value given_by(int rank, int piece) {
   return x ^ (x >> 31);
 }
 
-// All ranks' plans, run on symbols: in each round all is sent, then all is
-// received, and who received is compared with who sent.
+// Runs all ranks' plans on symbols: in each round everything is sent, then
+// received, and receivers are compared with senders.
 class Symbols {
  public:
   explicit Symbols(const std::vector<Plan>& plans)
@@ -99,7 +99,7 @@ class Symbols {
     }
   }
 
-  // What a rank has in the end.
+  // A rank's final value of a piece.
   Value value(int rank, int piece) const {
     return values_[std::size_t(rank) * pieces_ + piece];
   }
@@ -189,7 +189,7 @@ class Symbols {
         }
       }
     }
-    // Between two ranks: in order.
+    // Messages between two ranks are in order.
     std::stable_sort(
         messages_.begin(), messages_.end(), [](const auto& a, const auto& b) {
           return std::tie(a.to, a.from) < std::tie(b.to, b.from);
@@ -246,7 +246,7 @@ void expect_result(const Symbols& symbols, const PlanOf& of, int pieces) {
         case Kind::kAllGather:
           ASSERT_EQ(symbols.value(rank, p), given_by(p, p));
           break;
-        default:  // all_to_all; what is its own does not travel
+        default:  // all_to_all: a rank's own part does not travel
           ASSERT_TRUE(rank == p || symbols.taken(rank, p) == given_by(p, rank));
           break;
       }
@@ -254,7 +254,7 @@ void expect_result(const Symbols& symbols, const PlanOf& of, int pieces) {
   }
 }
 
-// Nobody leaves a barrier whom word of another has not reached.
+// No rank leaves a barrier before word of every other has reached it.
 void expect_all_met(const std::vector<Plan>& plans) {
   const std::size_t ranks = plans.size();
   std::vector<std::vector<bool>> knows(ranks, std::vector<bool>(ranks));
@@ -350,8 +350,8 @@ TEST(Plan, IsMissingWhereThereIsNone) {
   EXPECT_THROW(plan_of({.rank = 4, .ranks = 4}), Error);
 }
 
-// A sum as it is written: the ranks in the order in which they were added, or
-// that they were not added from left to right.
+// A sum by its order: the ranks that were added from left to right, or that
+// they were not.
 struct Chain {
   int first = 0;
   int last = 0;  // first > last: not in order
@@ -364,7 +364,7 @@ Chain added(const Chain& left, const Chain& right) {
   return in_order ? Chain{0, right.last} : kOutOfOrder;
 }
 
-// Runs the sums of one piece, as the executor makes them: what is there and
+// Runs the sums of one piece as the executor makes them: the rank's own and
 // what came, in the order of the ranks.
 bool sums_are_ranked(Kind kind, Algorithm algorithm, int ranks, int piece) {
   const std::vector<Plan> plans = plans_of(kind, algorithm, ranks, 0);
@@ -416,7 +416,7 @@ TEST(Plan, AddsInTheOrderOfTheRanksWhereItSaysSo) {
   }
 }
 
-// The others do not: the distinction is not empty.
+// Other algorithms are not ranked, so the distinction is not empty.
 TEST(Plan, OfATreeOrRingAddsInAnotherOrder) {
   EXPECT_FALSE(sums_are_ranked(Kind::kAllReduce, Algorithm::kTree, 4, 0));
   EXPECT_FALSE(sums_are_ranked(Kind::kAllReduce, Algorithm::kRing, 4, 1));
@@ -441,7 +441,7 @@ TEST(PlanTraffic, OfARingIsTwiceTheBytesLessAPart) {
   }
 }
 
-// 1.0 S, 1.5 S, 1.75 S of 2, 4, 8 ranks.
+// A ring moves 1.0 S, 1.5 S, 1.75 S on 2, 4, 8 ranks.
 TEST(PlanTraffic, OfARingIsThatOfTheTutorials) {
   constexpr std::int64_t kElements = 1000 * 8;
   const auto share = [&](int ranks) {
@@ -454,7 +454,7 @@ TEST(PlanTraffic, OfARingIsThatOfTheTutorials) {
   EXPECT_EQ(share(8), 1.75);
 }
 
-// 124,439,808 gradients on 4 ranks: 746.64 MB in f32, 373.32 in f16.
+// There are 124,439,808 gradients on 4 ranks: 746.64 MB in f32, 373.32 in f16.
 TEST(PlanTraffic, OfTheGradientsOfGpt2Small) {
   constexpr std::int64_t kGradients = 124'439'808;
   const std::int64_t elements =
@@ -463,7 +463,8 @@ TEST(PlanTraffic, OfTheGradientsOfGpt2Small) {
   EXPECT_EQ(elements * 2, 373'319'424);
 }
 
-// Whole tensors, one hop after another, where the ring has all links busy.
+// A chain sends whole tensors, one hop after another; a ring uses all links at
+// once.
 TEST(PlanTraffic, OfAChainIsHopsOfEverything) {
   constexpr std::int64_t kElements = 1000;
   for (const int ranks : {2, 3, 4, 8}) {
@@ -493,7 +494,7 @@ TEST(PlanTraffic, OfHalvingDoublingHasFewMessages) {
   }
 }
 
-// The drawing in plan_tree.cpp.
+// Checks the drawing in plan_tree.cpp.
 TEST(Plan, OfATreeIsAsDrawn) {
   std::vector<int> parents;
   for (const Plan& plan : plans_of(Kind::kBroadcast, Algorithm::kTree, 6, 0)) {
@@ -507,7 +508,7 @@ TEST(Plan, OfATreeIsAsDrawn) {
 }
 
 TEST(PlanTraffic, CountsPartialSumsApart) {
-  // Of 4 ranks, each sends its own summand first, then 2 partial sums.
+  // On 4 ranks, each sends its own summand first, then 2 partial sums.
   const Plan plan = plan_of({.algorithm = Algorithm::kRing, .ranks = 4});
   EXPECT_EQ(traffic_of(plan, even_counts(400, 4)).partial_elements, 200);
 }

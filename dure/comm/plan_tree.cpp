@@ -1,5 +1,5 @@
-// Plans along a binomial tree: rank v, counted from the root, has v's lowest
-// bit taken away as its parent, and its subtree ends before v plus that bit.
+// Plans along a binomial tree. The parent of rank v, counted from the root, is
+// v without its lowest bit, and its subtree ends before v plus that bit.
 //
 //   0 -+- 1            of 6 ranks
 //      +- 2 --- 3
@@ -15,7 +15,7 @@ namespace {
 enum class Cargo : std::uint8_t { kAll, kSubtree };
 
 // One rank's view of the rounds: at distance `bit`, the multiples of 2 bit
-// speak with those that are `bit` above them.
+// exchange with the ranks `bit` above them.
 class Binomial {
  public:
   Binomial(PlanBuilder& b, int root)
@@ -72,13 +72,13 @@ class Binomial {
   }
   int rank_of(int v) const { return b_.along(root_, v); }
 
-  // A leaf sends its own.
+  // A leaf sends its own summand.
   Load load_of(int v, int bit) const {
     return bit > 1 && v + 1 < b_.ranks() ? Load::kPartial : Load::kSummand;
   }
 
-  // The subtree of `child` is of `bit` ranks at most; where it passes the last
-  // rank, it goes on at rank 0.
+  // The subtree of `child` has at most `bit` ranks; past the last rank it
+  // continues at rank 0.
   template <typename Call>
   void for_cargo(Cargo cargo, int child, int bit, const Call& call) const {
     if (cargo == Cargo::kAll) {

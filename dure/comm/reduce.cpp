@@ -11,7 +11,7 @@
 namespace dure::comm {
 namespace {
 
-// How an element of a type travels, and what it is added up in.
+// How an element is stored, and the type that it is added up in.
 template <typename Element>
 struct Arithmetic {
   using Sum = Element;
@@ -19,7 +19,7 @@ struct Arithmetic {
   static Element narrow(Sum value) { return value; }
 };
 
-// Signed overflow has no meaning in C++; that of unsigned numbers wraps.
+// Signed overflow is undefined in C++; unsigned numbers wrap.
 template <typename Signed, typename Unsigned>
 struct WrappingArithmetic {
   using Sum = Signed;

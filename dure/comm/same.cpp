@@ -12,7 +12,7 @@
 namespace dure::comm {
 namespace {
 
-// Of what is shown of a key and of a value; the rest is cut.
+// The most bytes shown of a key and of a value; the rest is cut.
 constexpr std::size_t kShown = 200;
 using Shown = std::array<char, kShown>;
 
@@ -60,7 +60,7 @@ std::vector<std::string> gather(Communicator& ranks, const Shown& mine) {
   return texts;
 }
 
-// One number for each fact of the first rank.
+// A number for each of the first rank's facts.
 std::vector<std::int64_t> numbers_of_first(Communicator& ranks,
                                            const Facts& facts) {
   Stream host = host_stream();
@@ -77,8 +77,8 @@ std::vector<std::int64_t> numbers_of_first(Communicator& ranks,
   return numbers;
 }
 
-// The first fact that is not the first rank's; as many as that has where all
-// are, and this rank has more.
+// The first fact that differs from the first rank's. If none differs and this
+// rank has more, it is the first rank's number of facts.
 std::int64_t first_other(const std::vector<std::int64_t>& numbers,
                          const Facts& facts) {
   for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -120,7 +120,7 @@ std::string list_of(const std::vector<std::size_t>& ranks) {
   return text;
 }
 
-// "ranks 0-2 have 2, rank 3 has 3": by the first rank of each value.
+// "ranks 0-2 have 2, rank 3 has 3", ordered by the first rank of each value.
 std::string values_by_rank(const std::vector<std::string>& values) {
   std::map<std::string, std::vector<std::size_t>> holders;
   std::vector<std::string> order;
@@ -157,7 +157,7 @@ void expect_same(Communicator& ranks, const Facts& facts) {
   const bool has = first < facts.size();
   const auto keys =
       gather(ranks, shown(has ? std::string_view(facts[first].first) : ""));
-  // The first rank's, or that of who has more than that one.
+  // The key of the first rank, or of a rank that has more facts.
   const std::string& key = *std::find_if(
       keys.begin(), keys.end() - 1, [](const auto& k) { return !k.empty(); });
   const auto values = gather(ranks, shown(value_of(facts, key)));

@@ -13,7 +13,7 @@
 namespace dure::comm {
 namespace {
 
-// What each rank hears; "": that all is the same.
+// The message on each rank; "" if all facts are the same.
 std::vector<std::string> heard(const std::vector<Facts>& facts) {
   const auto ranks = static_cast<int>(facts.size());
   ThreadWorld world(ranks, {.timeout_seconds = 60});

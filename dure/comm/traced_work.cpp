@@ -25,7 +25,8 @@ TracedWork::~TracedWork() {
       work_.wait(*stream_);
     }
   } catch (const std::exception&) {
-    // Who waited for the result has heard, or does not want it any more.
+    // A caller that waited for the result has got the error, or does not need
+    // it.
     return;
   }
 }

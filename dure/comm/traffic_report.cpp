@@ -5,7 +5,7 @@
 namespace dure::comm {
 namespace {
 
-// Calls `use(axis, name of the kind, count)` for what there was.
+// Calls `use(axis, name of the kind, count)` for every non-zero count.
 template <typename Use>
 void for_each_row(const Traffic& traffic, const Use& use) {
   for (const auto& [axis, counts] : traffic.by_axis()) {

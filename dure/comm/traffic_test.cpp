@@ -13,7 +13,7 @@
 namespace dure::comm {
 namespace {
 
-// Two groups of two in a world of four; the counts are of one rank.
+// There are two groups of two in a world of four; the counts are of one rank.
 TEST(Traffic, IsCountedByAxisAndKindAndReported) {
   ThreadWorld threads(4, {});
   std::vector<std::string> tables(4);

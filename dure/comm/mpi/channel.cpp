@@ -27,7 +27,7 @@ void* Scratch::buffer(std::size_t index, std::size_t bytes) {
   return std::align(kAlignment, bytes, start, room);
 }
 
-// All members have called as many collectives: the split was the last.
+// All members have made equally many collective calls: the split was the last.
 std::uint64_t child_id(const Channel& parent, int leader) {
   return mix(mix(parent.id ^ mix(parent.called)) +
              static_cast<std::uint64_t>(leader));

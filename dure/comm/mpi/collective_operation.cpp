@@ -32,7 +32,7 @@ bool CollectiveOperation::advance() {
   return procedure_->advance();
 }
 
-// One collective that is the same whatever the ranks are about to do.
+// Gathers headers by a collective that is the same for all calls.
 void CollectiveOperation::post_headers() {
   headers_.resize(static_cast<std::size_t>(channel()->size()));
   DURE_MPI(MPI_Iallgather(&header_,

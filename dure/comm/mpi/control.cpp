@@ -6,7 +6,7 @@
 namespace dure::comm {
 namespace {
 
-// A table of a thousand ranks, or a flight recorder, fit; what is longer is
+// A table of a thousand ranks, or a flight recorder, fits; longer texts are
 // cut.
 constexpr std::size_t kTextBytes = 60'000;
 

@@ -1,9 +1,9 @@
 // Collectives by MPI's own non-blocking ones.
 //
-// MPI knows no 16-bit floating-point numbers and promises no order of sums. A
-// reduction of the one or in the other (kRanked) exchanges parts: every rank
-// gets all contributions to its own part, adds them up in the order of the
-// ranks (comm/reduce.h), and the parts are gathered: the traffic of a ring.
+// MPI knows no 16-bit floating-point numbers and promises no order of sums. So
+// a reduction of such numbers, or in ranked order, exchanges parts: every rank
+// gets all contributions to its own part and adds them up in the order of the
+// ranks (comm/reduce.h), and the parts are gathered. The traffic is a ring's.
 #include <deque>
 #include <functional>
 #include <utility>
@@ -25,7 +25,7 @@ Tensor stretch(const Tensor& tensor, std::int64_t first, std::int64_t count) {
   return {address(tensor, first), Shape{count}, tensor.dtype()};
 }
 
-// Whether MPI's reductions do not do.
+// Whether MPI's reductions can't be used.
 bool goes_by_parts(const Request& request) {
   return request.how.sums == SumOrder::kRanked || is_half(request.dtype());
 }
@@ -72,7 +72,7 @@ class Direct final : public Procedure {
   void plan_by_parts();
   void plan_reduce_scatter();
 
-  // Each posts one collective of MPI.
+  // Each function posts one collective of MPI.
   void reduce();
   void scatter();
   void gather(const void* x, const Counts& parts);
@@ -94,7 +94,7 @@ class Direct final : public Procedure {
   MPI_Datatype type_;
   std::deque<std::function<void()>> steps_;
   MPI_Request current_ = MPI_REQUEST_NULL;
-  // What MPI reads and writes until it is done.
+  // MPI reads and writes these until it is done.
   Layout give_;
   Layout take_;
 };
@@ -145,7 +145,7 @@ void Direct::plan_reduction() {
   }
 }
 
-// To a place of its own, because y may be a part of x.
+// Reduces to scratch memory, because y may be a part of x.
 void Direct::plan_reduce_scatter() {
   const Tensor result = scratch(y_.elements());
   then([this, result] {

@@ -11,16 +11,16 @@
 namespace dure::comm {
 namespace {
 
-// How often the engine looks beyond its operations: notices, deadlines.
+// How often the engine looks at other things than operations: notices,
+// deadlines.
 constexpr double kLookSeconds = 1e-3;
-// How often it does while nothing is under way: this is what an asking rank
-// waits.
+// How often it does so when idle. A rank that asks waits so long.
 constexpr auto kIdle = std::chrono::milliseconds(5);
 
-// What is under way moves only while somebody polls: so sleeps are short.
+// Operations only move when somebody polls, so sleeps are short.
 constexpr double kMostSleep = 50e-6;
 
-// A waiting rank has nothing better to do than to look; the engine's thread
+// A waiting rank has nothing better to do than to poll; the engine's thread
 // takes a core from the computation.
 Pause pause_of_waiter() {
   return Pause(Pause::kSpins, kMostSleep);
@@ -209,7 +209,7 @@ void MpiEngine::poll() {
   }
 }
 
-// Whether the operation is settled, and so no more at `index`.
+// Advances an operation. True if it is settled, and so no longer at `index`.
 bool MpiEngine::advance(std::size_t index) {
   try {
     if (!active_[index]->advance()) {
@@ -236,7 +236,7 @@ void MpiEngine::settle(std::size_t index, const std::exception_ptr& error) {
   finished_.notify_all();
 }
 
-// The next collective of its channel.
+// Starts the next collective of its channel.
 void MpiEngine::follow(const std::shared_ptr<Operation>& operation) {
   Channel& channel = *operation->channel();
   if (channel.running != operation) {
@@ -260,8 +260,8 @@ void MpiEngine::release(std::shared_ptr<Channel> channel) {
   released_.push_back(std::move(channel));
 }
 
-// Freeing is local to a process in Open MPI and MPICH alike. What has failed is
-// kept: MPI may still use it, and other ranks ask about it.
+// Freeing a communicator is local to a process in Open MPI and MPICH. Failed
+// ones are kept: MPI may still use them, and other ranks ask about them.
 void MpiEngine::free_released() {
   std::erase_if(released_, [this](const std::shared_ptr<Channel>& channel) {
     if (channel.use_count() > 1 || channel->lineage->fate.failed()) {

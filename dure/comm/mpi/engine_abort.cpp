@@ -1,9 +1,9 @@
 // The end of a run because one rank has failed.
 //
-// The rank that fails first tells the others, whose operations throw. Each says
-// so, calls abort() itself, and tells the first one that it is gone; then the
-// first one calls MPI_Abort. Who computes on and on, or is stuck elsewhere, is
-// ended by it as well, a little later.
+// The first rank to fail tells the others, whose operations throw. Each of them
+// prints its error, calls abort() itself, and tells the first one that it is
+// gone; then the first one calls MPI_Abort. A rank that goes on computing, or
+// is stuck elsewhere, is ended by it as well, a little later.
 #include <cstdlib>
 #include <exception>
 #include <utility>
@@ -14,9 +14,9 @@
 namespace dure::comm {
 namespace {
 
-// For the others to say what they have to say.
+// The time in which the others print their errors.
 constexpr double kGraceSeconds = 2;
-// After which a rank no longer counts on the first one to end it.
+// The time after which a rank no longer relies on the first one to end it.
 constexpr double kLongGraceSeconds = 4;
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What the engine looks at beside its operations: what other engines say, and
-// what has taken too long.
+// The engine's work beside its operations: notices of other engines, and
+// operations that take too long.
 #include <utility>
 
 #include "dure/base/trace.h"
@@ -26,7 +26,8 @@ void MpiEngine::fail_the_failed() {
   }
 }
 
-// One inquiry at a time; the ranks of the others are likely the same.
+// There is one inquiry at a time; other operations likely wait for the same
+// ranks.
 void MpiEngine::inquire(double now) {
   if (inquiry_) {
     if (inquiry_->over()) {
@@ -82,7 +83,7 @@ void MpiEngine::fail_the_inquired() {
     text += concat("\n  the flight recorders were not written: ", error.what());
   }
   const std::shared_ptr<Operation> operation = inquiry_->operation();
-  // A message that does not come says nothing of the communicator.
+  // A missing message says nothing about the communicator.
   if (operation->number() > 0) {
     operation->channel()->lineage->fate.fail(facts().rank, text);
   }
@@ -94,7 +95,7 @@ void MpiEngine::fail_the_inquired() {
   }
 }
 
-// A rank is at what it has stated to any communicator.
+// An activity counts whichever communicator it was stated to.
 FlightRecorder::Doing MpiEngine::doing() const {
   FlightRecorder::Doing latest;
   for (const auto& [id, weak] : channels_) {

@@ -42,7 +42,7 @@ void Inbox::match(const std::shared_ptr<Message>& message, MPI_Comm comm) {
   const Key key(message->from_, message->tag_);
   const auto found = unmatched_.find(key);
   if (found->second.front() != message) {
-    return;  // the turn of one before it
+    return;  // an earlier one comes first
   }
   int is_here = 0;
   MPI_Message handle = MPI_MESSAGE_NULL;

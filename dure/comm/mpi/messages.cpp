@@ -94,7 +94,7 @@ bool MessagesOperation::test(Transfer& transfer) const {
   return all;
 }
 
-// What came is looked at once, and for all.
+// A message that came is tested once, and not again.
 bool MessagesOperation::test(const Transfer& transfer, Piece& piece) const {
   if (piece.expected == nullptr) {
     int done = 0;

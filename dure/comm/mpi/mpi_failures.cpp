@@ -1,5 +1,5 @@
-// A run that fails: mpirun -n 4 comm_mpi_failures CASE. What it must print and
-// how it must end, CMakeLists.txt says.
+// A run that fails: mpirun -n 4 comm_mpi_failures CASE. CMakeLists.txt says
+// what it must print and how it must end.
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -30,7 +30,8 @@ void all_reduce(Communicator& comm, std::int64_t elements) {
   comm.run(host(), AllReduce{.y = tensor, .x = tensor});
 }
 
-// Of a buffer with as many bytes behind it, which nobody may write to.
+// Receives into a buffer that is followed by as many bytes, which nobody may
+// change.
 void guarded(Communicator& comm,
              std::int64_t bytes,
              const std::function<void(const Tensor&)>& run) {
@@ -48,7 +49,7 @@ void guarded(Communicator& comm,
       });
   if (!whole) {
     std::fprintf(stderr, "rank %d: MEMORY OVERWRITTEN\n", comm.rank());
-    std::_Exit(0);  // which must_fail takes for what it is
+    std::_Exit(0);  // must_fail treats this as no failure
   }
   if (!said.empty()) {
     throw Error(said);
@@ -65,7 +66,7 @@ void sleep_long() {
   std::this_thread::sleep_for(std::chrono::minutes(2));
 }
 
-// Rank 2 is the one that does otherwise.
+// In each case rank 2 behaves differently.
 const std::map<std::string, Body>& cases() {
   static const std::map<std::string, Body> all = {
       {"kinds",
@@ -84,13 +85,13 @@ const std::map<std::string, Body>& cases() {
          broadcast_of_other_lengths(comm, Algorithm::kDirect);
          sleep_long();
        }},
-      // Computes, and answers all the same that it has not come.
+      // Computes, but its engine still answers that it has not come.
       {"absent",
        [](Communicator& comm) {
          all_reduce(comm, 3);
          comm.rank() == 2 ? sleep_long() : all_reduce(comm, 8);
        }},
-      // Does not even answer.
+      // Its engine does not answer either.
       {"stopped",
        [](Communicator& comm) {
          all_reduce(comm, 3);
@@ -107,7 +108,7 @@ const std::map<std::string, Body>& cases() {
          }
          sleep_long();
        }},
-      // One that the others wait for; who computes is ended as well.
+      // The others wait for this rank; a computing rank is ended as well.
       {"throws",
        [](Communicator& comm) {
          if (comm.rank() == 2) {
@@ -115,7 +116,7 @@ const std::map<std::string, Body>& cases() {
          }
          comm.rank() == 1 ? sleep_long() : all_reduce(comm, 8);
        }},
-      // One that has a message on its way from who waits for this rank.
+      // Its message is in flight from a rank that waits for it.
       {"abandons",
        [](Communicator& comm) {
          float x = 0;
@@ -131,7 +132,7 @@ const std::map<std::string, Body>& cases() {
          }
          comm.run(host(), Recv{.y = Tensor(&x, {1}), .from = 2, .tag = 7});
        }},
-      // What all have left to say, they say over a twin.
+      // All ranks still talk over a twin.
       {"twin",
        [](Communicator& comm) {
          const auto twin = comm.twin({.timeout_seconds = 20});
@@ -180,13 +181,13 @@ bool compares(const std::string& name) {
   return !name.starts_with("lengths");
 }
 
-// No timeout is what ends it.
+// Cases that no timeout ends.
 bool waits_long(const std::string& name) {
   return name == "throws" || name == "abandons" || name == "twin" ||
          !compares(name);
 }
 
-// What the rank that timed out has written about rank 2.
+// Shows what the rank that timed out has written about rank 2.
 void show_flight_recorder(const std::string& directory) {
   const Path file = Path(directory) / "flight_rank2.jsonl";
   if (std::filesystem::exists(file)) {

@@ -1,6 +1,6 @@
 // The conformance suite between processes: mpirun -n RANKS comm_mpi_test
-// [--funneled]. Every rank runs every test; rank 0 prints, the others only what
-// fails.
+// [--funneled]. Every rank runs every test; rank 0 prints, the others print
+// failures only.
 #include <cstdio>
 #include <cstring>
 #include <numeric>
@@ -37,7 +37,7 @@ BackEnd mpi() {
   return {"mpi", the_run().world->facts().size, run_mpi};
 }
 
-// Evaluated by InitGoogleTest, after the world was made.
+// InitGoogleTest evaluates this after the world was made.
 INSTANTIATE_TEST_SUITE_P(Mpi, Conformance, testing::Values(mpi()));
 
 TEST(Mpi, KnowsThePlacesOfTheRanks) {
@@ -49,8 +49,8 @@ TEST(Mpi, KnowsThePlacesOfTheRanks) {
   EXPECT_NE(mpi_library(), "");
 }
 
-// What an operation writes on this rank, by the algorithm and by MPI itself,
-// where there is a plan of it.
+// Compares what an operation writes on this rank by the algorithm and by MPI
+// itself, if the algorithm has a plan for it.
 template <typename MakeOp>
 void compare(Communicator& comm,
              Algorithm algorithm,
@@ -130,7 +130,7 @@ TEST(Mpi, EveryAlgorithmGivesWhatMpiGives) {
   });
 }
 
-// A rank that neither waits nor asks: the engine's thread does it all.
+// The rank neither waits nor asks, so the engine's thread does it all.
 TEST(Mpi, StartedCollectivesEndWhileTheRankIsBusy) {
   run_mpi({}, [](Communicator& comm) {
     std::vector<float> x(1'000'000, 1.0F);
@@ -142,14 +142,14 @@ TEST(Mpi, StartedCollectivesEndWhileTheRankIsBusy) {
           host(), AllReduce{.y = tensor, .x = tensor, .how = {.sums = sums}});
       std::this_thread::sleep_for(std::chrono::seconds(1));
       work.wait(host());
-      // Four ranks of a busy machine with two cores need tens of milliseconds.
+      // Four ranks on a busy machine with two cores need tens of milliseconds.
       EXPECT_LT(work.elapsed_seconds(), 0.9);
       EXPECT_EQ(x.back(), static_cast<float>(comm.size()));
     }
   });
 }
 
-// Alike for both orders: more is in flight than MPI sends eagerly.
+// The order does not matter, as more is in flight than MPI sends eagerly.
 TEST(Mpi, LargeMessagesCrossWhileCollectivesRun) {
   run_mpi({}, [](Communicator& comm) {
     constexpr std::int64_t kElements = 1'000'000;
@@ -187,7 +187,7 @@ TEST(Mpi, AMessageThatDoesNotFitIsAnError) {
   });
 }
 
-// Ranks other than 0 say only what fails.
+// Ranks other than 0 print failures only.
 class Failures final : public testing::EmptyTestEventListener {
   void OnTestPartResult(const testing::TestPartResult& result) override {
     if (result.failed()) {

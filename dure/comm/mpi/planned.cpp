@@ -1,4 +1,4 @@
-// Collectives by a plan of our own, as messages of MPI.
+// Collectives by Dure's own plans, as messages of MPI.
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -13,8 +13,8 @@
 namespace dure::comm {
 namespace {
 
-// A communicator's collectives follow one another, and its messages have an
-// MPI communicator of their own.
+// One tag is enough: a communicator's collectives run one after another, and
+// messages have an MPI communicator of their own.
 constexpr int kTag = 0;
 
 class MpiTransport final : public Transport {
@@ -67,7 +67,7 @@ class MpiTransport final : public Transport {
   }
 
  private:
-  // What is left of it, in pieces.
+  // The rest of a message, in pieces.
   struct Message {
     std::vector<MPI_Request> sent = {};
     std::vector<std::shared_ptr<Inbox::Message>> expected = {};

@@ -21,7 +21,8 @@ const char* name_of_level(int level) {
   }
 }
 
-// Numbers the nodes, which come named by their lowest rank, as they appear.
+// Numbers the nodes, each known by its lowest rank, in the order in which they
+// appear.
 std::vector<int> numbered(const std::vector<int>& leaders) {
   std::vector<int> seen;
   std::vector<int> nodes;
@@ -110,7 +111,7 @@ std::string mpi_library() {
   int subversion = 0;
   DURE_MPI(MPI_Get_version(&version, &subversion));
   std::string name(text);
-  // MPICH goes on for lines about how it was built.
+  // MPICH adds lines about how it was built.
   name = name.substr(0, name.find('\n'));
   std::replace(name.begin(), name.end(), '\t', ' ');
   return concat(name, ", MPI ", version, ".", subversion);

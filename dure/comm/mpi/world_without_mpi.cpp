@@ -1,4 +1,4 @@
-// world.h in a build without MPI.
+// Implements world.h in a build without MPI.
 #include <cstdlib>
 
 #include "dure/comm/mpi/world.h"
@@ -23,7 +23,7 @@ MpiWorld::MpiWorld(MpiThreads /*threads*/) {
 
 MpiWorld::~MpiWorld() = default;
 
-// Nobody has an MpiWorld to call the rest of.
+// The constructor throws, so the rest is never called.
 const MpiFacts& MpiWorld::facts() const {
   std::abort();
 }

@@ -9,8 +9,8 @@
 namespace dure::comm {
 namespace {
 
-// One rank's reduction, its parts and its whole are all x: every collective
-// copies.
+// With one rank the reduction, the parts and the whole are all x, so every
+// collective copies.
 class SelfCommunicator final : public Communicator {
  public:
   explicit SelfCommunicator(Identity identity)
@@ -25,7 +25,7 @@ class SelfCommunicator final : public Communicator {
 
  protected:
   bool supports_request(const Request& /*request*/) const override {
-    return true;  // all algorithms are one
+    return true;  // all algorithms are the same
   }
 
   void execute(Stream& /*stream*/, const Request& request) override {

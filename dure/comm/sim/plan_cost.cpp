@@ -7,7 +7,7 @@
 
 namespace dure::comm {
 
-// Adds up what ranks and nodes have to do in each round.
+// Adds up the work of ranks and nodes in each round.
 class PlanCost::Builder {
  public:
   Builder(const PlanCostOf& of,
@@ -63,7 +63,7 @@ class PlanCost::Builder {
     }
   }
 
-  // Where the pieces begin, in parts of the whole.
+  // Where the pieces begin, as shares of the whole.
   void find_shares(const Plan& plan) {
     rounds_.resize(static_cast<std::size_t>(plan.rounds));
     node_.resize(rounds_.size());

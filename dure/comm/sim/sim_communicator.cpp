@@ -12,14 +12,14 @@
 namespace dure::comm {
 namespace {
 
-// Partial sums of 16-bit floats travel as f32; minima do not.
+// Partial sums of 16-bit floats travel as f32; minima and maxima do not.
 double partial_factor(const Request& request) {
   const bool exact = request.reduction == Reduction::kMin ||
                      request.reduction == Reduction::kMax;
   return is_half(request.dtype()) && !exact ? 2 : 1;
 }
 
-// Of the whole, whatever this rank sees of it.
+// The bytes of the whole, even if this rank has only a part.
 double bytes_of(const Request& request, int ranks) {
   std::int64_t elements = elements_of(request);
   if (!request.counts.empty() && request.kind != Kind::kAllToAll) {
@@ -171,7 +171,7 @@ class SimCommunicator final : public Communicator {
   SimNetwork network_;
   std::vector<int> world_ranks_;
   std::vector<int> nodes_;
-  double lane_ = 0;  // when the last collective so far is over
+  double lane_ = 0;  // the end of the last collective so far
   std::map<PlanCostOf, PlanCost> costs_;
 };
 

@@ -9,7 +9,7 @@
 namespace dure::comm {
 namespace {
 
-// Addresses that must not be touched.
+// A tensor with addresses that must not be touched.
 Tensor simulated(std::int64_t elements, DType dtype = DType::kF32) {
   return {reinterpret_cast<void*>(64), Shape{elements}, dtype};
 }
@@ -19,7 +19,7 @@ constexpr Link kBetween = {.latency_seconds = 1e-5, .bytes_per_second = 1e10};
 constexpr std::int64_t kElements = 1 << 20;
 constexpr double kBytes = 4.0 * kElements;
 
-// A world, as rank 0 of it sees it.
+// A world as its rank 0 sees it.
 struct World {
   Stream clock{Device::kSim};
   std::unique_ptr<Communicator> comm;
@@ -45,7 +45,7 @@ struct World {
   }
 };
 
-// What a sum of rounding errors may be off by.
+// The tolerance covers a sum of rounding errors.
 void expect_seconds(double seconds, double wanted) {
   EXPECT_NEAR(seconds, wanted, 1e-9 * wanted);
 }
@@ -65,15 +65,15 @@ TEST(Sim, TakesTheTimeOfATree) {
                  2 * 3 * (1e-6 + kBytes / kInside.bytes_per_second));
 }
 
-// A ring of 2 nodes crosses between them once in either direction.
+// A ring over 2 nodes crosses between them once in either direction.
 TEST(Sim, ARingIsAsSlowAsItsSlowestLink) {
   World world(8, 4);
   expect_seconds(world.all_reduce(Algorithm::kRing),
                  14 * (1e-5 + kBytes / 8 / kBetween.bytes_per_second));
 }
 
-// First halving: all 4 ranks of a node send half of everything to the other
-// node, over one link.
+// In the first halving all 4 ranks of a node send half of everything to the
+// other node, over one link.
 TEST(Sim, RanksOfANodeShareItsLink) {
   World world(8, 4);
   const double far = 1e-5 + 4 * kBytes / 2 / kBetween.bytes_per_second;
@@ -82,8 +82,8 @@ TEST(Sim, RanksOfANodeShareItsLink) {
                  2 * (1e-5 + far - 1e-5) + 2 * near);
 }
 
-// Of bf16, half the bytes; but partial sums travel as f32. Of 4 ranks, one
-// round of 3 sends summands, two send sums.
+// bf16 has half the bytes, but partial sums travel as f32. On 4 ranks, one
+// round of three sends summands, two send sums.
 TEST(Sim, PartialSumsOf16BitFloatsAreWide) {
   World world(4, 4);
   const double piece = kBytes / 2 / 4 / 1e11;
@@ -133,8 +133,8 @@ TEST(Sim, CollectivesOfOneCommunicatorRunOneAfterAnother) {
   expect_seconds(first.event().seconds() - start, alone);
 }
 
-// A stream that is given with a collective says when it may begin, and another
-// one may wait for it.
+// A collective may begin when its stream says, and another stream may wait for
+// it.
 TEST(Sim, ACollectiveBeginsAfterItsStream) {
   World world(8, 8);
   const double alone = world.all_reduce(Algorithm::kRing);
@@ -180,7 +180,7 @@ TEST(Sim, MessagesTakeTheLinkBetweenTheTwo) {
   };
   expect_seconds(seconds(1), 1e-6 + kBytes / 1e11);
   expect_seconds(seconds(7), 1e-5 + kBytes / 1e10);
-  // Out and in at once.
+  // Messages out and in run at once.
   const std::array<Message, 2> both = {
       Send{.x = simulated(kElements), .to = 7},
       Recv{.y = simulated(kElements), .from = 4}};
@@ -192,7 +192,7 @@ TEST(Sim, MessagesTakeTheLinkBetweenTheTwo) {
 TEST(Sim, UnevenPartsTakeAsLongAsTheLargest) {
   World world(4, 4);
   const Counts counts = {kElements, 0, 0, 0};
-  // Rank 0's part goes round the ring, 3 hops.
+  // Rank 0's part goes round the ring in 3 hops.
   expect_seconds(
       world.seconds(AllGather{.y = simulated(kElements),
                               .x = simulated(kElements),

@@ -19,7 +19,7 @@ std::byte* element(const Tensor& tensor, std::int64_t at) {
          at * static_cast<std::int64_t>(size_of(tensor.dtype()));
 }
 
-// y[y_at + i] = x[x_at + i]. In place they are the same memory already.
+// y[y_at + i] = x[x_at + i]. In place nothing needs to be copied.
 void copy(const Tensor& y,
           std::int64_t y_at,
           const ConstTensor& x,
@@ -35,7 +35,7 @@ void copy(const Tensor& y,
 
 // The near-even share of n elements that a rank reduces for all.
 ElementRange share_of(std::int64_t n, int rank, std::int64_t ranks) {
-  // In cache lines, so that no two ranks write to one.
+  // Shares consist of cache lines, so that no two ranks write to one.
   constexpr std::int64_t kLine = 64;
   const std::int64_t lines = (n + kLine - 1) / kLine;
   return {std::min(n, lines * rank / ranks * kLine),
@@ -68,7 +68,7 @@ void all_reduce(std::span<const Request* const> requests, int rank) {
   reduce_share(requests, rank, ys);
 }
 
-// y is a part alone: a view of it that begins as far before it as x's part does
+// y is one part. A view that begins as far before it as x's part begins in x
 // has the same numbering. Only elements of the part are touched.
 void reduce_scatter(std::span<const Request* const> requests, int rank) {
   const Request& mine = *requests[static_cast<std::size_t>(rank)];

@@ -23,7 +23,7 @@ class Mailbox::Messages final : public Work::State {
     }
   }
 
-  // By whichever thread copied it.
+  // Called by the thread that copied the message.
   void finish(const Request& message, const std::string& error) {
     if (recorder_ != nullptr) {
       recorder_->end(message.sequence,
@@ -50,7 +50,7 @@ class Mailbox::Messages final : public Work::State {
   void withdraw_one() { waiting_.fetch_sub(1, std::memory_order_release); }
 
  private:
-  // What is done needs no mailbox, and may outlive it.
+  // Finished messages need no mailbox, and may outlive it.
   void block() override {
     const Waited waited =
         done() ? Waited::kReady
@@ -66,7 +66,7 @@ class Mailbox::Messages final : public Work::State {
 
   void give_up(Waited waited) {
     mailbox_.withdraw(*this);
-    while (!done()) {  // one that is being copied
+    while (!done()) {  // a message is being copied
       std::this_thread::yield();
     }
     if (waited == Waited::kStopped) {
@@ -90,7 +90,7 @@ class Mailbox::Messages final : public Work::State {
 
 namespace {
 
-// "" or why the two do not go together.
+// "", or why the two do not match.
 std::string copy(const Request& send, const Request& receive) {
   if (send.dtype() != receive.dtype() ||
       send.input.elements() != receive.output.elements()) {

@@ -42,7 +42,8 @@ class MailboxTransport final : public Transport {
     return true;
   }
 
-  // After the run has failed: no peer touches what was posted any more.
+  // Called after the run has failed: waits until no peer touches the posted
+  // memory.
   void abandon() {
     for (const auto& [ticket, work] : works_) {
       try {

@@ -53,7 +53,7 @@ void Team::leave(int rank, std::uint64_t count) {
 void Team::wait_for_all(int rank,
                         std::uint64_t count,
                         std::atomic<std::uint64_t> Seat::*mark) {
-  // Who has been seen is not looked at again.
+  // A rank that has been seen is not checked again.
   auto seat = seats_.begin();
   const Waited waited = watch_->wait([&] {
     while (seat != seats_.end() &&

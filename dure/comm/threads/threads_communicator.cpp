@@ -16,7 +16,7 @@
 namespace dure::comm {
 namespace {
 
-// What the ranks of one communicator share.
+// The shared state of the ranks of one communicator.
 class Room {
  public:
   Room(int ranks, std::shared_ptr<Watch> watch)
@@ -31,20 +31,20 @@ class Room {
 
   Watch& watch() { return *watch_; }
 
-  // A room for some of the ranks: the same one for all who name the same
-  // members in their split-th call.
+  // A room for some of the ranks: the same for all that name the same members
+  // in their split-th call.
   std::shared_ptr<Room> part(std::uint64_t split,
                              std::span<const int> members) {
     return part(split, members, watch_);
   }
 
-  // One for all of them, who live and die apart from this one's.
+  // A room for all of them whose failures are its own.
   std::shared_ptr<Room> twin(std::uint64_t split, const Options& options) {
     return part(split, {}, std::make_shared<Watch>(team.size(), options));
   }
 
  private:
-  // No members: all.
+  // Empty members means all.
   std::shared_ptr<Room> part(std::uint64_t split,
                              std::span<const int> members,
                              std::shared_ptr<Watch> watch);
@@ -98,7 +98,7 @@ class ThreadsCommunicator final : public Communicator {
     room_->team.introduce(rank(), shared_recorder());
   }
 
-  // Of all ranks of a world.
+  // The communicators of all ranks of a world.
   static std::unique_ptr<Communicator> make(std::shared_ptr<Room> room,
                                             int rank) {
     const int size = room->team.size();
@@ -128,7 +128,7 @@ class ThreadsCommunicator final : public Communicator {
   }
 
  protected:
-  // Directly, sums are always in the order of the ranks.
+  // Direct sums are always in the order of the ranks.
   bool supports_request(const Request& request) const override {
     return is_direct(request) || is_planned(request);
   }
@@ -194,8 +194,8 @@ void ThreadsCommunicator::run_now(const Request& request) {
     headers_[static_cast<std::size_t>(r)] = slot.header;
     requests_[static_cast<std::size_t>(r)] = slot.request;
   }
-  // Always: ranks are about to write to each other's memory. All of them find
-  // the same.
+  // This is always checked, because ranks are about to write to each other's
+  // memory. All ranks come to the same result.
   const std::string found = disagreement(headers_);
   if (!found.empty()) {
     team.leave(rank(), count_);

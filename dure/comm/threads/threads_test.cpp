@@ -1,4 +1,4 @@
-// Threads: the conformance suite, and what only threads can be asked.
+// The conformance suite on threads, and tests that only threads allow.
 #include <atomic>
 #include <chrono>
 #include <exception>
@@ -20,7 +20,7 @@ namespace {
 
 using Body = std::function<void(Communicator&)>;
 
-// Each rank's own thread; what a rank throws ends the others.
+// Runs each rank on its own thread; an error of a rank ends the others.
 void run_threads(int ranks, const Options& options, const Body& body) {
   ThreadWorld world(ranks, options);
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(ranks));
@@ -131,7 +131,7 @@ TEST(Threads, WhatARankHasStatedTakesAsLongAsItTakes) {
     said.push_back(text);
   };
   run_threads(3, {.timeout_seconds = 0.2, .say = say}, [](Communicator& comm) {
-    // As a pipeline waits: the last for the one before, that for the first.
+    // Waits like a pipeline: the last rank for the one before, and so on.
     std::vector<float> x(1);
     const Tensor tensor(x.data(), {1});
     if (comm.rank() == 0) {
@@ -210,7 +210,7 @@ TEST(Threads, ATimeoutWritesTheFlightRecorders) {
   std::filesystem::remove_all(folder);
 }
 
-// Reductions by many threads give the bits of one that adds in order.
+// The ranks talk over a twin after their world has failed.
 TEST(Threads, ATwinTalksOnWhenItsWorldHasFailed) {
   std::atomic<int> talked = 0;
   run_threads(4, {}, [&](Communicator& world) {

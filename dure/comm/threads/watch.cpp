@@ -40,7 +40,7 @@ bool Watch::is_over(Patience& patience) {
   return false;
 }
 
-// All who wait find the same at about the same time: one of them says it.
+// All that wait find the same at about the same time; one of them says it.
 void Watch::say(const std::string& text, double now) {
   constexpr double kAtMostEverySeconds = 0.5;
   {
