@@ -11,7 +11,7 @@ void check(const Gelu& op) {
   op.y.expect("y", {N, F}, dtype);
 }
 
-// The exponential counts as 12: its polynomial and its scaling.
+// The exponential counts as 12 operations: its polynomial and its scaling.
 Cost cost(const Gelu& op) {
   return {.flops = 18 * static_cast<double>(op.x.elements()),
           .bytes = bytes_of(op.y, op.x)};

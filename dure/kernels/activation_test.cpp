@@ -39,9 +39,12 @@ double silu_slope(double g) {
   return s + g * s * (1 - s);
 }
 
-// exp2 is off by 2^-22 relative and its argument t by four roundings, each of
-// which moves the exponential by ln 2 |t| 2^-24; some ten roundings follow.
-// Below h = -5, where |t| > 20, it is the size of the whole that counts.
+// exp2 has a relative error of 2^-22, and its argument t has four roundings,
+// each of which moves the exponential by ln 2
+// t
+// 2^-24; some ten roundings follow. Below h = -5, where
+// t
+// > 20, the largest value determines the error.
 constexpr double kUnits = 4 + 4 * 0.7 * 20 + 10;
 
 Doubles gelu_of(const Values& x) {

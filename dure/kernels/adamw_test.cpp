@@ -11,7 +11,7 @@ constexpr double kBeta1 = 0.9;
 constexpr double kBeta2 = 0.95;
 constexpr double kEpsilon = 1e-8;
 
-// Algorithm 2 of the paper, in double.
+// Computes algorithm 2 of the paper in double.
 Doubles adamw_in_double(const Values& start,
                         const Values& gradient,
                         double decay,
@@ -48,8 +48,8 @@ AdamW adamw(const std::vector<UpdateSpan>& spans, const Values& control) {
           .epsilon = static_cast<float>(kEpsilon)};
 }
 
-// A step rounds the weight a few times; the change itself, of size 0.01, is off
-// by what 0.95 is when rounded to f32 (2^-26 relative), over 1 - 0.95.
+// A step rounds the weight a few times. The change itself, of size 0.01, has
+// the error of 0.95 in f32 (2^-26 relative), divided by 1 - 0.95.
 TEST(AdamW, IsTheAlgorithmOverSeveralSteps) {
   on_every_instruction_set([] {
     UpdateProblem p;
@@ -70,8 +70,8 @@ TEST(AdamW, IsTheAlgorithmOverSeveralSteps) {
   });
 }
 
-// By hand: the first step moves a weight by learning_rate, whatever the size of
-// its gradient, against its sign.
+// Worked by hand: the first step moves a weight by learning_rate, against the
+// sign of its gradient, whatever the gradient's size.
 TEST(AdamW, FirstStepIsTheRateAgainstTheSign) {
   Values w = {1, 1};
   const Values g = {1e-3F, -100};
@@ -87,7 +87,7 @@ TEST(AdamW, FirstStepIsTheRateAgainstTheSign) {
   EXPECT_NEAR(w[1], 1.25F, 1e-6);
 }
 
-// Where a weight is kept twice, both are what one would be.
+// A weight beside its master gets the value that a single one would have.
 TEST(AdamW, WritesTheWeightBesideItsMaster) {
   UpdateProblem p;
   UpdateProblem q;

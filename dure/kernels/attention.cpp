@@ -117,7 +117,7 @@ void check(const Attention& op) {
   check_scratch(op.in, op.scratch);
 }
 
-// The scores, and their product with the values.
+// Counts the scores, and their product with the values.
 Cost cost(const Attention& op) {
   Cost cost = cost_of_pairs(op.in, 2);
   cost.bytes += bytes_of(op.y, op.lse);

@@ -22,7 +22,7 @@ void check(const AttentionBackward& op) {
   check_scratch(in, op.scratch);
 }
 
-// The scores again, and the gradients of the probabilities, q, k and v.
+// Counts the scores again, and the gradients of the probabilities, q, k and v.
 Cost cost(const AttentionBackward& op) {
   const AttentionInputs& in = op.in;
   Cost cost = cost_of_pairs(in, 5);

@@ -8,8 +8,8 @@ namespace dure::kernels {
 namespace {
 
 // As in attention_test.cpp; d_p is one more sum of D, and the gradients sum
-// over S and over the heads that share a key head. Those of a table sum over
-// more, and grow as their errors do.
+// over S and over the heads that share a key head. A table's gradients sum over
+// more terms, and their errors grow likewise.
 double units(const AttentionSizes& sizes) {
   return 16 * std::sqrt(static_cast<double>(
                   2 * sizes.head_dim +
@@ -45,7 +45,7 @@ std::tuple<Values, Values, Values, Values> gradients(
   return {operands.d_q, operands.d_k, operands.d_v, operands.d_table};
 }
 
-// The reference itself: of sum(y * weights).
+// Checks the reference itself, as the gradient of sum(y * weights).
 void expect_differences(const AttentionCase& of) {
   const AttentionOperands operands(of);
   const Doubles d_y = doubles(operands.d_y);
@@ -136,7 +136,7 @@ TEST(AttentionBackward, OfAWindowWiderThanTheSequenceIsCausalToTheBit) {
   EXPECT_EQ(gradients(causal), gradients(window));
 }
 
-// Gradients in one matrix, as a layer's fused product wants them.
+// The gradients are in one matrix, as a layer's fused product needs them.
 TEST(AttentionBackward, OfAFusedProductIsThatOfItsPartsToTheBit) {
   AttentionOperands operands({.sizes = kAttentionSizes[3]});
   const auto want = gradients(operands);

@@ -54,7 +54,7 @@ std::int64_t read_length(const AttentionPattern& pattern,
   return length;
 }
 
-// Of x from `first` to first + count - 1, the sum of x cut to [low, high].
+// The sum of x over first to first + count - 1, with x clamped to [low, high].
 std::int64_t sum_clamped(std::int64_t first,
                          std::int64_t count,
                          const PositionRange& to) {
@@ -177,8 +177,8 @@ PositionRange SamplePattern::keys_of(std::int64_t first_query,
           .last = cut(std::max(prefix_, last_near(last_query)))};
 }
 
-// Each query sees [0, prefix) and [first_near, last_near), of which the block
-// has what is cut to its keys.
+// Each query sees [0, prefix) and [first_near, last_near), cut to the block's
+// keys.
 std::int64_t SamplePattern::near_pairs(const PairBlock& block) const {
   const std::int64_t first = block.first_key;
   const std::int64_t last = std::min(first + block.keys, keys_);
@@ -235,8 +235,8 @@ Cover SamplePattern::cover(const PairBlock& block) const {
   return of_documents == Cover::kAll ? of_all : of_documents;
 }
 
-// The commonest need no count. No query sees a key after its own position on
-// the diagonal: all before it are seen where there are as many.
+// The commonest cases need no count. On the diagonal no query sees a key after
+// its own position; if the pairs are that many, it sees all before it.
 Cover SamplePattern::cover_by_distance(const PairBlock& block) const {
   const std::int64_t last_key = block.first_key + block.keys;
   const bool is_plain =
@@ -262,8 +262,8 @@ Cover SamplePattern::cover_by_distance(const PairBlock& block) const {
              : Cover::kSome;
 }
 
-// From the least and the greatest document on either side: documents that are
-// apart by that have no pair in common.
+// Compares the least and the greatest document on either side: if these ranges
+// do not overlap, no pair is in one document.
 Cover SamplePattern::cover_by_document(const PairBlock& block) const {
   const auto range = [&](std::int64_t first, std::int64_t count) {
     const auto [least, most] =
@@ -301,7 +301,7 @@ void SamplePattern::mask(float* s,
   });
 }
 
-// The queries that are near a key are neighbours, as its own keys are.
+// The queries near a key are neighbours.
 void SamplePattern::mask_key(float* row,
                              std::int64_t key,
                              const PairBlock& block,

@@ -11,8 +11,8 @@
 namespace dure::kernels {
 namespace {
 
-// Squares of 3 over 12 positions: the diagonal and the first column, and one
-// after the diagonal.
+// The squares have a side of 3 over 12 positions: the diagonal, the first
+// column, and one after the diagonal.
 const std::vector<std::uint8_t> kSquares = {
     1, 0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1};
 const BlockLayout kLayout = {.side = 3, .columns = 4, .seen = kSquares};
@@ -57,7 +57,7 @@ std::vector<Example> examples() {
   };
 }
 
-// The formula of the header.
+// Computes the header's formula.
 bool shown(const Example& of, std::int64_t b, std::int64_t i, std::int64_t j) {
   const AttentionPattern& pattern = of.pattern;
   const auto number = [&](const PerSample& some) -> std::int64_t {
@@ -130,7 +130,7 @@ TEST(SamplePattern, CoversBlocksAsTheirPairsDo) {
       }
       const Cover cover = pattern.cover(block);
       if (of.pattern.documents) {
-        // Ranges of documents may overlap where no two are the same.
+        // Ranges of documents may overlap without a common document.
         EXPECT_TRUE(cover != Cover::kNone || seen == 0);
       } else {
         EXPECT_EQ(cover == Cover::kNone, seen == 0);
@@ -188,13 +188,13 @@ TEST(Pairs, CountWhatIsInNoTensor) {
   EXPECT_EQ(pairs({}, {1024, 1024}), 1024 * 1025 / 2);
   EXPECT_EQ(pairs({.order = kFull}, {100, 300}), 100 * 300);
   EXPECT_EQ(pairs({.prefix = {10}}, {100, 100}), 100 * 101 / 2 + 9 * 10 / 2);
-  // The first W - 1 tokens have fewer before them.
+  // The first W - 1 tokens have fewer keys before them.
   EXPECT_EQ(pairs({.window = 16}, {100, 100}), 100 * 16 - 16 * 15 / 2);
   EXPECT_EQ(pairs({.offset = {200}}, {1, 201}), 201);
   EXPECT_EQ(pairs({.order = kFull, .layout = kLayout}, {12, 12}), 9 * 8);
-  // Three squares below the diagonal, four on it.
+  // There are three squares below the diagonal and four on it.
   EXPECT_EQ(pairs({.layout = kLayout}, {12, 12}), 9 * 3 + 6 * 4);
-  // What is in tensor memory counts as if it hid nothing.
+  // Tensor memory is not read, and counts as if it hid nothing.
   EXPECT_EQ(pairs({.offset = {7, tensor_of(kOffsets)},
                    .key_lengths = tensor_of(kLengths)},
                   {1, 8}),

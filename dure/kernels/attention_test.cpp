@@ -9,12 +9,13 @@
 namespace dure::kernels {
 namespace {
 
-// A score is a sum of D products, whose rounding is at most D units of
-// sum_d |q_d k_d| * scale, itself some sqrt(D) for normal operands; it enters
-// the probability as a relative error, and y is a mean of values with these
-// probabilities, to which the sums over S keys add S units. With signs that
-// cancel as they do in practice the square roots of both remain. A bias is
-// rounded in units of the score, and is large where the probability is 0.
+// A score is a sum of D products. Its rounding is at most D units of sum_d
+// q_d k_d
+// * scale, which is some sqrt(D) for normal operands. It enters the probability
+// as a relative error. y is a mean of values with these probabilities, and the
+// sums over S keys add S units. Because signs cancel in practice, the square
+// roots of both remain. A bias is rounded in units of the score, and is large
+// where the probability is 0.
 double units(const AttentionSizes& sizes) {
   return 8 * std::sqrt(static_cast<double>(sizes.head_dim + sizes.longest()));
 }
@@ -40,7 +41,7 @@ void expect_reference(const AttentionCase& of) {
   expect_lse(operands.lse, want.lse, units(of.sizes));
 }
 
-// y and lse of two cases with the same operands.
+// Compares y and lse of two cases with the same operands.
 void expect_same_bits(const AttentionCase& one, const AttentionCase& other) {
   AttentionOperands a(one);
   AttentionOperands b(other);
@@ -100,7 +101,7 @@ TEST(Attention, HoldsScoresWhoseExponentialsOverflow) {
   }
   const AttentionOutputs want = reference_forward(of, operands.in_double());
   launch_on_cpu(operands.forward());
-  // Errors of scores grow with them.
+  // The errors of scores grow with them.
   expect_near(operands.y, want.y, 100 * units(of.sizes));
   expect_near(operands.lse, want.lse, units(of.sizes));
 }
@@ -123,7 +124,7 @@ TEST(Attention, SeesNothingOfLaterPositions) {
   }
 }
 
-// Not even what is no number.
+// Keys beyond the length are NaN here.
 TEST(Attention, ReadsNothingBeyondAKeyLength) {
   static const std::vector<std::int32_t> kLengths = {77, 130};
   AttentionSizes sizes = square(2, 130, 2, 1, 16);
@@ -173,7 +174,7 @@ TEST(Attention, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
   }
 }
 
-// q, k and v of one matrix, as a layer's fused product gives them.
+// q, k and v are in one matrix, as a layer's fused product makes them.
 TEST(Attention, OfAFusedProductIsThatOfItsPartsToTheBit) {
   AttentionOperands operands({.sizes = kAttentionSizes[3]});
   launch_on_cpu(operands.forward());
@@ -281,7 +282,7 @@ TEST(Attention, RefusesShapesThatDoNotAgree) {
 
 TEST(Attention, CostsTwoProductsForEachPairThatIsSeen) {
   AttentionOperands operands({.sizes = kAttentionSizes[1]});
-  // 2 sequences of 2 heads of 3 pairs; 8 wide; 2 products of 2 flops.
+  // There are 2 sequences of 2 heads of 3 pairs, 8 wide; 2 products of 2 flops.
   EXPECT_EQ(cost(operands.forward()).flops, 2 * 2 * 3 * 8 * 2 * 2);
   for (const AttentionExample& example : attention_examples()) {
     AttentionOperands some(example.of);

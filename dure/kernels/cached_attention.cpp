@@ -30,7 +30,7 @@ void check(const CachedAttention& op) {
   op.y.expect("y", output_shape(op.in), dtype);
 }
 
-// The lengths are data, which may not be there to read (kSim): counted as far
+// The lengths are data, which may not be readable (kSim), so it counts as far
 // as the pattern bounds them.
 Cost cost(const CachedAttention& op) {
   Cost cost = cost_of_pairs(op.in, 2);

@@ -78,7 +78,7 @@ class Generation {
   std::vector<std::int32_t> lengths_;
 };
 
-// All of the operands' rows, `first` at once and then one by one.
+// Feeds all of the operands' rows, `first` at once and then one by one.
 Values generate(const AttentionOperands& operands, std::int64_t first) {
   const std::int64_t S = operands.of.sizes.queries;
   Generation generation(operands, S + 3);
@@ -89,7 +89,7 @@ Values generate(const AttentionOperands& operands, std::int64_t first) {
   return generation.y();
 }
 
-// As in attention_test.cpp.
+// The bound is that of attention_test.cpp.
 double units(const AttentionSizes& sizes) {
   return 8 * std::sqrt(static_cast<double>(sizes.head_dim + sizes.longest()));
 }
@@ -106,7 +106,7 @@ TEST(CachedAttention, EqualsTheFullAttentionRowByRow) {
   }
 }
 
-// Those in which a sample's last query sees no key beyond it.
+// Tests the patterns in which a sample's last query sees no key beyond it.
 TEST(CachedAttention, ServesPatternsAndBiases) {
   int served = 0;
   for (const AttentionExample& example : attention_examples()) {
@@ -129,7 +129,7 @@ TEST(CachedAttention, ServesPatternsAndBiases) {
   EXPECT_EQ(served, 6);  // three windows and three biases
 }
 
-// On all keys at once: without a cache, the same operation.
+// On all keys at once it is the same operation as without a cache.
 TEST(CachedAttention, EqualsTheReferenceForEveryPatternAndBias) {
   for (const AttentionExample& example : attention_examples()) {
     SCOPED_TRACE(example.name);
@@ -157,7 +157,7 @@ TEST(CachedAttention, ServesSequencesOfDifferentLengths) {
   Values first = AttentionOperands::nans(2 * 2 * 8);
   launch_on_cpu(generation.append(1));
   launch_on_cpu(generation.attend(first, 1));
-  // The second sample begins anew, from the same rows.
+  // The second sample begins anew, with the same rows.
   std::vector<std::int32_t> lengths = {1, 0};
   CacheAppend append = generation.append(1);
   append.lengths = {lengths.data(), {2}};
@@ -166,7 +166,8 @@ TEST(CachedAttention, ServesSequencesOfDifferentLengths) {
   CachedAttention attend = generation.attend(again, 1);
   attend.in.pattern.offset.each = append.lengths;
   launch_on_cpu(attend);
-  // Twice the same key and value give the same mean; a lone one its value.
+  // Twice the same key and value give the same mean; a single one gives its
+  // value.
   expect_near(again, doubles(first), units(operands.of.sizes));
 }
 
@@ -175,7 +176,8 @@ TEST(CachedAttention, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([&] { return generate(operands, 40); });
 }
 
-// The lengths too must not be read there: the arena's pages are inaccessible.
+// The lengths must not be read there either: the arena's pages are
+// inaccessible.
 TEST(CachedAttention, TakesTimeOnTheSimulatorAndTouchesNothing) {
   AttentionOperands operands({.sizes = kAttentionSizes[0]});
   Generation generation(operands, 5);
@@ -192,7 +194,7 @@ TEST(CachedAttention, TakesTimeOnTheSimulatorAndTouchesNothing) {
   EXPECT_TRUE(std::isnan(operands.y[0]));
 }
 
-// Of a window, its keys and values are moved and no others.
+// Only the window's keys and values are moved.
 TEST(CachedAttention, CostsWhatTheWindowShows) {
   const AttentionOperands operands({.sizes = square(1, 1, 1, 1, 8)});
   Generation generation(operands, 512);

@@ -10,7 +10,7 @@ void check_rows(std::int64_t N, ConstTensor maximum, ConstTensor sums) {
   sums.expect("sums", {2, N}, DType::kF64);
 }
 
-// Of rows in the loss.
+// Checks the weights of rows in the loss.
 void check_weights(const ConstTensor& weights, std::int64_t N) {
   if (weights) {
     weights.expect("weights", {N}, DType::kF32);
@@ -36,8 +36,8 @@ void check(const LogitStatistics& op) {
   check_columns(op.first_column, op.vocabulary);
 }
 
-// Of each logit: a comparison, an exponential of some ten operations, a sum. A
-// row stays in cache between the two passes.
+// Counts a comparison, an exponential of some ten operations, and a sum for
+// each logit. A row stays in cache between the two passes.
 Cost cost(const LogitStatistics& op) {
   const auto elements = static_cast<double>(op.logits.elements());
   return {.flops = 12 * elements,
@@ -50,7 +50,7 @@ void check(const RescaleSums& op) {
   check_rows(N, op.maximum, op.sums);
 }
 
-// An exponential in f64 is some twenty operations.
+// Counts an exponential in f64 as some twenty operations.
 Cost cost(const RescaleSums& op) {
   const auto rows = static_cast<double>(op.own.elements());
   return {.flops = 22 * rows,
@@ -82,7 +82,7 @@ void check(const CrossEntropyGradient& op) {
   check_columns(op.first_column, op.vocabulary);
 }
 
-// The exponential again, and a product.
+// Counts the exponential again, and a product.
 Cost cost(const CrossEntropyGradient& op) {
   const auto elements = static_cast<double>(op.logits.elements());
   return {.flops = 12 * elements,

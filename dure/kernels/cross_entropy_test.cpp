@@ -26,7 +26,8 @@ const Size kSizes[] = {{1, 1, 1},
                        {3, 5003, 5120},
                        {2, 50257, 50304}};
 
-// All columns on one rank: the loss, and the gradient in place of the logits.
+// Has all columns on one rank: the loss, and the gradient in place of the
+// logits.
 struct Problem {
   explicit Problem(Size s)
       : size(s),
@@ -46,8 +47,7 @@ struct Problem {
   std::vector<std::int32_t> targets;
 };
 
-// A rank's columns of a problem, [first, first + columns), and what it has of
-// the statistics.
+// A rank's columns of a problem, [first, first + columns), and its statistics.
 struct Shard {
   Shard(const Problem& p, std::int64_t first_column, std::int64_t width)
       : first(first_column),
@@ -107,7 +107,7 @@ struct Shard {
   Doubles sums;
 };
 
-// What the ranks' two all_reduces do.
+// Does what the ranks' two all-reduces do.
 void combine(std::vector<Shard>& shards) {
   Values most = shards[0].maximum;
   for (const Shard& shard : shards) {
@@ -128,7 +128,8 @@ void combine(std::vector<Shard>& shards) {
   }
 }
 
-// The problem's logits and loss by so many ranks of so many columns each.
+// Computes the problem's logits and loss on so many ranks of so many columns
+// each.
 void run_on_shards(Problem& p, std::int64_t ranks, std::int64_t width) {
   std::vector<Shard> shards;
   for (std::int64_t r = 0; r < ranks; ++r) {
@@ -184,15 +185,17 @@ Row expected_row(const Problem& p, std::int64_t n) {
                 0.25);
 }
 
-// The loss is rounded once from f64; its sum of exponentials is off by 2^-22
-// each and, in blocks of 1024 over four lanes or more, some 260 roundings.
+// The loss is rounded once from f64. Each exponential in its sum has an error
+// of 2^-22, and in blocks of 1024 over four lanes or more there are some 260
+// roundings.
 constexpr double kSum = (4 + 260) * kUnit;
 
-// An exponential: 2^-22 of its own, and its argument, up to |t| = 40 here, is
-// rounded twice; then the sum, and a few products.
+// An exponential has an error of 2^-22, and its argument, up to
+// t
+// = 40 here, is rounded twice; the sum and a few products follow.
 constexpr double kProbability = (4 + 2 * 0.7 * 40 + 10) * kUnit + kSum;
 
-// `p` after it was run, against what it was before.
+// Compares `p` after its run with its state before.
 void expect_formula(const Problem& p, const Problem& before) {
   const Size size = p.size;
   for (std::int64_t n = 0; n < size.N; ++n) {
@@ -225,8 +228,8 @@ TEST(CrossEntropy, IsTheFormulaAtAnySize) {
 }
 
 // The bounds are those of one rank: each shard's sum is as good as the whole
-// one, and what brings them together is f64. Of the sizes here, 1 and 3 columns
-// on four ranks, and 17 on three of 16, leave ranks with padding alone.
+// one, and f64 combines them. With 1 and 3 columns on four ranks, and 17 on
+// three of 16, some ranks have padding alone.
 TEST(CrossEntropy, IsTheFormulaOnAnyNumberOfRanks) {
   for (const Size& size : kSizes) {
     for (const std::int64_t ranks : {1, 2, 3, 4}) {
@@ -243,7 +246,7 @@ TEST(CrossEntropy, IsTheFormulaOnAnyNumberOfRanks) {
   }
 }
 
-// A rank of padding adds 0, and exp(0) is 1: to the bit what one rank has.
+// A rank of padding adds 0, and exp(0) is 1, so the bits are those of one rank.
 TEST(CrossEntropy, IsTheSameWhereOtherRanksHaveOnlyPadding) {
   Problem alone({5, 1000, 1024});
   Problem among = alone;
@@ -277,7 +280,7 @@ TEST(LogitStatistics, HaveTheTargetsLogitWhereItIs) {
   }
 }
 
-// Ranks whose maxima are 2e4 apart: the smaller one's exponentials are 0, and
+// The ranks' maxima are 2e4 apart: the smaller one's exponentials are 0, and
 // the loss is the distance, or 0.
 TEST(CrossEntropy, TakesHugeLogitsOnAnyRank) {
   for (const std::int64_t ranks : {1, 2, 4}) {
@@ -302,7 +305,7 @@ TEST(CrossEntropy, ReferenceIsTheDerivative) {
                   }));
 }
 
-// log(V) for equal logits, however large they are; by hand.
+// Worked by hand: log(V) for equal logits, however large they are.
 TEST(CrossEntropy, IsTheLogarithmOfTheVocabularyWhereAllAreEqual) {
   for (const float value : {0.0F, 1e30F, -1e30F}) {
     Problem p({3, 1000, 1024});
@@ -328,8 +331,8 @@ TEST(CrossEntropy, IgnoresRowsWithoutATarget) {
   }
 }
 
-// -inf is a logit that is masked out: probability 0. On four ranks one has
-// nothing else.
+// -inf is a masked logit with probability 0. Of four ranks one has nothing
+// else.
 TEST(CrossEntropy, TakesMaskedLogits) {
   for (const std::int64_t ranks : {1, 2, 4}) {
     Problem p({1, 4, 4});
@@ -367,7 +370,7 @@ TEST(CrossEntropy, GivesTheSameBitsOnAnyNumberOfThreads) {
 }
 
 TEST(CrossEntropy, NamesATargetOutOfRangeAndTouchesNothing) {
-  for (const std::int32_t bad : {-1, 17, 19}) {  // 19 is a column of padding
+  for (const std::int32_t bad : {-1, 17, 19}) {  // 19 is padding
     Problem p({5, 17, 20});
     p.targets[3] = bad;
     Shard shard(p, 8, 8);

@@ -11,7 +11,8 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// Two rates for each of the updates 5 and 6; four updates have been made.
+// There are two rates for each of the updates 5 and 6; four updates have been
+// made.
 struct Decision {
   void decide(double loss,
               double norm,
@@ -49,7 +50,7 @@ TEST(DecideUpdate, TakesTheRatesOfTheUpdateThatItIs) {
   d.decide(2, 0.5);
   EXPECT_EQ(d.control, (Values{1, 1, 0.6F, 60}));
   EXPECT_EQ(d.counters, (Integers{6, 0}));
-  EXPECT_THROW(d.decide(2, 0.5), Error);  // no rates of the seventh
+  EXPECT_THROW(d.decide(2, 0.5), Error);  // the seventh has no rates
 }
 
 TEST(DecideUpdate, ClipsToTheNorm) {

@@ -22,7 +22,8 @@ void check(const Dropout& op) {
   check_mask(op.mask);
 }
 
-// A quarter of ten rounds of some ten operations, a comparison and a product.
+// Counts a quarter of ten rounds of some ten operations, a comparison and a
+// product.
 Cost cost(const Dropout& op) {
   const auto elements = static_cast<double>(op.x.elements());
   const double drawing = op.mask.rate > 0 ? 27 : 0;

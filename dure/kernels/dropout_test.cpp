@@ -14,8 +14,8 @@ DropoutMask mask_of(float rate, std::uint64_t first_index = 0) {
   return mask_from("dropout", rate, first_index);
 }
 
-// The header's rule, one element at a time. x / (1 - rate) may be computed as a
-// product with the reciprocal: two roundings more.
+// Applies the header's rule, one element at a time. x / (1 - rate) may be
+// computed as a product with the reciprocal, with two roundings more.
 void expect_dropped(const Values& y,
                     const Values& x,
                     const Values& residual,
@@ -31,8 +31,8 @@ void expect_dropped(const Values& y,
   }
 }
 
-// Rates beside multiples of 2^-24, the steps of uniform(), and indices that
-// begin inside a block of the generator or pass 2^32.
+// Tests rates beside multiples of 2^-24, the steps of uniform(), and indices
+// that begin inside a block of the generator or pass 2^32.
 TEST(Dropout, KeepsWhatTheStreamSaysWhereverItBegins) {
   on_every_instruction_set([] {
     for (const float rate : {0.1F, 0.5F, 0.5F + 0x1p-24F, 0.999F, 1e-9F}) {
@@ -112,7 +112,7 @@ TEST(Dropout, MayWriteOverXOrTheResidual) {
   }
 }
 
-// What is dropped is 0, not 0 times it: an overflow elsewhere stays there.
+// A dropped element is 0, not 0 times it: an overflow in it has no effect.
 TEST(Dropout, DropsWhatIsNotFinite) {
   const Values x(64, std::numeric_limits<float>::infinity());
   Values y(64);
@@ -124,7 +124,8 @@ TEST(Dropout, DropsWhatIsNotFinite) {
   }
 }
 
-// y is linear in x with slope keep(i) / (1 - rate): the same operation on d_y.
+// y is linear in x with slope keep(i) / (1 - rate), which is the same operation
+// on d_y.
 TEST(Dropout, IsItsOwnGradient) {
   const Values ones(1000, 1.0F);
   const Values d_y = random_values(1000, "d_y");

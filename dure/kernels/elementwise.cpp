@@ -47,8 +47,8 @@ void check(const FillNormal& op) {
              op.columns);
 }
 
-// Ten rounds of some ten operations for four words, and a root, a logarithm
-// and a sine or cosine.
+// Counts ten rounds of some ten operations for four words, and a root, a
+// logarithm and a sine or cosine.
 Cost cost(const FillNormal& op) {
   return {.flops = 60 * static_cast<double>(op.y.elements()),
           .bytes = bytes_of(op.y)};

@@ -35,8 +35,8 @@ TEST(Add, AddsAndMayWriteOverAnOperand) {
   EXPECT_EQ(a, want);
 }
 
-// A matrix of 70 x 1001 of which 60 rows are filled: any block of it holds what
-// the whole holds there.
+// The matrix is 70 x 1001, and 60 rows of it are filled. Any block holds the
+// same values as the whole at its place.
 TEST(FillNormal, DrawsByTheGlobalIndex) {
   constexpr std::int64_t kRows = 70;
   constexpr std::int64_t kColumns = 1001;

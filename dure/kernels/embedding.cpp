@@ -47,7 +47,7 @@ void check(const EmbeddingBackward& op) {
   check_rows(op.rows, V);
 }
 
-// A row is read, and added to another.
+// Counts a row that is read, and added to another.
 Cost cost(const EmbeddingBackward& op) {
   const auto elements = static_cast<double>(op.d_y.elements());
   const auto size = static_cast<double>(size_of(op.d_table.dtype()));

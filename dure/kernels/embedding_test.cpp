@@ -16,7 +16,7 @@ ConstTensor tensor(const Ids& ids) {
   return {ids.data(), {static_cast<std::int64_t>(ids.size())}};
 }
 
-// N rows of C, tables of kV tokens and kS positions; ids repeat.
+// N rows of C, with tables of kV tokens and kS positions; ids repeat.
 struct Problem {
   static constexpr std::int64_t kV = 13;
   static constexpr std::int64_t kS = 7;
@@ -69,7 +69,7 @@ float at(const Values& table,
   return table[static_cast<std::size_t>(row * C + c)];
 }
 
-// One addition: the same in any order, so exact.
+// There is one addition, so the result is exact.
 TEST(Embedding, AddsTheRowsOfTokenAndPosition) {
   for (const std::int64_t C : {1, 3, 17, 64, 1000}) {
     Problem p(41, C);
@@ -91,7 +91,8 @@ TEST(Embedding, AddsTheRowsOfTokenAndPosition) {
   }
 }
 
-// rows[ids[n]] += d_y[n], one after another, as the header promises: exact.
+// Adds d_y[n] to rows[ids[n]], one after another, as the header promises;
+// exact.
 void add_rows(Values& rows, const Ids& ids, const Problem& p) {
   for (std::int64_t n = 0; n < p.N; ++n) {
     for (std::int64_t c = 0; c < p.C; ++c) {
@@ -115,8 +116,8 @@ TEST(EmbeddingBackward, AddsRowsInTheirOrder) {
   }
 }
 
-// Tables of 5, 5 and 3 rows. What one rank looks up is 0 elsewhere, so the sum
-// is exact; and each row's gradient is in one of the tables.
+// The tables have 5, 5 and 3 rows. A rank looks up 0 for ids of the others, so
+// the sum is exact; each row's gradient is in one of the tables.
 TEST(Embedding, IsTheSumOfLookupsInPartsOfTheTable) {
   Problem p(41, 17);
   launch_on_cpu(p.forward_op());
@@ -142,8 +143,8 @@ TEST(Embedding, IsTheSumOfLookupsInPartsOfTheTable) {
   EXPECT_EQ(parts.d_token, p.d_token);
 }
 
-// The figure of a vocabulary of 50,000 on two ranks: the first has not got
-// positions 2 and 4, the second has no others.
+// An example of a vocabulary of 50,000 on two ranks: the first does not have
+// positions 2 and 4, the second has only these.
 TEST(Embedding, MasksIdsOfAnotherRank) {
   const Ids ids = {0, 241, 43312, 3231, 28791, 3};
   constexpr std::int64_t kHeld = 25000;
@@ -165,8 +166,8 @@ TEST(Embedding, MasksIdsOfAnotherRank) {
   EXPECT_EQ(look_up(1), (Values{0, 0, 43313, 0, 28792, 0}));
 }
 
-// <embedding(table), d_y> is linear in the table: its gradient is exact, and
-// differences of it are too.
+// <embedding(table), d_y> is linear in the table, so its gradient is exact, and
+// its differences are, too.
 TEST(EmbeddingBackward, IsTheDerivative) {
   Problem p(5, 3);
   p.d_token.assign(p.d_token.size(), 0.0F);
@@ -207,7 +208,7 @@ TEST(Embedding, RoundsHalvesOnce) {
   });
 }
 
-// Ids repeat: the sum of all rows of one is rounded once.
+// Ids repeat: the sum of all rows of an id is rounded once.
 TEST(EmbeddingBackward, RoundsHalvesOnce) {
   const Problem p(41, 17);
   for (const OperandType sums : kSumTypes) {

@@ -8,8 +8,8 @@ void check(const AddToExactSum& op) {
   op.x.expect("x", {N}, DType::kF32);
 }
 
-// A term is some ten shifts and masks, and three additions. Digits are read and
-// written once.
+// Counts some ten shifts and masks and three additions for a term. Digits are
+// read and written once.
 Cost cost(const AddToExactSum& op) {
   return {.flops = 13 * static_cast<double>(op.x.elements()),
           .bytes = static_cast<double>(op.x.size_bytes()) +

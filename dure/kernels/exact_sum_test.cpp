@@ -39,7 +39,8 @@ TEST(AddToExactSum, IsTheHostsSum) {
   EXPECT_EQ(ExactSum(digits).value(), sum_of(x).value());
 }
 
-// Terms that cancel, in stretches of any length, none among them.
+// The terms cancel. They are added in runs of any length, empty ones among
+// them.
 TEST(AddToExactSum, HasTheSameDigitsHoweverTermsAreSharedOut) {
   Values x = random_values(999, "x", 1e30);
   x.push_back(1e-38F);
@@ -61,7 +62,7 @@ TEST(AddToExactSum, HasTheSameDigitsHoweverTermsAreSharedOut) {
   EXPECT_EQ(ExactSum(parts).value(), 1e-38F);
 }
 
-// Every digit but the highest is one of 0 to 2^32 - 1.
+// Every digit but the highest is in 0 to 2^32 - 1.
 TEST(AddToExactSum, LeavesNoCarryToMake) {
   Digits digits = {};
   for (int i = 0; i < 100; ++i) {

@@ -19,7 +19,7 @@ Values control_at(int t) {
        static_cast<float>(1 / std::sqrt(1 - std::pow(kBeta2, t)))});
 }
 
-// Both operations, with the sums of all spans between.
+// Runs both operations, with the sums of all spans between.
 void lamb(const std::vector<UpdateSpan>& spans, const Values& control) {
   std::vector<std::int64_t> digits(
       static_cast<std::size_t>(3 * kLambSums * kSumDigits));
@@ -48,7 +48,7 @@ double ratio_of(double weight, double move) {
   return weight > 0 && move > 0 ? std::min(weight, 10.0) / move : 1;
 }
 
-// Algorithm 2 of the paper, in double.
+// Computes algorithm 2 of the paper in double.
 Doubles lamb_in_double(const Values& start,
                        const Values& gradient,
                        double decay,
@@ -74,10 +74,9 @@ Doubles lamb_in_double(const Values& start,
   return w;
 }
 
-// The last span's norm is above 10. A step rounds the weight a few times; the
-// move, of size 0.01, is off by what 0.999 is when rounded to f32 (2^-25
-// relative), over 1 - 0.999: 2^-15 of it, or 5 in units of 2^-24 of a weight of
-// size 1.
+// The last span's norm is above 10. A step rounds the weight a few times. Its
+// size of 0.01 has the error of 0.999 in f32 (2^-25 relative), divided by 1 -
+// 0.999: 2^-15 of it, or 5 in units of 2^-24 of a weight of size 1.
 TEST(Lamb, IsTheAlgorithmOverSeveralSteps) {
   on_every_instruction_set([] {
     UpdateProblem p;
@@ -98,7 +97,11 @@ TEST(Lamb, IsTheAlgorithmOverSeveralSteps) {
   });
 }
 
-// By hand: u is the gradient's sign at t = 1, so |u| = 2; |w| = 5.
+// Worked by hand: u is the gradient's sign at t = 1, so
+// u
+// = 2;
+// w
+// = 5.
 TEST(Lamb, MovesByAShareOfTheWeightsNorm) {
   Values w = {3, 0, 4, 0};
   const Values g = {1e3F, -1e3F, 1e3F, -1e3F};
@@ -115,8 +118,8 @@ TEST(Lamb, MovesByAShareOfTheWeightsNorm) {
   EXPECT_NEAR(w[2], 4 - kMove, 1e-5);
 }
 
-// Of a weight of zeros, and of a gradient of zeros without decay, the ratio is
-// 1.
+// The ratio is 1 for a weight of zeros, and for a gradient of zeros without
+// decay.
 TEST(Lamb, TakesTheRatioForOneWhereANormIsZero) {
   Values w(4);
   Values still = {1, 2, 3, 4};
@@ -142,8 +145,8 @@ TEST(Lamb, TakesTheRatioForOneWhereANormIsZero) {
   EXPECT_EQ(still, (Values{1, 2, 3, 4}));
 }
 
-// A weight in two spans, of which this rank counts one twice as another rank
-// would: the norms are the whole's.
+// The weight is in two spans. This rank counts only one of them, and another
+// rank would count the other: the norms are the whole's.
 TEST(Lamb, PartsOfAWeightMoveAsTheWhole) {
   UpdateProblem whole;
   UpdateProblem parts;

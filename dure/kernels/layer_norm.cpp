@@ -17,8 +17,8 @@ void check(const LayerNorm& op) {
   }
 }
 
-// An element is summed (1), centred, squared and summed (3), normalised (2)
-// and transformed (2).
+// An element is summed (1), centred, squared and summed (3), normalised (2) and
+// transformed (2).
 Cost cost(const LayerNorm& op) {
   return {.flops = 8 * static_cast<double>(op.x.elements()),
           .bytes = bytes_of(op.y, op.mean, op.rstd, op.x, op.gain, op.bias)};

@@ -20,7 +20,7 @@ const Size kSizes[] = {
 
 constexpr double kEps = 1e-5;
 
-// The formulas of layer_norm.h, in double.
+// Computes the formulas of layer_norm.h in double.
 struct Reference {
   Doubles y, mean, rstd;
 };
@@ -131,10 +131,10 @@ struct Problem {
   Values x, y, mean, rstd, gain, bias, d_y, d_x, d_gain, d_bias, residual;
 };
 
-// A sum of n terms in sixteen lanes or fewer is off by at most n / 4 + 4
-// roundings of the sum of absolute values, in the mean over C this many units
-// of the largest value; some ten roundings more follow. Where C is 1 the value
-// cancels entirely, but rstd amplifies by at most 1 / sqrt(eps) = 316.
+// A sum of n terms in four lanes or more has n / 4 + 4 roundings of the sum of
+// absolute values, and some ten roundings follow. In the mean over C they are
+// units of the largest value. If C is 1 the value cancels entirely, but rstd
+// amplifies by at most 1 / sqrt(eps) = 316.
 double units(std::int64_t terms) {
   return terms == 1 ? 1000 : static_cast<double>(terms) / 4 + 20;
 }
@@ -185,7 +185,7 @@ TEST(LayerNorm, KeepsPrecisionFarFromZero) {
     x = 1000 + x;
   }
   launch_on_cpu(p.forward_op());
-  // The mean is off by 4 roundings of 1000, each a deviation of 2 / 2^24 * 500.
+  // The mean has 4 roundings of 1000, each a deviation of 2 / 2^24 * 500.
   expect_near(p.y, p.expected().y, 4 * 1000);
 }
 
@@ -216,10 +216,11 @@ TEST(LayerNormBackward, IsTheFormulaAtAnySize) {
       launch_on_cpu(p.forward_op());
       launch_on_cpu(p.backward_op());
       const Gradients want = p.expected_gradients();
-      if (size.C == 1) {  // d_x is 0 but for what rounding leaves, times rstd
+      if (size.C == 1) {  // d_x is rounding times rstd
         EXPECT_NEAR(p.d_x[0], 0, 8 * kUnit * std::abs(p.d_y[0]) / 3e-3);
       } else {
-        // The means, the sums over rows, and x' itself are each off by `units`.
+        // The means, the sums over rows, and x' itself each have an error of
+        // `units`.
         expect_near(p.d_x, want.d_x, 4 * units(size.C));
       }
       expect_near(p.d_gain, want.d_gain, 2 * units(size.C) + units(4 * size.N));
@@ -307,7 +308,8 @@ TEST(LayerNorm, RoundsHalvesOnce) {
                              });
 }
 
-// Rows of several blocks, columns of several tiles: sums are rounded once.
+// The rows fill several blocks, the columns several tiles: sums are rounded
+// once.
 TEST(LayerNormBackward, RoundsHalvesOnce) {
   const Shape shape = {300, 1031};
   for (const OperandType sums : kSumTypes) {

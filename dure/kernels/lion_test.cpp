@@ -24,8 +24,8 @@ double sign_of(double x) {
   return x > 0 ? 1 : x < 0 ? -1 : 0;
 }
 
-// Algorithm 2 of the paper, in double. The gradients of a step are those of the
-// first times a factor, so that means turn round.
+// Computes algorithm 2 of the paper in double. A step's gradients are those of
+// the first times a factor, so that means change their sign.
 double factor(int step) {
   return step % 3 == 2 ? -20 : 1;
 }

@@ -18,7 +18,7 @@ struct Size {
   std::int64_t K;
 };
 
-// Operands of one product and everything it may write, in vectors.
+// The operands of one product and everything that it may write, in vectors.
 struct Problem {
   explicit Problem(Size s)
       : size(s),
@@ -83,9 +83,9 @@ Element expected(const MatMul& op,
   return element;
 }
 
-// A sum of n rounded terms, in any order, is off by at most n u / (1 - n u)
-// times the sum of their absolute values, u = kUnit [Higham 2002, eq. 4.4];
-// a product without FMA rounds once more. n = K + 3 terms at most.
+// A sum of n rounded terms, in any order, has an error of at most n u / (1 - n
+// u) times the sum of their absolute values, u = kUnit [Higham 2002, eq. 4.4];
+// a product without FMA rounds once more. There are at most n = K + 3 terms.
 double tolerance(const Element& element, std::int64_t K) {
   const double n = static_cast<double>(K + 4);
   return n * kUnit / (1 - n * kUnit) * element.magnitude;
@@ -107,7 +107,8 @@ std::string describe(Size s) {
   return concat("M ", s.M, ", N ", s.N, ", K ", s.K);
 }
 
-// Around every width of registers, panel and block that a kernel may have.
+// Sizes around every width of registers, panel and block that a kernel may
+// have.
 const Size kSizes[] = {{1, 1, 1},
                        {1, 17, 3},
                        {5, 1, 33},
@@ -178,7 +179,7 @@ TEST(MatMul, AddsToY) {
   });
 }
 
-// Over more than one block of K: y is written before all is summed.
+// K has more than one block, so y is written before everything is summed.
 TEST(MatMul, TakesYAsItsOwnResidual) {
   Problem problem({29, 97, 1600});
   const Values before = problem.y;
@@ -229,7 +230,7 @@ TEST(MatMul, PropagatesNanAndInfinity) {
   }
 }
 
-// The same values whatever ran before on the stream.
+// The values are the same whatever ran before on the stream.
 TEST(MatMul, GivesTheSameBitsWhenShapesInterleave) {
   Problem small({13, 33, 65});
   Problem large({65, 130, 71});
@@ -248,8 +249,8 @@ TEST(MatMul, GivesTheSameBitsWhenShapesInterleave) {
   }
 }
 
-// Large enough that other threads are woken: rows, columns and blocks of K are
-// all shared out.
+// The size is so large that other threads are woken, and rows, columns and
+// blocks of K are all divided.
 constexpr Size kShared = {130, 130, 1600};
 
 TEST(MatMul, GivesTheSameBitsOnAnyNumberOfThreads) {
@@ -265,7 +266,7 @@ TEST(MatMul, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
-// What lets a batch be cut, and a token be decoded alone, without a change.
+// This lets a batch be cut, and a token be decoded alone, without a change.
 TEST(MatMul, GivesARowTheSameBitsAloneAsAmongOthers) {
   Problem problem({21, 70, 1600});
   const MatMul op = problem.op(Transpose::kNo, Transpose::kYes);

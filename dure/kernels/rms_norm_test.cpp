@@ -20,7 +20,7 @@ const Size kSizes[] = {
 
 constexpr double kEps = 1e-5;
 
-// The formulas of rms_norm.h, in double.
+// Computes the formulas of rms_norm.h in double.
 struct Reference {
   Doubles y, rstd;
 };
@@ -103,8 +103,8 @@ struct Problem {
   Values x, y, rstd, gain, d_y, d_x, d_gain, residual;
 };
 
-// A sum of n terms in four lanes or more takes n / 4 + 4 roundings for each
-// term, and some ten follow.
+// A sum of n terms in four lanes or more has n / 4 + 4 roundings for each term,
+// and some ten follow.
 double units(std::int64_t terms) {
   return static_cast<double>(terms) / 4 + 20;
 }
@@ -145,7 +145,7 @@ TEST(RmsNormBackward, ReferenceIsTheDerivative) {
                   }));
 }
 
-// Terms of d_x are of the size of rstd * d_y * gain, and at C = 1 they cancel.
+// Terms of d_x have the size of rstd * d_y * gain, and at C = 1 they cancel.
 void expect_d_x(const Values& d_x, const Doubles& want, const Problem& p) {
   double largest = 0;
   for (std::size_t i = 0; i < d_x.size(); ++i) {
@@ -257,7 +257,8 @@ TEST(RmsNorm, RoundsHalvesOnce) {
       });
 }
 
-// Rows of several blocks, columns of several tiles: sums are rounded once.
+// The rows fill several blocks, the columns several tiles: sums are rounded
+// once.
 TEST(RmsNormBackward, RoundsHalvesOnce) {
   const Shape shape = {300, 1031};
   for (const OperandType sums : kSumTypes) {

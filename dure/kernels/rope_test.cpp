@@ -24,7 +24,7 @@ Rope rope(Values& qkv, std::int64_t head_dim, Turn turn = Turn::kForward) {
           .turn = turn};
 }
 
-// Each pair as the product of complex numbers.
+// Computes each pair as the product of complex numbers.
 Doubles reference(const Values& qkv, std::int64_t head_dim) {
   Doubles turned = doubles(qkv);
   const std::int64_t half = head_dim / 2;
@@ -79,7 +79,7 @@ TEST(Rope, LeavesTheHeadsThatDoNotTurn) {
   }
 }
 
-// The turn is orthogonal, so its transpose, the gradient, is its inverse.
+// The rotation is orthogonal, so its transpose, the gradient, is its inverse.
 TEST(Rope, BackwardIsTheInverse) {
   Values qkv = random_values(kN * kHeads * 64, "qkv");
   const Doubles before = doubles(qkv);
@@ -88,7 +88,7 @@ TEST(Rope, BackwardIsTheInverse) {
   expect_near(qkv, before, 2 * kUnits);
 }
 
-// What makes it a position embedding [1, eq. 11]: q at m times k at n depends
+// The property of a position embedding [1, eq. 11]: q at m times k at n depends
 // on m - n.
 TEST(Rope, ProductsDependOnTheDistanceOfPositions) {
   const std::vector<std::int32_t> positions = {10, 13, 110, 113};
@@ -108,7 +108,8 @@ TEST(Rope, ProductsDependOnTheDistanceOfPositions) {
     }
     return sum;
   };
-  // 64 products of numbers up to 3, each off by 2 * kUnits roundings of 3.
+  // It sums 64 products of numbers up to 3, each with 2 * kUnits roundings of
+  // 3.
   EXPECT_NEAR(product(0, 1), product(2, 3), 64 * 9 * 2 * kUnits * kUnit);
 }
 

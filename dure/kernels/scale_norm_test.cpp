@@ -28,7 +28,7 @@ double length(const Doubles& x, std::size_t n, std::size_t C) {
   return std::max(std::sqrt(sum), kEps);
 }
 
-// The formulas of scale_norm.h, in double.
+// Computes the formulas of scale_norm.h in double.
 Doubles forward(const Doubles& x, double gain, Size s) {
   const auto C = static_cast<std::size_t>(s.C);
   Doubles y;
@@ -103,14 +103,13 @@ struct Problem {
   Values x, y, inverse, row_sums, gain, d_y, d_x, d_gain, residual;
 };
 
-// A sum of n terms in four lanes or more takes n / 4 + 4 roundings for each
-// term, and some ten follow.
+// A sum of n terms in four lanes or more has n / 4 + 4 roundings for each term,
+// and some ten follow.
 double units(std::int64_t terms) {
   return static_cast<double>(terms) / 4 + 20;
 }
 
-// Terms of d_x are of the size of gain * inverse * d_y, and at C = 1 they
-// cancel.
+// Terms of d_x have the size of gain * inverse * d_y, and at C = 1 they cancel.
 void expect_d_x(const Problem& p) {
   const Doubles want = p.expected_gradients().d_x;
   double largest = 0;
@@ -144,7 +143,7 @@ TEST(ScaleNorm, MayWriteOverItsInput) {
   EXPECT_EQ(p.x, p.y);
 }
 
-// A row of zeros stays one, and its gradient is finite.
+// A row of zeros stays zero, and its gradient is finite.
 TEST(ScaleNorm, ARowShorterThanEpsilonIsNotScaledByItsLength) {
   Problem p({3, 20});
   std::fill_n(p.x.begin(), 20, 0.0F);
@@ -177,7 +176,7 @@ TEST(ScaleNormBackward, IsTheFormulaAtAnySize) {
       launch_on_cpu(p.forward_op());
       launch_on_cpu(p.backward_op());
       expect_d_x(p);
-      // Each row's sum is of terms no larger than the longest d_y's length.
+      // Each row's sum has terms no larger than the longest d_y.
       double largest = 0;
       for (const double value : doubles(p.d_y)) {
         largest += value * value;

@@ -14,7 +14,7 @@ constexpr auto kDigits = static_cast<std::size_t>(kSumDigits);
 
 struct Norm {
   ExactSum sum;
-  std::int64_t first_nonfinite = 100;  // as many spans as that there are not
+  std::int64_t first_nonfinite = 100;  // more spans than there are
 };
 
 Norm norm_of(const std::vector<ConstTensor>& spans) {
@@ -37,7 +37,7 @@ std::vector<ExactSum> squared_norms(const std::vector<ConstTensor>& spans) {
   return sums;
 }
 
-// The order within a group is the one that cpu/squares-inl.h says.
+// The order within a group is that of cpu/squares-inl.h.
 ExactSum squares_by_the_formula(const Values& values) {
   constexpr std::size_t kGroup = SquaredNorm::kGroup;
   Doubles x = doubles(values);
@@ -54,7 +54,7 @@ ExactSum squares_by_the_formula(const Values& values) {
   return sum;
 }
 
-// Values of all sizes, so that another order would have other bits.
+// Values of all sizes, so that another order would give other bits.
 Values values_of_all_sizes(std::int64_t count, const char* name) {
   Values values = random_values(count, name);
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -73,8 +73,9 @@ TEST(SquaredNorm, IsTheFormulaToTheBitOnEveryInstructionSet) {
   }
 }
 
-// A group as small beside the others as to be, or not to be, within the three
-// cuts of cpu/exact_sum-inl.h: those end some 2^38 below the largest element.
+// One group is so small beside the others that it is just within, or just
+// beyond, the three cuts of cpu/exact_sum-inl.h, which end some 2^38 below the
+// largest element.
 TEST(SquaredNorm, IsTheFormulaWhateverTheSpreadOfSizes) {
   Values x = random_values(3000, "spread");
   for (int exponent = 0; exponent < 80; ++exponent) {
@@ -94,7 +95,7 @@ TEST(SquaredNorm, IsWithinRoundingOfAGroupOfTheTrueSum) {
   for (const float value : x) {
     exact.add(static_cast<double>(value) * value);  // without rounding
   }
-  // Four additions, each of terms of one sign.
+  // There are four additions, each of terms of one sign.
   EXPECT_NEAR(squared_norms({tensor(x, {100000})})[0].value(),
               exact.value(),
               4 * 0x1p-53 * exact.value());
@@ -128,7 +129,7 @@ TEST(SquaredNorm, ShowsWhichTensorIsNotFinite) {
   }
 }
 
-// As ZeRO cuts a weight: ranks that hold parts of it, of any lengths that are
+// Cuts a weight as ZeRO does: ranks hold parts of it, of any lengths that are
 // multiples of a group.
 TEST(SquaredNorm, PartsAddUpToTheWholeToTheBit) {
   constexpr std::int64_t kCount = 16 * 1000 + 5;

@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// 1 / (1 + exp(-z)) and its derivative, of t = -z * log2(e).
+// 1 / (1 + exp(-z)) and its derivative, for t = -z * log2(e).
 struct Sigmoid {
   Vector value;
   Vector slope;  // value * (1 - value), without the cancellation

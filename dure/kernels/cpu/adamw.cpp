@@ -13,8 +13,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// Elements [first, last) of one span. With 1 / (1 - beta^t) folded into the
-// rate and the root:
+// Updates elements [first, last) of one span. With 1 / (1 - beta^t) folded into
+// the rate and the root:
 //
 //   w -= rate m / (sqrt(v) root + epsilon) + learning_rate decay w
 void adamw_span(const AdamW& op,

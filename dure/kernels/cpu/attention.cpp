@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// A block of queries on its way over the keys [2, algorithm 1].
+// The state of a block of queries as it goes over the keys [2, algorithm 1].
 struct ForwardState {
   float* k;      // (Sk, D)
   float* v;      // (Sk, D)
@@ -57,7 +57,7 @@ HWY_INLINE Vector column_max(const float* s, std::int64_t keys) {
   return hn::Max(most, most_odd);
 }
 
-// s = exp2(s * factor - most), and the sum of it.
+// s = exp2(s * factor - most); returns the sum.
 HWY_INLINE Vector exponentiate(float* s,
                                std::int64_t keys,
                                Vector factor,
@@ -82,9 +82,9 @@ HWY_INLINE void scale_column(float* y_t, std::int64_t rows, Vector factor) {
 }
 
 // Turns the scores of a block into probabilities relative to the largest score
-// so far, to which it brings what was summed before. Where all scores so far
-// are -inf, 0 stands in for the largest, and the probabilities are 0. It is not
-// inlined, so that its loop has the registers for its constants.
+// so far, and rescales the earlier sums to it. If all scores so far are -inf,
+// it uses 0 as the largest, and the probabilities are 0. It is not inlined, so
+// that its loop has registers for its constants.
 HWY_NOINLINE void softmax_block(const ForwardState& at,
                                 const Block& block,
                                 std::int64_t head_dim,
@@ -141,7 +141,8 @@ inline void attend_block(const Attention& op,
   multiply_to_queries(at.y_t, at.v + first, at.s, D, block);
 }
 
-// A query that sees no key has a total of 0, and zeros in y_t.
+// Divides by the totals. A query that sees no key has total 0, and zeros in
+// y_t.
 inline void finish_queries(const Attention& op,
                            const HeadTask& task,
                            const ForwardState& at,
@@ -234,7 +235,7 @@ void run(OnCpu, Stream& stream, const Attention& op) {
   const std::int64_t stride =
       scratch_of_member(op.in, op.scratch, stream.team());
   check_samples(op.in.pattern, op.in.lengths(), q.samples);
-  // Few heads are split further, by blocks of queries, which do not meet.
+  // Few heads are split further, by blocks of queries, which are independent.
   const std::int64_t blocks = (q.rows + kAttentionBlock - 1) / kAttentionBlock;
   const std::int64_t parts =
       std::clamp<std::int64_t>(std::int64_t{4} * stream.team().members() /

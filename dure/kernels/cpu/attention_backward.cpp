@@ -15,7 +15,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// One key head with the block of queries at hand [2, algorithm 2]. W is
+// A key head with the current block of queries [2, algorithm 2]. W is
 // padded(D).
 struct BackwardState {
   float* k;      // (Sk, D)
@@ -85,8 +85,8 @@ inline void differentiate_column(const AttentionBackward& op,
   }
 }
 
-// Zeros where the tiles of multiply_to_keys reach above the diagonal and beyond
-// what differentiate_column wrote.
+// Writes zeros where the tiles of multiply_to_keys reach above the diagonal,
+// beyond what differentiate_column wrote.
 inline void clear_unseen(float* matrix, const Block& block, std::int64_t v) {
   for (std::int64_t j = block.seen_by(v); j < block.keys; ++j) {
     std::fill_n(matrix + j * kAttentionBlock + v * kLanes, kLanes, 0.0F);
@@ -120,7 +120,7 @@ inline void backward_block(const AttentionBackward& op,
   }
 }
 
-// Where a query sees no key, an lse of +inf makes each p 0.
+// If a query sees no key, an lse of +inf makes each p 0.
 inline void load_queries(const AttentionBackward& op,
                          const HeadTask& task,
                          const BackwardState& at,
@@ -186,7 +186,7 @@ inline void load_keys(const AttentionBackward& op,
   std::fill_n(at.d_y, kAttentionBlock * W, 0.0F);
 }
 
-// task.head is the key head; the query heads of its group go in order.
+// task.head is the key head; the query heads of its group follow in order.
 void backward_key_head(const AttentionBackward& op, const HeadTask& task) {
   const HeadLayout& k = op.in.k.at;
   const BackwardState at = cut_backward(k, task.scratch);
@@ -218,7 +218,7 @@ namespace dure::kernels {
 
 HWY_EXPORT(backward_key_head);
 
-// The gradient of a table sums over the samples, which then go in order.
+// The gradient of a table sums over the samples, so these follow in order.
 void run(OnCpu, Stream& stream, const AttentionBackward& op) {
   const std::int64_t samples = op.in.q.at.samples;
   const std::int64_t kv_heads = op.in.k.at.heads;

@@ -20,12 +20,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// Positions of the cache that are read together, and rows of queries that they
-// serve before the next: 64 positions of 128 are 64 KiB of keys and values.
+// The positions of the cache that are read together, and the rows of queries
+// that use them before the next: 64 positions of 128 are 64 KiB of keys and
+// values.
 inline constexpr std::int64_t kPositions = 64;
 inline constexpr std::int64_t kQueries = 16;
 
-// A key head of a sample, with what is cached of it.
+// A key head of a sample, with its cached rows.
 struct CachedHead {
   const AttentionInputs& in;
   const HeadTask& task;
@@ -35,7 +36,7 @@ struct CachedHead {
   HeadRows<const float> v;
 };
 
-// One query on its way over the cache: y holds the sum so far.
+// A query as it goes over the cache: y holds the sum so far.
 struct CachedQuery {
   std::int64_t row;   // of its sample
   std::int64_t head;  // of all query heads
@@ -75,8 +76,8 @@ HWY_INLINE void add_values(float* y,
   }
 }
 
-// The scores p of as many keys, in units of log 2. Returns the largest of them
-// and of query.most.
+// Computes the scores p of as many keys, in units of log 2. Returns the largest
+// of them and query.most.
 HWY_NOINLINE float score_positions(std::span<float> p,
                                    const CachedQuery& query,
                                    HeadRows<const float> k,
@@ -94,7 +95,7 @@ HWY_NOINLINE float score_positions(std::span<float> p,
 }
 
 // Adds biases to the scores p of a range of keys, and hides those that the
-// query does not see. Returns the largest of them and of query.most.
+// query does not see. Returns the largest of them and query.most.
 HWY_NOINLINE float adjust_scores(std::span<float> p,
                                  const CachedQuery& query,
                                  const CachedHead& head,
@@ -112,8 +113,8 @@ HWY_NOINLINE float adjust_scores(std::span<float> p,
   return most;
 }
 
-// Takes those of a range of at most kPositions keys that the query sees into
-// its softmax and sum.
+// Adds the keys of a range, at most kPositions, that the query sees to its
+// softmax and sum.
 inline void attend_positions(CachedQuery& query,
                              const CachedHead& head,
                              const PositionRange& keys,
@@ -236,7 +237,7 @@ void run(OnCpu, Stream& stream, const CachedAttention& op) {
 
 namespace {
 
-// Rows of one head to their places in its cache (S, D).
+// Copies rows of one head to their places in its cache (S, D).
 void append(const Tensor& cache,
             const ConstHeads& rows,
             std::int64_t task,

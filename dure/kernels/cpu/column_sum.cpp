@@ -29,8 +29,8 @@ HWY_INLINE void add_rows(const ColumnSum& op, std::int64_t c, Part part) {
   part.store(sum, y);
 }
 
-// Four vectors at once: four lines of a row, and four sums that don't wait for
-// one another.
+// Sums four vectors at once: four lines of a row, in four sums that don't wait
+// for one another.
 template <typename Element, typename Sum>
 HWY_INLINE void add_rows_of_four(const ColumnSum& op, std::int64_t c) {
   const auto [N, C] = op.x.dims<2>("x");
@@ -80,7 +80,7 @@ HWY_EXPORT(sum_columns);
 
 void run(OnCpu, Stream& stream, const ColumnSum& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  // Cuts between cache lines: no line is read by two threads.
+  // Cuts lie between cache lines, so no line is read by two threads.
   parallel_ranges(stream,
                   C,
                   {.unit = 16, .elements_per_item = N},

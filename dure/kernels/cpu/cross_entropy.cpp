@@ -21,7 +21,7 @@ namespace dure::kernels::HWY_NAMESPACE {
 inline constexpr float kLog2E = std::numbers::log2e_v<float>;
 inline constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
-// How many of a rank's columns are of the vocabulary.
+// How many of a rank's columns belong to the vocabulary.
 template <typename Op>
 std::int64_t real_columns(const Op& op) {
   return std::clamp(
@@ -42,7 +42,7 @@ HWY_INLINE Vector exponential(Vector x, Vector shift) {
   return exp2(hn::Mul(hn::Sub(x, shift), broadcast(kLog2E)));
 }
 
-// Of exp(x[v] - shift): in f64 over blocks, so that a row of 50,000 is off by
+// The sum of exp(x[v] - shift), in f64 over blocks, so that a row of 50,000 has
 // no more roundings than one of 1024.
 HWY_INLINE double sum_of_exponentials(const float* x,
                                       std::int64_t V,
@@ -75,7 +75,7 @@ void statistics_of_row(const LogitStatistics& op, std::int64_t n) {
     return;
   }
   *maximum = largest(x, V);
-  // Where all are -inf, their exponentials are 0, not those of -inf + inf.
+  // If all are -inf, their exponentials must be 0, not those of -inf + inf.
   *sum = sum_of_exponentials(x, V, *maximum == kLowest ? 0 : *maximum);
   const std::int64_t column = target - op.first_column;
   if (column >= 0 && column < V) {
@@ -91,7 +91,7 @@ void statistics_of_rows(const LogitStatistics& op,
   }
 }
 
-// x[v] = exp(x[v] - shift) by
+// x[v] = exp(x[v] - shift) by.
 HWY_INLINE void scaled_exponentials(float* x,
                                     std::int64_t V,
                                     float shift,

@@ -9,7 +9,8 @@
 namespace dure::kernels {
 namespace {
 
-// Keeps a norm of 0 from dividing; the same as PyTorch's clip_grad_norm_.
+// Keeps a norm of 0 from dividing; PyTorch's clip_grad_norm_ uses the same
+// value.
 constexpr double kEpsilon = 1e-6;
 
 double value_of(ConstTensor digits) {

@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// Elements [first, last), at most kTile.
+// The most elements of a range [first, last).
 inline constexpr std::int64_t kTile = 1024;
 
 HWY_INLINE void drop_tile(const Dropout& op,
@@ -60,7 +60,8 @@ namespace {
 
 HWY_EXPORT(drop_range);
 
-// At rate 0. Plain loops: the compiler's vectors keep up with memory.
+// The case of rate 0. The compiler's vectors in plain loops keep up with
+// memory.
 void pass_range(const Dropout& op, std::int64_t first, std::int64_t last) {
   float* const y = op.y.data<float>();
   const float* const x = op.x.data<float>();

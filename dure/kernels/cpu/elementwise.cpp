@@ -43,8 +43,8 @@ namespace {
 
 HWY_EXPORT(add_range);
 
-// A plain loop: from memory, vectors as long as a cache line take 10 to 20 %
-// more time on an AMD EPYC.
+// This is a plain loop, because vectors as long as a cache line take 10 to 20 %
+// more time from memory on an AMD EPYC.
 void add_floats(const Add& op, std::int64_t first, std::int64_t last) {
   float* const y = op.y.data<float>();
   const float* const a = op.a.data<float>();
@@ -54,12 +54,12 @@ void add_floats(const Add& op, std::int64_t first, std::int64_t last) {
   }
 }
 
-// Normals are drawn into a tile, and from there go into a row.
+// Draws normals into a tile, and copies them into a row.
 template <typename Element>
 void draw_row(const FillNormal& op, std::uint64_t index, std::span<Element> y) {
   std::array<float, 256> tile;
   while (!y.empty()) {
-    // After the first, tiles begin with a whole block of the generator.
+    // After the first, each tile begins with a whole block of the generator.
     const std::size_t count = std::min(tile.size() - index % 4, y.size());
     op.stream.normals(index, std::span(tile).first(count));
     for (std::size_t c = 0; c < count; ++c) {

@@ -19,7 +19,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// Where a table's rows are; null for those that it has not.
+// The addresses of a table's rows; null for rows that it does not have.
 template <typename Element>
 class Rows {
  public:
@@ -74,8 +74,8 @@ void look_up(const Embedding& op, std::int64_t first, std::int64_t last) {
   });
 }
 
-// Columns of d_table[indices[n]] += d_y[n], for n in this order: where it has
-// the same index several times in a row, their sum is rounded once.
+// Adds d_y[n] to the columns of d_table[indices[n]], for n in this order. If an
+// index comes several times in a row, the sum of its rows is rounded once.
 template <typename Element, typename Sum>
 void add_rows(const EmbeddingBackward& op,
               std::span<const std::int32_t> order,
@@ -123,8 +123,8 @@ namespace {
 HWY_EXPORT(look_up);
 HWY_EXPORT(add_columns);
 
-// Before any row is touched, and not on the threads: an Error may not leave
-// one.
+// Checks before any row is touched, and not on the threads, because an Error
+// must not leave a thread.
 void check_indices(const char* name,
                    ConstTensor indices,
                    std::int64_t table_rows) {
@@ -141,8 +141,8 @@ void check_indices(const char* name,
   }
 }
 
-// In which rows are added: as they come, which is also the order of those with
-// the same index where a sum has to be rounded.
+// The order in which rows are added: as they come, or, if sums are rounded,
+// grouped by index and in this order within an index.
 struct RowOrder {
   std::vector<std::int32_t> rows;  // kept between launches
 };
@@ -176,8 +176,7 @@ void run(OnCpu, Stream& stream, const Embedding& op) {
                   });
 }
 
-// Threads share the columns, so that rows with the same index are added in
-// order.
+// Threads divide the columns, so rows with the same index are added in order.
 void run(OnCpu, Stream& stream, const EmbeddingBackward& op) {
   check_indices("indices", op.indices, op.rows.all);
   const std::span<const std::int32_t> order = order_of(stream, op);

@@ -5,8 +5,8 @@
 namespace dure::kernels {
 namespace {
 
-// Waking the other threads takes some 5 us: 300 thousand multiply-adds, or as
-// many bytes of a matrix that is read once.
+// Waking the other threads takes some 5 us, which is 300 thousand
+// multiply-adds, or as many bytes of a matrix that is read once.
 constexpr std::int64_t kLeastWork = 300'000;
 
 std::int64_t divided_up(std::int64_t count, std::int64_t by) {
@@ -17,10 +17,11 @@ std::int64_t largest_part(std::int64_t count, std::int64_t parts) {
   return divided_up(count, parts);
 }
 
-// The grid of threads whose busiest one has the fewest tiles; of equal ones
-// that with most threads along the columns, as op(b) is packed once for each
-// part along the rows. A thread's columns are then cut to blocks of op(b) that
-// fit its L2, of which others may take what it has not come to.
+// Takes the grid of threads whose busiest one has the fewest tiles; among equal
+// ones that with most threads along the columns, because op(b) is packed once
+// for each part along the rows. A thread's columns are then cut to blocks of
+// op(b) that fit its L2, and other threads may take those that it has not
+// begun.
 void set_parts(GemmPlan& plan, int threads) {
   const std::int64_t panels = largest_part(plan.row_panels, plan.row_blocks);
   std::int64_t fewest = 0;

@@ -94,7 +94,7 @@ TEST(GemmPlan, PacksEveryPanelOfAPhaseOnce) {
   });
 }
 
-// What the bits of a sum depend on.
+// The bits of a sum depend on these cuts.
 TEST(GemmPlan, CutsKByKAlone) {
   for_each_plan([](const GemmPlan& plan, int) {
     const GemmPlan least = plan_gemm({1, 1, plan.shape.K}, kTile, 1);

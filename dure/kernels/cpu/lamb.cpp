@@ -20,8 +20,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// What a weight is to move by, before the ratio: the same expression in both
-// operations, so that they come to the same bits.
+// The step of a weight before the ratio: one expression in both operations, so
+// that they get the same bits.
 struct LambDirection {
   LambDirection(ConstTensor control, float eps, float weight_decay)
       : rate(broadcast(control.data<float>()[3])),
@@ -40,8 +40,8 @@ struct LambDirection {
   Vector decay;
 };
 
-// Elements [first, last) of one span: whole groups from its start, but for its
-// last ones.
+// Measures elements [first, last) of one span, which are whole groups from its
+// start, except for its last ones.
 void lamb_measure_span(const LambMeasure& op,
                        const UpdateSpan& span,
                        Range part,

@@ -145,8 +145,7 @@ void layer_norm_d_x(const LayerNormBackward& op, Range rows) {
   });
 }
 
-// Adds row n to the sums of the columns, which begin with that of column
-// columns.first.
+// Adds row n to the sums of the columns, of which the first is columns.first.
 template <typename Element>
 HWY_INLINE void add_row_to_columns(const LayerNormBackward& op,
                                    std::int64_t n,
@@ -209,7 +208,7 @@ void run(OnCpu, Stream& stream, const LayerNorm& op) {
                   });
 }
 
-// Columns first: d_x may be d_y.
+// Columns come first, because d_x may be d_y.
 void run(OnCpu, Stream& stream, const LayerNormBackward& op) {
   if (op.write == Write::kOverwrite) {
     std::memset(op.d_gain.bytes(), 0, op.d_gain.size_bytes());

@@ -13,7 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// -1, 0 or 1.
+// The sign: -1, 0 or 1.
 HWY_INLINE Vector sign_of(Vector x) {
   const Vector one = hn::CopySign(broadcast(1), x);
   return hn::IfThenZeroElse(hn::Eq(x, broadcast(0)), one);

@@ -33,7 +33,7 @@ PackSource columns_of_b(const MatMul& op, const GemmShape& shape) {
              : PackSource{op.b.data<float>(), N, 1, N};
 }
 
-// What is added to the product, or to a first block of K of it.
+// The addend of the product, or of its first block of K.
 const float* addend_of(const MatMul& op) {
   if (op.write == Write::kAdd) {
     return op.y.data<float>();
@@ -41,7 +41,7 @@ const float* addend_of(const MatMul& op) {
   return op.residual ? op.residual.data<float>() : nullptr;
 }
 
-// What there is to do in one phase, by parts.
+// The work of one phase, by parts.
 class PhaseWork {
  public:
   PhaseWork(const MatMul& op, const GemmPlan& plan, std::int64_t phase)
@@ -99,8 +99,8 @@ class PhaseWork {
     }
   }
 
-  // One panel of rows uses what is packed of b once: it need not leave the
-  // first-level cache.
+  // A single panel of rows uses the packed part of b once, so it need not leave
+  // the first-level cache.
   void multiply_few_rows(Range columns,
                          const float* packed_a,
                          float* packed_b) const {
@@ -129,7 +129,7 @@ class PhaseWork {
     }
   }
 
-  // The first block of K takes bias and residual, the others add to y: so the
+  // The first block of K adds bias and residual, the others add to y. So the
   // residual may be y.
   void place(Tile& tile, std::int64_t m, std::int64_t n) const {
     const std::int64_t at = m * plan_.shape.N + n;
@@ -146,8 +146,8 @@ class PhaseWork {
   Range depth_;
 };
 
-// Threads meet once a phase: whoever has multiplied a part packs as much for
-// the next phase.
+// Threads meet once a phase: a thread that has multiplied a part packs as much
+// for the next phase.
 void multiply_in_team(const MatMul& op,
                       const GemmPlan& plan,
                       float* workspace,
@@ -186,7 +186,7 @@ HWY_EXPORT(gemm_tile);
 
 namespace {
 
-// A product of nothing: y is what is added to it.
+// If K is 0, y is the sum of its addends.
 void write_addends(const MatMul& op) {
   const auto [M, N] = op.y.dims<2>("y");
   if (op.write == Write::kAdd) {

@@ -92,8 +92,7 @@ void rms_norm_d_x(const RmsNormBackward& op, Range rows) {
   });
 }
 
-// Adds row n to the sums of the columns, which begin with that of column
-// columns.first.
+// Adds row n to the sums of the columns, of which the first is columns.first.
 template <typename Element>
 HWY_INLINE void add_row_to_columns(const RmsNormBackward& op,
                                    std::int64_t n,
@@ -156,7 +155,7 @@ void run(OnCpu, Stream& stream, const RmsNorm& op) {
                   });
 }
 
-// Columns first: d_x may be d_y.
+// Columns come first, because d_x may be d_y.
 void run(OnCpu, Stream& stream, const RmsNormBackward& op) {
   if (op.write == Write::kOverwrite) {
     std::memset(op.d_gain.bytes(), 0, op.d_gain.size_bytes());

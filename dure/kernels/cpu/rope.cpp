@@ -17,8 +17,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// Wider heads are turned this many pairs at a time, so that the angles of a row
-// fit on the stack.
+// Wider heads are rotated this many pairs at a time, so that the angles of a
+// row fit on the stack.
 inline constexpr std::int64_t kPairs = 64;
 
 // Pairs [first, first + count) of every head.
@@ -57,7 +57,7 @@ Angles angles_of(const Pairs& pairs, double position, Turn turn) {
   return angles;
 }
 
-// Turns pairs (low[i], high[i]).
+// Rotates pairs (low[i], high[i]).
 template <typename Element>
 HWY_INLINE void turn_pairs(Element* low,
                            Element* high,

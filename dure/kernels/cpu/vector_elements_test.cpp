@@ -1,4 +1,4 @@
-// The conversions of vector_elements-inl.h against those of base/half.h.
+// Compares the conversions of vector_elements-inl.h with those of base/half.h.
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -76,8 +76,8 @@ void add_with_neighbours(std::vector<float>& values, std::uint32_t bits) {
 }
 
 // Every value of the type, the middle of each and the next, and the floats on
-// either side of them: with those of the largest exponents, where infinity and
-// the NaNs lie.
+// either side of these, including the largest exponents, where infinity and the
+// NaNs are.
 template <typename Half>
 std::vector<float> floats_around() {
   std::vector<float> values;
@@ -90,8 +90,8 @@ std::vector<float> floats_around() {
   return values;
 }
 
-// From the smallest subnormal float to the last NaN. The step is odd, so that
-// every pattern of the lower bits comes.
+// Floats from the smallest subnormal to the last NaN. The step is odd, so that
+// every pattern of the lower bits occurs.
 std::vector<float> floats_of_every_exponent() {
   std::vector<float> values;
   constexpr std::uint64_t kStep = 3229;
@@ -149,8 +149,8 @@ TYPED_TEST(VectorElements, RoundAsScalarsDo) {
   });
 }
 
-// The rest at the end goes another way than whole vectors; what lies beyond it
-// is neither read nor written.
+// The rest at the end takes another way than whole vectors. Elements beyond it
+// are neither read nor written.
 TYPED_TEST(VectorElements, ConvertEveryLengthAndNoMore) {
   on_every_instruction_set([] {
     const std::vector<TypeParam> all = all_halves<TypeParam>();
