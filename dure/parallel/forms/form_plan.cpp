@@ -131,7 +131,7 @@ std::int64_t bytes_sent(const Travel& travel, int rank, int ranks) {
              .elements;
 }
 
-// What others send it.
+// The bytes that other ranks send to it.
 std::int64_t bytes_received(const Travel& travel, int rank, int ranks) {
   const comm::Plan plan = comm::plan_of({.kind = travel.kind,
                                          .algorithm = travel.algorithm,
@@ -155,7 +155,8 @@ bool does(const FormPlan& plan, FormAction action) {
       });
 }
 
-// What a rank has of a tensor that is whole on rank 0 and in parts elsewhere.
+// The bytes on a rank of a tensor that is whole on rank 0 and in parts
+// elsewhere.
 std::int64_t whole_on_root(const FormPlan& plan, int rank, std::int64_t whole) {
   return kElementBytes * (rank == 0 ? whole : whole / plan.ranks);
 }

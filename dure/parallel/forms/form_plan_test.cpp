@@ -12,8 +12,7 @@ namespace {
 
 constexpr int kMostRanks = 64;
 
-// Rows that every number of ranks up to 64 that is tried divides, weights that
-// it does not.
+// The tested numbers of ranks, up to 64, divide the rows but not the weights.
 FormSizes sizes_for(int ranks) {
   return {.weights = 1'000'003,
           .rows = 24 * ranks,
@@ -21,8 +20,8 @@ FormSizes sizes_for(int ranks) {
           .optimizer_bytes_per_weight = 8};
 }
 
-// What goes through rank 0 in each form, by hand: elements that it sends, and
-// that it gets, but for those of its own.
+// The traffic through rank 0 in each form, worked by hand: the elements that it
+// sends, and those that it gets, without its own.
 struct AtRoot {
   std::int64_t sent;
   std::int64_t received;
@@ -30,7 +29,7 @@ struct AtRoot {
 
 AtRoot by_hand(Form form, const FormSizes& s, int ranks) {
   const std::int64_t others = ranks - 1;
-  const std::int64_t rows = s.rows / ranks * others;  // of the others
+  const std::int64_t rows = s.rows / ranks * others;  // of the other ranks
   const std::int64_t logits = rows * s.columns;
   const std::int64_t weights = s.weights * others;
   switch (form) {
@@ -71,8 +70,9 @@ TEST(FormPlan, RankZeroCarriesWhatItsFormSays) {
   }
 }
 
-// 2 (N - 1)/N of the weights, to a piece that does not divide: N pieces of
-// sizes that differ by one element, 2 (N - 1) of them sent.
+// A ring sends 2 (N - 1)/N of the weights, up to the uneven pieces: there are N
+// pieces of sizes that differ by one element, and a rank sends 2 (N - 1) of
+// them.
 TEST(FormPlan, RingsSpareRankZero) {
   for (int ranks = 1; ranks <= kMostRanks; ++ranks) {
     for (const Form form : {Form::kAllReduce, Form::kBuckets}) {
@@ -113,8 +113,8 @@ TEST(FormPlan, WhatIsSentIsReceived) {
   }
 }
 
-// GPT-2 small, 16 x 256 tokens on 4 ranks: DataParallel's logits are 824 MB on
-// rank 0, 206 MB elsewhere.
+// For GPT-2 small and 16 x 256 tokens on 4 ranks, DataParallel's logits are 824
+// MB on rank 0 and 206 MB elsewhere.
 TEST(FormPlan, OnlyDataParallelBurdensRankZeroWithLogits) {
   const FormSizes gpt2 = {
       .weights = 124'439'808, .rows = 16 * 256, .columns = 50'304};
@@ -131,7 +131,7 @@ TEST(FormPlan, OnlyDataParallelBurdensRankZeroWithLogits) {
   }
 }
 
-// 16 bytes a weight where there is an update, 8 where there is none.
+// A rank has 16 bytes a weight if it updates, and 8 if not.
 TEST(FormPlan, OptimizersAreWhereUpdatesAre) {
   const FormSizes sizes = sizes_for(8);
   for (const Form form : kForms) {

@@ -51,7 +51,7 @@ double slot_of(const Replay& replay) {
   return std::max(shortest, least);
 }
 
-// Those whose middle is in the span.
+// The cells whose middle is in the span.
 std::vector<std::string_view> cells_of(const std::vector<Span>& spans,
                                        const std::vector<std::string>& texts,
                                        double slot) {

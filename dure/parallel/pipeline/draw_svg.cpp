@@ -10,7 +10,7 @@
 namespace dure::parallel {
 namespace {
 
-// In pixels.
+// Sizes in pixels.
 constexpr double kLeft = 70;
 constexpr double kRight = 20;
 constexpr double kRow = 30;
@@ -53,7 +53,7 @@ Colour shade(Colour colour, int chunk, int chunks) {
   return {mix(colour.red), mix(colour.green), mix(colour.blue)};
 }
 
-// What is read on it best, by its luminance (ITU-R BT.601).
+// The ink that is read best on the colour, by its luminance (ITU-R BT.601).
 const char* ink_on(Colour c) {
   return 299 * c.red + 587 * c.green + 114 * c.blue > 140'000 ? "#111111"
                                                               : "#ffffff";
@@ -130,8 +130,8 @@ std::string words(double x,
                 "</text>\n");
 }
 
-// Colours are attributes, which any program knows; over them goes this sheet,
-// where it is dark.
+// Colours are attributes, which any program knows; this sheet overrides them in
+// the dark.
 constexpr const char* kStyleSheet =
     "<style>@media (prefers-color-scheme: dark) { .schedule { fill: #e6e9ec }\n"
     ".schedule .paper { fill: #14181c } .schedule .lane { fill: #1c2228 }\n"

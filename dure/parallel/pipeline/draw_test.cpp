@@ -26,7 +26,7 @@ int count(const std::string& text, const std::string& part) {
   return found;
 }
 
-// The lines of a comment behind `heading`, as long as they begin with "rank".
+// The lines of a comment after `heading`, as long as they begin with "rank".
 std::string comment_behind(const std::string& source,
                            const std::string& heading) {
   std::size_t at = source.find(heading) + heading.size();
@@ -89,11 +89,12 @@ TEST(DrawSvg, HasACellForEachActionAndALegendOfItsPasses) {
   EXPECT_THAT(svg, HasSubstr(">backward, weights</text>"));
   EXPECT_THAT(svg, HasSubstr(">(chunks 0 to 1)</text>"));
   EXPECT_THAT(svg, Not(HasSubstr(">update</text>")));
-  // Eight cells with each number on a rank, pass and chunk, and the axis.
+  // Each number is in eight cells for each rank, pass and chunk, and on the
+  // axis.
   EXPECT_GE(count(svg, ">7</text>"), 4 * 3 * 2);
 }
 
-// Every colour of paper and ink has another one for the dark.
+// Every colour of paper and ink has a variant for the dark.
 TEST(DrawSvg, IsDarkWhereTheReaderIs) {
   const ScheduleOptions options = options_for(ScheduleKind::k1F1B, 2, 4);
   const std::string svg = draw_svg(options, replay(options));
@@ -109,7 +110,7 @@ TEST(DrawSvg, SharesAnAxisWithAnother) {
   const ScheduleOptions options = options_for(ScheduleKind::k1F1B, 2, 4);
   const std::string svg = draw_svg(
       options, replay(options), {.unit = "ms", .until = 30, .pixels = 600});
-  // 20 pixels a millisecond, from the label's 70.
+  // The scale is 20 pixels a millisecond, from the label's 70.
   EXPECT_THAT(svg, HasSubstr("<rect x=\"90\" y=\"94\" width=\"20\""));
   EXPECT_THAT(svg, HasSubstr("width=\"690\""));
   EXPECT_THAT(svg, HasSubstr("time in ms"));

@@ -121,7 +121,7 @@ Streams Executor::take(const Action& action) {
   return streams;
 }
 
-// What the action at hand posted first.
+// Receives what the current action posted first.
 Streams Executor::receive() {
   Streams streams;
   for (Travelling& stream : incoming_.front()) {

@@ -17,7 +17,7 @@ namespace {
 constexpr StreamName kResidual = StreamName::kResidual;
 constexpr StreamName kEncoder = StreamName::kEncoder;
 
-// No multiples of the tensor ranks.
+// The rows are no multiples of the tensor ranks.
 std::int64_t rows_of(StreamName name) {
   return name == kResidual ? 5 : 7;
 }
@@ -34,9 +34,9 @@ Boundaries boundaries_of(const ScheduleOptions& options) {
       static_cast<std::size_t>(options.stages * options.chunks - 1), streams);
 }
 
-// A model whose stage s makes 2 x + s of x, from micro-batch m's own number;
-// the gradient is doubled by each stage on its way back. A second stream, -m,
-// is read by all stages, each of which adds 1 to its gradient.
+// A model whose stage s turns x into 2 x + s, starting from micro-batch m's
+// number. Each stage doubles the gradient in the backward. All stages read a
+// second stream, -m, and add 1 to its gradient.
 class Doubling final : public StageWork {
  public:
   Doubling(Arena& arena, const ScheduleOptions& options, int rank)
@@ -109,7 +109,7 @@ class Doubling final : public StageWork {
     }
   }
 
-  // All rows have come, whichever tensor rank sent them.
+  // Checks that all rows have come, whichever tensor rank sent them.
   void check_alike(ConstTensor x) {
     for (std::int64_t i = 0; i < x.elements(); ++i) {
       EXPECT_EQ(x.data<float>()[i], x.data<float>()[0]);
@@ -142,7 +142,7 @@ class Doubling final : public StageWork {
   int most_held_ = 0;
 };
 
-// What the last stage makes of a micro-batch.
+// The last stage's result for a micro-batch.
 float expected(int stages, int micro_batch) {
   auto value = static_cast<float>(micro_batch);
   for (int stage = 0; stage < stages; ++stage) {
@@ -159,7 +159,7 @@ std::uint64_t bytes_sent(const comm::Communicator& world) {
              : pipe->second[static_cast<std::size_t>(comm::Kind::kSend)].bytes;
 }
 
-// Streams that leave the rank.
+// The number of streams that leave the rank.
 std::uint64_t messages_of(const ScheduleOptions& options,
                           const Program& program,
                           int rank) {
@@ -177,7 +177,7 @@ std::uint64_t messages_of(const ScheduleOptions& options,
   return count;
 }
 
-// Bytes that this tensor rank sends of the streams of a micro-batch.
+// The bytes of a micro-batch's streams that this tensor rank sends.
 std::uint64_t bytes_of_streams(const comm::Communicator& tensor) {
   std::int64_t elements = 0;
   for (const StreamName name : {kResidual, kEncoder}) {

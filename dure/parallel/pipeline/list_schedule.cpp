@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kSlot = 4;  // ticks of the clock
 
-// When the passes of a stage that have begun end, by micro-batch.
+// The end of each pass of a stage that has begun, by micro-batch.
 struct Stage {
   std::vector<int> forward;
   std::vector<int> input;
@@ -69,8 +69,8 @@ class ListScheduler {
     return false;
   }
 
-  // The first that can: forward the later chunk, back that of the rules, and of
-  // W the one that has done fewer. -1: none.
+  // The first chunk that can go: forward the later one, backward the rules'
+  // one, and for W the one that has done fewer. -1 if none can.
   int chunk_for(int rank, Pass pass) const {
     const int last = options_.chunks - 1;
     int first = pass == Pass::kForward ? last : rules_.back_first;
@@ -111,7 +111,7 @@ class ListScheduler {
 
   int count_of_stages() const { return static_cast<int>(stages_.size()); }
 
-  // Whether what a stage makes of a micro-batch is here.
+  // Whether a stage's output for a micro-batch is here.
   bool has_come(int rank, int from, Passes passes, int n) const {
     const std::vector<int>& ends = stages_[from].*passes;
     const bool is_here = place_of(options_, from).rank == rank;
@@ -134,7 +134,7 @@ class ListScheduler {
   const ScheduleOptions& options_;
   const ListRules& rules_;
   std::vector<Stage> stages_;
-  std::vector<int> free_;  // by rank: when
+  std::vector<int> free_;  // by rank: when it is free
   std::vector<Program> programs_;
   int now_ = 0;
 };

@@ -12,14 +12,14 @@ namespace {
 
 using Moment = std::optional<double>;
 
-// What goes from a stage to a neighbour, by micro-batch.
+// The messages from a stage to a neighbour, by micro-batch.
 struct Edge {
   std::vector<Moment> sent;
   std::vector<Moment> posted;
   std::vector<int> order;  // in which they were sent
 };
 
-// What a stage has done, by micro-batch.
+// The passes that a stage has done, by micro-batch.
 struct Stage {
   std::vector<bool> forward;
   std::vector<bool> input;
@@ -30,7 +30,7 @@ struct Stage {
 struct Rank {
   std::size_t next = 0;
   double now = 0;
-  bool sending = false;  // what its last action made
+  bool sending = false;  // its last action's output
   double busy = 0;
   int held = 0;
   int peak = 0;
@@ -41,7 +41,7 @@ bool goes_back(Pass pass) {
   return pass == Pass::kBackward || pass == Pass::kInput;
 }
 
-// Runs each rank as far as what others have sent allows.
+// Runs each rank as far as the others' messages allow.
 class Replayer {
  public:
   Replayer(const ScheduleOptions& options,
@@ -125,7 +125,7 @@ class Replayer {
     return true;
   }
 
-  // The edge that an action's input comes by from another rank, if it does.
+  // The edge by which an action's input comes from another rank, if it does.
   Edge* input_of(int rank, const Action& action) {
     const int stage = stage_of(options_, rank, action.chunk);
     const bool forward = action.pass == Pass::kForward;
@@ -173,7 +173,7 @@ class Replayer {
                text_of(action, 2));
   }
 
-  // None where it is still to be made.
+  // Nothing if the input is still to be made.
   Moment input_ready(int rank, const Action& action) {
     if (const Edge* const edge = input_of(rank, action)) {
       return has_own(rank, action) ? arrival(*edge, action.micro_batch)
@@ -189,7 +189,7 @@ class Replayer {
                           : std::nullopt;
   }
 
-  // Whether the rank itself has done what an action goes on from.
+  // Whether the rank itself has done the action that this one follows.
   bool has_own(int rank, const Action& action) const {
     const int s = stage_of(options_, rank, action.chunk);
     const int n = action.micro_batch;
@@ -227,7 +227,7 @@ class Replayer {
     rank.sending = output_of(r, action) != nullptr;
   }
 
-  // Waits until few enough are under way, then sends.
+  // Waits until few enough messages are in flight, then sends.
   bool finish_send(int r) {
     Rank& rank = ranks_[r];
     const Action& action = programs_[r][rank.next - 1];

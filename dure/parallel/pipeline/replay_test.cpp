@@ -27,7 +27,8 @@ int most_in_flight(const Replay& replay) {
                            replay.peak_in_flight.end());
 }
 
-// Published drawings: GPipe [1], figure 2; Megatron-LM [3], figures 3 and 4.
+// Compares with published drawings: GPipe [1], figure 2; Megatron-LM [3],
+// figures 3 and 4.
 TEST(Replay, TakesTheDrawnTime) {
   for (const ScheduleKind kind : {ScheduleKind::kGpipe, ScheduleKind::k1F1B}) {
     for (const auto& [p, m, makespan] : {std::tuple{2, 4, 15},
@@ -63,7 +64,7 @@ TEST(Replay, NaiveKeepsOneStageBusy) {
   }
 }
 
-// Of m micro-batches that take a stage 3 each, the bubble is (p - 1) / m, and
+// With m micro-batches that take a stage 3 each, the bubble is (p - 1) / m, and
 // 1 / v of that with v chunks.
 TEST(Replay, BubbleIsAsTheFormulaSays) {
   for (const ScheduleOptions& options : every_small_schedule()) {
@@ -78,7 +79,8 @@ TEST(Replay, BubbleIsAsTheFormulaSays) {
   }
 }
 
-// Of Megatron-LM [3]: warm-up and one more, of a round of p at most m v.
+// Megatron-LM [3] holds its warm-up and one more micro-batch, in rounds of p,
+// at most m v.
 TEST(Replay, InterleavedHoldsItsWarmUp) {
   for (const ScheduleOptions& options : every_small_schedule()) {
     const int p = options.stages;
@@ -95,7 +97,8 @@ TEST(Replay, InterleavedHoldsItsWarmUp) {
   }
 }
 
-// Qi et al. [4], section 2.3: (p - 1) (F + B - W), the memory of 1F1B.
+// Qi et al. [4], section 2.3: the bubble is (p - 1) (F + B - W), with the
+// memory of 1F1B.
 TEST(Replay, ZbH1HasAThirdOfTheBubbleInTheSameMemory) {
   for (const ScheduleOptions& options : every_small_schedule()) {
     if (options.kind == ScheduleKind::kZbH1 &&
@@ -107,8 +110,8 @@ TEST(Replay, ZbH1HasAThirdOfTheBubbleInTheSameMemory) {
   }
 }
 
-// [4], section 2.4: (p - 1) (F + B - 2 W), at most twice the memory. A rank
-// starts later than the one before it: the makespan has that.
+// [4], section 2.4: (p - 1) (F + B - 2 W), with at most twice the memory. Each
+// rank starts later than the one before it, which is part of the makespan.
 TEST(Replay, Zb2pHasNoBubbleInTwiceTheMemory) {
   for (const ScheduleOptions& options : every_small_schedule()) {
     const int p = options.stages;
@@ -125,8 +128,8 @@ TEST(Replay, Zb2pHasNoBubbleInTwiceTheMemory) {
   }
 }
 
-// Half of 1F1B's bubble at most, and still where messages take time: there
-// programs that only just fit lose something at every micro-batch.
+// The bubble is at most half of 1F1B's, also when messages take time: programs
+// that only just fit then lose something at every micro-batch.
 TEST(Replay, ZbVHasLittleBubbleInTheMemoryOf1F1B) {
   for (const ScheduleOptions& options : every_small_schedule()) {
     const int p = options.stages;
@@ -147,8 +150,9 @@ TEST(Replay, ZbVHasLittleBubbleInTheMemoryOf1F1B) {
   }
 }
 
-// Which update a micro-batch's weights are from, by weight_delay(): each must
-// be there by then, and still be kept.
+// The versions that a rank keeps, by weight_delay(): the update that a
+// micro-batch's weights come from must have been made by then, and its version
+// still be kept.
 int versions_kept(const ScheduleOptions& options, int rank) {
   const int delay = weight_delay(options, rank);
   int updates = 0;
@@ -165,7 +169,7 @@ int versions_kept(const ScheduleOptions& options, int rank) {
     } else {
       ++updates;
     }
-    // From the oldest that is in use, or will be, to the newest.
+    // The versions from the oldest in use, or soon to be, to the newest.
     const int coming = std::max(updates - delay, 0);
     const int oldest = used.empty() ? coming : std::min(*used.begin(), coming);
     most = std::max(most, updates - oldest + 1);
@@ -241,8 +245,8 @@ TEST(Replay, NamesWhoWaitsForever) {
   }
 }
 
-// Rank 0 has kPendingSends messages under way and one more to send; rank 1
-// takes the last of them first.
+// Rank 0 has kPendingSends messages in flight and one more to send; rank 1
+// receives the last of them first.
 TEST(Replay, NamesWhoHasTooManyMessagesUnderWay) {
   const ScheduleOptions options =
       options_for(ScheduleKind::kGpipe, 2, kPendingSends + 1);

@@ -3,7 +3,7 @@
 
 namespace dure::parallel {
 
-// 1F1B's order, with an update behind the last backward of each `per_update`.
+// 1F1B's order, with an update after the last backward of each `per_update`.
 Program asynchronous_program(const ScheduleOptions& options, int rank) {
   Program program;
   for (const Action& action : one_f_one_b_program(options, rank)) {

@@ -1,4 +1,4 @@
-// Schedules whose backwards are whole and end before the update.
+// Schedules whose backwards are not split and end before the update.
 #include <algorithm>
 
 #include "dure/parallel/pipeline/families.h"
@@ -27,7 +27,8 @@ Program gpipe_program(const ScheduleOptions& options) {
 namespace {
 
 // The k-th forward, or backward, of a rank: chunks take turns of p
-// micro-batches, backwards from the last chunk. One chunk has all turns.
+// micro-batches, backwards starting with the last chunk. A single chunk has all
+// turns.
 Action turn(const ScheduleOptions& options, Pass pass, int k) {
   const int p = options.stages;
   const int v = options.chunks;
@@ -37,7 +38,8 @@ Action turn(const ScheduleOptions& options, Pass pass, int k) {
           .micro_batch = k / (p * v) * p + k % p};
 }
 
-// Some forwards, then one forward and one backward in turn, then the rest.
+// Does some forwards, then one forward and one backward alternately, then the
+// rest.
 Program alternate(const ScheduleOptions& options, int forwards_ahead) {
   const int all = options.micro_batches * options.chunks;
   const int ahead = std::min(forwards_ahead, all);
@@ -60,8 +62,8 @@ Program one_f_one_b_program(const ScheduleOptions& options, int rank) {
   return alternate(options, options.stages - 1 - rank);
 }
 
-// Chunk 0 of a rank goes back (v - 1) p forwards later than its last chunk; on
-// the way through the last chunk each rank before this one adds two.
+// Chunk 0 of a rank goes backward (v - 1) p forwards later than its last chunk.
+// On the way through the last chunk each rank before this one adds two.
 Program interleaved_program(const ScheduleOptions& options, int rank) {
   if (options.chunks == 1) {
     return one_f_one_b_program(options, rank);

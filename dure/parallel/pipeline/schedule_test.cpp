@@ -31,7 +31,7 @@ std::vector<Pass> passes_of(ScheduleKind kind) {
   return {Pass::kForward, Pass::kBackward};
 }
 
-// Throws nothing, but fails the test, where an action comes twice, never, or
+// Fails the test, without an exception, if an action comes twice, never, or
 // before one of a lower micro-batch.
 void expect_ascending(const ScheduleOptions& options, const Program& program) {
   std::map<std::pair<Pass, int>, int> next;
@@ -82,7 +82,8 @@ TEST(Schedule, OneForwardOneBackwardOfThreeStages) {
   EXPECT_EQ(text_of(program_of(options, 2), 1), "F0 B0 F1 B1 F2 B2 F3 B3");
 }
 
-// The order in figure 4 of [3], whose numbers count from 1: device 1 of four.
+// The order is that of figure 4 of [3], whose numbers count from 1: device 1 of
+// four.
 TEST(Schedule, InterleavedGoesRoundByRound) {
   const ScheduleOptions options =
       options_for(ScheduleKind::kInterleaved, 4, 8, 2);
@@ -180,8 +181,8 @@ TEST(Validate, NamesTheChunksThatAScheduleHas) {
               HasSubstr("parallel.virtual_stages = 2, got 1"));
 }
 
-// A forward finds the weights it reads made, and no older ones than pipedream's
-// newest, or 2BW's of one update less than those of its own.
+// A forward finds the weights it reads already made. They are no older than
+// pipedream's newest, or than one update before its own for 2BW.
 TEST(WeightsRead, AreThereWhenAMicroBatchGoesForward) {
   for (const ScheduleOptions& options :
        every_schedule(numbers(1, 6), numbers(1, 24), {1})) {

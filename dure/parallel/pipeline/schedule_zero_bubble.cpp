@@ -1,5 +1,5 @@
-// Schedules that split backwards: what a rank's own weights need (W) waits for
-// no one, and fills the slots in which a rank would wait.
+// Schedules that split backwards: nobody waits for the gradients of a rank's
+// own weights (W), so they fill the slots in which a rank would wait.
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -11,8 +11,8 @@
 
 namespace dure::parallel {
 
-// 1F1B with the W of rank r put off by r micro-batches: so rank r holds, with
-// p - r micro-batches on their way and r whose W is to come, p.
+// 1F1B with the W of rank r deferred by r micro-batches. So rank r holds p: p -
+// r micro-batches in flight and r whose W is to come.
 Program zb_h1_program(const ScheduleOptions& options, int rank) {
   Program program;
   for (Action action : one_f_one_b_program(options, rank)) {
@@ -33,7 +33,7 @@ Program zb_h1_program(const ScheduleOptions& options, int rank) {
   return program;
 }
 
-// 2 p - 1 are as many as go forward before the first comes back.
+// 2 p - 1 micro-batches go forward before the first comes back.
 std::vector<Program> zb_2p_programs(const ScheduleOptions& options) {
   const int most = 2 * options.stages - 1;
   return list_schedule(options, {.most = most, .most_of_first = most});
@@ -41,9 +41,9 @@ std::vector<Program> zb_2p_programs(const ScheduleOptions& options) {
 
 namespace {
 
-// Programs that just fit when messages take no time fall behind by a little at
-// every micro-batch when they take some: these are judged by both. Programs
-// that need more than kPendingSends hang, and cost without end.
+// Programs that just fit when messages take no time fall behind a little at
+// every micro-batch when they take some, so programs are judged by both.
+// Programs that need more than kPendingSends hang, and cost infinity.
 double cost(const ScheduleOptions& options,
             const std::vector<Program>& programs) {
   const TimeOf half = [](int, const Action&) { return 0.5; };
@@ -80,8 +80,8 @@ ListRules best_rules(const ScheduleOptions& options) {
 
 }  // namespace
 
-// The memory of 1F1B's p micro-batches, of two chunks each. Of long programs
-// what is best is found in a part, as the order repeats.
+// Uses the memory of 1F1B's p micro-batches, of two chunks each. For long
+// programs the best is searched on a part, because the order repeats.
 std::vector<Program> zb_v_programs(const ScheduleOptions& options) {
   ScheduleOptions part = options;
   part.micro_batches = std::min(options.micro_batches,

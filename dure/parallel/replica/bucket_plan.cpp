@@ -12,13 +12,14 @@ std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
 
-// Half-open.
+// A half-open range of weights.
 struct Range {
   int first;
   int last;
 };
 
-// Whether weight i may join those from i + 1 to `last`, of so many elements.
+// Whether weight i may join weights i + 1 to `last`, which have so many
+// elements.
 bool joins(std::span<const PlannedWeight> weights,
            int i,
            const Range& bucket,
@@ -39,7 +40,7 @@ bool joins(std::span<const PlannedWeight> weights,
                              size_of(options.gradients)) <= limit_bytes;
 }
 
-// From the last weight to the first.
+// Cuts from the last weight to the first.
 std::vector<Range> cut(std::span<const PlannedWeight> weights,
                        const BucketOptions& options) {
   std::vector<Range> ranges;
@@ -92,7 +93,7 @@ Placed place_equal(std::span<const PlannedWeight> weights, int parts) {
   return placed;
 }
 
-// `loads`: elements of each part, of all buckets so far.
+// `loads` are the elements of each part, in all buckets so far.
 Placed place_whole(std::span<const PlannedWeight> weights,
                    std::vector<std::int64_t>& loads) {
   std::vector<std::size_t> order(weights.size());

@@ -13,7 +13,8 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 
-// Weights as long as GPT-2 small's: 12 blocks of width 768, a tied embedding.
+// Weights with the sizes of GPT-2 small's: 12 blocks of width 768, a tied
+// embedding.
 std::vector<PlannedWeight> gpt2_small() {
   constexpr std::int64_t h = 768;
   std::vector<PlannedWeight> weights = {{50257 * h, {0, 14}}, {1024 * h, {0}}};
@@ -92,8 +93,8 @@ TEST(BucketPlan, CutsByUnits) {
   const BucketPlan plan = plan_buckets(
       gpt2_small(),
       {.gradients = DType::kF32, .parts = {4}, .cut = BucketCut::kByUnits});
-  // The token rows, which the head uses, too; the positions; 12 blocks; the
-  // final norm.
+  // The buckets are the token rows, which the head uses, too; the positions; 12
+  // blocks; the final norm.
   ASSERT_EQ(plan.buckets.size(), 15U);
   const UnitBuckets buckets(plan);
   EXPECT_THAT(buckets.of(0), ElementsAre(0, 1));
@@ -103,7 +104,7 @@ TEST(BucketPlan, CutsByUnits) {
   EXPECT_EQ(plan.buckets[6].elements, 7'087'872);
 }
 
-// The first and the last stretch of a model, as a rank of a pipeline has them.
+// The units are the first and the last of a model, as on a rank of a pipeline.
 TEST(BucketPlan, JoinsNoGroupsAndSkipsUnits) {
   const std::vector<PlannedWeight> weights = {
       {.elements = 16, .units = {0}, .group = 2},
@@ -123,7 +124,7 @@ TEST(BucketPlan, JoinsNoGroupsAndSkipsUnits) {
   EXPECT_THAT(buckets.of(5), ElementsAre());
 }
 
-// Every element of every weight is kept by one rank, in whole groups.
+// Every element of every weight is owned by one rank, in whole groups.
 TEST(BucketPlan, KeepsEveryElementOnce) {
   std::vector<PlannedWeight> weights;
   for (int i = 0; i < 40; ++i) {
@@ -187,7 +188,7 @@ TEST(BucketPlan, GivesWholeWeightsToThePartThatHasTheLeast) {
   }
 }
 
-// Parts of fewer ranks are neighbours among those of more.
+// The parts of fewer ranks consist of neighbouring parts of more.
 TEST(BucketPlan, PartsOfAShardGroupAreMadeOfTheRanksOwn) {
   const std::vector<PlannedWeight> weights = {
       {160, {0}}, {32, {0}}, {64, {0}}, {48, {0}}};

@@ -33,7 +33,7 @@ Countdown::Countdown(const BucketPlan& plan,
 }
 
 void Countdown::restart() {
-  left_ = all_;  // in the memory that it has
+  left_ = all_;  // keeps its memory
 }
 
 Countdown::Left Countdown::end(int bucket, int micro_batch) {
@@ -47,7 +47,7 @@ Countdown::Left Countdown::end(int bucket, int micro_batch) {
              " were written more often than the step's visits say");
   const int visits = --left.visits[place];
   if (visits == 0) {
-    // Sums over micro-batches are in their order only so.
+    // Only then are sums over micro-batches in order.
     DURE_CHECK(place == left.first,
                "micro-batch ",
                place,

@@ -12,7 +12,7 @@ namespace {
 using nn::Uses;
 using nn::Visit;
 
-// Bucket 0: units 3 and 7. Bucket 1: unit 3. Bucket 2: unit 9.
+// Bucket 0 has units 3 and 7, bucket 1 unit 3, bucket 2 unit 9.
 BucketPlan plan() {
   const std::vector<PlannedWeight> weights = {
       {.elements = 16, .units = {3, 7}, .group = 0},
@@ -21,7 +21,8 @@ BucketPlan plan() {
   return plan_buckets(weights, {.gradients = DType::kF32});
 }
 
-// Two micro-batches, unit 3's gradients in two halves each; 7 first.
+// There are two micro-batches. Unit 3's gradients come in two halves each; 7 is
+// first.
 std::vector<Visit> visits() {
   return {{3, Uses::kValues, 0},
           {7, Uses::kBoth, 0},

@@ -9,7 +9,7 @@
 namespace dure::parallel {
 namespace {
 
-// Buckets on their way at once: one travels while the next is filled.
+// The most buckets in flight: one travels while the next is filled.
 constexpr std::size_t kMostPending = 2;
 
 }  // namespace
@@ -45,8 +45,8 @@ Gradients::Gradients(const Place& place,
 
 Gradients::~Gradients() = default;
 
-// With ranked sums: what the last stage writes to the tied bucket goes to the
-// first, which adds to it.
+// With ranked sums, the last stage sends its gradients of the tied bucket to
+// the first, which adds to them.
 bool Gradients::is_given(int bucket) const {
   return bucket == tied_bucket_ && order_ == Order::kRanked &&
          !tied_->is_first();
@@ -56,8 +56,8 @@ bool Gradients::is_taken(int bucket) const {
          tied_->is_first();
 }
 
-// The gradients of a bucket's weights are in `memory` from now on; nowhere,
-// where that is empty.
+// Points the gradients of a bucket's weights into `memory`, or nowhere if that
+// is empty.
 void Gradients::point(int bucket, Tensor memory) {
   const Bucket& planned = bucket_at(bucket);
   for (int w = planned.first; w < planned.last; ++w) {
@@ -75,7 +75,7 @@ void Gradients::point(int bucket, Tensor memory) {
   }
 }
 
-// Steps mostly have the visits of the one before.
+// Most steps have the visits of the step before.
 void Gradients::count(std::span<const nn::Visit> visits) {
   if (!visits_.empty() &&
       std::equal(
@@ -110,7 +110,7 @@ void Gradients::begin_step(std::span<const nn::Visit> visits) {
   }
 }
 
-// The parameters write there now, each as it is to go on.
+// Points the parameters there, with each weight's next write.
 void Gradients::open(const Key& key) {
   const Bucket& planned = bucket_at(key.first);
   Open& open = open_[key];
@@ -131,7 +131,7 @@ void Gradients::open(const Key& key) {
   }
 }
 
-// Until the next visit of the micro-batch.
+// Keeps each weight's next write until the micro-batch's next visit.
 void Gradients::put_away(const Key& key) {
   const Bucket& planned = bucket_at(key.first);
   Open& open = open_.at(key);
@@ -164,7 +164,7 @@ void Gradients::end(int unit, int micro_batch) {
   }
 }
 
-// Of weights that took no part in the micro-batch.
+// Clears the gradients of weights that the micro-batch did not write.
 void Gradients::clear_unwritten(int bucket) {
   const Bucket& planned = bucket_at(bucket);
   for (int w = planned.first; w < planned.last; ++w) {
@@ -182,7 +182,8 @@ void Gradients::ready(const Key& key, int reductions_left) {
     tied_->give(std::move(take(key).given));
     return;
   }
-  // Never earlier, though it may be done: so memory does not depend on timing.
+  // It is never settled earlier, even if it is done, so memory does not depend
+  // on timing.
   if (pending_.size() == kMostPending) {
     settle_front();
   }
@@ -195,7 +196,7 @@ void Gradients::ready(const Key& key, int reductions_left) {
   }
 }
 
-// The memory goes with it.
+// Takes the bucket's memory along.
 Gradients::Pending Gradients::take(const Key& key) {
   Pending pending;
   pending.bucket = key.first;
@@ -275,7 +276,7 @@ void Gradients::settle_front() {
   }
 }
 
-// The elements that this rank alone adds up: of its part, its own share.
+// The share of this rank's part that it alone adds up.
 Tensor Gradients::keeper_part(int bucket) const {
   const ReplicaGroups& groups = place_.groups_of(bucket);
   const PartRange own = part_range(
@@ -284,7 +285,7 @@ Tensor Gradients::keeper_part(int bucket) const {
   return part(bucket).rows(own.first - all.first, own.elements());
 }
 
-// Those of all keepers of the part.
+// The shares of all ranks that own the part.
 comm::Counts Gradients::keeper_counts(int bucket) const {
   const ReplicaGroups& groups = place_.groups_of(bucket);
   const std::vector<std::int64_t> all =
@@ -308,7 +309,7 @@ void Gradients::add_ranked(const Pending& pending) {
 void Gradients::across_groups(int bucket) {
   comm::Communicator& replicate = *place_.groups_of(bucket).replicate;
   if (replicate.size() == 1 || of_ == kernels::GradientOf::kThisRank) {
-    return;  // nobody else keeps this part, or wants what this rank has of it
+    return;  // nobody else owns this part
   }
   const Tensor mine = part(bucket);
   if (order_ == Order::kRanked) {

@@ -16,13 +16,13 @@ namespace {
 constexpr std::int64_t kN = 8;
 constexpr std::int64_t kC = 3;
 
-// Ranks as threads, and whether the stream is cut.
+// Tests on ranks as threads, with the stream whole and cut.
 class Regions : public testing::TestWithParam<std::tuple<int, Rows>> {
  protected:
   static int ranks() { return std::get<0>(GetParam()); }
   static Rows rows() { return std::get<1>(GetParam()); }
 
-  // body(axis), on every rank.
+  // Runs body(axis) on every rank.
   static void run(const std::function<void(const TensorAxis&)>& body) {
     launch::run_ranks({.ranks = ranks()}, [&](comm::Communicator& world) {
       Stream stream(Device::kCpu);
@@ -34,7 +34,7 @@ class Regions : public testing::TestWithParam<std::tuple<int, Rows>> {
     });
   }
 
-  // Rows of the stream, if it is cut: N / T.
+  // The rows of the stream: N / T if it is cut.
   static std::int64_t own_rows() {
     return rows() == Rows::kCut ? kN / ranks() : kN;
   }
@@ -52,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(Tensor,
                                                           Rows::kCut)),
                          name_of);
 
-// Small whole numbers, whose sums are exact in any order.
+// The values are small whole numbers, whose sums are exact in any order.
 float value_of(std::int64_t element) {
   return static_cast<float>(element % 31 + 1);
 }
@@ -113,7 +113,7 @@ TEST_P(Regions, APartialSumIsThatOfEveryRanksSummand) {
   });
 }
 
-// What a rank adds on the rows that it completes is in the sum once.
+// Everything that a rank adds on the rows that it completes is in the sum once.
 TEST_P(Regions, EveryRowIsCompletedByOneRank) {
   run([](const TensorAxis& axis) {
     const OwnedTensor y = fresh(axis, own_rows());
@@ -136,8 +136,8 @@ TEST_P(Regions, EveryRowIsCompletedByOneRank) {
   });
 }
 
-// An all_reduce, or its two halves, which are as many bytes: a sum and the
-// gathering that undoes its cut.
+// The cost is an all-reduce, or its two halves with as many bytes: a
+// reduce-scatter and an all-gather.
 TEST_P(Regions, CostAnAllReduceOrItsHalves) {
   run([](const TensorAxis& axis) {
     const OwnedTensor y = fresh(axis, own_rows());

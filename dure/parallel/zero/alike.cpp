@@ -28,8 +28,8 @@ std::int64_t elements_from(const Shape& shape, int dim) {
   return elements;
 }
 
-// Of the sections of a weight that is cut, those that neighbours hold alike; of
-// one that is not, all of it.
+// The sections of a cut weight that several neighbours hold; all of an uncut
+// weight.
 std::vector<Section> sections_alike(const nn::Parameter& parameter,
                                     int tensor_ranks,
                                     Rows rows) {

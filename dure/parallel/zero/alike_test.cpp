@@ -10,8 +10,8 @@ namespace {
 constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
                                        .gradient = DType::kF32};
 
-// A norm of 32, and on this rank of the tensor axis: an uncut share of q, k and
-// v rows (16 + 8 + 8 columns of 4), k and v being held by `copies` neighbours.
+// A norm of 32, and a matrix of which this tensor rank has q, k and v rows (16
+// + 8 + 8 columns of 4); `copies` neighbours hold the same k and v.
 struct Set {
   nn::ParameterSet parameters;
   std::vector<Slice> slices;
@@ -69,7 +69,7 @@ TEST(Alike, IsTheRowsOfAKeyValueHeadOnSeveralRanks) {
 
 TEST(Alike, IsCutAsTheSlicesAre) {
   Set set(4, 4);
-  set.own(1, 16, 64);  // the end of q, and half of k
+  set.own(1, 16, 64);  // the end of q, half of k
   set.own(1, 80, 48);  // the rest
   EXPECT_EQ(find_alike(set.slices, set.parameters, 4, Rows::kWhole),
             (std::vector<Alike>{{.slice = 0,
@@ -89,7 +89,7 @@ TEST(Alike, IsCutAsTheSlicesAre) {
                                  .has = Has::kSummand}}));
 }
 
-// All elements that exist once in the whole, by all ranks together.
+// Every element that exists once in the whole is counted by one rank.
 TEST(Alike, CountsEveryElementOnce) {
   for (const std::int64_t copies : {1, 2, 4}) {
     std::int64_t elements = 0;

@@ -7,8 +7,8 @@
 namespace dure::parallel {
 namespace {
 
-// Figure 1 of arXiv:1910.02054: 120, 31.4, 16.6 and 1.9 GB. All of it is exact
-// in f64: 7.5e9 / 64 is a whole number.
+// Figure 1 of arXiv:1910.02054 has 120, 31.4, 16.6 and 1.9 GB. All of it is
+// exact in f64, as 7.5e9 / 64 is a whole number.
 TEST(ZeroMemory, IsThePapersInMixedPrecision) {
   constexpr double kElements = 7.5e9;
   constexpr double kBytes[] = {120e9, 31.40625e9, 16.640625e9, 1.875e9};
@@ -19,7 +19,7 @@ TEST(ZeroMemory, IsThePapersInMixedPrecision) {
   }
 }
 
-// 16 n, 8 n + 8 n / P, 4 n + 12 n / P, 16 n / P.
+// The stages take 16 n, 8 n + 8 n / P, 4 n + 12 n / P and 16 n / P.
 TEST(ZeroMemory, IsSixteenBytesInSinglePrecisionToo) {
   constexpr double kElements = 1 << 20;
   for (const int ranks : {1, 2, 4, 64}) {

@@ -17,7 +17,7 @@ int shard_size(const StoreOptions& options, const comm::Communicator& ranks) {
   return options.shard_size == 0 ? ranks.size() : options.shard_size;
 }
 
-// What the weights are summed over, each set of axes once.
+// The axes that the weights are summed over, each set once.
 std::vector<mesh::AxisSet> axes_of(const nn::ParameterSet& parameters) {
   std::vector<mesh::AxisSet> all;
   for (const nn::Parameter& parameter : parameters.all()) {
@@ -66,8 +66,8 @@ BucketPlan plan_of(const nn::ParameterSet& parameters,
        .spans = options.spans});
 }
 
-// Ranked sums exchange the summands of every micro-batch: nothing is kept but
-// parts. A rank's own gradients have nobody to exchange them with.
+// Ranked sums exchange the summands of every micro-batch, so only parts are
+// stored. With gradients of this rank alone there is nothing to exchange.
 Gradients::Order order_of(const StoreOptions& options) {
   return options.gradients_of == kernels::GradientOf::kThisRank
              ? Gradients::Order::kFast

@@ -26,8 +26,8 @@ constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
 constexpr int kUnits = 5;  // 0, two blocks, a norm, a head
 constexpr int kMicroBatches = 3;
 
-// Sizes that nothing divides; the first weight is the head's, too; the last
-// one gets no gradient.
+// The sizes divide by nothing. The head uses the first weight, too; the last
+// weight gets no gradient.
 void add_parameters(nn::ParameterSet& parameters) {
   parameters.add("embedding", {41, 3}, kTypes, {}, true, {0, 4});
   parameters.add("one", {100}, kTypes, {}, true, {1});
@@ -37,7 +37,7 @@ void add_parameters(nn::ParameterSet& parameters) {
   parameters.add("idle", {17}, kTypes, {}, false, {2});
 }
 
-// Small whole numbers: their sums are exact in any order.
+// The values are small whole numbers, so their sums are exact in any order.
 float value_of(std::size_t weight, std::int64_t i) {
   return static_cast<float>(100 * static_cast<std::int64_t>(weight) + i % 89);
 }
@@ -68,8 +68,8 @@ class Step {
     store_->publish();
   }
 
-  // The ranks of the first shard group put in what is read later, others what
-  // is not.
+  // The ranks of the first shard group write the right values, the others wrong
+  // ones.
   void share(int shard_size) {
     const float wrong = world_.rank() < shard_size ? 0 : 1;
     for (const Shard& shard : weights_of(*store_)) {
@@ -103,7 +103,7 @@ class Step {
     }
   }
 
-  // `times`: how often a unit writes in a micro-batch, where not once.
+  // `times`: how often a unit writes in a micro-batch, if it is not once.
   void expect_sums(const std::map<int, int>& times = {}) {
     const std::int64_t samples = kMicroBatches * world_.size();
     for (const Shard& shard : gradients_of(*store_)) {
@@ -121,7 +121,7 @@ class Step {
     }
   }
 
-  // Against what is planned for the same visits, of the steps so far.
+  // Compares with the plan for the same visits, over the steps so far.
   void expect_planned(const StepOf& step,
                       std::span<const nn::Visit> visits,
                       int steps) const {
@@ -293,7 +293,7 @@ TEST_P(Stages, SumGradientsInAnyOrderOfVisits) {
   }
 }
 
-// Stage 3, in both orders; no run holds or moves anything else.
+// Tests stage 3 in both orders; no run holds or moves anything else.
 TEST(ParameterStore, GathersAndReducesAsPlanned) {
   for (const Gather gather : {Gather::kEachUse, Gather::kOnceAStep}) {
     for (const int prefetch : {0, 1, 3}) {
@@ -319,8 +319,8 @@ TEST(ParameterStore, GathersAndReducesAsPlanned) {
   }
 }
 
-// A unit whose gradients come in two halves, each of its own weights or of all:
-// the second adds to what the first has left.
+// A unit's gradients come in two halves, each of its own weights or of all: the
+// second adds to the first.
 TEST_P(Stages, SumGradientsOfSplitBackwards) {
   std::vector<nn::Visit> order;
   for (const nn::Visit& visit : visits(kUnits, kMicroBatches)) {
@@ -354,7 +354,7 @@ TEST(ParameterStore, RefusesVisitsThatTheStepDoesNotHave) {
     std::vector<nn::Visit> more = all;
     more.push_back(all.back());
     EXPECT_THROW(run(all, more), Error);
-    // Nothing writes the embedding's gradient.
+    // No visit writes the embedding's gradient.
     const std::vector<nn::Visit> none = {{1, Uses::kBoth, 0}};
     EXPECT_THROW(run(none, none), Error);
   });
@@ -392,7 +392,7 @@ TEST_P(Stages, KeepPartsFromTheFirstOnOn) {
   EXPECT_EQ(all, GetParam() == 0 ? 2 * kElements : kElements);
 }
 
-// A pass that was left in the middle: the next one begins anew.
+// A pass was left in the middle, and the next one begins anew.
 TEST(ParameterStore, GathersAnewAfterAPassThatBrokeOff) {
   launch::run_ranks({.ranks = 2}, [](comm::Communicator& world) {
     Step step(world, options_of(3, Gradients::Order::kFast));

@@ -12,7 +12,7 @@
 namespace dure::parallel {
 namespace {
 
-constexpr std::size_t kMostPending = 2;  // gradients.cpp's
+constexpr std::size_t kMostPending = 2;  // as in gradients.cpp
 
 // Goes through a step as Values and Gradients do, and counts.
 class Replay {
@@ -66,7 +66,7 @@ class Replay {
     }
   }
 
-  // Buckets of the reading at hand and of those that are gathered ahead.
+  // The buckets of the current reading and of those gathered ahead.
   std::set<int> window(std::size_t readings) const {
     std::set<int> buckets;
     const std::size_t last = std::min(at_ + readings, order_.size());
@@ -92,7 +92,7 @@ class Replay {
            static_cast<std::ptrdiff_t>(at_);
   }
 
-  // Of the readings so far, what none to come wants.
+  // Drops the buckets of past readings that no coming one reads.
   void drop_gathered() {
     const std::set<int> ahead =
         window(static_cast<std::size_t>(step_.prefetch));
@@ -125,7 +125,7 @@ class Replay {
       if (left.visits == 0) {
         open_.erase({*it, visit.micro_batch});
         if (is_exchanged(*it, TiedStage::kLast)) {
-          // Held to the end of the step.
+          // It is held to the end of the step.
           result_.elements.tied_messages += elements(*it);
         } else {
           reduce(*it, left.reductions);
@@ -134,7 +134,7 @@ class Replay {
     }
   }
 
-  // Whether what is written to it on the last stage goes to the first.
+  // Whether the last stage's gradients of the bucket go to the first.
   bool is_exchanged(int bucket, TiedStage stage) const {
     return ranked_ && step_.tied && step_.tied->bucket == bucket &&
            step_.tied->stage == stage;
@@ -190,11 +190,11 @@ class Replay {
   std::vector<int> order_;  // of units, as they read
   std::vector<std::ptrdiff_t> last_reading_;
   Countdown countdown_;
-  std::size_t at_ = 0;  // in order_: the reading at hand
+  std::size_t at_ = 0;  // in order_: the current reading
   std::set<int> gathered_;
   std::set<std::pair<int, int>> open_;  // gradients that are being written
   std::set<int> summed_;                // buckets that were reduced before
-  std::deque<std::int64_t> pending_;    // elements of buckets on their way
+  std::deque<std::int64_t> pending_;    // elements of buckets in flight
   std::int64_t held_bytes_ = 0;
   StepPlan result_;
 };

@@ -61,8 +61,8 @@ TEST(StepPlan, StagesZeroToTwoMoveTwiceTheElements) {
   }
 }
 
-// Forward, then the head, which finds the embedding dropped and gathers it
-// again, then backward the norm and the two blocks.
+// After the forward, the head finds the embedding dropped and gathers it again;
+// then the norm and the two blocks go backward.
 TEST(StepPlan, StageThreeGathersTwiceLessWhatIsStillThere) {
   const BucketPlan plan = planned(2, BucketCut::kByUnits);
   ASSERT_EQ(plan.elements, 640 + 256 + 256 + 64);
@@ -73,15 +73,15 @@ TEST(StepPlan, StageThreeGathersTwiceLessWhatIsStillThere) {
   constexpr std::int64_t kForward = 640 + 256 + 256 + 64 + 640;
   EXPECT_EQ(gathered(0), kForward + 64 + 256 + 256);
   EXPECT_EQ(gathered(1), kForward + 64 + 256 + 256);
-  // Two ahead: as the norm ends forward, its backward is in sight.
+  // With two ahead, as the norm ends its forward, its backward is in sight.
   EXPECT_EQ(gathered(2), kForward + 256 + 256);
-  // Eight ahead is all of it.
+  // Eight ahead is the whole step.
   EXPECT_EQ(gathered(8), 640 + 256 + 256 + 64);
 }
 
 // The backward ends with block 1's, and the next micro-batch begins with the
-// embedding's forward and block 1's. Two ahead, block 1 is still in sight when
-// its backward ends, and not gathered again.
+// embedding's forward and block 1's. With two ahead, block 1 is still in sight
+// when its backward ends, and is not gathered again.
 TEST(StepPlan, PrefetchReachesIntoTheNextMicroBatch) {
   const BucketPlan plan = planned(2, BucketCut::kByUnits);
   const auto gathered = [&](int prefetch, int micro_batches) {
@@ -93,11 +93,11 @@ TEST(StepPlan, PrefetchReachesIntoTheNextMicroBatch) {
   EXPECT_EQ(gathered(0, 2), 2 * gathered(0, 1));
   EXPECT_EQ(gathered(1, 2), 2 * gathered(1, 1));
   EXPECT_EQ(gathered(2, 2), 2 * gathered(2, 1) - 256);
-  // With eight ahead each is in sight all the time.
+  // With eight ahead each bucket is in sight all the time.
   EXPECT_EQ(gathered(8, 2), gathered(8, 1));
 }
 
-// Every bucket once, whatever the micro-batches.
+// Every bucket is gathered once, however many micro-batches there are.
 TEST(StepPlan, StageThreeGathersOnceAStepWhereAskedTo) {
   const BucketPlan plan = planned(2, BucketCut::kByUnits);
   StepOf step = {.stage = 3, .shard_size = 2, .gather = Gather::kOnceAStep};
@@ -106,18 +106,19 @@ TEST(StepPlan, StageThreeGathersOnceAStepWhereAskedTo) {
     EXPECT_EQ(once.elements.all_gather, plan.elements);
     EXPECT_EQ(once.elements.reduce_scatter, micro_batches * plan.elements);
   }
-  // The head runs with all values there, and its gradient (640).
+  // The head runs with all values gathered, and its gradient (640).
   EXPECT_EQ(plan_of(plan, step, 1).peak_bytes, 4 * (plan.elements + 640));
-  // Each use: block 1 goes backward with its own values (256) and gradient
+  // With kEachUse, block 1 goes backward with its own values (256) and gradient
   // (256), the embedding's gradient (640), which the head has begun, and those
-  // of the norm (64) and block 2 (256) on their way.
+  // of the norm (64) and block 2 (256), which are in flight.
   step.gather = Gather::kEachUse;
   step.prefetch = 0;
   EXPECT_EQ(plan_of(plan, step, 1).peak_bytes,
             4 * (640 + 64 + 256 + 256 + 256));
 }
 
-// The last of the above, with values of 2 bytes, then with gradients too.
+// The last case above, with values of 2 bytes, then with gradients of 2 bytes
+// too.
 TEST(StepPlan, CountsBytesOfTheTypes) {
   const BucketPlan plan = planned(2, BucketCut::kByUnits);
   StepOf step = {
@@ -129,9 +130,9 @@ TEST(StepPlan, CountsBytesOfTheTypes) {
             2 * (640 + 64 + 256 + 256 + 256));
 }
 
-// Stages of a pipeline, bucket 0 tied. Ranked: the last stage gives the 640 of
-// each micro-batch, and holds both to the end of the step; the first
-// takes them. Both move the part that they keep.
+// Two stages of a pipeline, with bucket 0 tied. With ranked sums the last stage
+// sends the 640 elements of each micro-batch to the first, and holds both to
+// the end of the step. Both move the part that they own.
 TEST(StepPlan, TiedStagesExchangeASummandAMicroBatch) {
   const std::vector<PlannedWeight> weights = {
       {.elements = 640, .units = {4}, .group = 1},
@@ -151,7 +152,7 @@ TEST(StepPlan, TiedStagesExchangeASummandAMicroBatch) {
   const StepPlan ranked = plan_step(plan, step, last);
   EXPECT_EQ(ranked.elements.tied_messages, 2 * 640 + 320);
   EXPECT_EQ(ranked.elements.all_to_all, 2 * 64);
-  // 64 given and received of each micro-batch.
+  // For each micro-batch 64 elements are sent and received.
   EXPECT_EQ(ranked.peak_bytes, 4 * (2 * 640 + 2 * (64 + 64)));
   step.tied->stage = TiedStage::kFirst;
   const StepElements first = plan_step(plan, step, last).elements;
@@ -164,20 +165,20 @@ TEST(StepPlan, TiedStagesExchangeASummandAMicroBatch) {
   EXPECT_EQ(fast.reduce_scatter, 2 * (640 + 64));
 }
 
-// Stage 2, one micro-batch: the buckets are, from the last, norm with block 2
-// (320) and block 1 (256), then the embedding (640) alone, which the head
-// writes to first. All three are there when block 1 ends.
+// Stage 2, one micro-batch. The buckets are, from the last, norm with block 2
+// (320), block 1 (256), and the embedding (640) alone, which the head writes to
+// first. All three exist when block 1 ends.
 TEST(StepPlan, HoldsBucketsThatAreWrittenAndTwoOnTheirWay) {
   const BucketPlan plan = planned(2, BucketCut::kBySize);
   ASSERT_EQ(plan.buckets.size(), 3);
   const StepOf step = {.stage = 2, .shard_size = 2};
   EXPECT_EQ(plan_of(plan, step).peak_bytes, 4 * (640 + 256 + 320));
-  // A second micro-batch finds the embedding's (640) on its way, until block 1
+  // A second micro-batch finds the embedding's (640) in flight, until block 1
   // ends; its own are received into parts (the 320 into 160).
   EXPECT_EQ(plan_of(plan, step, 2).peak_bytes,
             4 * (640 + 640 + (320 + 160) + 256));
   EXPECT_EQ(plan_of(plan, step, 2).elements.reduce_scatter, 2 * plan.elements);
-  // From the third on, what is on its way has such a part too.
+  // From the third on, buckets in flight have such a part too.
   for (const int micro_batches : {3, 4, 7}) {
     EXPECT_EQ(plan_of(plan, step, micro_batches).peak_bytes,
               4 * ((640 + 320) + 640 + (320 + 160) + 256));
@@ -194,7 +195,8 @@ TEST(StepPlan, PlainSumsTakeNoMemory) {
   }
 }
 
-// Groups of 2 among 4: the scattered half is summed across groups too.
+// There are groups of 2 among 4 ranks: the scattered half is summed across
+// groups too.
 TEST(StepPlan, ShardGroupsSumAcross) {
   const BucketPlan plan = planned(4, BucketCut::kBySize);
   const StepElements fast =

@@ -1,5 +1,5 @@
 // A weight that the first stage of a pipeline and the last both hold: its
-// gradient is that of a rank that holds the whole model.
+// gradient equals that of a rank that holds the whole model.
 #include <algorithm>
 #include <cmath>
 #include <mutex>
@@ -31,7 +31,7 @@ constexpr int kMicroBatches = 3;
 constexpr int kTiedGroup = 1;
 constexpr std::int64_t kTiedElements = 41 * 3;
 
-// Which units a rank has.
+// The units that a rank has.
 struct Stretch {
   int first = 0;
   int last = kUnits;
@@ -68,8 +68,8 @@ void add_parameters(nn::ParameterSet& parameters, const Stretch& stretch) {
   parameters["tied"].group = kTiedGroup;
 }
 
-// kWhole: small whole numbers, whose sums are exact in any order. kRounded:
-// any, whose sums round as their order says.
+// kWhole: small whole numbers, whose sums are exact in any order. kRounded: any
+// numbers, whose sums depend on the order.
 enum class Numbers : std::uint8_t { kWhole, kRounded };
 
 float gradient_of(Numbers numbers, int unit, std::int64_t i, int sample) {
@@ -79,7 +79,7 @@ float gradient_of(Numbers numbers, int unit, std::int64_t i, int sample) {
   return numbers == Numbers::kWhole ? std::round(8 * x) : x;
 }
 
-// The order of a stage: all forward first, or each backward after its forward.
+// The order of a stage: all forwards first, or each backward after its forward.
 enum class Schedule : std::uint8_t { kAllForward, kOneByOne };
 
 std::vector<Visit> visits_of(const Stretch& stretch, Schedule schedule) {
@@ -121,7 +121,7 @@ std::string text(const Layout& layout) {
                 layout.schedule == Schedule::kOneByOne ? ", one by one" : "");
 }
 
-// One rank's stretch of the model.
+// One rank's stage of the model.
 class Stage {
  public:
   Stage(const Stretch& stretch,
@@ -161,7 +161,7 @@ class Stage {
     store_->finish_gradients();
   }
 
-  // Of the tied weight, where this rank keeps it.
+  // Copies the tied weight's gradient where this rank owns it.
   void copy_gradient(std::vector<float>& gradient) {
     for (const Shard& shard : gradients_of(*store_)) {
       if (shard.weight == tied_weight()) {
@@ -210,8 +210,8 @@ class Stage {
     return options;
   }
 
-  // As layers do: all is overwritten or added to; the embedding only adds to
-  // its rows, here every other element.
+  // Writes as layers do: overwrites or adds to everything; the embedding only
+  // adds to its rows, here every other element.
   void write(const Visit& visit) {
     const int sample = visit.micro_batch * data_.size() + data_.rank();
     for (nn::Parameter& parameter : parameters_.all()) {
@@ -242,20 +242,20 @@ class Stage {
   std::optional<ParameterStore> store_;
 };
 
-// Of ranks that hold the whole model.
+// The gradient on ranks that hold the whole model.
 std::vector<float> gradient_of_whole(const Layout& layout) {
   std::vector<float> gradient(kTiedElements);
   launch::run_ranks({.ranks = layout.data}, [&](comm::Communicator& world) {
     Stage stage({}, layout, world, nullptr);
     stage.train();
     stage.train();
-    stage.copy_gradient(gradient);  // the parts of different ranks, or alike
+    stage.copy_gradient(gradient);  // disjoint parts, or replicas
     world.run(comm::host(), comm::Barrier{});
   });
   return gradient;
 }
 
-// By stage.
+// The gradients of each stage.
 std::vector<std::vector<float>> gradients_of_stages(const Layout& layout) {
   std::vector<std::vector<float>> gradients(2,
                                             std::vector<float>(kTiedElements));
@@ -311,7 +311,7 @@ TEST_P(TiedStages, HaveTheGradientOfOneThatHoldsBoth) {
   }
 }
 
-// Groups of two among four ranks of the data.
+// There are groups of two among four data ranks.
 TEST_P(TiedStages, WorkInGroups) {
   for (const Order order : {Order::kFast, Order::kRanked}) {
     const Layout layout = {
@@ -324,8 +324,8 @@ TEST_P(TiedStages, WorkInGroups) {
   }
 }
 
-// Adding up each unit's own, and then the two, rounds otherwise: that the bits
-// above are equal is no accident.
+// Adding up each unit's own gradient, and then the two, rounds differently, so
+// the equal bits above are no accident.
 TEST(TiedStages, RoundAsTheirOrderSays) {
   int different = 0;
   for (std::int64_t i = 0; i < kTiedElements; i += 2) {

@@ -11,8 +11,8 @@ namespace {
 
 using Place = Gradients::Place;
 
-// The values of a bucket's weights are in `memory` from now on; nowhere, where
-// that is empty.
+// Points the values of a bucket's weights into `memory`, or nowhere if that is
+// empty.
 void point(const Place& place, int bucket, Tensor memory) {
   const Bucket& planned = place.bucket(bucket);
   for (int w = planned.first; w < planned.last; ++w) {
@@ -97,7 +97,7 @@ class WholeValues final : public Values {
   Place place_;
   OwnedTensor flat_;
   UnitBuckets buckets_;
-  std::vector<comm::TracedWork> gathers_;  // on their way, by bucket
+  std::vector<comm::TracedWork> gathers_;  // in flight, by bucket
 };
 
 class ShardedValues final : public Values {
@@ -194,8 +194,7 @@ class ShardedValues final : public Values {
     }
   }
 
-  // Whether a visit of the window reads it, or, where it is to stay, a later
-  // one.
+  // Whether a visit of the window reads it, or, with kOnceAStep, a later one.
   bool is_wanted(int bucket) const {
     const auto b = static_cast<std::size_t>(bucket);
     if (gather_ == Gather::kOnceAStep && b < last_reading_.size() &&

@@ -21,12 +21,12 @@ void WeightVersions::begin_overlap(std::vector<int> versions) {
 }
 
 bool WeightVersions::reads_newest(int micro_batch) const {
-  // Without an overlap, micro-batches are any, and there is one version.
+  // Without an overlap there is one version, whatever the micro-batch.
   return versions_.empty() ||
          versions_.at(static_cast<std::size_t>(micro_batch)) == updates_;
 }
 
-// Of the buckets that a unit uses.
+// Calls function(w) for the weights in the buckets that a unit uses.
 template <typename Function>
 void WeightVersions::for_each_weight(int unit, Function&& function) {
   for (const int bucket : buckets_.of(unit)) {
@@ -62,7 +62,7 @@ void WeightVersions::end(int unit, int micro_batch) {
 
 void WeightVersions::before_update(int last_micro_batch) {
   const auto next = versions_.begin() + last_micro_batch + 1;
-  // First, so that the copy takes the place of what goes.
+  // Frees first, so that the copy can take the freed memory.
   if (next == versions_.end()) {
     kept_.clear();
   } else {
