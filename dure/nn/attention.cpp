@@ -57,7 +57,7 @@ kernels::AttentionInputs Attention::inputs(const Context& ctx,
   return in;
 }
 
-// Counts whole samples.
+// The index counts whole samples.
 kernels::DropoutMask Attention::mask(const Context& ctx,
                                      const Sequences& sequences) const {
   return options_.dropout.mask(ctx, sequences, 1);
@@ -106,7 +106,7 @@ void Attention::forward(Context& ctx, const Forward& op, Saved& saved) const {
 
 void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
   const Sequences& sequences = op.sequences;
-  const ConstTensor y_NC = saved.y_NC;  // which the queue may take
+  const ConstTensor y_NC = saved.y_NC;  // the queue may take it
   const OwnedTensor d_attention = ctx.workspace(y_NC.shape(), y_NC.dtype());
   projection_.backward(ctx,
                        {.d_x = d_attention,

@@ -24,7 +24,7 @@ constexpr std::int64_t kG = 1;
 constexpr std::int64_t kD = 4;
 const std::vector<float> kSlopes = alibi_slopes(kH, {});
 
-// A layer on one rank, and what comes of a pass through it.
+// A layer on one rank, and the results of a pass through it.
 class Layer {
  public:
   Layer(Positions positions, const AttentionPattern& pattern)
@@ -64,7 +64,7 @@ class Layer {
                         saved);
   }
 
-  // The rows of y one position at a time, through a cache.
+  // The rows of y, made one position at a time through a cache.
   Values generate(Context& ctx) {
     Values k(static_cast<std::size_t>(kB * kG * kS * kD), std::nanf(""));
     Values v = k;
@@ -114,7 +114,7 @@ class Layer {
   std::vector<std::int32_t> positions_;
 };
 
-// Sums of a dozen products, in another order.
+// The sums of a dozen products are in another order.
 TEST(Attention, ThroughACacheIsThatOfAllRows) {
   const std::vector<std::pair<Positions, AttentionPattern>> cases = {
       {NoPositions{}, {}},

@@ -10,7 +10,7 @@ using parallel::RowRange;
 namespace {
 
 // The rows of a table that a batch does not name keep their gradient, so the
-// first of a step must be 0.
+// gradient must be 0 before a step's first write.
 void begin_gradient(Context& ctx, Parameter& table) {
   if (table.take_write() == kernels::Write::kOverwrite) {
     launch(ctx.stream, kernels::Fill{.y = table.gradient, .value = 0});

@@ -18,7 +18,8 @@ constexpr std::int64_t kC = 5;
 constexpr std::int64_t kSamples = 2;
 constexpr std::int64_t kN = kSamples * kS;
 
-// Small whole numbers, and a rate at which what stays is doubled: exact.
+// Small whole numbers, and a rate at which kept elements are doubled, so
+// results are exact.
 Values whole_numbers(std::int64_t count) {
   Values values;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -36,7 +37,7 @@ ConstTensor tensor_of(const std::vector<std::int32_t>& values) {
   return {values.data(), {static_cast<std::int64_t>(values.size())}};
 }
 
-// The layer's part on a rank, and what came of a pass through it.
+// The layer's part on a rank, and the results of a pass through it.
 struct Pass {
   explicit Pass(Context& ctx)
       : token(kernels::random_values(kV * kC, "token"), kC, ctx.tensor.part()),
@@ -88,8 +89,8 @@ INSTANTIATE_TEST_SUITE_P(Tensor,
                          one_two_four_ranks(),
                          name_of_ranks);
 
-// One rank's token row and 0 of the others, one addition, one product: the same
-// bits. Gradients are sums of whole numbers.
+// One rank has the token's row and the others 0, with one addition and one
+// product: the same bits. Gradients are sums of whole numbers.
 TEST_P(Embeddings, AreThoseOfOneRankToTheBit) {
   const Results want = of_one_rank();
   EXPECT_THAT(want.y, testing::Contains(0.0F));  // dropout is on

@@ -19,8 +19,8 @@ using parallel::RowRange;
 namespace {
 
 // Enough rows that reading the weight and its gradient once a block (8 bytes an
-// element) is small beside the block's 6 flops a row and element; few enough
-// that the logits stay a small share of memory: 100 MiB at 50,304 columns.
+// element) is little beside the block's 6 flops a row and element; few enough
+// that the logits take little memory: 100 MiB at 50,304 columns.
 constexpr std::int64_t kMaximumRows = 512;
 
 template <typename Function>

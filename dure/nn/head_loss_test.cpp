@@ -18,7 +18,7 @@ using kernels::kUnit;
 using kernels::tensor;
 using kernels::Values;
 
-// Two blocks of rows. On four ranks the last has padding alone.
+// There are two blocks of rows. Of four ranks the last has padding alone.
 constexpr std::int64_t kN = 520;
 constexpr std::int64_t kC = 12;
 constexpr std::int64_t kV = 45;
@@ -29,7 +29,7 @@ std::size_t at(std::int64_t row, std::int64_t columns, std::int64_t column) {
   return static_cast<std::size_t>(row * columns + column);
 }
 
-// What goes in, and in double what is to come out. f32 may be off by
+// The inputs, and the expected outputs in double. f32 may be off by
 //
 //   logit        C + 1 roundings of its terms: `of_logit`, of the row's worst
 //   loss         twice that, since it moves no more than the logits do, up and
@@ -146,7 +146,7 @@ struct Pass {
     const float* const d = saved.d_x.data<float>();
     return {d, d + saved.d_x.elements()};
   }
-  // The vocabulary's rows that are here.
+  // The rows of the vocabulary on this rank.
   parallel::RowRange weight_rows() const {
     const std::int64_t held = kVp / part.count;
     return {part.index * held, held};
@@ -191,8 +191,8 @@ TEST_P(HeadLosses, AreTheSameInEvaluation) {
   });
 }
 
-// Powers of two, so that nothing is rounded: each row is what it is alone, by
-// its weight.
+// The weights are powers of two, so nothing is rounded: a row's results are
+// those of the row alone, times its weight.
 TEST_P(HeadLosses, OfARowCountByItsWeight) {
   Values weights;
   for (std::int64_t n = 0; n < kN; ++n) {
@@ -236,7 +236,7 @@ TEST_P(HeadLosses, GiveWholeRowsOfLogits) {
   });
 }
 
-// The loss taken outside, of this rank's columns of those logits.
+// The loss is computed outside, from this rank's columns of those logits.
 TEST_P(HeadLosses, GoOnFromTheLogitsGradientToTheBit) {
   run([](Context& ctx) {
     Pass inside(ctx);
@@ -264,7 +264,8 @@ TEST_P(HeadLosses, GoOnFromTheLogitsGradientToTheBit) {
   });
 }
 
-// Its passes apart, and the weight's gradient later still.
+// Forward and backward are separate, and the weight's gradient comes later
+// still.
 TEST_P(HeadLosses, MakeTheSameBitsInTheirBackward) {
   run([](Context& ctx) {
     Pass at_once(ctx);
@@ -292,8 +293,8 @@ TEST_P(HeadLosses, MakeTheSameBitsInTheirBackward) {
   });
 }
 
-// Two blocks of rows: two small all_reduces each, never the logits; the rows
-// come in and d_x goes out once.
+// There are two blocks of rows, with two small all-reduces each, and never of
+// the logits; the rows come in and d_x goes out once.
 TEST_P(HeadLosses, NeverGatherLogits) {
   run([](Context& ctx) {
     Pass pass(ctx);

@@ -42,7 +42,7 @@ void Mlp::backward(Context& ctx, const Backward& op, Saved& saved) const {
                   .x = saved.active_NF,
                   .sequences = op.sequences});
   saved.active_NF = OwnedTensor();
-  if (kind_ == MlpKind::kSwiglu) {  // in the place of what it is made from
+  if (kind_ == MlpKind::kSwiglu) {  // in place of its input
     launch(
         ctx.stream,
         kernels::SwigluBackward{

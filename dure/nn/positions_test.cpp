@@ -22,7 +22,8 @@ TEST(AlibiSlopes, AreTheGeometricSequenceOfThePaper) {
   EXPECT_EQ(alibi_slopes(16, {}).front(), std::exp2(-0.5F));
 }
 
-// The paper's program for 6: those of 4, then the first and third of 8.
+// The paper's program for 6 gives the slopes of 4, then the first and third of
+// 8.
 TEST(AlibiSlopes, InterleaveWhereHeadsAreNoPowerOfTwo) {
   EXPECT_THAT(
       alibi_slopes(6, {}),

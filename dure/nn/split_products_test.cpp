@@ -1,5 +1,5 @@
-// The arithmetic that tensor parallelism stands on, small enough to follow by
-// hand: Y = X A, with A cut by columns and by rows over two ranks.
+// The arithmetic behind tensor parallelism, small enough to follow by hand: Y =
+// X A, with A cut by columns and by rows over two ranks.
 #include <algorithm>
 #include <vector>
 
@@ -71,7 +71,7 @@ Values summed(Context& ctx, const Values& own) {
   return y;
 }
 
-// This rank's product where A is cut by columns, and by rows.
+// This rank's product with A cut by columns, and by rows.
 Values by_columns(Context& ctx, const Values& x) {
   return product(ctx, x, columns_of(kA, 2, {ctx.tensor.part().index, 1}));
 }
@@ -101,8 +101,8 @@ TEST(SplitProducts, ByRowsAreSummed) {
   });
 }
 
-// Why a layer's first matrix is cut by columns, and its second by rows. X is
-// made small, since GeLU of 11 and more is the number itself.
+// This is why a layer's first matrix is cut by columns, and its second by rows.
+// X is small here, because GeLU of 11 and more is the number itself.
 TEST(SplitProducts, TakeGeluBeforeTheyAreJoinedButNotBeforeTheyAreSummed) {
   Values x = kX;
   for (float& value : x) {

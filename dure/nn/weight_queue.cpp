@@ -9,7 +9,7 @@ namespace {
 
 using parallel::AllRows;
 
-// The rows of the first half are on their way.
+// Starts to gather the rows of the first half.
 std::optional<AllRows> start_rows(const Context& ctx,
                                   const std::deque<WeightHalf>& halves) {
   if (halves.empty()) {

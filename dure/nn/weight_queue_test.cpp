@@ -25,7 +25,7 @@ std::size_t activations(const Context& ctx) {
   return ctx.arena.ledger().current(Category::kActivations);
 }
 
-// A stream of this number, and as large a matrix beside it.
+// A stream filled with this number, and an equally large matrix.
 WeightHalf half(const Context& ctx, float value) {
   const Shape shape = {ctx.tensor.stream_rows(kN), kC};
   OwnedTensor stream = ctx.activation(shape, DType::kF32);
@@ -85,7 +85,7 @@ TEST(WeightQueue, RoomIsWorkspaceUnlessTheQueueWillHoldIt) {
   });
 }
 
-// Two products' rows at the most: those in use, and the next.
+// At most two products' rows are in memory: those in use, and the next.
 TEST(WeightQueue, RowsComeOneProductAhead) {
   on_ranks(2, Rows::kCut, [](Context& ctx) {
     WeightQueue queue;
@@ -110,8 +110,8 @@ class PutOff : public OnRanks {};
 
 INSTANTIATE_TEST_SUITE_P(Tensor, PutOff, one_two_four_ranks(), name_of_ranks);
 
-// The residual's gradient goes on to change in place; what is put off does not
-// see it.
+// The residual's gradient changes in place later; the deferred half does not
+// see that.
 TEST_P(PutOff, DoesNotReadTheStreamsGradient) {
   run([](Context& ctx) {
     const Values weight = random_values(kC * kC, "weight");
