@@ -8,7 +8,8 @@
 namespace dure::optim {
 namespace {
 
-// In f64: 1 - beta^t loses most of its digits in f32 while t is small.
+// Computes in f64, because 1 - beta^t loses most of its digits in f32 while t
+// is small.
 void fill_rates(const OptimizerConfig& config,
                 std::int64_t update,
                 double learning_rate,

@@ -38,7 +38,7 @@ constexpr Choice<WsdShape> kWsdShapes[] = {
     {"square-root", WsdShape::kSquareRoot},
 };
 
-// Code may have set one that no name leads to.
+// The names, and `own`, which code may have set although no name leads to it.
 std::vector<Choice<const OptimizerRow*>> choices(const OptimizerRow* own) {
   std::vector<Choice<const OptimizerRow*>> all;
   for (const OptimizerRow* row : optimizers()) {
@@ -50,7 +50,8 @@ std::vector<Choice<const OptimizerRow*>> choices(const OptimizerRow* own) {
   return all;
 }
 
-// Of a number that the optimizer's row gives: "... ; auto: 0.95 for adamw".
+// The meaning of a number with its automatic value: "... ; auto: 0.95 for
+// adamw".
 std::string meaning_of(const std::string& meaning,
                        std::optional<double> OptimizerDefaults::*number) {
   std::string rows;
@@ -65,7 +66,7 @@ std::string meaning_of(const std::string& meaning,
   return concat(meaning, "; auto: ", rows, ".");
 }
 
-// Of an optimizer that does not read it, the first one's.
+// An optimizer that does not read the number gets the first optimizer's.
 void resolve_number(double& value,
                     std::optional<double> OptimizerDefaults::*number,
                     const OptimizerRow& row) {

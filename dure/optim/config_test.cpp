@@ -47,7 +47,7 @@ TEST(OptimizerConfig, TakesWhatItsRowGives) {
   EXPECT_EQ(config.beta2, 0.5);
 }
 
-// What reads a row reads all of it.
+// All that reads a row reads all of it.
 TEST(Optimizers, AreRowsWithNamesOfTheirOwn) {
   std::set<std::string> names;
   for (const OptimizerRow* row : optimizers()) {

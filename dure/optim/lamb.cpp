@@ -10,7 +10,7 @@ namespace {
 
 static_assert(kernels::kLambSums == kWeightSums);
 
-// In f64, as AdamW's.
+// Computes in f64, as AdamW does.
 void fill_rates(const OptimizerConfig& config,
                 std::int64_t update,
                 double learning_rate,

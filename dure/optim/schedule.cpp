@@ -22,7 +22,7 @@ double warmup(double s, const OptimizerConfig& c) {
              : c.learning_rate * s / w;
 }
 
-// From learning_rate at shape 1 to `low` at 0; at least the minimum.
+// Goes from learning_rate at shape 1 to `low` at 0; at least the minimum.
 double between(double low, double shape, const OptimizerConfig& c) {
   return std::max(c.minimum_learning_rate,
                   low + (c.learning_rate - low) * shape);
@@ -32,7 +32,7 @@ double low_of(const OptimizerConfig& c) {
   return c.decay_to == DecayTo::kZero ? 0 : c.minimum_learning_rate;
 }
 
-// How much of the fall, which starts after update `start`, is over at s.
+// The share of the decay, which starts after update `start`, that is over at s.
 double progress(double s, double start, const OptimizerConfig& c) {
   return std::min(1.0, (s - start) / (as_double(c.decay_steps) - start));
 }

@@ -9,7 +9,7 @@
 namespace dure::optim {
 namespace {
 
-// As the logs print it.
+// Prints a value as the logs do.
 std::string printed(double value, int decimals) {
   char text[32];
   std::snprintf(text, sizeof text, "%.*E", decimals, value);
@@ -22,7 +22,8 @@ struct Line {
 };
 
 // Megatron-LM, GPT at 300 iterations. The loss scale overflowed in 16 of the
-// first 20 iterations and 17 of the first 30, then never: those do not count.
+// first 20 iterations and 17 of the first 30, then never: those iterations do
+// not count.
 TEST(LearningRate, FollowsMegatronsLogWithSkippedSteps) {
   const OptimizerConfig config{.learning_rate = 1.5e-4,
                                .warmup_steps = 3,
@@ -164,7 +165,7 @@ TEST(LearningRate, OfWsdIsStableThenFallsToTheMinimum) {
 }
 
 TEST(LearningRate, OfWsdFallsByTheShape) {
-  // At update 85 a quarter of the fall is over.
+  // At update 85 a quarter of the decay is over.
   EXPECT_DOUBLE_EQ(learning_rate(85, wsd(WsdShape::kLinear)), 0.2 + 0.8 * 0.75);
   EXPECT_DOUBLE_EQ(learning_rate(85, wsd(WsdShape::kSquareRoot)),
                    0.2 + 0.8 * 0.5);
@@ -181,8 +182,8 @@ TEST(LearningRate, OfWsdNeverStartsItsFallBeforeWarmupEnds) {
   EXPECT_DOUBLE_EQ(learning_rate(55, config), 0.6);
 }
 
-// Every kind, over every update: never above the highest rate, never below the
-// lowest after warm-up, never rising after it.
+// For every kind, over every update: never above the highest rate, never below
+// the lowest after warm-up, never rising after it.
 TEST(LearningRate, RisesThenFallsWithinItsBounds) {
   for (const DecayKind decay : {DecayKind::kConstant,
                                 DecayKind::kLinear,
