@@ -5,7 +5,7 @@
 namespace dure::model {
 namespace {
 
-// Bytes of so many elements, as the arena gives them out.
+// The bytes that the arena takes for so many elements.
 std::int64_t block_of_memory(std::int64_t elements, DType dtype) {
   constexpr std::int64_t kAlignment = 64;
   const std::int64_t bytes =
@@ -90,21 +90,23 @@ std::int64_t deferred_bytes(const ModelConfig& config, const StepShape& step) {
 
 namespace {
 
-// Ids, targets, positions and losses; the index of the first sample.
+// The micro-batch has ids, targets, positions and losses, and the index of the
+// first sample.
 std::int64_t micro_batch_bytes(const StepShape& step) {
   return 3 * block_of_memory(step.rows, DType::kI32) +
          block_of_memory(step.rows, DType::kF32) +
          block_of_memory(1, DType::kI64);
 }
 
-// The derivative of what is minimised by a loss.
+// A step has the derivative of what is minimised by a loss.
 std::int64_t step_bytes() {
   return block_of_memory(1, DType::kF32);
 }
 
-// What the last block's backward, the first to run, adds to what is kept of all
-// blocks: the gradient of its output, and what it makes again. A block that
-// brings its input back from parts has freed its own and begun the next one's.
+// The bytes that the last block's backward, the first to run, adds to the
+// memory of all blocks: the gradient of its output, and the tensors that it
+// makes again. A block that gathers its input from parts has freed its own part
+// and begun to gather the next one's.
 std::int64_t running_bytes(const ModelConfig& config, const StepShape& step) {
   const std::int64_t gradient = stream_bytes(config, step);
   const BlockActivations block = block_activations(config, step);
@@ -139,7 +141,7 @@ ActivationSizes activation_sizes(const ModelConfig& config,
 
 std::int64_t peak_activation_bytes(const ModelConfig& config,
                                    const StepShape& step) {
-  // The blocks' output, that normed, and its gradient.
+  // The head has the blocks' output, its norm, and its gradient.
   const std::int64_t at_head = 3 * stream_bytes(config, step) +
                                statistics_bytes(config, step) +
                                logits_bytes(config, step);

@@ -24,8 +24,8 @@ ModelConfig gpt2() {
   return resolve(preset("gpt2-124m"));
 }
 
-// Published bytes without attention's matrices and the masks of two dropouts,
-// a byte an element: what is left is ours, but for statistics and log sums.
+// Ours are the published bytes without attention's matrices and the masks of
+// two dropouts, a byte an element, plus statistics and log sums.
 TEST(ActivationMemory, IsThePublishedWithoutScoresAndMasks) {
   const ModelConfig config = of_22b();
   for (const std::int64_t tensor : {1, 2, 8}) {
@@ -46,9 +46,9 @@ TEST(ActivationMemory, IsThePublishedWithoutScoresAndMasks) {
   }
 }
 
-// s = 2048, b = 4, a = 64, h = 6144 on 8 ranks, by the paper's formulas:
-// 8192 x 6144 x (10 + 24 / 8 + 5 x 64 x 2048 / (6144 x 8)), and an eighth of
-// 8192 x 6144 x (34 + 5 x 64 x 2048 / 6144).
+// The paper's formulas for s = 2048, b = 4, a = 64, h = 6144 on 8 ranks: 8192 x
+// 6144 x (10 + 24 / 8 + 5 x 64 x 2048 / (6144 x 8)), and an eighth of 8192 x
+// 6144 x (34 + 5 x 64 x 2048 / 6144).
 TEST(ActivationMemory, HasThePublishedFormulas) {
   StepShape step = {.rows = 8192, .tensor = 8, .activations = DType::kF32};
   EXPECT_DOUBLE_EQ(published_block_bytes(of_22b(), step, 2048),
@@ -58,14 +58,14 @@ TEST(ActivationMemory, HasThePublishedFormulas) {
                    844.0 * (1 << 20));
 }
 
-// Qi et al.'s 32 s b h of a pass that makes weights' gradients
+// Qi et al. have 32 s b h for a pass that makes weights' gradients
 // [activation_memory.h].
 TEST(ActivationMemory, OfGradientsPutOffIsThePublished) {
   const StepShape step = {.rows = 8192, .activations = DType::kBf16};
   EXPECT_EQ(deferred_bytes(of_22b(), step), 32LL * 8192 * 6144);
 }
 
-// Those of docs/activation_memory.md.
+// The numbers are those of docs/activation_memory.md.
 TEST(ActivationMemory, OfGpt2) {
   StepShape step = {.rows = 1024, .activations = DType::kF32};
   EXPECT_EQ(kept_bytes(gpt2(), step), 50'397'184);
@@ -77,7 +77,7 @@ TEST(ActivationMemory, OfGpt2) {
   EXPECT_EQ(kept_bytes(gpt2(), step), 3'145'728);
 }
 
-// Parts of 1,024 rows on 3 ranks: the first has 342.
+// Of 1,024 rows on 3 ranks the first rank has 342.
 TEST(ActivationMemory, OfPartsIsTheLargest) {
   const StepShape step = {.rows = 1024,
                           .tensor = 3,
@@ -87,7 +87,7 @@ TEST(ActivationMemory, OfPartsIsTheLargest) {
   EXPECT_EQ(kept_bytes(gpt2(), step), 342 * 768 * 4);
 }
 
-// Key-value heads are no fewer than one a rank.
+// A rank has at least one key-value head.
 TEST(ActivationMemory, KeepsAKeyValueHeadOnEveryRank) {
   ModelConfig config = gpt2();
   config.kv_heads = 1;

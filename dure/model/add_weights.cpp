@@ -25,8 +25,8 @@ Shape to_shape(const mesh::Dims& d) {
   }
 }
 
-// The stretch that alone uses the weight; the number of stretches, where it is
-// not one, or a rank elsewhere uses it too.
+// The index of the range that alone uses the weight; the number of ranges if
+// several do, or if a rank elsewhere uses it too.
 std::size_t group_of(const std::vector<int>& units,
                      std::span<const UnitRange> stretches) {
   for (std::size_t i = 0; i < stretches.size(); ++i) {
@@ -55,7 +55,7 @@ std::vector<int> units_here(const std::vector<int>& units,
 
 }  // namespace
 
-// Those that there are in this version.
+// The types of this version.
 constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
                                        .gradient = DType::kF32};
 

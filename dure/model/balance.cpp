@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
-// Sums and costs of stretches [first, last) of a problem's items.
+// Sums and costs of ranges [first, last) of a problem's items.
 class Stretches {
  public:
   explicit Stretches(const BalanceProblem& problem)
@@ -25,7 +25,7 @@ class Stretches {
   double load(std::size_t first, std::size_t last) const {
     return sums_[last] - sums_[first];
   }
-  // The slower of a stretch and of the cut in front of it.
+  // The slower of a range and of the cut in front of it.
   double slowest(std::size_t first, std::size_t last) const {
     const bool cut = first > 0 && !links_.empty();
     return cut ? std::max(load(first, last), links_[first - 1])
@@ -37,18 +37,17 @@ class Stretches {
   std::vector<double> sums_;
 };
 
-// The least cost of dividing all items into so many stretches, and where its
-// cuts are.
+// The least cost of dividing all items into so many ranges, and the cuts.
 template <typename Cost>
 class Programme {
  public:
   struct Rule {
-    Cost none;   // of no stretch
+    Cost none;   // of no range
     Cost never;  // more than any
-    // Of those that end where a stretch begins, and of that one.
+    // The cost of the ranges before one, joined with that range's.
     std::function<Cost(const Cost& front, std::size_t first, std::size_t last)>
         joined;
-    // What joined() never is below, from this load on.
+    // A lower bound of joined(), for this load.
     std::function<Cost(double load)> least;
   };
 
@@ -83,7 +82,7 @@ class Programme {
     for (std::size_t last = before + 1; last <= most; ++last) {
       for (std::size_t first = last; first-- > before;) {
         if (!(rule_.least(all_.load(first, last)) < next[last])) {
-          break;  // longer ones only cost more
+          break;  // longer ranges only cost more
         }
         const Cost cost = rule_.joined(best_[first], first, last);
         if (cost < next[last]) {
@@ -103,7 +102,7 @@ class Programme {
   std::vector<std::vector<std::size_t>> begins_;  // by part, of its items' end
 };
 
-// Squares of loads, then of counts.
+// Sums of the squares of loads, then of counts.
 using Spread = std::pair<double, double>;
 
 double slowest_of_best(const Stretches& all, int parts) {

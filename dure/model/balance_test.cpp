@@ -12,7 +12,7 @@ namespace {
 
 using Counts = std::vector<std::int64_t>;
 
-// What takes longest in a division.
+// The slowest part or cut of a division.
 double slowest(const BalanceProblem& problem, const Counts& counts) {
   double worst = 0;
   std::size_t first = 0;
@@ -58,7 +58,7 @@ TEST(Balance, GivesAHeavyItemAPartOfItsOwn) {
 }
 
 TEST(Balance, CutsWhereItIsCheapest) {
-  // Cutting in the middle would make parts of 2, but the cut takes 5.
+  // A cut in the middle would make parts of 2, but it costs 5.
   EXPECT_EQ(balance({.loads = {1, 1, 1, 1}, .links = {0, 5, 0, 0}}, 2),
             (Counts{3, 1}));
 }
@@ -74,7 +74,7 @@ TEST(Balance, OfManyIsQuick) {
   EXPECT_EQ(counts, Counts(100, 4));
 }
 
-// Whole numbers, so that sums in any order are the same.
+// The loads are whole numbers, so sums in any order are equal.
 TEST(Balance, IsTheBestOfAllDivisions) {
   std::mt19937 random(7);
   for (int trial = 0; trial < 200; ++trial) {

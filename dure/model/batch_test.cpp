@@ -1,4 +1,4 @@
-// What a batch may say beside its tokens, on 1 and 2 tensor ranks.
+// The parts of a batch beside its tokens, on 1 and 2 tensor ranks.
 #include "dure/model/batch.h"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ ModelConfig config_of(Position position) {
 
 using Ids = std::vector<std::int32_t>;
 
-// Samples of equal length, and what else is said of them.
+// Samples of equal length, with the batch's other parts.
 struct Tokens {
   std::int64_t samples = 1;
   Ids ids = {};
@@ -41,7 +41,7 @@ struct Tokens {
   Values weights = {};
 };
 
-// Tokens first, first + 1, ..., at places that count from 0.
+// Adds tokens first, first + 1, ..., with positions that count from 0.
 void add_text(Tokens& tokens, std::int32_t first, std::int32_t count) {
   for (std::int32_t i = 0; i < count; ++i) {
     tokens.ids.push_back((first + 7 * i) % kVocabulary);
@@ -83,7 +83,7 @@ Outcome pass(Context& ctx, const ModelConfig& config, const Tokens& tokens) {
   return outcome;
 }
 
-// Sums go in another order, over numbers of size 1.
+// The sums are in another order, over numbers of size 1.
 void expect_close(const Values& a, const Values& b) {
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -91,7 +91,7 @@ void expect_close(const Values& a, const Values& b) {
   }
 }
 
-// Where rows are cut, a rank has summands of its own rows, which are others.
+// If rows are cut, a rank has summands of its own rows, which differ.
 void expect_sum(const Context& ctx,
                 const std::vector<Values>& whole,
                 const std::vector<Values>& a,
@@ -125,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values(Rows::kWhole, Rows::kCut),
                      testing::Values(Position::kLearned, Position::kRope)));
 
-// Two documents in one sequence are what they are alone.
+// Two documents in one sequence give the results of each alone.
 TEST_P(Batches, SegmentsAttendToThemselvesAlone) {
   run([](Context& ctx, const ModelConfig& config) {
     Tokens first;
@@ -150,7 +150,7 @@ TEST_P(Batches, SegmentsAttendToThemselvesAlone) {
   });
 }
 
-// What stands in padding changes no loss but its own.
+// Tokens in padding change no loss but their own.
 TEST_P(Batches, LengthsHidePadding) {
   run([](Context& ctx, const ModelConfig& config) {
     Tokens texts = {.samples = 2};
@@ -176,7 +176,7 @@ TEST_P(Batches, LengthsHidePadding) {
   });
 }
 
-// A weight of 2 is the token twice; one of 0, not at all.
+// A weight of 2 counts the token twice; 0 ignores it.
 TEST_P(Batches, WeightsAreSharesOfTheLoss) {
   run([](Context& ctx, const ModelConfig& config) {
     Tokens text;

@@ -12,8 +12,8 @@ std::string prefix(std::int64_t index) {
   return "blocks." + std::to_string(index) + ".";
 }
 
-// This part of the heads; key-value heads that are fewer than the parts are
-// shared by neighbours (weights.h).
+// This part of the heads. If there are fewer key-value heads than parts,
+// neighbours share them (weights.h).
 nn::Attention::Shape attention_shape(const ModelConfig& config,
                                      mesh::Part part) {
   return {.heads = config.heads / part.count,

@@ -41,12 +41,12 @@ constexpr Choice<Activation> kActivations[] = {
     {"swiglu", Activation::kSwiglu},
 };
 
-// Larger than any model yet, and small enough that the bytes of one, at 16 a
-// parameter, are a 64-bit number.
+// The limits are larger than any model yet, and small enough that its bytes, at
+// 16 a parameter, are a 64-bit number.
 constexpr std::int64_t kMostLayers = 10'000;
 constexpr std::int64_t kMostHidden = 1 << 18;
 constexpr std::int64_t kMostFfnHidden = 1 << 22;
-// Token ids are 32-bit, and the padded vocabulary must be one too.
+// Token ids have 32 bits, and so must the padded vocabulary.
 constexpr std::int64_t kMostVocabulary = 1 << 30;
 constexpr std::int64_t kMostSequence = 1 << 30;
 
@@ -227,7 +227,7 @@ bool divides(const ModelConfig& config, std::int64_t tensor) {
          (config.kv_heads % tensor == 0 || tensor % config.kv_heads == 0);
 }
 
-// "1, 2, 4": all up to the number of heads that would do.
+// "1, 2, 4": all valid sizes up to the number of heads.
 std::string sizes_that_do(const ModelConfig& config) {
   std::string text = "1";
   for (std::int64_t tensor = 2; tensor <= config.heads; ++tensor) {

@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-// GPT-3's table rounds: the sizes it names are within 4 % of ours.
+// GPT-3's table rounds: its sizes are within 4 % of ours.
 TEST(Count, OfGpt3IsNearItsTable) {
   const std::map<std::string, double> billions = {{"gpt3-125m", 0.125},
                                                   {"gpt3-350m", 0.350},
@@ -80,7 +80,7 @@ TEST(Count, OfThePartsIsTheWhole) {
   }
 }
 
-// Megatron's GPT of 24 layers of 1024, as its logs count it.
+// Megatron's logs count a GPT of 24 layers of 1024 so.
 TEST(Count, PadsTheVocabularyByTheTensorSize) {
   const ModelConfig config = preset("gpt2-355m");
   EXPECT_EQ(count(config, tensor_ranks(1)).padded, 354'871'296);
@@ -88,7 +88,8 @@ TEST(Count, PadsTheVocabularyByTheTensorSize) {
   EXPECT_EQ(count(config, tensor_ranks(4)).per_rank, 89'714'688);
 }
 
-// A block of 8 heads that ask 2: on 8 ranks each holds one of the 2.
+// A block has 8 groups of heads for 2 key-value heads: on 8 ranks each holds
+// one of the 2.
 TEST(Count, OfARankHasKeyValueHeadsOfItsOwn) {
   ModelConfig config = preset("llama-1b");
   config.layers = 1;
@@ -97,7 +98,8 @@ TEST(Count, OfARankHasKeyValueHeadsOfItsOwn) {
   const std::int64_t d = config.hidden / config.heads;
   EXPECT_EQ(count(config, tensor_ranks(8)).per_rank -
                 count(config, tensor_ranks(8)).padded / 8,
-            // k and v on 4 ranks each; two norms and the last, whole
+            // k and v are on 4 ranks each; two norms and the last one are
+            // whole.
             2 * config.hidden * d * 3 / 4 + 3 * config.hidden * 7 / 8);
 }
 
@@ -112,7 +114,7 @@ std::int64_t sum(const std::vector<std::int64_t>& layers, int from, int to) {
       layers.begin() + from, layers.begin() + to, std::int64_t{0});
 }
 
-// DeepSpeed's cut of [embeddings, 12 blocks, head] by blocks, and a GPipe
+// DeepSpeed cuts [embeddings, 12 blocks, head] by blocks, and GPipe has a
 // balance of 3, 5, 5, 1.
 TEST(Count, ByLayerAddsUpToPipelineStages) {
   ModelConfig config = preset("gpt2-124m");

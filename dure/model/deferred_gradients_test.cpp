@@ -1,5 +1,5 @@
-// A block whose gradients of matrices are put off: the same bits, and memory to
-// the byte.
+// A block whose gradients of matrices are deferred: the same bits, and memory
+// to the byte.
 #include <algorithm>
 #include <deque>
 #include <functional>
@@ -216,8 +216,8 @@ class DeferredGradients
         });
   }
 
-  // What a backward at once makes of all micro-batches: d_x of each, and the
-  // gradients.
+  // The results of a backward without deferral over all micro-batches: d_x of
+  // each, and the gradients.
   static std::vector<Values> at_once(Context& ctx) {
     OneBlock one(config(), ctx.tensor.part());
     std::vector<Values> result;
@@ -340,7 +340,7 @@ TEST_P(DeferredGradients, OfNormsAreNotPutOff) {
   });
 }
 
-// Where rows are cut, those of the branches' gradients are gathered twice.
+// If rows are cut, the branches' gradients are gathered twice.
 TEST_P(DeferredGradients, GatherTwiceMoreABlock) {
   run([](Context& ctx, OneBlock& one) {
     comm::Communicator& ranks = *ctx.tensor.ranks;

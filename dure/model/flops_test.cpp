@@ -7,7 +7,7 @@
 namespace dure::model {
 namespace {
 
-// GPT-2 small: a block's matrices are 12 h^2, the head 50257 h.
+// In GPT-2 small a block's matrices have 12 h^2, the head 50257 h.
 TEST(FlopsPerToken, CountsProductsAndCausalAttention) {
   constexpr double kHidden = 768;
   constexpr double kProducts = 12 * 12 * kHidden * kHidden + 50257 * kHidden;

@@ -13,7 +13,7 @@ void fill(Stream& stream, Tensor y, float value) {
   launch(stream, kernels::Fill{.y = y, .value = value});
 }
 
-// Stretches of one length and at one distance: rows of a matrix of `columns`
+// Stretches of one length at one distance: rows of a matrix of `columns`
 // columns, cut alike.
 struct Block {
   mesh::Stretch first;

@@ -51,7 +51,7 @@ std::vector<float> drawn(const WeightSpec& spec,
   return values;
 }
 
-// A part in slices that begin and end anywhere.
+// A part, drawn in slices that begin and end anywhere.
 std::vector<float> drawn_in_slices(const WeightSpec& spec,
                                    const mesh::Place& place) {
   const std::int64_t n =

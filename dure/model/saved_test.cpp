@@ -1,5 +1,5 @@
-// Whatever is kept between passes owns its memory: all of it is moved, weights
-// and gradients as well, and the backward comes to the same bits.
+// All state between passes owns its memory: the test moves all of it, with
+// weights and gradients, and the backward gives the same bits.
 #include <cstring>
 #include <deque>
 #include <string>
@@ -45,8 +45,8 @@ ModelConfig llama() {
   return config;
 }
 
-// Moves buffers and fills the places where they stood with NaN. Those stay
-// taken, so that nothing else comes to stand there and makes them good again.
+// Moves buffers and fills their old places with NaN. These stay taken, so that
+// nothing else overwrites the NaN.
 class Mover {
  public:
   explicit Mover(Arena& arena) : arena_(arena) {}
@@ -156,7 +156,7 @@ class Step {
   std::size_t moved() const { return mover_.count(); }
 
  private:
-  // One after the other. All that is kept is moved after each, or counted.
+  // Runs the pass of each. After each, saved memory is moved, or counted.
   void for_each_flight(void (Flight::*pass)(Context&, const Stack&)) {
     for (Flight& flight : flights_) {
       (flight.*pass)(ctx_, model_.stack());

@@ -14,7 +14,7 @@ using parallel::Action;
 using parallel::Pass;
 using parallel::ScheduleOptions;
 
-// A stretch of the model.
+// A chunk of the model.
 struct Chunk {
   std::int64_t blocks = 0;
   bool has_embedding = false;
@@ -72,7 +72,7 @@ class Walk {
   }
   void free(std::int64_t bytes) { now_ -= bytes; }
 
-  // The stage beside that of an action, where it is one of another rank.
+  // The neighbouring stage of an action, if it is on another rank.
   std::optional<Edge> edge(const Action& action, bool is_input) const {
     const int stage = stage_of(schedule_, rank_, action.chunk);
     const int step = (action.pass == Pass::kForward) == is_input ? -1 : 1;
@@ -90,7 +90,7 @@ class Walk {
     }
   }
 
-  // Of each edge kPendingSends stay.
+  // For each edge the last kPendingSends stay in memory.
   void give(const Action& action) {
     const std::optional<Edge> to = edge(action, false);
     if (to && ++sent_[*to] > parallel::kPendingSends) {
@@ -111,7 +111,7 @@ class Walk {
 
   bool keeps_logits() const { return sizes_.logits > 0; }
 
-  // What comes in is the first block's input; what goes out stays.
+  // The input is the first block's; the output stays in memory.
   void forward(const Chunk& chunk) {
     if (++in_flight_ > most_in_flight_) {
       most_in_flight_ = in_flight_;
@@ -131,7 +131,7 @@ class Walk {
     }
   }
 
-  // In place, from what comes in, or what the head made.
+  // Works in place on the incoming gradient, or on the head's.
   void backward(const Chunk& chunk) {
     if (chunk.has_head) {
       take(keeps_logits() ? sizes_.stream : 0);

@@ -53,7 +53,7 @@ std::string layers_text(const std::vector<Layer>& layers) {
   return concat(layers.size(), " layers (", text, ")");
 }
 
-// Counts of layers, as "4,3,3,4"; none where it is not that.
+// Counts of layers, as "4,3,3,4"; empty for anything else.
 Counts parse_counts(std::string_view text) {
   Counts counts;
   const char* at = text.data();
@@ -78,7 +78,7 @@ Counts parse_counts(std::string_view text) {
 
 std::regex regex_of(const std::string& pattern) {
   // std::regex matches by recursion, and its repetitions can take forever; no
-  // type's name needs a long one.
+  // type's name needs a long pattern.
   if (pattern.empty() || pattern.size() > kMostPattern) {
     throw UsageError(concat("type: wanted a pattern of 1 to ",
                             kMostPattern,
@@ -139,7 +139,7 @@ Counts given_counts(const std::vector<Layer>& layers,
   return counts;
 }
 
-// Parameters that each layer would hold on a stage of its own.
+// The parameters that each layer would hold on a stage of its own.
 std::vector<double> parameter_loads(const ModelConfig& config,
                                     const std::vector<Layer>& layers) {
   std::vector<double> loads(layers.size());
@@ -180,7 +180,7 @@ BalanceProblem times(const std::vector<Layer>& layers, const Profile& profile) {
   BalanceProblem problem;
   for (const LayerProfile& layer : profile.layers) {
     problem.loads.push_back(layer.forward_seconds + layer.backward_seconds);
-    // There in the forward, and its gradient back.
+    // The output goes there in the forward, and its gradient back.
     problem.links.push_back(2 * layer.output_bytes /
                             profile.link_bytes_per_second);
   }

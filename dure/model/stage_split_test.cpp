@@ -15,7 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// GPT-2 small with a head of its own.
+// GPT-2 small with an untied head.
 ModelConfig gpt2() {
   ModelConfig config = resolve(preset("gpt2-124m"));
   config.tie_embeddings = false;
@@ -65,7 +65,7 @@ std::string error_of(Function function) {
   return "no error";
 }
 
-// The drawing in the header.
+// Checks the drawing in the header.
 TEST(StageSplit, IsTheDrawnOne) {
   const std::vector<UnitRange> even{{0, 4}, {4, 7}, {7, 10}, {10, 15}};
   EXPECT_EQ(split(gpt2(), "even", 4), even);
@@ -95,8 +95,8 @@ TEST(StageSplit, TiedHoldsTheTokensTwice) {
   EXPECT_THAT(parameters(tied, "even", 1), ElementsAre(124'439'808));
 }
 
-// Megatron's 24 layers of 1024, padded for 4 tensor ranks: what is not in the
-// blocks is on the first and last of 2 stages.
+// Megatron's 24 layers of 1024, padded for 4 tensor ranks: the weights outside
+// the blocks are on the first and last of 2 stages.
 TEST(StageSplit, CountsWhatATensorRankHolds) {
   const ModelConfig config = resolve(preset("gpt2-355m"));
   const auto stages =
@@ -117,8 +117,8 @@ TEST(StageSplit, EvenGivesItsRestToStagesWithoutHead) {
 }
 
 TEST(StageSplit, ByParametersMakesTheLargestSmall) {
-  // 39.4 million of the embedding and 38.6 of the head stand alone; the blocks'
-  // 85.1 are shared by the two between them.
+  // The embedding's 39.4 million and the head's 38.6 stand alone; the two
+  // stages between them share the blocks' 85.1.
   EXPECT_THAT(counts(gpt2(), "parameters", 4), ElementsAre(1, 6, 6, 1));
   EXPECT_THAT(counts(gpt2(), "parameters", 2), ElementsAre(7, 7));
   ModelConfig tied = gpt2();
@@ -130,7 +130,7 @@ TEST(StageSplit, ByTypeCountsWhatMatches) {
   EXPECT_THAT(counts(of_blocks(4), "type:embedding|head", 2),
               ElementsAre(3, 3));
   EXPECT_THAT(counts(of_blocks(4), "type:.", 3), ElementsAre(2, 2, 2));
-  // 7 blocks on 4 stages: 2, 2, 2 and 1.
+  // 7 blocks on 4 stages are 2, 2, 2 and 1.
   EXPECT_THAT(counts(of_blocks(7), "type:^block$", 4), ElementsAre(3, 2, 2, 2));
 }
 
@@ -161,7 +161,7 @@ TEST(StageSplit, ByProfileCutsWhereLittleIsSent) {
   EXPECT_NE(units[0].last, 3);
 }
 
-// Of every way, for all small sizes: every layer is in one stage, and none is
+// In every way, for all small sizes, every layer is in one stage, and none is
 // empty.
 TEST(StageSplit, CoversEveryUnitOnce) {
   for (std::int64_t layers = 1; layers <= 9; ++layers) {
@@ -182,7 +182,7 @@ TEST(StageSplit, CoversEveryUnitOnce) {
   }
 }
 
-// As Megatron-LM cuts.
+// Megatron-LM cuts like this.
 TEST(StageSplit, EvenGivesEqualBlocksWhereTheyDivide) {
   const ModelConfig config = of_blocks(24);
   for (const int stages : {2, 3, 4, 6, 8, 12, 24}) {

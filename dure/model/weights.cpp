@@ -7,8 +7,8 @@
 namespace dure::model {
 namespace {
 
-// Every tensor rank gets whole heads, as many as the others, and the key-value
-// heads that they ask.
+// Every tensor rank gets whole heads, equally many, and the key-value heads
+// that these use.
 void check_heads(const ModelConfig& c, std::int64_t tensor) {
   DURE_CHECK(tensor >= 1 && c.heads % tensor == 0 &&
                  (c.kv_heads % tensor == 0 || tensor % c.kv_heads == 0),

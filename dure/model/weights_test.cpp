@@ -104,8 +104,8 @@ TEST(Weights, PadTheVocabularyAndRememberItsSize) {
   }
 }
 
-// Megatron's cuts: out-features of the first matrix of each pair, in-features
-// of the second, whose bias every rank holds.
+// Megatron cuts the out-features of the first matrix of each pair, and the
+// in-features of the second, whose bias every rank holds.
 TEST(Weights, AreCutAsPairsOfMatrices) {
   const auto table = weights({.layers = 1});
   EXPECT_EQ(find(table, "blocks.0.attention.qkv.weight").placement[0].dim, 0);
@@ -119,7 +119,7 @@ TEST(Weights, AreCutAsPairsOfMatrices) {
   }
 }
 
-// 8 heads that ask 2 key-value heads, of 8 rows each.
+// There are 8 heads for 2 key-value heads of 8 rows each.
 TEST(Weights, OfFewKeyValueHeadsAreOnSeveralRanks) {
   const mesh::Placement placement =
       find(weights(llama(), 8), "blocks.0.attention.qkv.weight").placement;

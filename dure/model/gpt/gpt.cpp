@@ -7,7 +7,7 @@
 namespace dure::model {
 namespace {
 
-// The default model is one.
+// The default model is a GPT already.
 void begin(ModelConfig& /*config*/) {}
 
 Preset gpt2(const std::string& name, const DecoderSize& size) {

@@ -8,7 +8,7 @@
 namespace dure::model {
 namespace {
 
-// Beyond any model, and small enough that products of two do not overflow.
+// Larger than any model, and small enough that products of two do not overflow.
 constexpr std::int64_t kLargest = std::int64_t{1} << 31;
 
 }  // namespace

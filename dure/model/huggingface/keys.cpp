@@ -11,11 +11,11 @@ namespace {
 
 using nlohmann::json;
 
-// Keys of Transformers 4.30 to 5.24 and of published files, by why they change
-// nothing here. A key that begins with '_' is private to Transformers, one that
-// ends with "_token_id" is the tokenizer's.
+// Keys of Transformers 4.30 to 5.24 and of published files, by the reason why
+// they change nothing here. A key that begins with '_' is private to
+// Transformers; one that ends with "_token_id" belongs to the tokenizer.
 constexpr std::string_view kHarmless[] = {
-    // Where the file comes from, and for which program.
+    // These say where the file comes from, and for which program.
     "finetuning_task",
     "is_llama_config",
     "name_or_path",
@@ -24,11 +24,11 @@ constexpr std::string_view kHarmless[] = {
     "transformers_version",
     "unsloth_fixed",
     "unsloth_version",
-    // The type of the weights: the files of tensors say it themselves.
+    // These are the type of the weights, which the tensors' files state.
     "dtype",
     "torch_dtype",
     "use_bfloat16",
-    // Heads for other tasks: their weights are refused where they are there.
+    // These are heads for other tasks, whose weights are refused if present.
     "architectures",
     "classifier_dropout",
     "id2label",
@@ -42,7 +42,7 @@ constexpr std::string_view kHarmless[] = {
     "summary_type",
     "summary_use_proj",
     "task_specific_params",
-    // What is returned, kept or computed again, and by which kernels.
+    // These say what is returned, kept or computed again, and by which kernels.
     "attn_implementation",
     "chunk_size_feed_forward",
     "gradient_checkpointing",
@@ -56,14 +56,16 @@ constexpr std::string_view kHarmless[] = {
     "torchscript",
     "use_cache",
     "xla_device",
-    // In f32 the same sums, or in another order: softmax is in f32 here.
+    // These give the same sums in f32, or in another order: softmax is in f32
+    // here.
     "pretraining_tp",
     "reorder_and_upcast_attn",
-    // Lengths that nothing reads: the model's is that of its positions.
+    // These are lengths that nothing reads: the model's length is that of its
+    // positions.
     "max_sequence_length",
     "model_max_length",
     "n_ctx",
-    // How text is generated: the options of `dure generate` say that.
+    // These say how text is generated, as the options of `dure generate` do.
     "bad_words_ids",
     "begin_suppress_tokens",
     "diversity_penalty",
@@ -90,7 +92,7 @@ constexpr std::string_view kHarmless[] = {
     "typical_p",
 };
 
-// Keys with a value that spells out what Dure does anyway, though it isn't off.
+// Keys whose value asks for what Dure does anyway, although it isn't off.
 struct Plain {
   std::string_view key;
   const char* value;  // JSON
@@ -131,7 +133,7 @@ bool is_off(const json& value) {
          (value.is_structured() && value.empty());
 }
 
-// Code beside the file that would make the model another.
+// Whether no code beside the file would change the model.
 bool names_no_model_code(const json& auto_map) {
   const auto items = auto_map.items();
   return auto_map.is_object() &&

@@ -25,8 +25,8 @@ bool is_plain(const std::string& type, const JsonFields& rope) {
   return type == "default" || (type == "linear" && rope.number("factor") == 1);
 }
 
-// Where both spellings of the type are there, Transformers' versions differ in
-// which they read.
+// If both spellings of the type are present, Transformers' versions differ in
+// which one they read.
 void check_type(const JsonFields& rope) {
   for (const char* key : {"rope_type", "type"}) {
     DURE_CHECK(is_plain(rope.text_or(key, "default"), rope),

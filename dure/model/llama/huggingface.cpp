@@ -71,7 +71,7 @@ json write_config(const ModelConfig& c) {
           {"mlp_bias", false}};
 }
 
-// A sentence for a rate that Llama's config has no key for.
+// A sentence for a rate that has no key in Llama's config.
 std::string unsaid(const char* key, double rate) {
   return concat("model.",
                 key,
