@@ -28,13 +28,13 @@ void rename_or_throw(const Path& from, const Path& to) {
              std::strerror(errno));
 }
 
-// Afterwards `a` is what `b` was, and the other way round.
+// Makes `a` what `b` was, and the other way round.
 void swap_folders(const Path& a, const Path& b) {
   if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) ==
       0) {
     return;
   }
-  // A file system that can't swap: for a moment neither is there.
+  // On a file system that can't swap, for a moment neither exists.
   const Path aside = b.string() + ".old";
   rename_or_throw(b, aside);
   rename_or_throw(a, b);

@@ -51,7 +51,7 @@ CheckpointPlan plan_checkpoint(CheckpointContent content) {
 }
 
 std::vector<TensorPiece> pieces_of(const PlacedTensor& tensor) {
-  // Sizes of elements are powers of 2, as kPieceBytes is.
+  // The sizes of elements are powers of 2, and so is kPieceBytes.
   std::vector<TensorPiece> pieces;
   for (std::uint64_t at = 0; at < tensor.bytes; at += kPieceBytes) {
     pieces.push_back(

@@ -19,8 +19,8 @@ const FileRecord* record_of(const Manifest& manifest, const std::string& name) {
   return nullptr;
 }
 
-// The path of one file of the checkpoint, once all of them are known to be
-// there in their sizes.
+// The path of one file of the checkpoint, after checking that all files exist
+// in their sizes.
 Path complete(const Path& folder, const Manifest& manifest) {
   for (const FileRecord& file : manifest.files) {
     const Path path = folder / file.name;

@@ -11,7 +11,7 @@ namespace {
 
 using Tasks = std::vector<std::function<void()>>;
 
-// One safetensors file in the making, from its first byte to its last.
+// A safetensors file that is being written, from its first byte to its last.
 class TensorFile {
  public:
   TensorFile(const Path& folder, const CheckpointPlan::File& plan)
@@ -58,7 +58,7 @@ class TensorFile {
   std::uint64_t bytes_ = 0;
 };
 
-// Syncs them together: a disk takes two queues at once.
+// Syncs the files in parallel, because a disk takes two queues at once.
 std::vector<FileRecord> commit_all(
     const std::vector<std::unique_ptr<TensorFile>>& files) {
   std::vector<FileRecord> records(files.size());

@@ -27,7 +27,7 @@ std::optional<std::int64_t> step_of(const std::string& name) {
   return whole ? std::optional(step) : std::nullopt;
 }
 
-// Of what this user may not read nothing can be said.
+// Throws Error if this user may not read it: then nothing is known about it.
 void expect_readable(const Path& folder) {
   for (const Path& path : {folder, folder / kManifestFile}) {
     DURE_CHECK(::access(path.c_str(), R_OK) == 0 || errno != EACCES,
@@ -40,7 +40,7 @@ void expect_readable(const Path& folder) {
   }
 }
 
-// What is damaged; nothing where all is whole.
+// The damage; nothing if the checkpoint is whole.
 std::optional<std::string> damage_of(const StepFolder& folder, Look look) {
   expect_readable(folder.path);
   try {
@@ -69,7 +69,8 @@ bool is_checkpoint(const Path& path) {
   return std::filesystem::exists(path / kManifestFile);
 }
 
-// Where the step_N folders of `path` are: in it, or a run's in "checkpoints".
+// The folder that holds the step_N folders of `path`: itself, or a run's
+// "checkpoints" in it.
 Path root_in(const Path& path) {
   return step_folders(path).empty() ? path / "checkpoints" : path;
 }
@@ -129,7 +130,8 @@ std::string describe(const std::vector<Newest::Damaged>& damaged) {
 
 namespace {
 
-// What `dure convert` makes: a run can start from it, but none saved it.
+// Whether it comes from `dure convert`: a run can start from it, but none saved
+// it.
 bool is_weights_alone(const Path& whole) {
   return !CheckpointReader(whole).has_document(kTrainerFile);
 }

@@ -27,7 +27,7 @@ model::ModelConfig small_model() {
   return model::resolve(config);
 }
 
-// A model whose every byte is its own, with the memory behind it.
+// A model whose bytes all differ, with the memory behind it.
 struct Content {
   explicit Content(std::int64_t step,
                    const model::ModelConfig& config = small_model()) {
@@ -216,7 +216,7 @@ TEST_F(Checkpoint, WhereAllAreDamagedThereIsNone) {
               HasSubstr("is no checkpoint"));
 }
 
-// One bit anywhere: in a weight, a state, a document, a number or a name of the
+// One bit changes: in a weight, a state, a document, a number or a name of the
 // manifest.
 TEST_F(Checkpoint, AFlippedBitInAnyFileIsFound) {
   const Path good = save(1);
@@ -237,7 +237,7 @@ TEST_F(Checkpoint, AFlippedBitInAnyFileIsFound) {
   EXPECT_EQ(find_newest(folder(), Look::kSums).whole, damaged);
 }
 
-// As versions before it had a sum of itself wrote a manifest.
+// A manifest of a version that had no sum of the manifest itself.
 std::string without_sum(std::string text) {
   const std::size_t first = text.find(",\n  \"xxh64\"");
   return text.erase(first, text.find('\n', first + 2) - first);
@@ -249,7 +249,7 @@ TEST_F(Checkpoint, AManifestWithoutASumIsOfAnEarlierVersion) {
   EXPECT_TRUE(find_newest(folder(), Look::kSums).whole);
 }
 
-// Not damaged, and not to be replaced by what this program knows.
+// It is not damaged, and this program must not replace it.
 TEST_F(Checkpoint, OneOfAnotherVersionIsNotPassedOver) {
   save(1);
   const Path newer = save(2) / kManifestFile;
@@ -268,13 +268,13 @@ TEST_F(Checkpoint, PruningKeepsTheNewestThatHaveAllFiles) {
   EXPECT_THAT(error_of([&] { prune(folder(), {.keep = 0}); }),
               HasSubstr("not 0"));
   EXPECT_EQ(entries(), 2U);
-  // A damaged one counts for nothing, and goes when two newer ones stand.
+  // A damaged one does not count, and is removed once two newer ones exist.
   std::filesystem::remove(c / kModelFile);
   const Path d = save(4);
   EXPECT_THAT(prune(folder(), {.keep = 2}), IsEmpty());
   save(5);
   EXPECT_THAT(prune(folder(), {.keep = 2}), ElementsAre(b, c));
-  // A later one, of before, in which a bit has changed.
+  // A later one, from before, has a changed bit.
   const Path later = save(9);
   flip(later / kModelFile, 2000);
   save(6);
@@ -285,7 +285,7 @@ TEST_F(Checkpoint, PruningKeepsTheNewestThatHaveAllFiles) {
 }
 
 TEST_F(Checkpoint, WhatAKilledProcessLeftIsNeverSeenAndIsRemoved) {
-  // The largest process number is 2^22: none has this one.
+  // The largest process number is 2^22, so no process has this one.
   const Path left = folder() / (std::string(".step_00000002.tmp.") +
                                 host_name() + ".999999999");
   make_directories(left);
@@ -321,14 +321,14 @@ TEST_F(Checkpoint, AnErrorWhileSavingLeavesNothing) {
   EXPECT_EQ(entries(), 0U);
 }
 
-// A weight of 9.6 MB: two pieces.
+// A weight has 9.6 MB: two pieces.
 model::ModelConfig large_model() {
   model::ModelConfig config = small_model();
   config.vocabulary = 300'001;
   return model::resolve(config);
 }
 
-// What is not asked for stays.
+// Elements that are not asked for stay.
 TEST_F(Checkpoint, GivesStretchesOfATensor) {
   const CheckpointReader reader(save(3));
   const std::string name = "blocks.0.mlp.up.weight";
@@ -352,7 +352,7 @@ TEST_F(Checkpoint, GivesStretchesOfATensor) {
               HasSubstr("has no elements 255 to 257"));
 }
 
-// A source that copies, and counts the bytes that are alive.
+// A source that copies, and counts the bytes in memory.
 struct CountingSource {
   PieceBytes operator()(const TensorPiece& piece) {
     const auto from = content.bytes(piece);

@@ -44,7 +44,7 @@ T from_float(float value) {
   }
 }
 
-// Larger: reaches farther from 1, in both directions.
+// A larger reach goes farther from 1, in both directions.
 template <typename T>
 constexpr int kReach = std::is_same_v<T, double>  ? 3
                        : std::is_same_v<T, float> ? 2

@@ -19,7 +19,7 @@ std::vector<std::byte> bytes_of_values(const std::vector<T>& values) {
   return {bytes.begin(), bytes.end()};
 }
 
-// Values that every float type holds exactly, through every pair of types.
+// The values are exact in every float type; every pair of types is tested.
 TEST(Elements, ConvertsBetweenAllFloatTypes) {
   const std::vector<float> values = {0, 1, -2.5, 0.15625, 240, -0.0F};
   const FileDtype types[] = {
@@ -37,7 +37,7 @@ TEST(Elements, ConvertsBetweenAllFloatTypes) {
 }
 
 TEST(Elements, RoundsToNearestEven) {
-  // bf16 has 8 significant bits: 257 lies between 256 and 258, 259 between 258
+  // bf16 has 8 significant bits: 257 is between 256 and 258, 259 between 258
   // and 260; ties go to the even last bit, 256 and 260.
   std::vector<std::byte> out(4);
   convert(FileDtype::kF32,

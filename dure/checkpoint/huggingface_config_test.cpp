@@ -204,7 +204,7 @@ TEST(HuggingFaceConfig, RefusesWhateverItDoesNotKnow) {
   }
 }
 
-// Keys of published files: GPT-2's own, and of many a Llama.
+// The keys are those of published files, GPT-2's own and many a Llama's.
 TEST(HuggingFaceConfig, TakesWhatChangesNothing) {
   gpt(R"(,"n_layer":2,"activation_function":"gelu_pytorch_tanh",)"
       R"("architectures":["GPT2LMHeadModel"],"bos_token_id":50256,)"

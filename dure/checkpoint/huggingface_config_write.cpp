@@ -33,7 +33,7 @@ const model::HuggingFaceModel& huggingface_of(const ModelConfig& config) {
   return *theirs;
 }
 
-// What is read back must be the model, but for what it does not use.
+// Checks that the text reads back as the model, except for unused settings.
 void expect_same_back(const std::string& text, const ModelConfig& config) {
   ModelConfig back = config_from_huggingface(text, "config.json");
   if (config.position != Position::kRope) {
@@ -68,7 +68,8 @@ std::string config_to_huggingface(const ModelConfig& given,
   object["tie_word_embeddings"] = config.tie_embeddings;
   object["initializer_range"] = config.init_std;
   object["torch_dtype"] = torch_name(dtype);
-  // Left out, they would be taken for those of the published models.
+  // If they were left out, Transformers would take those of the published
+  // models.
   object["bos_token_id"] = id_or_null(ids.beginning);
   object["eos_token_id"] = id_or_null(ids.end);
   const std::string text = object.dump(2) + "\n";

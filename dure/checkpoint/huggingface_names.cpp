@@ -1,4 +1,4 @@
-// The tables of names, carried out.
+// Applies the tables of names.
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -20,7 +20,7 @@ std::span<const ForeignName> names_of(const ModelConfig& config) {
   return theirs == nullptr ? std::span<const ForeignName>() : theirs->names;
 }
 
-// '#' replaced by the number.
+// The pattern with '#' replaced by the number.
 std::string numbered(std::string_view pattern, std::int64_t block) {
   std::string name(pattern);
   const std::size_t at = name.find('#');
@@ -40,7 +40,7 @@ const ForeignName& row_for(const ModelConfig& config,
                      "; only plain ones of each family are converted"));
 }
 
-// The rows of ours in each of theirs.
+// The rows of our weight in each of their tensors.
 Dims rows_of(const ForeignName& row, const model::WeightSpec& spec) {
   if (row.theirs[1].empty()) {
     return {spec.logical.front()};

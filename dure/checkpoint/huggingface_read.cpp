@@ -14,15 +14,16 @@ namespace {
 
 constexpr const char* kTokenWeight = "embedding.token.weight";
 
-// Without "transformer." or "model.": the model without its head is saved so.
+// The name without "transformer." or "model.": a model without its head is
+// saved so.
 std::string_view without_base(std::string_view name,
                               const model::ModelConfig& config) {
   const std::string_view base = config.family->huggingface->base;
   return name.starts_with(base) ? name.substr(base.size()) : name;
 }
 
-// What old files carry beside the weights: constants that we compute, and the
-// token embedding again, as the head.
+// Whether it is something that old files have beside the weights: constants
+// that we compute, or the token embedding again, as the head.
 bool is_no_weight(std::string_view name, const model::ModelConfig& config) {
   return std::ranges::any_of(
              config.family->huggingface->constants,
@@ -30,7 +31,7 @@ bool is_no_weight(std::string_view name, const model::ModelConfig& config) {
          (config.tie_embeddings && name == "lm_head.weight");
 }
 
-// The bytes of rows [first, first + rows) of a weight of ours.
+// The bytes of rows [first, first + rows) of our weight.
 std::span<std::byte> rows_in(std::span<std::byte> weight,
                              const ForeignWeight& whole,
                              const ForeignPart& part) {
@@ -172,7 +173,7 @@ void HuggingFaceWeights::check_unknown() const {
   check_tied_head();
 }
 
-// The copy of a tied head is no weight, so it must be one.
+// Checks that the copy of a tied head equals the embedding, as it is not read.
 void HuggingFaceWeights::check_tied_head() const {
   const TensorEntry* head = files_.find("lm_head.weight");
   if (!config_.tie_embeddings || head == nullptr) {

@@ -27,7 +27,7 @@ std::vector<float> read_floats(const WeightSource& source,
   return values;
 }
 
-// Every tensor of `a` is in `b`, byte for byte.
+// Expects every tensor of `a` in `b`, byte for byte.
 void expect_same_tensors(const TensorFiles& a, const TensorFiles& b) {
   ASSERT_EQ(a.names(), b.names());
   for (const std::string& name : a.names()) {
@@ -213,7 +213,7 @@ TEST_F(HuggingFace, RefusesMissingUnknownAndMisshapenTensors) {
               HasSubstr("is I32, wanted F32, F16, BF16 or F64"));
 }
 
-// Transformers 4 takes the embedding for the head, 5 what the file has.
+// Transformers 4 takes the embedding for the head, 5 the file's tensor.
 TEST_F(HuggingFace, RefusesATiedHeadThatIsAnother) {
   std::vector<std::byte> bytes;
   rewrite(kGolden / "gpt2", folder() / "a", [&](Tensors& tensors) {
@@ -339,7 +339,7 @@ TEST_F(HuggingFace, RefusesToLoadF64ThatF32DoesNotHold) {
               HasSubstr("the largest that F32 holds"));
 }
 
-// Queries in bf16 and keys in f32 lose nothing where they become one weight.
+// Queries in bf16 and keys in f32 lose nothing when they become one weight.
 TEST_F(HuggingFace, AFusedWeightHasATypeForAllItsParts) {
   std::vector<std::byte> bytes;
   rewrite(kGolden / "llama", folder() / "a", [&](Tensors& tensors) {

@@ -14,7 +14,7 @@
 namespace dure::checkpoint {
 namespace {
 
-// One file, and the tensors that go there.
+// A file, and the tensors that go into it.
 struct Shard {
   std::string file;
   std::vector<TensorHeader> tensors;
@@ -37,7 +37,7 @@ std::string shard_name(std::size_t index, std::size_t count) {
   return name;
 }
 
-// Tensors in the order of the forward pass; a file is closed before it would
+// Tensors go in the order of the forward pass; a file is closed before it would
 // grow beyond the limit.
 std::vector<Shard> plan_shards(const WeightSource& source,
                                const std::vector<ForeignWeight>& weights,
@@ -76,8 +76,8 @@ std::string index_of(const std::vector<Shard>& shards) {
   return index.dump(2) + "\n";
 }
 
-// One open writer a shard; a fused weight is read once, though its parts may
-// go to different files.
+// A writer for each shard. A fused weight is read once, even if its parts go to
+// different files.
 class Shards {
  public:
   Shards(const std::vector<Shard>& shards, const Path& folder) {

@@ -49,7 +49,7 @@ std::uint64_t from_hex(const std::string& text, const std::string& source) {
   return std::stoull(text, nullptr, 16);
 }
 
-// A field's value as TOML is JSON too: numbers, strings, true and false.
+// A field's value in TOML is JSON too: numbers, strings, true and false.
 json model_object(ModelConfig config) {
   Fields fields;
   visit(fields, config);
@@ -98,15 +98,15 @@ ModelConfig model_from(const json& object, const std::string& source) {
   return config;
 }
 
-// Of the object without its sum, as it is written.
+// The sum of the object without its sum, as it is written.
 std::string sum_of(json object) {
   object.erase(kSum);
   const std::string text = object.dump(2);
   return hex_of(xxh64(std::as_bytes(std::span(text))));
 }
 
-// Manifests of versions before it had one are taken without. The text must be
-// as it was written, too: 1E-05 for 1e-05 is another bit.
+// Manifests of versions without a sum are accepted. The text must be as it was
+// written, too: 1E-05 for 1e-05 differs by a bit.
 void check_sum(const json& object,
                std::string_view text,
                const std::string& source) {
@@ -120,8 +120,8 @@ void check_sum(const json& object,
   }
 }
 
-// A key that is not known is one whose name was damaged: another version would
-// say that it is one.
+// An unknown key is one whose name was damaged, because another version would
+// say so.
 void check_keys(const json& object, const std::string& source) {
   for (const auto& [key, value] : object.items()) {
     DURE_CHECK(

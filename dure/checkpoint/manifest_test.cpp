@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// An older manifest has one rate, and counts that no run can have are none.
+// An older manifest has one rate. Counts that no run can have are refused.
 TEST(Manifest, ReadsOneRateForAllAndBoundsCounts) {
   const Manifest manifest = {.model = model::resolve({.dropout = 0.3})};
   nlohmann::json json = nlohmann::json::parse(to_json(manifest));

@@ -64,7 +64,7 @@ std::vector<ReadPiece> of_at_most(std::size_t most,
   return parts;
 }
 
-// Hands out the tasks; the first exception ends it.
+// Hands out the tasks, and stops at the first exception.
 class Queue {
  public:
   explicit Queue(const std::vector<std::function<void()>>& tasks)

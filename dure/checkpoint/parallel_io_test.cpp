@@ -13,7 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// XXH64 of the empty string and of "abc", seed 0, as its specification lists.
+// The specification lists XXH64 of the empty string and of "abc", with seed 0.
 TEST(Xxh64, HoldsThePublishedSums) {
   EXPECT_EQ(xxh64({}), 0xEF46DB3751D8E999ULL);
   const std::string text = "abc";

@@ -20,7 +20,7 @@ struct DtypeRow {
   std::size_t bytes;
 };
 
-// In the order of the enumerators.
+// The rows are in the order of the enumerators.
 constexpr DtypeRow kDtypes[] = {
     {FileDtype::kF64, "F64", 8},
     {FileDtype::kF32, "F32", 4},
@@ -56,7 +56,7 @@ FileDtype dtype_named(const std::string& name, const std::string& where) {
   std::abort();  // not reached
 }
 
-// The header's text, and what follows it.
+// The header's text, and the bytes after it.
 struct Parts {
   std::string_view header;
   std::span<const std::byte> data;
@@ -133,7 +133,8 @@ void check_range(const Range& range,
              " of the data, but the file has only ",
              data_bytes,
              "; it is truncated: copy it again");
-  // Not elements x size, which may overflow where elements alone do not.
+  // It does not multiply elements by size, which may overflow when elements
+  // alone do not.
   const std::uint64_t bytes = range.end - range.begin;
   const std::size_t size = size_of(entry.dtype);
   const auto elements =
@@ -183,7 +184,7 @@ Metadata metadata_of(const json& value, const std::string& file) {
   return metadata;
 }
 
-// Sorts by position; then each must begin where the one before it ended.
+// Sorts by position; then each tensor must begin where the one before it ended.
 void check_contiguous(std::vector<TensorEntry>& tensors,
                       std::span<const std::byte> data,
                       const std::string& file) {

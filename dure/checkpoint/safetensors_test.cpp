@@ -12,7 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// A file with this header and that many bytes of data.
+// A file with this header and so many bytes of data.
 std::string file_with(const std::string& header, std::size_t data_bytes) {
   std::string file(8, '\0');
   file[0] = static_cast<char>(header.size() & 0xFF);
@@ -109,7 +109,8 @@ TEST(Safetensors, RefusesBytesThatDoNotFitTheShape) {
               HasSubstr("has 4 bytes, but F32 (2) takes 2 x 4"));
   EXPECT_THAT(refusal(one("U8", "[1]", "[1,0]"), 1),
               HasSubstr("after its end"));
-  // 2^62 x 2^62, and one whose product times 8 would wrap around to 0.
+  // The shapes are 2^62 x 2^62, and one whose product times 8 would wrap around
+  // to 0.
   const std::string huge = "[4611686018427387904,4611686018427387904]";
   EXPECT_THAT(refusal(one("U8", huge, "[0,0]")), HasSubstr("64 bits"));
   EXPECT_THAT(refusal(one("F64", "[2305843009213693952]", "[0,0]")),

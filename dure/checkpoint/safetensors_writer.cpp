@@ -32,7 +32,7 @@ std::string dumped(const json& header) {
   }
 }
 
-// The length, the JSON, and the spaces that align what follows.
+// The length, the JSON, and the spaces that align the tensors.
 std::string header_bytes(const json& header) {
   std::string text = dumped(header);
   const std::size_t end = 8 + text.size();

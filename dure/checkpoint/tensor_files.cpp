@@ -12,7 +12,7 @@ namespace {
 constexpr const char* kModel = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
-// The file that speaks for the folder.
+// The file by which a folder is read.
 Path file_of(const Path& path) {
   if (!std::filesystem::is_directory(path)) {
     return path;
@@ -33,7 +33,7 @@ Path file_of(const Path& path) {
   return path;
 }
 
-// Tensor -> file name, checked to name a file beside the index.
+// Maps tensors to file names, checked to name files beside the index.
 std::map<std::string, std::string> weight_map_of(const Path& index) {
   const nlohmann::json object =
       parse_object(read_regular_file(index), index.string());
@@ -86,7 +86,7 @@ void TensorFiles::open_index(const Path& index) {
       files_.emplace_back(shard);
     }
   }
-  // By index, as files_ moved its elements while it grew.
+  // This comes after the loop, because files_ moved its elements while it grew.
   for (const auto& [tensor, name] : map) {
     by_name_.emplace(tensor, &files_[opened.at(name)].at(tensor));
   }

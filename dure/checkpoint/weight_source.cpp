@@ -34,7 +34,7 @@ model::ModelConfig model_of_weights(const Path& path) {
   if (is_huggingface(path)) {
     return huggingface_model(path);
   }
-  const Log quiet({.level = Log::Level::kError});  // find_weights() says it
+  const Log quiet({.level = Log::Level::kError});  // find_weights() has logged
   return read_manifest(resolve_checkpoint(path, Look::kSizes, quiet)).model;
 }
 

@@ -66,8 +66,9 @@ void WritePipeline::work() {
   }
 }
 
-// A step of some item, the lock released meanwhile; false where there is none
-// to do. Sums first: they are made one after another and must not fall behind.
+// Does a step of some item, with the lock released meanwhile; false if there is
+// none. Sums come first, because they are made one after another and must not
+// fall behind.
 bool WritePipeline::do_one(Lock& lock) {
   if (error_) {
     return false;
