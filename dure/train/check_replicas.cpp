@@ -14,13 +14,13 @@
 namespace dure::train {
 namespace {
 
-// Something that is to be the same on these ranks of the world.
+// Something that should be the same on these ranks of the world.
 struct Held {
   parallel::Slice slice;
   std::vector<int> ranks;
 };
 
-// At stage 3 a rank holds its parts alone, which other shard groups own, too.
+// At stage 3 a rank holds only its parts, which other shard groups own, too.
 std::vector<parallel::Slice> slices_of(const Trainer& trainer,
                                        const Replica& replica) {
   const parallel::ParameterStore& store = replica.store();
@@ -45,8 +45,8 @@ std::vector<int> group_of(const Rank& rank, mesh::AxisSet axes) {
   return rank.mesh().group(rank.world().rank(), axes);
 }
 
-// At stage 3 each rank of a shard group keeps a part of its own, which those at
-// the same place of other groups keep, too.
+// At stage 3 each rank of a shard group owns a part, and ranks at the same
+// place in other groups own it, too.
 std::vector<Held> on_replicas(std::span<const parallel::Slice> slices,
                               const Rank& rank,
                               Trainer& trainer) {
@@ -85,8 +85,8 @@ std::vector<Held> on_tensor_ranks(std::span<const parallel::Slice> slices,
   return held;
 }
 
-// A tied embedding, of which the first stage of a pipeline and the last own
-// the same parts: the one looks tokens up, the other makes logits.
+// A tied embedding, of which the pipeline's first and last stage own the same
+// parts: the one looks tokens up, the other makes logits.
 std::vector<Held> on_both_ends(std::span<const parallel::Slice> slices,
                                const Rank& rank,
                                const Replica& replica) {
@@ -113,8 +113,8 @@ std::int64_t hash_of(ConstTensor x) {
   return static_cast<std::int64_t>(checkpoint::xxh64(bytes));
 }
 
-// function(i) of what is used by each unit that this rank has, its weights
-// being in place.
+// Calls function(i) for the weights that each unit on this rank uses, while
+// they are in place.
 template <typename Function>
 void for_each_in_units(Rank& rank,
                        const Replica& replica,
@@ -166,11 +166,12 @@ std::vector<std::int64_t> hashes_of(Rank& rank,
   return hashes;
 }
 
-// The ranks that have the same hash of something.
+// The ranks that have the same hash of a thing.
 using RanksByHash =
     std::vector<std::pair<std::int64_t, std::vector<std::int64_t>>>;
 
-// Of the i-th thing that is held, by what every rank of the world answered.
+// The ranks by their hash of the i-th thing, from the answers of every rank of
+// the world.
 RanksByHash ranks_by_hash(std::span<const int> ranks,
                           std::span<const std::vector<std::int64_t>> answers,
                           std::size_t i) {
@@ -198,7 +199,7 @@ std::string text_of(std::vector<std::int64_t> ranks) {
   return concat(ranks.size() == 1 ? "rank " : "ranks ", text);
 }
 
-// Who drifted: those that are not of the most, where there are such.
+// The ranks that differ from most, if there is a majority.
 std::string drifted(RanksByHash ranks) {
   std::stable_sort(
       ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
@@ -221,8 +222,8 @@ std::string drifted(RanksByHash ranks) {
                 text_of(most));
 }
 
-// Of ranks that hold things along an axis of this name. Collective over the
-// world: those that hold the same thing have it at the same place.
+// Compares ranks that hold things along an axis of this name. Collective over
+// the world: ranks that hold the same thing have it at the same index.
 void compare(Rank& rank,
              Trainer& trainer,
              const std::vector<Held>& held,

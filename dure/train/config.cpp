@@ -49,7 +49,7 @@ constexpr Choice<model::Recompute> kRecomputes[] = {
     {"full", model::Recompute::kFull},
 };
 
-// Keeps samples and tokens of a run within 64 bits.
+// The limits keep the samples and tokens of a run within 64 bits.
 constexpr std::int64_t kMostSteps = std::int64_t{1} << 31;
 constexpr std::int64_t kMostBatch = std::int64_t{1} << 24;
 

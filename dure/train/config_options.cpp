@@ -1,4 +1,4 @@
-// What a configuration says to the parts below the trainer.
+// The configuration as options of the parts below the trainer.
 #include <algorithm>
 #include <utility>
 
@@ -26,8 +26,9 @@ parallel::StoreOptions store_options(const Config& config) {
 
 namespace {
 
-// With ranked sums the rows of a tied embedding are added to what the head has
-// written of a micro-batch (parallel/replica/tied.h), which can't come later.
+// With ranked sums the rows of a tied embedding are added to the head's
+// gradient of a micro-batch (parallel/replica/tied.h), so the head can't come
+// later.
 model::Logits logits_of(const Config& config) {
   if (config.memory.logits == LogitsKept::kBlocks) {
     return model::Logits::kBlocks;

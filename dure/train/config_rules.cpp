@@ -1,4 +1,4 @@
-// What a configuration must keep to beyond its fields' own ranges.
+// The rules of a configuration beyond its fields' own ranges.
 #include <algorithm>
 
 #include "dure/base/check.h"
@@ -68,7 +68,8 @@ void validate_tensor(const Config& config) {
   }
 }
 
-// What takes all stages at once can't be had while they are at different steps.
+// Refuses features that take all stages at once, which are at different steps
+// here.
 void validate_without_flush(const Config& config) {
   const auto refuse = [&](const char* key, const auto&... words) {
     throw UsageError(concat(
@@ -105,7 +106,8 @@ void validate_without_flush(const Config& config) {
   }
 }
 
-// Of an optimizer that combines the ranks' gradients itself.
+// Checks the settings for an optimizer that combines the ranks' gradients
+// itself.
 void validate_own_gradients(const Config& config) {
   const optim::OptimizerRow& row = *config.optimizer.name;
   if (row.gradients == kernels::GradientOf::kAllRanks) {

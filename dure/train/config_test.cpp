@@ -30,7 +30,7 @@ std::string error_of(const std::string& toml,
   return "no error";
 }
 
-// Names that people and scripts know by heart: adding one is a line here,
+// People and scripts know these names by heart: adding one is a line here,
 // removing or renaming one breaks their files.
 TEST(Config, HasTheseKeys) {
   const std::vector<std::string> expected = {
@@ -196,7 +196,7 @@ TEST(LoadConfig, PrintsWhatLoadsToTheSame) {
   EXPECT_THAT(toml, HasSubstr("learning_rate = 0.00012345678901234567"));
 }
 
-// As a list, in words, and as --print-config shows it.
+// A split may be a list, words, or what --print-config shows.
 TEST(LoadConfig, TakesSplitsInEveryForm) {
   const auto split = [](const std::string& toml) {
     const LoadedConfig loaded =
@@ -337,7 +337,7 @@ TEST(LoadConfig, HasAFirstBucketThatIsNoLargerThanOthers) {
                         "parallel.bucket_mb, 25, got 30 (run.toml:2)"));
 }
 
-// Left to itself, the micro-batch makes way for the ranks.
+// An automatic micro-batch makes way for the ranks.
 TEST(LoadConfig, NamesTheNearestBatchesThatRanksCanShare) {
   const auto said = [](const std::vector<std::string>& sets) {
     LoadedConfig loaded = parse("", sets);

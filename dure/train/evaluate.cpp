@@ -17,8 +17,8 @@ struct Stretch {
   std::int64_t count = 0;
 };
 
-// The batch that a rank has in a round: every rank has one, as a pass through a
-// model in parts takes all of them. Past the end it is one that counts nothing.
+// The batch of a rank in a round. Every rank has one, because a pass through a
+// model in parts takes all ranks. Past the end it is one that does not count.
 Stretch batch_of(const EvaluateOptions& options, std::int64_t number) {
   const std::int64_t first = number * options.micro_batch;
   return {.first = first,
@@ -26,7 +26,7 @@ Stretch batch_of(const EvaluateOptions& options, std::int64_t number) {
               options.samples - first, 0, options.micro_batch)};
 }
 
-// This rank's chunks: micro-batch m is that of round first_round + m.
+// This rank's chunks. Micro-batch m is that of round first_round + m.
 class EvaluationStages final : public parallel::StageWork {
  public:
   EvaluationStages(Rank& rank,
@@ -50,7 +50,7 @@ class EvaluationStages final : public parallel::StageWork {
     const model::Stack& stack =
         replica_.chunks()[static_cast<std::size_t>(chunk)];
     const Stretch stretch = stretch_of(micro_batch);
-    // The memory of a batch serves for all that are as large.
+    // The memory of a batch is used for all batches of its size.
     if (!batch_ || batch_->samples() != samples(stretch)) {
       batch_.emplace(rank_, samples(stretch), options_.sequence);
     }
@@ -86,8 +86,8 @@ class EvaluationStages final : public parallel::StageWork {
   LossSum losses_{rank_};
 };
 
-// Rounds that go through the pipeline without a pause: of p ranks, p - 1 in
-// every 5 p - 4 slots are idle.
+// The rounds that go through the pipeline without a pause: with p ranks, p - 1
+// in every 5 p - 4 slots are idle.
 int rounds_at_once(const Pipeline& pipeline) {
   return 4 * (pipeline.schedule.stages - 1) + 1;
 }
@@ -102,7 +102,7 @@ std::optional<double> evaluate(Rank& rank,
   options.micro_batch = std::min(wanted.micro_batch, wanted.samples);
   const Pipeline& pipeline = replica.pipeline();
   const std::int64_t N = rank.group(mesh::kSamples).size();
-  // Tensor ranks have the same losses: the first one's count.
+  // Tensor ranks have the same losses, so only the first one's count.
   const bool counts = rank.tensor().ranks->rank() == 0;
   const auto mean = [&](const ExactSum& here, std::int64_t samples) {
     const ExactSum sum = rank.control().sum(counts ? here : ExactSum());

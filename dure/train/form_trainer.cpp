@@ -21,7 +21,7 @@ void check_batch(const Config& config, int ranks) {
   }
 }
 
-// The trainer itself.
+// The form that is the trainer itself.
 class Buckets final : public FormTrainer {
  public:
   Buckets(Rank& rank, const Config& config)

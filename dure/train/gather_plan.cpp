@@ -5,7 +5,8 @@
 namespace dure::train {
 namespace {
 
-// Gives to `given` what a rank holds of the gaps; returns the gaps that stay.
+// Adds to `given` the elements of the gaps that a rank holds; returns the rest
+// of the gaps.
 std::vector<Stretch> fill(const std::vector<Stretch>& gaps,
                           const std::vector<Stretch>& held,
                           int rank,

@@ -59,8 +59,8 @@ TEST(GatherPlan, AsksNobodyForWhatIsGivenAlready) {
   EXPECT_THAT(asked, ElementsAre(0, 1));
 }
 
-// Any holdings, element by element: each is given once, by its lowest holder,
-// out of one stretch of his.
+// Holdings are random, and checked element by element: each element is given
+// once, by its lowest holder, from one of its stretches.
 TEST(GatherPlan, HoldsForHoldingsAtRandom) {
   std::mt19937 random(1);
   for (int round = 0; round < 2000; ++round) {

@@ -11,8 +11,8 @@
 namespace dure::train {
 namespace {
 
-// Tokens of a prompt that are read at once: enough for the products to run at
-// full speed, few enough to need little memory.
+// The tokens of a prompt that are read at once: enough for the products to run
+// at full speed, few enough to need little memory.
 constexpr std::size_t kReadTokens = 256;
 
 parallel::PipeAxis axis_of(Rank& rank) {
@@ -38,9 +38,9 @@ std::vector<Text> texts_of(const std::vector<Tokens>& prompts) {
   return texts;
 }
 
-// One run of a generator. Group after group, a token of each text is read and
-// its logits are sent on their way from the head's rank to all; before a group
-// is read again they are waited for, and every rank makes the same draw.
+// One run of a generator. Group after group, a token of each text is read, and
+// its logits are broadcast from the head's rank. Before a group is read again
+// its logits are waited for, and every rank makes the same draw.
 class Writing {
  public:
   Writing(Rank& rank,
@@ -91,18 +91,18 @@ class Writing {
   }
 
  private:
-  // Neighbours among the texts that are read together.
+  // Neighbouring texts that are read together.
   struct Group {
     std::int64_t first = 0;
     std::int64_t count = 0;
-    comm::TracedWork logits = {};  // on their way
+    comm::TracedWork logits = {};  // in flight
     bool read = false;             // since it was extended
     bool prompts_read = false;
 
     std::int64_t last() const { return first + count; }
   };
 
-  // That a text may come to.
+  // The most positions of a text.
   std::int64_t positions() const {
     std::size_t longest = 0;
     for (const Text& text : texts_) {
@@ -150,7 +150,7 @@ class Writing {
                : prompts(group);
   }
 
-  // Each by itself, as they may differ in length, and in pieces.
+  // Prompts are read one by one, as they may differ in length, and in pieces.
   std::vector<Reading> prompts(const Group& group) {
     std::vector<Reading> readings;
     for (std::int64_t b = group.first; b < group.last(); ++b) {
@@ -166,8 +166,8 @@ class Writing {
     return readings;
   }
 
-  // A text that is done reads its last again, into a place that nobody looks
-  // at: the group keeps its shape.
+  // A finished text reads its last token again, into a place that nobody reads,
+  // so the group keeps its shape.
   Reading last_tokens(const Group& group) {
     Reading reading{.first = group.first, .ids = {}, .lengths = {}};
     for (const Text& text : texts(group)) {
@@ -188,7 +188,7 @@ class Writing {
     return readings;
   }
 
-  // By the token that follows each text, if the group was read.
+  // Extends each text by its next token, if the group was read.
   void extend(Group& group, const Generator::OnToken& on_token) {
     if (!std::exchange(group.read, false)) {
       return;

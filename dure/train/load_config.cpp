@@ -14,7 +14,7 @@
 namespace dure::train {
 namespace {
 
-// What the keys of [model] start from.
+// The model that the keys of [model] start from.
 struct Base {
   model::ModelConfig model;
   std::string origin;
@@ -38,7 +38,7 @@ Base base_of(const model::ModelConfig& asked,
   return base_of(asked);
 }
 
-// What the settings ask for, before anything is filled in.
+// The configuration that the settings ask for, before anything is filled in.
 Config asked_by(std::span<const Setting> settings) {
   Config asked;
   Fields fields;
@@ -67,7 +67,7 @@ void check_family(const Base& base, const Config& config) {
   }
 }
 
-// The first bucket is one like the others where it isn't said to be smaller.
+// The first bucket has the size of the others unless it is set to be smaller.
 void check_buckets(Fields& fields, const ParallelConfig& parallel) {
   const Field& first = *fields.find("parallel.first_bucket_mb");
   if (first.origin != "default" &&
@@ -127,7 +127,8 @@ LoadedConfig load(std::vector<Setting> settings,
   return loaded;
 }
 
-// Who asks for more than one rank is told how to start them.
+// The mesh. The error tells a user who asks for more than one rank how to start
+// them.
 mesh::Mesh mesh_on(const ParallelConfig& parallel, int ranks) {
   try {
     return mesh_of(parallel, ranks);

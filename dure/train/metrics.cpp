@@ -18,7 +18,7 @@ std::string number(double value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "null";
 }
 
-// The step of a line, or nothing where the line is broken off.
+// The step of a line, or nothing if the line is incomplete.
 std::optional<std::int64_t> step_of(const std::string& line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
   if (!json.is_object() || !json.contains("step") ||

@@ -35,7 +35,7 @@ double measure_peak_flops(Device device) {
   constexpr std::int64_t kN = 3072;
   constexpr int kRuns = 5;
   constexpr double kEnough = 0.02;  // seconds
-  // Its own arena: the run's account is of the run.
+  // It has an arena of its own, so that the run's ledger is not changed.
   Arena arena(stream);
   const OwnedTensor a =
       arena.tensor({kM, kK}, Category::kWorkspace, DType::kF32);
@@ -46,7 +46,7 @@ double measure_peak_flops(Device device) {
   kernels::launch(stream, kernels::Fill{.y = a, .value = 1});
   kernels::launch(stream, kernels::Fill{.y = b, .value = 1});
   double best = 0;
-  // Of the first so many rows: the seconds that it takes.
+  // The seconds of the product of the first so many rows.
   const auto run = [&](std::int64_t rows) {
     const kernels::MatMul product = {.y = y.rows(0, rows),
                                      .a = a.rows(0, rows),

@@ -17,7 +17,7 @@ using parallel::Pass;
 using parallel::Program;
 using parallel::ScheduleKind;
 
-// Those of one action.
+// Adds the visits of one action.
 void add_visits(const Pipeline& pipeline,
                 const UnitRange& chunk,
                 const Action& action,
@@ -124,8 +124,8 @@ parallel::ScheduleOptions schedule_of(const Pipeline& pipeline,
   return options;
 }
 
-// As many at a time through every chunk as there are ranks: so a rank that has
-// the next stage, too, is back at it when they come.
+// Sends rounds of as many micro-batches as there are ranks through every chunk,
+// so a rank that also has the next stage is back at it when they come.
 Program forward_program(const Pipeline& pipeline, int micro_batches) {
   Program program;
   const int group = pipeline.schedule.stages;

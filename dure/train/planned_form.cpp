@@ -33,7 +33,7 @@ comm::How how(const Config& config,
                            : travel.algorithm};
 }
 
-// The first form takes the loss on rank 0.
+// The first form computes the loss on rank 0.
 model::Logits logits_of(Form form) {
   return form == Form::kDataParallel ? model::Logits::kGiven
                                      : model::Logits::kBlocks;
@@ -101,7 +101,7 @@ PlannedForm::PlannedForm(Rank& rank,
   }
 }
 
-// For what a step brings to this rank.
+// Makes memory for the tensors that a step brings to this rank.
 void PlannedForm::make_room(const FormStep& step) {
   const auto room = [&](const Shape& shape, DType dtype) {
     return rank_.arena.tensor(shape, Category::kCommunication, dtype);
@@ -270,7 +270,7 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
   }
 }
 
-// The logits become their own gradient.
+// Turns the logits into their own gradient.
 void PlannedForm::loss_on_root() {
   const nn::CrossEntropy cross_entropy(config_.model.vocabulary, mesh::Part{});
   cross_entropy.loss_and_gradient(ctx_,

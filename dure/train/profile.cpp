@@ -15,7 +15,7 @@ using nlohmann::ordered_json;
 
 constexpr const char* kFormat = "dure-profile";
 
-// So that no sum of a model's layers leaves a double's range.
+// The limit keeps every sum over a model's layers within a double's range.
 constexpr double kMost = 1e18;
 
 double between(const JsonFields& fields, const char* key, double least) {

@@ -62,7 +62,8 @@ std::int64_t global_batch_after(std::int64_t consumed,
   if (consumed >= ramp.samples || increments == 0) {
     return train.global_batch;
   }
-  // consumed / (samples / increments), without the rounding of the inner one.
+  // It computes consumed / (samples / increments), without rounding the inner
+  // quotient.
   const double done = static_cast<double>(consumed) *
                       static_cast<double>(increments) /
                       static_cast<double>(ramp.samples);
@@ -71,8 +72,8 @@ std::int64_t global_batch_after(std::int64_t consumed,
 
 namespace {
 
-// The steps, one at least, until batches are larger than the one that follows
-// `consumed`.
+// The number of steps, at least one, until batches are larger than the one that
+// follows `consumed`.
 std::int64_t steps_at_this_size(std::int64_t consumed,
                                 std::int64_t batch,
                                 const TrainConfig& train) {
@@ -80,7 +81,7 @@ std::int64_t steps_at_this_size(std::int64_t consumed,
   const std::int64_t increments =
       (train.global_batch - ramp.start) / ramp.increment;
   const std::int64_t done = (batch - ramp.start) / ramp.increment;
-  // Where the next size is due but for rounding, which the loops settle.
+  // The next size is due there, up to rounding, which the loops settle.
   const double due = static_cast<double>(ramp.samples) *
                      static_cast<double>(done + 1) /
                      static_cast<double>(increments);

@@ -21,8 +21,8 @@ TEST(RampUp, GrowsInEvenIncrements) {
   EXPECT_EQ(global_batch_after(1'000'000, train), 16);
 }
 
-// The example of Megatron-LM's help: from 16 to 1024 in steps of 8 over
-// 5,859,375 samples, 126 increments of 46,502.98 samples each.
+// The example of Megatron-LM's help goes from 16 to 1024 in steps of 8 over
+// 5,859,375 samples: 126 increments of 46,502.98 samples each.
 TEST(RampUp, FollowsMegatronsExample) {
   const TrainConfig train{.global_batch = 1024,
                           .batch_rampup = {16, 8, 5'859'375}};

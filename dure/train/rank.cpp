@@ -18,7 +18,7 @@ int threads_of(const RankOptions& options) {
              : options.world->options().threads;
 }
 
-// As traces and metrics have them, in the order in which they name a group.
+// The names in traces and metrics, in their order in the name of a group.
 constexpr std::pair<mesh::Axis, const char*> kLabels[] = {
     {mesh::Axis::kPipe, "pipe"},
     {mesh::Axis::kData, "data"},
@@ -27,7 +27,7 @@ constexpr std::pair<mesh::Axis, const char*> kLabels[] = {
     {mesh::Axis::kTensor, "tensor"},
 };
 
-// The name of a group of one, which no axis shares.
+// The name of a group of one rank, which has no axis.
 std::string first_label(mesh::AxisSet axes) {
   const auto* const found = std::ranges::find_if(
       kLabels, [&](const auto& label) { return axes.contains(label.first); });
@@ -69,7 +69,7 @@ Rank::Rank(const RankOptions& options)
 
 Rank::~Rank() = default;
 
-// Sets that differ by axes of one rank are one group.
+// Sets that differ only by axes of one rank are one group.
 comm::Communicator& Rank::group(mesh::AxisSet axes) {
   std::string name;
   mesh::AxisSet shared = {};

@@ -9,7 +9,7 @@
 namespace dure::train {
 namespace {
 
-// Row b of T columns counts on from lengths[b].
+// The positions of row b count from lengths[b] on.
 Tokens positions_of(const Reading& reading) {
   const std::int64_t T = std::ssize(reading.ids) / reading.count();
   Tokens positions;

@@ -32,7 +32,7 @@ Specs specs_of(const model::ModelConfig& config) {
   return specs;
 }
 
-// The first unit that uses a weight is what counts it.
+// The first unit that uses a weight counts it; on other ranks it is a copy.
 std::set<std::string> copies_of(const model::ModelConfig& config,
                                 const nn::ParameterSet& parameters) {
   const Specs specs = specs_of(config);
@@ -45,7 +45,7 @@ std::set<std::string> copies_of(const model::ModelConfig& config,
   return copies;
 }
 
-// A tied embedding whose units are on two ranks: both hold it.
+// A tied embedding whose units are on two ranks, which both hold it.
 std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
                                           const nn::ParameterSet& parameters,
                                           const Rank& rank) {
@@ -63,7 +63,7 @@ std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
   return std::nullopt;
 }
 
-// Stages may have weights of different groups: all ranks make all of them.
+// Stages may have weights of different groups, so all ranks make all groups.
 parallel::RanksOf ranks_of(Rank& rank, const model::ModelConfig& config) {
   for (const model::WeightSpec& spec : model::weights(config)) {
     rank.group(summed_over(spec.placement));

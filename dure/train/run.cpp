@@ -78,7 +78,7 @@ std::optional<RunDirectories> directories_of(const Config& config,
       std::in_place, config, plan_of(config, {}, {}));
 }
 
-// The run itself: a trainer, its data and its files.
+// The state of a run: a trainer, its data and its files.
 class Run {
  public:
   Run(const Config& config, const RunOptions& options)
@@ -167,8 +167,8 @@ class Run {
     return found;
   }
 
-  // Of a run that has nothing to go on from. Where it names no tokenizer,
-  // theirs goes along.
+  // The source of the first weights, for a run that resumes nothing. If the
+  // configuration names no tokenizer, the source's is used.
   Path source_of_weights() {
     if (config_.train.device == Device::kSim) {
       return {};
@@ -235,8 +235,8 @@ class Run {
     }
   }
 
-  // A line that stays every log.every steps; after the last comes another. Of a
-  // segment it is the last one's.
+  // Prints a line that stays every log.every steps, and after the last step
+  // another. A segment's line is that of its last step.
   void show(Progress& progress, std::int64_t before) {
     const auto done = static_cast<std::uint64_t>(report_.step());
     const std::int64_t every = config_.log.every;
@@ -251,7 +251,7 @@ class Run {
     return trainer_.position().step >= config_.train.steps;
   }
 
-  // A signal reaches ranks at different times: all stop at the same step.
+  // A signal reaches ranks at different times, but all stop at the same step.
   bool stop_asked() {
     stopped_ = rank_.control().any(stop_.stop_requested());
     return stopped_;
@@ -289,7 +289,7 @@ class Run {
         log_);
   }
 
-  // To the next step at which the weights are all of that step.
+  // Goes to the next step at which all weights are of that step.
   void advance() {
     const std::int64_t tokens =
         trainer_.position().consumed * config_.data.sequence;
@@ -308,8 +308,8 @@ class Run {
     report_.write_last(validation_loss);
   }
 
-  // The first ones touch all memory for the first time, and what the system
-  // has to do for that may take a while.
+  // The first steps touch all memory for the first time, which may take the
+  // system a while.
   std::vector<StepResult> steps(std::int64_t count) {
     std::optional<comm::Activity> first;
     if (report_.step() == 0) {
@@ -318,7 +318,7 @@ class Run {
     return trainer_.steps(*data_.train, static_cast<int>(count));
   }
 
-  // Steps that overlap are one event, by the name of the last.
+  // Steps that overlap are one event, with the name of the last.
   void record_step(std::int64_t step, double start, double seconds) {
     if (config_.log.trace) {
       trace_.record({.name = trace_.keep(concat("step ", step)),
@@ -328,7 +328,7 @@ class Run {
     }
   }
 
-  // Nothing where a stop was asked for meanwhile.
+  // Nothing if a stop was asked for meanwhile.
   std::optional<double> evaluate(const data::Dataset& dataset) {
     stop_.answer("breaking off the evaluation, then saving");
     return trainer_.evaluate(dataset,
@@ -344,7 +344,7 @@ class Run {
     return evaluate(*data_.validation);
   }
 
-  // Of a run that has made all its steps and saved them, once.
+  // Called once by a run that has made all its steps and saved them.
   void test() {
     if (data_.test == nullptr || !finished() || tested_) {
       return;
@@ -410,7 +410,7 @@ class Run {
   Rank rank_;
   std::optional<RunDirectories> directories_;  // the first rank's
   std::string start_;                          // a checkpoint; empty: none
-  // Whose tokenizer is taken; empty: data.tokenizer. source_ sets it.
+  // The folder whose tokenizer is used; empty: data.tokenizer. source_ sets it.
   Path tokenizer_from_;
   Path source_;  // of first weights; empty: a checkpoint, or they are drawn
   data::Datasets data_;

@@ -33,7 +33,7 @@ std::vector<optim::OptimizerState> states_of(const Config& config) {
   return config.optimizer.name->states(config.optimizer);
 }
 
-// Ranks that have a state of the weight of their own, each.
+// The number of ranks that each have a state of the weight of their own.
 std::int64_t owners_of(const optim::OptimizerState& state,
                        const model::WeightSpec& spec,
                        const Config& config) {
@@ -42,7 +42,7 @@ std::int64_t owners_of(const optim::OptimizerState& state,
              : 1;
 }
 
-// Its tensors and its manifest.
+// The tensors and the manifest of a checkpoint.
 checkpoint::CheckpointContent content_of(const Config& config,
                                          const Position& position) {
   checkpoint::CheckpointContent content;
@@ -63,7 +63,7 @@ checkpoint::CheckpointContent content_of(const Config& config,
   return content;
 }
 
-// All that the rank owns.
+// All parts that the rank owns.
 std::vector<OwnedPart> owned_by(Trainer& trainer) {
   const Replica& replica = trainer.replica();
   const auto states = states_of(trainer.config());
@@ -75,7 +75,7 @@ std::vector<OwnedPart> owned_by(Trainer& trainer) {
   return parts;
 }
 
-// As manifest.json has sums.
+// The hash in the form of manifest.json's sums.
 std::string hash_of(const std::map<std::string, std::string>& settings) {
   std::string text;
   for (const auto& [key, value] : settings) {
@@ -98,8 +98,8 @@ TrainerFile trainer_file_in(const checkpoint::CheckpointReader& reader) {
   return file;
 }
 
-// Whether the file has a state of as many ranks as there are now. What a rank
-// left out of a message means nothing to another number of them.
+// Whether the file has the state of as many ranks as there are now. What a rank
+// left out of a message means nothing to another number of ranks.
 bool has_all(const checkpoint::SafetensorsFile& file,
              const Config& config,
              const optim::OptimizerState& state) {
@@ -224,8 +224,8 @@ std::string tokenizer_in(const Path& folder) {
       std::filesystem::exists(file)
           ? trainer_file_from(read_regular_file(file), file.string()).tokenizer
           : "";
-  // A path that somebody else's file names is not followed: what is to be had
-  // from it is in the checkpoint.
+  // A path in somebody else's file is not followed: the checkpoint has
+  // everything that is needed.
   return spec == data::kBytesTokenizer ? spec : "";
 }
 

@@ -15,14 +15,14 @@ namespace {
 constexpr const char* kFiles[] = {
     "config.toml", "metrics.jsonl", "memory.json", "run.json", "trace.json"};
 
-// A file that can be written, synced and renamed: what saving does.
+// Writes, syncs and renames a file, as saving does.
 void try_to_write(const Path& directory) {
   const Path probe = directory / ".dure.probe";
   write_file_atomically(probe, "dure");
   std::filesystem::remove(probe);
 }
 
-// The disk's, and what the process may write to one file (ulimit -f).
+// Checks the room on the disk, and the limit on one file (ulimit -f).
 void check_room(const Path& directory, const checkpoint::CheckpointPlan& plan) {
   std::uint64_t all = 0;
   std::uint64_t largest = 0;
@@ -51,8 +51,8 @@ void check_room(const Path& directory, const checkpoint::CheckpointPlan& plan) {
              ": make room, or choose another checkpoint.directory");
 }
 
-// What stands in the way of a run's files: a folder, or a pipe, which would be
-// waited for.
+// Finds what stands in the way of a run's files: a folder, or a pipe, whose
+// reader would be waited for.
 void check_files(const Path& log_directory) {
   for (const char* name : kFiles) {
     const Path path = log_directory / name;
@@ -66,7 +66,8 @@ void check_files(const Path& log_directory) {
   }
 }
 
-// The run writes its own there, which says so in its first line.
+// The run overwrites a config.toml only if its first line says that a run wrote
+// it.
 void check_config_file(const Path& path) {
   constexpr std::string_view kOurs = "# Written by ";
   constexpr std::size_t kMostBytes = std::size_t{1} << 24;
@@ -80,7 +81,7 @@ void check_config_file(const Path& path) {
              "configuration over it: choose another log.directory");
 }
 
-// What killed runs left of files and checkpoints that were not whole.
+// Removes files and checkpoints that killed runs left incomplete.
 void remove_all_leftovers(const Path& directory) {
   remove_leftovers(directory);
   for (const char* name : kFiles) {
@@ -88,7 +89,8 @@ void remove_all_leftovers(const Path& directory) {
   }
 }
 
-// Of indices, which stand beside their data or in data.index_cache.
+// Removes those of indices, which stand beside their data or in
+// data.index_cache.
 void remove_index_leftovers(const data::DataConfig& data) {
   for (const auto* list : {&data.train, &data.validation, &data.test}) {
     for (const std::string& prefix : *list) {

@@ -51,7 +51,7 @@ TEST(RunFacts, AreReadAsTheyWereWritten) {
   EXPECT_EQ(starts[1], goes_on);
 }
 
-// Every way of leaving out or changing one value.
+// Tests every way of leaving out or changing one value.
 TEST(RunFacts, OfAnotherShapeAreAnError) {
   const nlohmann::ordered_json whole = std::vector<RunStart>{a_start()};
   for (const auto& item : whole[0].items()) {

@@ -20,7 +20,8 @@ void RunSaver::save(comm::Communicator& ranks) {
   }
 }
 
-// None leaves before all is written: who leaves ends the others.
+// No rank leaves before everything is written, because its end would end the
+// others.
 void RunSaver::save_last_whole(comm::Communicator& ranks,
                                comm::HostRanks& control) {
   const std::int64_t step = trainer_.position().step;

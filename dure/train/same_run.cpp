@@ -28,7 +28,7 @@ Texts tokenizer_in(const checkpoint::CheckpointReader& reader) {
   return files;
 }
 
-// The files that both have must be the same: earlier versions saved fewer.
+// The files that both have must be equal: earlier versions saved fewer.
 bool same_tokenizer(const Texts& before,
                     const Texts& now,
                     const TrainerFile& file,
@@ -72,8 +72,8 @@ bool accepts(const Config& config, std::string_view change) {
   return std::find(accepted.begin(), accepted.end(), change) != accepted.end();
 }
 
-// Some change would give the samples that were read, and those that follow,
-// another meaning.
+// Throws Error if a change would give another meaning to the samples that were
+// read, and to those that follow.
 void expect_same_samples(std::vector<Change> found,
                          const Config& config,
                          const std::string& checkpoint) {
@@ -131,7 +131,7 @@ void expect_same_run(const checkpoint::CheckpointReader& reader,
                      const RunDocuments& documents,
                      const Log& log) {
   const std::string checkpoint = reader.folder().string();
-  // Earlier versions have it in the manifest alone.
+  // Earlier versions have it only in the manifest.
   before.settings.emplace("train.seed", std::to_string(reader.manifest().seed));
   expect_optimizer(before, config, checkpoint);
   expect_same_samples(

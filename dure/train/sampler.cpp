@@ -90,8 +90,9 @@ std::int32_t Sampler::most_likely(std::span<const float> logits) const {
   return static_cast<std::int32_t>(best);
 }
 
-// The candidates, likeliest first and ties by token, as exp of logits /
-// temperature relative to the best. What has no weight is none of them.
+// Makes the candidates, the likeliest first and ties by token, with weights
+// exp(logit / temperature) relative to the best. A token of weight 0 is not a
+// candidate.
 void Sampler::keep_likeliest(std::span<const float> logits) {
   const double best = logits[static_cast<std::size_t>(most_likely(logits))];
   candidates_.clear();

@@ -31,7 +31,7 @@ TEST(Sampler, TakesTheMostLikelyAtTemperatureZero) {
             (std::map<std::int32_t, int>{{1, 5}}));
 }
 
-// Within five standard deviations of a binomial.
+// The bounds are five standard deviations of a binomial.
 TEST(Sampler, DrawsByTheSoftmax) {
   constexpr int kDraws = 80000;
   const auto counts = draw({}, kLogits, kDraws);

@@ -30,7 +30,8 @@ TEST(Segment, HasTheVisitsOfEachStepUpToItsUpdate) {
       }
     }
   }
-  // Three forwards ahead: the first step has four, the last three have none.
+  // Three forwards are ahead: the first step has four, the last three have
+  // none.
   const auto forwards = [&](std::size_t step) {
     return std::count_if(first.visits[step].begin(),
                          first.visits[step].end(),

@@ -20,8 +20,8 @@ std::string name_of(const Config& config) {
   return concat("train.from = ", quoted(config.train.from));
 }
 
-// Of the newest that still says what it is of: whether it is whole is asked
-// when it is loaded.
+// The model of the newest checkpoint that still describes it. Whether the
+// checkpoint is whole is checked when it is loaded.
 std::optional<SourceModel> own_model(const Config& asked) {
   const Path root = resolve(asked).checkpoint.directory;
   std::vector<checkpoint::StepFolder> folders = checkpoint::step_folders(root);
@@ -39,7 +39,7 @@ std::optional<SourceModel> own_model(const Config& asked) {
   return std::nullopt;
 }
 
-// "has no token", "is \" the\"".
+// "has no token", or "is" and the text in quotes.
 std::string meaning_of(const data::Tokenizer& tokenizer, std::int32_t id) {
   return tokenizer.has_token(id)
              ? concat("is ", quoted(tokenizer.token_text(id)))
@@ -153,7 +153,7 @@ void load_source(Rank& rank,
   expect_model(found, model);
   log.info(concat("starting from the weights of ", source.string()));
   const std::string other = checkpoint::model_difference(found.model, model);
-  if (!other.empty()) {  // of what positions mean
+  if (!other.empty()) {  // what positions mean
     log.info(concat("as the configuration asks, ", other));
   }
   load_weights(rank, trainer.replica(), *weights);

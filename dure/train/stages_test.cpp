@@ -25,7 +25,7 @@ Config of_split(const std::string& split) {
   return resolve(config);
 }
 
-// A file of a profile whose head takes as long as all else, gone at the end.
+// A profile's file whose head takes as long as all else; removed at the end.
 class Profiled {
  public:
   Profiled() {

@@ -13,8 +13,7 @@ using checkpoint::StepFolder;
 
 constexpr const char* kOtherDirectory = "choose another checkpoint.directory";
 
-// How its model is another; empty where it is not, or where nothing can be
-// said.
+// The difference of its model; empty if there is none, or if it can't be told.
 std::string other_model(const Path& folder, const model::ModelConfig& model) {
   try {
     return checkpoint::model_difference(checkpoint::read_manifest(folder).model,
@@ -22,7 +21,7 @@ std::string other_model(const Path& folder, const model::ModelConfig& model) {
   } catch (const checkpoint::OtherVersion&) {
     throw;
   } catch (const Error&) {
-    return "";  // damaged: whoever looks for a whole one says so
+    return "";  // damaged: the search for a whole one reports it
   }
 }
 
@@ -54,7 +53,8 @@ Path plain(const Path& path) {
   return whole.has_filename() ? whole : whole.parent_path();
 }
 
-// A run's own checkpoints are what it goes on from, or puts aside.
+// A run's own checkpoints are resumed or put aside, so train.from must not be
+// there.
 void expect_elsewhere(const Path& from, const Path& root) {
   if (from.empty()) {
     return;
@@ -91,7 +91,7 @@ std::optional<Path> find_to_resume(const Path& root, const Log& log) {
   return newest.whole;
 }
 
-// The first of before_restart_1, before_restart_2 ... that is not there.
+// The first of before_restart_1, before_restart_2, ... that does not exist.
 Path folder_aside(const Path& root) {
   int number = 1;
   Path aside;
@@ -126,7 +126,7 @@ std::optional<Path> find_starting_point(const Config& config,
   return std::nullopt;
 }
 
-// Nothing is lost: not even what is damaged, which may be mended.
+// Nothing is lost, not even damaged checkpoints, which may be mended.
 void put_aside(const Config& config, const Log& log) {
   const Path root = config.checkpoint.directory;
   const std::vector<StepFolder> folders = checkpoint::step_folders(root);

@@ -13,7 +13,7 @@
 namespace dure::train {
 namespace {
 
-// Of all processes together.
+// The sum over all processes.
 double peak_of(Rank& rank) {
   comm::Communicator& world = rank.world();
   const bool measures = rank.is_first() || !world.is_one_process();
@@ -84,7 +84,7 @@ void StepReport::write(Metrics& metrics) {
   }
 }
 
-// Axes on which there is another rank to talk to.
+// The axes on which there are other ranks.
 std::set<std::string> StepReport::shared_axes() const {
   std::vector<const comm::Communicator*> all = {&rank_.world(),
                                                 &rank_.group(mesh::kReplicas),
@@ -105,7 +105,7 @@ std::set<std::string> StepReport::shared_axes() const {
   return axes;
 }
 
-// Since the last time.
+// The bytes since the last call.
 std::map<std::string, std::map<std::string, std::uint64_t>>
 StepReport::communicated() {
   std::map<std::string, std::map<std::string, std::uint64_t>> bytes;

@@ -20,8 +20,7 @@ std::span<const std::byte> bytes_of(ConstTensor x) {
   return {static_cast<const std::byte*>(x.bytes()), x.size_bytes()};
 }
 
-// Elements of any type, as bytes: what they are is nothing to those who carry
-// them.
+// Elements of any type as bytes, for sending.
 Tensor as_bytes(const Tensor& x) {
   return {x.bytes(), {static_cast<std::int64_t>(x.size_bytes())}, DType::kU8};
 }
@@ -42,7 +41,7 @@ void copy(const Tensor& to, const ConstTensor& from) {
   std::memcpy(to.bytes(), from.bytes(), from.size_bytes());
 }
 
-// Stretches that lie one after another in `packed`, each to its place.
+// Copies stretches that lie one after another in `packed` to their places.
 template <typename Place>
 void unpack(ConstTensor packed,
             const std::vector<Stretch>& stretches,
@@ -78,7 +77,7 @@ TensorGatherer::TensorGatherer(const checkpoint::CheckpointPlan& plan,
   }
 }
 
-// Where it stands on each axis, and what it holds.
+// Its place on each axis, and the ranges that it holds.
 TensorGatherer::Words TensorGatherer::words_of(const Holder& holder) {
   Words words;
   for (int axis = 0; axis < mesh::kAxes; ++axis) {
@@ -157,8 +156,8 @@ void TensorGatherer::place_parts() {
   });
 }
 
-// Neighbouring parts are said as one, so that a rank that has everything says
-// so in one word.
+// Neighbouring parts are merged into one range, so a rank that has everything
+// sends a single range.
 TensorGatherer::Holder TensorGatherer::mine() const {
   Holder me = {.place = holding_.cuts.place()};
   for (const PlacedPart& part : parts_) {
@@ -209,7 +208,7 @@ std::vector<TensorGatherer::PlacedPart> TensorGatherer::own(
   return some;
 }
 
-// The bytes of a piece of a part.
+// Acquires the bytes of a piece of a part.
 PartInUse TensorGatherer::acquire(const PlacedTensor& tensor,
                                   const PlacedPart& some) const {
   PartInUse part = holding_.acquire(*some.part);
@@ -237,8 +236,8 @@ std::int64_t TensorGatherer::bytes_in(const PlacedTensor& tensor,
   return elements * static_cast<std::int64_t>(size_of(tensor.dtype));
 }
 
-// Room for what is packed of one piece. It stays, so that pieces, which come
-// and go, need not find their place around it.
+// Memory for the packed part of one piece. It stays allocated, so that pieces,
+// which come and go, need not find room around it.
 Tensor TensorGatherer::staging(std::int64_t first, std::int64_t bytes) {
   if (!staging_) {
     staging_ =

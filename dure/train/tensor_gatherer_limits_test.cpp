@@ -1,4 +1,4 @@
-// What saving takes of parts and memory, and how it fails.
+// How many parts and how much memory saving uses, and how it fails.
 #include <csignal>
 #include <gmock/gmock.h>
 #include <memory>
@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 using GatheringLimits = Gathering;
 
-// A holding, and what is acquired of it.
+// A holding that counts what is acquired.
 class Counted {
  public:
   explicit Counted(Holding of)
@@ -37,7 +37,7 @@ class Counted {
   Counted& operator=(const Counted&) = delete;
 
   const Holding& holding() const { return holding_; }
-  // The names of what is acquired, and how many were at a time.
+  // The names of the acquired parts, and the most at a time.
   const std::multiset<std::string>& held() const { return held_; }
   std::size_t most() const { return most_; }
 
@@ -48,8 +48,8 @@ class Counted {
   std::size_t most_ = 0;
 };
 
-// Of all parts that a rank has, one that lies in a piece is acquired, and is
-// until the piece is let go of; what is copied or sent, no longer than that.
+// A part that lies in a piece is acquired until the piece is released; one that
+// is copied or sent, only for that time.
 TEST_F(GatheringLimits, AcquiresAPartForAPieceAndNoLonger) {
   launch::run_ranks({.ranks = 3}, [&](Communicator& comm) {
     Stream stream = host_stream();
@@ -71,7 +71,7 @@ TEST_F(GatheringLimits, AcquiresAPartForAPieceAndNoLonger) {
   });
 }
 
-// 122 MB that are all in place: as much of them is acquired as is in flight.
+// All 122 MB are in place: no more of them are acquired than are in flight.
 TEST_F(GatheringLimits, HoldsNoMorePartsThanPiecesAreInFlight) {
   config = small_model(1'900'001);
   launch::run_ranks({.ranks = 1}, [&](Communicator& comm) {
@@ -91,7 +91,7 @@ TEST_F(GatheringLimits, HoldsNoMorePartsThanPiecesAreInFlight) {
   });
 }
 
-// 122 MB, of which rank 0 has a third; of the rest it holds 64 MiB at a time.
+// Rank 0 has a third of 122 MB, and holds 64 MiB of the rest at a time.
 TEST_F(GatheringLimits, TakesNoMoreMemoryThanMayBeInFlight) {
   config = small_model(1'900'001);
   launch::run_ranks({.ranks = 3}, [&](Communicator& comm) {
@@ -105,7 +105,7 @@ TEST_F(GatheringLimits, TakesNoMoreMemoryThanMayBeInFlight) {
   CheckpointReader(folder / "a").verify();
 }
 
-// The same of columns, with what is packed on both sides.
+// The same with columns, where both sides have packed parts.
 TEST_F(GatheringLimits, TakesNoMoreMemoryForWhatIsPacked) {
   config.hidden = 1024;
   config.ffn_hidden = 6144;  // 24 MiB a matrix
@@ -148,7 +148,7 @@ TEST_F(GatheringLimits, NamesWhatNobodyHas) {
   EXPECT_EQ(entries(), 0U);
 }
 
-// A hole in a column: every rank says so, none of the folder stays.
+// A column has a hole: every rank says so, and nothing of the folder stays.
 TEST_F(GatheringLimits, EveryRankNamesTheElementThatIsMissing) {
   std::mutex mutex;
   std::vector<std::string> errors;
@@ -188,8 +188,8 @@ TEST_F(GatheringLimits, ADirectoryThatCannotBeWrittenEndsAllRanks) {
               AllOf(testing::SizeIs(4), Each(HasSubstr("file"))));
 }
 
-// No file may grow beyond a limit: as on a full disk, a write in the middle
-// fails.
+// A limit on the size of files makes a write in the middle fail, as on a full
+// disk.
 TEST_F(GatheringLimits, AFullDiskEndsAllRanksAndLeavesNothing) {
   config = small_model(300'001);
   rlimit before{};

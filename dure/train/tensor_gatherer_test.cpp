@@ -29,7 +29,7 @@ model::ModelConfig llama() {
           .tie_embeddings = false};
 }
 
-// The same with weights of 2 bytes, whose bits are the numbers.
+// A shard with weights of 2 bytes, whose bits are the numbers.
 struct HalfShard {
   explicit HalfShard(Shard of) : shard(std::move(of)), parts(shard.parts) {
     for (WeightPart& part : parts) {
@@ -124,7 +124,8 @@ TEST_F(Gathering, RefusesAnotherTypeThanTheCheckpoints) {
   });
 }
 
-// Rows, columns, sections and key-value heads on several ranks, times ZeRO.
+// Cuts by rows, columns, sections and key-value heads on several ranks, times
+// ZeRO.
 TEST_F(Gathering, WritesTheSameFilesHoweverTheTensorsAreCut) {
   save("gpt", 1);
   for (const int shards : {1, 2, 3}) {
@@ -145,8 +146,8 @@ TEST_F(Gathering, WritesTheSameFilesHoweverTheTensorsAreCut) {
   expect_same_files("llama", "llama4of2twice");
 }
 
-// Saved by 2 x 3, read by T x 1 to 3: the bits that were saved, and 0 in the
-// padding.
+// The file is saved on 2 x 3 ranks and read on T x 1 to 3: the bits are those
+// saved, and the padding is 0.
 TEST_F(Gathering, EveryRankReadsItsPartsWhoeverWroteThem) {
   config = llama();
   save_cut("a", 2, 3);
@@ -173,7 +174,7 @@ TEST_F(Gathering, EveryRankReadsItsPartsWhoeverWroteThem) {
                        out);
                  });
       for (std::size_t i = 0; i < saved.memory.size(); ++i) {
-        // -1 - -0.5 is -0.5: padding, as no number is
+        // -1 - -0.5 is -0.5: that is padding, as no number is.
         const bool pads = saved.memory[i] == -0.5F;
         ASSERT_EQ(read.memory[i], pads ? 0.0F : saved.memory[i]);
         padding += pads ? 1 : 0;
@@ -183,7 +184,7 @@ TEST_F(Gathering, EveryRankReadsItsPartsWhoeverWroteThem) {
   EXPECT_GT(padding, 0U);
 }
 
-// To the nearest, as everywhere: 257 is between 256 and 258.
+// Values are rounded to the nearest, as everywhere: 257 is between 256 and 258.
 TEST_F(Gathering, PartsAreFilledInTheirOwnType) {
   const WeightCuts cuts(config, mesh::Place());
   std::vector<Bf16> memory(3);
@@ -233,7 +234,7 @@ TEST_F(Gathering, ATensorIsReadOnceForNeighbouringRanges) {
       testing::ElementsAre(100, 101, 102, 103, 104, 107, 108, 109, 101, 102));
 }
 
-// A matrix cut by columns is a stretch a row, and one message a piece.
+// A matrix cut by columns has a stretch for each row, but one message a piece.
 TEST_F(Gathering, WhatIsCutByColumnsIsOneMessageAPiece) {
   config = small_model(200);  // of 256 rows: some of the second rank's are real
   launch::run_ranks({.ranks = 2}, [&](Communicator& comm) {
@@ -250,7 +251,7 @@ TEST_F(Gathering, WhatIsCutByColumnsIsOneMessageAPiece) {
   });
 }
 
-// Replicas: everybody has everything, but for one who has nothing.
+// All ranks but one are replicas; that one has nothing.
 TEST_F(Gathering, NothingIsSentThatTheFirstRankHas) {
   launch::run_ranks({.ranks = 3}, [&](Communicator& comm) {
     Stream stream = host_stream();
@@ -267,7 +268,7 @@ TEST_F(Gathering, NothingIsSentThatTheFirstRankHas) {
   CheckpointReader(folder / "a").verify();
 }
 
-// Two groups that hold the same, as in hierarchical sharding.
+// Two groups hold the same, as in hierarchical sharding.
 TEST_F(Gathering, WhatTwoRanksHoldIsSentOnce) {
   launch::run_ranks({.ranks = 4}, [&](Communicator& comm) {
     Stream stream = host_stream();

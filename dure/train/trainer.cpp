@@ -114,7 +114,7 @@ void Trainer::begin(const data::Dataset& dataset, int count) {
   launch(begun, dataset, before.consumed);
 }
 
-// Updates that are not in the program come after it: all ranks are there.
+// Updates that are not in the program come after it, when all ranks are there.
 void Trainer::launch(Begun& begun,
                      const data::Dataset& dataset,
                      std::int64_t consumed) {
@@ -178,7 +178,8 @@ StepResult Trainer::result_of(const Begun& begun, std::int64_t step) const {
           .tokens = tokens};
 }
 
-// All ranks come here together, but for updates that each decides for itself.
+// All ranks come here together, except for updates that each decides for
+// itself.
 void Trainer::leave_out(const Begun& begun,
                         std::int64_t step,
                         StepResult& result) {
@@ -206,7 +207,7 @@ void Trainer::leave_out(const Begun& begun,
   }
 }
 
-// Of a segment: other stages may have gone on.
+// Throws for a segment, whose other stages may have gone on.
 void Trainer::lose(const Begun& begun,
                    std::int64_t step,
                    const StepResult& result) const {

@@ -21,7 +21,7 @@ using Texts = std::map<std::string, std::string>;
 constexpr const char* kSteps = "train.steps";
 constexpr const char* kDecaySteps = "optimizer.decay_steps";
 
-// Settings that say which samples a step reads.
+// A setting that determines which samples a step reads.
 struct Meaning {
   const char* key;
   const char* accept;
@@ -62,14 +62,14 @@ Texts texts_from(const JsonFields& fields, const char* key) {
   return texts;
 }
 
-// Somebody else's text as it is, unless it is none of TOML's values.
+// A TOML value as it is; other text on one line, as it is foreign.
 std::string one_line(const std::string& text) {
   const bool plain =
       text.find_first_of("\r\n\t") == std::string::npos && text.size() < 500;
   return plain ? printable(text) : quoted(text);
 }
 
-// What differs of what both have.
+// Finds the settings that differ, among those that both have.
 void compare(const Texts& before,
              const Texts& now,
              const std::string& name,
@@ -84,7 +84,8 @@ void compare(const Texts& before,
   }
 }
 
-// Apart from what has a name of its own: the length and order of samples.
+// The difference of the length and order of samples; other differences have
+// their own names.
 std::optional<std::string> other_data(std::optional<data::DataIdentity> before,
                                       std::optional<data::DataIdentity> now) {
   if (!before || !now) {
@@ -105,8 +106,8 @@ std::int64_t whole(const Texts& settings, const char* key) {
   return value;
 }
 
-// An update from `next` on for which the two give another rate; 0: none among
-// some of each part of the run.
+// An update from `next` on for which the two give different rates, looked for
+// in each part of the run; 0 if none is found.
 std::int64_t first_other(std::int64_t next,
                          const optim::OptimizerConfig& a,
                          const optim::OptimizerConfig& b) {
@@ -151,7 +152,7 @@ std::string to_json(const TrainerFile& file) {
   if (!file.from.empty()) {
     json["from"] = file.from;
   }
-  // Where earlier versions look for it.
+  // Earlier versions read it from here.
   json["sequence"] = whole(file.settings, "data.sequence");
   return json.dump(2);
 }

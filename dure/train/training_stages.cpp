@@ -17,7 +17,8 @@ TrainingStages::TrainingStages(Rank& rank,
       replica_(replica),
       config_(config),
       d_loss_(scalar(rank, batch_.d_loss)) {
-  // The first one's inputs, so that a step of one flight takes no memory anew.
+  // Makes the inputs of the first flight, so that a step with one flight
+  // allocates nothing.
   landed_.push_back(std::make_unique<Flight>(rank, config));
 }
 

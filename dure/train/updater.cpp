@@ -27,7 +27,7 @@ std::vector<parallel::Alike> alike_of(Rank& rank, Replica& replica) {
                     rank.tensor().rows);
 }
 
-// Where each weight is in the model's table.
+// The index of each weight in the model's table.
 std::unordered_map<std::string, std::int64_t> places_of(
     const model::ModelConfig& config) {
   std::unordered_map<std::string, std::int64_t> places;
@@ -124,8 +124,8 @@ Updater::Updater(Rank& rank,
   const auto places = places_of(replica.config());
   for (parallel::Counted& piece : pieces_) {
     const nn::Parameter& parameter = parameter_of(replica, piece.slice.weight);
-    // A tied weight is counted by its embedding's stage, what several shard
-    // groups own by the first.
+    // The embedding's stage counts a tied weight, and the first shard group
+    // counts what several own.
     if (piece.counted == kernels::CountedBy::kThisRank &&
         !replica.is_copy(parameter)) {
       norm_.push_back(piece.slice);
@@ -183,7 +183,7 @@ void Updater::begin(UpdateRecord& record,
   record.host_sums.assign(2 * count * kDigits, 0);
   record.host_first_nonfinite.assign(count, std::ssize(norm_));
   record.host_outcomes.clear();
-  // What the simulator, which decides nothing, is taken to have decided.
+  // The simulator decides nothing; every update counts as made.
   for (std::int64_t step = 0; step < steps; ++step) {
     record.host_outcomes.push_back(1);
     record.host_outcomes.push_back(known + pending + step + 1);
@@ -262,7 +262,7 @@ void Updater::find_squares(UpdateRecord& record, std::int64_t step, Of of) {
     for (; next < norm_.size() && norm_[next].bucket == bucket; ++next) {
       const Tensor gradient = acquired.shard(norm_[next]).gradient;
       const bool counts = of == Of::kOwned || is_counted_[next];
-      // An empty span keeps the number of those after it.
+      // An empty span keeps the numbers of the spans after it.
       gradients_.push_back(gradient.rows(0, counts ? gradient.elements() : 0));
     }
     launch(rank_.stream,
@@ -275,8 +275,8 @@ void Updater::find_squares(UpdateRecord& record, std::int64_t step, Of of) {
   }
 }
 
-// A decision of this rank alone is by all that it owns, of which its share of
-// the sum over ranks is a part.
+// A rank that decides alone uses all gradients that it owns, of which the sum
+// over ranks takes only its share.
 void Updater::leave_counted(UpdateRecord& record, std::int64_t step) {
   if (std::ranges::find(is_counted_, false) != is_counted_.end()) {
     clear(rank_.stream, record.squares(step));
@@ -310,8 +310,8 @@ float Updater::decay_of(int weight) const {
              : 0;
 }
 
-// function(bucket) with spans_ of all that this rank owns in it, each counted
-// by it or not.
+// Calls function(bucket) with spans_ set to all that this rank owns in it,
+// whether it counts them or not.
 template <typename Function>
 void Updater::for_each_bucket(Function&& function) {
   parallel::ParameterStore& store = replica_.store();

@@ -40,7 +40,7 @@ class Staging {
   std::vector<mesh::Stretch> stretches_;
 };
 
-// Each in its own type.
+// Uploads the parts, each in its own type.
 void upload(Stream& stream,
             std::span<const WeightPart> parts,
             std::span<const float> host) {
@@ -62,7 +62,7 @@ const std::string& name_of(const Replica& replica,
       .name;
 }
 
-// The bucket of a part, for its masters or for its states.
+// Acquires the bucket of a part, for its masters or for its states.
 Acquired acquire(parallel::ParameterStore& store,
                  const OwnedPart& part,
                  Access access) {
