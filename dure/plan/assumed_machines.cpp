@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* kDefault = "the default, of no particular machine";
 
-// What is simulated has fp32 tensors.
+// The simulated tensors are fp32.
 std::string text_of(Products products) {
   const bool short_ones =
       products == Products::kBf16 || products == Products::kFp16;
@@ -35,7 +35,7 @@ double peak_flops(const KnownDevice& device, Products products) {
                           has));
 }
 
-// What is given, else a share of a device's peak, else the default.
+// A rate that is given, else a share of a device's peak, else the default.
 class Source {
  public:
   explicit Source(const MachinesWanted& wanted)
@@ -88,7 +88,7 @@ AssumedMachines assume_machines(const MachinesWanted& wanted) {
   const KnownDevice& device = known ? *source.device() : none;
   const Machines defaults;
   const comm::SimNetwork& network = defaults.network;
-  // A rate that is given needs no peak.
+  // A given rate needs no peak.
   const double peak = known && !wanted.flops_per_second
                           ? peak_flops(device, wanted.products)
                           : 0;

@@ -27,9 +27,9 @@ std::size_t of(const MemoryPrediction& memory, Category category) {
 
 using Stages = std::vector<MemoryPrediction>;
 
-// To save, the first rank gets the other ranks' values and states in pieces.
-// Where matrices are cut, too, a piece has elements of its own among theirs,
-// which come packed. What ranks of other stages send, they pack.
+// The bytes for saving: the first rank gets the other ranks' values and states
+// in pieces. If matrices are cut, a piece has its own elements among theirs,
+// which come packed. Ranks of other stages pack what they send.
 std::size_t to_save(const train::Config& config,
                     const Stages& stages,
                     std::size_t stage) {
@@ -79,8 +79,8 @@ Largest largest_of(const train::Config& config, MicroBatches micro_batches) {
   return largest;
 }
 
-// A step is run in full only where the holes between an arena's blocks, which
-// depend on how many micro-batches there were, could decide.
+// A whole step is run only if the holes between an arena's blocks, which depend
+// on the number of micro-batches, could decide.
 Largest largest_of(const train::Config& config) {
   constexpr double kHoles = 0.1;
   const Largest largest = largest_of(config, MicroBatches::kEnough);
@@ -96,7 +96,7 @@ bool is_within_limit(const train::Config& config) {
   return largest_of(config).needed() <= limit_of(config);
 }
 
-// As is_within_limit(), where the configuration is one.
+// Whether the configuration is valid and its step fits.
 bool is_valid_and_fits(const train::Config& config) {
   try {
     train::validate(config);
@@ -107,7 +107,7 @@ bool is_valid_and_fits(const train::Config& config) {
   return is_within_limit(config);
 }
 
-// The first of ZeRO's stages above this one that fits.
+// The lowest higher ZeRO stage that fits.
 std::optional<std::string> by_stage(train::Config config) {
   while (config.parallel.data > 1 && config.parallel.zero < 3) {
     ++config.parallel.zero;
@@ -118,7 +118,7 @@ std::optional<std::string> by_stage(train::Config config) {
   return std::nullopt;
 }
 
-// The most samples at once that fit.
+// The largest micro-batch that fits.
 std::optional<std::string> by_micro_batch(train::Config config) {
   const std::int64_t now = config.train.micro_batch;
   for (std::int64_t less = now - 1; less >= 1; --less) {
@@ -130,7 +130,7 @@ std::optional<std::string> by_micro_batch(train::Config config) {
   return std::nullopt;
 }
 
-// The first that fits of what the backward can make again.
+// The cheapest recomputation that fits.
 std::optional<std::string> by_recompute(train::Config config) {
   using model::Recompute;
   struct Way {
@@ -159,7 +159,7 @@ std::optional<std::string> by_logits(train::Config config) {
              : std::nullopt;
 }
 
-// The fewest ranks, doubled and doubled again, that fit and divide the batch.
+// The fewest ranks, by doubling, that fit and divide the batch.
 std::optional<std::string> by_ranks(train::Config config) {
   if (config.parallel.zero == 0 || config.parallel.zero_group > 0) {
     return std::nullopt;  // each rank would keep as much
@@ -175,7 +175,7 @@ std::optional<std::string> by_ranks(train::Config config) {
   return std::nullopt;
 }
 
-// The first that fits of the schedules that hold less.
+// The first schedule with less in flight that fits.
 std::optional<std::string> by_schedule(train::Config config) {
   using parallel::ScheduleKind;
   const ScheduleKind now = config.parallel.schedule;
@@ -191,8 +191,8 @@ std::optional<std::string> by_schedule(train::Config config) {
   return std::nullopt;
 }
 
-// The fewest stages, doubled and doubled again, that fit and that the layers
-// and micro-batches have room for.
+// The fewest stages, by doubling, that fit and for which there are enough
+// layers and micro-batches.
 std::optional<std::string> by_stages(train::Config config) {
   const std::int64_t layers = std::ssize(model::split_layers(config.model));
   while (2 * config.parallel.pipeline * config.parallel.virtual_stages <=

@@ -15,7 +15,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-// 0.8 M parameters: some 13 MB at stage 0, and 9 MB of activations.
+// There are 0.8 M parameters: some 13 MB at stage 0, and 9 MB of activations.
 train::Config on_four_ranks(std::int64_t zero) {
   train::Config config;
   config.model = {.layers = 4,
@@ -91,7 +91,7 @@ TEST(CheckMemory, SaysWhatIsPredictedByCategoryAndWhatIsAllowed) {
 }
 
 TEST(CheckMemory, NamesOnlyWhatWouldFit) {
-  // At stage 3, half the samples fit; so do 8 ranks, as each keeps less.
+  // At stage 3 half the samples fit, and so do 8 ranks, as each holds less.
   const train::Config config = on_four_ranks(3);
   train::Config half = config;
   half.train.micro_batch = 2;
@@ -144,8 +144,8 @@ train::Config on_two_stages(parallel::ScheduleKind schedule) {
   return train::resolve(config);
 }
 
-// Stage 0 of 1F1B has a micro-batch more in flight than the last one, of GPipe
-// as many; there the last one's head decides.
+// In 1F1B stage 0 has a micro-batch more in flight than the last one. In GPipe
+// both have equally many, and the last one's head decides.
 TEST(CheckMemory, NamesTheStageThatDoesNotFit) {
   const auto text = [](parallel::ScheduleKind schedule) {
     return refusal(limited(on_two_stages(schedule), 1'000'000));
@@ -174,8 +174,8 @@ TEST(CheckMemory, NamesTheStagesThatFit) {
               HasSubstr("parallel.pipeline = 4 on 4 ranks"));
 }
 
-// 32 micro-batches, of which 12 have the peaks of all: the holes of the rest
-// decide, to the byte.
+// There are 32 micro-batches, of which 12 have the peaks of all. The holes of
+// the rest decide, to the byte.
 TEST(CheckMemory, RunsTheWholeStepWhereItDecides) {
   const train::Config config =
       on_two_stages(parallel::ScheduleKind::kInterleaved);
@@ -202,7 +202,7 @@ void expect_room_to_save(const train::Config& config, std::size_t parts) {
   EXPECT_THAT(refusal(limited(config, saving - 64)), HasSubstr("saving"));
 }
 
-// 72 MiB at most, of what other ranks keep, come to the first rank at saving.
+// At saving, at most 72 MiB of other ranks' shards come to the first rank.
 TEST(CheckMemory, LeavesRoomToSave) {
   train::Config config = on_four_ranks(3);
   config.train.micro_batch = 1;
@@ -210,8 +210,8 @@ TEST(CheckMemory, LeavesRoomToSave) {
   expect_room_to_save(config, 3);
 }
 
-// Pieces of matrices that are cut have elements of all ranks, whose part is
-// there twice: as it came, and in its place.
+// Pieces of cut matrices have elements of all ranks, whose part is there twice:
+// as it came, and in its place.
 TEST(CheckMemory, LeavesRoomToSaveWhatIsCut) {
   train::Config config = on_four_ranks(3);
   config.train.micro_batch = 1;

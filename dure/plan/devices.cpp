@@ -9,8 +9,8 @@
 namespace dure::plan {
 namespace {
 
-// Where a maker gives a rate with sparse matrices alone, it is halved here; of
-// a link both ways' sum, that too. fp32 is that of the vector units.
+// If a maker gives a rate only for sparse matrices, it is halved here, and so
+// is the sum of both ways of a link. fp32 is that of the vector units.
 // clang-format off
 constexpr std::array<KnownDevice, 15> kDevices = {{
     {"v100-sxm2-16g", {.fp32 = 15.7e12, .fp16 = 125e12},
@@ -69,7 +69,7 @@ std::vector<std::string> names() {
   return all;
 }
 
-// Those that begin as it does, or else the nearest.
+// The names that begin with `name`, or else the nearest.
 std::string suggestion_for(std::string_view name) {
   std::string alike;
   for (const KnownDevice& device : kDevices) {

@@ -18,8 +18,8 @@ TEST(KnownDevices, AreFoundByTheirNames) {
   }
 }
 
-// A unit that slipped (GB for TB, both ways of a link for one, sparse for
-// dense) would break one of these.
+// A wrong unit (GB for TB, both ways of a link for one, sparse for dense) would
+// break one of these checks.
 TEST(KnownDevices, HaveFiguresThatGoTogether) {
   for (const KnownDevice& device : known_devices()) {
     SCOPED_TRACE(device.name);
@@ -31,8 +31,8 @@ TEST(KnownDevices, HaveFiguresThatGoTogether) {
       EXPECT_EQ(flops.bf16, flops.fp16);
       EXPECT_NEAR(flops.fp16, 2 * flops.tf32, 0.02 * flops.fp16);
     }
-    // It takes 10 to 60 ms to read all of the memory, and at least twice as
-    // long, at most 100 times, to send it to a neighbour.
+    // It takes 10 to 60 ms to read all of the memory, and 2 to 100 times as
+    // long to send it to a neighbour.
     const double read = device.memory_bytes / device.memory_bytes_per_second;
     EXPECT_GT(read, 0.01);
     EXPECT_LT(read, 0.06);

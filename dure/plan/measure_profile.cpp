@@ -20,14 +20,14 @@
 namespace dure::plan {
 namespace {
 
-// Weights that stay in place, as of ZeRO 0 with nobody to share them.
+// Weights that stay in place, as with ZeRO 0 on one rank.
 class InPlace final : public nn::ParameterHome {
  public:
   void begin(int, nn::Uses, const nn::Context&) override {}
   void end(int, nn::Uses, const nn::Context&) override {}
 };
 
-// One layer with its weights, and a micro-batch to put through it.
+// A layer with its weights and a micro-batch.
 class Layer {
  public:
   Layer(train::Rank& rank,
@@ -50,7 +50,7 @@ class Layer {
         static_cast<std::size_t>(batch_.samples() * (config.data.sequence + 1));
     std::vector<std::int32_t> ids(tokens);
     for (std::size_t i = 0; i < tokens; ++i) {
-      // Spread over the table, as those of a text are.
+      // Ids are spread over the table, like those of a text.
       ids[i] = static_cast<std::int32_t>(
           i * 7919 % static_cast<std::size_t>(config.model.vocabulary));
     }
@@ -71,7 +71,7 @@ class Layer {
     return bytes;
   }
 
-  // Seconds of a forward, and of its backward.
+  // The seconds of a forward, and of its backward.
   std::pair<double, double> run() {
     nn::Context ctx = rank_.context();
     parallel::Streams x;
@@ -199,7 +199,7 @@ train::ProfileFile measure_profile(const train::Config& config,
                           .sequence = config.data.sequence,
                           .threads = threads_of(config)};
   std::vector<model::LayerProfile>& layers = file.profile.layers;
-  // Layers of a type take as long as one another.
+  // Layers of one type take the same time.
   std::map<std::string, model::LayerProfile> measured;
   for (const model::Layer& layer : model::split_layers(config.model)) {
     if (!measured.contains(layer.type)) {

@@ -36,7 +36,8 @@ TEST(MeasureProfile, TakesTimeForEveryLayer) {
   EXPECT_EQ(train::profile_from_json(to_json(file), "p.json"), file);
 }
 
-// A head of its own, and no padding: each layer's bytes are its parameters'.
+// The head is untied and there is no padding, so each layer's bytes are its
+// parameters'.
 TEST(MeasureProfile, CountsBytes) {
   const train::Config config = small(Device::kSim);
   const auto layers =
@@ -53,8 +54,8 @@ TEST(MeasureProfile, CountsBytes) {
   }
 }
 
-// On a device that is bound by arithmetic a block's backward is twice its
-// forward: each product is made again for the input and for the weight.
+// On a device that is bound by arithmetic a block's backward takes twice its
+// forward: it has a product for the input and one for the weight.
 TEST(MeasureProfile, OfASimulatedDeviceIsItsRoofline) {
   const DeviceRates rates = {.flops_per_second = 1e9, .bytes_per_second = 1e18};
   const auto layers =

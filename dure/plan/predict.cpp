@@ -29,11 +29,12 @@ train::Config with_micro_batches(train::Config config, std::int64_t count) {
   return config;
 }
 
-// What the ranks of a stage hold together of a part of every cut weight.
+// The weights that the ranks of a stage hold together, for one tensor rank's
+// part.
 struct StageWeights {
   parallel::BucketPlan plan;
   std::vector<mesh::AxisSet> axes;  // by Bucket::replicas
-  std::vector<int> parts;           // likewise: that it is held in
+  std::vector<int> parts;           // parts that each is held in
 
   std::int64_t held_by(const mesh::Mesh& mesh, int rank) const {
     parallel::Parts own;
@@ -49,7 +50,7 @@ struct StageWeights {
   }
 };
 
-// Of the stage that a rank is of.
+// The weights of the stage that a rank belongs to.
 StageWeights weights_of(const train::Config& config, int rank) {
   train::Rank on(simulated_rank(config, rank));
   train::Replica replica(on,
@@ -80,9 +81,9 @@ MemoryPrediction memory_of(const Arena& arena) {
   return memory;
 }
 
-// Until a schedule without a flush holds all versions of its weights: the first
-// stage of those with a delay of d updates does after d + 1 of them, if as many
-// micro-batches follow.
+// The steps until a schedule without a flush holds all versions of its weights.
+// The first stage has the longest delay of d updates, and holds them after d +
+// 1 steps, if as many micro-batches follow.
 int steps_of_run(const train::Config& config) {
   const int delay =
       parallel::weight_delay(pipeline_of(config).schedule, /*rank=*/0);
@@ -101,14 +102,15 @@ std::int64_t all_micro_batches(const train::Config& config) {
          (config.train.micro_batch * ranks_of(config.parallel, mesh::kSamples));
 }
 
-// Until each is as the one before: the first finds nothing to add to, the
-// second has the first one's buckets on their way. A pipeline fills within two
-// rounds of p micro-batches, takes as long to become steady and to drain, and
-// goes on in rounds; where it holds more than those have, as GPipe does, all;
-// and where the order of a whole program is searched for, which has no rounds.
+// The micro-batches until each is like the one before. The first finds nothing
+// to add to, the second has the first one's buckets in flight. A pipeline fills
+// within two rounds of p micro-batches, takes as long to become steady and to
+// drain, and goes on in rounds. If it holds more than those have, as GPipe
+// does, all are run; also if the order of the whole program is searched for,
+// which has no rounds.
 namespace {
 
-// Ranked sums hold what a tied head has written of every micro-batch until the
+// With ranked sums a tied head's gradients of every micro-batch are held to the
 // end of the step (parallel/replica/tied.h).
 bool holds_every_summand(const train::Config& config,
                          const train::Pipeline& pipeline) {

@@ -13,7 +13,7 @@
 namespace dure::plan {
 namespace {
 
-// A stage's step, as if its messages took no waiting.
+// A stage's step, as if it never waited for messages.
 struct StageRun {
   std::vector<double> actions;  // seconds, in the program's order
   double message = 0;           // the longest that it received
@@ -22,7 +22,7 @@ struct StageRun {
   std::int64_t tokens = 0;
 };
 
-// Gathering what came in parts belongs to the action that waits for it.
+// Gathering received parts counts to the action that waits for it.
 StageRun read(const Trace& trace, double end_seconds) {
   StageRun run;
   double gathering = 0;

@@ -33,7 +33,7 @@ TEST(PredictTime, FollowsTheDevice) {
               1e-6);
 }
 
-// Pipelines whose messages take no time.
+// Machines on which messages take no time.
 Machines without_messages() {
   Machines machines;
   machines.network.between = {.latency_seconds = 0, .bytes_per_second = 1e30};
@@ -60,7 +60,8 @@ TEST(PredictTime, OfOneStageHasNoBubble) {
               1e-9 * one.step_seconds);
 }
 
-// Work is the same, however it is cut: the stages' actions are those of one.
+// The work does not depend on the cut: the stages' actions add up to one
+// stage's.
 TEST(PredictTime, StagesShareTheWork) {
   const double one =
       predict_time(of_stages(1, 8, ScheduleKind::k1F1B), without_messages())
@@ -78,9 +79,9 @@ TEST(PredictTime, StagesShareTheWork) {
   }
 }
 
-// All micro-batches through the slowest stage, and one through the others; with
-// 1F1B and GPipe alike. To 1 %, as the first one's gradients overwrite and the
-// others' add.
+// All micro-batches go through the slowest stage, and one through the others,
+// with 1F1B and GPipe alike. It holds within 1 %, because the first one's
+// gradients overwrite and the others' add.
 TEST(PredictTime, OfAPipelineIsThatOfItsSlowestStage) {
   for (const ScheduleKind schedule :
        {ScheduleKind::kGpipe, ScheduleKind::k1F1B}) {
@@ -100,8 +101,8 @@ TEST(PredictTime, OfAPipelineIsThatOfItsSlowestStage) {
   }
 }
 
-// (p - 1) / m of the work, and a v-th of it interleaved; half of the backward
-// put off fills a part: published orders.
+// The bubble is (p - 1) / m of the work, and a v-th of that interleaved; the
+// deferred half of the backward fills a part. These are the published orders.
 TEST(PredictTime, OrdersSchedulesAsPublished) {
   const auto seconds = [](ScheduleKind schedule) {
     return predict_time(of_stages(4, 8, schedule), without_messages())
@@ -123,8 +124,9 @@ TEST(PredictTime, CountsMessages) {
   EXPECT_GT(late.step_seconds, free.step_seconds + 6 * 1e-3 - 1e-6);
 }
 
-// Each use: twice a micro-batch but for what the backward finds still there;
-// once a step: all of a stage's weights once, which stay meanwhile.
+// With kEachUse weights are gathered twice a micro-batch, except for those that
+// the backward finds still there; with kOnceAStep all of a stage's weights are
+// gathered once and kept.
 TEST(GatherCosts, TradeMemoryForBytes) {
   train::Config config = of_micro_batches(8);
   config.parallel.pipeline = 2;

@@ -24,8 +24,8 @@ double of(const MemoryPrediction& memory, Category category) {
       memory.peak_bytes[static_cast<std::size_t>(category)]);
 }
 
-// 4 bytes each of weight and gradient, 8 of AdamW's states; padding of the
-// vocabulary (47 rows of 768) and alignment come on top.
+// A parameter takes 4 bytes each for weight and gradient, and 8 for AdamW's
+// states; the vocabulary's padding (47 rows of 768) and alignment come on top.
 TEST(Predict, GivesSixteenBytesAParameter) {
   const MemoryPrediction prediction = predict_memory(gpt2(1, 64));
   constexpr double kParameters = 124439808 + 47 * 768;
@@ -34,13 +34,14 @@ TEST(Predict, GivesSixteenBytesAParameter) {
   EXPECT_NEAR(of(prediction, Category::kOptimizer), 8 * kParameters, 1e4);
 }
 
-// Of a block a row keeps, in floats: the input, two normed inputs and the
+// For each row a block saves, in floats: the input, two normed inputs and the
 // middle (4 h), q k v (3 h), the attention's output (h) and log-sum (heads),
-// the feed-forward's before and after (8 h), and the norms' mean and deviation
-// (4). Around the blocks: the last output, the final norm's output and its mean
-// and deviation (2 h + 2), the head's gradient (h), and four numbers of the
-// batch (ids, targets, positions, losses). The micro-batch's first sample and
-// the loss's weight are a number each, in a block of the arena of their own.
+// the feed-forward's tensors before and after (8 h), and the norms' mean and
+// deviation (4). Around the blocks there are the last output, the final norm's
+// output and its mean and deviation (2 h + 2), the head's gradient (h), and
+// four numbers of the batch (ids, targets, positions, losses). The
+// micro-batch's first sample and the loss's weight are a number each, in an
+// arena block of their own.
 TEST(Predict, CountsTheActivationsOfATrainingStep) {
   constexpr double kRows = 4 * 256;
   constexpr double kHidden = 768;
@@ -52,7 +53,7 @@ TEST(Predict, CountsTheActivationsOfATrainingStep) {
             4 * kRows * (12 * kBlock + kAround) + kNumbers);
 }
 
-// 36 blocks of 4096: 7,499,767,808 elements, none of them padding.
+// 36 blocks of 4096 have 7,499,767,808 elements, none of them padding.
 train::Config of_seven_and_a_half_billion(std::int64_t zero) {
   train::Config config;
   config.model = {.layers = 36,
@@ -67,7 +68,7 @@ train::Config of_seven_and_a_half_billion(std::int64_t zero) {
   return train::resolve(config);
 }
 
-// Of the first rank of 64, from the elements that the ledger has.
+// The state of the first rank of 64, from the elements in the ledger.
 parallel::StateBytes state_bytes(std::int64_t zero,
                                  const parallel::ElementBytes& element) {
   const MemoryPrediction memory =
@@ -82,10 +83,10 @@ parallel::StateBytes state_bytes(std::int64_t zero,
           .states = element.states * elements(Category::kOptimizer, 8)};
 }
 
-// Figure 1 of arXiv:1910.02054: 7.5 billion parameters on 64 ranks, in GB.
-// What is trained here is in single precision; the published numbers are of the
-// same elements, of 2 + 2 + 12 bytes. To the figure's last digit: the model is
-// 0.003 % smaller.
+// Figure 1 of arXiv:1910.02054 has 7.5 billion parameters on 64 ranks, in GB.
+// This model is trained in single precision; the published numbers are for the
+// same elements with 2 + 2 + 12 bytes. They agree to the figure's last digit:
+// the model is 0.003 % smaller.
 TEST(Predict, HasTheTableOfZero) {
   constexpr double kMixed[] = {120.0, 31.4, 16.6, 1.9};
   constexpr double kSingle[] = {120.0, 60.9, 31.4, 1.9};
@@ -99,7 +100,7 @@ TEST(Predict, HasTheTableOfZero) {
   }
 }
 
-// Its weights divide by 64 ranks and 16 elements.
+// The weights divide by 64 ranks and 16 elements.
 TEST(Predict, HasTheFormulasBytesWhereNothingIsPadded) {
   constexpr double kElements = 7499767808;
   for (int zero = 0; zero <= 3; ++zero) {
@@ -121,7 +122,8 @@ TEST(Predict, SharesGpt2AsPublished) {
   EXPECT_EQ(weights_by_rank(config),
             std::vector<std::int64_t>(4, 124439808 + 47 * 768));
   config.parallel.zero = 3;
-  // 31,109,952 published ones each, and a quarter of the vocabulary's padding.
+  // Each rank has 31,109,952 published ones, and a quarter of the vocabulary's
+  // padding.
   EXPECT_EQ(weights_by_rank(config),
             std::vector<std::int64_t>(4, 31109952 + 47 * 768 / 4));
 }

@@ -6,7 +6,7 @@
 namespace dure::plan {
 namespace {
 
-// Every token is 0.
+// A data set in which every token is 0.
 class NoData final : public data::Dataset {
  public:
   explicit NoData(std::int64_t sequence) : sequence_(sequence) {}

@@ -30,7 +30,7 @@ std::vector<std::int64_t> parameters(const train::Config& config) {
 
 using Numbers = std::vector<std::int64_t>;
 
-// DeepSpeed's cut by blocks, and GPipe's balance.
+// The numbers are those of DeepSpeed's cut by blocks, and of GPipe's balance.
 TEST(PlanStages, HasThePublishedParameters) {
   const Numbers even = {60'647'424, 21'263'616, 21'263'616, 59'862'528};
   EXPECT_EQ(parameters(gpt2({"parallel.split=[4, 3, 3, 4]"})), even);
@@ -66,8 +66,8 @@ TEST(PlanStages, GoesRoundTheRanksWithChunks) {
   EXPECT_EQ(stages[5].chunk, 1);
 }
 
-// What a rank keeps in memory has the vocabulary's padding: 47 rows of 768 in
-// the embedding, and in the head.
+// The memory of a rank includes the vocabulary's padding: 47 rows of 768 in the
+// embedding, and in the head.
 TEST(WeightsByRank, AreThoseOfTheStages) {
   constexpr std::int64_t kPadding = 47 * 768;
   EXPECT_EQ(weights_by_rank(gpt2({"parallel.split=4,3,3,4"})),
@@ -88,13 +88,13 @@ TEST(WeightsByRank, OfChunksAreTogether) {
   EXPECT_EQ(held[1], stages[1].parameters + stages[3].parameters + 47 * 768);
 }
 
-// All parts of a stage's weights, over the ranks that share them.
+// The parts of a stage's weights add up over the ranks that share them.
 TEST(WeightsByRank, OfZero3AddUpToTheStages) {
   const Numbers whole = weights_by_rank(gpt2({}));
   const Numbers shared =
       weights_by_rank(gpt2({"parallel.data=2", "parallel.zero=3"}));
   ASSERT_EQ(shared.size(), 8U);
-  // Of tensor, data and pipe the pipe is the slowest.
+  // Of tensor, data and pipe, the pipe varies slowest.
   for (std::size_t s = 0; s < whole.size(); ++s) {
     EXPECT_EQ(shared[2 * s] + shared[2 * s + 1], whole[s]);
   }
