@@ -27,7 +27,7 @@ std::vector<double> random_weights(const RandomStream& random) {
   return weights;
 }
 
-// Recounts what was taken before every step.
+// Recounts the samples taken before every step.
 std::vector<std::uint16_t> slow_order(const std::vector<double>& weights,
                                       int samples) {
   std::vector<std::uint16_t> order;
@@ -59,7 +59,7 @@ TEST(BlendOrder, EqualsTheSlowOneAndStaysWithinTheShares) {
     std::vector<std::int64_t> taken(weights.size());
     for (int i = 0; i < samples; ++i) {
       EXPECT_EQ(order.sample[i], taken[order.part[i]]++);
-      // The one that lags most is not ahead, so it gets ahead by 1 at most.
+      // The set that lags most is not ahead, so it gets ahead by 1 at most.
       EXPECT_LE(static_cast<double>(taken[order.part[i]]),
                 weights[order.part[i]] * std::max(i, 1) + 1 + 1e-9);
     }

@@ -17,7 +17,7 @@
 namespace dure::data {
 namespace {
 
-// A data set of a blend: which sequences of it, with what weight.
+// A data set of a blend: its sequences and its weight.
 struct Source {
   double weight = 0;
   std::shared_ptr<const IndexedDataset> data;
@@ -154,9 +154,9 @@ class Builder {
     return data;
   }
 
-  // Each is long enough for a sample, or an Error.
-  // Of a share of a split that is too small for a sample nothing is evaluated
-  // at the end, which is said; a list of data sets was meant.
+  // The test set. A list of data sets must be long enough for a sample. A share
+  // of a split that is too small for one gives no evaluation at the end, and a
+  // warning.
   std::unique_ptr<Dataset> test_set(std::int64_t samples) {
     std::vector<Source> all;
     try {

@@ -16,7 +16,7 @@
 namespace dure::data {
 namespace {
 
-// One member at a time.
+// Decodes one member at a time.
 class Decoder {
  public:
   enum class State { kWithin, kEnded, kDamaged };
@@ -26,19 +26,19 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
   virtual ~Decoder() = default;
 
-  // Takes from the front of `in` and writes to the front of `out`, and moves
-  // both on.
+  // Takes bytes from the front of `in`, writes to the front of `out`, and
+  // advances both.
   virtual State decode(std::span<const char>& in, std::span<char>& out) = 0;
   virtual void restart() = 0;
 
-  // Of kDamaged, in the library's words; null where it has none.
+  // The library's reason for kDamaged; null if it has none.
   const char* reason() const { return reason_; }
 
  protected:
   const char* reason_ = nullptr;
 };
 
-// The libraries count in 32 bits.
+// The libraries' sizes have 32 bits.
 unsigned at_most(std::size_t bytes) {
   return static_cast<unsigned>(
       std::min<std::size_t>(bytes, std::numeric_limits<int>::max()));
@@ -248,7 +248,7 @@ class CompressedSource : public ByteSource {
     }
   }
 
-  // False at the end of the file, and of the zeros behind the last member.
+  // False at the end of the file, and of the zeros after the last member.
   bool begin_member() {
     for (refill(); !in_.empty(); refill()) {
       const auto byte = std::find_if(
@@ -283,7 +283,7 @@ class CompressedSource : public ByteSource {
   std::span<const char> in_;
   bool within_ = false;  // a member
   std::int64_t members_ = 0;
-  std::uint64_t member_bytes_ = 0;  // that came out of it
+  std::uint64_t member_bytes_ = 0;  // that came out of this one
 };
 
 bool is_zstandard(std::string_view bytes) {
@@ -308,7 +308,7 @@ Compression compression_of(std::string_view bytes) {
                         "7zXZ\0"sv)) {
     return Compression::kXz;
   }
-  // "BZh", a digit, and the first byte of a block or of the end.
+  // The magic is "BZh", a digit, and the first byte of a block or of the end.
   if (bytes.starts_with("BZh") && bytes.size() >= 5 && bytes[3] >= '1' &&
       bytes[3] <= '9' && (bytes[4] == '\x31' || bytes[4] == '\x17')) {
     return Compression::kBzip2;

@@ -13,7 +13,7 @@
 namespace dure::data {
 namespace {
 
-// Beyond, only so many pieces of it are read.
+// Only so many pieces of a larger file are read.
 constexpr std::size_t kWhole = std::size_t{256} << 20;
 constexpr std::size_t kPieces = 1024;
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
@@ -29,7 +29,7 @@ std::string hash_of(std::span<const std::byte> bytes) {
   return text.data();
 }
 
-// The first and last bytes are among them.
+// The first and last bytes are among the pieces.
 std::string hash_of_pieces(std::span<const std::byte> bytes) {
   if (bytes.size() <= kWhole) {
     return hash_of(bytes);
@@ -65,7 +65,7 @@ std::optional<std::string> difference(const DataIdentity::Part& before,
                   now.range.end,
                   " (data.split)");
   }
-  // Weights that are the same shares may differ by the rounding of a sum.
+  // Weights with the same shares may differ by the rounding of a sum.
   if (std::abs(before.weight - now.weight) > 1e-12) {
     return concat("the weight of ",
                   quoted(now.prefix),

@@ -16,7 +16,7 @@
 namespace dure::data {
 namespace {
 
-// The ending of a name in lower case, that of a compression left away.
+// The ending of a name in lower case, without that of a compression.
 std::string ending_of(const std::string& file) {
   const auto lower = [](const std::filesystem::path& path) {
     std::string ending = path.extension().string();
@@ -34,7 +34,7 @@ std::string ending_of(const std::string& file) {
   return lower(path);
 }
 
-// What its beginning looks like; blanks before it do not count.
+// How the file begins, after leading blanks.
 struct Beginning {
   bool object = false;  // a brace
   bool array = false;   // of objects: a bracket and a brace
@@ -69,7 +69,7 @@ bool is_json(const std::string& file, TextFormat format, PeekedSource& source) {
   return named || beginning.object;
 }
 
-// 0 for what has no size, such as a pipe.
+// 0 for a file without a size, such as a pipe.
 std::uint64_t size_of_file(const std::string& file) {
   const std::filesystem::file_status status = std::filesystem::status(file);
   DURE_CHECK(std::filesystem::exists(status), "there is no ", file);

@@ -61,7 +61,7 @@ TEST_F(DocumentReaderTest, ReadsGzipWhateverItsName) {
   EXPECT_THAT(documents({.files = {file("a.jsonl.gz", gzip(kTwo)),
                                    file("b.txt", gzip("three"))}}),
               ElementsAre("one", "two", "three"));
-  // Two members in one file, as concatenated archives have.
+  // One file has two members, like concatenated archives.
   EXPECT_THAT(
       documents({.files = {file("c.jsonl.gz", gzip(kTwo) + gzip(kTwo))}}),
       ElementsAre("one", "two", "one", "two"));
@@ -120,7 +120,7 @@ TEST_F(DocumentReaderTest, RefusesAnArrayOfObjects) {
               ElementsAre("[1] {note}"));
 }
 
-// From a pipe, where what is read twice is gone.
+// A pipe can only be read once.
 TEST_F(DocumentReaderTest, ReadsAPipeOnceFromItsFirstByte) {
   const std::string path = directory / "pipe";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);

@@ -25,14 +25,14 @@ EpochPlan plan_epochs(std::int64_t tokens,
              sequence,
              " tokens are more than can be counted");
   EpochPlan plan = {.tokens = tokens, .sequence = sequence};
-  // The least number of epochs whose samples suffice.
+  // This is the least number of epochs with enough samples.
   plan.epochs = std::max<std::int64_t>(1, wanted * sequence / tokens + 1);
   plan.samples = plan.samples_before(plan.epochs);
   plan.samples_per_epoch = plan.samples_before(1);
   plan.first_block = plan.samples;
   if (plan.epochs > 1) {
     const std::int64_t before = plan.samples_before(plan.epochs - 1);
-    // 80 %, rounded down: see Megatron's separate_last_epoch.
+    // The bound is 80 %, rounded down: see Megatron's separate_last_epoch.
     if (wanted - before < plan.samples_per_epoch * 4 / 5) {
       plan.first_block = before;
     }

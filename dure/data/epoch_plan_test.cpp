@@ -7,8 +7,9 @@
 namespace dure::data {
 namespace {
 
-// Megatron's published logs, by the tokens an epoch may have had: the sample
-// counts hold on the whole of [least, most] tokens, and at neither neighbour.
+// Megatron's published logs, by the tokens that an epoch may have had: the
+// sample counts hold for all of [least, most] tokens, and for neither
+// neighbour.
 struct Logged {
   std::int64_t least;
   std::int64_t most;
@@ -21,7 +22,8 @@ struct Logged {
 
 constexpr std::int64_t kSequence = 1024;
 
-// iterations * batch; (iterations / interval + 1) * evaluations * batch; ...
+// The samples are iterations * batch; (iterations / interval + 1) * evaluations
+// * batch; ...
 constexpr Logged kRunA[] = {
     {1863169, 1863270, 8000, 5, 9097, 1819, 7278},
     {55297, 55356, 880, 17, 918, 54, 864},
@@ -51,7 +53,7 @@ TEST(EpochPlan, SeparatesTheLastEpochWhereItGivesLittle) {
   EXPECT_FALSE(plan_epochs(1550, kSequence, 80).separate_last_epoch());
 }
 
-// The second run logs samples and epochs only: 3570 of 2, 530 of 6, 161 of 106.
+// The second run logs only samples and epochs: 3570 of 2, 530 of 6, 161 of 106.
 TEST(EpochPlan, GivesTheSampleCountsOfTheSecondRun) {
   const Logged logs[] = {{1827841, 1828352, 3200, 2, 3570, 0, 0},
                          {90454, 90624, 480, 6, 530, 0, 0},
@@ -65,7 +67,7 @@ TEST(EpochPlan, GivesTheSampleCountsOfTheSecondRun) {
   }
 }
 
-// Megatron's own loop: epoch after epoch until the samples suffice.
+// Megatron's own loop adds epochs until there are enough samples.
 EpochPlan slow_plan(std::int64_t tokens,
                     std::int64_t sequence,
                     std::int64_t wanted) {

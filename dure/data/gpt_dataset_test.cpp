@@ -27,8 +27,8 @@ TestDocuments random_documents(const RandomStream& random) {
   return documents;
 }
 
-// What the data set should give, the slow and obvious way: all tokens of all
-// epochs in one array, sample k a slice of it.
+// The expected samples, computed the slow and obvious way: all tokens of all
+// epochs are one array, and sample k is a slice of it.
 class SlowDataset {
  public:
   SlowDataset(const TestDocuments& documents, const GptDatasetOptions& options)
@@ -88,7 +88,7 @@ class SlowDataset {
   }
 
  private:
-  // Each place is swapped with one of its block, from the end.
+  // Swaps each place with one of its block, from the end.
   void shuffle(std::vector<std::int64_t>& all,
                const std::vector<std::int64_t>& begins) const {
     for (std::int64_t i = std::ssize(all) - 1; i >= 0; --i) {
@@ -170,7 +170,7 @@ struct GptDatasetTest : testing::Test {
   }
 };
 
-// Consecutive samples share a token; otherwise an epoch gives each once.
+// Consecutive samples share a token; otherwise an epoch gives each token once.
 TEST_F(GptDatasetTest, AnEpochReadsEveryTargetOnce) {
   const GptDataset dataset(data, {.range = {0, 3}, .sequence = 2, .seed = 3});
   ASSERT_EQ(dataset.size(), 4);

@@ -11,7 +11,7 @@
 namespace dure::data {
 namespace {
 
-// Fisher-Yates from the end; `first` is the block's place in the whole array,
+// Fisher-Yates from the end. `first` is the block's place in the whole array,
 // so that no two draws of an array share a random number.
 void shuffle_block(std::span<std::uint32_t> block,
                    const RandomStream& random,
@@ -21,7 +21,7 @@ void shuffle_block(std::span<std::uint32_t> block,
   }
 }
 
-// Calls visit(first, last) for the epochs [first, last) of every block that is
+// Calls visit(first, last) for every block of epochs [first, last) that is
 // shuffled by itself.
 template <typename Visit>
 void for_blocks(const GptIndexInputs& inputs, const Visit& visit) {
@@ -55,7 +55,7 @@ void fill_documents(std::span<std::uint32_t> documents,
   });
 }
 
-// Walks the stream once: sample i begins at its token i * sequence.
+// Walks over all tokens once: sample i begins at token i * sequence.
 void fill_samples(std::span<std::uint32_t> places,
                   std::span<std::uint32_t> offsets,
                   std::span<const std::uint32_t> documents,

@@ -19,7 +19,8 @@ using testing::ElementsAre;
 using testing::SizeIs;
 using Words = std::vector<std::uint32_t>;
 
-// Documents of `lengths` tokens, numbered through: token t of the file is t.
+// Documents of `lengths` tokens, numbered consecutively: token t of the file is
+// t.
 std::shared_ptr<IndexedDataset> numbered(const TestDirectory& directory,
                                          const std::vector<int>& lengths) {
   TestDocuments documents;
@@ -59,7 +60,7 @@ TEST_F(GptIndexTest, IsAFunctionOfTheSeed) {
   EXPECT_NE(copy(GptIndex::build(data->index(), inputs)), words);
 }
 
-// Runs are compared over years: the orders for a seed may never change.
+// Runs are compared over years, so the orders for a seed may never change.
 TEST_F(GptIndexTest, KeepsItsOrdersForever) {
   const auto documents = [&](SampleOrder order) {
     inputs.order = order;
@@ -90,7 +91,7 @@ struct Read {
   bool operator==(const Read&) const = default;
 };
 
-// What a run of `wanted` samples would read.
+// The sequence that a run of `wanted` samples would read.
 std::vector<Read> reads(const IndexedDataset& data,
                         std::int64_t sequence,
                         std::int64_t wanted) {
@@ -104,7 +105,7 @@ std::vector<Read> reads(const IndexedDataset& data,
   return all;
 }
 
-// The property that --resume with more steps stands on.
+// --resume with more steps depends on this property.
 TEST_F(GptIndexTest, MoreSamplesOnlyAddToTheOrder) {
   const std::vector<std::vector<int>> shapes = {
       {5, 0, 9, 1, 20}, {7}, {1, 1, 1, 1, 1, 1, 1}, {3, 0, 0, 4}, {30, 2}};
@@ -123,8 +124,8 @@ TEST_F(GptIndexTest, MoreSamplesOnlyAddToTheOrder) {
   }
 }
 
-// Every epoch's samples are those whose last token is of that epoch: together
-// they read each token of the stream as a target once.
+// An epoch's samples are those whose last token is in it: together they read
+// each token once as a target.
 TEST_F(GptIndexTest, EveryEpochGivesEveryDocumentAndSampleOnce) {
   inputs = inputs_for(*data, 4, 60);
   const GptIndex index = GptIndex::build(data->index(), inputs);

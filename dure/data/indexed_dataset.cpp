@@ -9,7 +9,7 @@
 namespace dure::data {
 namespace {
 
-// A bound on counts that keeps every size below 2^63: no file is near it.
+// A bound on counts that keeps every size below 2^63. No file comes near it.
 constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 48;
 
 TokenType checked_type(std::uint8_t code, const std::string& name) {

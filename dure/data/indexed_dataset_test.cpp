@@ -34,7 +34,7 @@ class NumpyFixture : public testing::TestWithParam<Golden> {
   }
 };
 
-// What tools/golden/make_indexed_golden.py wrote.
+// tools/golden/make_indexed_golden.py wrote the files.
 TEST_P(NumpyFixture, IsReadAsWritten) {
   const IndexedDataset data(prefix());
   EXPECT_EQ(data.type(), GetParam().type);
@@ -81,9 +81,9 @@ INSTANTIATE_TEST_SUITE_P(Types,
                                          Golden{"uint16", TokenType::kU16}),
                          [](const auto& golden) { return golden.param.name; });
 
-// Bytes of an .idx with two documents, for damaging.
+// The bytes of an .idx with two documents, for damaging.
 struct IndexDamage : testing::Test {
-  // Offsets for S = 2 sequences, D = 3 document indices.
+  // The offsets are those for S = 2 sequences and D = 3 document indices.
   static constexpr std::size_t kLengths = 34;
   static constexpr std::size_t kPointers = 34 + 8;
   static constexpr std::size_t kDocuments = 34 + 24;

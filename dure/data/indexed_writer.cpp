@@ -65,7 +65,7 @@ void put(AtomicFile& file, T value) {
   file.write(&value, sizeof value);
 }
 
-// Both parts' names, for the message when they can't be made.
+// The path of a part; the message for a failure names both parts.
 Path part(const std::string& prefix, const char* suffix) {
   DURE_CHECK(!prefix.empty() && prefix.back() != '/',
              "wanted a prefix for the data set's two files, such as data/text, "

@@ -11,7 +11,7 @@ namespace {
 
 namespace ondemand = simdjson::ondemand;
 
-// simdjson's own texts speak to its programmers.
+// A reason for users, as simdjson's own texts are for its programmers.
 std::string reason(simdjson::error_code error) {
   switch (error) {
     case simdjson::UTF8_ERROR:

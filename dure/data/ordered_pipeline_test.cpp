@@ -66,7 +66,7 @@ TEST(OrderedPipeline, HoldsFewItemsAtOnce) {
         most = std::max(most, under_way--);
       });
   pipeline.run(2);
-  // Four a worker, and one each in the hands of the reader and of the sink.
+  // There are four items a worker, and one each with the reader and the sink.
   EXPECT_LE(most, 4 * 2 + 2);
 }
 

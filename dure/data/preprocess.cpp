@@ -12,7 +12,7 @@
 namespace dure::data {
 namespace {
 
-// What a worker makes of a batch.
+// A worker's result for a batch.
 struct EncodedBatch {
   std::vector<std::byte> tokens;
   std::vector<std::int32_t> lengths;
@@ -21,7 +21,7 @@ struct EncodedBatch {
   std::uint64_t input_bytes = 0;
 };
 
-// One for each thread.
+// An encoder for each thread.
 class BatchEncoder {
  public:
   BatchEncoder(const Tokenizer& tokenizer,

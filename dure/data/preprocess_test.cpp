@@ -25,7 +25,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// Every byte is its own token; 256 ends a document, where `end` is there.
+// Every byte is its own token; 256 ends a document, if `end` is set.
 class Letters : public Tokenizer {
  public:
   explicit Letters(std::int64_t vocabulary = 257,
@@ -206,8 +206,8 @@ TEST_F(Preprocess, NeedsNoMoreMemoryForMoreInput) {
   run(4);
   const std::int64_t before = peak_kilobytes();
   run(40);  // 120 MB of text, 240 MB of tokens
-  // Eight batches of a few hundred kilobytes may be under way; the allocator
-  // keeps some more. The input's size would show as 100 MB and more.
+  // Eight batches of a few hundred kilobytes may be in flight, and the
+  // allocator keeps some more. The input's size would show as 100 MB and more.
   EXPECT_LT(peak_kilobytes() - before, 16 * 1024);
 }
 

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kReadBytes = std::size_t{1} << 18;
 constexpr std::string_view kBlank = " \t\v\f\r\n";
 
-// Of the first \n or \r from there on; the size where there is none.
+// The offset of the first \n or \r from there on; the size if there is none.
 std::size_t line_end(std::string_view text, std::size_t from) {
   from = std::min(from, text.size());
   const std::size_t feed = std::min(text.find('\n', from), text.size());
@@ -21,7 +21,7 @@ std::size_t line_end(std::string_view text, std::size_t from) {
   return std::min(carriage, feed);
 }
 
-// How many lines end in it; \r\n ends one.
+// The number of lines that end in the text; \r\n ends one.
 int lines_ended(std::string_view text) {
   int lines = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -82,7 +82,7 @@ bool RecordReader::find_line(Found& found) {
     return false;
   }
   if (text[at] == '\r' && at + 1 == text.size() && !at_end_) {
-    return false;  // a \n may follow, which is of the same end
+    return false;  // a \n may follow and belong to it
   }
   const bool pair = text.substr(at).starts_with("\r\n");
   found = {at, at + (pair ? 2 : 1)};
@@ -100,9 +100,8 @@ bool RecordReader::find_separator(Found& found) {
   return true;
 }
 
-// A line's end, blanks, another line's end, and then all further blank lines:
-// these can only be told from the rest when something else, or the end,
-// follows.
+// Finds a line's end, blanks, another line's end, and all further blank lines.
+// Where these end is only known when something else, or the end, follows.
 bool RecordReader::find_blank_line(Found& found) {
   const std::string_view text = unread();
   for (std::size_t at = line_end(text, scanned_); at < text.size();) {
@@ -135,7 +134,8 @@ bool RecordReader::read_more() {
     end_ -= begin_;
     begin_ = 0;
   }
-  // At least doubles with a long record: the moves above stay linear in all.
+  // The buffer at least doubles for a long record, so the moves above stay
+  // linear in total.
   if (buffer_.size() < end_ + kReadBytes) {
     buffer_.resize(std::max(2 * buffer_.size(), end_ + kReadBytes));
   }

@@ -80,7 +80,7 @@ TEST(RecordReader, TakesAWholeFile) {
   EXPECT_THAT(cut("", Cut::kFile), ElementsAre());
 }
 
-// Longer than its buffer, so that records grow over many reads.
+// The record is longer than its buffer, so it grows over many reads.
 TEST(RecordReader, HoldsARecordLargerThanItsBuffer) {
   const std::string large(3'000'000, 'x');
   EXPECT_THAT(cut("a\n" + large + "\nb", Cut::kLine),

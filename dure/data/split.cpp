@@ -22,7 +22,7 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// What is written as a number; not a number where no double holds it.
+// A number; not-a-number if no double holds it.
 std::optional<double> number(std::string_view text) {
   text = trimmed(text);
   double value = 0;

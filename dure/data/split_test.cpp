@@ -15,7 +15,7 @@ std::array<Range, 3> ranges(const std::string& split, std::int64_t sequences) {
   return split_ranges(parse_split(split), sequences);
 }
 
-// The two runs whose logs are public.
+// The expected numbers are those of two runs with public logs.
 TEST(Split, CutsTenThousandDocumentsAsMegatron) {
   EXPECT_THAT(
       ranges("969,30,1", 10000),

@@ -12,7 +12,7 @@
 namespace dure::data {
 namespace {
 
-// A multiple of 8: pieces that are read back never split an int64.
+// A multiple of 8, so pieces that are read back never split an int64.
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
 
 int open_nameless(const Path& directory) {
@@ -74,7 +74,8 @@ void Spool::read_back(
   flush();
   std::vector<std::byte> piece(kPieceBytes);
   std::uint64_t at = 0;
-  std::size_t held = 0;  // of `piece`: takers get whole pieces but for the last
+  std::size_t held =
+      0;  // in `piece`: takers get whole pieces, except for the last
   while (at < flushed_) {
     const ssize_t got = ::pread(descriptor_,
                                 piece.data() + held,

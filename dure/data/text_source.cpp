@@ -25,8 +25,8 @@ struct Kind {
   std::size_t offset = 0;
 };
 
-// What is not meant to be read as it is. The marks of UTF-32 stand before those
-// of UTF-16, with which one of them begins.
+// Files that are not text. The marks of UTF-32 come before those of UTF-16,
+// because one of them begins with one of these.
 constexpr std::array kKinds = {
     Kind{"\xFF\xFE\0\0"sv, "UTF-32", "iconv -f UTF-32 -t UTF-8 converts it"},
     Kind{"\0\0\xFE\xFF"sv, "UTF-32", "iconv -f UTF-32 -t UTF-8 converts it"},
@@ -63,7 +63,7 @@ constexpr std::array kKinds = {
          "the .idx of a data set",
          "that is what preprocessing writes; give its prefix to data.train"}};
 
-// Of what is mostly zeros; none for anything else.
+// The kind of a file of mostly zeros; nothing for any other.
 std::optional<Kind> kind_of_zeros(std::string_view bytes) {
   constexpr std::size_t kFewest = 8;
   std::array<std::size_t, 2> zeros{};  // at even and at odd places

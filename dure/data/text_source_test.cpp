@@ -106,7 +106,7 @@ std::string refusal(const std::string& bytes) {
   return error_of([&] { text_of(bytes); });
 }
 
-// A little that packs well and a little that does not.
+// Some text that packs well, and some that does not.
 std::string some_text() {
   std::string text;
   for (int i = 0; i < 60'000; ++i) {
@@ -143,7 +143,7 @@ TEST(TextSource, ReadsMembersOneAfterAnother) {
     }
     EXPECT_EQ(text_of(members + std::string(100'000, '\0')), "one two three");
   }
-  // pzstd and seekable files have frames that are passed over.
+  // pzstd and seekable files have frames that are skipped.
   EXPECT_EQ(text_of("\x50\x2A\x4D\x18\x02\0\0\0xy"s + zstandard("one")), "one");
   EXPECT_EQ(text_of(zstandard("one") + "\x5E\x2A\x4D\x18\x02\0\0\0xy"s), "one");
 }

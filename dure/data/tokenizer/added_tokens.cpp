@@ -8,7 +8,7 @@
 namespace dure::data {
 namespace {
 
-// Whether the token is a word by itself there.
+// Whether the token is a word by itself at that place.
 bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
   std::size_t last = begin;  // where the character before it begins
   while (last > 0 &&
@@ -19,7 +19,8 @@ bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
           !is_word_character(character_at(text, end).code));
 }
 
-// With the white space that it swallows, of which that up to `from` is taken.
+// The token with the white space that it swallows. White space before `from` is
+// taken already.
 AddedTokens::Found widened(std::string_view text,
                            std::size_t from,
                            std::size_t at,
@@ -84,7 +85,7 @@ const AddedToken* AddedTokens::longest_at(std::string_view text,
   return nullptr;
 }
 
-// Where a token may begin, at or after `at`.
+// The first place at or after `at` where a token may begin.
 std::size_t AddedTokens::next_begin(std::string_view text,
                                     std::size_t at) const {
   if (first_bytes_.size() == 1) {  // as in most vocabularies: "<"

@@ -44,7 +44,7 @@ TEST(AddedTokens, ASingleWordIsNotFoundBesideAnother) {
   const AddedTokens tokens(
       {{.id = 1, .text = "end", .single_word = true}, {.id = 2, .text = "nd"}});
   EXPECT_EQ(all(tokens, "end the-end. bend"), (Spans{{0, 3, 1}, {8, 11, 1}}));
-  // A letter of Unicode 15, and a mark.
+  // The characters are a letter of Unicode 15, and a mark.
   EXPECT_EQ(all(tokens,
                 "\xf0\x9e\x93\x90"
                 "end end\xcc\x81"),

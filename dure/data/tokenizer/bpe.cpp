@@ -12,8 +12,8 @@
 namespace dure::data {
 namespace {
 
-// Up to here a scan for the lowest rank, a few vector instructions, beats a
-// heap: the scans of 100 symbols cost about 2 us, the heap's upkeep as much.
+// Up to this length a scan for the lowest rank, a few vector instructions,
+// beats a heap: the scans of 100 symbols cost about 2 us, and so does the heap.
 constexpr std::size_t kShort = 100;
 
 }  // namespace
@@ -74,7 +74,7 @@ const std::vector<std::int32_t>& Bpe::encode(std::string_view word,
   return symbols;
 }
 
-// A character as it is written in the vocabulary.
+// The form of a character in the vocabulary.
 std::string Bpe::written(std::string_view word,
                          std::size_t at,
                          std::size_t bytes) const {
@@ -83,7 +83,7 @@ std::string Bpe::written(std::string_view word,
                 at + bytes == word.size() ? characters_->suffix : "");
 }
 
-// The token of a character; -1 where it is none.
+// The token of a character; -1 if it has none.
 std::int32_t Bpe::symbol(std::string_view word,
                          std::size_t at,
                          const Character& c) const {
@@ -94,7 +94,7 @@ std::int32_t Bpe::symbol(std::string_view word,
   return found == ids_.end() ? -1 : found->second;
 }
 
-// Appends the tokens of the bytes, where all have one.
+// Appends the tokens of the bytes, if all have one.
 bool Bpe::add_bytes(std::string_view bytes,
                     std::vector<std::int32_t>& symbols) const {
   const auto id_of = [&](char c) {
@@ -109,8 +109,8 @@ bool Bpe::add_bytes(std::string_view bytes,
   return true;
 }
 
-// An unknown character waits for the next, which may be fused with it. One that
-// becomes bytes does not end its waiting: so does Hugging Face's.
+// An unknown character waits for the next, which may be fused with it. Like in
+// Hugging Face's, a character that becomes bytes does not end the waiting.
 void Bpe::begin_with_characters(std::string_view word,
                                 std::vector<std::int32_t>& symbols) const {
   bool unknown_waits = false;
@@ -176,7 +176,8 @@ void Bpe::push(std::int32_t at, Scratch& s) const {
 }
 
 // Symbols are a linked list in place (-1: merged away, or no neighbour). The
-// heap holds (rank, place); an entry whose pair has changed since is skipped.
+// heap has pairs (rank, place); an entry whose pair has changed since is
+// skipped.
 void Bpe::merge_long(Scratch& s) const {
   const auto n = static_cast<std::int32_t>(s.symbols.size());
   s.heap.clear();

@@ -25,7 +25,8 @@ BpeModel model_with(const std::vector<std::array<std::int32_t, 2>>& pairs) {
   return model;
 }
 
-// The definition: the lowest rank, the leftmost, again and again.
+// The definition: merge the lowest rank, the leftmost first, until none is
+// left.
 Ids slow(const BpeModel& model, std::string_view word) {
   Ids ids;
   for (const char c : word) {
@@ -67,7 +68,7 @@ TEST(Bpe, AWholeWordThatIsATokenNeedsNoMergesOnlyWhereAsked) {
   EXPECT_EQ(Bpe(model).encode("abc", scratch), (Ids{257}));
 }
 
-// Words on both sides of where the scan gives way to the heap.
+// The words are shorter and longer than the limit between scan and heap.
 TEST(Bpe, ScanAndHeapDoWhatTheDefinitionSays) {
   const BpeModel model = model_with({{'a', 'b'},
                                      {'b', 'a'},
@@ -93,12 +94,13 @@ TEST(Bpe, ScanAndHeapDoWhatTheDefinitionSays) {
 TEST(Bpe, AVeryLongWordTakesNoQuadraticTime) {
   const BpeModel model = model_with({{'a', 'a'}, {256, 256}, {257, 257}});
   Bpe::Scratch scratch;
-  // Quadratic work here, 10^13 steps, would outlast the test's time limit.
+  // Quadratic work, 10^13 steps here, would outlast the test's time limit.
   const std::string word(1 << 22, 'a');
   EXPECT_EQ(Bpe(model).encode(word, scratch).size(), word.size() / 8);
 }
 
-// Of the characters "a", U+00E9 and U+D55C, "<un>", and "<0xC3>" to "<0xC5>".
+// A model of the characters "a", U+00E9 and U+D55C, "<un>", and "<0xC3>" to
+// "<0xC5>".
 BpeModel character_model() {
   BpeModel model;
   model.tokens = {"<un>", "a", "\xc3\xa9", "\xed\x95\x9c", "a\xc3\xa9"};
@@ -133,7 +135,7 @@ TEST(Bpe, ACharacterIsItsBytesWhereAllHaveATokenAndElseUnknown) {
   Bpe::Scratch scratch;
   EXPECT_EQ(Bpe(model).encode("a\xc3\xa8", scratch), (Ids{1, 5, 6}));
   EXPECT_EQ(Bpe(model).encode("a\xc3\xaa", scratch), (Ids{1, 0}));
-  // As Hugging Face has it: what is unknown waits for the next token.
+  // As in Hugging Face's, an unknown character waits for the next token.
   EXPECT_EQ(Bpe(model).encode("\xc3\xaa\xc3\xa8"
                               "a",
                               scratch),

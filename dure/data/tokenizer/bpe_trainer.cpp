@@ -25,7 +25,7 @@ struct Word {
 
 struct PairState {
   std::int64_t count = 0;
-  Places fresh;  // where it came up and no candidate says so yet
+  Places fresh;  // places that no candidate has yet
 };
 
 // A pair that might be merged. Its count may have fallen since.
@@ -85,7 +85,7 @@ class Trainer {
   }
 
   void add_first_tokens() {
-    // Words whose merges spell a special token become it.
+    // Words whose merges spell a special token become that token.
     for (const std::string& token : options_.special_tokens) {
       if (const auto bytes = from_byte_level(token)) {
         ids_.emplace(*bytes, static_cast<std::int32_t>(size()));
@@ -112,7 +112,7 @@ class Trainer {
     }
   }
 
-  // Adds to a pair's count; where it rises, notes the word at hand.
+  // Adds to a pair's count. If it rises, notes the current word.
   void change(std::int32_t left, std::int32_t right, std::int64_t by) {
     PairState& pair = pairs_(left, right);
     pair.count += by;
@@ -127,7 +127,7 @@ class Trainer {
     }
   }
 
-  // Makes candidates of the pairs that came up.
+  // Makes candidates of the touched pairs.
   void collect() {
     for (const auto& [left, right] : touched_) {
       PairState& pair = pairs_(left, right);
@@ -198,13 +198,13 @@ class Trainer {
   PairMap<PairState> pairs_;
   std::vector<Candidate> heap_;
   std::vector<std::pair<std::int32_t, std::int32_t>> touched_;
-  std::uint32_t place_ = 0;  // the word at hand
+  std::uint32_t place_ = 0;  // the current word
 };
 
 void check_special(const std::vector<std::string>& tokens) {
   std::set<std::string_view> seen;
   for (const std::string& token : tokens) {
-    // What a file writes for a single byte is that byte's token.
+    // The file's text for a single byte is that byte's token.
     if (from_byte_level(token).value_or(token).size() < 2) {
       throw UsageError(concat("the special token ",
                               quoted(token),

@@ -18,8 +18,8 @@ std::vector<std::string> learnt(const WordCounts& words,
 
 TEST(BpeTrainer, TheMostFrequentPairIsLearntFirst) {
   const WordCounts words = {{"hug", 10}, {"hugs", 5}, {"pug", 5}, {"pun", 12}};
-  // u-g 20, h-ug 15, p-u 12 before u-n 12 for p < u, pu-n 12, and
-  // p-ug 5 before hug-s 5.
+  // The pairs are u-g 20, h-ug 15, p-u 12 before u-n 12 because p < u, pu-n 12,
+  // and p-ug 5 before hug-s 5.
   EXPECT_EQ(learnt(words, {.vocabulary = 262}),
             (std::vector<std::string>{"ug", "hug", "pu", "pun", "pug"}));
 }
@@ -30,7 +30,7 @@ TEST(BpeTrainer, OfEquallyFrequentPairsTheSmallerIdsGoFirst) {
 }
 
 TEST(BpeTrainer, CountsFollowTheMerges) {
-  // a-a stands twice in "aaa", but after one merge only (aa)-a is left.
+  // a-a is twice in "aaa", but after one merge only (aa)-a is left.
   EXPECT_EQ(learnt({{"aaa", 4}}, {.vocabulary = 300}),
             (std::vector<std::string>{"aa", "aaa"}));
 }

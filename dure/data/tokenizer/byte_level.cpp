@@ -24,7 +24,8 @@ constexpr std::array<char16_t, 256> make_alphabet() {
 
 constexpr std::size_t kCodePoints = 0x100 + 68;
 
-// Byte by code point; -1 for the 68 Latin-1 code points that stand for none.
+// The byte of each code point; -1 for the 68 Latin-1 code points that stand for
+// none.
 constexpr std::array<std::int16_t, kCodePoints> make_bytes() {
   std::array<std::int16_t, kCodePoints> bytes{};
   for (auto& byte : bytes) {

@@ -27,12 +27,12 @@ bool ends_key(std::uint32_t unit) {
   return (unit >> 8 & 1) == 1;
 }
 
-// Bit 31 tells ends of keys from labels.
+// Bit 31 distinguishes ends of keys from labels.
 std::uint32_t label_of(std::uint32_t unit) {
   return unit & (1U << 31 | 0xff);
 }
 
-// A mark that utf8proc is too old to know.
+// Whether it is a mark that utf8proc is too old to know.
 bool is_later_mark(char32_t code) {
   const Category category = category_of(code);
   const bool is_mark = category >= Category::kMn && category <= Category::kMe;
@@ -104,7 +104,7 @@ std::string CharacterMap::apply(std::string_view text) const {
   return result;
 }
 
-// None where none begins there, which only a broken file asks for.
+// Nothing if no text begins there, which happens only in a broken file.
 std::optional<std::string_view> CharacterMap::text_at(std::size_t at) const {
   if (at >= texts_.size() ||
       (static_cast<unsigned char>(texts_[at]) & 0xc0) == 0x80) {
@@ -114,7 +114,7 @@ std::optional<std::string_view> CharacterMap::text_at(std::size_t at) const {
   return rest.substr(0, rest.find('\0'));
 }
 
-// The text of the shortest key that `key` begins with.
+// The text of the shortest key with which `key` begins.
 std::optional<std::string_view> CharacterMap::find(std::string_view key) const {
   std::size_t node = children_of(units_[0]);
   for (const char c : key) {

@@ -10,7 +10,7 @@
 namespace dure::data {
 namespace {
 
-// SentencePiece made it: RULES in tools/golden/make_pipeline_golden.py.
+// SentencePiece made the table: RULES in tools/golden/make_pipeline_golden.py.
 std::string table() {
   const auto file = nlohmann::json::parse(
       read_file("tests/golden/tokenizer/pipelines/t5/tokenizer.json"));
@@ -30,9 +30,9 @@ TEST(CharacterMap, LooksALetterUpWithItsMarks) {
   const CharacterMap map(table());
   EXPECT_EQ(map.apply("e\xcc\x81"), "\xc3\xa9");
   EXPECT_EQ(map.apply("\r\n"), " ");
-  // "a" is the shortest key that it begins with, and stands for all of it.
+  // "a" is the shortest key that it begins with, and replaces all of it.
   EXPECT_EQ(map.apply("a\xcc\x88"), "b");
-  // As much as six bytes is looked up character by character.
+  // A letter of six bytes or more is looked up character by character.
   EXPECT_EQ(map.apply("e\xcc\x81\xcc\x81\xcc\x81"),
             "e\xcc\x81\xcc\x81\xcc\x81");
 }

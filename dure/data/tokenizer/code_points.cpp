@@ -11,8 +11,8 @@ namespace {
 
 constexpr char32_t kEnd = 0x110000;
 
-// Blocks of 64 code points, which are the bytes of UTF-8 but the last: whether
-// one of the block has changed.
+// A bit for each block of 64 code points, which share all bytes of UTF-8 but
+// the last: whether a character of the block has changed.
 using Blocks = std::bitset<(kEnd >> 6)>;
 
 const Blocks& changed_blocks() {
@@ -34,7 +34,7 @@ std::vector<CodePoints> ranges_where(const Wanted& wanted) {
   const auto runs = category_runs();
   std::vector<CodePoints> ranges;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    // No text holds surrogates, and no pattern may.
+    // No text has surrogates, and no pattern may.
     if (runs[i].category == Category::kCs || !wanted(runs[i].category)) {
       continue;
     }
@@ -166,7 +166,7 @@ Category category_of(char32_t code) {
 }
 
 bool is_word_character(char32_t code) {
-  // Circled and squared letters, and the two joiners.
+  // These are circled and squared letters, and the two joiners.
   static constexpr std::array<CodePoints, 5> kOthers = {{{0x200c, 0x200d},
                                                          {0x24b6, 0x24e9},
                                                          {0x1f130, 0x1f149},

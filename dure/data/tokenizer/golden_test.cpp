@@ -1,4 +1,4 @@
-// Against Hugging Face tokenizers: tools/golden/make_tokenizer_golden.py.
+// Compares with Hugging Face tokenizers: tools/golden/make_tokenizer_golden.py.
 #include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -50,7 +50,7 @@ struct Golden : testing::Test {
     }
   }
 
-  // Every string is its own way back, special tokens included.
+  // Every string is decoded to itself, special tokens included.
   void expect_round_trips(const Tokenizer& tokenizer) {
     for (const Json& row : ids["strings"]) {
       const auto text = row["text"].get<std::string>();

@@ -42,7 +42,7 @@ bool adds_prefix_space(const TokenizerParts& parts) {
       });
 }
 
-// add_bos_token has the last word, where it is given.
+// If add_bos_token is given, it decides.
 void read_beginning(const TokenNotes& notes, TokenizerParts& parts) {
   if (!notes.adds_beginning.has_value()) {
     return;

@@ -38,7 +38,7 @@ StripDecoder read_strip(const Json& stage) {
   return {content, count_in(stage, "start"), count_in(stage, "stop")};
 }
 
-// The scheme "never" is said by add_prefix_space in old files.
+// In old files add_prefix_space stands for the scheme "never".
 MetaspaceDecoder read_metaspace(const Json& stage) {
   const bool never = part(stage, "prepend_scheme") == "never" ||
                      (part(stage, "add_prefix_space").is_boolean() &&
@@ -48,7 +48,7 @@ MetaspaceDecoder read_metaspace(const Json& stage) {
                 : MetaspaceDecoder::First::kWithoutSpaces};
 }
 
-// Fills the steps, one stage after another.
+// Fills in the steps, one stage after another.
 class Reader {
  public:
   void read(const Json& stage) {

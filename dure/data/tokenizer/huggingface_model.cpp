@@ -12,12 +12,12 @@
 namespace dure::data {
 namespace {
 
-// The tokens by id, each as `read` reads it.
+// Puts the tokens at their ids, each as `read` returns it.
 template <typename Read>
 void place_tokens(const TokenIds& vocabulary,
                   BpeModel& model,
                   const Read& read) {
-  // Some vocabularies leave holes; one with this many is a broken file.
+  // Some vocabularies leave holes, but one with this many is a broken file.
   const auto limit = static_cast<std::int64_t>(vocabulary.size()) * 4 + 65536;
   std::vector<bool> taken;
   for (const auto& [text, id] : vocabulary) {
@@ -107,7 +107,7 @@ MergeTexts merges_of(const Json& array) {
   return merges;
 }
 
-// null and "" are nothing.
+// The text of an option; null counts as "".
 std::string option(const Json& model, const char* key) {
   return part(model, key).is_null() ? "" : text_in(model, key);
 }
@@ -120,7 +120,7 @@ void expect_unused(const Json& model, const char* key) {
   DURE_CHECK(unused, "model.", key, " = ", shown(value), " is not supported");
 }
 
-// The tokens of single bytes; -1 where the vocabulary has none.
+// The tokens of single bytes; -1 if the vocabulary has none.
 template <typename Find>
 std::array<std::int32_t, 256> byte_tokens(const Json& model, const Find& find) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
@@ -171,7 +171,7 @@ BpeModel read_bpe(const Json& model, SymbolKind symbols) {
   const MergeTexts merges = merges_of(part(model, "merges"));
   BpeModel result;
   if (symbols == SymbolKind::kBytes) {
-    // Every byte has a token: nothing is unknown, nothing falls back.
+    // Every byte has a token, so nothing is unknown, and nothing falls back.
     expect_unused(model, "continuing_subword_prefix");
     expect_unused(model, "end_of_word_suffix");
     result = make_bpe_model(vocabulary, merges);
@@ -184,7 +184,7 @@ BpeModel read_bpe(const Json& model, SymbolKind symbols) {
   return result;
 }
 
-// [["token", score], ...]
+// Reads [["token", score], ...].
 UnigramModel read_unigram(const Json& model) {
   const Json& vocabulary = part(model, "vocab");
   DURE_CHECK(vocabulary.is_array() && !vocabulary.empty(),
@@ -263,7 +263,8 @@ std::variant<BpeModel, UnigramModel> read_model(const Json& model,
 
 BpeModel make_bpe_model(const TokenIds& vocabulary, const MergeTexts& merges) {
   BpeModel model;
-  // Special tokens may hold characters outside the alphabet: taken as text.
+  // Special tokens may have characters outside the alphabet; they are taken as
+  // text.
   place_tokens(vocabulary, model, [](const std::string& text) {
     return from_byte_level(text).value_or(text);
   });

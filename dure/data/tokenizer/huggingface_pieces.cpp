@@ -12,7 +12,7 @@
 namespace dure::data {
 namespace {
 
-// \w of Rust's regular expressions, within a class: is_word_character().
+// The members of \w in Rust's regular expressions: is_word_character().
 constexpr std::string_view kWordMembers =
     R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200c}\x{200d}\x{24b6}-\x{24e9})"
     R"(\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
@@ -76,13 +76,13 @@ void read_byte_level(const Json& stage, PieceSteps& steps) {
   if (flag(stage, "add_prefix_space", "ByteLevel")) {
     steps.push_back(AddPrefix{});
   }
-  const Json& use_regex = part(stage, "use_regex");  // files of old lack it
+  const Json& use_regex = part(stage, "use_regex");  // old files lack it
   if (use_regex.is_null() || flag(stage, "use_regex", "ByteLevel")) {
     steps.push_back(CutText{.pattern = std::string(kGpt2Pattern)});
   }
 }
 
-// Old files say add_prefix_space, newer ones prepend_scheme.
+// Old files have add_prefix_space, newer ones prepend_scheme.
 std::string prepend_scheme_of(const Json& stage) {
   const Json& scheme = part(stage, "prepend_scheme");
   const bool never = part(stage, "add_prefix_space").is_boolean() &&
@@ -151,7 +151,8 @@ void read_stage(const Json& stage, PieceSteps& steps) {
 ReadPieces read_pre_tokenizer(const Json& object) {
   ReadPieces pieces;
   for (const Json& stage : stages_of(object, "pretokenizers")) {
-    // It writes bytes as other characters, which patterns would read.
+    // ByteLevel writes bytes as other characters, which later patterns would
+    // read.
     DURE_CHECK(pieces.symbols == SymbolKind::kCharacters,
                "pre-tokenizer ",
                quoted(type_of(stage)),

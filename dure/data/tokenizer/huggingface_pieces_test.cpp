@@ -23,7 +23,7 @@ Words words(const Splitter& splitter,
 }
 
 // The code points, as [first, count, ...], for which "a" and the character are
-// cut into words of which `holds` holds.
+// cut into words that satisfy `holds`.
 template <typename Holds>
 Json points_where(const Json& pre_tokenizer, const Holds& holds) {
   const Splitter splitter(read_pre_tokenizer(pre_tokenizer).steps);
@@ -50,7 +50,7 @@ Json golden(const char* name) {
   return Json::parse(read_file("tests/golden/tokenizer/classes.json"))[name];
 }
 
-// Against Hugging Face: tools/golden/make_pipeline_golden.py.
+// Compares with Hugging Face: tools/golden/make_pipeline_golden.py.
 TEST(PreTokenizers, DigitsAreHuggingFacesForEveryCharacter) {
   EXPECT_EQ(points_where({{"type", "Digits"}, {"individual_digits", true}},
                          [](const Words& w) { return w.size() == 2; }),

@@ -16,7 +16,7 @@ namespace {
 using Json = nlohmann::json;
 using testing::HasSubstr;
 
-// A right file that the tests break.
+// A valid file that the tests break.
 Json small_file() {
   const auto parts = train_bpe({{"abab", 5}, {" the", 9}}, {.vocabulary = 262});
   return Json::parse(tokenizer_json_text(parts));
@@ -92,7 +92,7 @@ TEST(TokenizerJson, BrokenPartsAreNamed) {
   EXPECT_THROW(parse_tokenizer_json("{\"model\":"), Error);
 }
 
-// A file of a model of characters, to be broken.
+// A valid file of a model of characters, to be broken.
 Json unigram_file() {
   return {{"model",
            {{"type", "Unigram"},

@@ -31,15 +31,15 @@ AddedToken added_token(const Json& entry) {
   return token;
 }
 
-// Whether a text may be encoded to this id other than by an added token.
+// Whether a text can get this id other than by an added token.
 bool is_learnt(const BpeModel& model, std::int32_t id) {
   const auto is_result = [&](const BpeMerge& m) { return m.result == id; };
   return std::count(model.bytes.begin(), model.bytes.end(), id) > 0 ||
          std::any_of(model.merges.begin(), model.merges.end(), is_result);
 }
 
-// The vocabulary may hold the token there, as text or, which reads the same in
-// the file of a byte-level one, as bytes in the alphabet; or nothing.
+// At this id the vocabulary may have the token, as text or, which reads the
+// same in the file of a byte-level one, as bytes in the alphabet; or nothing.
 void expect_place(const AddedToken& token, const TokenizerParts& parts) {
   const std::vector<std::string>& tokens = parts.tokens();
   const auto at = static_cast<std::size_t>(token.id);
@@ -67,7 +67,7 @@ const AddedToken* find_added(const TokenizerParts& parts,
   return found == parts.added.end() ? nullptr : &*found;
 }
 
-// Two tokens of one text are one; of one id only one is.
+// Tokens of one text must have one id, and an id only one token.
 void expect_free(const AddedToken& token, const TokenizerParts& parts) {
   const auto there = std::find_if(
       parts.added.begin(), parts.added.end(), [&](const AddedToken& t) {
@@ -82,7 +82,7 @@ void expect_free(const AddedToken& token, const TokenizerParts& parts) {
              quoted(there == parts.added.end() ? "" : there->text));
 }
 
-// A token that is there is left as it is, its id must be the same.
+// A token that exists stays as it is, and must have the same id.
 void add(const AddedToken& token, std::size_t ids, TokenizerParts& parts) {
   if (const AddedToken* there = find_added(parts, token.text)) {
     DURE_CHECK(there->id == token.id,
@@ -95,7 +95,7 @@ void add(const AddedToken& token, std::size_t ids, TokenizerParts& parts) {
                " elsewhere");
     return;
   }
-  // Some leave holes; this many are a broken file.
+  // Some vocabularies leave holes, but this many are a broken file.
   const auto limit = static_cast<std::int64_t>(ids) * 4 + 65536;
   DURE_CHECK(token.id < limit,
              "the added token ",
@@ -119,7 +119,7 @@ std::int32_t processor_token(const TokenizerParts& parts,
   return *id;
 }
 
-// "single" is what becomes of a text alone: [<s>, the text, </s>].
+// "single" is the form of a single text: [<s>, the text, </s>].
 void read_template(const Json& stage, TokenizerParts& parts) {
   const Json& single = part(stage, "single");
   DURE_CHECK(single.is_array() && !single.empty(),

@@ -1,5 +1,5 @@
-// tokenizer.json, as Hugging Face's tokenizers 0.13 and later read it: the
-// layout is in docs/formats/tokenizers.md.
+// Writes tokenizer.json as Hugging Face's tokenizers 0.13 and later read it:
+// docs/formats/tokenizers.md has the layout.
 #include <cassert>
 #include <nlohmann/json.hpp>
 #include <variant>
@@ -30,7 +30,7 @@ Json byte_level(bool use_regex, bool prefix_space) {  // NOLINT: JSON's fields
           {"use_regex", use_regex}};
 }
 
-// What was learnt has no other steps.
+// A trained tokenizer has no other steps.
 Json pre_tokenizer(const TokenizerParts& parts) {
   bool prefix = false;
   std::vector<std::string> patterns;
@@ -58,8 +58,8 @@ Json pre_tokenizer(const TokenizerParts& parts) {
   return {{"type", "Sequence"}, {"pretokenizers", std::move(stages)}};
 }
 
-// An added token stands in the vocabulary as its text, all else as its bytes
-// in the alphabet.
+// An added token is in the vocabulary as its text, the others as their bytes in
+// the alphabet.
 std::vector<std::string> vocabulary_texts(const TokenizerParts& parts) {
   std::vector<std::string> texts;
   for (const std::string& token : parts.tokens()) {
@@ -77,7 +77,8 @@ Json model(const TokenizerParts& parts) {
   const auto& bpe = std::get<BpeModel>(parts.model);
   const std::vector<std::string> texts = vocabulary_texts(parts);
   Json vocab = Json::object();
-  // Straight into the underlying vector: operator[] looks for the key first.
+  // It inserts into the underlying vector, because operator[] searches for the
+  // key first.
   auto& members = vocab.get_ref<Json::object_t&>();
   members.reserve(texts.size());
   for (std::size_t id = 0; id < texts.size(); ++id) {

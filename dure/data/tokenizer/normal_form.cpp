@@ -15,7 +15,7 @@ namespace {
 
 constexpr char32_t kEnd = 0x110000;
 
-// What a character does in a text that is brought to a form.
+// The role of a character in a text that is normalized.
 enum class Part : std::uint8_t {
   kQuiet,    // nothing, unless what follows it joins it
   kActive,   // it changes, moves, or joins what stands before it
@@ -35,7 +35,7 @@ utf8proc_option_t options_of(NormalForm form) {
   return static_cast<utf8proc_option_t>(options);
 }
 
-// What utf8proc makes of the text, appended.
+// Appends utf8proc's normal form of the text.
 void append_form(std::string_view text, NormalForm form, std::string& to) {
   struct Free {
     void operator()(utf8proc_uint8_t* p) const { std::free(p); }
@@ -56,8 +56,8 @@ void append_form(std::string_view text, NormalForm form, std::string& to) {
             static_cast<std::size_t>(bytes));
 }
 
-// By code point. A character that others join is the second of a canonical
-// decomposition into two, or a Hangul vowel or final consonant.
+// Parts by code point. A character that joins others is the second of a
+// canonical decomposition into two, or a Hangul vowel or final consonant.
 std::vector<Part> make_parts(NormalForm form) {
   std::vector<Part> parts(kEnd, Part::kQuiet);
   std::array<utf8proc_int32_t, 64> decomposed{};
@@ -102,7 +102,7 @@ const std::vector<Part>& parts_of() {
   return parts;
 }
 
-// Each table is made when it is first asked for.
+// Each table is made at its first use.
 const std::vector<Part>& parts_of(NormalForm form) {
   switch (form) {
     case NormalForm::kC:
@@ -119,8 +119,8 @@ const std::vector<Part>& parts_of(NormalForm form) {
 
 }  // namespace
 
-// Stretches that may change are handed to utf8proc: from the character before
-// an active one up to the next that isn't. All else is copied.
+// Stretches that may change go to utf8proc: from the character before an active
+// one up to the next that isn't active. The rest is copied.
 std::string normal_form(std::string_view text, NormalForm form) {
   if (skip_ascii(text, 0) == text.size()) {
     return std::string(text);

@@ -23,7 +23,7 @@ TEST(NormalForm, BringsMarksIntoOrder) {
             "\xcc\xa3\xcc\x88");
 }
 
-// U+08D3 came with Unicode 11, and orders marks since then.
+// U+08D3 came with Unicode 11, which orders marks by it.
 TEST(NormalForm, LeavesWhatCameAfterUnicode9) {
   const std::string text = "a\xcc\x81\xe0\xa3\x93\xcc\xa3";
   EXPECT_EQ(normal_form(text, NormalForm::kC), "\xc3\xa1\xe0\xa3\x93\xcc\xa3");

@@ -23,7 +23,7 @@ char32_t lower(char32_t code) {
       utf8proc_tolower(static_cast<utf8proc_int32_t>(code)));
 }
 
-// The text of ASCII as it is, and of other characters what `each` appends.
+// Copies ASCII, and calls `each` to append the result for other characters.
 template <typename Each>
 std::string rewritten(std::string_view text, const Each& each) {
   std::string result;

@@ -13,7 +13,7 @@
 namespace dure::data {
 namespace {
 
-// Unicode's White_Space. PCRE2's own \s adds U+180E (since \h has it).
+// Unicode's White_Space. PCRE2's own \s adds U+180E (as \h has it).
 constexpr std::string_view kSpaces =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a})"
     R"(\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
@@ -82,7 +82,7 @@ class Translator {
     }
   }
 
-  // \x{2028}: the braces are the escape's own, no repetition.
+  // \x{2028}: the braces belong to the escape and are no repetition.
   void braced() {
     copy(2);
     if (comes("{")) {
@@ -91,7 +91,7 @@ class Translator {
     }
   }
 
-  // \u2028
+  // \u2028 is a code point.
   void code_point() {
     const std::string_view digits = pattern_.substr(at_ + 2, 4);
     unsigned code = 0;
@@ -106,7 +106,7 @@ class Translator {
 
   enum class Holds { kThese, kOthers };
 
-  // \p{L}, \pL, \P{L}, \p{^L}
+  // \p{L}, \pL, \P{L} and \p{^L} are properties.
   void property() {
     Holds holds = pattern_[at_ + 1] == 'p' ? Holds::kThese : Holds::kOthers;
     const std::size_t end = pattern_.find('}', at_);
@@ -171,8 +171,8 @@ class Translator {
     }
   }
 
-  // No group is asked for by its number, and those of PCRE2 are words. Options
-  // reach to the group's end in both, but not over the same alternatives.
+  // Groups are never used by number, and PCRE2's are words. Options extend to
+  // the group's end in both dialects, but not over the same alternatives.
   void open_group() {
     if (!comes("(?")) {
       out_ += "(?:";

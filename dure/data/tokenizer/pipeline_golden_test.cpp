@@ -1,4 +1,4 @@
-// Against Hugging Face tokenizers: tools/golden/make_pipeline_golden.py.
+// Compares with Hugging Face tokenizers: tools/golden/make_pipeline_golden.py.
 #include <iomanip>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -70,8 +70,8 @@ TEST_P(Pipelines, HaveHuggingFacesVocabulary) {
   EXPECT_EQ(tokenizer->vocabulary(), wanted["vocabulary"]);
 }
 
-// Whoever repairs a text first gets the same ids, but where they keep its
-// bytes.
+// A text that is repaired first gets the same ids, unless the tokenizer keeps
+// its bytes.
 TEST_P(Pipelines, TakeAnyBytes) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const std::string text = random_text(seed, seed % 50);

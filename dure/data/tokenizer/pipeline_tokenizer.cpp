@@ -25,7 +25,7 @@ std::string kind_of(const TokenizerParts& parts) {
                                                              : "BPE";
 }
 
-// Whether all that reads a text takes any bytes.
+// Whether all steps accept any bytes.
 bool keeps_bytes(const TokenizerParts& parts) {
   return parts.is_byte_level() && parts.normalizer.empty() &&
          std::none_of(parts.added.begin(),
@@ -33,7 +33,7 @@ bool keeps_bytes(const TokenizerParts& parts) {
                       [](const AddedToken& t) { return t.single_word; });
 }
 
-// Calls between(text, at) for what lies between the tokens.
+// Calls between(text, at) for the text between the tokens.
 template <typename Between>
 void encode_around(const std::optional<AddedTokens>& tokens,
                    std::string_view text,
@@ -77,7 +77,7 @@ struct PipelineTokenizer::Workspace {
   WordCache cache;
 };
 
-// A workspace for the length of a call.
+// A workspace for the duration of a call.
 class PipelineTokenizer::Lease {
  public:
   explicit Lease(const PipelineTokenizer& owner) : owner_(owner) {
@@ -128,8 +128,8 @@ PipelineTokenizer::PipelineTokenizer(const TokenizerParts& parts)
 
 PipelineTokenizer::~PipelineTokenizer() = default;
 
-// Those that are normalized are looked for in normalized text, and are decoded
-// as what they have become.
+// Normalized tokens are searched in normalized text, and are decoded to their
+// normalized form.
 void PipelineTokenizer::add(const std::vector<AddedToken>& added) {
   SplitScratch scratch;
   std::vector<AddedToken> as_is;

@@ -15,7 +15,7 @@ namespace {
 
 using sentencepiece::SentencePieceProcessor;
 
-// What SentencePiece writes for a space, U+2581.
+// SentencePiece's character for a space, U+2581.
 constexpr std::string_view kSpace = "\xe2\x96\x81";
 
 std::optional<std::int32_t> id_or_none(int id) {
@@ -94,7 +94,8 @@ class SentencePieceTokenizer : public Tokenizer {
                vocabulary());
   }
 
-  // What the library reads is the model: it takes no tokens beside it.
+  // Throws Error for added tokens, because the library takes none beside the
+  // model.
   void expect_pieces(const std::vector<AddedToken>& added) const {
     for (const AddedToken& token : added) {
       DURE_CHECK(token.id < vocabulary() &&

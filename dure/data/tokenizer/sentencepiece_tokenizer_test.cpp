@@ -16,7 +16,8 @@ const Path kGolden = "tests/golden/tokenizer";
 
 #ifdef DURE_WITH_SENTENCEPIECE
 
-// Against the library's Python package: tools/golden/make_tokenizer_golden.py.
+// Compares with the library's Python package:
+// tools/golden/make_tokenizer_golden.py.
 void expect_same(const char* kind) {
   const std::string name = kind;
   const auto tokenizer = load_tokenizer(kGolden / (name + ".model"));

@@ -58,7 +58,7 @@ TEST(SplitPattern, BrokenCharactersAreMarksAndKeepTheirBytes) {
             (Words{"ab", "\xff\xe2\x82", " cd", " \x80"}));
 }
 
-// A pattern in a group is not known, so that it has no path of its own.
+// A pattern in a group is not recognized, so it has no short path.
 TEST(SplitPattern, TheShortPathForAsciiChangesNoWord) {
   for (const std::string_view pattern :
        {kGpt2Pattern, kLlama3Pattern, kQwen2Pattern}) {
@@ -109,12 +109,14 @@ TEST(SplitPattern, GroupsAndNamesAreReadAsOnigurumaReadsThem) {
   EXPECT_EQ(words(R"(\p{Uppercase_Letter}\p{^L})", "aB1"), (Words{"a", "B1"}));
   EXPECT_EQ(words(R"([\u4e00-\u9fff]+)", "a\xe7\x94\xb0."),
             (Words{"a", "\xe7\x94\xb0", "."}));
-  // The script itself, not its extensions: an ideographic full stop is none.
+  // \p{Han} means the script, not its extensions: an ideographic full stop is
+  // not in it.
   EXPECT_EQ(words(R"(\p{Han}+)", "\xe7\x94\xb0\xe3\x80\x82"),
             (Words{"\xe7\x94\xb0", "\xe3\x80\x82"}));
 }
 
-// A letter of Unicode 16 and an emoji of Unicode 15, which PCRE2 10.42 lacks.
+// The characters are a letter of Unicode 16 and an emoji of Unicode 15, which
+// PCRE2 10.42 lacks.
 TEST(SplitPattern, CharactersOfLaterUnicodesAreWhatTheyAre) {
   EXPECT_EQ(words(kGpt2Pattern, "a\xea\x9f\x8b z\xf0\x9f\xab\xa8!"),
             (Words{"a\xea\x9f\x8b", " z", "\xf0\x9f\xab\xa8!"}));
@@ -135,7 +137,7 @@ std::vector<std::string> every_character() {
   return texts_of({0, 0xd800, 0xe000, 0x110000 - 0xe000});
 }
 
-// Of the characters those that the class matches.
+// The characters that the class matches.
 Words matched(const std::string& klass, const Words& characters) {
   const SplitPattern pattern(klass);
   SplitScratch scratch;
@@ -165,7 +167,7 @@ nlohmann::json ranges_of(const Words& characters) {
   return ranges;
 }
 
-// Of every code point there is, in a class, without one, and negated.
+// Tests every code point, in a class, without one, and negated.
 TEST(SplitPattern, PropertiesAreHuggingFacesForEveryCharacter) {
   const auto classes =
       nlohmann::json::parse(read_file("tests/golden/tokenizer/classes.json"));

@@ -14,7 +14,7 @@ struct Span {
   bool match;
 };
 
-// All matches of a text, and what lies between them.
+// All matches in a text, and the spans between them.
 std::vector<Span> spans(const SplitPattern::Subject& text,
                         const SplitPattern& pattern,
                         SplitScratch& scratch) {
@@ -31,7 +31,7 @@ std::vector<Span> spans(const SplitPattern::Subject& text,
   return all;
 }
 
-// Whether `next` goes into the piece whose last span is `last`.
+// Whether `next` belongs to the piece whose last span is `last`.
 bool belongs(CutText::Match match, const Span& last, const Span& next) {
   switch (match) {
     case CutText::Match::kEndsPiece:

@@ -18,7 +18,7 @@ Words words(const PieceSteps& steps,
   return found;
 }
 
-// Hugging Face's documentation has this text for its behaviors.
+// The text is the example for behaviors in Hugging Face's documentation.
 TEST(Splitter, AMatchIsWhatIsSaidOfIt) {
   const std::string text = "the-final--countdown";
   const auto cut = [&](CutText::Match match) {

@@ -11,8 +11,8 @@ std::string StreamDecoder::add(std::int32_t id) {
   ids_.push_back(id);
   const std::string text = tokenizer_.decode(ids_);
   std::string piece = show(text, tokenizer_.certain_bytes(ids_, text));
-  // Where a text has begun and nothing is open, the last id is all that the
-  // next one depends on.
+  // If a text has begun and nothing is held back, the next id depends only on
+  // the last one.
   const std::size_t alone = tokenizer_.decode({&id, 1}).size();
   if (shown_ == text.size() && alone > 0) {
     ids_ = {id};

@@ -33,7 +33,7 @@ class Streams : public testing::TestWithParam<std::string> {
  protected:
   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(GetParam());
 
-  // Ids of text, of bytes that make characters by threes, and of anything.
+  // Ids of text, of bytes that form characters by threes, and of anything.
   Ids random_ids(std::uint64_t seed, std::uint64_t count) const {
     const RandomStream random(seed, "ids");
     Ids ids;
@@ -99,7 +99,7 @@ TEST_P(Streams, ShowNoPartsOfCharacters) {
   EXPECT_EQ(decoder.finish(), "");
 }
 
-// No piece waits for the end.
+// No piece of text is held back until the end.
 TEST_P(Streams, ShowWhatIsCertainAtOnce) {
   StreamDecoder decoder(*tokenizer);
   std::string all;

@@ -35,7 +35,7 @@ std::string characters_of(std::string bytes) {
 
 }  // namespace
 
-// Rust's from_str_radix takes a sign for a digit.
+// Parses like Rust's from_str_radix, which accepts a sign as a digit.
 int byte_of_token(std::string_view token) {
   if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>' ||
       token[3] == '-') {
@@ -106,7 +106,7 @@ std::string TokenDecoder::apply(const std::vector<Step>& steps,
   return token;
 }
 
-// Each run of bytes as one token of characters.
+// Joins each run of bytes into one token of characters.
 std::vector<std::string> TokenDecoder::joined_bytes(
     std::vector<std::string> tokens) const {
   if (bytes_ == DecoderSteps::Bytes::kText) {
@@ -152,8 +152,8 @@ std::string TokenDecoder::decode(Tokens tokens) const {
   return all;
 }
 
-// A run of bytes at the end may go on, and what is taken away at the end may
-// be followed by more.
+// A run of bytes at the end may continue, and text that would be removed at the
+// end may be followed by more.
 std::size_t TokenDecoder::certain_bytes(Tokens tokens) const {
   SplitScratch scratch;
   std::size_t certain = tokens.size();

@@ -11,7 +11,7 @@ using Tokens = std::vector<std::string_view>;
 
 constexpr std::string_view kMark = "\xef\xbf\xbd";
 
-// Llama 2's: spaces, bytes, and no space at the beginning.
+// Llama 2's steps: spaces, bytes, and no space at the beginning.
 DecoderSteps llama() {
   return {.before_bytes = {ReplaceText{"_", " "}},
           .bytes = DecoderSteps::Bytes::kBytes,

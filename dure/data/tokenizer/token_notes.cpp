@@ -21,8 +21,8 @@ constexpr std::array kRoles = {"bos_token",
 constexpr std::array kLists = {"additional_special_tokens",
                                "extra_special_tokens"};
 
-// "<x>" or {"content": "<x>", ...}. Nothing is named by null and by "", which
-// old files have.
+// Reads "<x>" or {"content": "<x>", ...}. null and "", which old files have,
+// name nothing.
 void read_named(const TokenizerFile& file,
                 const char* key,
                 const Json& value,
@@ -62,7 +62,7 @@ void read_roles(const TokenizerFile& file,
                key,
                " must be a list of tokens, got ",
                shown(list));
-    for (const Json& value : list) {  // or an object with names of ours
+    for (const Json& value : list) {  // or an object with its own names
       read_named(file, key, value, notes);
     }
   }
@@ -80,7 +80,7 @@ std::int32_t id_in(const TokenizerFile& file,
   return static_cast<std::int32_t>(id);
 }
 
-// {"<x>": 300}
+// Reads {"<x>": 300}.
 void read_added(const TokenizerFile& file,
                 const Json& object,
                 TokenNotes& notes) {
@@ -97,7 +97,7 @@ void read_added(const TokenizerFile& file,
   }
 }
 
-// {"300": {"content": "<x>", ...}}
+// Reads {"300": {"content": "<x>", ...}}.
 void read_added_decoder(const TokenizerFile& file,
                         const Json& object,
                         TokenNotes& notes) {
@@ -141,7 +141,7 @@ void read_config(const TokenizerFile& file,
 
 using Read = void (*)(const TokenizerFile&, const Json&, TokenNotes&);
 
-// In the order in which they have their say, whatever order they come in.
+// The readers in the order in which files apply, whatever order they come in.
 constexpr std::array<std::pair<const char*, Read>, 3> kReaders = {{
     {"added_tokens.json", read_added},
     {"special_tokens_map.json", read_roles},

@@ -15,12 +15,13 @@ namespace {
 
 using Files = std::vector<TokenizerFile>;
 
-// Of the character that such a byte begins; 0 where it begins none of several.
+// The length of the character that begins with this byte; 0 if none of several
+// bytes does.
 std::size_t bytes_of_character(unsigned char first) {
   return first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
-// Without a last character that more bytes may make whole.
+// Removes a last character that more bytes may complete.
 std::size_t without_begun_character(std::string_view text) {
   const std::size_t most = std::min<std::size_t>(text.size(), 3);
   for (std::size_t n = 1; n <= most; ++n) {
@@ -66,8 +67,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const Files& files) {
 
 }  // namespace
 
-// SentencePiece gives a U+FFFD for each byte of a character that isn't whole,
-// at most three of them, for what becomes one character with the next byte.
+// SentencePiece gives a U+FFFD for each byte of an incomplete character, at
+// most three of them, for bytes that become one character with the next.
 std::size_t Tokenizer::certain_bytes(std::span<const std::int32_t> /*ids*/,
                                      std::string_view text) const {
   constexpr std::string_view kReplacement = "\xef\xbf\xbd";

@@ -11,17 +11,17 @@
 namespace dure::data {
 namespace {
 
-// Of each alternative the first file is the one that a folder is known by.
+// The first file of each alternative, by which a folder is recognized.
 constexpr std::array kVocabularies = {
     "tokenizer.json", "vocab.json", "tokenizer.model"};
 constexpr const char* kMerges = "merges.txt";
 constexpr std::array kNeighbours = {
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"};
-// Of how a model is spoken to: nothing of it is read for the tokenizer.
+// Files on how to talk to a model: the tokenizer does not read them.
 constexpr std::array kCompanions = {
     "chat_template.jinja", "chat_template.json", "generation_config.json"};
 
-// A link to nothing is there, too: reading it says what is wrong with it.
+// A dangling link counts as present, so that reading it reports what is wrong.
 bool is_there(const Path& path) {
   std::error_code ignored;
   return std::filesystem::symlink_status(path, ignored).type() !=

@@ -20,8 +20,9 @@ using testing::HasSubstr;
 
 const Path kGolden = "tests/golden/tokenizer";
 
-// A folder with a tokenizer.json of 262 tokens, <|endoftext|> the first, which
-// has "<fin>" and "</s>" among its plain tokens.
+// A folder with a tokenizer.json of 262 tokens. <
+// endoftext
+// > is the first, and "<fin>" and "</s>" are among its plain tokens.
 struct Files : testing::Test {
   Path folder = std::filesystem::temp_directory_path() /
                 ("dure_tokenizer_" + std::to_string(::getpid()));
@@ -96,7 +97,7 @@ TEST_F(Files, ThoseBesideNameTheEndOfADocument) {
   EXPECT_EQ(load()->end_of_document(), 261);
 }
 
-// As Transformers does with a special token that tokenizer.json has as text.
+// Transformers does so with a special token that tokenizer.json has as text.
 TEST_F(Files, ANamedTokenIsFoundInTexts) {
   write_tokenizer();
   EXPECT_GT(load()->encode("<fin>").size(), 1U);
@@ -165,7 +166,7 @@ TEST_F(Files, TokensThatAreAddedTwiceOrInEachOthersPlaceAreRefused) {
   }
 }
 
-// GPT-2's tokenizer_config.json names a bos_token that nobody puts anywhere.
+// GPT-2's tokenizer_config.json names a bos_token that is put nowhere.
 TEST_F(Files, ABeginningIsPutBeforeATextWhereTheFilesSaySo) {
   std::filesystem::copy(kGolden / "gpt2", folder);
   write("tokenizer_config.json", R"({"bos_token": "<|endoftext|>"})");
@@ -189,7 +190,7 @@ TEST_F(Files, ATemplateIsTakenBackByAddBosToken) {
   EXPECT_EQ(load()->beginning_of_document(), std::nullopt);
 }
 
-// What a checkpoint keeps is the tokenizer.
+// The files that a checkpoint keeps are the tokenizer.
 struct Kept : Files {
   void expect_same(const std::string& spec, std::size_t files) const {
     const auto original = load_tokenizer(spec);

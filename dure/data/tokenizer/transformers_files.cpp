@@ -12,8 +12,8 @@ namespace {
 
 constexpr const char* kConfig = "tokenizer_config.json";
 
-// Null where the folder has none that can be used here: its files go along all
-// the same.
+// Null if the folder has no tokenizer that can be used here; its files are
+// copied all the same.
 std::unique_ptr<Tokenizer> load_or_null(const Path& folder) {
   try {
     return holds_tokenizer(folder) ? load_tokenizer(folder.string()) : nullptr;

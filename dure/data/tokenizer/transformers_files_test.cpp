@@ -43,7 +43,7 @@ TEST_F(Transformers, EveryFileGoesAlongByteForByte) {
   EXPECT_EQ(transformers_tokenizer(folder, 64).files, files);
 }
 
-// By whose words Transformers would otherwise end a text.
+// Otherwise Transformers would end texts by other tokens.
 TEST_F(Transformers, ATokenizerAloneGetsAConfigThatNamesItsTokens) {
   write("tokenizer.json", read_file(kGolden / "llama3" / "tokenizer.json"));
   const TransformersTokenizer made = transformers_tokenizer(folder, 64);
@@ -55,7 +55,7 @@ TEST_F(Transformers, ATokenizerAloneGetsAConfigThatNamesItsTokens) {
   ASSERT_TRUE(made.beginning && made.end);
   EXPECT_EQ(config.at("bos_token"), tokenizer->token_text(*made.beginning));
   EXPECT_EQ(config.at("eos_token"), tokenizer->token_text(*made.end));
-  // What was written is read back as the same.
+  // The written file reads back as the same.
   write("tokenizer_config.json", made.files.at("tokenizer_config.json"));
   EXPECT_EQ(load_tokenizer(folder.string())->beginning_of_document(),
             made.beginning);

@@ -63,7 +63,7 @@ constexpr std::array<CategoryName, 37> kNames = {{
 }};
 // clang-format on
 
-// Oniguruma takes "Uppercase_Letter" and "uppercase letter" for one.
+// Oniguruma treats "Uppercase_Letter" and "uppercase letter" as one name.
 std::string plain(std::string_view name) {
   std::string text;
   for (const char c : name) {
@@ -74,7 +74,7 @@ std::string plain(std::string_view name) {
   return text;
 }
 
-// The parts of both, in order.
+// The common parts of both, in order.
 std::vector<CodePoints> common(std::span<const CodePoints> a,
                                std::span<const CodePoints> b) {
   std::vector<CodePoints> both;
@@ -89,12 +89,12 @@ std::vector<CodePoints> common(std::span<const CodePoints> a,
   return both;
 }
 
-// Unicode 15 made a mark of this category one of another.
+// Whether Unicode 15 moved a mark of this category to another.
 bool has_lost_some(std::span<const Category> categories) {
   return categories.size() == 1 && categories[0] == kMn;
 }
 
-// Unassigned is what the others leave.
+// Whether it includes "unassigned", which loses characters to the others.
 bool may_lose_some(std::span<const Category> categories) {
   return std::find(categories.begin(), categories.end(), kCn) !=
          categories.end();
@@ -117,7 +117,7 @@ std::optional<UnicodeProperty> UnicodeProperty::named(std::string_view name) {
   }
   for (const Script& script : scripts()) {
     if (plain(script.name) == wanted) {
-      // Without "sc:" it would be the scripts' extensions.
+      // Without "sc:" it would mean the scripts' extensions.
       property.pcre2_ = concat("sc:", script.name);
       property.since_unicode_14_ = script.since_unicode_14;
       return property;

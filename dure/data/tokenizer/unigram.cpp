@@ -8,7 +8,8 @@
 namespace dure::data {
 namespace {
 
-// Of an unknown character, below the least score: SentencePiece's constant.
+// How far an unknown character is below the least score: SentencePiece's
+// constant.
 constexpr double kUnknownPenalty = 10.0;
 
 }  // namespace
@@ -25,7 +26,7 @@ Unigram::Unigram(const UnigramModel& model)
       *std::min_element(scores_.begin(), scores_.end()) - kUnknownPenalty;
 }
 
-// The last of several with one text is the one that is found.
+// Of several tokens with one text the last one is found.
 void Unigram::add_token(const std::string& token, std::int32_t id) {
   ids_[token] = id;
   std::int32_t node = 0;
@@ -98,7 +99,7 @@ void Unigram::find_best_path(std::string_view word, Scratch& scratch) const {
   }
 }
 
-// A run of unknown characters may be a token all the same: its score was low.
+// A run of unknown characters may still be a token, one with a low score.
 void Unigram::add_unknown(std::string_view text,
                           std::vector<std::int32_t>& ids) const {
   if (text.empty()) {

@@ -47,7 +47,7 @@ TEST(Unigram, UnknownCharactersAreBytesWhereAllHaveAToken) {
   EXPECT_EQ(encode(model, "\xc3\xa9\xc3\xa8"), (Ids{0}));
 }
 
-// As Hugging Face has it, where the sum of unknowns is above a token's score.
+// Hugging Face does so if the sum of unknowns is above a token's score.
 TEST(Unigram, ARunOfUnknownCharactersMayBeAToken) {
   const auto model = model_of({"<u>", "a", "xy"}, {0, -1, -100});
   EXPECT_EQ(encode(model, "xy"), (Ids{2}));

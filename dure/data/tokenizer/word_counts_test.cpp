@@ -23,7 +23,8 @@ TEST(WordCounts, WordsAreCountedAndOrdered) {
             (WordCounts{{" cat", 2}, {" the", 2}, {"the", 1}}));
 }
 
-// Two megabytes of one document, which is cut, and the same as one piece.
+// Compares two megabytes of one document, which is cut, with the same in one
+// piece.
 TEST(WordCounts, NeitherCutsNorWorkersChangeThem) {
   std::string text;
   for (std::uint64_t seed = 0; text.size() < 2'000'000; ++seed) {
