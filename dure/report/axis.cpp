@@ -8,7 +8,7 @@
 namespace dure::report {
 namespace {
 
-// As many of one kind as they are, on the scale that they are shown on.
+// The line's values of the shown kind, on their scale.
 std::vector<double> values_of(const Line& line, Scale scale) {
   std::vector<double> values;
   for (const Point& point : line.points) {
@@ -31,7 +31,7 @@ Range range_of(const LineChart& chart, Scale scale) {
   return chart.limits == Limits::kUsual ? shared_range(series) : all;
 }
 
-// With some room above, and where all values are one.
+// Adds some room above, and around a single value.
 Range widened(Range range, Floor floor) {
   if (floor == Floor::kZero) {
     range.take(0);
@@ -44,8 +44,8 @@ Range widened(Range range, Floor floor) {
   return {.low = range.low, .high = range.high + 0.03 * range.length()};
 }
 
-// Of logarithms, which rounding may have moved. All values being one, from half
-// to twice of it.
+// The range of logarithms, which rounding may have moved. A single value gets
+// the range from half to twice of it.
 Range powers(const Range& range) {
   const double room = range.low < range.high ? 1e-9 : std::log10(2.0);
   return {.low = std::max(std::pow(10.0, range.low - room),

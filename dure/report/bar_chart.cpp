@@ -19,7 +19,7 @@ double sum(const Bar& bar) {
   return std::accumulate(bar.parts.begin(), bar.parts.end(), 0.0);
 }
 
-// What is a round number of bytes goes by powers of two.
+// Ticks are round numbers of bytes in powers of two.
 std::vector<double> byte_ticks(double high) {
   const double unit =
       std::pow(1024.0, std::floor(std::log2(std::max(high, 1.0)) / 10));

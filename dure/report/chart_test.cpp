@@ -30,7 +30,7 @@ LineChart chart_of(const std::vector<Point>& points) {
   return {.title = "Loss & more", .lines = {{.name = "a<b", .points = points}}};
 }
 
-// A loss that falls slowly, 10 to 9.01.
+// A loss that falls slowly, from 10 to 9.01.
 std::vector<Point> slope() {
   std::vector<Point> points;
   for (int i = 0; i < 100; ++i) {
@@ -39,13 +39,14 @@ std::vector<Point> slope() {
   return points;
 }
 
-// The plot is from 0 to 1000, y from above (frame.h).
+// The plot goes from 0 to 1000, and y counts from above (frame.h).
 TEST(LineChart, PutsValuesWhereTheAxesSay) {
   LineChart chart = chart_of({{0, 0}, {5, 50}, {10, 100}});
   chart.floor = Floor::kZero;
   const std::string html = to_html(chart);
   EXPECT_EQ(WellFormed(html).error(), "");
-  // Above the highest value is 3 % of room: 100 is at 1000 (1 - 1 / 1.03).
+  // There is 3 % of room above the highest value: 100 is at 1000 (1 - 1 /
+  // 1.03).
   EXPECT_THAT(html, HasSubstr("d=\"M0.0 1000.0h0L500.0 514.6L1000.0 29.1\""));
   EXPECT_THAT(html, HasSubstr("<title>step 5\na&lt;b: 50</title>"));
   EXPECT_THAT(html, HasSubstr("<span style=\"top:100.00%\">0</span>"));
@@ -56,7 +57,7 @@ TEST(LineChart, PutsValuesWhereTheAxesSay) {
 TEST(LineChart, TakesLogarithms) {
   LineChart chart = chart_of({{0, 0.01}, {1, 1}, {2, 0}, {3, 100}});
   chart.scales = Scales::kLog;
-  // 0 has no logarithm: a gap. 1 is half way between 0.01 and 100.
+  // 0 has no logarithm, so there is a gap. 1 is half way between 0.01 and 100.
   EXPECT_THAT(to_html(chart),
               HasSubstr("d=\"M0.0 1000.0h0L333.3 500.0M1000.0 0.0h0\""));
 }
@@ -82,7 +83,7 @@ TEST(LineChart, BreaksLinesAtGapsAndMarksThem) {
 }
 
 // The curve keeps its place to a pixel of a thousand; the spike is at the edge,
-// and says its value.
+// with its value.
 TEST(LineChart, IsNotFlattenedByASpike) {
   for (const double spike : {1e4, 1e290, -50.0}) {
     SCOPED_TRACE(spike);
@@ -179,7 +180,7 @@ TEST(LineChart, HasATable) {
   EXPECT_THAT(table_of(chart, 4).rows[1], ElementsAre("2", "not finite", ""));
 }
 
-// Of two bars, each has half of the plot's 1000.
+// Two bars share the plot's 1000.
 TEST(BarChart, StacksParts) {
   const std::string html = to_html(
       BarChart{.title = "Peak",

@@ -10,11 +10,11 @@ namespace dure::report {
 namespace {
 
 constexpr double kUsualHalfLives[] = {10, 100};
-constexpr double kLeastHalfLives = 4;  // that a curve is long
+constexpr double kLeastHalfLives = 4;  // the least length of a curve
 
 struct Button {
   std::string group;
-  std::string style;  // the class by which the style sheet knows it
+  std::string style;  // its class in the style sheet
   std::string text;
   bool chosen = false;
 };

@@ -57,7 +57,7 @@ TEST(Buttons, AreSetAsTheCommandSays) {
   EXPECT_THAT(to_html(offer_of({}, 5), "x"), Not(HasSubstr("Smoothed")));
 }
 
-// As many as there can be.
+// The offer is as large as it can be.
 TEST(Buttons, AreThoseThatTheStyleSheetKnows) {
   const Offer offer = offer_of({.smooth = 25}, 400);
   ASSERT_EQ(offer.half_lives.size(), kMostHalfLives);

@@ -14,7 +14,7 @@
 namespace dure::report {
 namespace {
 
-// Of the x axis: the values of each line of a run's metrics.
+// The x values of each line of a run's metrics.
 using Positions = std::vector<std::vector<double>>;
 
 std::vector<Point> at(const std::vector<double>& positions,
@@ -25,7 +25,7 @@ std::vector<Point> at(const std::vector<double>& positions,
   return points;
 }
 
-// Validation losses where the lines are that they stand in.
+// Validation losses at the positions of their lines.
 std::vector<Point> validation_at(const std::vector<double>& positions,
                                  const MetricsSeries& metrics) {
   std::vector<Point> points;
@@ -38,7 +38,7 @@ std::vector<Point> validation_at(const std::vector<double>& positions,
   return points;
 }
 
-// What is drawn of each run, and how.
+// The curves of a chart over runs, and their form.
 struct Curves {
   std::string title = {};
   std::string about = {};
@@ -47,7 +47,7 @@ struct Curves {
   LineChart chart = {};  // without its lines
 };
 
-// Smoothed by steps, whatever the axis is of.
+// Adds lines, smoothed by steps whatever the axis is.
 void add_lines(const std::vector<Report>& reports,
                const Offer& offer,
                const Curves& curves,
@@ -116,7 +116,7 @@ double tokens_of(const train::Metrics& line) {
   return static_cast<double>(line.tokens);
 }
 
-// In the largest unit of which the longest run took two.
+// Times in the largest unit of which the longest run took two.
 struct Times {
   Positions positions = {};
   const char* unit = "seconds";
@@ -228,7 +228,7 @@ std::string others(const std::vector<Report>& reports, const Offer& offer) {
   Curves learning_rate = norm;
   learning_rate.title = "Learning rate";
   learning_rate.value = learning_rate_of;
-  // It has neither noise nor spikes.
+  // The learning rate has neither noise nor spikes.
   LineChart schedule = chart_of(reports, {}, learning_rate);
   schedule.limits = Limits::kAll;
   return concat(figure(chart_of(reports, offer, norm),

@@ -57,7 +57,7 @@ TEST_F(TwoRuns, StandBesideOneAnother) {
         "Loss by time",
         "<td>steps</td><td>50 of 50</td><td>30 of 50</td>",
         "<td>tokens</td><td>5,000</td><td>3,000</td>",
-        // 8 / step; validation every tenth step, 8.5 / step.
+        // The loss is 8 / step; validation every tenth step is 8.5 / step.
         "<td>training loss at step 30, the last that all have</td>"
         "<td>0.2667</td><td>0.2667</td>",
         "<td>last training loss</td><td>0.1600</td><td>0.2667</td>",
@@ -73,13 +73,14 @@ TEST_F(TwoRuns, StandBesideOneAnother) {
   EXPECT_THAT(html, Not(HasSubstr("<td>train.steps</td>")));
 }
 
-// 100 s and 60 s of steps: seconds. Tokens at the ends: 5000 and 3000 of 5000.
+// The steps took 100 s and 60 s, so the unit is seconds. The tokens end at 5000
+// and 3000 of 5000.
 TEST_F(TwoRuns, HaveOneAxis) {
   const std::string html = to_html(reports());
   const std::size_t tokens = html.find("Loss by tokens");
   const std::size_t time = html.find("Loss by time");
   const std::string by_tokens = html.substr(tokens, time - tokens);
-  // From 100 to 5000.
+  // The axis goes from 100 to 5000.
   EXPECT_THAT(by_tokens, HasSubstr("L1000.0 "));
   EXPECT_THAT(by_tokens, HasSubstr("L591.8 "));
   EXPECT_THAT(html.substr(time),

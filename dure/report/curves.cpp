@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMostRows = 50;
 
-// By the first line of each colour.
+// The legend has the first line of each colour.
 std::vector<Figure::Entry> legend_of(const LineChart& chart) {
   std::vector<Figure::Entry> legend;
   for (const Line& line : chart.lines) {

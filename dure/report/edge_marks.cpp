@@ -11,7 +11,7 @@
 namespace dure::report {
 namespace {
 
-// The width of a mark in the narrowest plot that there is, on a phone.
+// The width of a mark in the narrowest plot, on a phone.
 constexpr double kApart = 0.24 * kPlotSide;
 
 enum class Where { kAbove, kBelow, kNowhere };

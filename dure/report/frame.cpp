@@ -8,14 +8,16 @@
 namespace dure::report {
 namespace {
 
-// Marks of an x axis that a phone has room for; of more, it shows every other.
+// The marks of an x axis for which a phone has room; if there are more, it
+// shows every other.
 constexpr std::size_t kMostNarrow = 3;
 
 double percent(double at) {
   return 100 * at / kPlotSide;
 }
 
-// Texts whose middle is nearer to a side than `room` stay inside.
+// The class of a text. One whose middle is nearer to a side than `room` stays
+// inside.
 const char* alignment(double at, double room) {
   return at < room * kPlotSide         ? "first"
          : at > (1 - room) * kPlotSide ? "last"
@@ -43,7 +45,7 @@ std::string x_marks(const std::vector<AxisMark>& marks) {
   return html;
 }
 
-// Of the longest mark, in the width of a digit. Names may be too long for it.
+// The width of the longest mark, in digits. Names may be too long for it.
 std::size_t columns(const std::vector<Frame::Marks>& sets) {
   constexpr std::size_t kMostColumns = 12;
   std::size_t longest = 1;

@@ -19,7 +19,7 @@ constexpr int kMostTicks = 6;
 constexpr std::size_t kHovers = 200;
 constexpr std::size_t kMostSmoothed = 600;  // it has no peaks to lose
 
-// A class by which the style sheet shows one of both scales.
+// The class by which the style sheet shows one of both scales.
 const char* style_of(const LineChart& chart, Scale scale) {
   return chart.scales != Scales::kBoth ? ""
          : scale == Scale::kLog        ? "log"
@@ -38,7 +38,8 @@ std::vector<Scale> scales_of(const LineChart& chart) {
   return {};
 }
 
-// A point between two gaps is a line of no length, with round ends.
+// The path of points. One between two gaps is a line of no length, with round
+// ends.
 std::string path_of(const Axes& axes, const std::vector<Point>& points) {
   std::string d;
   bool broken = true;
@@ -113,7 +114,7 @@ std::vector<AxisMark> x_marks(const LineChart& chart, const Axes& axes) {
   return marks;
 }
 
-// All that one scale has within the plot.
+// Everything that one scale draws within the plot.
 std::string layer(const LineChart& chart,
                   const Axes& axes,
                   const std::vector<AxisMark>& marks) {
@@ -129,7 +130,7 @@ std::string layer(const LineChart& chart,
   return svg + "</g>\n";
 }
 
-// Every drawn x, with what there is at it.
+// Every drawn x with its values.
 std::map<double, std::string> texts_of(const LineChart& chart) {
   std::map<double, std::string> found;
   for (const Line& line : chart.lines) {

@@ -11,8 +11,8 @@ bool continues(unsigned char byte) {
   return (byte & 0xC0U) == 0x80;
 }
 
-// Bytes of the character that starts at `text`, 0 where none does [Unicode,
-// table 3-7]; without noncharacters, which XML refuses.
+// The bytes of the character that starts at `text`; 0 if none does [Unicode,
+// table 3-7], or a noncharacter, which XML refuses.
 std::size_t length_of(std::string_view text) {
   const auto at = [&](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;

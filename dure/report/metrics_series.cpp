@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-// One line, and where it is from.
+// A line and its place in the file.
 class Line {
  public:
   Line(json object, std::string where)

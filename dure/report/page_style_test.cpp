@@ -55,7 +55,8 @@ std::vector<Scheme> schemes() {
           {"dark", colours_of(sheet.substr(dark, end - dark))}};
 }
 
-// WCAG 2.2 asks for 4.5 of text (1.4.3), and for 3 of what is drawn (1.4.11).
+// WCAG 2.2 wants a contrast of 4.5 for text (1.4.3), and of 3 for drawings
+// (1.4.11).
 TEST(Style, HasEnoughContrastInTheLightAndInTheDark) {
   for (auto& [name, colours] : schemes()) {
     SCOPED_TRACE(name);
@@ -73,7 +74,7 @@ TEST(Style, HasEnoughContrastInTheLightAndInTheDark) {
   }
 }
 
-// Of headings, of sentences, and of all else.
+// Headings, sentences and all else have a size each.
 TEST(Style, HasOneSizeOfSmallText) {
   const std::string sheet = kStyle;
   std::map<std::string, int> sizes;

@@ -129,7 +129,7 @@ TEST(Page, OpensWithWhatWasChosen) {
   EXPECT_THAT(html, HasSubstr(">7 steps</label>"));
 }
 
-// Sizes of text and widths are the style sheet's alone.
+// Only the style sheet sets sizes of text and widths.
 TEST(Page, HasNoTextThatItsDrawingsScale) {
   const RunFolder run;
   run.put("config.toml", config_text());
@@ -159,7 +159,7 @@ TEST(Page, ShowsThePipelineAsMeasuredAndPlanned) {
   const Report report = read_report(run.path());
   const std::string html = to_html(report);
   EXPECT_EQ(WellFormed(html).error(), "");
-  // (p - 1) / (m + p - 1) is idle: 3 of 15 slots.
+  // The idle share is (p - 1) / (m + p - 1): 3 of 15 slots.
   for (const char* text :
        {"Step 5: 1f1b, 2 ranks, 4 micro-batches",
         "<td>measured</td><td class=\"n\">15 ms</td><td class=\"n\">20.0 %",

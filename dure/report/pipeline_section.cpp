@@ -1,4 +1,4 @@
-// A step of the pipeline, measured beside planned; and where time went.
+// A step of the pipeline, measured and planned, and where its time went.
 #include <algorithm>
 #include <fmt/format.h>
 #include <utility>
@@ -12,7 +12,7 @@
 namespace dure::report {
 namespace {
 
-// More boxes make pages that browsers open slowly; Perfetto shows those.
+// With more boxes, browsers open a page slowly; Perfetto shows those.
 constexpr std::size_t kMostBoxes = 20'000;
 constexpr std::size_t kMostOperations = 25;
 constexpr double kPixels = 1000;
@@ -25,7 +25,7 @@ std::size_t boxes(const parallel::Replay& replay) {
   return sum;
 }
 
-// Milliseconds, which step times are of.
+// The replay in milliseconds, the unit of step times.
 parallel::Replay milliseconds(parallel::Replay replay) {
   replay.makespan *= 1e3;
   for (auto& spans : replay.spans) {

@@ -23,7 +23,7 @@ using parallel::ScheduleOptions;
 
 using Spans = std::vector<parallel::Span>;
 
-// Per place on the pipe axis, every rank's events in the order of time.
+// For each place on the pipe axis, the rank's events in the order of time.
 using Rows = std::vector<std::vector<ActionEvent>>;
 
 Rows rows_of(const TraceEvents& events,
@@ -64,7 +64,7 @@ std::span<const ActionEvent> within(const std::vector<ActionEvent>& row,
   return {first, last};
 }
 
-// How many micro-batches went back, evaluation having none.
+// The number of micro-batches that went backward; evaluation has none.
 int micro_batches_of(std::span<const ActionEvent> events, Pass backward) {
   int most = 0;
   for (const ActionEvent& event : events) {
@@ -82,7 +82,7 @@ int updates_of(std::span<const ActionEvent> events) {
       }));
 }
 
-// The program's actions, which the events must begin with.
+// The spans of the program's actions, with which the events must begin.
 std::optional<Spans> spans_of(std::span<const ActionEvent> events,
                               const Program& program) {
   if (events.size() < program.size()) {
@@ -100,7 +100,7 @@ std::optional<Spans> spans_of(std::span<const ActionEvent> events,
   return spans;
 }
 
-// Where no moment is in the steps of all ranks, their clocks are not one.
+// If no moment is in the steps of all ranks, their clocks differ.
 bool clocks_differ(const std::vector<StepEvent>& steps) {
   double latest_start = 0;
   double earliest_end = std::numeric_limits<double>::infinity();
@@ -118,7 +118,7 @@ double busy(const Spans& spans) {
       });
 }
 
-// From the first action of all to the last.
+// Moves the first action of all to time 0.
 void set_origin(Replay& replay) {
   double first = std::numeric_limits<double>::infinity();
   for (const Spans& spans : replay.spans) {
@@ -137,7 +137,7 @@ void set_origin(Replay& replay) {
   }
 }
 
-// The mean time of a pass: of a rank's chunk, and over all of them.
+// The mean time of a pass, for a rank's chunk and over all chunks.
 class MeanTimes {
  public:
   explicit MeanTimes(const Replay& measured) {
@@ -188,7 +188,7 @@ void plan(PipelineStep& step, const std::vector<Program>& programs) {
       0);
 }
 
-// The step's events of the ranks, in their order; fewer where some have none.
+// The step's events of the ranks, in their order; fewer if some have none.
 std::vector<StepEvent> steps_of(const TraceEvents& events,
                                 const std::vector<int>& ranks,
                                 std::int64_t step) {
@@ -205,7 +205,7 @@ std::vector<StepEvent> steps_of(const TraceEvents& events,
   return found;
 }
 
-// Whether the schedule can be of so many micro-batches.
+// Whether the schedule can have so many micro-batches.
 bool is_valid(const ScheduleOptions& options) {
   try {
     parallel::validate(options);
@@ -223,7 +223,7 @@ std::optional<PipelineStep> step_of(const Rows& rows,
                             : Pass::kBackward;
   const int micro_batches =
       micro_batches_of(within(rows[0], steps[0]), backward);
-  // More than there are events of would only cost time.
+  // More micro-batches than events would only cost time.
   if (micro_batches == 0 ||
       static_cast<std::size_t>(micro_batches) > rows[0].size()) {
     return std::nullopt;

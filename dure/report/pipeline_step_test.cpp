@@ -24,7 +24,7 @@ ScheduleOptions unknown_micro_batches(ScheduleOptions options) {
 // Where a rank's step begins on its clock.
 using StartOf = std::function<double(int rank)>;
 
-// The events of a step that went as a replay did.
+// Adds the events of a step that went like a replay.
 void add_step(TraceEvents& events,
               std::int64_t step,
               const Replay& replay,
@@ -61,7 +61,8 @@ TEST(FindStep, MeasuresWhatWasPlanned) {
   EXPECT_EQ(found->step, 7);
   EXPECT_EQ(found->options.micro_batches, 8);
   EXPECT_FALSE(found->aligned);
-  // 4 stages, 8 micro-batches, forward 1, backward 2: 33 slots, 9 of them idle.
+  // 4 stages, 8 micro-batches, forward 1 and backward 2 give 33 slots, 9 of
+  // them idle.
   for (const Replay* result :
        {&found->measured, &found->planned, &found->uneven}) {
     EXPECT_NEAR(result->makespan, 33, 1e-9);

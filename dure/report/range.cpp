@@ -16,7 +16,7 @@ Range range_of(const std::vector<double>& values) {
   return range;
 }
 
-// As far as a value may be from the others.
+// How far a usual value may be from the others.
 Range fences(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const auto last = static_cast<double>(values.size() - 1);

@@ -33,7 +33,7 @@ TEST(UsualRange, IsOfAllValuesWhereThereAreFew) {
   EXPECT_TRUE(usual_range(std::vector<double>{}).empty());
 }
 
-// A hundredth of the value, three times.
+// The margin is three times a hundredth of the value.
 TEST(UsualRange, OfOneValueIsThatValue) {
   std::vector<double> values(100, 4);
   EXPECT_EQ(usual_range(values), (Range{.low = 4, .high = 4}));

@@ -9,7 +9,8 @@
 namespace dure::report {
 namespace {
 
-// "# Written by dure 0.1.0 (11b18689c1)" is a configuration's first line.
+// The writer in a configuration's first line, "# Written by dure 0.1.0
+// (11b18689c1)".
 std::string writer_of(const std::string& config_text) {
   const std::string begin = "# Written by ";
   if (!config_text.starts_with(begin)) {
@@ -19,7 +20,7 @@ std::string writer_of(const std::string& config_text) {
                             config_text.find('\n') - begin.size());
 }
 
-// A file's map, where there is one; what is missing is noted.
+// Whether the file exists; a missing one is noted.
 bool is_there(const Path& file, const std::string& lost, Report& report) {
   if (std::filesystem::exists(file)) {
     return true;
@@ -47,7 +48,7 @@ void read_files(const Path& run, Report& report) {
   }
 }
 
-// The ranks that stand with rank 0 on the pipe axis.
+// The ranks on rank 0's pipe axis.
 std::vector<int> drawn_ranks(const Report& report) {
   return mesh_of(report).group(0, {mesh::Axis::kPipe});
 }

@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// What is not finite becomes null.
+// Values that are not finite become null.
 ordered_json last_values(const train::Metrics& last) {
   return {{"step", last.step},
           {"loss", last.loss},

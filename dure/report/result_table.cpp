@@ -43,7 +43,8 @@ std::string test_loss(const Report& report) {
                                   : kNone;
 }
 
-// The first steps are slower than all others, which a mean would show.
+// The median, because the first steps are slower than all others, which would
+// move a mean.
 std::optional<double> median(const Report& report,
                              double (*value)(const train::Metrics&)) {
   std::vector<double> values;
@@ -110,7 +111,7 @@ std::string wall(const Report& report) {
   return report.starts.empty() ? "not known" : wall_time_text(report.starts);
 }
 
-// The last step that all have, or nothing.
+// The last step that all runs have, or nothing.
 std::optional<std::int64_t> common_step(const std::vector<Report>& reports) {
   for (auto line = reports[0].metrics.lines.rbegin();
        line != reports[0].metrics.lines.rend();

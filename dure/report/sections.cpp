@@ -16,7 +16,7 @@
 namespace dure::report {
 namespace {
 
-// The ranks that are drawn: those with the most. All are in the table.
+// The ranks that are drawn: those with the most. The table has all.
 constexpr std::size_t kMostBars = 32;
 
 std::string legend_of(const std::vector<Figure::Entry>& entries) {
@@ -61,7 +61,7 @@ Table memory_table(const std::vector<RankMemory>& memory) {
   return table;
 }
 
-// The kinds of collective there are, on any axis.
+// The kinds of collective on any axis.
 std::vector<std::string> kinds_of(const Traffic& traffic) {
   std::set<std::string> kinds;
   for (const auto& [axis, by_kind] : traffic) {

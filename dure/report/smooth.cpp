@@ -20,7 +20,7 @@ std::vector<Point> smooth(const std::vector<Point>& points,
       sum += std::clamp(points[i].y, limits.low, limits.high);
       weight += 1;
     }
-    // After a thousand half-lives nothing is left of the values before.
+    // After a thousand half-lives nothing is left of earlier values.
     result.push_back({.x = points[i].x,
                       .y = weight > 1e-300
                                ? sum / weight

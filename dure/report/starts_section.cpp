@@ -1,4 +1,4 @@
-// When and where a run ran, and what it read: run.json.
+// When and where a run ran, and what it read, from run.json.
 #include <fmt/format.h>
 #include <utility>
 
@@ -14,7 +14,7 @@ namespace {
 using train::HostFacts;
 using train::RunStart;
 
-// "2026-01-02 03:04:05 UTC" of "2026-01-02T03:04:05Z"; else as it is.
+// "2026-01-02 03:04:05 UTC" for "2026-01-02T03:04:05Z"; other texts stay.
 std::string moment(const std::string& time) {
   if (time.size() != 20 || time[10] != 'T' || time.back() != 'Z') {
     return time;
@@ -53,7 +53,7 @@ Table starts_table(const std::vector<RunStart>& starts) {
   return table;
 }
 
-// "0-3, 8" of 0 1 2 3 8.
+// "0-3, 8" for 0 1 2 3 8.
 std::string ranges_text(const std::vector<int>& numbers) {
   std::string text;
   for (std::size_t i = 0; i < numbers.size();) {
@@ -74,7 +74,7 @@ std::string or_unknown(std::int64_t count) {
   return count > 0 ? std::to_string(count) : "not known";
 }
 
-// Of the last start: hosts may change from one to the next.
+// The hosts of the last start, as they may change between starts.
 Table hosts_table(const std::vector<HostFacts>& hosts) {
   Table table = {
       .head = {"host", "processor", "cores", "threads", "memory", "ranks"},

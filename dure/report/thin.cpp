@@ -7,7 +7,7 @@
 namespace dure::report {
 namespace {
 
-// Of points begin to end, the indices to keep; ascending.
+// The indices to keep of points begin to end, ascending.
 void keep(const std::vector<Point>& points,
           std::size_t begin,
           std::size_t end,

@@ -6,7 +6,7 @@
 namespace dure::report {
 namespace {
 
-// The least 1, 2 or 5 times a power of ten that is `least` or more.
+// The least number that is 1, 2 or 5 times a power of ten and at least `least`.
 double round_step(double least) {
   const double power = std::pow(10.0, std::floor(std::log10(least)));
   for (const double factor : {1.0, 2.0, 5.0}) {
@@ -17,7 +17,7 @@ double round_step(double least) {
   return 10 * power;
 }
 
-// Digits that matter, without the zeros after them.
+// The significant digits, without zeros at the end.
 std::string digits(double value) {
   return fmt::format("{:.4g}", value);
 }
@@ -27,7 +27,7 @@ std::string digits(double value) {
 std::vector<double> ticks(double low, double high, int most) {
   const double step = round_step((high - low) / (most - 1));
   std::vector<double> marks;
-  // The half step takes in an end that rounding has pushed out.
+  // The tolerance includes an end that rounding has pushed out.
   const double last = std::floor(high / step + 1e-9);
   for (double i = std::ceil(low / step - 1e-9);
        i <= last && marks.size() < static_cast<std::size_t>(most);

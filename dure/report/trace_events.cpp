@@ -19,7 +19,7 @@ using parallel::Pass;
 
 constexpr int kMostNumber = 1'000'000'000;
 
-// Takes the digits that `text` begins with.
+// Takes the digits with which `text` begins.
 std::optional<int> take_number(std::string_view& text) {
   int number = 0;
   const auto [end, error] =
@@ -46,7 +46,7 @@ std::optional<Pass> pass_of(char letter) {
   }
 }
 
-// "F3" or "F3.1": parallel::text_of(), read back.
+// Parses "F3" or "F3.1", the form of parallel::text_of().
 std::optional<Action> action_of(std::string_view text) {
   const auto pass = text.empty() ? std::nullopt : pass_of(text[0]);
   if (!pass) {
@@ -65,7 +65,7 @@ std::optional<Action> action_of(std::string_view text) {
   return Action{.pass = *pass, .chunk = *chunk, .micro_batch = *micro_batch};
 }
 
-// "step 12".
+// Parses "step 12".
 std::optional<int> step_of(std::string_view text) {
   if (!text.starts_with("step ")) {
     return std::nullopt;
@@ -75,8 +75,8 @@ std::optional<int> step_of(std::string_view text) {
   return text.empty() ? step : std::nullopt;
 }
 
-// {"traceEvents": [{...}, ...]}: an event is an object of the third level. What
-// is deeper is passed over.
+// Reads {"traceEvents": [{...}, ...]}: an event is an object on the third
+// level. Deeper levels are skipped.
 class Reader : public nlohmann::json_sax<json> {
  public:
   Reader(std::string_view text, const std::string& source)

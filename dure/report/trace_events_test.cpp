@@ -24,7 +24,7 @@ std::string error_of(const std::string& text) {
   return "";
 }
 
-// One event that has these fields.
+// A trace of one event with these fields.
 std::string with(const std::string& fields) {
   return "{\"traceEvents\":[\n{\"ph\":\"X\"," + fields + "}\n]}";
 }

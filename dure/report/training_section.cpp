@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kMostSkipped = 20;
 
-// Logarithmic where usual values above 0 differ by more than a hundred times.
+// Logarithmic if the usual values above 0 differ by more than a hundred times.
 Scales scales_of(const std::vector<Point>& points) {
   std::vector<double> values;
   for (const Point& point : points) {
@@ -65,7 +65,7 @@ std::string norm_figure(const Report& report, const Offer& offer) {
   return figure(chart, "of all gradients, before clipping");
 }
 
-// It has neither noise nor spikes.
+// The learning rate has neither noise nor spikes.
 std::string learning_rate_figure(const Report& report) {
   LineChart chart = chart_of(report, {}, "Learning rate", learning_rate_of);
   chart.limits = Limits::kAll;
