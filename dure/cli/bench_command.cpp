@@ -56,7 +56,7 @@ constexpr Algorithm kAlgorithms[] = {Algorithm::kAutomatic,
                                      Algorithm::kHalvingDoubling,
                                      Algorithm::kTree};
 
-// Those of the names given; all of them for "all".
+// The values for the given names; all for "all".
 template <typename Value, std::size_t kCount>
 std::vector<Value> chosen(const char* option,
                           const std::vector<std::string>& given,
@@ -123,8 +123,8 @@ void print_tables(const Options& options, const Results& results) {
   }
 }
 
-// Begun before what is measured, so that one which can't be written is found
-// first.
+// The output files. They are opened before the measurement, so that one that
+// can't be written is found first.
 class Files {
  public:
   Files() = default;
@@ -167,7 +167,7 @@ void run_bench_comm(const Options& options) {
   on_ranks(options.ranks, [&](comm::Communicator& comm) {
     Files files = comm.rank() == 0 ? Files(options) : Files();
     const auto hosts = launch::hosts_of(comm);
-    // Ranks on several hosts share no memory that a limit could be taken from.
+    // Ranks on several hosts share no memory that could set a limit.
     const auto rows = comm::measure(
         comm,
         measure,

@@ -1,5 +1,5 @@
-// `dure checkpoint`: what checkpoints hold, whether they are whole, how two
-// differ, and which may go.
+// `dure checkpoint`: what checkpoints contain, whether they are whole, how two
+// differ, and which may be removed.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -130,7 +130,7 @@ struct Difference {
   double largest = 0;  // of any two elements
 };
 
-// NaN differs from all but NaN.
+// NaN differs from everything but NaN.
 double distance(float a, float b) {
   if (std::isnan(a) && std::isnan(b)) {
     return 0;

@@ -12,7 +12,8 @@ void add_config_options(CLI::App& command,
                         ConfigFile file) {
   command.add_option("CONFIG", options.path, "The configuration, in TOML")
       ->required(file == ConfigFile::kRequired);
-  // One value each: `--set a.b=1 CONFIG` must not take CONFIG for a second.
+  // Each --set takes one value: `--set a.b=1 CONFIG` must not take CONFIG for a
+  // second.
   command
       .add_option("--set", options.sets, "section.key=value, over the file's")
       ->type_name("KEY=VALUE")

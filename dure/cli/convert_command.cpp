@@ -1,4 +1,4 @@
-// `dure convert`: a model's weights from one kind of files to another.
+// `dure convert`: converts a model's weights from one kind of files to another.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <fmt/format.h>
@@ -48,7 +48,8 @@ std::optional<FileDtype> dtype_of(const std::string& name) {
   throw UsageError(concat(option, ": the kind is hf or dure, not ", kind));
 }
 
-// The folder with the weights, of a run's directory the newest.
+// The folder with the weights; in a run's directory it is the newest
+// checkpoint.
 Path source_folder(const Options& options) {
   const Path path = options.from[1];
   if (options.from[0] == "hf") {
@@ -67,8 +68,8 @@ std::unique_ptr<WeightSource> open(const Options& options, const Path& folder) {
   return std::make_unique<checkpoint::CheckpointWeights>(folder);
 }
 
-// The tokenizer's files go along as they are, also one that can't be loaded
-// here: another program may. Returns warnings.
+// Copies the tokenizer's files as they are, even if it can't be loaded here,
+// because another program may load it. Returns warnings.
 std::vector<std::string> write(const WeightSource& source,
                                const Path& folder,
                                const Options& options) {

@@ -1,4 +1,5 @@
-// `dure docs` (hidden): writes the pages of docs/ that are made from the code.
+// `dure docs` (hidden): writes the pages of docs/ that are generated from the
+// code.
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
@@ -79,7 +80,7 @@ std::string configuration_page() {
          to_markdown(fields) + presets_table();
 }
 
-// Commands and their commands, each with its --help text.
+// Commands and their subcommands, each with its --help text.
 std::string commands_page(const CLI::App& app, const std::string& prefix) {
   std::string page;
   for (const CLI::App* command : app.get_subcommands({})) {

@@ -1,4 +1,4 @@
-// `dure doctor`: what this machine and this build have, for a bug report.
+// `dure doctor`: the facts about this machine and this build, for a bug report.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -29,7 +29,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// What a command prints; "" where there is no such command.
+// The output of a command; "" if there is no such command.
 std::string output_of(const std::string& command) {
   const InterruptWatch::Unblocked signals;  // timeout(1) is one such command
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(
@@ -55,7 +55,7 @@ std::string or_none(const std::string& text) {
   return text.empty() ? "none" : text;
 }
 
-// A line of the table: its value in JSON, and as text where that differs.
+// A line of the table: its value in JSON, and as text if that differs.
 struct Fact {
   std::string name;
   ordered_json value;
@@ -111,12 +111,13 @@ void add_numa_nodes(const launch::Machine& machine, Facts& facts) {
   facts.push_back({"numa_nodes", values, or_none(text)});
 }
 
-// Counts that hwloc alone knows are null in a build without it.
+// Counts that only hwloc knows are null in a build without it.
 ordered_json count_or_null(int count) {
   return count == 0 ? ordered_json() : ordered_json(count);
 }
 
-// hwloc's sum leaves out what has been plugged in since the system started.
+// The kernel's number, because hwloc's leaves out memory that was plugged in
+// since the start.
 void add_memory(const char* name, const char* key, Facts& facts) {
   const std::string kibibytes = launch::value_in("/proc/meminfo", key);
   std::uint64_t bytes = 0;
@@ -172,8 +173,8 @@ void add_launching(Facts& facts) {
                        : "none"});
 }
 
-// Two ranks as threads, that add up what they have: right or not, and the time
-// of one.
+// Two ranks as threads sum their numbers: whether the sum is right, and the
+// time of one.
 struct Trial {
   std::string error = {};
   double seconds = 0;

@@ -92,7 +92,7 @@ mesh::Mesh mesh_of(const Options& options, int ranks) {
       ranks));
 }
 
-// The weighed mean of the losses on each data set, of its first so many
+// The weighted mean of the losses on each data set, over its first so many
 // samples.
 double loss_of(train::Rank& rank,
                const train::Replica& replica,

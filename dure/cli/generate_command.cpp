@@ -38,7 +38,7 @@ struct Options {
   int pipeline = 1;
 };
 
-// The first rank reads the file for all: a pipe can be read once.
+// The first rank reads the file for all, because a pipe can be read once.
 std::vector<std::string> prompts_of(const Options& options,
                                     comm::HostRanks& ranks) {
   std::vector<std::string> prompts = options.prompts;
@@ -56,8 +56,8 @@ std::vector<std::string> prompts_of(const Options& options,
   return prompts;
 }
 
-// Prints the first text as it grows, and those behind it whole, once it is
-// their turn. Nothing is printed before the first token is there.
+// Prints the first text as it grows, and each later one as a whole when its
+// turn comes. It prints nothing before the first token.
 class Printer {
  public:
   Printer(const data::Tokenizer& tokenizer,
@@ -100,7 +100,7 @@ class Printer {
   std::vector<Text> texts_;
 };
 
-// The text goes on right behind the prompt, a space between words included.
+// A text continues right after its prompt, with any space between words.
 void print_json(const data::Tokenizer& tokenizer,
                 const std::vector<std::string>& prompts,
                 const std::vector<train::Tokens>& prompt_tokens,
@@ -137,7 +137,7 @@ std::vector<train::Tokens> encode(const data::Tokenizer& tokenizer,
   return tokens;
 }
 
-// What the model's own files say, where its own tokenizer reads them.
+// The tokens that the model's own files name, if its own tokenizer reads them.
 std::vector<std::int32_t> ends_of(const Options& options,
                                   const Path& folder,
                                   const data::Tokenizer& tokenizer) {
@@ -161,7 +161,7 @@ std::vector<bool> drawable(const data::Tokenizer& tokenizer,
   return tokens;
 }
 
-// The ranks of a stage share every matrix; or, as ZeRO 3 does, keep a part each
+// The ranks of a stage share every matrix, or, as in ZeRO 3, each have a part
 // of all weights.
 mesh::Mesh mesh_of(const Options& options,
                    const model::ModelConfig& config,
@@ -183,7 +183,7 @@ mesh::Mesh mesh_of(const Options& options,
   return mesh::Mesh({.pipe = options.pipeline, .tensor = each});
 }
 
-// All ranks see the same tokens.
+// All ranks get the same tokens.
 void generate(const Options& options, comm::Communicator& world) {
   comm::HostRanks ranks(world);
   const std::vector<std::string> prompts = prompts_of(options, ranks);

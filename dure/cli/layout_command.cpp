@@ -1,5 +1,5 @@
-// `dure plan layout`: what each stage of a configuration's layout will take,
-// and how long a step.
+// `dure plan layout`: the memory of each stage of a configuration's layout, and
+// the time of a step.
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
@@ -35,12 +35,12 @@ struct LayoutPlan {
   train::Config config;
   plan::Prediction prediction;
   std::vector<plan::GatherCost> gathers;   // at ZeRO's stage 3
-  std::string limit = "memory.limit_gib";  // where that is from
+  std::string limit = "memory.limit_gib";  // its source
   bool fits = true;
 };
 
-// Where the configuration has no limit, what a known device has is one. Where
-// the limit is from.
+// Sets the limit to the known device's memory if the configuration has none.
+// Returns the limit's source.
 std::string limit_memory(train::Config& config, const std::string& device) {
   if (config.memory.limit_gib > 0 || device.empty()) {
     return "memory.limit_gib";

@@ -1,4 +1,4 @@
-// The command line: one table of commands, and what an error becomes.
+// The command line: the table of commands, and the handling of errors.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -25,7 +25,7 @@
 namespace dure::cli {
 namespace {
 
-// In the order in which --help lists them, after train.
+// The commands in the order of --help, after train.
 constexpr AddCommand* kCommands[] = {
     &add_eval,
     &add_generate,
@@ -41,7 +41,7 @@ constexpr AddCommand* kCommands[] = {
     &add_docs,
 };
 
-// Where the output itself has failed, end_output() says so.
+// If the output itself has failed, end_output() reports that.
 int report(const std::exception& error, int code) {
   if (!output_failed()) {
     std::fprintf(stderr,
@@ -75,8 +75,8 @@ void check_commands(const CLI::App& app,
   }
 }
 
-// What asks for help in other words: nothing at all, and `help COMMAND`, which
-// is COMMAND --help.
+// Turns other requests for help into options: no argument at all, and `help
+// COMMAND`, which is COMMAND --help.
 std::vector<std::string> as_options(std::vector<std::string> arguments) {
   if (arguments.empty()) {
     return {"--help"};
@@ -116,7 +116,7 @@ int run(int argc, char** argv, const StopRequest& stop) {
   }
 }
 
-// An error becomes its text, and an exit code.
+// Turns an error into its text and an exit code.
 int run_and_report(int argc, char** argv, const StopRequest& stop) {
   try {
     return run(argc, argv, stop);

@@ -45,7 +45,7 @@ struct GroupsOf {
   const char* meaning;
 };
 
-// Of one axis each, then of several.
+// Groups of one axis each, then of several.
 constexpr GroupsOf kAxisGroups[] = {
     {"tensor", {Axis::kTensor}, "share each matrix"},
     {"context", {Axis::kContext}, "share a sequence"},
@@ -65,7 +65,7 @@ struct Plan {
   std::vector<std::string> warnings = {};
 };
 
-// What `read` returns; where it throws, the option is to blame.
+// The result of `read`; if it throws, the error names the option.
 template <typename Read>
 auto of_option(const char* option, Read read) {
   try {
@@ -75,7 +75,7 @@ auto of_option(const char* option, Read read) {
   }
 }
 
-// Of 1 or more.
+// A count of 1 or more.
 std::optional<int> count_of(std::string_view text) {
   int count = 0;
   const char* end = text.data() + text.size();
@@ -94,7 +94,7 @@ int data_of(const std::string& text) {
   return *data;
 }
 
-// Names of the nodes that --nodes gives, by number or by name.
+// The names of the nodes in --nodes, which gives their number or their names.
 std::vector<std::string> names_of(const std::string& nodes) {
   const std::optional<int> count = count_of(nodes);
   if (!count) {
@@ -111,8 +111,8 @@ std::vector<std::string> names_of(const std::string& nodes) {
   return names;
 }
 
-// How many ranks each node has, where the options leave something open: one
-// number is that of every node, none is an even share.
+// How many ranks each node has, where the options leave it open: one number is
+// that of every node, none is an even share.
 std::vector<int> counts_of(const Options& options, std::size_t nodes) {
   if (options.ranks_per_node.empty()) {
     const int count = static_cast<int>(nodes);
@@ -145,7 +145,7 @@ std::string nodes_for(const Options& options) {
                                : (options.world + first - 1) / first);
 }
 
-// Where the launcher put the ranks; nothing where the options do not say.
+// Where the launcher put the ranks; nothing if the options do not say it.
 Topology launched_of(const Options& options) {
   if (options.nodes.empty() && options.ranks_per_node.empty()) {
     return {};
@@ -190,7 +190,7 @@ Plan plan_of(const Options& options) {
   return plan;
 }
 
-// One key a line, its value on that line.
+// Prints one key a line, with its value on that line.
 void print_json(const Plan& plan) {
   const Mesh& mesh = plan.mesh;
   ordered_json facts;
@@ -251,7 +251,7 @@ void print_text(const Plan& plan) {
       print_groups(mesh, groups);
     }
   }
-  // Where they are not those of one axis.
+  // Prints the replicas if they are not those of one axis.
   const int data = mesh.size(Axis::kData);
   if (mesh.size(mesh::kReplicas) > data) {
     print_groups(mesh, kJointGroups[1]);

@@ -22,13 +22,13 @@ bool reader_is_gone() {
   return ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
 }
 
-// A file system in a network may say only now that its disk is full.
+// A network file system may report a full disk only on close.
 bool closes() {
   const int copy = ::dup(STDOUT_FILENO);
   return copy >= 0 && ::close(copy) == 0;
 }
 
-// A file or a directory that is there.
+// Whether it is an existing file or directory.
 bool is_kept(const Path& path, struct stat& found) {
   return ::stat(path.c_str(), &found) == 0 &&
          (S_ISREG(found.st_mode) || S_ISDIR(found.st_mode));
@@ -77,7 +77,8 @@ void refuse_own_input(std::string_view option,
 int end_output(int code) {
   std::cout.flush();
   errno = 0;
-  // What could not be written is tried again, and tells why once more.
+  // fflush() writes again what could not be written, and gives the reason
+  // again.
   const bool arrived = std::fflush(stdout) == 0 && !output_failed() && closes();
   if (arrived) {
     return code;

@@ -29,7 +29,7 @@ struct Options {
   bool json = false;
 };
 
-// At one of ZeRO's stages.
+// A plan for one of ZeRO's stages.
 struct StagePlan {
   std::int64_t zero = 0;
   plan::MemoryPrediction memory;
@@ -89,7 +89,7 @@ std::vector<std::pair<std::string, std::int64_t>> parts(
   return result;
 }
 
-// By category, and last of all together.
+// The peaks by category, and last the peak of all together.
 std::vector<std::pair<std::string, std::int64_t>> peak_bytes(
     const plan::MemoryPrediction& memory) {
   std::vector<std::pair<std::string, std::int64_t>> result;
@@ -152,7 +152,7 @@ void print_json(const ModelPlan& plan) {
   put_json(facts);
 }
 
-// 1234567 as 1,234,567.
+// 1234567 becomes 1,234,567.
 std::string grouped(std::int64_t value) {
   std::string digits = std::to_string(value);
   for (std::size_t i = digits.size(); i > 3; i -= 3) {
@@ -165,7 +165,7 @@ void print_count(const std::string& name, std::int64_t value) {
   fmt::print("{:<26}{:>20}\n", name, grouped(value));
 }
 
-// What bytes are shown in, two digits behind the point.
+// The unit in which bytes are shown, with two decimals.
 struct Unit {
   const char* name;
   double bytes;

@@ -93,7 +93,7 @@ data::EndOfDocument end_of(const Options& options) {
                             : data::EndOfDocument::kWhereKnown;
 }
 
-// Named at the first report, when the total is known.
+// Begins at the first report, when the total is known.
 class Reporter {
  public:
   void update(const data::PreprocessReport& report) {
@@ -136,8 +136,8 @@ data::PreprocessReport preprocess(const Options& options, Reporter& reporter) {
   return report;
 }
 
-// What an --output must not be: texts, the tokenizer's file, and data sets to
-// be joined.
+// The files that an --output must not overwrite: texts, the tokenizer's file,
+// and data sets to be joined.
 std::vector<Path> inputs_of(const Options& options) {
   std::vector<Path> inputs(options.input.files.begin(),
                            options.input.files.end());

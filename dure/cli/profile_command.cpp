@@ -1,4 +1,5 @@
-// `dure plan profile`: what each layer of a model takes on this machine.
+// `dure plan profile`: measures the time of each layer of a model on this
+// machine.
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
@@ -58,7 +59,7 @@ void print_table(const train::ProfileFile& file, const std::string& path) {
 void run_plan_profile(const Options& options) {
   refuse_own_input("--out", options.out, {options.config.path});
   const train::LoadedConfig loaded = load(options.config);
-  AtomicFile out(options.out);  // before the work: it may not be writable
+  AtomicFile out(options.out);  // first, as it may not be writable
   const train::ProfileFile file = plan::measure_profile(
       loaded.config,
       {.rounds = options.rounds, .link_bytes_per_second = options.link * 1e9});

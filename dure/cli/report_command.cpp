@@ -1,4 +1,4 @@
-// `dure report`: one page about a run, or about several beside one another.
+// `dure report`: a page about a run, or about several side by side.
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>

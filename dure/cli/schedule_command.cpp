@@ -1,4 +1,4 @@
-// `dure plan schedule`: a pipeline's schedule against a clock.
+// `dure plan schedule`: replays a pipeline's schedule against a clock.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fmt/format.h>
@@ -48,7 +48,7 @@ ordered_json json_of(const SchedulePlan& plan) {
   return facts;
 }
 
-// Of a backward.
+// Whether the halves of backwards are shown.
 enum class Halves { kLeftOut, kShown };
 
 std::string heading(const ScheduleRequest& request, Halves halves) {

@@ -21,7 +21,7 @@ PassTimes times_of(const ScheduleRequest& request) {
   if (request.input && request.weight) {
     const double sum = *request.input + *request.weight;
     times.backward = request.backward.value_or(sum);
-    if (std::abs(times.backward - sum) > 1e-9 * sum) {  // but for rounding
+    if (std::abs(times.backward - sum) > 1e-9 * sum) {  // up to rounding
 
       throw UsageError(concat("wanted --backward = --input + --weight = ",
                               sum,
@@ -98,7 +98,7 @@ SchedulePlan plan_of(const ScheduleRequest& request, ScheduleKind kind) {
   return plan;
 }
 
-// What is given for one kind of schedule holds for that kind alone.
+// An option for one kind of schedule applies to that kind alone.
 SchedulePlan plan_one_of_all(ScheduleRequest request, ScheduleKind kind) {
   if (kind != ScheduleKind::kInterleaved) {
     request.virtual_stages = 0;

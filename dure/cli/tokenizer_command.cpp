@@ -100,9 +100,9 @@ void print(const TrainOptions& options,
   }
 }
 
-// Before the work: options that can't be served. The first special token is to
-// end a document, for which a tokenizer.json has no place: what will be read
-// is its name, or the files beside it.
+// Checks the options before the work. The first special token will end a
+// document. A tokenizer.json has no place for that, so readers know it by its
+// name, or by the files beside it.
 void check(const TrainOptions& options) {
   const data::TokenizerParts wanted = data::train_bpe({}, options.bpe);
   data::TokenizerParts read =
@@ -223,7 +223,8 @@ void encode(const CodeOptions& options) {
             {"tokens", tokens}});
 }
 
-// Ids between spaces, commas or brackets: what encode prints, or a JSON array.
+// Parses ids between spaces, commas or brackets: the output of encode, or a
+// JSON array.
 std::vector<std::int32_t> parse_ids(std::string text) {
   std::replace_if(
       text.begin(),

@@ -35,7 +35,7 @@ struct Options {
 
 Log log_of(const Options& options, int rank) {
   Log::Options log;
-  if (rank > 0) {  // what is to be said once is the first rank's to say
+  if (rank > 0) {  // only the first rank prints
     log.level = Log::Level::kWarning;
     log.prefix = concat("[rank ", rank, "] ");
   }
@@ -45,7 +45,7 @@ Log log_of(const Options& options, int rank) {
   return Log(log);
 }
 
-// Of so many ranks on this machine.
+// The memory share of one of so many ranks on this machine.
 plan::MemoryShare share_of(std::int64_t ranks) {
   const MemoryLimit there_is = memory_limit();
   return {.bytes = there_is.bytes / static_cast<std::size_t>(ranks),
@@ -57,9 +57,8 @@ plan::MemoryShare share_of(std::int64_t ranks) {
                        ranks == 1 ? " rank" : " ranks")};
 }
 
-// What is to be said before the first step. The same for all ranks: the first
-// one finds it, and the others hear of what it throws where it needs too much
-// memory.
+// The lines before the first step, the same for all ranks. The first rank makes
+// them, and the others get its error if it needs too much memory.
 std::vector<std::string> header_of(comm::Communicator& world,
                                    train::Config config,
                                    const std::vector<std::string>& hosts,
@@ -109,7 +108,7 @@ void train_on(comm::Communicator& world,
   if (!placement.warning.empty() && placed.rank() == 0) {
     log.warning(placement.warning);
   }
-  // Who does not answer within some seconds then does not answer any more.
+  // A rank that does not answer within some seconds then will not answer.
   comm::Options last_words = placed.options();
   last_words.timeout_seconds = std::min(last_words.timeout_seconds, 30.0);
   const auto twin = placed.twin(last_words);
@@ -124,7 +123,7 @@ void train_on(comm::Communicator& world,
                        .twin = twin.get()});
 }
 
-// Values rather than where they come from; and each rank may log elsewhere.
+// Compares values, not their origins; each rank may log elsewhere.
 comm::Facts facts_of_run(const CLI::App& command, const train::Config& config) {
   comm::Facts facts = facts_of(command, {"CONFIG", "--set", "--log-all-ranks"});
   for (auto& [key, value] : train::settings_of(config)) {
@@ -133,7 +132,7 @@ comm::Facts facts_of_run(const CLI::App& command, const train::Config& config) {
   return facts;
 }
 
-// The configuration's, where the options do not say.
+// Takes the configuration's ranks if the options do not give them.
 launch::RankOptions ranks_of(const Options& options,
                              const CLI::App& command,
                              const train::Config& config) {
@@ -150,7 +149,7 @@ launch::RankOptions ranks_of(const Options& options,
   return ranks;
 }
 
-// What is wrong with the configuration is for all processes to know: none waits
+// All processes must learn of an error in the configuration, so that none waits
 // for one that has another file, or none.
 train::LoadedConfig load_for_ranks(const Options& options,
                                    std::exception_ptr& failure) {

@@ -10,7 +10,7 @@
 namespace dure::cli {
 namespace {
 
-// "" where the number fits, else what is wrong, as CLI11 wants it.
+// "" if the number fits, else the error, in CLI11's form.
 std::string overflow_of(const std::string& text) {
   errno = 0;
   std::strtoll(text.c_str(), nullptr, 0);
