@@ -1,10 +1,10 @@
-// Pipelines without a flush against a slow model of them on one rank, which
-// keeps every version of the weights there ever was and does by the rule alone:
-//
+// Compares pipelines without a flush with a slow model of them on one rank,
+// which keeps every version of the weights and follows only the rule
 //   w(t + 1) = w(t) - rate gradient(w(t - delay)),
 //
 // where the delay of stage s of p is p - 1 - s (pipedream), or 1 (2BW), and the
-// first updates of a segment have less. Sums are ranked: every bit is the same.
+// first updates of a segment have less. Sums are ranked, so every bit is the
+// same.
 
 #include <algorithm>
 #include <cmath>
@@ -33,9 +33,9 @@ using train::Config;
 using train::Rank;
 using train::Trainer;
 
-using Segments = std::vector<int>;  // steps of each
+using Segments = std::vector<int>;  // the steps of each
 
-// Five blocks, so that stages are of several units.
+// There are five blocks, so stages have several units.
 Config untied(Config config) {
   config.model.layers = 5;
   config.model.tie_embeddings = false;
@@ -67,7 +67,7 @@ Config without_clipping(Config config, const Layout& layout) {
   return config;
 }
 
-// The model of it.
+// The slow model.
 class Reference {
  public:
   Reference(Rank& rank, const Config& config)
@@ -111,7 +111,7 @@ class Reference {
     return values;
   }
 
-  // Every weight becomes the version that the function says.
+  // Sets every weight to the version that the function returns.
   template <typename Function>
   void set(Function&& version) {
     for (const nn::Parameter& parameter : replica_.parameters().all()) {
@@ -175,7 +175,8 @@ ParityOutcome by_the_rule(const Config& config, const Segments& segments) {
   return outcome;
 }
 
-// In memory: as many as the delay says, in a segment that is long enough.
+// A segment that is long enough has as many versions in memory as the delay
+// says.
 void expect_versions(Rank& rank, Trainer& trainer, const Segments& segments) {
   const Ledger& ledger = rank.arena.ledger();
   const auto values = static_cast<std::size_t>(
@@ -189,7 +190,7 @@ void expect_versions(Rank& rank, Trainer& trainer, const Segments& segments) {
             values * static_cast<std::size_t>(versions));
 }
 
-// By the trainer, on the layout's ranks.
+// Runs the trainer on the layout's ranks.
 ParityOutcome by_the_pipeline(const Config& config, const Segments& segments) {
   train::validate(config);
   train::validate_pipeline(config);
@@ -270,7 +271,7 @@ TEST_P(AsyncPipeline, TwoVersionsFollowTheRule) {
   }
 }
 
-// What changes no bit elsewhere does not here.
+// Settings that change no bit elsewhere change none here.
 TEST_P(AsyncPipeline, ZeroAndRecomputationFollowTheRule) {
   for (const int zero : {0, 1, 2}) {
     for (const model::Recompute recompute :
@@ -292,7 +293,7 @@ TEST_P(AsyncPipeline, ZeroAndRecomputationFollowTheRule) {
   }
 }
 
-// One stage of a pipedream has no delay: it is plain training.
+// A pipedream of one stage has no delay: it is plain training.
 TEST_P(AsyncPipeline, OfOneStageIsTraining) {
   Config config = without_clipping(GetParam().config(),
                                    {.schedule = ScheduleKind::kPipedream});
@@ -304,7 +305,7 @@ TEST_P(AsyncPipeline, OfOneStageIsTraining) {
   EXPECT_TRUE(flowing.weights == training.weights);
 }
 
-// A delay is not nothing: else the rule above would be tested by its ends only.
+// The delay has an effect; otherwise only the ends of the rule would be tested.
 TEST_P(AsyncPipeline, DelaysChangeTheRun) {
   const Layout layout = {.pipe = 4, .schedule = ScheduleKind::kPipedream};
   const Config config = without_clipping(GetParam().config(), layout);
@@ -315,8 +316,9 @@ TEST_P(AsyncPipeline, DelaysChangeTheRun) {
   EXPECT_FALSE(long_one.weights == drained.weights);
 }
 
-// Tensor ranks add up in another order than one rank does: beside the same
-// tensor ranks without a pipeline of several, which has the rule's delay 1 too.
+// Tensor ranks add up in another order than one rank. So they are compared with
+// the same tensor ranks without several stages, which have the rule's delay 1
+// too.
 TEST(AsyncPipelines, TensorRanksFollowTheRuleOfTheirs) {
   Layout layout = {.pipe = 2,
                    .tensor = 2,

@@ -1,5 +1,5 @@
-// Checkpoints that are damaged, incomplete or of something else, and runs that
-// could not keep what they make: through the program itself.
+// Checkpoints that are damaged, incomplete or of another kind, and runs that
+// could not save their results, through the program itself.
 #include <gmock/gmock.h>
 #include <string>
 
@@ -29,7 +29,7 @@ class BadCheckpoint : public TrainedFolder {
     return name + "/checkpoints/step_0000000" + std::to_string(step) + "/";
   }
 
-  // One bit of a file.
+  // Flips one bit of a file.
   static void flip(const std::string& file, std::size_t from_end) {
     std::string text = read(file);
     const std::size_t at = text.size() - from_end;
@@ -58,7 +58,7 @@ TEST_F(BadCheckpoint, NoCommandUsesADamagedWeight) {
                       HasSubstr("step_00000002 is taken")));
   }
   EXPECT_EQ(dure("eval --checkpoint a --data text").output, whole);
-  // By its own name nothing is taken in its place.
+  // A checkpoint that is named itself is not replaced by another.
   for (const std::string command :
        {"eval --data text --checkpoint ",
         "generate --prompt x --tokens 2 --checkpoint ",
@@ -112,7 +112,7 @@ TEST_F(BadCheckpoint, WhereAllAreDamagedNothingIsLost) {
 
 TEST_F(BadCheckpoint, AManifestOfANewerVersionIsNotReplaced) {
   train("e");
-  // As it would be without the sum that only this version has.
+  // The manifest becomes one without the sum, which only this version has.
   ASSERT_EQ(shell("sed -i -e 's/\"version\": 1,/\"version\": 2/' -e '/^  "
                   "\"xxh64\"/d' " +
                   step("e", 4) + "manifest.json")
@@ -155,8 +155,8 @@ TEST_F(BadCheckpoint, ARunThatDivergesKeepsItsLastWholeStep) {
   EXPECT_EQ(dure("checkpoint verify h").exit_code, 0);
 }
 
-// One rank alone meets the error, the one that writes the metrics to a device
-// that is full: the others are told, and all save together.
+// Only one rank meets the error, the one that writes the metrics to a full
+// device. The others are told, and all save together.
 TEST_F(BadCheckpoint, ARankThatFailsKeepsTheLastWholeStepOfAll) {
   for (const char* const ranks : {"", " --ranks 4 --set parallel.zero=2"}) {
     ASSERT_EQ(shell("rm -rf o && mkdir o && ln -s /dev/full o/metrics.jsonl")
@@ -191,7 +191,7 @@ TEST_F(BadCheckpoint, OfTwoRunsInOneDirectoryTheSecondIsRefusedByName) {
                     HasSubstr("error: i/checkpoints is in use by process")));
 }
 
-// A later checkpoint of before, damaged, counts for nothing.
+// A damaged later checkpoint of an earlier run does not count.
 TEST_F(BadCheckpoint, WhatIsKeptIsWhatThisRunSaved) {
   train("p");
   flip(step("p", 4) + "model.safetensors", 300);
@@ -222,7 +222,7 @@ TEST_F(BadCheckpoint, AFileThatIsNamedAsACheckpointIsSaidBeforeTheFirstStep) {
   EXPECT_EQ(read("r/metrics.jsonl"), metrics);
 }
 
-// Also where all steps had been made before.
+// The evaluation is also made if all steps had been made before.
 TEST_F(BadCheckpoint, TestDataIsEvaluatedAtTheEndOrSaidNotToBe) {
   train("s");
   EXPECT_THAT(read("s/metrics.jsonl"), Not(HasSubstr("test_loss")));
@@ -255,7 +255,7 @@ TEST_F(BadCheckpoint, ConvertedWeightsStartARun) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
   EXPECT_THAT(outcome.errors, HasSubstr("starting from the weights of"));
   EXPECT_EQ(dure("checkpoint verify k").exit_code, 0);
-  // What no run saved is not pruned, and not gone on from.
+  // A checkpoint that no run saved is neither pruned nor resumed.
   EXPECT_TRUE(std::filesystem::exists(folder() / step("k", 0)));
   EXPECT_THAT(dure(of("k") + " --resume --set train.steps=5").errors,
               HasSubstr("going on from k/checkpoints/step_00000004"));

@@ -1,6 +1,6 @@
 // Models that go from one program to another: what can't be the same there is
-// an error by name, and what can't be said there a warning. Runs the real
-// program.
+// an error that names it, and what can't be expressed there a warning. Runs the
+// real program.
 #include <string>
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@ namespace {
 
 class BadConvert : public TrainedFolder {
  protected:
-  // The trained model as GPT-2 in `name`, made once.
+  // Converts the trained model to GPT-2 in `name`, anew.
   static void convert(const std::string& name, const std::string& more = "") {
     std::filesystem::remove_all(folder() / name);
     const Outcome outcome =

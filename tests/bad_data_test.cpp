@@ -11,7 +11,7 @@ namespace {
 
 class BadData : public TrainedFolder {
  protected:
-  // The number behind "key": in what eval --json prints.
+  // The number after "key": in the output of eval --json.
   static double number(const std::string& json, const std::string& key) {
     const std::size_t at = json.find("\"" + key + "\": ");
     EXPECT_NE(at, std::string::npos) << json;
@@ -25,12 +25,12 @@ class BadData : public TrainedFolder {
     return number(outcome.output, "loss");
   }
 
-  // The .bin and .idx of the two are equal, byte for byte.
+  // Expects equal .bin and .idx files, byte for byte.
   static void same_tokens(const std::string& a, const std::string& b) {
     EXPECT_EQ(read(a + ".bin"), read(b + ".bin"));
     EXPECT_EQ(read(a + ".idx"), read(b + ".idx"));
   }
-  // Lines as documents; `before` may make the input.
+  // Preprocesses lines as documents; `before` may make the input.
   static void preprocesses(const std::string& input,
                            const std::string& output,
                            const std::string& before = "true") {
@@ -42,7 +42,7 @@ class BadData : public TrainedFolder {
   }
 };
 
-// An epoch is 56 steps: both runs cross into later ones, with other totals.
+// An epoch has 56 steps, so both runs cross into later ones, with other totals.
 TEST_F(BadData, MoreStepsAcrossAnEpochReadTheSameSamples) {
   const std::string train =
       "train config.toml --set optimizer.decay=constant --set "
@@ -195,7 +195,7 @@ TEST_F(BadData, PromptsAndTextsAreReadInTheSameWay) {
   same("<(printf '\\xef\\xbb\\xbfone\\r\\ntwo')");
   same("<(printf 'one\\rtwo\\r')");
   same("<(gzip -c prompts.txt)");
-  same("<(cat prompts.txt) --ranks 2");  // which one reads for both
+  same("<(cat prompts.txt) --ranks 2");  // one rank reads for both
   const auto encode = [](const std::string& input) {
     return dure("tokenizer encode --tokenizer bytes " + input).output;
   };

@@ -1,5 +1,5 @@
-// What people get wrong, and what breaks under them: one clear line, the right
-// exit code, and nothing left behind. Runs the real program.
+// User errors and failures around the program: each gives one clear line and
+// the right exit code, and leaves nothing behind. Runs the real program.
 #include <string>
 
 #include <gtest/gtest.h>
@@ -68,7 +68,7 @@ TEST_F(BadInput, OfTokenFiles) {
 }
 
 TEST_F(BadInput, OfDataThatDoesNotFitTheModel) {
-  // Found in the first step, when the run's log is there already.
+  // It is found in the first step, when the run's log exists already.
   const Outcome outcome = dure(
       "train config.toml --set log.directory=begun --set model.vocabulary=99 "
       "--set data.tokenizer=''");

@@ -1,6 +1,5 @@
-// Output that can't be written, paths that something stands at, leftovers,
-// names that are no plain text, and input without an end. Runs the real
-// program.
+// Output that can't be written, paths that exist already, leftovers, names that
+// are no plain text, and input without an end. Runs the real program.
 #include <string>
 #include <vector>
 
@@ -67,7 +66,7 @@ TEST_F(BadOutput, ThatNobodyReadsEndsQuietly) {
   }
 }
 
-// A file of the program's must not get the number of a closed output.
+// A file of the program must not get the number of a closed output.
 TEST_F(BadOutput, ThatIsClosedIsNoFileOfOurs) {
   const Outcome outcome = shell(
       "\"$DURE\" train config.toml --set log.directory=closed "
@@ -114,7 +113,8 @@ TEST_F(BadOutput, IsNoDirectoryAndNoLoop) {
           "loop/x");
 }
 
-// By its own name, by another way to it, by a link and by a hard link.
+// The file is given by its name, by another path to it, by a link and by a hard
+// link.
 TEST_F(BadOutput, IsNotWhatTheCommandReads) {
   shell(
       "cp text.bin apart.bin; cp text.idx apart.idx; cp text.jsonl lines.idx; "
@@ -147,7 +147,7 @@ TEST_F(BadOutput, IsNotWhatTheCommandReads) {
   EXPECT_EQ(shell("find . -type f | sort | xargs sha256sum").output, before);
 }
 
-// Each of these works for a while first: some seconds, or minutes.
+// Each of these works for some seconds or minutes first.
 TEST_F(BadOutput, ThatCanNotBeWrittenIsFoundBeforeTheWork) {
   const std::string limit = "ulimit -t 2";
   refuses("plan profile config.toml --rounds 1000 --out absent/profile.json",
@@ -215,7 +215,7 @@ find . -name '*.tmp.*'
       << outcome.errors;
 }
 
-// Who reads an error or a table reads it on a terminal.
+// Errors and tables are read on a terminal.
 TEST_F(BadOutput, ShowsNamesAsText) {
   const std::string escape = "\033]0;owned\007\033[2J";
   write("escape.toml", "[model]\n\"lay\\u001B[2Jers\" = 3\n");

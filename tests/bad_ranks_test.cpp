@@ -1,5 +1,5 @@
 // Ranks that are started differently, slow, too many, or on a machine with
-// limits: all by the real program.
+// limits, all with the real program.
 #include <chrono>
 #include <gmock/gmock.h>
 #include <string>
@@ -20,7 +20,7 @@ class BadRanks : public TrainedFolder {};
 
 class BadProcesses : public TrainedFolder {
  protected:
-  // Ends with 2, and says so.
+  // Expects exit code 2 and a message.
   static void disagree(const std::string& first,
                        const std::string& second,
                        const std::string& said) {
@@ -69,8 +69,8 @@ TEST_F(BadProcesses, OfDifferentOptionsOrCommandsAreToldApart) {
            "--to: rank 0 has 64, rank 1 has 128;");
 }
 
-// Who does not come to MPI at all, because it runs something else, keeps nobody
-// waiting for ever. (One that has ended mpirun may find first.)
+// A process that does not start MPI, because it runs something else, does not
+// keep the others waiting for ever. (If it has ended, mpirun may notice first.)
 TEST_F(BadProcesses, ThatNeverStartMpiAreNotWaitedForForEver) {
   const Outcome outcome =
       shell("timeout 60 " DURE_MPIRUN
@@ -82,7 +82,8 @@ TEST_F(BadProcesses, ThatNeverStartMpiAreNotWaitedForForEver) {
                         "mpirun have started MPI within 2 s (comm.timeout)"));
 }
 
-// As on disks of their own: the same names, but not the same files.
+// The processes see the same names, but not the same files, as on separate
+// disks.
 TEST_F(BadProcesses, ThatSeeOtherFilesAreToldApart) {
   const Outcome outcome = shell(
       "mkdir -p node && cp -r text.* config.toml run node && "
@@ -113,14 +114,14 @@ TEST_F(BadRanks, WithVariablesOfOtherKindsAreOneRank) {
 }
 
 TEST_F(BadRanks, TakeTheTimeoutThatIsGivenByHand) {
-  // 600 is also what the option is without being given.
+  // 600 is also the option's default.
   const Outcome outcome = dure(
       "train config.toml --ranks 2 --comm-timeout 600 --set "
       "comm.timeout=0.001 --set log.directory=by_hand");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
 }
 
-// Limits, what is preloaded, and what is timed do not go with the sanitizers.
+// Limits, preloading and timing do not work with the sanitizers.
 #ifndef DURE_SANITIZED
 
 // fsync takes half a second, and a save has many.
@@ -168,7 +169,7 @@ TEST_F(BadRanks, SayWhatLimitsTheirAddressesOrThreads) {
   }
 }
 
-// Of one process all is done once that can be.
+// In one process everything is done as soon as it can be.
 TEST_F(BadRanks, InGreatNumbersStartInTime) {
   const auto start = std::chrono::steady_clock::now();
   const Outcome outcome = dure(

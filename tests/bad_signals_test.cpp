@@ -1,5 +1,5 @@
-// Signals, readers that go away and data that changes, in every state that a
-// program can be in. Runs the real program.
+// Signals, readers that go away and data that changes, in every state of a
+// program. Runs the real program.
 #include <string>
 
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@
 namespace dure {
 namespace {
 
-// wait_for FILE: until it is there and not empty. ended PROCESS: whether it
-// ends within 2 s, or 10 with a sanitizer.
+// wait_for FILE waits until it exists and is not empty. ended PROCESS checks
+// that it ends within 2 s, or 10 with a sanitizer.
 constexpr const char* kWords = R"(
 wait_for() { for i in $(seq 600); do [ -s "$1" ] && return; sleep 0.05; done; }
 ended() {
@@ -80,8 +80,8 @@ kill -0 $p && echo "goes on"; kill -TERM $p; ended $p; wait $p; echo "exit $?"
   EXPECT_EQ(outcome.output, "goes on\nexit 0\n") << outcome.errors;
 }
 
-// A step of minutes: what will happen is said at once, and a second signal
-// ends it at once.
+// The step takes minutes: the program says at once what will happen, and a
+// second signal ends it at once.
 TEST_F(BadSignals, ALongStepIsAnsweredAndEndedByTheSecond) {
   const Outcome outcome = script(R"(
 "$DURE" train config.toml --set train.steps=1 --set train.global_batch=2000000 \
@@ -106,7 +106,7 @@ ended $p; wait $p; echo "exit $?"; ls evaluating/checkpoints
   EXPECT_NE(read("evaluating.err").find("breaking off"), std::string::npos);
 }
 
-// Nothing to keep: it ends by the signal, and leaves nothing.
+// There is nothing to keep: it ends by the signal, and leaves nothing.
 TEST_F(BadSignals, WhoeverWaitsForAPipeEnds) {
   const auto before = files();
   const Outcome outcome = script(R"(
@@ -139,8 +139,8 @@ echo "exit $?"; ls alone/checkpoints
       << outcome.output;
 }
 
-// Every reading of a sample asks for its size; a page that is gone all the same
-// is process_test's.
+// Every read of a sample checks the size; process_test has the case of a page
+// that is gone all the same.
 TEST_F(BadSignals, DataThatIsCutEndsTheRunWithItsName) {
   const Outcome outcome = script(R"(
 cp text.bin cut.bin; cp text.idx cut.idx
@@ -165,7 +165,7 @@ kill -TERM $p; ended $p; wait $p; echo "exit $?"
   EXPECT_EQ(outcome.output, "exit 0\n") << outcome.errors;
 }
 
-// A terminal that was stopped, a pager that nobody scrolls.
+// The terminal was stopped, or nobody scrolls the pager.
 TEST_F(BadSignals, AreHeardWhereNobodyReadsWhatIsSaid) {
   const Outcome outcome = shell(
       "mkfifo full; sleep 60 <full & reader=$!; exec 3>full\n"

@@ -1,5 +1,4 @@
-// Tokenizers, prompts and numbers of generation that are not what they seem:
-// in the program itself.
+// Wrong tokenizers, prompts and numbers for generation, in the program itself.
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -13,8 +12,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Beside the folder of TrainedFolder's: a tokenizer.json of 259 ids whose
-// special tokens only its neighbours name, and a model that learnt "ab<fin>".
+// Adds to TrainedFolder a tokenizer.json of 259 ids, whose special tokens only
+// its neighbour files name, and a model that learnt "ab<fin>".
 class BadTokenizer : public TrainedFolder {
  protected:
   static void SetUpTestSuite() {
@@ -57,7 +56,7 @@ class BadTokenizer : public TrainedFolder {
     return outcome.errors;
   }
 
-  // The model with all numbers of its last gain replaced.
+  // Writes the model with all numbers of its last gain replaced.
   static void write_broken_model(const std::string& name, float number) {
     std::filesystem::copy(folder() / "ab_hf", folder() / name);
     const Path path = folder() / name / "model.safetensors";
@@ -82,7 +81,7 @@ TEST_F(BadTokenizer, ACheckpointByItselfIsWhatItsTokenizerMadeIt) {
   const std::string own = text_of("--checkpoint ab_run" + prompt);
   EXPECT_EQ(own, text_of("--checkpoint ab_run --tokenizer tok" + prompt));
   EXPECT_EQ(own, "ab\n");  // and it stops at <fin>
-  // Its path is not needed, and not followed.
+  // The original path is neither needed nor read.
   ASSERT_EQ(shell("mv tok tok_away").exit_code, 0);
   EXPECT_EQ(text_of("--checkpoint ab_run" + prompt), own);
   ASSERT_EQ(shell("mv tok_away tok").exit_code, 0);
@@ -144,7 +143,7 @@ TEST_F(BadTokenizer, TheFirstSpecialTokenEndsADocumentOrIsRefused) {
   }
 }
 
-// A model that draws anything: pieces of words, bytes of characters.
+// The model draws anything: pieces of words, bytes of characters.
 TEST_F(BadTokenizer, TextInPiecesIsTheTextAtOnce) {
   std::filesystem::copy(kSentencePiece, folder() / "spm.model");
   const Outcome made =
@@ -171,7 +170,8 @@ TEST_F(BadTokenizer, TextInPiecesIsTheTextAtOnce) {
   }
 }
 
-// More rows than the tokenizer has tokens: every draw can be decoded.
+// The model has more rows than the tokenizer has tokens, but every draw can be
+// decoded.
 TEST_F(BadTokenizer, OnlyTokensAreDrawn) {
   ASSERT_EQ(dure("train config.toml --set model.vocabulary=2000 --set "
                  "log.directory=padded")
@@ -234,7 +234,7 @@ TEST_F(BadTokenizer, NumbersOfGenerationAreTakenToTheirLimitsOrRefused) {
                               "--seed 9223372036854775807"}) {
     EXPECT_EQ(dure(of + "--tokens 3 " + options).exit_code, 0) << options;
   }
-  // As many as the model has positions, and then it ends.
+  // A text has as many tokens as the model has positions, and then it ends.
   const Json all = Json::parse(
       text_of("--checkpoint run --prompt ab --prompt abcd --json --tokens "
               "9223372036854775807"));

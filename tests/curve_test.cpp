@@ -1,8 +1,8 @@
 // Golden loss curves: forty steps of a small GPT and a small Llama.
 //
-// A change that should not alter results leaves these files alone; one that
-// should writes them anew, by running this with DURE_WRITE_GOLDEN=1, and shows
-// them in its diff.
+// A change that should not alter results leaves these files alone. One that
+// should alter them rewrites them, by running this with DURE_WRITE_GOLDEN=1,
+// and shows them in its diff.
 #include <cstdlib>
 #include <fmt/format.h>
 #include <fstream>
@@ -18,7 +18,7 @@
 namespace dure {
 namespace {
 
-// The file has six digits. Another instruction set rounds elsewhere: AVX-512,
+// The file has six digits. Another instruction set rounds differently: AVX-512,
 // AVX2 and scalar code differ by at most 6e-8 over these forty steps, and the
 // number of threads changes nothing (measured).
 constexpr double kTolerance = 1e-6;

@@ -1,5 +1,5 @@
-// A rank that fails in the middle of a pipeline's program takes the others down
-// at once, with its own words, though each has messages under way that the
+// A rank that fails in the middle of a pipeline's program ends the others at
+// once, with its own message, although each has messages in flight that the
 // others will not answer any more.
 #include <chrono>
 #include <gmock/gmock.h>
@@ -32,7 +32,7 @@ parallel::Boundaries boundaries_of(const ScheduleOptions& options) {
       static_cast<std::size_t>(options.stages * options.chunks - 1), residual);
 }
 
-// Hands on what it gets; one rank has enough in the middle of its work.
+// Passes streams on; one rank fails in the middle of its work.
 class Failing final : public parallel::StageWork {
  public:
   Failing(train::Rank& rank, int failing_rank)
@@ -100,7 +100,7 @@ TEST_P(Failure, EndsAllRanksAtOnceWithItsOwnWords) {
     EXPECT_THAT(error.what(),
                 HasSubstr(concat("rank ", c.rank, ": sample 5 is beyond")));
   }
-  // Of a timeout of 600; a busy machine takes a second for the threads.
+  // The timeout is 600; a busy machine takes a second for the threads.
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 

@@ -1,7 +1,7 @@
-// A family of its own, whose weights are placed as none of the others' are: it
-// has experts, which the ranks of the expert axis share, one of each sample's.
-// On every layout it is what it is on one rank: bit for bit with ranked sums,
-// on tensor ranks within docs/numerics.md's bound.
+// A test family whose weights are placed differently: it has experts, which the
+// ranks of the expert axis divide, and each sample uses one. On every layout it
+// gives the results of one rank: bit for bit with ranked sums, and on tensor
+// ranks within docs/numerics.md's bound.
 
 #include "dure/model/family.h"
 
@@ -37,16 +37,16 @@ using train::Trainer;
 constexpr std::int64_t kExperts = 4;
 constexpr model::StreamName kResidual = model::StreamName::kResidual;
 
-// Of N ranks that read different samples, those of even numbers, which two
-// ranks of the expert axis make the first half of, read even samples: these go
-// to the first two experts.
+// Of N ranks that read different samples, those of even numbers read even
+// samples. With two ranks on the expert axis they are its first half, and these
+// samples go to the first two experts.
 std::int64_t expert_of(std::int64_t sample) {
   return 2 * (sample % 2) + sample / 2 % 2;
 }
 
-// y = x gain[e] + shift[e], e being the sample's expert, of a micro-batch of
-// one sample. All ranks of the tensor axis hold the gains, and columns of the
-// shifts.
+// y = x gain[e] + shift[e], where e is the sample's expert, for a micro-batch
+// of one sample. All ranks of the tensor axis hold the gains, and columns of
+// the shifts.
 class Experts final : public model::Unit {
  public:
   explicit Experts(const model::UnitParts& parts)
@@ -121,7 +121,7 @@ class Experts final : public model::Unit {
     OwnedTensor x;
   };
 
-  // Of this rank's, the row of the sample's expert.
+  // The row of the sample's expert among this rank's.
   std::int64_t row_of(const Batch& batch) const {
     const std::int64_t own = kExperts / place_.part(mesh::Axis::kExpert).count;
     const std::int64_t row =
@@ -258,7 +258,7 @@ Case alone(const Case& c) {
   return one;
 }
 
-// body(rank, trainer) on every rank.
+// Runs body(rank, trainer) on every rank.
 template <typename Body>
 void on_ranks(const Config& config, Body&& body) {
   const auto ranks = static_cast<int>(ranks_of(config.parallel));
@@ -271,7 +271,7 @@ void on_ranks(const Config& config, Body&& body) {
   });
 }
 
-// Every rank evaluates a batch of each round, of samples of its own.
+// Every rank evaluates a batch of its own samples in each round.
 ParityOutcome train_on(
     const Case& c,
     int steps,
@@ -391,7 +391,8 @@ TEST(Family, ThePlannerCountsWhatEachRankHolds) {
   }
 }
 
-// Tokens of a sequence are not shared yet; what takes whole ones says so.
+// Tokens of a sequence can't be divided yet; units that need whole sequences
+// say so.
 TEST(Family, ContextRanksAreRefusedWhereSequencesAreRead) {
   Config config = config_of({}, *optim::optimizers().front());
   config.parallel.context = 2;

@@ -1,5 +1,5 @@
-// From Hugging Face's files, over a run with a text of one's own, and back:
-// with the real program, as docs/fine_tuning.md goes.
+// From Hugging Face's files, over a run with one's own text, and back, with the
+// real program, as in docs/fine_tuning.md.
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -21,8 +21,8 @@ class FineTuneJourney : public TrainedFolder {
   }
 };
 
-// The folder of somebody's model: a tokenizer of one's own, and files that Dure
-// has nothing to do with but does not lose.
+// The folder of somebody's model has a tokenizer of its own, and files that
+// Dure does not use but keeps.
 TEST_F(FineTuneJourney, GoesFromHuggingFaceAndBackAgain) {
   ASSERT_EQ(shell("mkdir -p mine").exit_code, 0);
   must(
@@ -63,12 +63,12 @@ TEST_F(FineTuneJourney, GoesFromHuggingFaceAndBackAgain) {
         << file;
   }
   must("eval --checkpoint back --data own --samples 2");
-  // What is there already is for --resume to go on with, or to be left.
+  // Existing checkpoints are for --resume to go on with, or stay untouched.
   refuses("train tune.toml", kUsage, "already holds checkpoints");
   must("train tune.toml --resume --set train.steps=3");
 }
 
-// A model of that maker's stops at each of its ids.
+// The maker's model stops at each of its ids.
 TEST_F(FineTuneJourney, TextsEndAsTheModelsFilesSay) {
   must("convert --from dure run --to hf ends");
   const std::string generate =
@@ -83,7 +83,7 @@ TEST_F(FineTuneJourney, TextsEndAsTheModelsFilesSay) {
   ASSERT_EQ(all.size(), 4U);
   write("ends/generation_config.json",
         "{\"eos_token_id\": [255, " + all[0].dump() + "]}");
-  // Another tokenizer's ids are not the model's.
+  // The ids of another tokenizer are not the model's.
   EXPECT_EQ(tokens_of(generate), all);
   // The run's own files say "bytes".
   ASSERT_EQ(shell("cp -r run/checkpoints/step_00000002 whole && cp "

@@ -1,4 +1,4 @@
-// train.from: a run that starts from weights which another made.
+// train.from: a run that starts from the weights of another.
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -43,7 +43,7 @@ struct FineTune : testing::Test {
     return (folder / name).string();
   }
 
-  // Of a run into folder/NAME.
+  // The configuration of a run into folder/NAME.
   Config config(const std::string& name,
                 const Config& of_model = small_gpt()) const {
     Config config = of_model;
@@ -57,7 +57,7 @@ struct FineTune : testing::Test {
     return train::resolve(config);
   }
 
-  // The same, from other weights, with other samples.
+  // A configuration that starts from other weights, with other samples.
   Config tuned(const std::string& name,
                const std::string& from,
                const Config& of_model = small_gpt()) const {
@@ -71,7 +71,7 @@ struct FineTune : testing::Test {
     train::run_training(config, {.start = start});
   }
 
-  // On as many thread ranks as the layout takes.
+  // Trains on as many thread ranks as the layout takes.
   static void train_on_ranks(const Config& config, Start start = Start::kNew) {
     launch::run_ranks(
         {.ranks = static_cast<int>(train::ranks_of(config.parallel))},
@@ -101,7 +101,7 @@ struct FineTune : testing::Test {
   }
 };
 
-// What a step changes by nothing is what was loaded, wherever it lay.
+// A step that changes nothing keeps the loaded weights, wherever they were.
 Config without_steps(Config config) {
   config.optimizer.learning_rate = 1e-30;  // below half a unit of any weight
   config.optimizer.minimum_learning_rate = 0;
@@ -149,7 +149,7 @@ TEST_F(FineTune, LoadsTheWeightsAsTheyAreInAnyLayout) {
   }
 }
 
-// Bit for bit as one rank does, or as many tensor ranks as there are.
+// Weights are those of one rank, or of as many tensor ranks, bit for bit.
 TEST_F(FineTune, TrainsTheSameInAnyLayout) {
   train(config("base"));
   train(tuned("one", path("base")));
@@ -163,8 +163,8 @@ TEST_F(FineTune, TrainsTheSameInAnyLayout) {
   }
 }
 
-// The first step's loss is what an evaluation of the source gives on the same
-// samples: losses are exact sums, so there is nothing to allow for.
+// The first step's loss is that of an evaluation of the source on the same
+// samples. Losses are exact sums, so there is no tolerance.
 TEST_F(FineTune, BeginsAtTheLossOfItsSource) {
   train(config("base"));
   const Config of_tuned = tuned("a", path("base"));
@@ -185,8 +185,8 @@ TEST_F(FineTune, BeginsAtTheLossOfItsSource) {
   EXPECT_EQ(trainer.at("updates"), 3);
 }
 
-// Optimizer states and positions are its own: they are what a run has that is
-// given the same weights in any other way.
+// Optimizer states and positions are its own: a run that gets the same weights
+// in another way has the same.
 TEST_F(FineTune, TakesNothingButTheWeights) {
   train(config("base"));
   checkpoint::write_checkpoint(
@@ -231,7 +231,8 @@ TEST_F(FineTune, StartsFromHuggingFacesFiles) {
   }
 }
 
-// As if the machine had died behind the second checkpoint; the source is gone.
+// The machine is as if it had died after the second checkpoint; the source is
+// gone.
 TEST_F(FineTune, GoesOnWithoutItsSource) {
   train(config("base"));
   Config whole = tuned("whole", path("base"));
@@ -324,7 +325,7 @@ TEST_F(FineTuneConfig, TakesTheModelFromTheSource) {
   EXPECT_EQ(load("").config.model, base.model);
   EXPECT_EQ(load("[model]\nhidden = 32\nkv_heads = 2\n").config.model,
             base.model);
-  // What no weight depends on may be another.
+  // Settings that no weight depends on may differ.
   const Config longer =
       load("[model]\nmax_sequence = 64\nrope_theta = 50000.0\ndropout = 0.2\n")
           .config;
@@ -355,7 +356,7 @@ TEST_F(FineTuneConfig, GoesOnWithItsOwnModelWhereverTheSourceIs) {
   std::filesystem::remove_all(folder / "base");
   EXPECT_EQ(load("", Start::kResume).config.model, config("a").model);
   EXPECT_THROW(load(""), Error);
-  // A report reads what a run has written, and nothing else.
+  // A report reads only files that a run has written.
   EXPECT_EQ(train::parse_config("[train]\nfrom = \"gone\"\n", "c", {})
                 .config.train.from,
             "gone");
@@ -380,7 +381,7 @@ struct FineTuneTokenizer : FineTune {
     return config;
   }
 
-  // Byte-level BPE without merges, of the bytes and the added tokens.
+  // Writes byte-level BPE without merges, of the bytes and the added tokens.
   void write_tokenizer(const std::string& name, const std::string& added) {
     make_directories(folder / name);
     nlohmann::json vocabulary = nlohmann::json::object();
@@ -448,7 +449,7 @@ TEST_F(FineTuneTokenizer, IsTheSourcesUnlessAnotherIsNamed) {
             read_file(folder / "base-tokenizer" / "tokenizer.json"));
   std::filesystem::remove_all(folder / "a");
   EXPECT_EQ(error_of(next("base-tokenizer")), "no error");
-  // More ids mean nothing else; other ids do.
+  // More ids change no meaning; other ids do.
   write_tokenizer("more", "abcd");
   std::filesystem::remove_all(folder / "a");
   EXPECT_EQ(error_of(next("more")), "no error");

@@ -1,5 +1,5 @@
-// The forms of data parallelism beside the trainer: the same losses and
-// weights, what the plan says travels, and what it says is held.
+// The historical forms of data parallelism beside the trainer: the same losses
+// and weights, and the plan's traffic and memory.
 
 #include <string>
 #include <vector>
@@ -38,7 +38,7 @@ Config gpt_with_dropout() {
   return config;
 }
 
-// What rank 0 ends with.
+// The results on rank 0.
 struct Outcome {
   std::vector<double> losses;
   std::vector<float> weights;
@@ -96,8 +96,8 @@ TEST_P(Forms, TrainAsTheTrainerDoesToTheBit) {
   }
 }
 
-// Sums of four summands in another order: some relative 2^-24 of each gradient,
-// a step; 1e-6 is parity_test's bound for 20 steps.
+// Four summands are added in another order: a relative 2^-24 or so of each
+// gradient in each step. 1e-6 is parity_test's bound for 20 steps.
 TEST_P(Forms, FastSumsAgreeWithinRounding) {
   const Outcome ranked =
       run(configured(small_gpt(), 4, Sums::kRanked), 4, Form::kBuckets);
@@ -108,7 +108,7 @@ TEST_P(Forms, FastSumsAgreeWithinRounding) {
   }
 }
 
-// Elements of all steps by kind.
+// The bytes of all steps by kind.
 std::vector<std::uint64_t> planned_bytes(const parallel::FormPlan& plan) {
   std::vector<std::uint64_t> bytes(comm::kKinds);
   for (const FormStep& step : plan.steps) {
@@ -120,8 +120,8 @@ std::vector<std::uint64_t> planned_bytes(const parallel::FormPlan& plan) {
   return bytes;
 }
 
-// What a rank's traffic counts of collectives with a root is the size of the
-// larger of its own tensors: on rank 0, the whole.
+// A rank's traffic counts a collective with a root by the larger of its own
+// tensors: on rank 0, the whole.
 TEST(PlannedForms, SendWhatThePlanSays) {
   for (const Form form : parallel::kForms) {
     if (form == Form::kBuckets) {
@@ -157,7 +157,7 @@ TEST_P(Forms, HoldWhatThePlanSays) {
       return static_cast<std::int64_t>(rank.arena.ledger().peak(category));
     };
     // The trainer's losses travel as an exact sum, and its last bucket is
-    // padded to 16 elements of every rank.
+    // padded to 16 elements on every rank.
     const bool is_trainer = GetParam() == Form::kBuckets;
     const std::int64_t padding = is_trainer ? 4 * 16 * 4 : 0;
     EXPECT_EQ(held(Category::kCommunication),

@@ -1,4 +1,4 @@
-// Generation: the cache changes the speed, never the text.
+// Generation: the cache changes the speed, but never the text.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -49,7 +49,7 @@ TEST_P(Generation, IsTheSameWithAndWithoutTheCache) {
   }
 }
 
-// ZeRO 3: no rank has a whole model.
+// With ZeRO 3 no rank has a whole model.
 TEST_P(Generation, IsTheSameFromWeightsInParts) {
   train::GenerateOptions options;
   options.tokens = 12;
@@ -65,7 +65,7 @@ TEST_P(Generation, IsTheSameFromWeightsInParts) {
   });
 }
 
-// Logits differ in their last bits, and no draw of these falls between.
+// Logits differ in their last bits, and none of these draws falls between.
 TEST_P(Generation, IsTheSameFromMatricesThatRanksShare) {
   for (const KvCache cache : {KvCache::kOn, KvCache::kOff}) {
     train::GenerateOptions options;
@@ -84,8 +84,8 @@ TEST_P(Generation, IsTheSameFromMatricesThatRanksShare) {
   }
 }
 
-// Whatever the stages and the groups that go through them, texts that end at
-// different times among them.
+// It holds for any stages and any groups that go through them, with texts that
+// end at different times.
 TEST_P(Generation, IsTheSameFromStages) {
   const std::vector<Tokens> prompts = {
       {1}, {5, 6, 7, 8, 9}, {200, 3, 17}, {42, 42}, Tokens(31, 4)};

@@ -1,6 +1,5 @@
-// GPT-2 and Llama as Hugging Face Transformers computes them, in float64:
-// logits, loss and every gradient. tests/golden/README.md says what the files
-// hold.
+// Compares with GPT-2 and Llama in Hugging Face Transformers, in float64:
+// logits, loss and every gradient. tests/golden/README.md describes the files.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -23,7 +22,8 @@ namespace dure {
 namespace {
 
 // Transformers' own float32 forward is off by up to 2.2e-6 in these logits,
-// which reach 5 in size; ours may add up in another order: four times that.
+// whose size reaches 5. Ours may add up in another order, so the tolerance is
+// four times that.
 constexpr double kLogitTolerance = 9e-6;
 // A gradient adds up 48 rows of products, each as far off as the logits,
 // relative to the largest of its weight.
@@ -137,7 +137,7 @@ TEST_P(Golden, EveryGradientIsTransformers) {
   }
 }
 
-// Adding a second micro-batch of the same doubles every gradient.
+// A second micro-batch with the same samples doubles every gradient.
 TEST_P(Golden, GradientsAddUp) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context();
@@ -165,7 +165,7 @@ TEST_P(Golden, GradientsAddUp) {
       largest = std::max(largest, std::abs(2.0 * once[p][i]));
       difference = std::max(difference, std::abs(twice[i] - 2.0 * once[p][i]));
     }
-    // The second sum starts from the first: rounding in another place.
+    // The second sum starts from the first, so it rounds in another place.
     EXPECT_LE(difference, kGradientTolerance * largest) << parameter.name;
     ++p;
   }

@@ -72,7 +72,7 @@ TEST(Launch, RefusesThreadsUnderMpirun) {
   EXPECT_THAT(outcome.text, HasSubstr("leave out one of the two"));
 }
 
-// Whatever of it all processes find, one says, none is ended by MPI_Abort, and
+// One process reports an error that all find, none is ended by MPI_Abort, and
 // the exit code is that of wrong usage.
 TEST(Launch, SaysOnceWhatIsWrongWithTheCommandOfAllProcesses) {
   for (const std::string command :
@@ -105,7 +105,7 @@ TEST(Launch, SaysWhichProcessHasAnotherConfigurationWrong) {
                                        "nowhere.toml")));
 }
 
-// N processes that do not know of one another: srun with the wrong PMI.
+// N processes do not know of one another, because srun has the wrong PMI.
 TEST(Launch, RefusesAWorldThatIsNotTheLaunchers) {
   const Outcome outcome = run("SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=4", kBench);
   EXPECT_EQ(outcome.exit_code, 2);
@@ -141,8 +141,8 @@ TEST(Doctor, FindsTwoRanksThatCommunicate) {
   EXPECT_THAT(outcome.text, HasSubstr("\"two_ranks\": \"all_reduce right"));
 }
 
-// What the machine is made of, and how MPI and Slurm find each other, are
-// values that a program can read, whatever of them the machine has.
+// The machine's parts, and how MPI and Slurm find each other, are values that a
+// program can read, whichever of them the machine has.
 TEST(Doctor, PrintsEveryFactAsATableAndAsJson) {
   const Outcome table = run("", "doctor");
   const Outcome json = run("", "doctor --json");
@@ -160,7 +160,7 @@ TEST(Doctor, PrintsEveryFactAsATableAndAsJson) {
   EXPECT_TRUE(facts.at("caches").is_array());
 }
 
-// An srun of another kind than the MPI's, and one that both have.
+// There is an srun of another kind than the MPI's, and one of the same kind.
 TEST(Doctor, SaysHowToStartRanksUnderSlurm) {
   const std::string folder = testing::TempDir() + "dure_doctor/";
   std::filesystem::create_directories(folder);

@@ -1,4 +1,4 @@
-// Who has what of a run: how ranks share the model, its state and the batch.
+// The layout of a run: how ranks share the model, its state and the batch.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ struct Layout {
   std::int64_t zero = 0;
   std::int64_t zero_group = 0;
   parallel::ScheduleKind schedule = parallel::ScheduleKind::k1F1B;
-  int chunks = 0;         // 0: what the schedule takes
+  int chunks = 0;         // 0: as the schedule needs
   int micro_batches = 1;  // on each rank, in a step
   model::Recompute recompute = model::Recompute::kNone;
-  bool parts = false;  // of full recomputation: memory.partition_checkpoints
+  bool parts = false;  // full recomputation with memory.partition_checkpoints
 
   int ranks() const { return pipe * data * tensor; }
 };
@@ -27,9 +27,9 @@ struct Layout {
 // "pipe 2 x data 2 x tensor 2, rows cut, zero 1, zb-v, 4 micro-batches".
 std::string text(const Layout& layout);
 
-// As the layout says, resolved. Samples of a micro-batch are one; a global
-// batch is what the layout's ranks read; there are several buckets of several
-// weights.
+// The configuration for the layout, resolved. A micro-batch has one sample, a
+// global batch has what the layout's ranks read, and there are several buckets
+// of several weights.
 train::Config configured(train::Config config, const Layout& layout);
 
 }  // namespace dure

@@ -14,7 +14,7 @@
 
 namespace dure {
 
-// What stands behind the progress lines.
+// The text after the progress lines.
 inline std::string json_of(const std::string& text) {
   return text.substr(std::min(text.find('{'), text.size()));
 }
@@ -29,8 +29,8 @@ struct LayoutRun : testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder); }
 
-  // Trains a small GPT, of tied embeddings, for 8 steps into folder/NAME; its
-  // sums are ranked.
+  // Trains a small GPT with tied embeddings for 8 steps into folder/NAME, with
+  // ranked sums.
   Outcome train(const std::string& before,
                 const std::string& name,
                 const std::string& more) const {

@@ -1,4 +1,4 @@
-// `dure train` on threads and on MPI's processes: the same numbers.
+// `dure train` on threads and on MPI's processes gives the same numbers.
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <string>
@@ -58,7 +58,7 @@ constexpr const char* kShared =
     "--set parallel.tensor=2 --set parallel.sequence=true "
     "--set parallel.zero=1 ";
 
-// Of what `dure eval --json` prints.
+// The loss in the output of `dure eval --json`.
 double loss_in(const std::string& json) {
   return std::stod(json.substr(json.find("\"loss\":") + 7));
 }
@@ -72,7 +72,7 @@ TEST_F(Layouts, MatricesAreSharedAndTheCheckpointIsWhole) {
   const double shared =
       loss_in(json_of(run("", eval + " --ranks 4 --tensor 2").text));
   EXPECT_NEAR(shared, alone, 1e-5 * alone);
-  // One rank goes on from it.
+  // One rank resumes from it.
   const Outcome resumed =
       train("",
             "four",
@@ -100,8 +100,8 @@ TEST_F(Layouts, SaysHowManyRanksCanShareMatrices) {
               HasSubstr("12 and 16 would do"));
 }
 
-// Half a million parameters: a step takes 11.0, 8.6, 7.6 and 6.8 MB at stages 0
-// to 3, and 7.2 are allowed.
+// There are half a million parameters: a step takes 11.0, 8.6, 7.6 and 6.8 MB
+// at stages 0 to 3, and 7.2 are allowed.
 TEST_F(Layouts, StageThreeTrainsAModelThatOthersRefuse) {
   const std::string limited =
       "--ranks 4 --set model.layers=8 --set model.hidden=64 "
@@ -122,7 +122,7 @@ TEST_F(Layouts, StageThreeTrainsAModelThatOthersRefuse) {
   EXPECT_EQ(trained.exit_code, 0) << trained.text;
 }
 
-// Of metrics.jsonl, by line.
+// The losses of metrics.jsonl, by line.
 std::vector<double> losses_in(const std::string& metrics) {
   std::vector<double> losses;
   const std::string key = "\"loss\": ";
@@ -148,7 +148,7 @@ TEST_F(Layouts, PipelinesWithoutAFlushLearn) {
         losses_in(read_file(folder / "flowing" / "metrics.jsonl"));
     ASSERT_EQ(losses.size(), 60U);
     EXPECT_LT(losses.back(), 0.8 * losses.front()) << schedule;
-    // Goes on from step 20 bit for bit: its segments are the same.
+    // It resumes from step 20 bit for bit, because its segments are the same.
     const Path checkpoints = folder / "flowing" / "checkpoints";
     const auto last = [&] {
       return read_file(checkpoints / "step_00000060" / "model.safetensors");

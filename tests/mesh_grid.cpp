@@ -12,8 +12,8 @@ using model::Recompute;
 using parallel::ScheduleKind;
 using train::Config;
 
-// Blocks enough for two chunks on each of so many ranks: with the embedding and
-// the head, a layer a stage at least.
+// Enough blocks for two chunks on each of so many ranks: with the embedding and
+// the head, every stage has a layer.
 std::int64_t blocks_for(int pipe) {
   return pipe <= 4 ? 6 : 14;
 }
@@ -22,7 +22,7 @@ Config config_of(const GridPoint& point) {
   Config config = point.model == GridModel::kGpt ? small_gpt() : small_llama();
   config.model.layers = blocks_for(point.layout.pipe);
   config.model.heads = 8;          // for eight tensor ranks,
-  config.model.vocabulary = 1000;  // each of which has tokens of its own
+  config.model.vocabulary = 1000;  // each has tokens of its own
   config.model.kv_heads = point.model == GridModel::kGpt ? 0 : 2;
   config.model.dropout = point.model == GridModel::kGpt ? 0.1 : 0;
   config.optimizer.name = &optim::kSgd;
@@ -31,7 +31,7 @@ Config config_of(const GridPoint& point) {
   return config;
 }
 
-// Chunks that a schedule takes.
+// The numbers of chunks that a schedule takes.
 std::vector<int> chunks_of(ScheduleKind kind) {
   switch (kind) {
     case ScheduleKind::kInterleaved:

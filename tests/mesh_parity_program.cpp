@@ -1,9 +1,10 @@
-// Runs every layout of up to eight ranks against one rank, and prints a table
-// (make parity). Exits with 1 where any is not where it should be.
+// Compares every layout of up to eight ranks with one rank, and prints a table
+// (make parity). Exits with 1 if any is beyond its bound.
 //
 //   mesh_parity [RANKS [FIRST LAST OF]]
 //
-// FIRST to LAST of so many parts, from 0; each is of all meshes.
+// FIRST to LAST count from 0 among OF parts; each part has layouts of all
+// meshes.
 
 #include <algorithm>
 #include <cstdio>
@@ -22,7 +23,7 @@ namespace {
 
 constexpr int kSteps = 10;
 
-// Of all layouts of a mesh.
+// The results of all layouts of a mesh.
 struct Row {
   int layouts = 0;
   int same_bits = 0;

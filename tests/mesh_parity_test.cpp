@@ -1,6 +1,7 @@
-// Every mesh against one rank: the flagship. Where pipe, data and ZeRO vary,
-// and sums are ranked, every bit is the same, whatever the schedule; where
-// tensor ranks share matrices, those of as many tensor ranks alone.
+// The flagship test: every mesh against one rank. Where pipe, data and ZeRO
+// vary, and sums are ranked, every bit is the same, whatever the schedule.
+// Where tensor ranks share matrices, the bits are those of as many tensor ranks
+// alone.
 
 #include <array>
 #include <string>
@@ -23,7 +24,7 @@ struct Model {
   Config (*config)();
 };
 
-// Fourteen blocks of nothing much: enough for eight stages of two chunks.
+// Fourteen tiny blocks are enough for eight stages of two chunks.
 Config deep(Config config) {
   config.model.layers = 14;
   return config;
@@ -74,7 +75,7 @@ TEST_P(MeshParity, SchedulesChangeNoBit) {
   }
 }
 
-// Stages of an embedding or a head alone are among them.
+// Some stages have only an embedding or a head.
 TEST_P(MeshParity, SplitsChangeNoBit) {
   Config config = GetParam().config();
   const Layout layout = {.pipe = 4, .micro_batches = 4};
@@ -104,8 +105,8 @@ TEST_P(MeshParity, PipelinesOfDataAndZeroChangeNoBit) {
   }
 }
 
-// The head's gradients come with its backward, or, untied, with the gradients
-// of weights that a schedule puts off.
+// The head's gradients are made in its backward, or, if it is untied, with the
+// weight gradients that a schedule defers.
 TEST_P(MeshParity, KeptLogitsChangeNoBit) {
   Config config = GetParam().config();
   const ParityOutcome one = run_layout(config, {.micro_batches = 4}, kSteps);
@@ -144,7 +145,7 @@ TEST_P(MeshParity, KeptLogitsChangeNoBitOfTensorRanks) {
   }
 }
 
-// A few of all: make parity runs them all.
+// This is a sample of the grid; make parity runs all of it.
 TEST(MeshGrid, ASampleAgreesWithOneRank) {
   constexpr std::size_t kEvery = 211;  // a prime: every axis is met
   const std::vector<GridPoint> grid = mesh_grid(8);

@@ -1,5 +1,5 @@
-// `dure train` on pipe x data x tensor: what stands on disk does not show on
-// which mesh it was made, and any mesh goes on from it.
+// `dure train` on pipe x data x tensor: the files do not show on which mesh
+// they were made, and a run on any mesh resumes from them.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -42,7 +42,7 @@ struct MeshRun : LayoutRun {
     return read_file(checkpoint(name) / "optimizer.safetensors");
   }
 
-  // Weights and the optimizer's states, to the byte.
+  // Expects equal weights and optimizer states, to the byte.
   void expect_same(const std::string& name, const std::string& other) const {
     EXPECT_TRUE(weights(name) == weights(other)) << name << ", " << other;
     EXPECT_TRUE(states(name) == states(other)) << name << ", " << other;
@@ -66,7 +66,7 @@ TEST_F(MeshRun, CheckpointsAreThoseOfOneRank) {
   }
 }
 
-// Of which all ranks of a tensor axis round alike.
+// All ranks of a tensor axis round alike.
 TEST_F(MeshRun, CheckpointsOfSharedMatricesAreThoseOfTheTensorRanksAlone) {
   for (const std::string tensor : {"tensor=2 ", "tensor=2 sequence=true "}) {
     SCOPED_TRACE(tensor);
@@ -84,7 +84,7 @@ TEST_F(MeshRun, CheckpointsOfSharedMatricesAreThoseOfTheTensorRanksAlone) {
   }
 }
 
-// Half of the steps on one mesh, the rest on another: as if on one.
+// Half of the steps are made on one mesh, the rest on another, as if on one.
 TEST_F(MeshRun, AnyMeshGoesOnFromTheCheckpointOfAnother) {
   const auto goes_on = [&](const std::string& before,
                            const std::string& after) {
@@ -148,7 +148,7 @@ TEST_F(MeshRun, SaysWhichRanksMakeStages) {
               HasSubstr("3"));
 }
 
-// The run of `make train`, shorter, where there are 16 cores.
+// This is the run of `make train`, shorter, if there are 16 cores.
 TEST_F(MeshRun, SixteenThreadsTrainTheFirstRun) {
   const Outcome outcome =
       run("",
@@ -165,7 +165,8 @@ TEST_F(MeshRun, SixteenThreadsTrainTheFirstRun) {
                                       "step_00000002"));
 }
 
-// They fit on so many GPUs of 80 GB, as docs/mesh.md says to a tenth of a GiB.
+// The models fit on so many GPUs of 80 GB, to a tenth of a GiB, as docs/mesh.md
+// says.
 TEST(MeshExamples, ArePlannedAsThePageSays) {
   const std::string page = read_file("docs/mesh.md");
   for (const std::string gpus : {"1", "4", "8", "64", "1024"}) {

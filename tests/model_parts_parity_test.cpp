@@ -1,5 +1,5 @@
-// Every norm, with a bias and without, on layouts of ranks, against one rank:
-// bit for bit with ranked sums; on tensor ranks within docs/numerics.md's
+// Compares every norm, with and without a bias, on layouts of ranks with one
+// rank: bit for bit with ranked sums; on tensor ranks within docs/numerics.md's
 // bound.
 
 #include <string>
@@ -38,8 +38,8 @@ std::vector<Part> norms() {
   return all;
 }
 
-// Three heads, whose slopes are not of a power of two, do not go with two
-// tensor ranks; six do.
+// Three heads, whose slopes have no power of two, can't be divided over two
+// tensor ranks; six can.
 std::vector<Part> orders_of_tokens() {
   std::vector<Part> all(3);
   all[0].name = "alibi";

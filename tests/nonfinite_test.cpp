@@ -1,6 +1,6 @@
-// What is not finite on one rank of pipe x data x tensor: all of them say the
-// same and leave the weights as they are; where such steps are to be skipped,
-// they all skip it.
+// A value that is not finite on one rank of pipe x data x tensor: all ranks
+// report the same and leave the weights as they are, or, if such steps are to
+// be skipped, all skip it.
 #include <algorithm>
 #include <cstring>
 #include <functional>
@@ -30,7 +30,7 @@ using train::Rank;
 using train::Trainer;
 
 struct Fill {
-  std::string_view weights;  // whose names begin so
+  std::string_view weights;  // the beginning of their names
   float value;
 };
 
@@ -49,15 +49,15 @@ const Poison kPoisons[] = {
     {"last stage",
      {{"final_norm.weight", kNan}},
      "the gradient of embedding.token.weight is not finite (loss nan)"},
-    // The products are 0, but what their gradients are is beyond a float: no
-    // rank of another stage sees it, nor does the other tensor rank.
+    // The products are 0, but their gradients are beyond a float: no rank of
+    // another stage sees it, nor does the other tensor rank.
     {"gradient",
      {{"blocks.0.norm2.weight", 1e30F},
       {"blocks.0.mlp.up", 0},
       {"blocks.0.mlp.down.weight", 1e30F}},
      "the gradient of blocks.0.mlp.up.weight is not finite (loss 5."}};
 
-// What a rank keeps: bits, as NaNs are to be the same, too.
+// The bits of a rank's shards, so that NaNs compare equal, too.
 std::vector<std::uint32_t> kept_bits(Trainer& trainer) {
   trainer.replica().store().settle();
   std::vector<std::uint32_t> bits;
@@ -81,8 +81,8 @@ void put_back(Trainer& trainer, const std::vector<std::uint32_t>& bits) {
   trainer.replica().store().publish();
 }
 
-// Of the second tensor rank's part. Replicas without ZeRO drift: there only one
-// of them gets it.
+// Poisons the second tensor rank's part. Replicas without ZeRO may drift, so
+// only one of them gets it.
 void put_in(Rank& rank, Trainer& trainer, const Poison& poison) {
   train::Replica& replica = trainer.replica();
   replica.store().settle();
@@ -102,12 +102,12 @@ void put_in(Rank& rank, Trainer& trainer, const Poison& poison) {
   replica.store().publish();
 }
 
-// By rank: what the function says there.
+// The function's text on each rank.
 using Said = std::function<std::string(Rank&)>;
 std::vector<std::string> on_ranks(const Config& config, const Said& function) {
   std::vector<std::string> said(
       static_cast<std::size_t>(train::ranks_of(config.parallel)));
-  // Ranks that are not of one mind wait for each other in vain.
+  // Ranks that disagree would wait for each other in vain.
   launch::run_ranks(
       {.ranks = static_cast<int>(said.size()), .comm = {.timeout_seconds = 20}},
       [&](comm::Communicator& world) {
@@ -119,7 +119,7 @@ std::vector<std::string> on_ranks(const Config& config, const Said& function) {
   return said;
 }
 
-// The second step is of poisoned weights: what it throws.
+// The error of the second step, which has poisoned weights.
 std::string stopped(Rank& rank, const Config& config, const Poison& poison) {
   Trainer trainer(rank, config);
   trainer.step(small_data());
@@ -136,7 +136,7 @@ std::string stopped(Rank& rank, const Config& config, const Poison& poison) {
   return said;
 }
 
-// Goes on as a trainer that jumps over the step's samples: what it left out.
+// Goes on like a trainer that skips the step's samples; returns why it skipped.
 std::string skipped(Rank& rank, const Config& config, const Poison& poison) {
   Trainer trainer(rank, config);
   Trainer other(rank, config);
@@ -160,7 +160,7 @@ std::string skipped(Rank& rank, const Config& config, const Poison& poison) {
 
 class NonFinite : public testing::TestWithParam<ScheduleKind> {
  protected:
-  // function(configuration, poison)
+  // Calls function(configuration, poison).
   template <typename Function>
   void for_each_poison(Function&& function) const {
     for (const std::int64_t zero : {0, 1, 2, 3}) {
@@ -174,7 +174,7 @@ class NonFinite : public testing::TestWithParam<ScheduleKind> {
         SCOPED_TRACE(concat(poison.name, ", ", text(layout)));
         Config config = small_gpt();
         config.model.layers = 4;
-        config.model.vocabulary = 200;  // of which either tensor rank has some
+        config.model.vocabulary = 200;  // each tensor rank has some
         config.parallel.sums = train::Sums::kRanked;
         function(configured(config, layout), poison);
       }

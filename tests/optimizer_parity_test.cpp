@@ -1,4 +1,4 @@
-// Every optimizer on layouts of ranks, against one rank: bit for bit with
+// Compares every optimizer on layouts of ranks with one rank: bit for bit with
 // ranked sums; on tensor ranks within docs/numerics.md's bound of losses.
 
 #include <string>
@@ -16,8 +16,7 @@ using train::Config;
 
 constexpr int kSteps = 12;
 
-// An embedding that stands on both ends of a pipeline, and weights that do not
-// decay.
+// The embedding is at both ends of a pipeline, and some weights do not decay.
 Config config_of(const optim::OptimizerRow& row) {
   Config config = small_gpt();
   config.optimizer.name = &row;
@@ -59,7 +58,8 @@ TEST_P(OptimizerParity, ShardsAndStagesChangeNoBit) {
   }
 }
 
-// And to the bit, whatever shards do with the same tensor ranks.
+// They also agree to the bit with the same tensor ranks alone, whatever the
+// shards.
 TEST_P(OptimizerParity, TensorRanksAgreeWithinTheBound) {
   const Config config = config_of(*GetParam());
   for (const bool sequence : {false, true}) {

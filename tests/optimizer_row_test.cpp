@@ -1,6 +1,6 @@
-// What an optimizer's row may ask for, and no optimizer here does: spans that
-// are whole weights, gradients and states of each rank's own. Two made-up ones
-// do, with loops for kernels.
+// Needs of an optimizer's row that no real optimizer has: spans that are whole
+// weights, gradients and states of each rank's own. Two made-up optimizers have
+// them, with loops for kernels.
 
 #include <cmath>
 #include <gmock/gmock.h>
@@ -42,8 +42,8 @@ std::vector<OptimizerState> no_states(const OptimizerConfig& /*config*/) {
   return {};
 }
 
-// Moves each weight by a length of its gradient's direction: half of a weight
-// would go elsewhere.
+// Moves each weight in its gradient's direction by a fixed length: half of a
+// weight would move differently.
 void launch_direction(Stream& /*stream*/,
                       const OptimizerConfig& /*config*/,
                       const Update& update) {
@@ -69,7 +69,7 @@ constexpr OptimizerRow kDirection = {.name = "direction",
                                      .launch = launch_direction};
 
 // Karimireddy et al. 2019, arXiv:1901.09847, algorithm 1: each rank sends signs
-// and one length, and adds what that left out to what it sends next.
+// and one length, and adds the remainder to what it sends next.
 void launch_signs(Stream& stream,
                   const OptimizerConfig& /*config*/,
                   const Update& update) {
@@ -144,14 +144,15 @@ TEST(OptimizerRow, BucketsAreCutBetweenWeightsWhereItNeedsThemWhole) {
   }
 }
 
-// A rank of the data, and what its stages end with.
+// The results of a data rank's stages.
 struct Ended {
   std::vector<double> losses;
   ParityOutcome arrays;
   std::map<int, std::vector<float>> errors;  // by stage
 };
 
-// `checkpoint`: to go on from, and to save after the steps, where not empty.
+// If `checkpoint` is not empty, resumes from it, and saves there after the
+// steps.
 std::vector<Ended> run_signs(const Layout& layout,
                              int steps,
                              const Path& from = {},
@@ -203,7 +204,7 @@ TEST(OptimizerRow, GradientsAndErrorsAreEachRanksOwnAndWeightsAreNot) {
   EXPECT_TRUE(two[0].arrays.weights == two[1].arrays.weights);
   EXPECT_FALSE(two[0].arrays.gradients == two[1].arrays.gradients);
   EXPECT_FALSE(two[0].errors == two[1].errors);
-  // Both together are what one rank has of all samples.
+  // The sum of both is one rank's result over all samples.
   const std::vector<Ended> one = run_signs({.micro_batches = 4}, 1);
   Arrays sum = two[0].arrays.gradients;
   for (std::size_t w = 0; w < sum.size(); ++w) {
@@ -242,7 +243,7 @@ TEST(OptimizerRow, EachRanksStateIsSavedAndGoesOn) {
   EXPECT_NE(reader.optimizer().find("blocks.0.mlp.up.bias.error.1"), nullptr);
   EXPECT_EQ(reader.optimizer().find("blocks.0.mlp.up.bias.error.2"), nullptr);
 
-  // Errors of two ranks mean nothing to four.
+  // The errors of two ranks mean nothing to four.
   for (const Ended& rank :
        run_signs({.data = 4, .micro_batches = 2}, 0, saved)) {
     EXPECT_THAT(rank.errors.at(0), testing::Each(0));

@@ -19,7 +19,7 @@ using train::Config;
 using train::Rank;
 using train::Trainer;
 
-// Puts elements of a rank's part where they are in the whole weight.
+// Puts elements of a rank's part to their places in the whole weight.
 void put(const model::WeightSpec& spec,
          const mesh::Place& place,
          std::int64_t offset,

@@ -1,5 +1,5 @@
-// Every layout against one rank: with ranked sums the same losses, gradients
-// and weights, bit for bit.
+// Compares every layout with one rank: with ranked sums losses, gradients and
+// weights are equal, bit for bit.
 
 #include <string>
 #include <vector>
@@ -79,9 +79,9 @@ TEST_P(Parity, ShardGroupsChangeNoBit) {
   }
 }
 
-// Fast sums round elsewhere: a relative 2^-24 for each of some dozens of terms
-// a step, which 20 steps of training carry on. 1e-6 is met without a step that
-// amplifies.
+// Fast sums round differently: a relative 2^-24 for each of some dozens of
+// terms a step, over 20 steps of training. 1e-6 holds, because no step
+// amplifies the error.
 TEST_P(Parity, FastSumsAgreeWithinRounding) {
   const Config config = GetParam().config();
   Layout layout = {.data = 4, .micro_batches = 4};

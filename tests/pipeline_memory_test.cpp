@@ -1,4 +1,4 @@
-// Memory of pipelines: what every rank of a run holds is what was predicted,
+// The memory of pipelines: every rank of a run holds what was predicted,
 // category by category, to the byte.
 #include <algorithm>
 #include <utility>
@@ -34,7 +34,8 @@ struct Measured {
   std::size_t predicted_high_water = 0;  // of a whole step
 };
 
-// By rank. Each predicts for itself, with as many threads as it has.
+// The results by rank. Each rank predicts for itself, with as many threads as
+// it has.
 std::vector<Measured> measure(const Config& config) {
   std::vector<Measured> measured(
       static_cast<std::size_t>(train::ranks_of(config.parallel)));
@@ -181,8 +182,8 @@ Config with_whole_logits(Config config) {
   return config;
 }
 
-// The head's passes are as those of blocks; a tied one's sums, ranked, are made
-// at once.
+// The head's passes are like those of blocks. The ranked sums of a tied one are
+// made at once.
 TEST(PipelineMemory, IsPredictedWithWholeLogits) {
   for (const ScheduleKind schedule : kSchedules) {
     Config config = with_whole_logits(small_gpt());
@@ -206,8 +207,8 @@ TEST(PipelineMemory, IsPredictedWithWholeLogits) {
   }
 }
 
-// The formula along the program (model/stage_activations.h), where backwards
-// are whole.
+// The formula along the program (model/stage_activations.h), for backwards that
+// are not split.
 void expect_formula(const Config& base, const Layout& layout) {
   SCOPED_TRACE(text(layout));
   const Config config = of_eight_blocks(base, layout);

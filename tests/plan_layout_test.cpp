@@ -1,5 +1,5 @@
-// `dure plan layout` says what it assumes of the machines, and `dure plan
-// devices` whose figures those are.
+// `dure plan layout` states its assumptions about the machines, and `dure plan
+// devices` the sources of its figures.
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -35,7 +35,7 @@ TEST(PlanLayout, SaysWhereEveryRateIsFrom) {
   EXPECT_THAT(run("", kSmall).text, HasSubstr("of no particular machine"));
 }
 
-// A step is as fast as what is assumed.
+// A step is as fast as the assumed rates.
 TEST(PlanLayout, FollowsTheDevice) {
   const json devices = facts("plan devices");
   double a100_memory = 0;

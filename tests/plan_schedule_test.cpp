@@ -1,4 +1,4 @@
-// `dure plan schedule`, as it is called.
+// Calls `dure plan schedule`.
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>

@@ -9,10 +9,10 @@ namespace dure {
 
 struct Outcome {
   int exit_code = 0;
-  std::string text;  // all that it wrote
+  std::string text;  // its whole output
 };
 
-// What a launcher around the test has set must not be there.
+// Variables that a launcher around the test has set must be cleared.
 inline Outcome run(const std::string& before, const std::string& arguments) {
   const std::string command =
       "{ env -u RANK -u WORLD_SIZE -u PMI_RANK -u PMI_SIZE -u SLURM_PROCID "

@@ -25,7 +25,7 @@ using train::Trainer;
 
 constexpr int kSteps = 20;
 
-// Two micro-batches a step.
+// The layout with two micro-batches a step.
 Layout with(Recompute recompute, Layout layout) {
   layout.micro_batches = 2;
   layout.recompute = recompute;
@@ -39,7 +39,7 @@ Config gpt_with_dropout() {
   return config;
 }
 
-// What one rank sees of a run.
+// The results of a run on one rank.
 struct Outcome {
   std::vector<double> losses;
   std::vector<double> norms;
@@ -74,7 +74,7 @@ Outcome run_rank(Rank& rank, const Config& config, int steps) {
   return outcome;
 }
 
-// By rank.
+// The results by rank.
 std::vector<Outcome> run(const Config& config, int steps) {
   const auto ranks = static_cast<int>(train::ranks_of(config.parallel));
   std::vector<Outcome> outcomes(static_cast<std::size_t>(ranks));
@@ -152,7 +152,7 @@ void expect_formula(const Config& config) {
       formula);
 }
 
-// Fifteen tokens on ranks that keep parts of them: parts are not equal.
+// Fifteen tokens give the ranks parts of different sizes.
 TEST_P(RecomputeParity, TrainsTheSameBitsOnTensorRanks) {
   Config config = GetParam().config();
   for (const Layout& layout :
@@ -181,7 +181,7 @@ TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytesOnTensorRanks) {
   }
 }
 
-// Of a block that runs again only attention's sum is needed, and parts are
+// For a block that runs again only attention's sum is needed, and parts are
 // gathered once.
 TEST_P(RecomputeParity, CommunicatesALittleMore) {
   constexpr int kMicroBatches = 2;
@@ -205,7 +205,7 @@ TEST_P(RecomputeParity, CommunicatesALittleMore) {
   EXPECT_EQ(parts.all_gathers, full.all_gathers + blocks);
 }
 
-// Not only of round sizes: 15 tokens, so that memory's blocks of 64 bytes show.
+// 15 tokens are not a round size, so memory's blocks of 64 bytes show.
 TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytes) {
   for (const std::int64_t sequence : {16, 15}) {
     for (const Recompute recompute : kRecomputes) {
@@ -223,9 +223,10 @@ TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytes) {
   }
 }
 
-// A deep model's activations are its blocks'. Per row and block: of 32 columns
-// and 4 heads 16 x 32 + 4 elements and 4 statistics without recomputation,
-// 10 x 32 + 4 without the cheap ones, 32 of the input alone.
+// A deep model's activations are its blocks'. With 32 columns and 4 heads a
+// block has, for each row, 16 x 32 + 4 elements and 4 statistics without
+// recomputation, 10 x 32 + 4 without the cheap ones, and 32 for the input
+// alone.
 TEST(Recompute, ABlockKeepsItsElements) {
   Config config = train::resolve(small_gpt());
   const auto elements = [&](Recompute recompute) {

@@ -1,4 +1,5 @@
-// Ranks that should hold the same and do not: which weight, and whose.
+// Ranks that should hold the same weights and do not: which weight, and which
+// ranks.
 #include <gmock/gmock.h>
 #include <string>
 
@@ -56,8 +57,8 @@ void let_drift(comm::Communicator& world,
   train::check_replicas(rank, trainer);
 }
 
-// A weight that has changed on one rank alone is named, and that rank, whatever
-// the order of ranks in the group that compares.
+// A weight that has changed on one rank alone is named, with that rank,
+// whatever the order of ranks in the group that compares.
 TEST(ReplicaDrift, NamesAReplicaThatDrifted) {
   for (const Drift& drift :
        {Drift{3, 2, 0, 0, "rank 2 has drifted from ranks 0, 1."},
@@ -80,8 +81,8 @@ TEST(ReplicaDrift, NamesAReplicaThatDrifted) {
   }
 }
 
-// Of four tensor ranks the third changes what they all hold, then what it holds
-// with the fourth: a key-value head, of two.
+// Of four tensor ranks the third changes a weight that they all hold, then a
+// key-value head that it shares with the fourth.
 TEST(ReplicaDrift, NamesATensorRankThatDrifted) {
   Config shared = drift_config();
   shared.model.heads = 4;
@@ -128,7 +129,7 @@ TEST(ReplicaDrift, NamesATensorRankThatDrifted) {
   }
 }
 
-// The rows that the head and the embedding share stand on both ends.
+// The rows that the head and the embedding share are on both ends.
 TEST(ReplicaDrift, NamesAnEndOfThePipelineThatDrifted) {
   Config staged = drift_config();
   staged.model.tie_embeddings = true;

@@ -1,4 +1,4 @@
-// A run on disk: what it writes, how it stops, how it goes on.
+// A run on disk: what it writes, how it stops, how it resumes.
 #include "dure/train/run.h"
 
 #include <algorithm>
@@ -35,8 +35,8 @@ namespace {
 using train::Config;
 using train::Start;
 
-// Before any thread, so that no other takes the signals that are for the run's
-// own watch.
+// Blocks signals before any thread starts, so that no other takes those for the
+// run's own watch.
 const bool kSignalsBlocked = [] {
   sigset_t signals;
   ::sigemptyset(&signals);
@@ -75,7 +75,7 @@ struct Run : testing::Test {
     train::run_training(config, {.start = start, .stop = interrupts.request()});
   }
 
-  // On so many ranks, as threads.
+  // Trains on so many ranks, as threads.
   void train_on(int ranks, Config config, Start start = Start::kNew) const {
     config.parallel.data = ranks;
     launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
@@ -103,14 +103,14 @@ struct Run : testing::Test {
     return "";
   }
 
-  // One bit of a weight.
+  // Flips one bit of a weight.
   static void damage(const Path& checkpoint) {
     std::string text = read_file(checkpoint / "model.safetensors");
     text[text.size() - 100] = static_cast<char>(text[text.size() - 100] ^ 64);
     write_file_atomically(checkpoint / "model.safetensors", text);
   }
 
-  // metrics.jsonl without what the clock decides.
+  // metrics.jsonl without the values that depend on time.
   std::string losses(const std::string& name) const {
     std::string text = read_file(folder / name / "metrics.jsonl");
     std::string kept;
@@ -143,7 +143,7 @@ TEST_F(Run, WritesMetricsMemoryAndTheLastCheckpoints) {
   for (const char* step : {"step 4/12", "step 8/12", "step 12/12"}) {
     EXPECT_NE(progress.find(step), std::string::npos) << progress;
   }
-  // And one that says what the data is.
+  // Another line says what the data is.
   EXPECT_EQ(std::count(progress.begin(), progress.end(), '\n'), 4);
   const std::string metrics = read_file(folder / "a" / "metrics.jsonl");
   EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 12);
@@ -185,7 +185,7 @@ TEST_F(Run, WritesWhenAndWhereEveryStartOfItWas) {
   EXPECT_EQ(starts[1].data.split, "90,10,0");
 }
 
-// Facts about a run are not worth its end.
+// A broken file of facts must not end a run.
 TEST_F(Run, GoesOnWhereRunJsonIsBroken) {
   Config first = config("a");
   first.train.steps = 8;
@@ -201,7 +201,7 @@ TEST_F(Run, GoesOnWhereRunJsonIsBroken) {
 }
 
 // Everything after the checkpoint is lost, as if the machine had died in step
-// 11; the second run must not be told from one that never stopped.
+// 11. The second run must equal one that never stopped.
 TEST_F(Run, GoesOnBitForBitAsIfItHadNeverStopped) {
   train(config("whole"));
   train(config("cut"));
@@ -261,8 +261,8 @@ TEST_F(Run, RefusesACheckpointOfAnotherRun) {
   refuses(other, "optimizer.name");
 }
 
-// Whatever gives "samples read" its meaning is the same, or is said to be
-// meant.
+// All that gives "samples read" its meaning must be the same, or the change be
+// accepted.
 TEST_F(Run, RefusesToReadOtherSamplesUnlessThatIsMeant) {
   train(config("a"));
   write_small_text((folder / "other").string(), 401);
@@ -356,7 +356,7 @@ TEST_F(Run, RefusesADirectoryThatIsNotForItsCheckpoints) {
     EXPECT_THAT(error_of(other, start),
                 testing::HasSubstr("is itself a checkpoint"));
   }
-  // Another model's, even where it is not the newest.
+  // A checkpoint of another model is refused, even if it is not the newest.
   other = config("a");
   other.model.layers = 3;
   std::filesystem::remove(checkpoint("a", "12") / "manifest.json");
@@ -392,7 +392,7 @@ TEST_F(Run, HasItsDirectoriesToItself) {
   EXPECT_EQ(error_of(config("a")), "");
 }
 
-// What ends it came after some steps: those are not lost.
+// The error comes after some steps, which are not lost.
 TEST_F(Run, SavesTheLastWholeStepWhenTheLossIsNoNumber) {
   for (const int ranks : {1, 3}) {
     SCOPED_TRACE(ranks);
@@ -429,7 +429,8 @@ TEST_F(Run, OnTheSimulatorSavesNoWeights) {
   EXPECT_TRUE(std::filesystem::exists(folder / "sim" / "memory.json"));
 }
 
-// One micro-batch a sample, added up in the order of the samples.
+// There is one micro-batch a sample, and they are added up in the order of the
+// samples.
 Config layout_free(Config config) {
   config.train.global_batch = 8;
   config.train.micro_batch = 1;
@@ -484,7 +485,7 @@ TEST_F(Run, ReportsEveryRank) {
   EXPECT_EQ(memory[1].at("rank"), 1);
   const auto trace =
       nlohmann::json::parse(read_file(folder / "traced" / "trace.json"));
-  // What Perfetto takes: rows that have names, of events one after another.
+  // Perfetto needs rows that have names, and events one after another.
   using Row = std::pair<int, int>;  // of a rank
   std::map<Row, std::string> names;
   std::map<Row, std::vector<std::pair<double, double>>> rows;
@@ -504,7 +505,7 @@ TEST_F(Run, ReportsEveryRank) {
     kinds.emplace(row.first, names.at(row));
     std::sort(events.begin(), events.end());
     for (std::size_t i = 1; i < events.size(); ++i) {
-      // In microseconds, of which a thousandth is written.
+      // Times are in microseconds with three decimals.
       EXPECT_GT(events[i].first, events[i - 1].second - 5e-4);
     }
   }

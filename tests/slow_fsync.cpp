@@ -1,4 +1,4 @@
-// Preloaded: a disk on which fsync() takes its time.
+// A preloaded library that makes fsync() slow.
 #include <dlfcn.h>
 #include <unistd.h>
 

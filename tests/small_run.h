@@ -15,7 +15,7 @@
 namespace dure {
 
 // Samples that can be learned: each is a walk of fixed stride over 61 tokens,
-// start and stride by the sample's index.
+// with start and stride by the sample's index.
 class Walks final : public data::Dataset {
  public:
   // The tokens are spread evenly over the vocabulary, of 61 or more.
@@ -77,7 +77,7 @@ inline Walks small_data(std::int64_t vocabulary = 61) {
   return {4096, 16, vocabulary};
 }
 
-// Documents of 40 tokens, as PREFIX.bin and PREFIX.idx.
+// Writes documents of 40 tokens as PREFIX.bin and PREFIX.idx.
 inline void write_small_text(const std::string& prefix,
                              std::int64_t documents = 400) {
   data::IndexedDatasetWriter writer(prefix, data::TokenType::kU16);

@@ -1,5 +1,5 @@
-// What tensor ranks send and hold, as published: of real steps on threads, as
-// the communicator and the ledger count it.
+// The communication and memory of tensor ranks are as published: measured by
+// the communicator and the ledger in real steps on threads.
 #include <string>
 #include <vector>
 
@@ -35,7 +35,7 @@ Config configured(Config config, std::int64_t tensor, bool sequence) {
   return train::resolve(config);
 }
 
-// function(rank, trainer) on every rank.
+// Calls function(rank, trainer) on every rank.
 template <typename Function>
 void on_ranks(const Config& config, Function&& function) {
   const auto ranks = static_cast<int>(config.parallel.tensor);
@@ -48,7 +48,7 @@ void on_ranks(const Config& config, Function&& function) {
   });
 }
 
-// Of the first rank's second step, along the tensor axis.
+// The traffic of the first rank's second step, along the tensor axis.
 comm::Traffic::Count counted(const Config& config, Kind kind) {
   comm::Traffic::Count count;
   on_ranks(config, [&](Rank& rank, Trainer& trainer) {
@@ -66,7 +66,7 @@ comm::Traffic::Count counted(const Config& config, Kind kind) {
   return count;
 }
 
-// What one block more costs.
+// The cost of one more block.
 comm::Traffic::Count of_a_block(Config config, Kind kind) {
   const comm::Traffic::Count without = counted(config, kind);
   ++config.model.layers;
@@ -87,8 +87,9 @@ TEST(TensorTraffic, IsTwoAllReducesForwardAndTwoBackwardABlock) {
   }
 }
 
-// And two all_gathers again, of rows that are not kept for the backward; the
-// all_reduces are of what all hold alike: the norms' four and two biases.
+// There are two more all-gathers, of rows that are not saved for the backward.
+// The all-reduces are for the replicated weights: the norms' four and two
+// biases.
 TEST(TensorTraffic, IsTheirTwoHalvesWhereRowsAreCut) {
   const Config config = configured(small_gpt(), 2, true);
   const comm::Traffic::Count scattered =
@@ -103,7 +104,7 @@ TEST(TensorTraffic, IsTheirTwoHalvesWhereRowsAreCut) {
   EXPECT_EQ(of_a_block(config, Kind::kAllReduce).calls, 6U);
 }
 
-// The loss of N rows takes a largest logit and two sums of each.
+// The loss of N rows needs a largest logit and two sums for each.
 TEST(TensorTraffic, OfTheHeadDoesNotGrowWithTheVocabulary) {
   Config config = configured(small_gpt(), 2, false);
   const comm::Traffic::Count small = counted(config, Kind::kAllReduce);
@@ -113,7 +114,7 @@ TEST(TensorTraffic, OfTheHeadDoesNotGrowWithTheVocabulary) {
   EXPECT_EQ(small.bytes, large.bytes);
 }
 
-// Oracle: Megatron-LM's log of GPT 24 x 1024 at tensor size 4.
+// The oracle is Megatron-LM's log of GPT 24 x 1024 at tensor size 4.
 TEST(TensorMemory, OfAPublishedModelIsTheSameOnEveryRank) {
   model::ModelConfig config = model::resolve({.layers = 24,
                                               .hidden = 1024,
@@ -149,7 +150,7 @@ TEST(TensorMemory, IsAsPredicted) {
   }
 }
 
-// Parameters are cut, and with the rows so is all that a block keeps.
+// Parameters are cut, and with rows cut so are all activations of a block.
 TEST(TensorMemory, OfBlocksIsATthWhereRowsAreCut) {
   const auto activations = [](std::int64_t tensor, bool sequence) {
     std::size_t bytes = 0;
@@ -164,7 +165,7 @@ TEST(TensorMemory, OfBlocksIsATthWhereRowsAreCut) {
   };
   const double one = activations(1, false);
   EXPECT_GT(activations(4, false), one / 4);
-  // What a micro-batch brings, ids and losses, is on every rank.
+  // The inputs of a micro-batch, ids and losses, are on every rank.
   EXPECT_NEAR(activations(4, true), one / 4, 0.02 * one);
 }
 

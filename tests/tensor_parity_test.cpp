@@ -1,6 +1,6 @@
-// Matrices shared out over ranks, against one rank: losses, gradients and
-// weights agree within rounding; and to the bit, whatever data parallelism and
-// ZeRO do with the same tensor ranks. Bounds are docs/numerics.md's.
+// Compares sharded matrices with one rank: losses, gradients and weights agree
+// within rounding, and to the bit whatever data parallelism and ZeRO do with
+// the same tensor ranks. The bounds are docs/numerics.md's.
 
 #include <string>
 #include <vector>
@@ -22,8 +22,8 @@ struct Model {
   Config (*config)();
 };
 
-// Eight heads, so that eight ranks can share them, and tokens for each of them:
-// a part of the vocabulary is 128 at least.
+// There are eight heads, so that eight ranks can divide them, and tokens for
+// each of them: a part of the vocabulary is 128 at least.
 Config wide(Config config) {
   config.model.hidden = 64;
   config.model.heads = 8;
@@ -42,7 +42,7 @@ Config untied_gpt() {
   return config;
 }
 
-// Two key-value heads: four tensor ranks hold each of them twice.
+// There are two key-value heads, so four tensor ranks hold each of them twice.
 Config wide_llama() {
   return wide(small_llama());
 }
@@ -68,7 +68,7 @@ INSTANTIATE_TEST_SUITE_P(Models,
                            return std::string(model.param.name);
                          });
 
-// function(layout) for 1 to 8 tensor ranks, rows whole and cut.
+// Calls function(layout) for 1 to 8 tensor ranks, rows whole and cut.
 template <typename Function>
 void for_each_layout(Function&& function) {
   for (const int tensor : {1, 2, 4, 8}) {
@@ -81,7 +81,7 @@ void for_each_layout(Function&& function) {
   }
 }
 
-// SGD's updates are as near as the gradients are.
+// SGD's updates are as close as the gradients.
 TEST_P(TensorParity, GradientsAndWeightsAreThoseOfOneRank) {
   Config config = GetParam().config();
   config.optimizer.name = &optim::kSgd;
@@ -98,9 +98,9 @@ TEST_P(TensorParity, GradientsAndWeightsAreThoseOfOneRank) {
   });
 }
 
-// AdamW divides a gradient by its own size: one that is rounding alone, such as
-// that of a key's bias, moves its weight by a whole step of the learning rate.
-// The loss does not depend on such weights.
+// AdamW divides a gradient by its own size. If it is only rounding, such as
+// that of a key's bias, it moves its weight by a whole step of the learning
+// rate. The loss does not depend on such weights.
 TEST_P(TensorParity, LossesOfAdamWAreThoseOfOneRank) {
   const Config config = GetParam().config();
   const ParityOutcome one = run_layout(config, {.micro_batches = 4}, kSteps);

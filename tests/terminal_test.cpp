@@ -1,5 +1,5 @@
-// What the program says to one who sits before it. Runs the real program, where
-// its width matters on a terminal of its own.
+// The output for a user at a terminal. Runs the real program, and on a terminal
+// of its own where the width matters.
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -19,8 +19,8 @@
 namespace dure {
 namespace {
 
-// The program on a terminal of so many columns; what it writes is shown to
-// `watch`, which may resize the terminal or signal the program.
+// The program on a terminal of so many columns. `watch` sees its output, and
+// may resize the terminal or signal the program.
 class Terminal {
  public:
   Terminal(const std::string& folder,
@@ -64,7 +64,7 @@ class Terminal {
 
   void signal(int number) const { ::kill(process_, number); }
 
-  // All that it writes until it ends.
+  // All output until it ends.
   std::string text(const std::function<void(const std::string&)>& watch = {}) {
     std::string all;
     char piece[4096];
@@ -83,8 +83,8 @@ class Terminal {
   pid_t process_ = -1;
 };
 
-// The redrawn progress lines, in order: what stands between a return of the
-// cursor and the next.
+// The redrawn progress lines, in order: the text between a return of the cursor
+// and the next.
 std::vector<std::string> redrawn(const std::string& text) {
   const std::regex drawn("\r\033\\[K([^\r\n]*)(?=\r\033)");
   std::vector<std::string> lines;
@@ -148,7 +148,7 @@ TEST_F(TerminalTest, AStoppedRunSaysSoAndTheNextCountsTheWhole) {
       << text;
   EXPECT_EQ(text.find("done"), std::string::npos) << text;
 
-  // Half of the steps were made before: the share begins there.
+  // Half of the steps were made before, so the share begins there.
   std::smatch found;
   const std::regex last_step("step (\\d+)/200000");
   std::string at = text;

@@ -1,5 +1,5 @@
-// The kinds of tokenizers that read a tokenizer.json, in the program itself:
-// from a text to tokens, a model, its checkpoint, and text again.
+// The kinds of tokenizers that a tokenizer.json can have, in the program
+// itself: from a text to tokens, a model, its checkpoint, and text again.
 #include <nlohmann/json.hpp>
 #include <string>
 

@@ -1,5 +1,5 @@
 // A folder with a text, its tokens and a trained model, in which tests run the
-// real program. A suite derives from it; each has a folder of its own.
+// real program. Each suite that derives from it has a folder of its own.
 #pragma once
 
 #include <cstdlib>
@@ -37,11 +37,10 @@ directory = "run"
 
 struct Outcome {
   int exit_code = 0;
-  std::string output = {};  // what it wrote to standard output
-  std::string errors = {};  // and to standard error
+  std::string output = {};  // standard output
+  std::string errors = {};  // standard error
 };
 
-// A folder with a text, its tokens and a trained model, made once.
 class TrainedFolder : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -76,7 +75,7 @@ class TrainedFolder : public testing::Test {
     return read_file(folder() / name);
   }
 
-  // A line of bash in the folder, in which $DURE is the program.
+  // Runs a line of bash in the folder, in which $DURE is the program.
   static Outcome shell(const std::string& line) {
     const Path script = folder().string() + ".sh";
     const Path output = folder().string() + ".out";
@@ -97,7 +96,7 @@ class TrainedFolder : public testing::Test {
     return outcome;
   }
 
-  // `before` is shell, such as a limit.
+  // `before` is shell code, such as a limit.
   static Outcome dure(const std::string& arguments,
                       const std::string& before = "true") {
     return shell(before + " && timeout 60 \"$DURE\" " + arguments);
@@ -112,7 +111,7 @@ class TrainedFolder : public testing::Test {
     return names;
   }
 
-  // One line "error: ...", which says `said`, and no new file.
+  // Expects one line "error: ...", which contains `said`, and no new file.
   static void refuses(const std::string& arguments,
                       int exit_code,
                       const std::string& said,

@@ -1,4 +1,4 @@
-// Training as a whole: what a run must keep to whatever is inside.
+// Training as a whole: properties of any run.
 
 #include <atomic>
 #include <cmath>
@@ -17,12 +17,12 @@
 
 namespace {
 
-// Every operator new of this program, on any thread.
+// Counts every operator new of this program, on any thread.
 std::atomic<std::uint64_t> allocations{0};
 
 }  // namespace
 
-// Not inlined: g++ 12 would see free() meet new and warn.
+// Not inlined, because g++ 12 would see free() meet new and warn.
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
   ++allocations;
   if (void* memory = std::malloc(bytes)) {
@@ -90,7 +90,7 @@ TEST_P(Training, StartsAtTheLossOfGuessing) {
   EXPECT_NEAR(loss, std::log(61.0), 0.1);  // weights of deviation 0.02
 }
 
-// One batch again and again: 64 tokens, a hundred thousand weights.
+// One batch is read again and again: 64 tokens, a hundred thousand weights.
 TEST_P(Training, OverfitsABatchToNearZero) {
   class SameBatch final : public data::Dataset {
    public:
@@ -123,10 +123,9 @@ TEST_P(Training, GivesTheSameBitsTwice) {
   EXPECT_EQ(losses(config, 5), losses(config, 5));
 }
 
-// Dropout and data follow the sample, not the micro-batch it stands in, and
-// losses add up without rounding. Gradients add up in another order: after one
-// step a difference of rounding, 1e-7 relative, has gone once through the
-// optimizer.
+// Dropout and data follow the sample, not the micro-batch it is in, and losses
+// add up without rounding. Gradients add up in another order: after one step a
+// difference of rounding, 1e-7 relative, has gone through the optimizer once.
 TEST_P(Training, DoesNotDependOnTheMicroBatch) {
   Config config = GetParam();
   config.model.dropout = 0.2;
@@ -173,7 +172,7 @@ TEST_P(Training, DropoutIsForTrainingOnly) {
   EXPECT_NE(trained, trained_without);
 }
 
-// Three places, each with a rate of its own, which no other's can stand for.
+// There are three places with a rate each, and none stands for another.
 TEST_P(Training, EveryDropoutIsOfItsOwnPlace) {
   const auto loss_with = [](double embedding, double attention, double hidden) {
     Config config = GetParam();
@@ -209,7 +208,8 @@ TEST_P(Training, HoldsNoMoreMemoryAfterTheFirstStep) {
   EXPECT_EQ(rank.arena.ledger().peak(), peak);
 }
 
-// Not even by the C++ library: after the first steps every buffer is there.
+// The C++ library allocates nothing either: after the first steps every buffer
+// exists.
 TEST_P(Training, AllocatesNothingInASteadyStep) {
   Rank rank({});
   Trainer trainer(rank, train::resolve(GetParam()));
@@ -221,7 +221,7 @@ TEST_P(Training, AllocatesNothingInASteadyStep) {
   EXPECT_EQ(allocations - before, 0U);
 }
 
-// The host waits once in a step, to read the loss and the norm; beside that,
+// The host waits once in a step, to read the loss and the norm; otherwise
 // streams wait for one another.
 TEST_P(Training, StopsTheHostOnceInASteadyStep) {
   Rank rank({});
@@ -294,8 +294,8 @@ TEST_P(Training, SkipsAStepThatIsNotFiniteWhereAsked) {
   EXPECT_EQ(trainer.position().updates, 1);
 }
 
-// Steps of which the third is not finite; each ends when so many have begun
-// after it.
+// The results of steps of which the third is not finite. Each ends when so many
+// later ones have begun.
 std::vector<train::StepResult> results_read_late(const Config& config,
                                                  int late) {
   Rank rank({});
@@ -321,7 +321,7 @@ std::vector<train::StepResult> results_read_late(const Config& config,
   return results;
 }
 
-// The host may not know yet whether the update before was made: rates, which
+// The host may not know yet whether the update before was made. Rates, which
 // rise here, and losses are the same.
 TEST_P(Training, IsTheSameHoweverLateTheHostReads) {
   Config config = GetParam();
@@ -342,8 +342,8 @@ TEST_P(Training, IsTheSameHoweverLateTheHostReads) {
   }
 }
 
-// With "stop" no later update is made, so that the last good state is there,
-// though steps after it have begun.
+// With "stop" no later update is made, so the last good state stays, although
+// later steps have begun.
 TEST_P(Training, KeepsTheLastGoodStateWhereItStops) {
   Rank rank({});
   Trainer trainer(rank, train::resolve(GetParam()));
@@ -364,7 +364,7 @@ TEST_P(Training, KeepsTheLastGoodStateWhereItStops) {
   EXPECT_TRUE(std::equal(before.begin(), before.end(), weights.data<float>()));
 }
 
-// Its samples can't be read from one of them on.
+// A data set that can't be read from one of its samples on.
 class Torn final : public data::Dataset {
  public:
   explicit Torn(std::int64_t first) : first_(first) {}
@@ -381,7 +381,7 @@ class Torn final : public data::Dataset {
   std::int64_t first_;
 };
 
-// So the last step can be saved, though another had begun.
+// So the last step can be saved, although another had begun.
 TEST_P(Training, IsWholeWhereAStepFailsBeforeItsUpdate) {
   Rank rank({});
   Trainer trainer(rank, train::resolve(GetParam()));

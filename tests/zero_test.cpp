@@ -1,5 +1,5 @@
-// ZeRO's memory and communication, as published: of real steps on threads, as
-// the ledger and the communicator count them.
+// ZeRO's memory and communication are as published: measured by the ledger and
+// the communicator in real steps on threads.
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,14 +25,14 @@ using train::Config;
 using train::Rank;
 using train::Trainer;
 
-// Ranks that keep one copy of the model's state.
+// The number of ranks that hold one copy of the model's state.
 int shard_size(const train::ParallelConfig& parallel) {
   return static_cast<int>(parallel.zero == 0        ? 1
                           : parallel.zero_group > 0 ? parallel.zero_group
                                                     : parallel.data);
 }
 
-// 0.8 million parameters, in buckets of which the largest is 0.26 MiB.
+// There are 0.8 million parameters, in buckets of at most 0.26 MiB.
 Config larger_gpt() {
   Config config = small_gpt();
   config.model.layers = 4;
@@ -40,7 +40,7 @@ Config larger_gpt() {
   return config;
 }
 
-// Of one rank, after steps.
+// The measurements of one rank after some steps.
 struct Measured {
   BytesByCategory peak_bytes{};
   std::size_t high_water = 0;
@@ -55,8 +55,8 @@ struct Measured {
 
 constexpr auto kElement = static_cast<std::int64_t>(sizeof(float));
 
-// Of weights and gradients, so far: other collectives, of loss and norm, are
-// all_reduces of the world and of the shard group.
+// The elements of weights and gradients so far. Other collectives, for loss and
+// norm, are all-reduces of the world and of the shard group.
 parallel::StepElements communicated(const Rank& rank) {
   const auto elements = [&](const char* axis, Kind kind) {
     return static_cast<std::int64_t>(
@@ -99,7 +99,7 @@ Measured measure(Rank& rank, const Config& config) {
   return measured;
 }
 
-// By rank.
+// The measurements by rank.
 std::vector<Measured> measure(const Config& config, std::size_t limit_bytes) {
   const auto ranks = static_cast<int>(config.parallel.data);
   std::vector<Measured> measured(static_cast<std::size_t>(ranks));
@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(Models,
                            return std::string(model.param.name);
                          });
 
-// Two flat arrays of what the rank keeps, each in blocks of 64 bytes.
+// There are two flat arrays for the rank's shard, each in blocks of 64 bytes.
 std::size_t optimizer_bytes(std::int64_t kept) {
   return static_cast<std::size_t>(2 * ((kElement * kept + 63) / 64 * 64));
 }
@@ -164,7 +164,7 @@ void expect_formula(const Config& config) {
     EXPECT_LE(rank.kept, rank.plan.elements / shards);
     kept += rank.kept;
   }
-  // Nothing is kept twice in a group, and nothing is lost.
+  // Nothing is held twice in a group, and nothing is lost.
   const parallel::BucketPlan& plan = ranks[0].plan;
   EXPECT_EQ(kept,
             (plan.elements - plan.padding()) * std::ssize(ranks) / shards);
@@ -182,7 +182,7 @@ TEST_P(Zero, TheLedgerHasTheFormulasBytes) {
       configured(GetParam().config(), {.data = 4, .zero = 3, .zero_group = 2}));
 }
 
-// Of a model that is not tiny, padding is far below the 2 % that are allowed.
+// For a model that is not tiny, padding is far below the allowed 2 %.
 TEST(ZeroPadding, IsSmall) {
   for (const int zero : {0, 3}) {
     const Config config = configured(larger_gpt(), {.data = 4, .zero = zero});
@@ -236,7 +236,7 @@ TEST_P(Zero, GathersOnceAStepWhereAskedTo) {
   EXPECT_EQ(ranks[0].step.all_gather, ranks[0].plan.elements);
 }
 
-// 2 n elements a step, and 3 n at stage 3, padding included.
+// A step moves 2 n elements, and 3 n at stage 3, padding included.
 TEST_P(Zero, MovesThePublishedElements) {
   for (const int ranks : {2, 4}) {
     for (const int zero : {0, 1, 2, 3}) {
@@ -255,7 +255,8 @@ TEST_P(Zero, MovesThePublishedElements) {
   }
 }
 
-// With as many threads as a rank of the run has: workspace depends on it.
+// Predicts with as many threads as a rank of the run has, because workspace
+// depends on it.
 plan::MemoryPrediction predict(Config config) {
   launch::run_ranks({.ranks = static_cast<int>(config.parallel.data)},
                     [&](comm::Communicator& world) {
@@ -295,8 +296,8 @@ TEST_P(Zero, TheSimulatorPredictsEveryCategory) {
   }
 }
 
-// Sixteen blocks: the few that stage 3 gathers at a time are less than what it
-// saves. What its prediction allows, it trains in, and stage 2 does not.
+// There are sixteen blocks, so the few that stage 3 gathers at a time are less
+// than what it saves. It trains within its prediction, and stage 2 does not.
 TEST(ZeroLimit, StageThreeTrainsWhereOthersDoNotFit) {
   Config deep = larger_gpt();
   deep.model.layers = 16;
@@ -314,7 +315,7 @@ TEST(ZeroLimit, StageThreeTrainsWhereOthersDoNotFit) {
 }
 
 // The second step finds every block where the first left it, and so do fifty
-// more: no address is used that was not.
+// more: no new address is used.
 TEST(ZeroArena, StaysFlatOverALongRun) {
   for (const int zero : {0, 1, 2, 3}) {
     SCOPED_TRACE(zero);
