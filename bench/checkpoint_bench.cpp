@@ -1,12 +1,12 @@
-// Saving and loading a checkpoint, against plain files of the same size.
+// Compares saving and loading a checkpoint with plain files of the same size.
 //
 //   checkpoint_bench [--preset NAME] [--directory DIR] [--repeats N] [--smoke]
 //
 // A checkpoint of the preset with AdamW's two states is saved and loaded again.
-// Beside each stands what the disk gives in the same run: the same bytes by one
+// Beside each is the disk's time in the same run: the same bytes by one
 // sequential write() and fsync(), and by one sequential read(). "cold" reads
-// after the kernel was told to drop the files from its cache, "warm" from
-// there.
+// after the kernel was told to drop the files from its cache, "warm" reads from
+// the cache.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -43,7 +43,7 @@ struct Options {
   int repeats = 5;
 };
 
-// Bytes that no file system can pack.
+// Bytes that no file system can compress.
 std::vector<std::byte> noise(std::size_t size) {
   std::vector<std::byte> bytes(size);
   std::uint64_t state = 1;

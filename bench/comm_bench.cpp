@@ -1,15 +1,15 @@
-// all_reduce beside other libraries', in one run: our ranks as threads, Gloo's
-// ring on two threads over loopback TCP, MPI's own MPI_Allreduce on two
+// Compares all_reduce with other libraries' in one run: our ranks as threads,
+// Gloo's ring on two threads over loopback TCP, MPI's own MPI_Allreduce on two
 // processes.
 //
 //   comm_bench [--rounds N] [--smoke]
 //
 // Each size and round measures how fast two threads update memory in place,
 // then all_reduce in place, f32, by each in turn. The limit is derived in
-// dure/comm/measure.h: of two ranks' all_reduce of S bytes it is 2 S over the
+// dure/comm/measure.h: for two ranks' all_reduce of S bytes it is 2 S over the
 // bytes that both update a second. The program starts itself under mpirun for
-// MPI (--mpi) before and after the rest; what was not found when building is
-// left out.
+// MPI (--mpi) before and after the rest. A library that was not found when
+// building is left out.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -47,7 +47,7 @@ struct Options {
   bool mpi = false;
 };
 
-// A round of so many calls takes some tenths of a second.
+// The number of calls in a round, which takes some tenths of a second.
 int calls_of(std::int64_t bytes) {
   return static_cast<int>(
       std::clamp<std::int64_t>((64 << 20) / bytes, 3, 20'000));
@@ -78,7 +78,7 @@ void measure_ours(const Options& options, std::int64_t bytes, Results& into) {
 }
 
 #ifdef DURE_BENCH_GLOO
-// One rank of two, on its own thread.
+// One of two ranks, on its own thread.
 double gloo_seconds(int rank,
                     gloo::rendezvous::Store& store,
                     std::int64_t bytes) {
@@ -116,7 +116,7 @@ void measure_gloo(std::int64_t /*bytes*/, Results& /*into*/) {}
 #endif
 
 #ifdef DURE_BENCH_MPI
-// In a process that mpirun has started: prints size and seconds a line.
+// Runs in a process that mpirun has started: prints size and seconds a line.
 void print_mpi(const Options& options) {
   MPI_Init(nullptr, nullptr);
   int rank = 0;

@@ -1,11 +1,11 @@
-// The GPT data set at 10^9 tokens: how long it takes to open the files, to
-// build the index, to load it from its cache, and how fast samples come.
+// The GPT data set at 10^9 tokens: the time to open the files, to build the
+// index and to load it from its cache, and the rate of samples.
 //
 //   dataset_bench [--tokens N] [--sequence S] [--directory DIR] [--smoke]
 //
-// The .bin is sparse: it has its size, but no blocks on the disk, so that what
-// is measured is this code and the page cache, not a disk. Its documents have
-// 100 to 1,900 tokens.
+// The .bin is sparse: it has its size, but no blocks on the disk, so this code
+// and the page cache are measured, not a disk. Its documents have 100 to 1,900
+// tokens.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -58,7 +58,7 @@ void put(AtomicFile& file, const std::vector<T>& values) {
   file.write(values.data(), values.size() * sizeof(T));
 }
 
-// The .idx as data/indexed_writer.cpp draws it, and a .bin of zeros.
+// Writes the .idx as data/indexed_writer.cpp draws it, and a .bin of zeros.
 void write_sparse(const std::string& prefix,
                   const std::vector<std::int32_t>& lengths) {
   std::vector<std::int64_t> pointers;
@@ -96,7 +96,7 @@ void print(const char* what, const char* unit, const Spread& spread) {
               spread.most);
 }
 
-// Samples in the order of training, which is random access to the files.
+// Reads samples in the order of training, which is random access to the files.
 void read_samples(const data::Dataset& data, std::int64_t samples) {
   std::vector<std::int32_t> tokens(data.sample_tokens());
   const std::int64_t end = std::min(samples, data.size());

@@ -1,18 +1,18 @@
-// The forms of data parallelism beside one another: time, what travels, what
-// is held.
+// Compares the forms of data parallelism: time, traffic and memory.
 //
 //   forms_bench [--preset NAME] [--layers L] [--ranks N] [--batch B]
 //               [--sequence S] [--rounds R] [--simulate] [--gigabits G]
 //               [--smoke]
 //
-// Ranks are threads of this process; what travels does so by the back end's
-// quickest means. In a round each form takes one step, so that all meet the
-// same machine; medians are shown. A form is made and dropped for every step,
-// for the sake of memory; one step comes before it, and warms up. Bytes are of
-// messages (parallel/forms/form_plan.h), memory is the ledger's peak.
+// Ranks are threads of this process, and data travels by the back end's
+// quickest algorithm. In a round each form takes one step, so that all meet the
+// same machine; medians are shown. A form is made and destroyed for every step,
+// to save memory; one step before it warms up. Bytes are those of messages
+// (parallel/forms/form_plan.h), memory is the ledger's peak.
 //
-// --simulate: the same steps on Device::kSim, a rank a node, by the routes that
-// the plans name, on a network of G Gbit/s: the clock of rank 0.
+// With --simulate the same steps run on Device::kSim, with one rank on each
+// node, by the plans' algorithms, on a network of G Gbit/s; the time is rank
+// 0's clock.
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -42,7 +42,7 @@ struct Options {
   double gigabits = 10;  // a second
 };
 
-// A GPU's, in round figures.
+// The rates of a GPU in round figures.
 constexpr DeviceRates kGpu = {.flops_per_second = 100e12,
                               .bytes_per_second = 1.5e12};
 constexpr double kLatencySeconds = 20e-6;
@@ -62,7 +62,7 @@ struct Held {
   double communication = 0;
 };
 
-// Of one form.
+// The measurements of one form.
 struct Measured {
   std::vector<double> seconds;
   std::vector<Held> held;  // by rank
@@ -76,7 +76,7 @@ Held held_by(const train::Rank& rank) {
               static_cast<double>(ledger.peak(Category::kCommunication))};
 }
 
-// Ranks write to elements of their own, which are there already.
+// Ranks write to their own elements, which exist already.
 void measure_step(const Options& options, Form form, Measured& measured) {
   const auto ranks = static_cast<std::size_t>(options.ranks);
   measured.held.resize(ranks);

@@ -1,12 +1,12 @@
-// Generation with the cache: tokens/s, and the share of the limit that the
-// memory sets.
+// Generation with the cache: tokens/s, and the share of the limit that memory
+// sets.
 //
 //   generate_bench [--preset NAME] [--prompt P] [--tokens N] [--smoke]
 //
 // A token has to read every weight of the products once, however large the
 // batch, and the keys and values of each text so far. The limit is the rate at
 // which all cores together read memory, measured beside every round, over those
-// bytes. Prefill (reading the prompt) is not in the figures: a round's time is
+// bytes. The figures leave out prefill (reading the prompt): a round's time is
 // that of N tokens less that of the first.
 #include <algorithm>
 #include <array>
@@ -34,7 +34,7 @@ struct Options {
   int rounds = 5;
 };
 
-// Bytes a second at which all cores read memory that no cache holds.
+// The bytes a second at which all cores read memory that no cache holds.
 double read_rate() {
   static const std::vector<std::uint64_t> memory(std::size_t{64} << 20, 1);
   constexpr std::size_t kPieces = 64;
@@ -49,14 +49,14 @@ double read_rate() {
   const std::uint64_t sum =
       std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
   const double seconds = monotonic_seconds() - start;
-  // The sum is printed nowhere, but the compiler cannot know that it is right.
+  // The sum is not printed, but the compiler can't know its value.
   return sum == memory.size()
              ? static_cast<double>(memory.size() * sizeof(sum)) / seconds
              : 0;
 }
 
-// Of the weights that every token reads: all but the tables of which it takes a
-// row. A tied table is the head's matrix.
+// The bytes of the weights that every token reads: all but tables from which it
+// takes a row. A tied table is the head's matrix.
 double weight_bytes(const model::ModelConfig& config) {
   double elements = 0;
   for (const model::WeightSpec& spec : model::weights(config)) {
@@ -74,7 +74,7 @@ double weight_bytes(const model::ModelConfig& config) {
   return elements * sizeof(float);
 }
 
-// Of keys and values of one text of so many tokens.
+// The bytes of keys and values of one text of so many tokens.
 double cache_bytes(const model::ModelConfig& config, double tokens) {
   const auto head = static_cast<double>(config.head_dim());
   return 2 * sizeof(float) * tokens * head *

@@ -1,12 +1,12 @@
-// Matrix products of training and generation, beside oneDNN's sgemm.
+// Compares matrix products of training and generation with oneDNN's sgemm.
 //
 //   matmul_bench [--smoke] [--repetitions N]
 //
-// The unit is what oneDNN's sgemm reaches on 2048 x 768 x 3072 (N 3072) in the
-// same process, measured in turns with each product: the machine's own speed,
-// load and clock cancel out. Medians. On one thread (taskset -c 0) by that
-// thread's CPU time, which other processes do not count in. Operands lie in an
-// arena, as in training.
+// The unit is the rate of oneDNN's sgemm on 2048 x 768 x 3072 (N 3072) in the
+// same process, measured alternately with each product, so the machine's speed,
+// load and clock cancel out. Figures are medians. On one thread (taskset -c 0)
+// that thread's CPU time counts, which leaves out other processes. Operands are
+// in an arena, as in training.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -41,7 +41,7 @@ struct Problem {
 constexpr auto kNo = Transpose::kNo;
 constexpr auto kYes = Transpose::kYes;
 
-// A linear layer's three products.
+// Adds a linear layer's three products.
 void add_layer(std::vector<Problem>& problems,
                const std::string& name,
                std::int64_t tokens,
@@ -126,7 +126,7 @@ class Product {
     });
   }
 
-  // 0 without oneDNN.
+  // Returns 0 without oneDNN.
   double gigaflops_of_sgemm() {
 #ifdef DURE_WITH_ONEDNN
     return rate([this] { sgemm(); });

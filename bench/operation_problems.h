@@ -31,7 +31,7 @@
 
 namespace dure::bench {
 
-// "layer_norm rows=1024 columns=768"
+// "layer_norm rows=1024 columns=768".
 struct Line {
   std::string operation;
   std::map<std::string, double> sizes;
@@ -111,7 +111,6 @@ class Problem {
     tensors_.push_back(arena_.tensor(shape, Category::kWorkspace, DType::kF64));
     return tensors_.back();
   }
-  // That of a run.
   ConstTensor first_sample() {
     tensors_.push_back(arena_.tensor({1}, Category::kWorkspace, DType::kI64));
     tensors_.back().data<std::int64_t>()[0] = 0;
@@ -367,7 +366,7 @@ inline void Problem::attentions(Problem& p, const Line& line) {
     p.set(forward);
     return;
   }
-  kernels::launch(p.stream_, forward);  // the backward wants its y and lse
+  kernels::launch(p.stream_, forward);  // the backward needs its y and lse
   const Tensor d_qkv = p.normal({N, fused.columns()});
   p.set(kernels::AttentionBackward{.d_q = heads_of_rows(d_qkv, fused.q()),
                                    .d_k = heads_of_rows(d_qkv, fused.k()),
@@ -379,7 +378,7 @@ inline void Problem::attentions(Problem& p, const Line& line) {
                                    .scratch = scratch});
 }
 
-// Without the append, which is a copy.
+// Leaves out the append, which is a copy.
 inline void Problem::cached_attention(Problem& p, const Line& line) {
   const kernels::FusedHeads fused = fused_heads(line);
   const std::int64_t N = fused.samples * line["sequence"];

@@ -2,11 +2,13 @@
 //
 //   operations_bench [--smoke] [--repetitions N] [--only OPERATION] [FILE...]
 //
-// FILE holds problems (default: all of bench/shapes but smoke.txt). Bytes and
+// FILE has problems (default: all of bench/shapes but smoke.txt). Bytes and
 // flops are those of the operation's cost(): each operand once. The roofline is
-// of this machine in this moment: before and after every measurement a triad
-// a = b + s c over 3 x 32 MB is timed, counted as 12 bytes an element, and
-// oneDNN's sgemm; what the operation would take at the better rates, over what
+// that of this machine at this moment: before and after every measurement a
+// triad a = b + s c over 3 x 32 MB, counted as 12 bytes an element, and
+// oneDNN's sgemm are timed. The share is the operation's time at the better
+// rates over its measured time. Beyond 100 % its operands came from a cache.
+// Figures are medians.
 // it took, is the share. Past 100 % its operands came from a cache. Medians.
 #include <algorithm>
 #include <cstdio>
@@ -31,7 +33,7 @@ struct Options {
   int repetitions = 7;
 };
 
-// Bytes a second.
+// The triad's bytes a second.
 double triad_rate() {
   constexpr std::int64_t kElements = 8 << 20;
   static std::vector<float> a(kElements);
@@ -56,7 +58,7 @@ struct Rates {
   double flops;  // 0 where there is no sgemm
 };
 
-// Where the flops can't be what bounds it, sgemm is not run: it is slow.
+// If flops can't be the bound, sgemm is not run, because it is slow.
 Rates measure_rates(const kernels::Cost& cost) {
   constexpr double kFlopsAByte = 8;
   const bool may_be_bound_by_flops = cost.flops > kFlopsAByte * cost.bytes;
@@ -68,7 +70,7 @@ double roofline_seconds(const kernels::Cost& cost, const Rates& rates) {
                   rates.flops > 0 ? cost.flops / rates.flops : 0);
 }
 
-// Calls that together take long enough for the clock: 5 ms or so.
+// The number of calls that take long enough for the clock: some 5 ms.
 int calls_of(Problem& problem) {
   problem.launch();  // warms up: pages, caches, primitives
   const double start = monotonic_seconds();

@@ -1,4 +1,4 @@
-// Where the time of a traced step goes, an operation a line.
+// A table of the time of a traced step, an operation a line.
 #pragma once
 
 #include <cstdio>
@@ -9,8 +9,8 @@
 
 namespace dure::bench {
 
-// `seconds`: of the step, on the wall. What is communicated, meanwhile, is
-// named in brackets and not accounted for.
+// `seconds` is the step's wall time. Communication in parallel is named in
+// brackets and not counted.
 inline void print_operations(const Trace& trace, double seconds) {
   double accounted = 0;
   std::set<std::string> communication;

@@ -1,21 +1,20 @@
-// Training steps on ranks that share the machine's cores, beside one rank that
-// has them all: data parallelism, ZeRO's stages, tensor parallelism.
+// Compares training steps on ranks that share the machine's cores with one rank
+// that has them all: data parallelism, ZeRO's stages, tensor parallelism.
 //
 //   parallel_bench [--preset NAME] [--ranks N] [--batch B] [--sequence S]
 //                  [--micro-batch M] [--rounds N] [--only LAYOUTS]
 //                  [--operations] [--smoke]
 //
-// LAYOUTS are of "one,0,1,2,3,tensor,sequence": one rank; N of them that share
-// the batch, with these stages; N that share every matrix, the residual stream
-// being whole or cut by rows. A round
-// takes one step of each layout, there and back in turn, so that all meet the
-// same machine; medians are shown, and the ratio is the median of the ratios
-// to the one rank of the same round. All have the same micro-batch, so what a
-// product multiplies is of the same size. A layout is made and dropped for
-// every step, for the sake of memory; a step of one micro-batch a rank comes
-// before, and warms up. In the last round another step follows with a trace:
-// of it are what is communicated, the part of it that is hidden behind compute
-// and, with --operations, where the time goes.
+// LAYOUTS are from "one,0,1,2,3,tensor,sequence": one rank; N ranks that share
+// the batch, with these stages; N ranks that share every matrix, with the
+// residual stream whole or cut by rows. A round takes one step of each layout,
+// forwards and backwards in turn, so that all meet the same machine. Medians
+// are shown, and the ratio is the median of the ratios to the one rank of the
+// same round. All have the same micro-batch, so products have the same size. A
+// layout is made and destroyed for every step, to save memory; a step of one
+// micro-batch a rank before it warms up. The last round has another step with a
+// trace, for the communication, its part that is hidden behind compute and,
+// with --operations, the time of each operation.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -60,7 +59,7 @@ struct Layout {
 
 enum class WithTrace : std::uint8_t { kNo, kYes };
 
-// Of the first rank.
+// The trace of the first rank.
 struct Traced {
   Trace::Overlap overlap;
   std::uint64_t bytes = 0;  // communicated in a step
@@ -102,7 +101,7 @@ train::Config config_of(const Options& options, const Layout& layout) {
   config.train.global_batch = options.batch;
   config.train.micro_batch = options.micro_batch;
   const std::int64_t first = options.micro_batch * layout.data();
-  if (first < options.batch) {  // the step that warms up
+  if (first < options.batch) {  // the warm-up step
     config.train.batch_rampup = {first, options.batch - first, 1};
   }
   config.parallel.data = layout.data();
@@ -122,7 +121,7 @@ std::uint64_t communicated(const comm::Communicator& world) {
   return bytes;
 }
 
-// Collective.
+// Collective: another step, with a trace.
 Traced trace_step(train::Rank& rank,
                   train::Trainer& trainer,
                   const RandomTokens& data,

@@ -1,6 +1,6 @@
-// Pipeline schedules on two ranks that share the machine's cores, beside one
-// rank that has them all: what a step takes, how idle ranks are, and how idle
-// the schedule says they are.
+// Compares pipeline schedules on two ranks that share the machine's cores with
+// one rank that has them all: the time of a step, the ranks' idle share, and
+// the idle share by the schedule.
 //
 //   pipeline_bench [--preset NAME] [--stages P] [--micro-batches M]
 //                  [--micro-batch B] [--sequence S] [--rounds N]
@@ -9,15 +9,15 @@
 //
 // COUNTS are parallel.split's, of P stages and of 2 P; --whole-logits is
 // memory.logits. The head has a weight of its own, as schedules without a flush
-// ask. Their step here is a fourth of a segment of 4 M micro-batches, which
+// need. Their step here is a fourth of a segment of 4 M micro-batches, which
 // fills and drains once. A round takes N steps of one rank and of every
-// schedule, there and back in turn; medians of all steps are shown, and ratios
-// are to the one rank's step of the same number in the same round. A bubble is
-// the mean over ranks of the share of the time from the first action to the
-// last end in which a rank does nothing: measured; as the schedule replays with
-// the means of the step's measured times of each rank's actions; and by the
-// formula, of forward 1 and backward 2 (1 and 1 in halves). One rank's gaps
-// between actions are what the executor takes.
+// schedule, forwards and backwards in turn. Medians of all steps are shown, and
+// ratios are to the one rank's step of the same number in the same round. A
+// bubble is the mean over ranks of their idle share of the time from the first
+// action to the last end: as measured; as the schedule replays with the mean
+// times of each rank's actions; and by the formula, with forward 1 and backward
+// 2 (1 and 1 in halves). One rank's gaps between actions are the executor's own
+// time.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -54,7 +54,8 @@ struct Options {
   std::int64_t sequence = 256;
   int rounds = 3;
   int steps = 3;
-  // Of GPT-2 124M: the head, forward and backward, is worth some five blocks.
+  // In GPT-2 124M the head, forward and backward, takes as long as some five
+  // blocks.
   std::string split = "10,4";
   std::string chunk_split = "5,4,4,1";
   train::LogitsKept logits = train::LogitsKept::kBlocks;
@@ -87,12 +88,12 @@ std::vector<Case> cases_of(const Options& options) {
   return cases;
 }
 
-// Steps of M micro-batches that are timed together.
+// The number of steps of M micro-batches that are timed together.
 int steps_at_once(const Case& one) {
   return parallel::is_synchronous(one.kind) ? 1 : 4;
 }
 
-// Micro-batches of an update.
+// The micro-batches of an update.
 int per_update(const Options& options, const Case& one) {
   return one.kind == ScheduleKind::kPipedream ? 1 : options.micro_batches;
 }
@@ -179,7 +180,7 @@ double busy(const std::vector<TraceEvent>& actions) {
   return sum;
 }
 
-// The share of the whole that ranks are idle, in the mean.
+// The ranks' mean idle share of the whole time.
 double measured_bubble(const Traces& traces) {
   double first = traces[0].front().start_seconds;
   double last = 0;
@@ -192,7 +193,7 @@ double measured_bubble(const Traces& traces) {
   return 1 - sum / (static_cast<double>(traces.size()) * (last - first));
 }
 
-// Of the makespan: a step ends for all ranks together.
+// The share of the makespan, because a step ends for all ranks together.
 double bubble_of(const Replay& replay) {
   double sum = 0;
   for (const auto& spans : replay.spans) {
@@ -203,7 +204,7 @@ double bubble_of(const Replay& replay) {
   return 1 - sum / (static_cast<double>(replay.spans.size()) * replay.makespan);
 }
 
-// With the mean of each rank's actions of a kind.
+// Replays with the mean of each rank's actions of a kind.
 double replayed_bubble(const Options& options,
                        const Case& one,
                        const Traces& traces) {
@@ -264,7 +265,7 @@ void print(const Options& options,
                                 }),
                 100 * bubble_of(replay(schedule_of(options, each))));
   }
-  // Of one rank: what is between its actions.
+  // For one rank: the time between its actions.
   std::printf("\nBetween one rank's actions: %.3f %% of its step\n",
               100 * median_of(one, measured_bubble));
 }

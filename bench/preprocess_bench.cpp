@@ -7,8 +7,8 @@
 // The text (plain or gzip; without one, made-up words by Zipf's law) is cut
 // into documents of B bytes at line feeds or spaces, and written as JSON Lines,
 // plain and gzip. Without a tokenizer a byte-level BPE of V tokens is learnt
-// from it first. The `bytes` tokenizer shows what everything but tokenizing
-// costs.
+// from it first. The `bytes` tokenizer shows the cost of everything but
+// tokenizing.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

@@ -1,5 +1,4 @@
-// What oneDNN's own sgemm reaches here and now: the yardstick of the
-// benchmarks.
+// The rate of oneDNN's own sgemm here and now: the yardstick of the benchmarks.
 #pragma once
 
 #include <algorithm>

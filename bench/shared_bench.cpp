@@ -1,14 +1,14 @@
-// Commands on a machine that other programs use: how long each takes beside
-// none, one and two loops that never wait, of the same priority.
+// Commands on a machine that other programs use: the time of each beside none,
+// one and two busy loops of the same priority.
 //
 //   shared_bench [--rounds N] [--busy COUNTS] [--smoke] NAME=COMMAND...
 //
 // COUNTS is "0,1,2". A round takes every command beside every count of loops,
-// commands by turns, so that all meet the same machine; medians are shown, and
-// ratios are medians of a round's ratios to the same command's alone. What a
-// command of as many threads as there are cores can have is a fair share: with
-// L loops on C cores it takes 1 + L / C times as long. Commands are the
-// shell's, and print to nowhere.
+// alternating commands, so that all meet the same machine. Medians are shown,
+// and ratios are medians of a round's ratios to the same command alone. A
+// command with as many threads as there are cores can get a fair share at best:
+// with L loops on C cores it takes 1 + L / C times as long. Commands are run by
+// the shell, and their output is dropped.
 #include <algorithm>
 #include <atomic>
 #include <csignal>

@@ -1,4 +1,4 @@
-// What repeated measurements come to: the median, and how far they spread.
+// A summary of repeated measurements: the median, and the spread.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@ inline Spread spread_of(std::vector<double> values) {
   return {values[values.size() / 2], values.front(), values.back()};
 }
 
-// Of each measurement to the other of its round: "0.981 (0.970 to 1.012)".
+// The ratios of two measurements of the same rounds: "0.981 (0.970 to 1.012)".
 inline std::string ratio_text(const std::vector<double>& rounds,
                               const std::vector<double>& others) {
   std::vector<double> ratios;
@@ -43,7 +43,7 @@ inline std::string ratio_text(const std::vector<double>& rounds,
   return text;
 }
 
-// Seconds that the call takes, `repeats` times.
+// The seconds that the call takes, `repeats` times.
 template <typename Call>
 Spread measure(int repeats, const Call& call) {
   std::vector<double> seconds;

@@ -1,13 +1,13 @@
-// Training steps of GPT-2 124M: tokens/s, model FLOP/s, and the share of what
-// oneDNN's own sgemm reaches in the same process.
+// Training steps of GPT-2 124M: tokens/s, model FLOP/s, and the share of the
+// rate of oneDNN's own sgemm in the same process.
 //
 //   step_bench [--preset NAME] [--batch B] [--sequence S] [--steps N] [--smoke]
 //              [--operations]
 //
-// Model FLOPs are model/flops.h's: products and causal attention, forward and
-// backward, nothing recomputed. Before every step sgemm multiplies 2048 x 768
-// by 768 x 3072, so that both meet the same machine; medians of N are shown,
-// and the ratio is the median of the ratios.
+// Model FLOPs are those of model/flops.h: products and causal attention,
+// forward and backward, without recomputation. Before every step sgemm
+// multiplies 2048 x 768 by 768 x 3072, so that both meet the same machine.
+// Medians of N are shown, and the ratio is the median of the ratios.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>

@@ -1,11 +1,11 @@
-// What --smoke runs: a model in which nothing takes time.
+// The model of --smoke, in which nothing takes time.
 #pragma once
 
 #include "dure/model/config.h"
 
 namespace dure::bench {
 
-// A block for each of two chunks on two stages.
+// It has a block for each of two chunks on two stages.
 inline model::ModelConfig tiny_model() {
   model::ModelConfig model;
   model.preset = "tiny";

@@ -7,7 +7,8 @@
 // The text (without a file, made-up words by Zipf's law) is cut into documents
 // of about 4 KiB at line feeds. Without a tokenizer a byte-level BPE of V
 // tokens is learnt from it, which is the training figure; --write keeps it.
-// Medians. bench/peers/tokenizer_peers.py runs this beside other tokenizers.
+// Figures are medians. bench/peers/tokenizer_peers.py runs this beside other
+// tokenizers.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
