@@ -1,6 +1,6 @@
-// Bytes that claim to be a configuration: nothing but a UsageError comes of
-// them, or a configuration that prints as TOML and reads back the same. Behind
-// a '!' they are one argument of --set.
+// Bytes as a configuration: they give a UsageError, or a configuration that
+// prints as TOML and reads back the same. After a '!' they are one argument of
+// --set.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// Any bytes as Hugging Face's config.json: refused with an Error, or a model
-// that is valid, and that is the same once it was written and read again.
+// Any bytes as Hugging Face's config.json: refused with an Error, or read as a
+// valid model, which is the same after writing and reading again.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// Bytes that claim to be an .idx and its .bin: every view either refuses them
-// or gives tokens that lie inside.
+// Bytes as an .idx and its .bin: every view either refuses them or gives tokens
+// that lie inside.
 //
 // Input: a u16 with the size of the .idx, the .idx, the .bin.
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Bytes that claim to be JSON Lines: no line crashes the reader, and where
-// another parser finds the text of a line, ours finds the same.
+// Bytes as JSON Lines: no line crashes the reader, and if another parser finds
+// the text of a line, ours finds the same.
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -14,8 +14,8 @@
 
 namespace {
 
-// The text by nlohmann/json; none where it refuses the line, or where the key
-// comes twice (it keeps the last, we the first).
+// The text by nlohmann/json; none if it refuses the line, or if the key comes
+// twice (it keeps the last, we the first).
 std::optional<std::string> oracle(std::string_view line) {
   int texts = 0;
   const auto count = [&](int depth,

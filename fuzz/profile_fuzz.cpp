@@ -1,5 +1,5 @@
-// Bytes that claim to be a profile: what is read is written and read again to
-// the same, and any number of its layers' stages can be made of it.
+// Bytes as a profile: one that is read is the same after writing and reading
+// again, and its layers can be cut into any number of stages.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
 // Runs a fuzz target once on each file given, and on each file of each
-// directory: how the seeds are held where there is no libFuzzer.
+// directory, to check the seeds without libFuzzer.
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -30,8 +30,8 @@ std::vector<Path> files_of(const Path& path) {
   return files;
 }
 
-// False, with a line that says so, where the file can't be read or the target
-// throws: a target catches what bad input may cause.
+// False, with a message, if the file can't be read or the target throws: a
+// target catches what bad input may cause.
 bool replay(const Path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) {

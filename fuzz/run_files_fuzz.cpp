@@ -1,5 +1,4 @@
-// Any bytes as a file that a run wrote: refused with an Error, or something
-// that can be drawn.
+// Any bytes as a file that a run wrote: refused with an Error, or drawn.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -21,8 +20,8 @@
 namespace dure::report {
 namespace {
 
-// A page about it, and one about two that have it both. What a file says is
-// escaped there, so that it can't look like an attribute.
+// Draws a page about it, and one about two runs that both have it. Texts of a
+// file are escaped there, so that they can't look like an attribute.
 void draw(Report report) {
   report.config = train::parse_config("", "defaults", {}).config;
   report.name = "run";

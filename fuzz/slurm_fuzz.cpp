@@ -1,6 +1,6 @@
-// Bytes that claim to be Slurm's list of nodes, or behind a '#' its tasks per
-// node, or behind a '!' an order of the axes: nothing but an Error comes of
-// them, or names and numbers within their bounds.
+// Bytes as Slurm's list of nodes, or after a '#' its tasks per node, or after a
+// '!' an order of the axes: they give an Error, or names and numbers within
+// their bounds.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Any bytes as a tokenizer.json: refused with an Error, or a tokenizer that
-// gives a text back, in pieces as at once, its own file's among them, and where
-// it is made to keep them all bytes.
+// decodes a text in pieces as it does at once, its own file's text included,
+// and that gives all bytes back if it is made to keep them.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,8 @@
 namespace dure::data {
 namespace {
 
-// What a tokenizer may lose by the file's own wish: see tokenizers.md.
+// Whether the step keeps all bytes. A file may ask for steps that don't: see
+// tokenizers.md.
 bool covers(const PieceStep& step) {
   const auto* cut = std::get_if<CutText>(&step);
   return cut != nullptr && cut->match != CutText::Match::kRemoved;
@@ -46,7 +47,8 @@ void check(const TokenizerParts& parts, std::string_view text) {
   if (keeps_bytes(parts) && tokenizer.decode(ids) != text) {
     std::abort();
   }
-  // Of a part, for a run of bytes is decoded anew with each of them.
+  // Only a part is taken, because a run of bytes is decoded anew with each of
+  // them.
   ids.resize(std::min<std::size_t>(ids.size(), 200));
   if (decode_after(tokenizer, {}, ids) != tokenizer.decode(ids)) {
     std::abort();
