@@ -1,5 +1,5 @@
-// All-gather: everybody gets everybody's part. The parts here are blocks of
-// columns of a matrix, as the outputs of a column-parallel layer are.
+// All-gather: all ranks get all parts. The parts here are blocks of columns of
+// a matrix, like the outputs of a column-parallel layer.
 #include "examples/collectives/show.h"
 
 using namespace learn;  // NOLINT(google-build-using-namespace): short

@@ -1,5 +1,5 @@
-// All-reduce: everybody gets the sum. Within a group, the others keep what they
-// have.
+// All-reduce: all ranks get the sum. Within a group, the other ranks keep their
+// values.
 #include "examples/collectives/show.h"
 
 using namespace learn;  // NOLINT(google-build-using-namespace): short

@@ -1,4 +1,5 @@
-// All-to-all: part j of rank i becomes part i of rank j: a matrix transposed.
+// All-to-all: part j of rank i becomes part i of rank j: a matrix is
+// transposed.
 #include "examples/collectives/show.h"
 
 using namespace learn;  // NOLINT(google-build-using-namespace): short

@@ -1,4 +1,4 @@
-// Barrier: nobody passes before all have come.
+// Barrier: no rank passes before all have come.
 #include <chrono>
 #include <cstdio>
 #include <thread>

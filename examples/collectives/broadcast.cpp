@@ -1,4 +1,4 @@
-// Broadcast: what the root has, all have.
+// Broadcast: all ranks get the root's tensor.
 #include "examples/collectives/show.h"
 
 using namespace learn;  // NOLINT(google-build-using-namespace): short

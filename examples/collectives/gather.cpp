@@ -1,4 +1,4 @@
-// Gather: the root gets everybody's part.
+// Gather: the root gets all parts.
 #include "examples/collectives/show.h"
 
 using namespace learn;  // NOLINT(google-build-using-namespace): short

@@ -1,4 +1,4 @@
-// The mesh's groups: a reduce within the tensor group alone, tensor 2 x
+// The mesh's groups: a reduce within the tensor group alone, on tensor 2 x
 // pipeline 2 (Megatron's mpu).
 #include "dure/mesh/mesh.h"
 #include "examples/collectives/show.h"

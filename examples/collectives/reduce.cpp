@@ -1,4 +1,4 @@
-// Reduce: the root gets the sum, or the largest, of what all have.
+// Reduce: the root gets the sum, or the largest, of all ranks' values.
 #include "examples/collectives/show.h"
 
 using namespace learn;  // NOLINT(google-build-using-namespace): short

@@ -1,4 +1,4 @@
-// Reduce-scatter: the sum, and of it to each rank its part.
+// Reduce-scatter: each rank gets its part of the sum.
 #include "examples/collectives/show.h"
 
 using namespace learn;  // NOLINT(google-build-using-namespace): short

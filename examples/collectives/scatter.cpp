@@ -1,5 +1,5 @@
-// Scatter: the root's parts, one to each. Ten values on four ranks are cut 3,
-// 3, 2, 2.
+// Scatter: each rank gets one of the root's parts. Ten values on four ranks are
+// cut into 3, 3, 2, 2.
 #include "examples/collectives/show.h"
 
 using namespace learn;  // NOLINT(google-build-using-namespace): short

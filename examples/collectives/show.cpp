@@ -23,7 +23,8 @@ std::string number(const Tensor& values, std::int64_t i) {
   return out.str();
 }
 
-// Rows of a matrix stand behind one another: [1 2 | 3 4].
+// Rows of a matrix are shown one after another: [1 2
+// 3 4].
 std::string picture(const Tensor& values) {
   if (values.elements() == 0) {
     return "(nothing)";
@@ -54,7 +55,7 @@ int run(int ranks, const std::function<void(Communicator&)>& body) {
   }
 }
 
-// Lines differ in length: first the lengths, then the letters.
+// Lines differ in length, so the lengths are gathered first, then the letters.
 void show_text(Communicator& comm,
                const std::string& title,
                const std::string& text) {

@@ -1,4 +1,4 @@
-// What the programs here share: four ranks, and pictures of what each has.
+// Helpers of the programs here: four ranks, and pictures of their tensors.
 #pragma once
 
 #include <functional>
@@ -13,22 +13,22 @@ using dure::Shape;
 using dure::Tensor;
 using dure::comm::Communicator;
 
-// The stream of this rank, a thread: what a collective comes after, and what
-// waits for it.
+// The stream of this rank, a thread: a collective begins after it, and it waits
+// for the collective.
 dure::Stream& host();
 
-// Runs `body` on so many ranks, each a thread; what main() returns.
+// Runs `body` on so many ranks, each a thread. Returns main()'s result.
 int run(int ranks, const std::function<void(Communicator&)>& body);
 
-// Rank 0 prints a line for every rank: all call it alike.
+// Rank 0 prints a line for every rank; all ranks make the same call.
 void show(Communicator& comm, const std::string& title, const Tensor& values);
 
-// A line of text of every rank.
+// Prints a line of text for every rank.
 void show_text(Communicator& comm,
                const std::string& title,
                const std::string& text);
 
-// Rank 0 prints.
+// Prints on rank 0.
 void say(Communicator& comm, const std::string& text);
 
 template <typename T>

@@ -1,8 +1,8 @@
 // Data parallelism, from the parameter server to overlapped buckets: four ranks
-// train a small GPT by each form. Printed: the steps of the form's plan, what
-// goes through rank 0 and through another, what each holds, and whether the
-// weights are those of `dure train`, to the bit. docs/data_parallel.md says
-// what it all means.
+// train a small GPT by each form. The program prints the steps of the form's
+// plan, the traffic of rank 0 and of another, the memory of each, and whether
+// the weights are those of `dure train`, to the bit. docs/data_parallel.md
+// explains it.
 #include <cstdio>
 #include <exception>
 #include <iostream>

@@ -1,8 +1,9 @@
-// Trains a small GPT on the bytes of any text, by Dure's library:
-// byte_gpt [TEXT [FOLDER [STEPS]]]
+// Trains a small GPT on the bytes of any text, by Dure's library: byte_gpt
+// [TEXT [FOLDER [STEPS]]].
 //
-// The text becomes an indexed data set in FOLDER, a document a line and a token
-// a byte; a sample of it is printed, and the loss of each step.
+// The text becomes an indexed data set in FOLDER, with a line for a document
+// and a byte for a token. The program prints a sample of it, and the loss of
+// each step.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

@@ -2,7 +2,7 @@
 // how a matrix can be cut in two, why a feed-forward network is cut by columns
 // and then by rows, how an embedding is looked up in parts, what each rank
 // holds of a GPT, and that four ranks that share every matrix train like one.
-// docs/tensor_parallel.md says what it all means.
+// docs/tensor_parallel.md explains it.
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -89,7 +89,7 @@ std::string text(const Matrix& x) {
   return result + "]";
 }
 
-// function(world) on two ranks, one after another.
+// Calls function(world) on two ranks, one after another.
 template <typename Function>
 void in_turn(comm::Communicator& world, Stream& stream, Function&& function) {
   for (int rank = 0; rank < world.size(); ++rank) {
@@ -131,7 +131,7 @@ void cut_by_rows(comm::Communicator& world, Stream& stream) {
   });
 }
 
-// gelu(X A), of X and A small enough that it is not nearly linear there.
+// Computes gelu(X A) for X and A so small that it is not nearly linear.
 void activate(comm::Communicator& world, Stream& stream) {
   Matrix a = kA;
   for (float& element : a.values) {
