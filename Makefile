@@ -94,9 +94,10 @@ format: ## Formats every C++ and CUDA file of ours
 	@tools/format
 
 .PHONY: lint
-lint: ## Format, layers and clang-tidy, without a build
+lint: ## Format, layers, comments and clang-tidy, without a build
 	@tools/format --check
 	@python3 tools/check_layers.py
+	@python3 tools/check_comments.py
 	@python3 tools/tidy.py
 
 .PHONY: ci

@@ -9,7 +9,6 @@
 // oneDNN's sgemm are timed. The share is the operation's time at the better
 // rates over its measured time. Beyond 100 % its operands came from a cache.
 // Figures are medians.
-// it took, is the share. Past 100 % its operands came from a cache. Medians.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

@@ -37,9 +37,9 @@ using train::Trainer;
 constexpr std::int64_t kExperts = 4;
 constexpr model::StreamName kResidual = model::StreamName::kResidual;
 
-// Of N ranks that read different samples, those of even numbers read even
-// samples. With two ranks on the expert axis they are its first half, and these
-// samples go to the first two experts.
+// If N ranks read different samples, those of even numbers read even samples.
+// With two ranks on the expert axis they are its first half, and these samples
+// go to the first two experts.
 std::int64_t expert_of(std::int64_t sample) {
   return 2 * (sample % 2) + sample / 2 % 2;
 }

@@ -81,7 +81,7 @@ TEST(ReplicaDrift, NamesAReplicaThatDrifted) {
   }
 }
 
-// Of four tensor ranks the third changes a weight that they all hold, then a
+// The third of four tensor ranks changes a weight that they all hold, then a
 // key-value head that it shares with the fourth.
 TEST(ReplicaDrift, NamesATensorRankThatDrifted) {
   Config shared = drift_config();

@@ -22,7 +22,7 @@ std::atomic<std::uint64_t> allocations{0};
 
 }  // namespace
 
-// Not inlined, because g++ 12 would see free() meet new and warn.
+// If it were inlined, g++ 12 would see free() meet new and warn.
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
   ++allocations;
   if (void* memory = std::malloc(bytes)) {

@@ -35,8 +35,8 @@ std::string concat(const Args&... args) {
 }  // namespace dure
 
 // DURE_CHECK(condition, parts of the message...). The message says what was
-// wanted and what came, with the values. Those who run a job read it in a log
-// of 512 ranks, so it does not say where in our sources it was raised.
+// wanted and what came, with the values. It is read in the log of a job of 512
+// ranks, so it does not say where in our sources it was raised.
 #define DURE_CHECK(condition, ...)               \
   do {                                           \
     if (!(condition)) [[unlikely]] {             \

@@ -8,7 +8,7 @@
 //   }
 //
 // A Fields holds pointers into the structs it has visited and must not outlive
-// them. Not for use by several threads at once.
+// them. Only one thread may use it.
 #pragma once
 
 #include <algorithm>

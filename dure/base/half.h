@@ -1,11 +1,11 @@
 // The two 16-bit floats: conversion to and from float.
 //
 // bf16 is the upper half of a float (1 sign, 8 exponent, 7 mantissa bits); f16
-// is IEEE 754 binary16 (1, 5, 10). To 16 bits: to the nearest, ties to even;
-// beyond the largest finite number to infinity; a NaN stays a (quiet) NaN. From
-// 16 bits: exact. No branch depends on data, so that loops vectorize, and no
-// subnormal passes through arithmetic, so that flush-to-zero modes can't
-// matter.
+// is IEEE 754 binary16 (1, 5, 10). A float becomes the nearest of 16 bits, ties
+// to even, and infinity beyond the largest finite number; a NaN stays a (quiet)
+// NaN. The way back is exact. No branch depends on data, so that loops
+// vectorize, and no subnormal passes through arithmetic, so that flush-to-zero
+// modes can't matter.
 #pragma once
 
 #include <bit>
@@ -77,7 +77,7 @@ constexpr F16 to_f16(float value) {
   return {static_cast<std::uint16_t>(sign | half)};
 }
 
-// To a type that is known when compiling.
+// Converts to a type that is known when compiling.
 template <typename Element>
 constexpr Element from_float(float value) {
   if constexpr (std::is_same_v<Element, Bf16>) {

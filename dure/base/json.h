@@ -18,7 +18,7 @@ namespace dure {
 nlohmann::json parse_object(std::string_view text, const std::string& source);
 
 // The values of one object, each fetched by name and type. An Error names the
-// source, the key, what was wanted and what came. Not for several threads.
+// source, the key, what was wanted and what came. Only one thread may use it.
 class JsonFields {
  public:
   JsonFields(const nlohmann::json& object, std::string source)

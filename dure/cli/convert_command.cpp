@@ -69,7 +69,7 @@ std::unique_ptr<WeightSource> open(const Options& options, const Path& folder) {
 }
 
 // Copies the tokenizer's files as they are, even if it can't be loaded here,
-// because another program may load it. Returns warnings.
+// because another program may load it. Returns the warnings.
 std::vector<std::string> write(const WeightSource& source,
                                const Path& folder,
                                const Options& options) {

@@ -134,7 +134,7 @@ std::vector<int> counts_of(const Options& options, std::size_t nodes) {
   return counts;
 }
 
-// As many nodes as the ranks need.
+// The nodes that the ranks need.
 std::string nodes_for(const Options& options) {
   const auto counts = of_option("--ranks-per-node", [&] {
     return mesh::parse_tasks_per_node(options.ranks_per_node);

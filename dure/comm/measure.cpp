@@ -157,7 +157,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// As many calls as fit the time of a round; the same on every rank.
+// The number of calls that fit the time of a round; the same on every rank.
 int calls_of(Communicator& comm, const MeasureOptions& options, Case& one) {
   one.call();  // pages, threads
   const double seconds = seconds_of(comm, 1, [&] { one.call(); });

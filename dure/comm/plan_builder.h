@@ -1,4 +1,4 @@
-// A builder by which the algorithms write their plans. Private to plan*.cpp.
+// A builder by which the algorithms write their plans. Only plan*.cpp use it.
 #pragma once
 
 #include <utility>

@@ -4,7 +4,7 @@
 namespace dure::comm {
 namespace {
 
-// What the root sends to a rank: everything, or that rank's piece.
+// A rank's share of the root's data: everything, or that rank's piece.
 enum class Share : std::uint8_t { kAll, kOwn };
 
 Pieces share_of(const PlanBuilder& b, Share share, int rank) {

@@ -14,7 +14,7 @@ namespace dure::comm {
 // How a wait ended.
 enum class Waited : std::uint8_t { kReady, kStopped, kTimedOut };
 
-// What a thread does between two looks that found nothing. It first waits on
+// A thread's wait between two looks that found nothing. It first waits on
 // the core. The longer it waits, the longer it sleeps between looks, up to a
 // fixed share of the time waited: a thousand threads that wait for one must
 // leave it the cores, and when a thread sleeps, the system can move a peer that

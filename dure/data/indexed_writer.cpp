@@ -1,5 +1,5 @@
 // PREFIX.bin holds the tokens of all sequences, one after another, and nothing
-// else. PREFIX.idx, in little-endian order and without padding:
+// else. PREFIX.idx holds, in little-endian order and without padding:
 //
 //   offset    bytes  field
 //   0             9  magic, "MMIDIDX" and two zero bytes

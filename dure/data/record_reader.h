@@ -30,7 +30,7 @@ class RecordReader {
   // record of more than kLargestRecord bytes.
   bool next(std::string_view& record);
 
-  // The number of the last record, from 1. With Cut::kLine, the line's number.
+  // The number of the last record, from 1; with Cut::kLine, the line's number.
   std::int64_t number() const { return number_; }
 
   static constexpr std::size_t kLargestRecord = std::size_t{1} << 30;

@@ -7,7 +7,7 @@
 namespace dure::kernels {
 namespace {
 
-// As in attention_test.cpp; d_p is one more sum of D, and the gradients sum
+// See attention_test.cpp; d_p is one more sum of D, and the gradients sum
 // over S and over the heads that share a key head. A table's gradients sum over
 // more terms, and their errors grow likewise.
 double units(const AttentionSizes& sizes) {

@@ -331,7 +331,7 @@ TEST(CrossEntropy, IgnoresRowsWithoutATarget) {
   }
 }
 
-// -inf is a masked logit with probability 0. Of four ranks one has nothing
+// -inf is a masked logit with probability 0. One of four ranks has nothing
 // else.
 TEST(CrossEntropy, TakesMaskedLogits) {
   for (const std::int64_t ranks : {1, 2, 4}) {

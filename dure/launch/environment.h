@@ -36,7 +36,7 @@ std::optional<Launcher> launcher_of(const Environment& environment);
 // A warning where RANK and WORLD_SIZE name a rank of several, but LOCAL_RANK is
 // missing, so that no launcher on this machine has set them: some clusters set
 // them for containers, and for programs that find one another by them. This
-// process runs alone. Otherwise empty.
+// process runs alone. The text is empty otherwise.
 std::string foreign_ranks(const Environment& environment);
 
 // OMP_NUM_THREADS, by which scripts of clusters say how many threads a process

@@ -23,8 +23,8 @@ bool is_one_host(const std::vector<std::string>& hosts);
 std::string describe_hosts(const std::vector<std::string>& hosts);
 
 struct Placement {
-  // The same ranks in mesh order (mesh::place): neighbours on the tensor axis
-  // share a host wherever they can. Null if they stand so already.
+  // The ranks in mesh order (mesh::place): neighbours on the tensor axis share
+  // a host wherever they can. Null if they stand so already.
   std::unique_ptr<comm::Communicator> world;
   std::string warning;  // where tensor groups cross hosts all the same
 };

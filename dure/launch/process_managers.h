@@ -8,9 +8,9 @@
 
 namespace dure::launch {
 
-// The protocols among "pmix", "pmi2" and "pmi" that MPI speaks, the best first.
-// `library` is MPI's name for itself ("Open MPI v4.1.4, ..."), `description`
-// the output of ompi_info --parsable or mpichversion. Empty if unknown.
+// The protocols among "pmix", "pmi2" and "pmi" that MPI speaks, the best first;
+// empty if unknown. `library` is MPI's name for itself ("Open MPI v4.1.4,
+// ..."), `description` the output of ompi_info --parsable or mpichversion.
 std::vector<std::string> managers_of_mpi(std::string_view library,
                                          std::string_view description);
 

@@ -4,8 +4,8 @@
 //   const Mpu mpu{.mesh = mesh, .rank = rank};
 //   mpu.get_tensor_model_parallel_rank();  // mesh.coordinate(rank, kTensor)
 //
-// Groups are their global ranks, ascending. As there, data parallelism includes
-// the expert axis, and the context axis where asked for.
+// Groups are their global ranks, ascending. Data parallelism includes the
+// expert axis, as in Megatron-LM, and the context axis where asked for.
 #pragma once
 
 #include <cstdint>

@@ -38,7 +38,7 @@
 //
 // If the gradients of a block's matrices are deferred (nn/weight_queue.h), both
 // factors of each product stay until they are made, whatever was saved before.
-// In elements:
+// They are, in elements:
 //
 //   norms        2 n C                   the inputs of qkv and up
 //   branches     2 n C                   the gradients of what projection and

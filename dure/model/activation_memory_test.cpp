@@ -77,7 +77,7 @@ TEST(ActivationMemory, OfGpt2) {
   EXPECT_EQ(kept_bytes(gpt2(), step), 3'145'728);
 }
 
-// Of 1,024 rows on 3 ranks the first rank has 342.
+// The first of 3 ranks has 342 of 1,024 rows.
 TEST(ActivationMemory, OfPartsIsTheLargest) {
   const StepShape step = {.rows = 1024,
                           .tensor = 3,

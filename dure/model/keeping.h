@@ -1,4 +1,4 @@
-// What a forward saves for its backward: memory against work.
+// The choice of what a forward saves for its backward: memory against work.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ enum class Recompute : std::uint8_t { kNone, kSelective, kFull };
 // [3] Rajbhandari et al. 2020, arXiv:1910.02054.
 enum class Checkpoints : std::uint8_t { kWhole, kParts };
 
-// What happens to the logits, (N, V), in a training pass (nn/head_loss.h).
+// The treatment of the logits, (N, V), in a training pass (nn/head_loss.h).
 //
 // clang-format off
 // kBlocks      used up one block of rows at a time: the head makes its

@@ -14,7 +14,7 @@ namespace dure::model {
 // the bit, whatever is saved.
 class KeptBlock : public UnitSaved {
  public:
-  // As in Block; takes x.
+  // The arguments of Block's forward; takes x.
   struct Forward {
     Tensor y;
     OwnedTensor x;
@@ -22,7 +22,7 @@ class KeptBlock : public UnitSaved {
   };
   virtual void forward(nn::Context& ctx, const Block& block, Forward op) = 0;
 
-  // As in Block, with the forward's sequences.
+  // Runs Block's backward, with the forward's sequences.
   virtual void backward(nn::Context& ctx,
                         const Block& block,
                         Tensor d_nC,

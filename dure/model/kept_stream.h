@@ -26,7 +26,8 @@ class KeptStream {
 
   virtual OwnedTensor take() = 0;
 
-  // Visits the saved memory. Not between prepare() and take() (nn/buffers.h).
+  // Visits the saved memory. It must not be called between prepare() and take()
+  // (nn/buffers.h).
   virtual void for_each_buffer(const nn::BufferVisitor& visit) = 0;
 };
 

@@ -15,8 +15,8 @@ namespace dure::model {
 
 class Stack {
  public:
-  // A training forward's state for its backward, which gets the same batch.
-  // Reusable, by any stack.
+  // A training forward's state for its backward, which gets the same batch. Any
+  // stack may use it again.
   struct Saved {
     const Stack* owner = nullptr;  // the stack that the units are of
     std::vector<std::unique_ptr<UnitSaved>> units;

@@ -64,9 +64,9 @@ LayerRange layers_of_units(const ModelConfig& config, UnitRange units);
 // layer.
 //
 // kEven: the first stage has the layers before the blocks, and the last those
-// after them. Of L = q x stages + r blocks each stage has q. The other r go to
-// one stage each: from the second to the last but one, then to the first. The
-// last stage, whose head costs more than a block, never gets one.
+// after them. Each stage has q of the L = q x stages + r blocks. The other r go
+// to one stage each: from the second to the last but one, then to the first.
+// The last stage, whose head costs more than a block, never gets one.
 //
 // kParameters counts all that a stage holds, so a tied head's rows count again.
 //

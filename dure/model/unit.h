@@ -38,8 +38,8 @@ class UnitSaved {
   // Announces the backward: begins to gather or make again what it needs.
   virtual void prepare(nn::Context& /*ctx*/) {}
 
-  // Visits the saved memory. Not between prepare() and the backward, when it is
-  // being brought back (nn/buffers.h).
+  // Visits the saved memory. It must not be called between prepare() and the
+  // backward, while the memory is brought back (nn/buffers.h).
   virtual void for_each_buffer(const nn::BufferVisitor& visit) = 0;
 };
 
@@ -89,7 +89,7 @@ class Unit {
   }
 };
 
-// What a unit does with its weights in each pass; nothing if it needs none. A
+// A unit's uses of its weights in each pass; nothing if it needs none. A
 // backward is one pass, or two halves (parallel::Pass).
 struct Accesses {
   std::optional<nn::Uses> forward = {};

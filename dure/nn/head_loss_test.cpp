@@ -18,7 +18,7 @@ using kernels::kUnit;
 using kernels::tensor;
 using kernels::Values;
 
-// There are two blocks of rows. Of four ranks the last has padding alone.
+// There are two blocks of rows. The last of four ranks has padding alone.
 constexpr std::int64_t kN = 520;
 constexpr std::int64_t kC = 12;
 constexpr std::int64_t kV = 45;

@@ -94,7 +94,7 @@ TEST(WeightsByRank, OfZero3AddUpToTheStages) {
   const Numbers shared =
       weights_by_rank(gpt2({"parallel.data=2", "parallel.zero=3"}));
   ASSERT_EQ(shared.size(), 8U);
-  // Of tensor, data and pipe, the pipe varies slowest.
+  // The pipe axis varies slower than tensor and data.
   for (std::size_t s = 0; s < whole.size(); ++s) {
     EXPECT_EQ(shared[2 * s] + shared[2 * s + 1], whole[s]);
   }

@@ -57,8 +57,8 @@ std::string addresses_text() {
                 "vm.overcommit_memory)";
 }
 
-// As many addresses as possible, up to `wanted`; none if there are fewer than
-// `least`.
+// Maps at most `wanted` addresses, and fewer if there are not so many; none if
+// there are fewer than `least`.
 Memory::Range map_addresses(std::size_t wanted, std::size_t least) {
   for (std::size_t bytes = wanted;; bytes = std::max(least, bytes / 2)) {
     void* const first = ::mmap(nullptr,

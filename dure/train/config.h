@@ -146,8 +146,8 @@ std::int64_t default_micro_batch(const Config& config, std::int64_t ranks);
 // How weights and gradients are sharded and summed.
 parallel::StoreOptions store_options(const Config& config);
 
-// What blocks save for their backward. If parallel.sequence cuts the stream,
-// what is saved of it is a part already.
+// The activations that blocks save for their backward. If parallel.sequence
+// cuts the stream, what is saved of it is a part already.
 model::Keeping keeping(const Config& config);
 
 // The value of parallel.order. Throws UsageError.
@@ -158,7 +158,8 @@ mesh::Order order_of(const ParallelConfig& parallel);
 mesh::Mesh mesh_of(const ParallelConfig& parallel, int ranks);
 
 // The ranks of a run, with data 1 if it is auto; and those of a group over
-// these axes. Beyond mesh::kMostRanks, some number beyond it.
+// these axes. A product over mesh::kMostRanks may be cut off at some number
+// over it.
 std::int64_t ranks_of(const ParallelConfig& parallel);
 std::int64_t ranks_of(const ParallelConfig& parallel, mesh::AxisSet axes);
 

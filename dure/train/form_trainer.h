@@ -40,7 +40,7 @@ class FormTrainer {
 };
 
 // `config` must be resolved. Throws UsageError unless its global batch is one
-// micro-batch a rank. Collective over the rank's world.
+// micro-batch a rank. It is collective over the rank's world.
 std::unique_ptr<FormTrainer> make_form_trainer(Rank& rank,
                                                const Config& config,
                                                parallel::Form form,

@@ -21,8 +21,9 @@ struct RunOptions {
   Log log = {};
   StopRequest stop = {};                // asks to finish the step and save
   comm::Communicator* world = nullptr;  // the ranks; null: this one alone
-  // The same ranks with failures of their own. After `world` has failed they
-  // save the last whole step over it. Null: they can't, or there is one rank.
+  // `world` again, on a communicator that fails separately. After `world` has
+  // failed, the ranks save the last whole step over the twin. Null: they can't,
+  // or there is one rank.
   comm::Communicator* twin = nullptr;
 };
 

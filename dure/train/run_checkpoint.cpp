@@ -98,8 +98,8 @@ TrainerFile trainer_file_in(const checkpoint::CheckpointReader& reader) {
   return file;
 }
 
-// Whether the file has the state of as many ranks as there are now. What a rank
-// left out of a message means nothing to another number of ranks.
+// Whether the file has the state of as many ranks as there are now. If it has
+// not, what a rank left out of a message means nothing to them.
 bool has_all(const checkpoint::SafetensorsFile& file,
              const Config& config,
              const optim::OptimizerState& state) {

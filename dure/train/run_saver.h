@@ -15,7 +15,7 @@ class RunSaver {
  public:
   struct Options {
     Log log;
-    // The same ranks with failures of their own; null: none.
+    // A communicator of the same ranks that fails separately; null: none.
     comm::Communicator* twin = nullptr;
   };
 

@@ -10,7 +10,7 @@
 
 namespace dure::train {
 
-// What to do if checkpoint.directory holds checkpoints already.
+// The answer to checkpoints that checkpoint.directory holds already.
 enum class Start : std::uint8_t {
   kNew,      // refuse, so that nothing is lost or mixed
   kResume,   // go on from the newest whole one

@@ -105,7 +105,7 @@ TEST_F(GatheringLimits, TakesNoMoreMemoryThanMayBeInFlight) {
   CheckpointReader(folder / "a").verify();
 }
 
-// The same with columns, where both sides have packed parts.
+// The test above with columns, where both sides have packed parts.
 TEST_F(GatheringLimits, TakesNoMoreMemoryForWhatIsPacked) {
   config.hidden = 1024;
   config.ffn_hidden = 6144;  // 24 MiB a matrix

@@ -37,7 +37,7 @@ struct StepResult {
   double learning_rate = 0;
   double grad_norm = 0;  // before clipping
   std::int64_t tokens = 0;
-  // What was not finite, if the update was skipped.
+  // The loss or gradient that was not finite, if the update was skipped.
   std::optional<std::string> skipped = {};
 };
 
@@ -68,7 +68,7 @@ class Trainer {
   // it, whatever the configuration says.
   std::vector<StepResult> steps(const data::Dataset& dataset, int count);
 
-  // The same in two halves: end() waits for what begin() launched, the oldest
+  // A step in two halves: end() waits for what begin() launched, the oldest
   // first. No step depends on whether the host has read how the one before
   // ended. `count` is 1 if the schedule has a flush. Results are valid until
   // the next end().

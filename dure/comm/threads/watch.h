@@ -1,4 +1,4 @@
-// What the waiting ranks of one world of threads know about one another.
+// The state that waiting ranks of one world of threads share.
 #pragma once
 
 #include <memory>

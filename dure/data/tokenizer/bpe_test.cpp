@@ -135,7 +135,7 @@ TEST(Bpe, ACharacterIsItsBytesWhereAllHaveATokenAndElseUnknown) {
   Bpe::Scratch scratch;
   EXPECT_EQ(Bpe(model).encode("a\xc3\xa8", scratch), (Ids{1, 5, 6}));
   EXPECT_EQ(Bpe(model).encode("a\xc3\xaa", scratch), (Ids{1, 0}));
-  // As in Hugging Face's, an unknown character waits for the next token.
+  // An unknown character waits for the next token, as in Hugging Face's.
   EXPECT_EQ(Bpe(model).encode("\xc3\xaa\xc3\xa8"
                               "a",
                               scratch),

@@ -2,8 +2,8 @@
 //
 // Until the vocabulary is full, the most frequent pair of neighbouring symbols
 // becomes a symbol; among equally frequent ones, the pair with the smaller ids.
-// The same counts give the same result on any machine, and the same vocabulary
-// and merges as Hugging Face's BpeTrainer with ByteLevel's alphabet.
+// It gives the same result for the same counts on any machine, and the same
+// vocabulary and merges as Hugging Face's BpeTrainer with ByteLevel's alphabet.
 //
 // Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
 // Subword Units", algorithm 1, with counts updated as merges change them (the

@@ -27,8 +27,8 @@ void add_named_token(const NamedToken& named, TokenizerParts& parts);
 std::optional<std::int32_t> id_of(const TokenizerParts& parts,
                                   std::string_view text);
 
-// Reads the tokens that "post_processor" puts before a text. Those after one
-// are ignored, because a text does not go on after them.
+// Reads the tokens that "post_processor" puts before a text. It ignores the
+// tokens after a text.
 void read_post_processor(const Json& processor, TokenizerParts& parts);
 
 // Guesses it by the names of well-known vocabularies.

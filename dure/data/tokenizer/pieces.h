@@ -14,8 +14,8 @@ namespace dure::data {
 
 // Cuts each piece by the matches of a pattern.
 struct CutText {
-  // What happens to a match: it is a piece of its own, is removed, ends or
-  // begins a piece beside it, or is joined with the matches beside it.
+  // A match is a piece of its own, is removed, ends or begins a piece beside
+  // it, or is joined with the matches beside it.
   enum class Match { kIsolated, kRemoved, kEndsPiece, kBeginsPiece, kJoined };
   // Whether the pattern describes a match, or the text between matches.
   enum class Pattern { kMatches, kBetween };

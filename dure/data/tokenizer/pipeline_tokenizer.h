@@ -71,7 +71,7 @@ class PipelineTokenizer : public Tokenizer {
   using Ids = std::vector<std::int32_t>;
   using Model = std::variant<Bpe, Unigram>;
 
-  // What happens to broken UTF-8.
+  // Whether broken UTF-8 is kept or repaired.
   enum class Broken { kKept, kRepaired };
 
   void add(const std::vector<AddedToken>& added);

@@ -25,7 +25,7 @@ extern const std::string_view kQwen2Pattern;
 // A pattern that matches exactly this text.
 std::string literal_pattern(std::string_view text);
 
-// The state that a thread needs for matching. Not for use by two at once.
+// The state that matching needs; one for each thread.
 class SplitScratch {
  public:
   SplitScratch();

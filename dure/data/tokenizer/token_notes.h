@@ -1,4 +1,4 @@
-// What the files beside a vocabulary say about its tokens.
+// The notes on a vocabulary's tokens in the files beside it.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,7 @@ namespace dure::data {
 
 class UnicodeProperty {
  public:
-  // "L", "Letter", "han": a category or a script. Nothing for another name.
+  // "L", "Letter", "han": a category or a script; nothing for another name.
   static std::optional<UnicodeProperty> named(std::string_view name);
 
   // Its members in a class: \p{L}, with the characters that PCRE2 lacks.

@@ -26,7 +26,7 @@ Unigram::Unigram(const UnigramModel& model)
       *std::min_element(scores_.begin(), scores_.end()) - kUnknownPenalty;
 }
 
-// Of several tokens with one text the last one is found.
+// If several tokens have one text, the last one is found.
 void Unigram::add_token(const std::string& token, std::int32_t id) {
   ids_[token] = id;
   std::int32_t node = 0;

@@ -13,8 +13,8 @@
 namespace dure::data {
 
 // Direct-mapped: a word has one place and evicts the word there. An entry is
-// one cache line; there is 1 MiB in all. Longer words are not kept. For one
-// thread.
+// one cache line; there is 1 MiB in all. Longer words are not kept. Each thread
+// has its own.
 class WordCache {
  public:
   static constexpr std::size_t kWordBytes = 24;

@@ -61,7 +61,7 @@ struct GemmPlan {
   std::int64_t parts() const { return row_parts * column_parts; }
   std::int64_t phases() const { return row_blocks * depth_blocks; }
 
-  // What a phase multiplies: row panels of op(a), and a range of K.
+  // The operands of a phase: row panels of op(a), and a range of K.
   Range panels_of(std::int64_t phase) const;
   Range depth_of(std::int64_t phase) const;
 

@@ -84,7 +84,7 @@ struct ScheduleOptions {
 void validate(const ScheduleOptions& options);
 
 // Whether all gradients of a step are made from the same weights, before its
-// update. True for all but pipedream and pipedream-2bw.
+// update. It is so for all but pipedream and pipedream-2bw.
 bool is_synchronous(ScheduleKind kind);
 // Whether backwards are split in two.
 bool splits_backward(ScheduleKind kind);

@@ -49,7 +49,7 @@ struct StoreOptions {
   kernels::GradientOf gradients_of = kernels::GradientOf::kAllRanks;
 };
 
-// What the caller of acquire() uses of this rank's part of a bucket.
+// A caller's use, by acquire(), of this rank's part of a bucket.
 enum class Access : std::uint8_t { kNone, kRead, kWrite };
 struct Wants {
   Access weight = Access::kNone;  // the newest version
