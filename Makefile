@@ -1,21 +1,21 @@
 # The two commands of Dure: `make train` and `make test`. `make help` lists all.
 
-# The build that train, test and everything by hand use.
+# The build folder.
 BUILD ?= build/release
-# More for CMake, such as CMAKE_ARGS=-DDURE_WERROR=ON.
+# More options for CMake, such as CMAKE_ARGS=-DDURE_WERROR=ON.
 CMAKE_ARGS ?=
-# SETUP=no: install no packages, take the libraries that are there.
+# SETUP=no installs no packages and uses the libraries that are there.
 SETUP ?= yes
 JOBS ?= $(shell nproc)
 DURE := $(BUILD)/bin/dure
 
-# Where make train works, and more for dure train, such as
+# The folder of make train, and more options for dure train, such as
 # TRAIN_ARGS='--set train.steps=1000'.
 OUT ?= out/train
 TRAIN_ARGS ?=
 RUN := $(OUT)/run
 # The ranks of make train: threads on a mesh of 2 x 2 x 2, or 4 stages of 2 x 2,
-# where the machine has a core for each; else one rank that has all cores.
+# if the machine has a core for each; otherwise one rank with all cores.
 CORES := $(shell nproc)
 MESH ?= $(shell if [ $(CORES) -ge 16 ]; then \
     echo --ranks 16 --set parallel.pipeline=4 --set parallel.tensor=2; \
@@ -48,9 +48,8 @@ configure: setup
 build: configure ## Builds the library and the binary, build/release/bin/dure
 	@cmake --build $(BUILD) --parallel $(JOBS) --target dure
 
-# Each stage of make train is a file, and made once: what is there is not done
-# again when the binary is newer. Training goes on from its last checkpoint and
-# does nothing where all its steps are done.
+# Each stage of make train is a file that is made once, even if the binary is newer.
+# Training goes on from its last checkpoint and does nothing after its last step.
 $(OUT)/text.jsonl: | build
 	@tools/prepare_text $@
 

@@ -1,4 +1,4 @@
-# Finds what Dure stands on, and remembers it for the table at the end.
+# Finds the libraries that Dure uses, and keeps them for the table at the end.
 option(DURE_WITH_ONEDNN "Matrix products by oneDNN, where it is found" ON)
 option(DURE_WITH_SENTENCEPIECE "SentencePiece .model tokenizers, where the library is found" ON)
 option(DURE_WITH_HWLOC "The machine's topology, where hwloc is found" ON)
@@ -13,7 +13,7 @@ function(dure_found name version enables)
   set(DURE_FOUND_TABLE "${DURE_FOUND_TABLE}" PARENT_SCOPE)
 endfunction()
 
-# find_package that says how to get what is missing.
+# find_package with an error that says how to install a missing library.
 macro(dure_require name)
   find_package(${name} ${ARGN})
   if(NOT ${name}_FOUND)
@@ -22,7 +22,7 @@ macro(dure_require name)
   endif()
 endmacro()
 
-# pkg_check_modules likewise, as the target PkgConfig::name.
+# dure_require for a pkg-config module, as the target PkgConfig::name.
 macro(dure_require_module name module)
   pkg_check_modules(${name} QUIET IMPORTED_TARGET ${module})
   if(NOT ${name}_FOUND)
@@ -56,13 +56,13 @@ dure_found(zstd "${zstd_VERSION}" "zstd input")
 dure_found(xz "${lzma_VERSION}" "xz input")
 dure_found(bzip2 "${BZIP2_VERSION_STRING}" "bzip2 input")
 
-# By header and library: Debian's package configuration asks for OpenCL, which
-# nothing here uses.
+# It is found by header and library, because Debian's package configuration asks
+# for OpenCL, which nothing here uses.
 find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)
 find_library(DNNL_LIBRARY dnnl)
 mark_as_advanced(DNNL_INCLUDE_DIR DNNL_LIBRARY)
 if(NOT DURE_WITH_ONEDNN)
-  dure_found(oneDNN off "portable matrix products, several times slower")
+  dure_found(oneDNN off "benchmarks have no yardstick for matrix products")
 elseif(DNNL_INCLUDE_DIR AND DNNL_LIBRARY)
   file(STRINGS ${DNNL_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h version_lines
     REGEX "define DNNL_VERSION_(MAJOR|MINOR|PATCH) ")
@@ -101,7 +101,7 @@ else()
   endif()
 endif()
 
-# Open MPI or MPICH: the one that mpicxx is of. Another:
+# Open MPI or MPICH, whichever mpicxx belongs to. To choose the other, configure with
 # -DMPI_CXX_COMPILER=mpicxx.mpich -DMPIEXEC_EXECUTABLE=/usr/bin/mpiexec.mpich.
 set(DURE_HAS_MPI FALSE)
 if(NOT DURE_WITH_MPI)
@@ -112,7 +112,7 @@ else()
     set(DURE_HAS_MPI TRUE)
     add_library(dure_mpi INTERFACE)
     target_link_libraries(dure_mpi INTERFACE MPI::MPI_CXX)
-    # mpi.h without the C++ bindings that MPI has given up.
+    # These leave out the C++ bindings, which MPI has removed.
     target_compile_definitions(dure_mpi INTERFACE
       OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
     dure_found(MPI "${MPI_CXX_VERSION}" "mpirun and srun: ranks on many machines")
@@ -143,7 +143,7 @@ endif()
 find_program(CCACHE ccache)
 mark_as_advanced(CCACHE)
 if(CCACHE)
-  # The same source in another checkout is the same object.
+  # Checkouts share the objects of equal sources.
   set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
     CCACHE_NOHASHDIR=1 ${CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})

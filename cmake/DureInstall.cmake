@@ -9,7 +9,7 @@ include(CMakePackageConfigHelpers)
 get_property(DURE_LIBRARIES GLOBAL PROPERTY DURE_LIBRARIES)
 list(REMOVE_ITEM DURE_LIBRARIES dure_cli)
 
-# All folders in one.
+# dure::dure links all folders.
 add_library(dure_all INTERFACE)
 target_link_libraries(dure_all INTERFACE ${DURE_LIBRARIES})
 set_target_properties(dure_all PROPERTIES EXPORT_NAME dure)

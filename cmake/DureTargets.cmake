@@ -7,7 +7,7 @@
 # folders of dure/ (public), LINK third-party targets (private), PUBLIC_LINK
 # third-party targets that our own headers include.
 
-# Everything every target of ours is compiled with.
+# The options that all our targets are compiled with.
 add_library(dure_options INTERFACE)
 target_include_directories(dure_options INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
@@ -31,7 +31,7 @@ function(dure_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE dure_options ${ARG_LINK}
     GTest::gmock GTest::gtest_main)
-  # A test's own code is run once: compile it quickly.
+  # A test's own code runs once, so it is compiled quickly rather than well.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   string(REGEX REPLACE "_test$" "" test_name ${name})
   add_test(NAME ${test_name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
@@ -41,7 +41,7 @@ function(dure_test name)
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
-  # Slow tests prove numbers, not memory: sanitizers do not run them.
+  # Slow tests check numbers, not memory, so sanitizers do not run them.
   if(DURE_SANITIZE AND ARG_LABEL STREQUAL slow)
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Commands that our Markdown shows print what stands below them.
+"""Checks that the commands in our Markdown print what the page shows.
 
 A fenced block whose first line is `$ dure ...`, or `$ build/release/...` for
-another program of BUILD, is run: each such line, up to the next, with what it
-prints on both outputs, in an empty folder that has the tree's examples/ and
-BUILD as build/release. A command may go on in the next line after a backslash. A
-line `...` stands for any lines, also none. Commands have to end well, and be
-the same every time.
+another program of BUILD, is run. The lines below a command, up to the next one,
+are what it must print on both outputs. It runs in an empty folder that has the
+tree's examples/, and BUILD as build/release. A backslash continues a command in
+the next line. A line `...` stands for any number of lines, also none. A command
+must exit with 0 and print the same every time.
 
 tools/check_commands.py BUILD [FILE...]
 """
@@ -18,12 +18,12 @@ import sys
 import tempfile
 
 FENCE = re.compile(r"^```[a-z]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# What a launcher around the check has set is not the reader's.
+# Variables that a launcher around the check has set; a reader's shell has none.
 LAUNCHERS = re.compile(r"^(OMPI|PMI|PMIX|SLURM|RANK$|WORLD_SIZE$)")
 
 
 def blocks(text):
-    """Of each block its line, and its commands with what they print."""
+    """Yields each block's line number, and its commands with their output."""
     for fence in FENCE.finditer(text):
         lines = fence.group(1).splitlines()
         if not lines or not lines[0].startswith(("$ dure ", "$ build/release/")):
@@ -40,7 +40,7 @@ def blocks(text):
 
 
 def matches(wanted, printed):
-    """Whether the lines are those wanted, `...` standing for any."""
+    """Whether the lines are as wanted, where `...` is any lines."""
     if not wanted:
         return not printed
     if wanted[0] == "...":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every relative link in our Markdown leads to a file of the tree."""
+"""Checks that every relative link in our Markdown leads to a file of the tree."""
 import pathlib
 import re
 import subprocess

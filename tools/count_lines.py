@@ -8,7 +8,7 @@ SUFFIXES = {".h", ".cuh", ".cpp", ".cu"}
 
 
 def folder_of(path):
-    """dure/ by its folders, all else by its top folder."""
+    """The folder of a file: of dure/ the second level, elsewhere the top."""
     depth = 2 if path.parts[0] == "dure" else 1
     return "/".join(path.parts[:-1][:depth])
 

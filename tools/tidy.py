@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""clang-tidy over our sources, on all cores, never twice over the same text.
+"""Runs clang-tidy on our sources, on all cores, never twice on the same text.
 
 Usage: tools/tidy.py [--build DIR] [--minutes N] [FILE...]
                                                   (default: build/asan, all files)
 Example: tools/tidy.py dure/base/files.cpp
 
-A file that passed is remembered under a hash of all that its result follows
-from: its own text, that of every header of ours it reaches, .clang-tidy, its
-compile command and the versions of the packages. The memory is in
+A file that passed is cached under a hash of everything that its result depends
+on: its text, the text of all our headers that it includes, .clang-tidy, its
+compile command and the versions of the packages. The cache is in
 $XDG_CACHE_HOME/dure/tidy (~/.cache/dure/tidy) and may be removed at any time.
 
-Without that memory all files take many minutes. --minutes ends it: files are
+Without the cache all files take many minutes. --minutes limits them: files are
 taken in the order of the commits that last changed them, the newest first, so
-that what is new is always looked at; how many were not reached is said.
+new files are always checked. The number of files not reached is printed.
 """
 import argparse
 import concurrent.futures
@@ -29,8 +29,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TIDY = "clang-tidy-14"
 INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.M)
-# Tests are held by two compilers, the sanitizers and themselves: with them this
-# would take twice as long.
+# Tests are left out: two compilers and the sanitizers check them, and with them
+# this would take twice as long.
 FOLDERS = ("dure/", "bench/", "examples/")
 
 
@@ -44,7 +44,7 @@ def output_of(*command):
 
 
 def environment_hash():
-    """Of what every file's result follows from."""
+    """A hash of what all results depend on."""
     state = hashlib.sha256((ROOT / ".clang-tidy").read_bytes())
     state.update(output_of(TIDY, "--version"))
     state.update(output_of("dpkg-query", "-W", "-f", "${Package} ${Version}\n",
@@ -73,7 +73,7 @@ def reach(path):
 
 def key_of(path, command, environment):
     state = hashlib.sha256(environment)
-    # The same tree elsewhere is the same text.
+    # Paths are relative, so that another checkout has the same text.
     state.update(command.replace(str(ROOT), "").encode())
     for file in reach(path):
         state.update(str(file.relative_to(ROOT)).encode())
@@ -116,7 +116,7 @@ def show(done, total, name, seconds):
 
 
 def newest_first(paths):
-    """By the last commit that changed them; those of no commit before all."""
+    """Sorts by the last commit that changed a file; uncommitted files first."""
     log = output_of("git", "log", "--format=", "--name-only", "-z", "--", *FOLDERS)
     age = {}
     for name in log.decode().split("\0"):
@@ -125,8 +125,8 @@ def newest_first(paths):
 
 
 def check_all(waiting, build, seconds):
-    """Runs what waits (path -> key); remembers what passed. The failures, and
-    how many there was no time for."""
+    """Runs the waiting files (path -> key), and caches those that pass. Returns
+    the failures, and how many files there was no time for."""
     failures, late = [], 0
     end = time.monotonic() + seconds
 

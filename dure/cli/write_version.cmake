@@ -1,4 +1,4 @@
-# Run at every build: writes version.cpp where the commit has changed.
+# Runs at every build, and writes version.cpp if the commit has changed.
 #   cmake -DSOURCE=dir -DVERSION=0.1.0 -DOUTPUT=version.cpp -P write_version.cmake
 execute_process(
   COMMAND git -C ${SOURCE} describe --always --dirty --abbrev=12 --exclude=*
