@@ -41,9 +41,7 @@ struct NormalPair {
 
 // -2 log(k / 2^24) for k in 1 .. 2^24. With k = 2^e m, m in [sqrt(1/2),
 // sqrt(2)), it uses log(m) = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1) / (m +
-// 1),
-// s
-// < 0.172; the terms after s^9 are below 2^-28 of the sum.
+// 1), |s| < 0.172; the terms after s^9 are below 2^-28 of the sum.
 float minus_two_log(std::uint32_t k) {
   constexpr std::int32_t kRootHalf = 0x3F3504F3;  // the bits of sqrt(1/2)
   constexpr float kLog2 = 0.693147181F;

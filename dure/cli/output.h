@@ -20,8 +20,8 @@ void put_json(const nlohmann::ordered_json& value);
 
 // The exit code of a command that has ended with `code`. If its output did not
 // arrive (a full disk, a closed descriptor), it says so and returns another
-// code. If the reader is gone (`
-// head -1`), the process ends by SIGPIPE instead, as every command does.
+// code. If the reader is gone (`| head -1`), the process ends by SIGPIPE
+// instead, as every command does.
 int end_output(int code);
 
 // Throws UsageError if `output`, given by `option`, is one of the files or

@@ -14,11 +14,11 @@ namespace dure::comm {
 // How a wait ended.
 enum class Waited : std::uint8_t { kReady, kStopped, kTimedOut };
 
-// A thread's wait between two looks that found nothing. It first waits on
-// the core. The longer it waits, the longer it sleeps between looks, up to a
-// fixed share of the time waited: a thousand threads that wait for one must
-// leave it the cores, and when a thread sleeps, the system can move a peer that
-// has lost its core to this one.
+// A thread's wait between two looks that found nothing. It first waits on the
+// core. The longer it waits, the longer it sleeps between looks, up to a fixed
+// share of the time waited: a thousand threads that wait for one must leave it
+// the cores, and when a thread sleeps, the system can move a peer that has lost
+// its core to this one.
 class Pause {
  public:
   // Some 10 us, longer than a peer that is about to come needs.

@@ -40,11 +40,8 @@ double silu_slope(double g) {
 }
 
 // exp2 has a relative error of 2^-22, and its argument t has four roundings,
-// each of which moves the exponential by ln 2
-// t
-// 2^-24; some ten roundings follow. Below h = -5, where
-// t
-// > 20, the largest value determines the error.
+// each of which moves the exponential by ln 2 |t| 2^-24; some ten roundings
+// follow. Below h = -5, where |t| > 20, the largest value determines the error.
 constexpr double kUnits = 4 + 4 * 0.7 * 20 + 10;
 
 Doubles gelu_of(const Values& x) {

@@ -9,13 +9,12 @@
 namespace dure::kernels {
 namespace {
 
-// A score is a sum of D products. Its rounding is at most D units of sum_d
-// q_d k_d
-// * scale, which is some sqrt(D) for normal operands. It enters the probability
-// as a relative error. y is a mean of values with these probabilities, and the
-// sums over S keys add S units. Because signs cancel in practice, the square
-// roots of both remain. A bias is rounded in units of the score, and is large
-// where the probability is 0.
+// A score is a sum of D products. Its rounding is at most D units of sum_d |q_d
+// k_d| * scale, which is some sqrt(D) for normal operands. It enters the
+// probability as a relative error. y is a mean of values with these
+// probabilities, and the sums over S keys add S units. Because signs cancel in
+// practice, the square roots of both remain. A bias is rounded in units of the
+// score, and is large where the probability is 0.
 double units(const AttentionSizes& sizes) {
   return 8 * std::sqrt(static_cast<double>(sizes.head_dim + sizes.longest()));
 }

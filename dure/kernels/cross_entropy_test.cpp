@@ -190,9 +190,8 @@ Row expected_row(const Problem& p, std::int64_t n) {
 // roundings.
 constexpr double kSum = (4 + 260) * kUnit;
 
-// An exponential has an error of 2^-22, and its argument, up to
-// t
-// = 40 here, is rounded twice; the sum and a few products follow.
+// An exponential has an error of 2^-22, and its argument, up to |t| = 40 here,
+// is rounded twice; the sum and a few products follow.
 constexpr double kProbability = (4 + 2 * 0.7 * 40 + 10) * kUnit + kSum;
 
 // Compares `p` after its run with its state before.

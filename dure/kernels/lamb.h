@@ -8,11 +8,9 @@
 //         + weight_decay w
 //   w = w - learning_rate phi(|w|) / |u| u,    phi(z) = min(max(z, 0), 10)
 //
-// where
-// .
-// is the norm of the whole weight, over all ranks that have a part of it. If
-// either norm is 0, the ratio is 1. Weights without decay take part like the
-// others, with weight_decay 0.
+// where |.| is the norm of the whole weight, over all ranks that have a part of
+// it. If either norm is 0, the ratio is 1. Weights without decay take part like
+// the others, with weight_decay 0.
 //
 // The paper gives phi without its bounds; these are those of its best known
 // implementation, pytorch-lamb.

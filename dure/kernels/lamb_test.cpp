@@ -97,10 +97,7 @@ TEST(Lamb, IsTheAlgorithmOverSeveralSteps) {
   });
 }
 
-// Worked by hand: u is the gradient's sign at t = 1, so
-// u
-// = 2;
-// w
+// Worked by hand: u is the gradient's sign at t = 1, so |u| = 2; |w| = 5.
 // = 5.
 TEST(Lamb, MovesByAShareOfTheWeightsNorm) {
   Values w = {3, 0, 4, 0};

@@ -23,8 +23,7 @@ std::string number(const Tensor& values, std::int64_t i) {
   return out.str();
 }
 
-// Rows of a matrix are shown one after another: [1 2
-// 3 4].
+// Rows of a matrix are shown one after another: [1 2 | 3 4].
 std::string picture(const Tensor& values) {
   if (values.elements() == 0) {
     return "(nothing)";

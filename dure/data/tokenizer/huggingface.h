@@ -14,9 +14,7 @@ namespace dure::data {
 TokenizerParts parse_tokenizer_json(std::string_view text);
 
 // Parses a vocab.json and a merges.txt, which split words as GPT-2 does. The
-// token <
-// endoftext
-// > is found in texts if the vocabulary has it.
+// token <|endoftext|> is found in texts if the vocabulary has it.
 TokenizerParts parse_vocab_and_merges(std::string_view vocab,
                                       std::string_view merges);
 

@@ -45,12 +45,9 @@ class Tokenizer {
     return id >= 0 && id < vocabulary();
   }
 
-  // The token that a model reads before a document (Llama's <
-  // begin_of_text
-  // >), if the tokenizer's files say that it is put there; and the token that
-  // ends one (GPT-2's <
-  // endoftext
-  // >), if there is such a token.
+  // The token that a model reads before a document (Llama's <|begin_of_text|>),
+  // if the tokenizer's files say that it is put there; and the token that ends
+  // one (GPT-2's <|endoftext|>), if there is such a token.
   virtual std::optional<std::int32_t> beginning_of_document() const = 0;
   virtual std::optional<std::int32_t> end_of_document() const = 0;
 

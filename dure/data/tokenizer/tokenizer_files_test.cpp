@@ -20,9 +20,8 @@ using testing::HasSubstr;
 
 const Path kGolden = "tests/golden/tokenizer";
 
-// A folder with a tokenizer.json of 262 tokens. <
-// endoftext
-// > is the first, and "<fin>" and "</s>" are among its plain tokens.
+// A folder with a tokenizer.json of 262 tokens. <|endoftext|> is the first, and
+// "<fin>" and "</s>" are among its plain tokens.
 struct Files : testing::Test {
   Path folder = std::filesystem::temp_directory_path() /
                 ("dure_tokenizer_" + std::to_string(::getpid()));
