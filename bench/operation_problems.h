@@ -275,7 +275,7 @@ inline void Problem::losses(Problem& p, const Line& line) {
                                                .logits = logits,
                                                .targets = targets,
                                                .vocabulary = V};
-  kernels::launch(p.stream_, statistics);  // the gradient wants them
+  kernels::launch(p.stream_, statistics);  // the gradient needs them
   if (line.operation == "logit_statistics") {
     p.set(statistics);
   } else {

@@ -34,7 +34,7 @@ struct Measured {
   std::size_t predicted_high_water = 0;  // of a whole step
 };
 
-// The results by rank. Each rank predicts for itself, with as many threads as
+// The results by rank. Each rank predicts its own, with as many threads as
 // it has.
 std::vector<Measured> measure(const Config& config) {
   std::vector<Measured> measured(

@@ -172,7 +172,7 @@ TEST_P(Training, DropoutIsForTrainingOnly) {
   EXPECT_NE(trained, trained_without);
 }
 
-// There are three places with a rate each, and none stands for another.
+// Each of the three places of dropout has its own rate.
 TEST_P(Training, EveryDropoutIsOfItsOwnPlace) {
   const auto loss_with = [](double embedding, double attention, double hidden) {
     Config config = GetParam();

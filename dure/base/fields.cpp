@@ -236,7 +236,7 @@ void Fields::for_all(std::string name,
     parts.push_back(*find(sections_.back().name + "." + key));
     assert(parts.back().wanted == parts.front().wanted);  // all or none take it
   }
-  Field field = parts.back();  // its section, what it wants, its text
+  Field field = parts.back();  // its section, valid values, text
   field.name = std::move(name);
   field.meaning = std::move(meaning);
   field.sets = std::move(keys);

@@ -14,7 +14,7 @@ namespace dure {
 struct Setting {
   using Scalar = std::variant<bool, std::int64_t, double, std::string>;
   using List = std::vector<Scalar>;
-  struct Other {};  // a table, a date, a list of lists: nothing wants these
+  struct Other {};  // a table, a date, a list of lists: no key takes these
   enum class From : std::uint8_t { kFile, kCommandLine };
 
   std::string key;  // "section.name"

@@ -34,9 +34,9 @@ struct EpochPlan {
 // belongs to the epoch of its last token. The numbers are written into
 // checkpoints.
 enum class SampleOrder : std::int8_t {
-  kJoint = 1,    // all epochs, as Megatron does, but a last one that stands
-                 // apart: more samples deal everything anew
-  kByEpoch = 2,  // each epoch by itself: more samples only add to the order
+  kJoint = 1,    // all epochs together, but perhaps the last, as in Megatron:
+                 // more samples change the whole order
+  kByEpoch = 2,  // each epoch separately: more samples only extend the order
 };
 
 // Throws Error if `tokens` do not suffice for one sample.

@@ -1,6 +1,6 @@
 // Which keys the queries of attention see.
 //
-// Query i of sample b stands at position p = offset + i, key j at j. It sees j
+// Query i of sample b is at position p = offset + i, key j at j. It sees j
 // where all of these hold:
 //
 //   j < key_lengths[b]

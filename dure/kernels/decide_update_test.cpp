@@ -71,7 +71,7 @@ TEST(DecideUpdate, LeavesOutWhatIsNotFiniteAndGoesOn) {
   EXPECT_EQ(d.control, (Values{1, 1, 0.5F, 50}));
 }
 
-// The last good state stays, whatever comes.
+// The last good state stays in any case.
 TEST(DecideUpdate, StopsForGood) {
   Decision d;
   d.decide(kNan, 1, AfterNonfinite::kStop);

@@ -1,6 +1,6 @@
 // A model is a list of units, such as its embedding and its blocks. A unit
 // runs, and needs its weights, as a whole. A stack runs the units one after
-// another (stack.h), whatever their kind.
+// another (stack.h).
 //
 // Streams pass from a unit to the next (parallel/pipeline/streams.h).
 #pragma once

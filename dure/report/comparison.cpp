@@ -47,7 +47,7 @@ struct Curves {
   LineChart chart = {};  // without its lines
 };
 
-// Adds lines, smoothed by steps whatever the axis is.
+// Adds lines, smoothed by steps for any axis.
 void add_lines(const std::vector<Report>& reports,
                const Offer& offer,
                const Curves& curves,

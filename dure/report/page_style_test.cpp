@@ -55,7 +55,7 @@ std::vector<Scheme> schemes() {
           {"dark", colours_of(sheet.substr(dark, end - dark))}};
 }
 
-// WCAG 2.2 wants a contrast of 4.5 for text (1.4.3), and of 3 for drawings
+// WCAG 2.2 needs a contrast of 4.5 for text (1.4.3), and of 3 for drawings
 // (1.4.11).
 TEST(Style, HasEnoughContrastInTheLightAndInTheDark) {
   for (auto& [name, colours] : schemes()) {

@@ -1,5 +1,5 @@
 // A plan of who sends what when ranks hold parts of a row of elements and one
-// of them wants all.
+// of them needs all.
 #pragma once
 
 #include <cstdint>

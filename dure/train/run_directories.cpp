@@ -51,8 +51,8 @@ void check_room(const Path& directory, const checkpoint::CheckpointPlan& plan) {
              ": make room, or choose another checkpoint.directory");
 }
 
-// Finds what stands in the way of a run's files: a folder, or a pipe, whose
-// reader would be waited for.
+// Finds an obstacle to a run's files: a folder, or a pipe, whose reader would
+// be waited for.
 void check_files(const Path& log_directory) {
   for (const char* name : kFiles) {
     const Path path = log_directory / name;

@@ -1,6 +1,6 @@
 // From gradients to new weights: the norm, the decision whether an update is
 // made and with which scale, and the optimizer. All of it happens in tensor
-// memory; the host reads the outcome when it likes.
+// memory; the host may read the outcome later.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ struct UpdateRecord {
 class Updater {
  public:
   // kJoint: all ranks decide an update together, when the pipeline is empty.
-  // kLocal: each rank decides for itself, while others are at other steps; then
+  // kLocal: each rank decides alone, while others are at other steps; then
   // nothing is clipped, and a value that is not finite stops this rank's
   // updates for good.
   enum class Reach : std::uint8_t { kJoint, kLocal };

@@ -195,7 +195,7 @@ void ThreadsCommunicator::run_now(const Request& request) {
     requests_[static_cast<std::size_t>(r)] = slot.request;
   }
   // This is always checked, because ranks are about to write to each other's
-  // memory. All ranks come to the same result.
+  // memory. All ranks get the same result.
   const std::string found = disagreement(headers_);
   if (!found.empty()) {
     team.leave(rank(), count_);
