@@ -26,13 +26,13 @@ enum class Checkpoints : std::uint8_t { kWhole, kParts };
 // The treatment of the logits, (N, V), in a training pass (nn/head_loss.h).
 //
 // clang-format off
-// kBlocks      used up one block of rows at a time: the head makes its
-//                gradients within its forward
-//   kKept        their gradient is saved, and the head's backward makes its own
-//   kDeferred    as kKept; if the backward is split, its second half makes the
-//                weight's gradient (nn/weight_queue.h)
-//   kGiven       the forward ends with the logits, and the backward begins with
-//                their gradient: the caller takes the loss (Batch::logits)
+//   kBlocks    used up one block of rows at a time: the head makes its
+//              gradients within its forward
+//   kKept      their gradient is saved, and the head's backward makes its own
+//   kDeferred  as kKept; if the backward is split, its second half makes the
+//              weight's gradient (nn/weight_queue.h)
+//   kGiven     the forward ends with the logits, and the backward begins with
+//              their gradient: the caller takes the loss (Batch::logits)
 // clang-format on
 enum class Logits : std::uint8_t { kBlocks, kKept, kDeferred, kGiven };
 
