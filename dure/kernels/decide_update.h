@@ -2,7 +2,7 @@
 // where the gradients are, so that nothing waits for the host.
 //
 //   norm   = sqrt(squares)
-// finite = norm and loss are finite
+//   finite = norm and loss are finite
 //   made   = finite and not stopped before
 //   scale  = clip / (norm + 1e-6) where clip > 0 and norm > clip, else 1
 //

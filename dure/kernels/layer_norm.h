@@ -31,7 +31,7 @@ void run(OnCuda, Stream& stream, const LayerNorm& op);
 //
 //   d_x    = rstd * (h - mean_c(h) - x' * mean_c(h * x')) [+ residual]
 //   d_gain = sum_n d_y * x'   (overwritten or added to, by `write`)
-// d_bias = sum_n d_y        (by `write` as well)
+//   d_bias = sum_n d_y        (by `write` as well)
 //
 // The sums over rows are the same for any number of threads.
 struct LayerNormBackward {

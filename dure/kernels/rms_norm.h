@@ -29,7 +29,7 @@ void run(OnCuda, Stream& stream, const RmsNorm& op);
 //
 //   d_x    = rstd * (h - x' * mean_c(h * x')) [+ residual]
 //   d_gain = sum_n d_y * x'   (overwritten or added to, by `write`)
-// d_bias = sum_n d_y        (by `write` as well)
+//   d_bias = sum_n d_y        (by `write` as well)
 //
 // The sums over rows are the same for any number of threads.
 struct RmsNormBackward {

@@ -43,8 +43,8 @@ struct UpdateSpan {
 
 // The decision about an update (decide_update.h), in f32:
 //
-// control[0]      1, or 0 if the update is skipped: then nothing changes
-// control[1]      the factor of gradients
+//   control[0]      1, or 0 if the update is skipped: then nothing changes
+//   control[1]      the factor of gradients
 //   control[2...]   the optimizer's rates of this update
 //
 inline constexpr std::int64_t kDecisions = 2;

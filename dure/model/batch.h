@@ -16,7 +16,7 @@ struct Batch {
   ConstTensor weights = {};  // (N), of each row's loss; empty: 1 each
   nn::Sequences sequences = {};
   Tensor loss = {};         // (N)   overwritten, one a row
-  ConstTensor d_loss = {};  // (1)   the derivative of what is minimised by each
+  ConstTensor d_loss = {};  // (1)   the derivative of the objective by each
                             //       row's loss, such as 1 / N; in training
   // For Logits::kGiven, where the caller computes the loss, or for no loss.
   Tensor logits = {};         // (N, Vp)       overwritten

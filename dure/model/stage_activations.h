@@ -5,7 +5,7 @@
 //
 //   in flight x (a chunk's blocks + the micro-batch)     replay.h
 //   + what runs                                          activation_memory.h
-// + streams in flight: for each edge to another rank the last kPendingSends
+//   + streams in flight: for each edge to another rank the last kPendingSends
 //     that it sent, and those that this action and the next one receive
 //
 // and in general the largest such sum along its program, which this computes.

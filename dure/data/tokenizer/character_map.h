@@ -1,7 +1,7 @@
 // SentencePiece's table of character replacements, as a tokenizer.json holds it
 // ("Precompiled") and Hugging Face applies it.
 //
-// u32      bytes of the trie; all numbers are little-endian
+//   u32      bytes of the trie; all numbers are little-endian
 //   u32 ...  the trie: a double array of bytes to offsets into the texts
 //   bytes    the texts, each ended by a zero byte
 //
@@ -9,8 +9,8 @@
 // in bit 8, and the offset of its children from bit 10 on (times 256 if bit 9
 // is set). The end of a key, with bit 31 set, has the value in bits 0-30.
 //
-// Source: Yata, Darts-clone (the double array); SentencePiece's
-// builder.cc (the rest).
+// Source: Yata, Darts-clone (the double array); SentencePiece's builder.cc (the
+// rest).
 #pragma once
 
 #include <cstdint>
