@@ -1,5 +1,6 @@
 // Compares pipelines without a flush with a slow model of them on one rank,
 // which keeps every version of the weights and follows only the rule
+//
 //   w(t + 1) = w(t) - rate gradient(w(t - delay)),
 //
 // where the delay of stage s of p is p - 1 - s (pipedream), or 1 (2BW), and the

@@ -52,8 +52,8 @@ using Metadata = std::map<std::string, std::string>;
 
 std::string to_string(const Dims& dims);  // "(4, 256)"
 
-// The product of dims. Throws Error, beginning with `what`, if it exceeds 2^63
-// - 1.
+// The product of dims. Throws Error, beginning with `what`, if it exceeds
+// 2^63 - 1.
 std::int64_t elements_of(const Dims& dims, std::string_view what = "tensor");
 
 // The largest header that we read (the reference's limit).
