@@ -5,13 +5,13 @@ Usage: bench/peers/pytorch_parallel.py [--batch 16] [--sequence 256]
        [--micro-batch 4] [--rounds 3] [--strategies ddp,fsdp]
        [--dure build/release/bench/parallel_bench]
 
-Model and step are those of pytorch_step.py. A process a core, one thread each.
-`ddp` is DistributedDataParallel (gradients are summed with the last micro-batch:
-no_sync before), `fsdp` FullyShardedDataParallel, a unit a block as at ZeRO 3,
-which wants a PyTorch whose FSDP runs on CPU (2.1 does, 1.13 does not). A round
-starts each afresh, takes one micro-batch to warm up and one step, then does the
-same with --dure's ranks at ZeRO 0 and ZeRO 3, so that all meet the same machine.
-Prints medians, and the medians of each round's ratios.
+Model and step are those of pytorch_step.py. Each core has a process of one thread.
+`ddp` is DistributedDataParallel (gradients are reduced in the last micro-batch;
+no_sync() before). `fsdp` is FullyShardedDataParallel with a unit for each block, as
+at ZeRO 3; it needs a PyTorch whose FSDP runs on CPU (2.1 does, 1.13 does not). A
+round starts each strategy anew, runs one micro-batch to warm up and one step, then
+does the same with --dure's ranks at ZeRO 0 and ZeRO 3, so all run under the same
+load. It prints medians, and the medians of each round's ratios.
 """
 import argparse
 import contextlib
@@ -92,7 +92,7 @@ def peer_rate(options, strategy, port):
 
 
 def dure_rates(options):
-    """Tokens/s at each stage that is some strategy's peer."""
+    """Tokens/s at each ZeRO stage that a strategy is compared with."""
     stages = [PEER_OF[s][-1] for s in options.strategies]
     text = subprocess.run(
         [options.dure, "--batch", str(options.batch), "--sequence",

@@ -4,10 +4,11 @@
 Usage: bench/peers/pytorch_step.py [--batch 4] [--sequence 256] [--steps 5]
        [--dure build/release/bench/step_bench]
 
-Needs PyTorch and a fast BLAS (Debian: python3-torch, libopenblas0-pthread). The
-same model (tied head, tanh GELU, no dropout, fp32), the same step (loss over all
-tokens, clipping by the global norm, AdamW) and the same count of model FLOPs. With --dure, runs that program before
-and after each round, so that both meet the same machine, and prints the ratio.
+It needs PyTorch and a fast BLAS (Debian: python3-torch, libopenblas0-pthread). It
+has the same model (tied head, tanh GELU, no dropout, fp32), the same step (loss over
+all tokens, clipping by the global norm, AdamW) and the same count of model FLOPs.
+With --dure, it runs that program before and after each round, so both run under the
+same load, and prints the ratio.
 """
 import argparse
 import math
@@ -54,8 +55,8 @@ class Gpt2(nn.Module):
         self.position = nn.Embedding(positions, HIDDEN)
         self.blocks = nn.ModuleList(Block() for _ in range(LAYERS))
         self.norm = nn.LayerNorm(HIDDEN)
-        # GPT-2's. PyTorch's own for an embedding is 50 times larger: with it
-        # the softmax gives subnormal numbers, which are slow.
+        # GPT-2's deviation. PyTorch's default for an embedding is 50 times larger;
+        # with it the softmax gives subnormal numbers, which are slow.
         for weight in self.parameters():
             if weight.dim() == 2:
                 nn.init.normal_(weight, std=0.02)

@@ -39,7 +39,7 @@ def tiktoken_of(tiktoken, file):
     byte = {chr(b): b for b in kept}
     byte.update({chr(256 + i): b for i, b in enumerate(rest)})
     special = {t["content"]: t["id"] for t in file["added_tokens"]}
-    # Its ranks are ids: merges are learnt in the order of their ids.
+    # Its ranks are ids, because merges are learnt in the order of their ids.
     ranks = {bytes(byte[c] for c in token): id
              for token, id in file["model"]["vocab"].items()
              if token not in special}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Holds `dure convert` to Transformers: what we write, it loads, and computes
-the same logits with, bit for bit.
+"""Checks `dure convert` with Transformers: it loads the models that we write, and
+computes the same logits, bit for bit.
 
     python3 tools/golden/check_roundtrip.py build/release/bin/dure
 

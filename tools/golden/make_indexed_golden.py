@@ -2,8 +2,8 @@
 """Writes tests/golden/indexed/: small data sets in Megatron's documented layout.
 
 Written with numpy from the format's description (docs/formats/
-indexed_dataset.md), not with Dure, so that Dure's reader and writer are held to
-something else than each other. Run from the repository root:
+indexed_dataset.md), not with Dure, so that Dure's reader and writer are not only
+compared with each other. Run from the repository root:
 
     python3 tools/golden/make_indexed_golden.py
 """

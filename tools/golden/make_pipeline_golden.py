@@ -5,10 +5,10 @@ Hugging Face tokenizers 0.23.3.
     pip install tokenizers sentencepiece protobuf
     python3 tools/golden/make_pipeline_golden.py
 
-It trains small tokenizers of the kinds of today's models on the text of
+It trains small tokenizers of the types that today's models use on the text of
 make_tokenizer_golden.py, and stores the ids that they give to hostile strings,
-and the texts that they give back. Of Unicode it stores which characters regular
-expressions take, and what normalizers make of every one.
+and the decoded texts. For Unicode it stores the characters that regular
+expressions match, and the normal forms of all characters.
 """
 import io
 import json
@@ -31,7 +31,7 @@ QWEN2 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
 DEEPSEEK = (r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"""
             r"|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
             r"|\s*[\r\n]+|\s+(?!\S)|\s+")
-# Of Unicode 15, 15.1, 16 and 17; what is canonically equal; what is broken up.
+# Characters of Unicode 15, 15.1, 16 and 17, canonically equal ones, composed ones.
 ATOMS = [
     "a", "b", "the", " ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u3000", "'s",
     "'LL", "7", "42", "1234", ".", "!?", "한", "글", "\u1112", "\u1161", "\u11ab",
@@ -56,7 +56,7 @@ def strings():
 
 
 def added():
-    """Tokens with all that one may ask of them."""
+    """Tokens with all their properties."""
     return [AddedToken("<|im_end|>", normalized=False, special=True),
             AddedToken("Mark", normalized=True, special=False),
             AddedToken("WŌRD", normalized=True, special=False, single_word=True),
@@ -66,7 +66,7 @@ def added():
 
 def bpe(normalizer, pre_tokenizer, decoder, size, special, **model):
     tokenizer = Tokenizer(models.BPE(**model))
-    # By attribute: None can't be set.
+    # It is set as an attribute, because None can't be passed.
     if normalizer:
         tokenizer.normalizer = normalizer
     if pre_tokenizer:
@@ -97,8 +97,8 @@ def unigram(normalizer, pre_tokenizer, decoder, size):
     return tokenizer
 
 
-# What SentencePiece's table maps: letters, a letter with its mark, line ends, a
-# character to nothing, letters beyond the first plane.
+# Inputs of SentencePiece's table: letters, a letter with its mark, line ends, a
+# character that is removed, letters beyond the first plane.
 RULES = {"ﬁ": "fi", "①": "1", "e\u0301": "é", "a": "b", "a\u0308": "ä", "\t": " ",
          "\n": " ", "\r": " ", "\r\n": " ", "\u00a0": " ", "\u3000": " ",
          "\u200b": "", "½": "1/2", "ª": "a", "İ": "i\u0307", "㋿": "令和",
@@ -127,7 +127,7 @@ def edited(tokenizer, edit):
 
 
 def with_byte_tokens(file):
-    """In front of what was learnt, as SentencePiece has them."""
+    """Puts tokens before the learnt ones, as SentencePiece does."""
     model = file["model"]
     model["byte_fallback"] = True
     names = [f"<0x{b:02X}>" for b in range(256)]
@@ -196,7 +196,7 @@ def kinds():
 
 
 def decoded_lists(tokenizer):
-    """Ids of anything, and where there are byte tokens many of them."""
+    """Random ids, with many byte tokens if there are any."""
     pick = random.Random(11)
     size = tokenizer.get_vocab_size()
     bytes_ = [tokenizer.token_to_id(f"<0x{b:02X}>") for b in range(256)]
@@ -236,8 +236,8 @@ def sequences():
 
 
 def unicode_golden():
-    """Digests of what becomes of each character, by blocks of 4096, and of
-    sequences, which are stored too."""
+    """Digests of the normal forms of all characters, by blocks of 4096, and of
+    sequences, which are stored, too."""
     texts = sequences()
     golden = {"sequences": texts}
     for name, n in (("NFC", N.NFC()), ("NFD", N.NFD()), ("NFKC", N.NFKC()),
@@ -251,7 +251,7 @@ def unicode_golden():
 
 
 def members(split):
-    """The characters that a pre-tokenizer takes away."""
+    """The characters that a pre-tokenizer removes."""
     left = set()
     for block in blocks():
         for _, (b, e) in split.pre_tokenize_str("".join(map(chr, block))):

@@ -5,11 +5,11 @@
     pip install tokenizers unicodedata2
     python3 tools/golden/make_unicode_tables.py
 
-That version of tokenizers is of three ages: its regular expressions know
-Unicode 16 (Oniguruma, and Rust's regex), its lower case and its digits Unicode
-17 (Rust's library), its normal forms and accents Unicode 9, its punctuation an
-older one still. No library that Debian has is any of them, so what differs is
-asked of it, code point by code point, and written down.
+That version of tokenizers mixes versions of Unicode: its regular expressions use
+16 (Oniguruma, and Rust's regex), its lower case and its digits 17 (Rust's
+library), its normal forms and accents 9, and its punctuation a still older one.
+No library in Debian has any of them, so the differences are asked of
+tokenizers, code point by code point, and written down.
 """
 import pathlib
 import unicodedata
@@ -22,7 +22,7 @@ OUT = (pathlib.Path(__file__).parents[2]
 POINTS = [p for p in range(0x110000) if not 0xd800 <= p < 0xe000]
 CATEGORIES = ("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So "
               "Zs Zl Zp Cc Cf Cs Co Cn").split()
-# Those that patterns of today's models name, or may.
+# The properties that patterns of today's models use, or may use.
 SCRIPTS = ("Arabic Armenian Bengali Cyrillic Devanagari Ethiopic Georgian Greek "
            "Gujarati Gurmukhi Han Hangul Hebrew Hiragana Kannada Katakana Khmer "
            "Lao Latin Malayalam Mongolian Myanmar Oriya Sinhala Tamil Telugu Thai "
@@ -30,7 +30,7 @@ SCRIPTS = ("Arabic Armenian Bengali Cyrillic Devanagari Ethiopic Georgian Greek 
 
 
 def members(split):
-    """The code points that a pre-tokenizer takes away."""
+    """The code points that a pre-tokenizer removes."""
     left = set()
     for begin in range(0, len(POINTS), 4096):
         part = POINTS[begin:begin + 4096]
@@ -60,8 +60,8 @@ def ranges(points):
 
 
 def barriers():
-    """What a normal form of today would change, order or join, and theirs not:
-    characters that came after their Unicode."""
+    """Characters that today's normal forms change, order or join, but theirs do
+    not, because the characters are newer than their Unicode."""
     nfd, nfkd = normalizers.NFD(), normalizers.NFKD()
     found = set()
     for p in POINTS:
@@ -75,7 +75,7 @@ def barriers():
         if parts and nfkd.normalize_str(c) == c:
             found.add(p)
             if "<" not in parts:
-                # Of parts as old as Unicode 3.2 nothing new is composed.
+                # Parts as old as Unicode 3.2 have no new compositions.
                 found.update(
                     q for q in (int(x, 16) for x in parts.split())
                     if unicodedata.ucd_3_2_0.category(chr(q)) == "Cn")
@@ -83,7 +83,7 @@ def barriers():
 
 
 def lower_pairs():
-    """Beyond what utf8proc of Unicode 15 and later has."""
+    """Pairs that utf8proc of Unicode 15 and later lacks."""
     lower = normalizers.Lowercase()
     return [(p, ord(lower.normalize_str(chr(p)))) for p in POINTS
             if unicodedata.category(chr(p)) == "Cn"
