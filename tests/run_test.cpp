@@ -117,7 +117,7 @@ struct Run : testing::Test {
     for (std::size_t start = 0; start < text.size();) {
       const std::size_t end = text.find('\n', start);
       const std::string line = text.substr(start, end - start);
-      kept += line.substr(0, line.find(", \"tokens_per_second\"")) + "\n";
+      kept += line.substr(0, line.find(",\"tokens_per_second\"")) + "\n";
       start = end + 1;
     }
     return kept;
@@ -418,7 +418,7 @@ TEST_F(Run, EvaluatesTheTestPartAtItsEnd) {
   const std::string metrics = losses("a");
   const std::string file = read_file(folder / "a" / "metrics.jsonl");
   EXPECT_EQ(file.find("test_loss"), file.rfind("test_loss"));
-  EXPECT_GT(file.find("test_loss"), file.find("\"step\": 12"));
+  EXPECT_GT(file.find("test_loss"), file.find("\"step\":12"));
 }
 
 TEST_F(Run, OnTheSimulatorSavesNoWeights) {

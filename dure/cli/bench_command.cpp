@@ -106,11 +106,9 @@ struct Results {
 };
 
 void print_json(const Results& results) {
-  nlohmann::ordered_json object;
-  object["hosts"] = results.hosts;
-  object["rows"] = nlohmann::ordered_json::parse(to_json(results.rows));
-  object["traffic"] = nlohmann::ordered_json::parse(to_json(results.traffic));
-  put_json(object);
+  put_json({{"hosts", results.hosts},
+            {"rows", results.rows},
+            {"traffic", results.traffic}});
 }
 
 void print_tables(const Options& options, const Results& results) {

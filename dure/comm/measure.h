@@ -30,6 +30,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -84,7 +85,7 @@ double limit_seconds(Kind kind,
 
 std::string to_table(std::span<const Measurement> rows);
 std::string to_csv(std::span<const Measurement> rows);
-std::string to_json(std::span<const Measurement> rows);
+void to_json(nlohmann::ordered_json& json, const Measurement& row);
 // Bus bandwidth over size, one curve a collective and algorithm: an SVG image.
 std::string to_svg(std::span<const Measurement> rows);
 

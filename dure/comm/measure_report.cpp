@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -98,28 +99,16 @@ std::string to_csv(std::span<const Measurement> rows) {
   return text;
 }
 
-std::string to_json(std::span<const Measurement> rows) {
-  std::string text = "[";
-  for (const Measurement& row : rows) {
-    text += concat(text.size() > 1 ? ",\n " : "\n ",
-                   "{\"back_end\": \"",
-                   row.back_end,
-                   "\", \"collective\": \"",
-                   name_of(row.kind),
-                   "\", \"algorithm\": \"",
-                   name_of(row.algorithm),
-                   "\", \"ranks\": ",
-                   row.ranks,
-                   ", \"bytes\": ",
-                   row.bytes,
-                   format(", \"seconds\": %.9g, \"algorithm_bandwidth\": %.9g, "
-                          "\"bus_bandwidth\": %.9g, \"share_of_limit\": %.4g}",
-                          row.seconds,
-                          row.algorithm_bandwidth(),
-                          row.bus_bandwidth(),
-                          row.share_of_limit()));
-  }
-  return text + "\n]\n";
+void to_json(nlohmann::ordered_json& json, const Measurement& row) {
+  json = {{"back_end", row.back_end},
+          {"collective", name_of(row.kind)},
+          {"algorithm", name_of(row.algorithm)},
+          {"ranks", row.ranks},
+          {"bytes", row.bytes},
+          {"seconds", row.seconds},
+          {"algorithm_bandwidth", row.algorithm_bandwidth()},
+          {"bus_bandwidth", row.bus_bandwidth()},
+          {"share_of_limit", row.share_of_limit()}};
 }
 
 namespace {

@@ -1,5 +1,7 @@
 #include "dure/comm/traffic_report.h"
 
+#include <nlohmann/json.hpp>
+
 #include "dure/base/check.h"
 
 namespace dure::comm {
@@ -40,24 +42,17 @@ std::string to_table(const Traffic& traffic) {
   return text;
 }
 
-std::string to_json(const Traffic& traffic) {
-  std::string text = "[";
+void to_json(nlohmann::ordered_json& json, const Traffic& traffic) {
+  json = nlohmann::ordered_json::array();
   for_each_row(traffic,
                [&](const std::string& axis,
                    const char* kind,
                    const Traffic::Count& count) {
-                 text += concat(text.size() > 1 ? ",\n " : "\n ",
-                                "{\"axis\": \"",
-                                axis,
-                                "\", \"collective\": \"",
-                                kind,
-                                "\", \"calls\": ",
-                                count.calls,
-                                ", \"bytes\": ",
-                                count.bytes,
-                                "}");
+                 json.push_back({{"axis", axis},
+                                 {"collective", kind},
+                                 {"calls", count.calls},
+                                 {"bytes", count.bytes}});
                });
-  return text + "\n]\n";
 }
 
 }  // namespace dure::comm

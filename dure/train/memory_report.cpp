@@ -1,29 +1,24 @@
 #include "dure/train/memory_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 namespace dure::train {
 
 std::string memory_json(int rank, const Ledger& ledger) {
-  std::string text = fmt::format("  {{\"rank\": {}, \"peak_bytes\": {{", rank);
+  nlohmann::ordered_json peaks;
   for (std::size_t c = 0; c < kCategories; ++c) {
     const auto category = static_cast<Category>(c);
-    text += fmt::format("{}\"{}\": {}",
-                        c > 0 ? ", " : "",
-                        name_of(category),
-                        ledger.peak(category));
+    peaks[name_of(category)] = ledger.peak(category);
   }
-  return text + fmt::format("}}, \"peak_total\": {}}}", ledger.peak());
+  return nlohmann::ordered_json{
+      {"rank", rank}, {"peak_bytes", peaks}, {"peak_total", ledger.peak()}}
+      .dump();
 }
 
 std::string memory_json(std::span<const std::string> ranks) {
-  std::string text = "[\n";
-  const char* separator = "";
-  for (const std::string& rank : ranks) {
-    text += separator + rank;
-    separator = ",\n";
-  }
-  return text + "\n]\n";
+  return fmt::format("[\n{}\n]\n", fmt::join(ranks, ",\n"));
 }
 
 }  // namespace dure::train

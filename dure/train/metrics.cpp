@@ -1,10 +1,8 @@
 #include "dure/train/metrics.h"
 
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 #include <utility>
@@ -14,9 +12,7 @@
 namespace dure::train {
 namespace {
 
-std::string number(double value) {
-  return std::isfinite(value) ? fmt::format("{}", value) : "null";
-}
+using nlohmann::ordered_json;
 
 // The step of a line, or nothing where the line is broken off.
 std::optional<std::int64_t> step_of(const std::string& line) {
@@ -51,38 +47,35 @@ std::string kept_lines(const Path& path, std::int64_t last_step) {
 }  // namespace
 
 std::string to_json(const Metrics& metrics) {
-  std::string text = fmt::format(
-      "{{\"step\": {}, \"loss\": {}, \"learning_rate\": {}, \"grad_norm\": {}, "
-      "\"tokens\": {}, \"tokens_per_second\": {}, "
-      "\"model_flops_utilization\": {}",
-      metrics.step,
-      number(metrics.loss),
-      number(metrics.learning_rate),
-      number(metrics.grad_norm),
-      metrics.tokens,
-      number(metrics.tokens_per_second),
-      number(metrics.model_flops_utilization));
+  ordered_json line = {
+      {"step", metrics.step},
+      {"loss", metrics.loss},
+      {"learning_rate", metrics.learning_rate},
+      {"grad_norm", metrics.grad_norm},
+      {"tokens", metrics.tokens},
+      {"tokens_per_second", metrics.tokens_per_second},
+      {"model_flops_utilization", metrics.model_flops_utilization}};
   if (metrics.validation_loss) {
-    text += ", \"validation_loss\": " + number(*metrics.validation_loss);
+    line["validation_loss"] = *metrics.validation_loss;
   }
   if (metrics.skipped) {
-    text += ", \"skipped\": " + nlohmann::json(*metrics.skipped).dump();
+    line["skipped"] = *metrics.skipped;
   }
   if (!metrics.communicated.empty()) {
-    text +=
-        ", \"communicated\": " + nlohmann::json(metrics.communicated).dump();
+    line["communicated"] = metrics.communicated;
   }
-  return text + "}";
+  return line.dump();
 }
 
 void add_test_loss(const Path& metrics, double loss) {
-  std::string text = std::filesystem::is_regular_file(metrics)
-                         ? read_file(metrics)
-                         : std::string();
-  const std::size_t end = text.rfind('}');
-  if (end != std::string::npos) {
-    text.insert(end, concat(", \"test_loss\": ", number(loss)));
-    write_file_atomically(metrics, text);
+  const std::string text = std::filesystem::is_regular_file(metrics)
+                               ? read_file(metrics)
+                               : std::string();
+  const std::size_t line = text.rfind('\n', text.size() - 2) + 1;
+  if (line < text.size()) {
+    ordered_json json = ordered_json::parse(text.substr(line));
+    json["test_loss"] = loss;
+    write_file_atomically(metrics, text.substr(0, line) + json.dump() + "\n");
   }
 }
 

@@ -25,7 +25,7 @@ struct Metrics {
   std::map<std::string, std::map<std::string, std::uint64_t>> communicated = {};
 };
 
-// {"step": 1, "loss": 10.9, ...}: numbers with all their digits, so that equal
+// {"step":1,"loss":10.9,...}: numbers with all their digits, so that equal
 // lines mean equal bits; null for one that is not finite.
 std::string to_json(const Metrics& metrics);
 

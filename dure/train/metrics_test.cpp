@@ -11,7 +11,7 @@ namespace {
 TEST(Metrics, KeepAllDigits) {
   const Metrics metrics = {.step = 3, .loss = 0.1 + 0.2, .tokens = 7};
   const std::string json = to_json(metrics);
-  EXPECT_NE(json.find("\"loss\": 0.30000000000000004"), std::string::npos);
+  EXPECT_NE(json.find("\"loss\":0.30000000000000004"), std::string::npos);
   EXPECT_EQ(json.find("validation_loss"), std::string::npos);
 }
 
@@ -19,8 +19,8 @@ TEST(Metrics, SayWhatWasSkippedAndWhatIsNotANumber) {
   const std::string json =
       to_json({.loss = std::numeric_limits<double>::quiet_NaN(),
                .skipped = "the gradient of \"x\""});
-  EXPECT_NE(json.find("\"loss\": null"), std::string::npos);
-  EXPECT_NE(json.find(R"("skipped": "the gradient of \"x\"")"),
+  EXPECT_NE(json.find("\"loss\":null"), std::string::npos);
+  EXPECT_NE(json.find(R"("skipped":"the gradient of \"x\"")"),
             std::string::npos);
 }
 
