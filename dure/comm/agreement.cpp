@@ -5,17 +5,16 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/fingerprint.h"
 
 namespace dure::comm {
 namespace {
 
-// FNV-1a over the numbers; never 0.
+// Never 0.
 std::uint64_t hash_of(const Counts& counts) {
-  std::uint64_t hash = 14695981039346656037ULL;
-  for (const std::int64_t count : counts) {
-    hash = (hash ^ static_cast<std::uint64_t>(count)) * 1099511628211ULL;
-  }
-  return hash | 1;
+  return fingerprint({reinterpret_cast<const char*>(counts.data()),
+                      sizeof(std::int64_t) * counts.size()}) |
+         1;
 }
 
 bool reduces(Kind kind) {
