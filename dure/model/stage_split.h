@@ -70,8 +70,8 @@ LayerRange layers_of_units(const ModelConfig& config, UnitRange units);
 //
 // kParameters counts what a stage holds: a tied head's rows once more.
 //
-// kTypes is DeepSpeed's partition_method "type:PATTERN" [1]: PATTERN is an
-// ECMAScript regular expression that is searched for, whatever the case.
+// kTypes is DeepSpeed's partition_method "type:PATTERN" [1]: PATTERN is a
+// regular expression (PCRE2) that is searched for, whatever the case.
 //
 // kProfile and the two before it are balance.h's, of a layer's forward and
 // backward seconds, and between stages of its output's way forward and of its
