@@ -16,6 +16,7 @@
 #include "dure/comm/measure.h"
 #include "dure/comm/traffic_report.h"
 #include "dure/launch/placement.h"
+#include "dure/report/bandwidth_plot.h"
 
 namespace dure::cli {
 namespace {
@@ -134,7 +135,7 @@ class Files {
       finish(*csv_, to_csv(results.rows));
     }
     if (plot_ != nullptr) {
-      finish(*plot_, to_svg(results.rows));
+      finish(*plot_, report::to_svg(results.rows));
     }
   }
 

@@ -86,7 +86,6 @@ double limit_seconds(Kind kind,
 std::string to_table(std::span<const Measurement> rows);
 std::string to_csv(std::span<const Measurement> rows);
 void to_json(nlohmann::ordered_json& json, const Measurement& row);
-// Bus bandwidth over size, one curve a collective and algorithm: an SVG image.
-std::string to_svg(std::span<const Measurement> rows);
+std::string size_text(std::int64_t bytes);  // "4 KiB", "1000 B"
 
 }  // namespace dure::comm

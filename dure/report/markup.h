@@ -1,17 +1,14 @@
-// Text of HTML and SVG, well-formed as XML is.
+// Tables of a page, and the colours of its series.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
-namespace dure::report {
+#include "dure/base/markup.h"
 
-// For text and for attributes in double quotes: & < > " as entities, control
-// characters and broken UTF-8 as U+FFFD.
-std::string escape(std::string_view text);
+namespace dure::report {
 
 // Cells of a column are of one kind.
 enum class Column : std::uint8_t { kText, kNumber };
