@@ -61,7 +61,7 @@ Config llama() {
 
 Config without_clipping(Config config, const Layout& layout) {
   config = configured(std::move(config), layout);
-  config.parallel.sums = train::Sums::kRanked;
+  config.parallel.sums = comm::SumOrder::kRanked;
   config.optimizer.clip_gradient = 0;
   config.optimizer.warmup_steps = 3;  // so that rates differ
   return config;
@@ -78,7 +78,7 @@ class Reference {
                  config.model,
                  static_cast<std::uint64_t>(config.train.seed),
                  train::Purpose::kTrain,
-                 {.order = parallel::Gradients::Order::kRanked}),
+                 {.order = comm::SumOrder::kRanked}),
         updater_(rank, replica_, config, train::Updater::Reach::kLocal) {
     draw_weights(rank, replica_, static_cast<std::uint64_t>(config.train.seed));
   }

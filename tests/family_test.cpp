@@ -245,7 +245,7 @@ Config config_of(const Case& c, const optim::OptimizerRow& optimizer) {
   kFamily.begin(config.model);
   config.optimizer.name = &optimizer;
   config.optimizer.clip_gradient = 0.5;
-  config.parallel.sums = train::Sums::kRanked;
+  config.parallel.sums = comm::SumOrder::kRanked;
   config = configured(config, c.layout);
   config.parallel.expert = c.experts;
   config.train.global_batch *= c.experts;

@@ -51,7 +51,7 @@ struct FineTune : testing::Test {
     config.train.global_batch = 8;
     config.train.micro_batch = 1;
     config.train.steps = 3;
-    config.parallel.sums = train::Sums::kRanked;
+    config.parallel.sums = comm::SumOrder::kRanked;
     config.parallel.bucket_mb = 0.02;
     config.log.directory = path(name);
     return train::resolve(config);

@@ -15,15 +15,15 @@
 namespace dure {
 namespace {
 
+using comm::SumOrder;
 using parallel::Form;
 using parallel::FormStep;
 using train::Config;
 using train::Rank;
-using train::Sums;
 
 constexpr int kSteps = 6;
 
-Config configured(Config config, int ranks, Sums sums) {
+Config configured(Config config, int ranks, SumOrder sums) {
   config.train.micro_batch = 2;
   config.train.global_batch = 2 * ranks;
   config.parallel.data = ranks;
@@ -86,7 +86,7 @@ TEST_P(Forms, TrainAsTheTrainerDoesToTheBit) {
   for (const Config& model : {gpt_with_dropout(), small_llama()}) {
     for (const int ranks : {1, 2, 4}) {
       SCOPED_TRACE(concat(ranks, " ranks"));
-      const Config config = configured(model, ranks, Sums::kRanked);
+      const Config config = configured(model, ranks, SumOrder::kRanked);
       const Outcome trainer = run(config, ranks, Form::kBuckets);
       const Outcome form = run(config, ranks, GetParam());
       EXPECT_LT(trainer.losses.back(), trainer.losses.front());
@@ -100,9 +100,9 @@ TEST_P(Forms, TrainAsTheTrainerDoesToTheBit) {
 // a step; 1e-6 is parity_test's bound for 20 steps.
 TEST_P(Forms, FastSumsAgreeWithinRounding) {
   const Outcome ranked =
-      run(configured(small_gpt(), 4, Sums::kRanked), 4, Form::kBuckets);
+      run(configured(small_gpt(), 4, SumOrder::kRanked), 4, Form::kBuckets);
   const Outcome fast =
-      run(configured(small_gpt(), 4, Sums::kFast), 4, GetParam());
+      run(configured(small_gpt(), 4, SumOrder::kFast), 4, GetParam());
   for (std::size_t i = 0; i < fast.losses.size(); ++i) {
     EXPECT_NEAR(fast.losses[i], ranked.losses[i], 1e-6 * ranked.losses[i]);
   }
@@ -130,7 +130,7 @@ TEST(PlannedForms, SendWhatThePlanSays) {
     SCOPED_TRACE(name_of(form));
     launch::run_ranks({.ranks = 4}, [&](comm::Communicator& world) {
       Rank rank({.world = &world});
-      const Config config = configured(small_gpt(), 4, Sums::kFast);
+      const Config config = configured(small_gpt(), 4, SumOrder::kFast);
       const auto trainer = train::make_form_trainer(rank, config, form);
       const comm::Traffic before = world.traffic();  // of making groups
       trainer->step(small_data());
@@ -149,7 +149,7 @@ TEST(PlannedForms, SendWhatThePlanSays) {
 TEST_P(Forms, HoldWhatThePlanSays) {
   launch::run_ranks({.ranks = 4}, [](comm::Communicator& world) {
     Rank rank({.world = &world});
-    const Config config = configured(small_gpt(), 4, Sums::kFast);
+    const Config config = configured(small_gpt(), 4, SumOrder::kFast);
     const auto trainer = train::make_form_trainer(rank, config, GetParam());
     trainer->step(small_data());
     const auto planned = parallel::memory_of(trainer->plan(), world.rank());
@@ -171,9 +171,10 @@ TEST_P(Forms, HoldWhatThePlanSays) {
 
 TEST_P(Forms, RefuseMoreThanOneMicroBatchARank) {
   Rank rank({});
-  EXPECT_THROW(train::make_form_trainer(
-                   rank, configured(small_gpt(), 4, Sums::kFast), GetParam()),
-               UsageError);
+  EXPECT_THROW(
+      train::make_form_trainer(
+          rank, configured(small_gpt(), 4, SumOrder::kFast), GetParam()),
+      UsageError);
 }
 
 }  // namespace

@@ -175,7 +175,7 @@ class NonFinite : public testing::TestWithParam<ScheduleKind> {
         Config config = small_gpt();
         config.model.layers = 4;
         config.model.vocabulary = 200;  // of which either tensor rank has some
-        config.parallel.sums = train::Sums::kRanked;
+        config.parallel.sums = comm::SumOrder::kRanked;
         function(configured(config, layout), poison);
       }
     }

@@ -139,7 +139,7 @@ TEST(OptimizerRow, BucketsAreCutBetweenWeightsWhereItNeedsThemWhole) {
     SCOPED_TRACE(text(layout));
     expect_same(run_layout(config, layout, kSteps), one);
     const ParityOutcome fast =
-        run_layout(config, layout, kSteps, train::Sums::kFast);
+        run_layout(config, layout, kSteps, comm::SumOrder::kFast);
     EXPECT_LT(worst(fast.losses, one.losses), 1e-5);
   }
 }

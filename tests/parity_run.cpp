@@ -105,7 +105,7 @@ ParityOutcome run_config(const Config& config,
 ParityOutcome run_layout(Config config,
                          const Layout& layout,
                          int steps,
-                         train::Sums sums) {
+                         comm::SumOrder sums) {
   config.parallel.sums = sums;
   config.optimizer.clip_gradient = 0.5;
   const Config resolved = configured(std::move(config), layout);

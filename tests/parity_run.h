@@ -31,7 +31,7 @@ void collect(train::Rank& rank,
 ParityOutcome run_layout(train::Config config,
                          const Layout& layout,
                          int steps,
-                         train::Sums sums = train::Sums::kRanked);
+                         comm::SumOrder sums = comm::SumOrder::kRanked);
 
 // The same of a configuration that is resolved, and need not be one that a user
 // may have; `evaluated` samples at the end.

@@ -90,7 +90,7 @@ TEST_P(Parity, FastSumsAgreeWithinRounding) {
     layout.zero = zero;
     SCOPED_TRACE(text(layout));
     const ParityOutcome fast =
-        run_layout(config, layout, kSteps, train::Sums::kFast);
+        run_layout(config, layout, kSteps, comm::SumOrder::kFast);
     EXPECT_LT(worst(fast.losses, one.losses), 1e-6);
   }
 }

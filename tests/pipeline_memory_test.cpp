@@ -137,7 +137,7 @@ TEST(PipelineMemory, IsPredictedWithDataAndZero) {
 TEST(PipelineMemory, IsPredictedWithRankedSumsAndWeightsThatStay) {
   for (const ScheduleKind schedule : kSchedules) {
     Config config = small_gpt();
-    config.parallel.sums = train::Sums::kRanked;
+    config.parallel.sums = comm::SumOrder::kRanked;
     config.parallel.gather = parallel::Gather::kOnceAStep;
     for (const int zero : {0, 2, 3}) {
       expect_predicted(config,
@@ -190,7 +190,7 @@ TEST(PipelineMemory, IsPredictedWithWholeLogits) {
                      {.pipe = 2, .schedule = schedule, .micro_batches = 14});
     expect_predicted(untied(config),
                      {.pipe = 4, .schedule = schedule, .micro_batches = 8});
-    config.parallel.sums = train::Sums::kRanked;
+    config.parallel.sums = comm::SumOrder::kRanked;
     expect_predicted(config,
                      {.pipe = 2,
                       .tensor = 2,

@@ -20,7 +20,7 @@ Config drift_config() {
   Config config = small_gpt();
   config.train.global_batch = 8;
   config.train.micro_batch = 1;
-  config.parallel.sums = train::Sums::kRanked;
+  config.parallel.sums = comm::SumOrder::kRanked;
   config.parallel.bucket_mb = 0.02;
   return train::resolve(config);
 }

@@ -433,7 +433,7 @@ TEST_F(Run, OnTheSimulatorSavesNoWeights) {
 Config layout_free(Config config) {
   config.train.global_batch = 8;
   config.train.micro_batch = 1;
-  config.parallel.sums = train::Sums::kRanked;
+  config.parallel.sums = comm::SumOrder::kRanked;
   config.parallel.bucket_mb = 0.02;
   return config;
 }

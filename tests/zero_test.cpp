@@ -119,9 +119,7 @@ parallel::StepPlan planned(const parallel::BucketPlan& plan,
        .shard_size = shard_size(p),
        .prefetch = static_cast<int>(p.prefetch_layers),
        .gather = p.gather,
-       .order = p.sums == train::Sums::kRanked
-                    ? parallel::Gradients::Order::kRanked
-                    : parallel::Gradients::Order::kFast},
+       .order = p.sums},
       parallel::visits(parallel::UnitBuckets(plan).units().back() + 1,
                        static_cast<int>(config.train.global_batch / p.data)));
 }
@@ -205,13 +203,13 @@ void expect_planned(const std::vector<Measured>& ranks, const Config& config) {
 
 TEST_P(Zero, CommunicatesWhatIsPlanned) {
   struct Way {
-    train::Sums sums;
+    comm::SumOrder sums;
     int accumulation;
     int prefetch;
   };
-  for (const Way& way : {Way{train::Sums::kFast, 1, 0},
-                         Way{train::Sums::kFast, 3, 2},
-                         Way{train::Sums::kRanked, 2, 1}}) {
+  for (const Way& way : {Way{comm::SumOrder::kFast, 1, 0},
+                         Way{comm::SumOrder::kFast, 3, 2},
+                         Way{comm::SumOrder::kRanked, 2, 1}}) {
     for (const auto& [zero, group] :
          {std::pair(0, 0), {1, 4}, {2, 1}, {2, 2}, {3, 2}, {3, 4}}) {
       const Layout layout = {.data = 4,
@@ -289,7 +287,7 @@ TEST_P(Zero, TheSimulatorPredictsEveryCategory) {
       expect_predicted(configured(GetParam().config(), layout));
       layout.micro_batches = 2;
       Config config = configured(GetParam().config(), layout);
-      config.parallel.sums = train::Sums::kRanked;
+      config.parallel.sums = comm::SumOrder::kRanked;
       expect_predicted(config);
     }
   }

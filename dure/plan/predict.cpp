@@ -113,7 +113,7 @@ namespace {
 bool holds_every_summand(const train::Config& config,
                          const train::Pipeline& pipeline) {
   return config.model.tie_embeddings &&
-         config.parallel.sums == train::Sums::kRanked &&
+         config.parallel.sums == comm::SumOrder::kRanked &&
          pipeline.rank_of(pipeline.whole_model().first) !=
              pipeline.rank_of(pipeline.whole_model().last - 1);
 }

@@ -34,9 +34,9 @@ constexpr Choice<parallel::Gather> kGathers[] = {
     {"once_a_step", parallel::Gather::kOnceAStep},
 };
 
-constexpr Choice<Sums> kSums[] = {
-    {"fast", Sums::kFast},
-    {"ranked", Sums::kRanked},
+constexpr Choice<comm::SumOrder> kSums[] = {
+    {"fast", comm::SumOrder::kFast},
+    {"ranked", comm::SumOrder::kRanked},
 };
 
 constexpr Choice<LogitsKept> kLogits[] = {

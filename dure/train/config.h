@@ -38,8 +38,6 @@ struct TrainConfig {
   bool operator==(const TrainConfig&) const = default;
 };
 
-enum class Sums : std::uint8_t { kFast, kRanked };
-
 struct ParallelConfig {
   std::int64_t tensor = 1;
   bool sequence = false;  // the residual stream is cut over tensor's ranks
@@ -59,7 +57,7 @@ struct ParallelConfig {
   parallel::Gather gather = parallel::Gather::kEachUse;  // at stage 3
   double bucket_mb = 25;
   double first_bucket_mb = 1;
-  Sums sums = Sums::kFast;
+  comm::SumOrder sums = comm::SumOrder::kFast;
 
   bool operator==(const ParallelConfig&) const = default;
 };

@@ -17,9 +17,7 @@ parallel::StoreOptions store_options(const Config& config) {
           .gather = parallel.gather,
           .bucket_bytes = parallel.bucket_mb * kMib,
           .first_bucket_bytes = parallel.first_bucket_mb * kMib,
-          .order = parallel.sums == Sums::kRanked
-                       ? parallel::Gradients::Order::kRanked
-                       : parallel::Gradients::Order::kFast,
+          .order = parallel.sums,
           .spans = config.optimizer.name->spans,
           .gradients_of = config.optimizer.name->gradients};
 }
@@ -32,8 +30,8 @@ model::Logits logits_of(const Config& config) {
   if (config.memory.logits == LogitsKept::kBlocks) {
     return model::Logits::kBlocks;
   }
-  const bool head_first =
-      config.model.tie_embeddings && config.parallel.sums == Sums::kRanked;
+  const bool head_first = config.model.tie_embeddings &&
+                          config.parallel.sums == comm::SumOrder::kRanked;
   return head_first ? model::Logits::kKept : model::Logits::kDeferred;
 }
 
@@ -77,9 +75,7 @@ RankOptions rank_options(const Config& config) {
           .mesh = mesh_of(config.parallel, ranks),
           .rows = config.parallel.sequence ? parallel::Rows::kCut
                                            : parallel::Rows::kWhole,
-          .sums = config.parallel.sums == Sums::kRanked
-                      ? comm::SumOrder::kRanked
-                      : comm::SumOrder::kFast};
+          .sums = config.parallel.sums};
 }
 
 mesh::Order order_of(const ParallelConfig& parallel) {

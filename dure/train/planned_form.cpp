@@ -26,9 +26,9 @@ std::uint64_t seed_of(const Config& config) {
 comm::How how(const Config& config,
               Route route,
               const parallel::Travel& travel) {
-  const bool ranked = config.parallel.sums == Sums::kRanked;
-  return {.sums = ranked ? SumOrder::kRanked : SumOrder::kFast,
-          .algorithm = ranked || route == Route::kQuickest
+  const SumOrder sums = config.parallel.sums;
+  return {.sums = sums,
+          .algorithm = sums == SumOrder::kRanked || route == Route::kQuickest
                            ? comm::Algorithm::kAutomatic
                            : travel.algorithm};
 }

@@ -46,7 +46,7 @@ train::Config small_gpt() {
   config.train.global_batch = 8;
   config.train.micro_batch = 2;
   config.parallel.data = kRanks;
-  config.parallel.sums = train::Sums::kRanked;  // as one rank would add them
+  config.parallel.sums = comm::SumOrder::kRanked;  // as one rank would add them
   return train::resolve(config);
 }
 

@@ -16,7 +16,7 @@ constexpr std::size_t kMostPending = 2;
 
 Gradients::Gradients(const Place& place,
                      Storage storage,
-                     Order order,
+                     comm::SumOrder order,
                      const std::optional<Tied>& tied,
                      kernels::GradientOf of)
     : place_(place),
@@ -48,11 +48,11 @@ Gradients::~Gradients() = default;
 // With ranked sums: what the last stage writes to the tied bucket goes to the
 // first, which adds to it.
 bool Gradients::is_given(int bucket) const {
-  return bucket == tied_bucket_ && order_ == Order::kRanked &&
+  return bucket == tied_bucket_ && order_ == comm::SumOrder::kRanked &&
          !tied_->is_first();
 }
 bool Gradients::is_taken(int bucket) const {
-  return bucket == tied_bucket_ && order_ == Order::kRanked &&
+  return bucket == tied_bucket_ && order_ == comm::SumOrder::kRanked &&
          tied_->is_first();
 }
 
@@ -105,7 +105,7 @@ void Gradients::begin_step(std::span<const nn::Visit> visits) {
   for (nn::Parameter& parameter : place_.parameters.all()) {
     parameter.next_write = kernels::Write::kOverwrite;
   }
-  if (order_ == Order::kRanked) {
+  if (order_ == comm::SumOrder::kRanked) {
     launch(place_.stream, kernels::Fill{.y = flat_, .value = 0});
   }
 }
@@ -188,7 +188,7 @@ void Gradients::ready(const Key& key, int reductions_left) {
   }
   Pending pending = take(key);
   pending.is_last = reductions_left == 0;
-  if (order_ == Order::kRanked) {
+  if (order_ == comm::SumOrder::kRanked) {
     start_ranked(std::move(pending));
   } else {
     start_fast(std::move(pending));
@@ -262,7 +262,7 @@ void Gradients::settle_front() {
   Pending pending = std::move(pending_.front());
   pending_.erase(pending_.begin());
   pending.work.wait();
-  if (order_ == Order::kRanked) {
+  if (order_ == comm::SumOrder::kRanked) {
     add_ranked(pending);
   } else if (pending.received) {
     launch(place_.stream,
@@ -311,7 +311,7 @@ void Gradients::across_groups(int bucket) {
     return;  // nobody else keeps this part, or wants what this rank has of it
   }
   const Tensor mine = part(bucket);
-  if (order_ == Order::kRanked) {
+  if (order_ == comm::SumOrder::kRanked) {
     across_.emplace_back(place_.stream,
                          replicate,
                          "all_gather gradients",
@@ -341,7 +341,7 @@ void Gradients::finish_tied() {
   if (!tied_) {
     return;
   }
-  if (order_ == Order::kRanked) {
+  if (order_ == comm::SumOrder::kRanked) {
     tied_->copy_to_last(part(tied_bucket_));
   } else {
     tied_->add_up(part(tied_bucket_));

@@ -45,7 +45,6 @@ namespace dure::parallel {
 class Gradients {
  public:
   enum class Storage : std::uint8_t { kWhole, kParts };
-  enum class Order : std::uint8_t { kFast, kRanked };  // kRanked: kParts only
 
   // Where a rank's tensors are and run; all of it outlives this.
   struct Place {
@@ -76,7 +75,7 @@ class Gradients {
   // `tied`: of what this rank and another stage hold both (tied.h).
   Gradients(const Place& place,
             Storage storage,
-            Order order,
+            comm::SumOrder order,  // kRanked: kParts only
             const std::optional<Tied>& tied = std::nullopt,
             kernels::GradientOf of = kernels::GradientOf::kAllRanks);
   ~Gradients();
@@ -138,7 +137,7 @@ class Gradients {
 
   Place place_;
   Storage storage_;
-  Order order_;
+  comm::SumOrder order_;
   kernels::GradientOf of_;
   std::optional<TiedRanks> tied_;
   int tied_bucket_ = -1;

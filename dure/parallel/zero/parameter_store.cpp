@@ -68,14 +68,14 @@ BucketPlan plan_of(const nn::ParameterSet& parameters,
 
 // Ranked sums exchange the summands of every micro-batch: nothing is kept but
 // parts. A rank's own gradients have nobody to exchange them with.
-Gradients::Order order_of(const StoreOptions& options) {
+comm::SumOrder order_of(const StoreOptions& options) {
   return options.gradients_of == kernels::GradientOf::kThisRank
-             ? Gradients::Order::kFast
+             ? comm::SumOrder::kFast
              : options.order;
 }
 
 Gradients::Storage storage_of(const StoreOptions& options) {
-  return options.stage >= 2 || order_of(options) == Gradients::Order::kRanked
+  return options.stage >= 2 || order_of(options) == comm::SumOrder::kRanked
              ? Gradients::Storage::kParts
              : Gradients::Storage::kWhole;
 }

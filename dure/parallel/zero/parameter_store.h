@@ -39,7 +39,7 @@ struct StoreOptions {
   Gather gather = Gather::kEachUse;  // at stage 3
   double bucket_bytes = 25 << 20;
   double first_bucket_bytes = 1 << 20;
-  Gradients::Order order = Gradients::Order::kFast;
+  comm::SumOrder order = comm::SumOrder::kFast;
   WithGradients gradients = WithGradients::kYes;
   std::optional<Tied> tied = std::nullopt;  // with another stage
 

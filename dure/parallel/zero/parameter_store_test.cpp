@@ -217,7 +217,7 @@ class Step {
   std::optional<ParameterStore> store_;
 };
 
-StoreOptions options_of(int stage, Gradients::Order order) {
+StoreOptions options_of(int stage, comm::SumOrder order) {
   return {.stage = stage,
           .bucket_bytes = 500,
           .first_bucket_bytes = 100,
@@ -233,8 +233,7 @@ INSTANTIATE_TEST_SUITE_P(ParameterStore,
 
 TEST_P(Stages, SumGradientsAndHandOutValues) {
   for (const int ranks : {1, 2, 3, 4}) {
-    for (const auto order :
-         {Gradients::Order::kFast, Gradients::Order::kRanked}) {
+    for (const auto order : {comm::SumOrder::kFast, comm::SumOrder::kRanked}) {
       SCOPED_TRACE(concat(ranks, " ranks"));
       launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
         Step step(world, options_of(GetParam(), order));
@@ -272,8 +271,7 @@ std::vector<nn::Visit> all_forward_then_backward() {
 
 TEST_P(Stages, SumGradientsInAnyOrderOfVisits) {
   for (const int ranks : {1, 3}) {
-    for (const auto order :
-         {Gradients::Order::kFast, Gradients::Order::kRanked}) {
+    for (const auto order : {comm::SumOrder::kFast, comm::SumOrder::kRanked}) {
       for (const Gather gather : {Gather::kEachUse, Gather::kOnceAStep}) {
         launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
           StoreOptions options = options_of(GetParam(), order);
@@ -300,7 +298,7 @@ TEST(ParameterStore, GathersAndReducesAsPlanned) {
       for (const std::vector<nn::Visit>& order :
            {visits(kUnits, kMicroBatches), all_forward_then_backward()}) {
         launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
-          StoreOptions options = options_of(3, Gradients::Order::kFast);
+          StoreOptions options = options_of(3, comm::SumOrder::kFast);
           options.gather = gather;
           options.prefetch = prefetch;
           Step step(world, options);
@@ -329,7 +327,7 @@ TEST_P(Stages, SumGradientsOfSplitBackwards) {
   for (int m = 0; m < kMicroBatches; ++m) {
     order.push_back({2, Uses::kGradients, m});
   }
-  for (const auto sums : {Gradients::Order::kFast, Gradients::Order::kRanked}) {
+  for (const auto sums : {comm::SumOrder::kFast, comm::SumOrder::kRanked}) {
     launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
       Step step(world, options_of(GetParam(), sums));
       step.publish();
@@ -343,7 +341,7 @@ TEST(ParameterStore, RefusesVisitsThatTheStepDoesNotHave) {
   launch::run_ranks({.ranks = 1}, [](comm::Communicator& world) {
     const auto run = [&](std::vector<nn::Visit> told,
                          std::vector<nn::Visit> done) {
-      Step step(world, options_of(3, Gradients::Order::kFast));
+      Step step(world, options_of(3, comm::SumOrder::kFast));
       step.publish();
       step.train(told, done);
     };
@@ -362,7 +360,7 @@ TEST(ParameterStore, RefusesVisitsThatTheStepDoesNotHave) {
 
 TEST_P(Stages, WorkInGroups) {
   launch::run_ranks({.ranks = 6}, [&](comm::Communicator& world) {
-    StoreOptions options = options_of(GetParam(), Gradients::Order::kFast);
+    StoreOptions options = options_of(GetParam(), comm::SumOrder::kFast);
     options.shard_size = 3;
     options.prefetch = 2;
     Step step(world, options);
@@ -374,7 +372,7 @@ TEST_P(Stages, WorkInGroups) {
 
 TEST_P(Stages, ShareTheFirstGroupsValues) {
   launch::run_ranks({.ranks = 4}, [&](comm::Communicator& world) {
-    StoreOptions options = options_of(GetParam(), Gradients::Order::kFast);
+    StoreOptions options = options_of(GetParam(), comm::SumOrder::kFast);
     options.shard_size = 2;
     Step step(world, options);
     step.share(GetParam() == 0 ? 1 : 2);
@@ -386,7 +384,7 @@ TEST_P(Stages, KeepPartsFromTheFirstOnOn) {
   constexpr std::int64_t kElements = 41 * 3 + 100 + 35 + 33 + 16 + 17;
   std::atomic<std::int64_t> all = 0;
   launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
-    Step step(world, options_of(GetParam(), Gradients::Order::kFast));
+    Step step(world, options_of(GetParam(), comm::SumOrder::kFast));
     all += step.owned_elements();
   });
   EXPECT_EQ(all, GetParam() == 0 ? 2 * kElements : kElements);
@@ -395,7 +393,7 @@ TEST_P(Stages, KeepPartsFromTheFirstOnOn) {
 // A pass that was left in the middle: the next one begins anew.
 TEST(ParameterStore, GathersAnewAfterAPassThatBrokeOff) {
   launch::run_ranks({.ranks = 2}, [](comm::Communicator& world) {
-    Step step(world, options_of(3, Gradients::Order::kFast));
+    Step step(world, options_of(3, comm::SumOrder::kFast));
     step.publish();
     step.evaluate();
     step.publish();

@@ -23,7 +23,7 @@ class Replay {
       : plan_(plan),
         step_(step),
         visits_(visits),
-        ranked_(step.order == Gradients::Order::kRanked),
+        ranked_(step.order == comm::SumOrder::kRanked),
         parts_(step.stage >= 2 || ranked_),
         buckets_(plan),
         order_(reading_order(visits)),

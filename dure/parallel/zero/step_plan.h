@@ -45,7 +45,7 @@ struct StepOf {
   int shard_size = 1;  // P
   int prefetch = 1;
   Gather gather = Gather::kEachUse;
-  Gradients::Order order = Gradients::Order::kFast;
+  comm::SumOrder order = comm::SumOrder::kFast;
   std::optional<TiedBucket> tied = std::nullopt;
   DType values = DType::kF32;
   DType gradients = DType::kF32;  // as they are written and as they travel

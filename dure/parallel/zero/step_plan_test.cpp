@@ -10,7 +10,7 @@
 namespace dure::parallel {
 namespace {
 
-using Order = Gradients::Order;
+using Order = comm::SumOrder;
 
 // A tied model of two blocks: embedding 0, blocks 1 and 2, norm 3, head 4.
 std::vector<PlannedWeight> tied() {

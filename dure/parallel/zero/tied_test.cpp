@@ -23,7 +23,7 @@ namespace {
 
 using nn::Uses;
 using nn::Visit;
-using Order = Gradients::Order;
+using Order = comm::SumOrder;
 
 constexpr int kUnits = 5;  // embedding, two blocks, a norm, a head
 constexpr int kHead = kUnits - 1;
