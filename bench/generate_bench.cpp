@@ -86,7 +86,7 @@ class Bench {
   explicit Bench(const Options& options)
       : options_(options),
         config_(model::resolve(model::preset(options.preset))),
-        replica_(rank_, config_, 1, train::Purpose::kEvaluate) {
+        replica_(rank_, config_, 1, nn::Phase::kEvaluate) {
     train::draw_weights(rank_, replica_, 1);
   }
 

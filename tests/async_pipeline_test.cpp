@@ -77,7 +77,7 @@ class Reference {
         replica_(rank,
                  config.model,
                  static_cast<std::uint64_t>(config.train.seed),
-                 train::Purpose::kTrain,
+                 nn::Phase::kTrain,
                  {.order = comm::SumOrder::kRanked}),
         updater_(rank, replica_, config, train::Updater::Reach::kLocal) {
     draw_weights(rank, replica_, static_cast<std::uint64_t>(config.train.seed));

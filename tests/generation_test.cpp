@@ -21,7 +21,7 @@ using train::Tokens;
 struct Generation : testing::TestWithParam<std::string> {
   checkpoint::HuggingFaceWeights weights{Path("tests/golden") / GetParam()};
   train::Rank rank{{}};
-  train::Replica replica{rank, weights.config(), 0, train::Purpose::kEvaluate};
+  train::Replica replica{rank, weights.config(), 0, nn::Phase::kEvaluate};
 
   void SetUp() override { train::load_weights(rank, replica, weights); }
 
@@ -57,7 +57,7 @@ TEST_P(Generation, IsTheSameFromWeightsInParts) {
   launch::run_ranks({.ranks = 3}, [&](comm::Communicator& world) {
     train::Rank one({.world = &world});
     train::Replica parts(
-        one, weights.config(), 0, train::Purpose::kEvaluate, {.stage = 3});
+        one, weights.config(), 0, nn::Phase::kEvaluate, {.stage = 3});
     train::load_weights(one, parts, weights);
     EXPECT_EQ(Generator(one, parts, options)
                   .run(kPrompts, [](std::size_t, std::int32_t) {}),
@@ -74,8 +74,7 @@ TEST_P(Generation, IsTheSameFromMatricesThatRanksShare) {
     const auto whole = generate(kPrompts, options);
     launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
       train::Rank one({.world = &world, .mesh = mesh::Mesh({.tensor = 2})});
-      train::Replica shared(
-          one, weights.config(), 0, train::Purpose::kEvaluate);
+      train::Replica shared(one, weights.config(), 0, nn::Phase::kEvaluate);
       train::load_weights(one, shared, weights);
       EXPECT_EQ(Generator(one, shared, options)
                     .run(kPrompts, [](std::size_t, std::int32_t) {}),
@@ -102,7 +101,7 @@ TEST_P(Generation, IsTheSameFromStages) {
           {.ranks = mesh::Mesh(sizes).size()}, [&](comm::Communicator& world) {
             train::Rank one({.world = &world, .mesh = mesh::Mesh(sizes)});
             train::Replica stage(
-                one, weights.config(), 0, train::Purpose::kEvaluate);
+                one, weights.config(), 0, nn::Phase::kEvaluate);
             train::load_weights(one, stage, weights);
             std::vector<Tokens> told(prompts.size());
             EXPECT_EQ(Generator(one, stage, options)
@@ -125,7 +124,7 @@ TEST_P(Generation, IsTheSameFromStagesOfWeightsInParts) {
     train::Rank one(
         {.world = &world, .mesh = mesh::Mesh({.pipe = 2, .data = 2})});
     train::Replica parts(
-        one, weights.config(), 0, train::Purpose::kEvaluate, {.stage = 3});
+        one, weights.config(), 0, nn::Phase::kEvaluate, {.stage = 3});
     train::load_weights(one, parts, weights);
     EXPECT_EQ(Generator(one, parts, options)
                   .run(kPrompts, [](std::size_t, std::int32_t) {}),

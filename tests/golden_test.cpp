@@ -34,7 +34,7 @@ struct Golden : testing::TestWithParam<std::string> {
   checkpoint::SafetensorsFile expected{folder / "expected.safetensors"};
   checkpoint::HuggingFaceWeights weights{folder};
   train::Rank rank{{}};
-  train::Replica replica{rank, weights.config(), 0, train::Purpose::kTrain};
+  train::Replica replica{rank, weights.config(), 0, nn::Phase::kTrain};
   std::vector<std::int32_t> tokens;
 
   void SetUp() override {

@@ -152,7 +152,7 @@ void eval(const Options& options, comm::Communicator& world) {
   const mesh::Mesh mesh = mesh_of(options, world.size());
   train::Rank rank({.world = &world, .mesh = mesh});
   train::Replica replica(
-      rank, config, 0, train::Purpose::kEvaluate, {.stage = options.zero});
+      rank, config, 0, nn::Phase::kEvaluate, {.stage = options.zero});
   train::load_weights(rank, replica, *source);
   const std::vector<std::int64_t> shares =
       options.samples > 0 ? data::share_out(mixture, options.samples)

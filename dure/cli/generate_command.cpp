@@ -203,11 +203,8 @@ void generate(const Options& options, comm::Communicator& world) {
   rank_options.world = &world;
   rank_options.mesh = mesh_of(options, source->config(), world.size());
   train::Rank rank(rank_options);
-  train::Replica replica(rank,
-                         source->config(),
-                         0,
-                         train::Purpose::kEvaluate,
-                         {.stage = options.zero});
+  train::Replica replica(
+      rank, source->config(), 0, nn::Phase::kEvaluate, {.stage = options.zero});
   train::load_weights(rank, replica, *source);
   train::Generator generator(rank, replica, settings);
   if (options.json) {

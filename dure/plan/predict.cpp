@@ -55,7 +55,7 @@ StageWeights weights_of(const train::Config& config, int rank) {
   train::Replica replica(on,
                          config.model,
                          0,
-                         train::Purpose::kEvaluate,
+                         nn::Phase::kEvaluate,
                          store_options(config),
                          pipeline_of(config));
   const parallel::ParameterStore& store = replica.store();

@@ -74,10 +74,9 @@ parallel::RanksOf ranks_of(Rank& rank, const model::ModelConfig& config) {
 }
 
 parallel::StoreOptions options_of(parallel::StoreOptions options,
-                                  Purpose purpose,
+                                  nn::Phase phase,
                                   std::optional<parallel::Tied> tied) {
-  options.gradients = purpose == Purpose::kTrain ? parallel::WithGradients::kYes
-                                                 : parallel::WithGradients::kNo;
+  options.phase = phase;
   options.tied = tied;
   return options;
 }
@@ -87,7 +86,7 @@ parallel::StoreOptions options_of(parallel::StoreOptions options,
 Replica::Replica(Rank& rank,
                  const model::ModelConfig& config,
                  std::uint64_t seed,
-                 Purpose purpose,
+                 nn::Phase phase,
                  parallel::StoreOptions store,
                  Pipeline pipeline)
     : config_(config),
@@ -99,22 +98,22 @@ Replica::Replica(Rank& rank,
                            .parameters = parameters_,
                            .place = rank.place()})),
       copies_(copies_of(config, parameters_)),
-      store_(
-          rank.stream,
-          rank.arena,
-          parameters_,
-          ranks_of(rank, config),
-          options_of(store, purpose, tied_weight(config, parameters_, rank))) {}
+      store_(rank.stream,
+             rank.arena,
+             parameters_,
+             ranks_of(rank, config),
+             options_of(store, phase, tied_weight(config, parameters_, rank))) {
+}
 
 Replica::Replica(Rank& rank,
                  const model::ModelConfig& config,
                  std::uint64_t seed,
-                 Purpose purpose,
+                 nn::Phase phase,
                  parallel::StoreOptions store)
     : Replica(rank,
               config,
               seed,
-              purpose,
+              phase,
               store,
               forward_pipeline(config, rank.group(mesh::kStages).size())) {}
 

@@ -15,19 +15,16 @@
 
 namespace dure::train {
 
-// Whether gradients will be wanted.
-enum class Purpose : std::uint8_t { kTrain, kEvaluate };
-
 // Values are uninitialised: draw them, or load them (load_weights.h).
 class Replica {
  public:
   // `config` must be resolved. Collective over the rank's world: all ranks hold
   // replicas, or parts of them as the mesh, the pipeline and `store` say; its
-  // `gradients` and what is tied are filled in here.
+  // `phase` and what is tied are filled in here.
   Replica(Rank& rank,
           const model::ModelConfig& config,
           std::uint64_t seed,
-          Purpose purpose,
+          nn::Phase phase,
           parallel::StoreOptions store,
           Pipeline pipeline);
 
@@ -35,7 +32,7 @@ class Replica {
   Replica(Rank& rank,
           const model::ModelConfig& config,
           std::uint64_t seed,
-          Purpose purpose,
+          nn::Phase phase,
           parallel::StoreOptions store = {});
 
   // Of a whole model.

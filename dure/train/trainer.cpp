@@ -33,7 +33,7 @@ Trainer::Trainer(Rank& rank, const Config& config)
       replica_(rank,
                config.model,
                seed_of(config),
-               Purpose::kTrain,
+               nn::Phase::kTrain,
                store_options(config),
                pipeline_of(config)),
       updater_(rank, replica_, config, reach_),

@@ -98,7 +98,7 @@ ParameterStore::ParameterStore(Stream& stream,
   values_ = options.stage == 3
                 ? make_sharded_values(place(), options.prefetch, options.gather)
                 : make_whole_values(place());
-  if (options.gradients == WithGradients::kYes) {
+  if (options.phase == nn::Phase::kTrain) {
     gradients_ = std::make_unique<Gradients>(place(),
                                              storage_of(options),
                                              order_of(options),

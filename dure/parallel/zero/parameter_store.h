@@ -29,9 +29,6 @@
 
 namespace dure::parallel {
 
-// kNo: the weights are only read.
-enum class WithGradients : std::uint8_t { kNo, kYes };
-
 struct StoreOptions {
   int stage = 0;
   int shard_size = 0;                // 0: all ranks of a sum, at stage 0 one
@@ -40,7 +37,7 @@ struct StoreOptions {
   double bucket_bytes = 25 << 20;
   double first_bucket_bytes = 1 << 20;
   comm::SumOrder order = comm::SumOrder::kFast;
-  WithGradients gradients = WithGradients::kYes;
+  nn::Phase phase = nn::Phase::kTrain;      // kEvaluate: without gradients
   std::optional<Tied> tied = std::nullopt;  // with another stage
 
   // What the optimizer wants (optim/optimizer.h). Gradients of this rank alone:
