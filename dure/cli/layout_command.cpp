@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
@@ -45,7 +46,6 @@ std::string limit_memory(train::Config& config, const std::string& device) {
   if (config.memory.limit_gib > 0 || device.empty()) {
     return "memory.limit_gib";
   }
-  constexpr double kGib = 1 << 30;
   config.memory.limit_gib = plan::device_named(device).memory_bytes / kGib;
   return device;
 }

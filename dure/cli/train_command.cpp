@@ -74,9 +74,8 @@ std::vector<std::string> header_of(comm::Communicator& world,
   config.train.threads = world.options().threads;
   const std::size_t predicted =
       plan::check_memory(config, simulated ? plan::MemoryShare() : share);
-  constexpr double kGib = 1024.0 * 1024 * 1024;
-  const double limit = config.memory.limit_gib * kGib;
-  if (!simulated && limit > static_cast<double>(share.bytes)) {
+  const std::size_t limit = config.memory.limit_bytes();
+  if (!simulated && limit > share.bytes) {
     log.warning(concat("memory.limit_gib = ",
                        config.memory.limit_gib,
                        " is more than a rank's share of ",
@@ -85,8 +84,7 @@ std::vector<std::string> header_of(comm::Communicator& world,
   return lines_of({.config = config,
                    .world = world,
                    .predicted_bytes = predicted,
-                   .allowed_bytes = limit > 0 ? static_cast<std::size_t>(limit)
-                                              : share.bytes});
+                   .allowed_bytes = limit > 0 ? limit : share.bytes});
 }
 
 std::string text_of(const train::LoadedConfig& loaded) {

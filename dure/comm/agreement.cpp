@@ -17,11 +17,6 @@ std::uint64_t hash_of(const Counts& counts) {
          1;
 }
 
-bool reduces(Kind kind) {
-  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
-         kind == Kind::kReduceScatter;
-}
-
 // Elements that must be the same everywhere; -1: those of ranks differ.
 std::int64_t common_elements(const Header& header) {
   switch (header.kind) {
@@ -40,7 +35,7 @@ std::int64_t common_elements(const Header& header) {
 bool same_call(const Header& a, const Header& b) {
   return a.kind == b.kind && a.dtype == b.dtype && a.root == b.root &&
          a.sums == b.sums && a.algorithm == b.algorithm &&
-         (!reduces(a.kind) || a.reduction == b.reduction) &&
+         (!is_reduction(a.kind) || a.reduction == b.reduction) &&
          common_elements(a) == common_elements(b) &&
          (a.counts == b.counts || a.counts == 0 || b.counts == 0 ||
           a.kind == Kind::kAllToAll);
@@ -107,7 +102,7 @@ std::string describe(const Header& header) {
   }
   std::string text =
       concat(name_of(header.kind), " of ", name_of(header.dtype));
-  if (reduces(header.kind)) {
+  if (is_reduction(header.kind)) {
     text += concat(", ", name_of(header.reduction));
   }
   text += concat(", gives ", header.given, ", gets ", header.wanted);

@@ -129,6 +129,17 @@ const char* name_of(Kind kind) {
   return kNames[static_cast<int>(kind)];
 }
 
+bool is_reduction(Kind kind) {
+  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
+         kind == Kind::kReduceScatter;
+}
+
+bool has_parts(Kind kind) {
+  return kind == Kind::kScatter || kind == Kind::kGather ||
+         kind == Kind::kAllGather || kind == Kind::kReduceScatter ||
+         kind == Kind::kAllToAll;
+}
+
 const char* name_of(Reduction reduction) {
   constexpr const char* kNames[] = {"sum", "product", "min", "max", "average"};
   return kNames[static_cast<int>(reduction)];
@@ -296,11 +307,6 @@ std::int64_t elements_of(const Request& request) {
 }
 
 namespace {
-
-bool is_reduction(Kind kind) {
-  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
-         kind == Kind::kReduceScatter;
-}
 
 std::string peer_of(const Request& request) {
   switch (request.kind) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/trace.h"
 
 namespace dure::comm {
@@ -151,11 +152,6 @@ class Memory {
   std::vector<float> from_;
   std::vector<float> to_;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 // As many calls as the time of a round takes; the same on every rank.
 int calls_of(Communicator& comm, const MeasureOptions& options, Case& one) {

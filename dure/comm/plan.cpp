@@ -9,17 +9,6 @@
 namespace dure::comm {
 namespace {
 
-bool has_parts(Kind kind) {
-  return kind == Kind::kScatter || kind == Kind::kGather ||
-         kind == Kind::kAllGather || kind == Kind::kReduceScatter ||
-         kind == Kind::kAllToAll;
-}
-
-bool is_reduction(Kind kind) {
-  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
-         kind == Kind::kReduceScatter;
-}
-
 bool is_rooted(Kind kind) {
   return kind == Kind::kBroadcast || kind == Kind::kReduce ||
          kind == Kind::kScatter || kind == Kind::kGather;

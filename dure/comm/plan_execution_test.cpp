@@ -179,10 +179,6 @@ bool gives_part(Kind kind) {
 bool gets_part(Kind kind) {
   return kind == Kind::kScatter || kind == Kind::kReduceScatter;
 }
-bool reduces(Kind kind) {
-  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
-         kind == Kind::kReduceScatter;
-}
 bool rooted(Kind kind) {
   return kind == Kind::kBroadcast || kind == Kind::kReduce ||
          kind == Kind::kScatter || kind == Kind::kGather;
@@ -316,8 +312,8 @@ class World {
   }
 
   void expect() {
-    Data total(case_.dtype, reduces(case_.kind) ? case_.elements : 0);
-    if (reduces(case_.kind)) {
+    Data total(case_.dtype, is_reduction(case_.kind) ? case_.elements : 0);
+    if (is_reduction(case_.kind)) {
       std::vector<ConstTensor> all;
       for (Data& x : before_) {
         all.push_back(x.tensor());
@@ -473,7 +469,7 @@ INSTANTIATE_TEST_SUITE_P(Ranks,
 // Sums of 16-bit floats are rounded once: exact_value's need more than 8 bits.
 TEST(PlanExecution, ReducesEveryTypeInEveryWay) {
   for_plans([](Kind kind, Algorithm algorithm) {
-    if (!reduces(kind)) {
+    if (!is_reduction(kind)) {
       return;
     }
     for (const DType dtype : {DType::kF32,

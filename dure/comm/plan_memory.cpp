@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "dure/base/arithmetic.h"
 #include "dure/comm/error.h"
 #include "dure/comm/reduce.h"
 
@@ -10,7 +11,7 @@ namespace dure::comm {
 namespace {
 
 std::size_t aligned(std::size_t bytes) {
-  return (bytes + 63) / 64 * 64;
+  return round_up(bytes, std::size_t{64});
 }
 
 Pieces hull_of(Pieces a, Pieces b) {
@@ -23,12 +24,6 @@ Pieces hull_of(Pieces a, Pieces b) {
 // Sums of all ranks' at once are rounded once without a place in f32.
 bool adds_all_at_once(Algorithm algorithm) {
   return algorithm == Algorithm::kRoot || algorithm == Algorithm::kAllToAll;
-}
-
-bool has_parts(Kind kind) {
-  return kind == Kind::kScatter || kind == Kind::kGather ||
-         kind == Kind::kAllGather || kind == Kind::kReduceScatter ||
-         kind == Kind::kAllToAll;
 }
 
 bool gives_own_part(Kind kind) {

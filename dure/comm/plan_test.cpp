@@ -29,11 +29,6 @@ constexpr Algorithm kPlanned[] = {Algorithm::kRoot,
                                   Algorithm::kHalvingDoubling,
                                   Algorithm::kTree};
 
-bool reduces(Kind kind) {
-  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
-         kind == Kind::kReduceScatter;
-}
-
 bool rooted(Kind kind) {
   return kind == Kind::kBroadcast || kind == Kind::kReduce ||
          kind == Kind::kScatter || kind == Kind::kGather;
@@ -135,7 +130,7 @@ class Symbols {
   }
 
   void check_load(int rank, int piece, Load load) {
-    if (reduces(kind_)) {
+    if (is_reduction(kind_)) {
       const Value value = slot(rank, piece);
       ASSERT_EQ(value == given_by(rank, piece), load == Load::kSummand);
       ASSERT_EQ(value == totals_[piece], load == Load::kData);

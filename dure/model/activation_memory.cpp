@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dure/base/arithmetic.h"
+
 namespace dure::model {
 namespace {
 
@@ -10,7 +12,7 @@ std::int64_t block_of_memory(std::int64_t elements, DType dtype) {
   constexpr std::int64_t kAlignment = 64;
   const std::int64_t bytes =
       elements * static_cast<std::int64_t>(size_of(dtype));
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  return round_up(bytes, kAlignment);
 }
 
 std::int64_t stream_rows(const StepShape& step) {

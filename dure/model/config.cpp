@@ -1,5 +1,6 @@
 #include "dure/model/config.h"
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
 #include "dure/model/family.h"
@@ -120,15 +121,11 @@ void check_divides(const char* whole_key,
   }
 }
 
-std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
 // Llama's gated network has three matrices where GPT has two: 8/3 hidden keeps
 // the size (Touvron et al. 2023, arXiv:2302.13971, section 2.2).
 std::int64_t default_ffn_hidden(const ModelConfig& config) {
   return config.activation == Activation::kSwiglu
-             ? round_up((8 * config.hidden + 2) / 3, 256)
+             ? round_up((8 * config.hidden + 2) / 3, std::int64_t{256})
              : 4 * config.hidden;
 }
 

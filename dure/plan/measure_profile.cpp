@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/limits.h"
 #include "dure/base/trace.h"
 #include "dure/comm/measure.h"
@@ -147,12 +148,6 @@ class Layer {
 
 std::int64_t threads_of(const train::Config& config) {
   return config.train.threads > 0 ? config.train.threads : usable_processors();
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + (values.size() - 1) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 model::LayerProfile measure(const train::Config& config,

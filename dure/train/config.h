@@ -1,11 +1,13 @@
 // The configuration of a run: every section of the TOML file.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "dure/base/arithmetic.h"
 #include "dure/data/config.h"
 #include "dure/mesh/fit.h"
 #include "dure/mesh/mesh.h"
@@ -79,6 +81,9 @@ struct MemoryConfig {
   LogitsKept logits = LogitsKept::kBlocks;
   double limit_gib = 0;  // 0: no limit
 
+  std::size_t limit_bytes() const {
+    return static_cast<std::size_t>(limit_gib * kGib);
+  }
   bool operator==(const MemoryConfig&) const = default;
 };
 

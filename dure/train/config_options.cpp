@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 #include "dure/optim/optimizer.h"
 #include "dure/train/config.h"
@@ -9,7 +10,6 @@
 namespace dure::train {
 
 parallel::StoreOptions store_options(const Config& config) {
-  constexpr double kMib = 1 << 20;
   const ParallelConfig& parallel = config.parallel;
   return {.stage = static_cast<int>(parallel.zero),
           .shard_size = static_cast<int>(parallel.zero_group),

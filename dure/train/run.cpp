@@ -55,14 +55,9 @@ data::Datasets open_data(const Config& config,
        .log = &log});
 }
 
-std::size_t limit_bytes(const MemoryConfig& memory) {
-  constexpr double kGib = 1024.0 * 1024 * 1024;
-  return static_cast<std::size_t>(memory.limit_gib * kGib);
-}
-
 RankOptions options_of(const Config& config, comm::Communicator* world) {
   RankOptions options = rank_options(config);
-  options.limit_bytes = limit_bytes(config.memory);
+  options.limit_bytes = config.memory.limit_bytes();
   options.simulated.rank = world != nullptr ? world->rank() : 0;
   options.world = world;
   return options;

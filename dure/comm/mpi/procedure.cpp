@@ -6,11 +6,6 @@
 namespace dure::comm {
 namespace {
 
-bool reduces(Kind kind) {
-  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
-         kind == Kind::kReduceScatter;
-}
-
 // Up to here latency counts.
 constexpr double kSmallBytes = 4096;
 
@@ -26,7 +21,7 @@ Algorithm algorithm_of(const Request& request, int ranks) {
   }
   const double bytes = static_cast<double>(elements_of(request)) *
                        static_cast<double>(size_of(request.dtype()));
-  if (reduces(request.kind) && is_half(request.dtype()) &&
+  if (is_reduction(request.kind) && is_half(request.dtype()) &&
       bytes > kSmallBytes) {
     return Algorithm::kDirect;
   }

@@ -1,5 +1,6 @@
 #include "dure/parallel/forms/flat_home.h"
 
+#include "dure/base/arithmetic.h"
 #include "dure/kernels/elementwise.h"
 
 namespace dure::parallel {
@@ -7,16 +8,12 @@ namespace {
 
 constexpr std::int64_t kAlignment = 16;  // elements: a cache line
 
-std::int64_t aligned(std::int64_t elements) {
-  return (elements + kAlignment - 1) / kAlignment * kAlignment;
-}
-
 }  // namespace
 
 std::int64_t FlatHome::elements_of(const nn::ParameterSet& parameters) {
   std::int64_t sum = 0;
   for (const nn::Parameter& parameter : parameters.all()) {
-    sum += aligned(parameter.value.elements());
+    sum += round_up(parameter.value.elements(), kAlignment);
   }
   return sum;
 }
@@ -35,7 +32,7 @@ FlatHome::FlatHome(Stream& stream, Arena& arena, nn::ParameterSet& parameters)
     const std::int64_t length = parameter.value.elements();
     parameter.value = values_.rows(offset, length).reshaped(shape);
     parameter.gradient = gradients_.rows(offset, length).reshaped(shape);
-    offset += aligned(length);
+    offset += round_up(length, kAlignment);
   }
   parameters.set_home(*this);
 }

@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 
 namespace dure::parallel {
 namespace {
-
-std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
 
 // Half-open.
 struct Range {
