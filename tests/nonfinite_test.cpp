@@ -90,8 +90,7 @@ void put_in(Rank& rank, Trainer& trainer, const Poison& poison) {
                     (rank.group(mesh::kReplicas).rank() == 1 ||
                      trainer.config().parallel.zero > 0);
   for (const parallel::Shard& shard : weights_of(replica.store())) {
-    const std::string_view name =
-        replica.parameters().all()[static_cast<std::size_t>(shard.weight)].name;
+    const std::string_view name = replica.parameters()[shard.weight].name;
     for (const Fill& fill : poison.fills) {
       if (here && name.starts_with(fill.weights)) {
         std::fill_n(

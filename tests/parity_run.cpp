@@ -56,8 +56,7 @@ void collect(Rank& rank, train::Replica& replica, ParityOutcome& outcome) {
        shards_of(replica.store(),
                  {.weight = parallel::Access::kRead,
                  .gradient = parallel::Access::kRead})) {
-    const std::string& name =
-        replica.parameters().all()[static_cast<std::size_t>(shard.weight)].name;
+    const std::string& name = replica.parameters()[shard.weight].name;
     const auto spec =
         std::find_if(specs.begin(), specs.end(), [&](const auto& candidate) {
           return candidate.name == name;

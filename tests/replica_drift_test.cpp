@@ -48,10 +48,7 @@ void let_drift(comm::Communicator& world,
   if (world.rank() == drift.drifts) {
     const parallel::Shard shard = weights_of(trainer.replica().store())[1];
     shard.values.data<float>()[7] += 1e-6F;
-    weight = trainer.replica()
-                 .parameters()
-                 .all()[static_cast<std::size_t>(shard.weight)]
-                 .name;
+    weight = trainer.replica().parameters()[shard.weight].name;
   }
   train::check_replicas(rank, trainer);
 }

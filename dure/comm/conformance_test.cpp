@@ -108,7 +108,7 @@ std::vector<double> reduced(Reduction reduction, int ranks, std::int64_t n) {
   std::vector<double> result = values_of(0, n);
   for (int rank = 1; rank < ranks; ++rank) {
     for (std::int64_t i = 0; i < n; ++i) {
-      double& r = result[static_cast<std::size_t>(i)];
+      double& r = result[i];
       r = combine(reduction, r, value(rank, i));
     }
   }
@@ -485,8 +485,7 @@ TEST_P(Conformance, ManyMessagesAtOnceDoNotWaitForOneAnother) {
     }
     comm.start_messages(host(), messages).wait(host());
     for (int peer = 0; peer < ranks; ++peer) {
-      EXPECT_EQ(in[static_cast<std::size_t>(peer)].values(),
-                values_of(peer + comm.rank(), 1000));
+      EXPECT_EQ(in[peer].values(), values_of(peer + comm.rank(), 1000));
     }
   });
 }

@@ -37,8 +37,7 @@ class Case {
   }
   Tensor part(std::vector<float>& values) const {
     const Counts counts = even_counts(elements_, comm_.size());
-    return Tensor(values.data(),
-                  {counts[static_cast<std::size_t>(comm_.rank())]});
+    return Tensor(values.data(), {counts[comm_.rank()]});
   }
   // Every rank's x must be of one size, and y as large: whole parts.
   Tensor divided(std::vector<float>& values) const {

@@ -123,8 +123,7 @@ PlanTraffic traffic_of(const Plan& plan, const Counts& counts) {
   for (const Step& step : plan.steps) {
     if (step.move == Move::kSend) {
       const std::int64_t elements =
-          offsets[static_cast<std::size_t>(step.pieces.last)] -
-          offsets[static_cast<std::size_t>(step.pieces.first)];
+          offsets[step.pieces.last] - offsets[step.pieces.first];
       ++traffic.messages;
       traffic.elements += elements;
       traffic.partial_elements += step.load == Load::kPartial ? elements : 0;

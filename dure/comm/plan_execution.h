@@ -67,7 +67,7 @@ class PlanExecution {
   void move_to(int piece, const Tensor& y);
   void finish();
 
-  State& state(int piece) { return states_[static_cast<std::size_t>(piece)]; }
+  State& state(int piece) { return states_[piece]; }
 
   Plan plan_;
   const Request& request_;

@@ -51,7 +51,7 @@ Counts counts_of(const Plan& plan, const Request& request) {
     }
   }
   Counts counts(static_cast<std::size_t>(plan.of.ranks), 0);
-  counts[static_cast<std::size_t>(plan.of.rank)] = elements_of(request);
+  counts[plan.of.rank] = elements_of(request);
   return counts;
 }
 
@@ -64,7 +64,7 @@ Counts offsets_of(const Counts& counts) {
 }
 
 std::int64_t at(const Counts& offsets, int piece) {
-  return offsets[static_cast<std::size_t>(piece)];
+  return offsets[piece];
 }
 
 std::byte* byte_at(const ConstTensor& tensor, std::int64_t element) {

@@ -12,7 +12,7 @@ template <typename Use>
 void for_each_row(const Traffic& traffic, const Use& use) {
   for (const auto& [axis, counts] : traffic.by_axis()) {
     for (int kind = 0; kind < kKinds; ++kind) {
-      const Traffic::Count& count = counts[static_cast<std::size_t>(kind)];
+      const Traffic::Count& count = counts[kind];
       if (count.calls > 0) {
         use(axis, name_of(static_cast<Kind>(kind)), count);
       }

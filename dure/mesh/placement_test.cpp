@@ -70,7 +70,7 @@ TEST(Placement, SectionsAreCoveredAsOftenAsThereAreCopies) {
       EXPECT_EQ(part.elements(), elements(shape_on(shape, {cut}, count)));
       for (const Stretch& stretch : part.stretches()) {
         for (std::int64_t i = 0; i < stretch.length; ++i) {
-          ++seen[static_cast<std::size_t>(stretch.global + i)];
+          ++seen[stretch.global + i];
         }
       }
     }
@@ -160,7 +160,7 @@ TEST_P(EveryPlacement, PartsCoverTheTensorOnceAndKeepTheirShape) {
         EXPECT_EQ(stretch.local, next_local);
         next_local += stretch.length;
         for (std::int64_t i = 0; i < stretch.length; ++i) {
-          ++seen[static_cast<std::size_t>(stretch.global + i)];
+          ++seen[stretch.global + i];
         }
       }
       EXPECT_EQ(next_local, elements(local_shape(shape, placement, place)));
@@ -195,8 +195,7 @@ TEST_P(EveryPlacement, RangesAreWhatTheirElementsSay) {
           ASSERT_GT(stretch.length, 0);
           ASSERT_EQ(stretch.local, next);
           for (std::int64_t i = 0; i < stretch.length; ++i) {
-            ASSERT_EQ(stretch.global + i,
-                      global[static_cast<std::size_t>(next++)]);
+            ASSERT_EQ(stretch.global + i, global[next++]);
           }
         }
         ASSERT_EQ(next, last);

@@ -31,7 +31,7 @@ class PartOfStream final : public KeptStream {
     shape_ = stream.shape();
     comm::Counts rows = comm::even_counts(N, ranks.size());
     const std::int64_t first = comm::offset_of(rows, ranks.rank());
-    const std::int64_t own = rows[static_cast<std::size_t>(ranks.rank())];
+    const std::int64_t own = rows[ranks.rank()];
     part_ = ctx.activation({own, C}, stream.dtype());
     launch(ctx.stream, kernels::Copy{.y = part_, .x = stream.rows(first, own)});
     for (std::int64_t& count : rows) {

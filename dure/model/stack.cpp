@@ -23,7 +23,7 @@ Stack::Stack(std::span<const UnitSpec> model,
              const UnitParts& parts)
     : parameters_(&parts.parameters), range_(range) {
   for (int unit = range.first; unit < range.last; ++unit) {
-    specs_.push_back(model[static_cast<std::size_t>(unit)]);
+    specs_.push_back(model[unit]);
     units_.push_back(specs_.back().make(parts));
   }
 }

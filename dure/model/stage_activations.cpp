@@ -25,7 +25,7 @@ Chunk chunk_of(const ModelConfig& config, const UnitRange& range) {
   const std::vector<UnitSpec> all = units(config);
   Chunk chunk;
   for (int unit = range.first; unit < range.last; ++unit) {
-    const UnitSpec& spec = all[static_cast<std::size_t>(unit)];
+    const UnitSpec& spec = all[unit];
     chunk.blocks += spec.layer == "block" ? 1 : 0;
     chunk.has_embedding = chunk.has_embedding || spec.layer == "embedding";
     chunk.has_head = chunk.has_head || spec.makes_loss;
@@ -99,7 +99,7 @@ class Walk {
   }
 
   void run(const Action& action) {
-    const Chunk& chunk = chunks_[static_cast<std::size_t>(action.chunk)];
+    const Chunk& chunk = chunks_[action.chunk];
     if (action.pass == Pass::kForward) {
       forward(chunk);
     } else {

@@ -110,7 +110,7 @@ Counts even_counts(const std::vector<Layer>& layers, int stages) {
   std::int64_t left = blocks % stages;
   Counts counts(static_cast<std::size_t>(stages), blocks / stages);
   for (int stage = 1; stage + 1 < stages && left > 0; ++stage, --left) {
-    ++counts[static_cast<std::size_t>(stage)];
+    ++counts[stage];
   }
   const std::int64_t before =
       std::ranges::find(layers, kBlock, &Layer::type) - layers.begin();

@@ -75,8 +75,8 @@ class WholeModel {
   }
   void attach() {
     for (std::size_t p = 0; p < values_.size(); ++p) {
-      parameters_.all()[p].value = values_[p];
-      parameters_.all()[p].gradient = gradients_[p];
+      parameters_[p].value = values_[p];
+      parameters_[p].gradient = gradients_[p];
     }
   }
 

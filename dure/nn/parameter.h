@@ -5,6 +5,7 @@
 // parts that are brought together while a unit of the model needs them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -105,6 +106,11 @@ class ParameterSet {
   }
 
   Parameter& operator[](std::string_view name);
+  // By its place in all().
+  Parameter& operator[](std::size_t weight) { return parameters_[weight]; }
+  const Parameter& operator[](std::size_t weight) const {
+    return parameters_[weight];
+  }
   std::deque<Parameter>& all() { return parameters_; }
   const std::deque<Parameter>& all() const { return parameters_; }
   std::int64_t elements() const;

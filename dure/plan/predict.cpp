@@ -165,7 +165,7 @@ int largest_stage(std::span<const MemoryPrediction> stages) {
 
 MemoryPrediction predict_memory(const train::Config& config) {
   const std::vector<MemoryPrediction> stages = predict_stage_memory(config);
-  return stages[static_cast<std::size_t>(largest_stage(stages))];
+  return stages[largest_stage(stages)];
 }
 
 std::vector<std::int64_t> weights_by_rank(const train::Config& config) {

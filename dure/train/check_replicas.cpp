@@ -29,13 +29,11 @@ std::vector<parallel::Slice> slices_of(const Trainer& trainer,
   }
   std::vector<parallel::Slice> weights;
   for (int b = 0; b < store.buckets(); ++b) {
-    const parallel::Bucket& bucket =
-        store.plan().buckets[static_cast<std::size_t>(b)];
+    const parallel::Bucket& bucket = store.plan().buckets[b];
     for (int weight = bucket.first; weight < bucket.last; ++weight) {
-      weights.push_back(
-          {.weight = weight,
-           .bucket = b,
-           .elements = store.plan().lengths[static_cast<std::size_t>(weight)]});
+      weights.push_back({.weight = weight,
+                         .bucket = b,
+                         .elements = store.plan().lengths[weight]});
     }
   }
   return weights;
@@ -97,8 +95,7 @@ std::vector<Held> on_both_ends(std::span<const parallel::Slice> slices,
   const std::vector<int> stages = group_of(rank, mesh::kStages);
   for (const model::WeightSpec& spec : model::weights(replica.config())) {
     for (const parallel::Slice& slice : slices) {
-      const nn::Parameter& here =
-          replica.parameters().all()[static_cast<std::size_t>(slice.weight)];
+      const nn::Parameter& here = replica.parameters()[slice.weight];
       if (here.name == spec.name && here.units.size() < spec.units.size()) {
         held.push_back({slice, {stages.front(), stages.back()}});
       }
@@ -124,7 +121,7 @@ void for_each_in_units(Rank& rank,
   ctx.phase = nn::Phase::kEvaluate;
   const auto first_unit = [&](const Held& one) {
     const auto weight = static_cast<std::size_t>(one.slice.weight);
-    return replica.parameters().all()[weight].units.front();
+    return replica.parameters()[weight].units.front();
   };
   std::set<int> units;
   for (const Held& one : held) {
@@ -157,9 +154,7 @@ std::vector<std::int64_t> hashes_of(Rank& rank,
   }
   for_each_in_units(rank, replica, held, [&](std::size_t i) {
     const parallel::Slice& slice = held[i].slice;
-    const Tensor value = replica.parameters()
-                             .all()[static_cast<std::size_t>(slice.weight)]
-                             .value;
+    const Tensor value = replica.parameters()[slice.weight].value;
     hashes[i] = hash_of(
         value.reshaped({value.elements()}).rows(slice.offset, slice.elements));
   });
@@ -176,7 +171,7 @@ RanksByHash ranks_by_hash(std::span<const int> ranks,
                           std::size_t i) {
   RanksByHash result;
   for (const int rank : ranks) {
-    const std::int64_t hash = answers[static_cast<std::size_t>(rank)].at(i);
+    const std::int64_t hash = answers[rank].at(i);
     auto found =
         std::find_if(result.begin(), result.end(), [&](const auto& one) {
           return one.first == hash;
@@ -235,10 +230,7 @@ void compare(Rank& rank,
         "after step ",
         trainer.position().step,
         " weight ",
-        trainer.replica()
-            .parameters()
-            .all()[static_cast<std::size_t>(held[i].slice.weight)]
-            .name,
+        trainer.replica().parameters()[held[i].slice.weight].name,
         " is not the same on all ranks of the ",
         axis,
         " axis that hold it: ",

@@ -47,8 +47,7 @@ class EvaluationStages final : public parallel::StageWork {
   parallel::Streams forward(int chunk,
                             int micro_batch,
                             parallel::Streams x) override {
-    const model::Stack& stack =
-        replica_.chunks()[static_cast<std::size_t>(chunk)];
+    const model::Stack& stack = replica_.chunks()[chunk];
     const Stretch stretch = stretch_of(micro_batch);
     // The memory of a batch serves for all that are as large.
     if (!batch_ || batch_->samples() != samples(stretch)) {

@@ -14,7 +14,7 @@ using Held = std::vector<std::vector<Stretch>>;
 
 GatherPlan plan_of(const Held& held, const Stretch& wanted) {
   return plan_gather(wanted, static_cast<int>(held.size()), [&](int rank) {
-    return held[static_cast<std::size_t>(rank)];
+    return held[rank];
   });
 }
 
@@ -74,7 +74,7 @@ TEST(GatherPlan, HoldsForHoldingsAtRandom) {
         if (random() % 2 == 0) {
           held[rank].push_back({at, last});
           for (std::int64_t i = at; i < last; ++i) {
-            int& holder = lowest[static_cast<std::size_t>(i)];
+            int& holder = lowest[i];
             holder = holder < 0 ? static_cast<int>(rank) : holder;
           }
         }
@@ -86,7 +86,7 @@ TEST(GatherPlan, HoldsForHoldingsAtRandom) {
         kElements - static_cast<std::int64_t>(random() % 5)};
     for (std::int64_t at = 0; at < kElements; ++at) {
       if (at < wanted.first || at >= wanted.last) {
-        lowest[static_cast<std::size_t>(at)] = -1;
+        lowest[at] = -1;
       }
     }
     std::vector<int> given(kElements, -1);
@@ -99,9 +99,9 @@ TEST(GatherPlan, HoldsForHoldingsAtRandom) {
       end = g.stretch.last;
       count += end - g.stretch.first;
       for (std::int64_t i = g.stretch.first; i < end; ++i) {
-        given[static_cast<std::size_t>(i)] = g.rank;
+        given[i] = g.rank;
       }
-      const auto& his = held[static_cast<std::size_t>(g.rank)];
+      const auto& his = held[g.rank];
       ASSERT_TRUE(std::any_of(his.begin(), his.end(), [&](const Stretch& s) {
         return common(s, g.stretch) == g.stretch;
       }));
@@ -110,8 +110,8 @@ TEST(GatherPlan, HoldsForHoldingsAtRandom) {
     for (const Stretch& hole : plan.missing) {
       count += hole.last - hole.first;
       ASSERT_LT(hole.first, hole.last);
-      ASSERT_EQ(lowest[static_cast<std::size_t>(hole.first)], -1);
-      ASSERT_EQ(lowest[static_cast<std::size_t>(hole.last - 1)], -1);
+      ASSERT_EQ(lowest[hole.first], -1);
+      ASSERT_EQ(lowest[hole.last - 1], -1);
     }
     ASSERT_EQ(count, wanted.last - wanted.first);
   }

@@ -154,7 +154,7 @@ class Writing {
   std::vector<Reading> prompts(const Group& group) {
     std::vector<Reading> readings;
     for (std::int64_t b = group.first; b < group.last(); ++b) {
-      const Tokens& prompt = texts_[static_cast<std::size_t>(b)].tokens;
+      const Tokens& prompt = texts_[b].tokens;
       for (std::size_t first = 0; first < prompt.size(); first += kReadTokens) {
         const std::span piece = std::span(prompt).subspan(
             first, std::min(kReadTokens, prompt.size() - first));

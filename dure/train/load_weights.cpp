@@ -48,7 +48,7 @@ void draw_weights(Rank& rank, Replica& replica, std::uint64_t seed) {
                    const auto weight = static_cast<std::size_t>(shard.weight);
                    model::initialize(
                        rank.stream,
-                       cuts.weight(replica.parameters().all()[weight].name),
+                       cuts.weight(replica.parameters()[weight].name),
                        seed,
                        {.value = shard.master,
                         .place = cuts.place(),

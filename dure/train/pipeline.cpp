@@ -23,8 +23,7 @@ void add_visits(const Pipeline& pipeline,
                 const Action& action,
                 std::vector<Visit>& all) {
   const auto add = [&](int unit) {
-    const model::UnitSpec& spec =
-        pipeline.units[static_cast<std::size_t>(unit)];
+    const model::UnitSpec& spec = pipeline.units[unit];
     if (const auto uses = spec.accesses.of(action.pass)) {
       all.push_back({unit, *uses, action.micro_batch});
     }
@@ -45,8 +44,7 @@ void add_visits(const Pipeline& pipeline,
 std::vector<UnitRange> Pipeline::chunks(int rank) const {
   std::vector<UnitRange> ranges;
   for (int c = 0; c < schedule.chunks; ++c) {
-    ranges.push_back(
-        stages[static_cast<std::size_t>(stage_of(schedule, rank, c))]);
+    ranges.push_back(stages[stage_of(schedule, rank, c)]);
   }
   return ranges;
 }
@@ -146,8 +144,7 @@ std::vector<Visit> visits_of(std::span<const Action> program,
   const std::vector<UnitRange> chunks = pipeline.chunks(rank);
   std::vector<Visit> all;
   for (const Action& action : program) {
-    add_visits(
-        pipeline, chunks[static_cast<std::size_t>(action.chunk)], action, all);
+    add_visits(pipeline, chunks[action.chunk], action, all);
   }
   return all;
 }
@@ -159,8 +156,7 @@ parallel::Boundaries boundaries_of(const Pipeline& pipeline,
   for (const UnitRange& stage :
        std::span(pipeline.stages).first(pipeline.stages.size() - 1)) {
     std::vector<parallel::StreamSpec>& streams = boundaries.emplace_back();
-    const model::UnitSpec& last =
-        pipeline.units[static_cast<std::size_t>(stage.last - 1)];
+    const model::UnitSpec& last = pipeline.units[stage.last - 1];
     for (const parallel::StreamName name : last.hands_on) {
       streams.push_back({.name = name, .columns = columns, .dtype = dtype});
     }

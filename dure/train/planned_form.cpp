@@ -94,7 +94,7 @@ PlannedForm::PlannedForm(Rank& rank,
     model::initialize(rank.stream,
                       specs[w],
                       seed_of(config),
-                      {.value = parameters_.all()[w].value});
+                      {.value = parameters_[w].value});
   }
   for (const FormStep& step : plan_.steps) {
     make_room(step);

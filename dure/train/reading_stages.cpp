@@ -55,13 +55,13 @@ ReadingStages::ReadingStages(Rank& rank,
 
 std::int64_t ReadingStages::rows(int micro_batch,
                                  parallel::StreamName /*stream*/) const {
-  return std::ssize(readings_[static_cast<std::size_t>(micro_batch)].ids);
+  return std::ssize(readings_[micro_batch].ids);
 }
 
 parallel::Streams ReadingStages::forward(int /*chunk*/,
                                          int micro_batch,
                                          Streams x) {
-  const Reading& reading = readings_[static_cast<std::size_t>(micro_batch)];
+  const Reading& reading = readings_[micro_batch];
   return cache_ == KvCache::kOn ? read(reading, std::move(x))
                                 : read_everything(reading, std::move(x));
 }

@@ -54,7 +54,7 @@ std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
   }
   const Specs specs = specs_of(config);
   for (std::size_t w = 0; w < parameters.all().size(); ++w) {
-    const nn::Parameter& here = parameters.all()[w];
+    const nn::Parameter& here = parameters[w];
     if (here.units.size() < specs.at(here.name).units.size()) {
       return parallel::Tied{.weight = static_cast<int>(w),
                             .ranks = rank.ends()};

@@ -93,7 +93,7 @@ std::int32_t Sampler::most_likely(std::span<const float> logits) const {
 // The candidates, likeliest first and ties by token, as exp of logits /
 // temperature relative to the best. What has no weight is none of them.
 void Sampler::keep_likeliest(std::span<const float> logits) {
-  const double best = logits[static_cast<std::size_t>(most_likely(logits))];
+  const double best = logits[most_likely(logits)];
   candidates_.clear();
   for (std::size_t i = 0; i < logits.size(); ++i) {
     const double weight = std::exp((logits[i] - best) / options_.temperature);

@@ -37,7 +37,7 @@ TEST(Sampler, DrawsByTheSoftmax) {
   const auto counts = draw({}, kLogits, kDraws);
   const std::array<double, 4> expected = {0.125, 0.5, 0.25, 0.125};
   for (std::int32_t i = 0; i < 4; ++i) {
-    const double p = expected[static_cast<std::size_t>(i)];
+    const double p = expected[i];
     EXPECT_NEAR(counts.at(i), p * kDraws, 5 * std::sqrt(kDraws * p * (1 - p)));
   }
 }

@@ -113,7 +113,7 @@ StepReport::communicated() {
   for (const auto& [axis, counts] : rank_.world().traffic().by_axis()) {
     for (int k = 0; k < comm::kKinds; ++k) {
       const auto kind = static_cast<comm::Kind>(k);
-      const std::uint64_t now = counts[static_cast<std::size_t>(k)].bytes;
+      const std::uint64_t now = counts[k].bytes;
       const std::uint64_t before =
           std::exchange(communicated_[{axis, kind}], now);
       if (now > before && shared.contains(axis)) {

@@ -94,9 +94,8 @@ TensorGatherer::Holder TensorGatherer::holder_of(const Words& words) const {
   Holder holder = {.place = holding_.cuts.place()};
   for (int a = 0; a < mesh::kAxes; ++a) {
     const auto axis = static_cast<mesh::Axis>(a);
-    holder.place = holder.place.with(
-        axis,
-        {words[static_cast<std::size_t>(a)], holder.place.part(axis).count});
+    holder.place =
+        holder.place.with(axis, {words[a], holder.place.part(axis).count});
   }
   for (std::size_t i = mesh::kAxes; i < words.size(); i += 2) {
     holder.held.push_back({words[i], words[i + 1]});
@@ -254,7 +253,7 @@ PieceBytes TensorGatherer::collect(const TensorPiece& piece) {
   const auto count = static_cast<std::int64_t>(piece.bytes / element_bytes);
   const Stretch wanted = {first, first + count};
   const GatherPlan plan = plan_gather(wanted, comm_.size(), [&](int rank) {
-    return held_by(holders_[static_cast<std::size_t>(rank)], tensor, wanted);
+    return held_by(holders_[rank], tensor, wanted);
   });
   DURE_CHECK(plan.missing.empty(),
              "no rank has element ",

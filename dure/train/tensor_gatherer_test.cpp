@@ -222,8 +222,7 @@ TEST_F(Gathering, ATensorIsReadOnceForNeighbouringRanges) {
                asked.push_back(name);
                for (const mesh::Stretch& s : stretches) {
                  for (std::int64_t i = 0; i < s.length; ++i) {
-                   out[static_cast<std::size_t>(s.local + i)] =
-                       static_cast<float>(100 + s.global + i);
+                   out[s.local + i] = static_cast<float>(100 + s.global + i);
                  }
                }
              });

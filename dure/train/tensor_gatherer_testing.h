@@ -93,8 +93,7 @@ struct Shard {
     }
     const comm::Counts counts = comm::even_counts(total, place.shards);
     const std::int64_t first = comm::offset_of(counts, place.shard);
-    const Stretch mine = {
-        first, first + counts[static_cast<std::size_t>(place.shard)]};
+    const Stretch mine = {first, first + counts[place.shard]};
     memory.resize(static_cast<std::size_t>(2 * (mine.last - mine.first)));
     std::int64_t at = 0;
     float number = 0;

@@ -126,7 +126,7 @@ void Trainer::launch(Begun& begun,
   const auto update = [&](int last_micro_batch) {
     updater_.update(begun.record, updated, last_micro_batch);
     if (++updated < steps) {
-      store.begin_step(segment.visits[static_cast<std::size_t>(updated)]);
+      store.begin_step(segment.visits[updated]);
     }
   };
   store.begin_overlap(segment.versions);
@@ -226,7 +226,7 @@ void Trainer::lose(const Begun& begun,
 }
 
 std::string Trainer::name_of_weight(std::int64_t place) const {
-  return model::weights(config_.model)[static_cast<std::size_t>(place)].name;
+  return model::weights(config_.model)[place].name;
 }
 
 std::optional<double> Trainer::evaluate(const data::Dataset& dataset,

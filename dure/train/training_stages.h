@@ -61,7 +61,7 @@ class TrainingStages final : public parallel::StageWork {
   };
 
   const model::Stack& stack(int chunk) const {
-    return replica_.chunks()[static_cast<std::size_t>(chunk)];
+    return replica_.chunks()[chunk];
   }
   nn::Context context(int micro_batch);
   std::int64_t first_sample(int micro_batch) const {

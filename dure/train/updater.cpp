@@ -38,7 +38,7 @@ std::unordered_map<std::string, std::int64_t> places_of(
 }
 
 const nn::Parameter& parameter_of(const Replica& replica, int weight) {
-  return replica.parameters().all()[static_cast<std::size_t>(weight)];
+  return replica.parameters()[weight];
 }
 
 template <typename Numbers>
@@ -242,8 +242,8 @@ void Updater::read(UpdateRecord& record) {
 
 std::optional<std::int64_t> Updater::nonfinite(const UpdateRecord& record,
                                                std::int64_t step) const {
-  const auto first = static_cast<std::size_t>(
-      record.host_first_nonfinite[static_cast<std::size_t>(step)]);
+  const auto first =
+      static_cast<std::size_t>(record.host_first_nonfinite[step]);
   return first < weight_places_.size() ? std::optional(weight_places_[first])
                                        : std::nullopt;
 }

@@ -57,9 +57,7 @@ void upload(Stream& stream,
 
 const std::string& name_of(const Replica& replica,
                            const parallel::Slice& slice) {
-  return replica.parameters()
-      .all()[static_cast<std::size_t>(slice.weight)]
-      .name;
+  return replica.parameters()[slice.weight].name;
 }
 
 // The bucket of a part, for its masters or for its states.

@@ -124,14 +124,14 @@ class SimCommunicator final : public Communicator {
                                               Identity identity) override {
     std::vector<int> world_ranks;
     for (const int member : members) {
-      world_ranks.push_back(world_ranks_[static_cast<std::size_t>(member)]);
+      world_ranks.push_back(world_ranks_[member]);
     }
     return std::make_unique<SimCommunicator>(
         std::move(identity), network_, std::move(world_ranks));
   }
 
  private:
-  int node_of(int rank) const { return nodes_[static_cast<std::size_t>(rank)]; }
+  int node_of(int rank) const { return nodes_[rank]; }
 
   Work start(const Stream& after, const Request& request) {
     lane_ = std::max(after.seconds(), lane_) + seconds_of(request);

@@ -68,7 +68,7 @@ class Team {
   }
 
   const Slot& slot(int rank, std::uint64_t count) const {
-    return seats_[static_cast<std::size_t>(rank)].slots[count % 2];
+    return seats_[rank].slots[count % 2];
   }
 
   // For as long as it lives this rank's peers do not give up their memory.

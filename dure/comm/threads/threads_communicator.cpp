@@ -191,8 +191,8 @@ void ThreadsCommunicator::run_now(const Request& request) {
   team.arrive(rank(), ++count_, request);
   for (int r = 0; r < size(); ++r) {
     const Team::Slot& slot = team.slot(r, count_);
-    headers_[static_cast<std::size_t>(r)] = slot.header;
-    requests_[static_cast<std::size_t>(r)] = slot.request;
+    headers_[r] = slot.header;
+    requests_[r] = slot.request;
   }
   // Always: ranks are about to write to each other's memory. All of them find
   // the same.

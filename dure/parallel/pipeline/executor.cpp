@@ -38,7 +38,7 @@ Executor::Executor(const PipeAxis& axis,
 }
 
 const std::vector<StreamSpec>& Executor::boundary(const Edge& edge) const {
-  return boundaries_[static_cast<std::size_t>(std::min(edge.from, edge.to))];
+  return boundaries_[std::min(edge.from, edge.to)];
 }
 
 std::optional<Executor::Edge> Executor::input_of(const Action& action) const {
@@ -76,8 +76,7 @@ Tensor Executor::own_part(Tensor stream) const {
   const int rank = axis_.tensor.ranks->rank();
   const comm::Counts rows =
       comm::even_counts(stream.shape()[0], axis_.tensor.ranks->size());
-  return stream.rows(comm::offset_of(rows, rank),
-                     rows[static_cast<std::size_t>(rank)]);
+  return stream.rows(comm::offset_of(rows, rank), rows[rank]);
 }
 
 void Executor::post(const Action& action, const StageWork& work) {

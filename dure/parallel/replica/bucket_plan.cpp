@@ -224,10 +224,9 @@ std::vector<Slice> slices_of(const BucketPlan& plan, const Parts& parts) {
     const std::int64_t begin = bucket.offset + range.first;
     const std::int64_t end = bucket.offset + range.last;
     for (int w = bucket.first; w < bucket.last; ++w) {
-      const std::int64_t offset = plan.offsets[static_cast<std::size_t>(w)];
+      const std::int64_t offset = plan.offsets[w];
       const std::int64_t first = std::max(begin, offset);
-      const std::int64_t last =
-          std::min(end, offset + plan.lengths[static_cast<std::size_t>(w)]);
+      const std::int64_t last = std::min(end, offset + plan.lengths[w]);
       if (first < last) {
         slices.push_back({.weight = w,
                           .bucket = static_cast<int>(b),

@@ -15,7 +15,7 @@ Countdown::Countdown(const BucketPlan& plan,
     }
     const std::size_t place = place_of(visit.micro_batch);
     for (const int b : buckets.of(visit.unit)) {
-      Bucket& bucket = all_[static_cast<std::size_t>(b)];
+      Bucket& bucket = all_[b];
       if (bucket.visits.size() <= place) {
         bucket.visits.resize(place + 1);
       }
@@ -37,7 +37,7 @@ void Countdown::restart() {
 }
 
 Countdown::Left Countdown::end(int bucket, int micro_batch) {
-  Bucket& left = left_[static_cast<std::size_t>(bucket)];
+  Bucket& left = left_[bucket];
   const std::size_t place = place_of(micro_batch);
   DURE_CHECK(place < left.visits.size() && left.visits[place] > 0,
              "gradients of bucket ",

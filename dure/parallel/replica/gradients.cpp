@@ -62,7 +62,7 @@ void Gradients::point(int bucket, Tensor memory) {
   const Bucket& planned = bucket_at(bucket);
   for (int w = planned.first; w < planned.last; ++w) {
     const auto i = static_cast<std::size_t>(w);
-    nn::Parameter& parameter = place_.parameters.all()[i];
+    nn::Parameter& parameter = place_.parameters[i];
     const Shape shape = parameter.gradient.shape();
     if (memory) {
       parameter.gradient = memory
@@ -92,10 +92,9 @@ void Gradients::count(std::span<const nn::Visit> visits) {
   for (const int bucket : countdown_.unvisited()) {
     const Bucket& planned = bucket_at(bucket);
     visits_.clear();  // never begun
-    DURE_CHECK(
-        false,
-        "no visit of the step writes the gradient of ",
-        place_.parameters.all()[static_cast<std::size_t>(planned.first)].name);
+    DURE_CHECK(false,
+               "no visit of the step writes the gradient of ",
+               place_.parameters[planned.first].name);
   }
 }
 
@@ -126,8 +125,7 @@ void Gradients::open(const Key& key) {
   }
   point(key.first, open.memory);
   for (int w = planned.first; w < planned.last; ++w) {
-    place_.parameters.all()[static_cast<std::size_t>(w)].next_write =
-        open.writes[static_cast<std::size_t>(w - planned.first)];
+    place_.parameters[w].next_write = open.writes[w - planned.first];
   }
 }
 
@@ -136,8 +134,7 @@ void Gradients::put_away(const Key& key) {
   const Bucket& planned = bucket_at(key.first);
   Open& open = open_.at(key);
   for (int w = planned.first; w < planned.last; ++w) {
-    open.writes[static_cast<std::size_t>(w - planned.first)] =
-        place_.parameters.all()[static_cast<std::size_t>(w)].next_write;
+    open.writes[w - planned.first] = place_.parameters[w].next_write;
   }
   point(key.first, Tensor());
 }
@@ -168,8 +165,7 @@ void Gradients::end(int unit, int micro_batch) {
 void Gradients::clear_unwritten(int bucket) {
   const Bucket& planned = bucket_at(bucket);
   for (int w = planned.first; w < planned.last; ++w) {
-    nn::Parameter& parameter =
-        place_.parameters.all()[static_cast<std::size_t>(w)];
+    nn::Parameter& parameter = place_.parameters[w];
     if (parameter.take_write() == kernels::Write::kOverwrite) {
       launch(place_.stream, kernels::Fill{.y = parameter.gradient, .value = 0});
     }

@@ -55,15 +55,11 @@ class Gradients {
     const Parts& parts;                     // this rank's
     nn::ParameterSet& parameters;
 
-    const Bucket& bucket(int b) const {
-      return plan.buckets[static_cast<std::size_t>(b)];
-    }
+    const Bucket& bucket(int b) const { return plan.buckets[b]; }
     const ReplicaGroups& groups_of(int b) const {
-      return groups[static_cast<std::size_t>(bucket(b).replicas)];
+      return groups[bucket(b).replicas];
     }
-    PartOf part(int b) const {
-      return parts[static_cast<std::size_t>(bucket(b).replicas)];
-    }
+    PartOf part(int b) const { return parts[bucket(b).replicas]; }
 
     // Weights of a store, and their gradients, are of one type each.
     DType value_type() const { return parameters.all().front().value.dtype(); }

@@ -51,8 +51,7 @@ ReplicaGroups make_replica_groups(comm::Communicator& data, int shard_size) {
   for (int p = 0; p < P; ++p) {
     for (int r = 0; r < R; ++r) {
       const int rank = r * P + p;
-      groups.by_data[static_cast<std::size_t>(rank)] =
-          static_cast<int>(order.size());
+      groups.by_data[rank] = static_cast<int>(order.size());
       order.push_back(rank);
     }
   }

@@ -88,8 +88,7 @@ std::vector<Alike> find_alike(std::span<const Slice> slices,
                               Rows rows) {
   std::vector<Alike> alike;
   for (std::size_t s = 0; s < slices.size(); ++s) {
-    const nn::Parameter& parameter =
-        parameters.all()[static_cast<std::size_t>(slices[s].weight)];
+    const nn::Parameter& parameter = parameters[slices[s].weight];
     const std::int64_t begin = slices[s].offset;
     const std::int64_t end = begin + slices[s].elements;
     for (const Section& section :

@@ -134,8 +134,7 @@ void ParameterStore::add_states(std::size_t count) {
   state_places_.resize(plan_.lengths.size());
   std::int64_t elements = 0;
   for (const Slice& slice : slices_) {
-    state_places_[static_cast<std::size_t>(slice.weight)] =
-        elements - slice.offset;
+    state_places_[slice.weight] = elements - slice.offset;
     elements += slice.elements;
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -186,9 +185,8 @@ Shard ParameterStore::shard(int bucket, const Slice& slice, Wants wants) const {
 }
 
 Tensor ParameterStore::state(std::size_t kind, const Slice& slice) const {
-  return states_[kind].rows(
-      state_places_[static_cast<std::size_t>(slice.weight)] + slice.offset,
-      slice.elements);
+  return states_[kind].rows(state_places_[slice.weight] + slice.offset,
+                            slice.elements);
 }
 
 void ParameterStore::publish() {

@@ -149,12 +149,10 @@ class ParameterStore final : public nn::ParameterHome {
   // The ranks that share a bucket; and all such, by Bucket::replicas, with the
   // axes that each of them goes over.
   const ReplicaGroups& groups(int bucket) const {
-    return groups_[static_cast<std::size_t>(
-        plan_.buckets[static_cast<std::size_t>(bucket)].replicas)];
+    return groups_[plan_.buckets[static_cast<std::size_t>(bucket)].replicas];
   }
   mesh::AxisSet axes(int bucket) const {
-    return axes_[static_cast<std::size_t>(
-        plan_.buckets[static_cast<std::size_t>(bucket)].replicas)];
+    return axes_[plan_.buckets[static_cast<std::size_t>(bucket)].replicas];
   }
   std::span<const ReplicaGroups> groups() const { return groups_; }
   std::span<const mesh::AxisSet> axes() const { return axes_; }

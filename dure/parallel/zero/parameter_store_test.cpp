@@ -108,7 +108,7 @@ class Step {
     const std::int64_t samples = kMicroBatches * world_.size();
     for (const Shard& shard : gradients_of(*store_)) {
       const auto weight = static_cast<std::size_t>(shard.weight);
-      const nn::Parameter& parameter = parameters_.all()[weight];
+      const nn::Parameter& parameter = parameters_[weight];
       for (std::int64_t i = 0; i < shard.gradient.elements(); ++i) {
         float sum = 0;
         for (std::int64_t sample = 0; sample < samples; ++sample) {
@@ -185,7 +185,7 @@ class Step {
 
   void read(int unit) const {
     for (std::size_t w = 0; w < parameters_.all().size(); ++w) {
-      const nn::Parameter& parameter = parameters_.all()[w];
+      const nn::Parameter& parameter = parameters_[w];
       if (!uses(parameter, unit)) {
         continue;
       }
@@ -198,7 +198,7 @@ class Step {
 
   void write(int unit, std::int64_t sample) {
     for (std::size_t w = 0; w < parameters_.all().size(); ++w) {
-      nn::Parameter& parameter = parameters_.all()[w];
+      nn::Parameter& parameter = parameters_[w];
       if (!uses(parameter, unit) || parameter.name == "idle") {
         continue;
       }

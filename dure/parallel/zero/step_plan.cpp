@@ -46,7 +46,7 @@ class Replay {
 
  private:
   std::int64_t elements(int bucket) const {
-    return plan_.buckets[static_cast<std::size_t>(bucket)].elements;
+    return plan_.buckets[bucket].elements;
   }
 
   void run(const nn::Visit& visit) {
@@ -88,8 +88,7 @@ class Replay {
   }
 
   bool is_read_again(int bucket) const {
-    return last_reading_[static_cast<std::size_t>(bucket)] >=
-           static_cast<std::ptrdiff_t>(at_);
+    return last_reading_[bucket] >= static_cast<std::ptrdiff_t>(at_);
   }
 
   // Of the readings so far, what none to come wants.

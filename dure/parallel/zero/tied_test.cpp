@@ -194,7 +194,7 @@ class Stage {
  private:
   int tied_weight() const {
     int weight = 0;
-    while (parameters_.all()[static_cast<std::size_t>(weight)].name != "tied") {
+    while (parameters_[weight].name != "tied") {
       ++weight;
     }
     return weight;
@@ -280,7 +280,7 @@ std::vector<std::vector<float>> gradients_of_stages(const Layout& layout) {
     EXPECT_EQ(elements(comm::Kind::kAllReduce),
               2 * planned.elements.all_reduce_tied);
     const std::lock_guard lock(mutex);
-    stage.copy_gradient(gradients[static_cast<std::size_t>(s)]);
+    stage.copy_gradient(gradients[s]);
   });
   return gradients;
 }

@@ -17,7 +17,7 @@ void point(const Place& place, int bucket, Tensor memory) {
   const Bucket& planned = place.bucket(bucket);
   for (int w = planned.first; w < planned.last; ++w) {
     const auto i = static_cast<std::size_t>(w);
-    nn::Parameter& parameter = place.parameters.all()[i];
+    nn::Parameter& parameter = place.parameters[i];
     const Shape shape = parameter.value.shape();
     parameter.value = memory ? memory
                                    .rows(place.plan.offsets[i] - planned.offset,
@@ -92,7 +92,7 @@ class WholeValues final : public Values {
     return flat_.rows(planned.offset, planned.elements);
   }
 
-  void wait(int bucket) { gathers_[static_cast<std::size_t>(bucket)].wait(); }
+  void wait(int bucket) { gathers_[bucket].wait(); }
 
   Place place_;
   OwnedTensor flat_;
@@ -276,7 +276,7 @@ std::vector<std::ptrdiff_t> last_readings(const BucketPlan& plan,
   std::vector<std::ptrdiff_t> last(plan.buckets.size(), -1);
   for (std::size_t i = 0; i < order.size(); ++i) {
     for (const int bucket : buckets.of(order[i])) {
-      last[static_cast<std::size_t>(bucket)] = static_cast<std::ptrdiff_t>(i);
+      last[bucket] = static_cast<std::ptrdiff_t>(i);
     }
   }
   return last;

@@ -30,8 +30,7 @@ bool WeightVersions::reads_newest(int micro_batch) const {
 template <typename Function>
 void WeightVersions::for_each_weight(int unit, Function&& function) {
   for (const int bucket : buckets_.of(unit)) {
-    const Bucket& planned =
-        place_.plan.buckets[static_cast<std::size_t>(bucket)];
+    const Bucket& planned = place_.plan.buckets[bucket];
     for (int w = planned.first; w < planned.last; ++w) {
       function(static_cast<std::size_t>(w));
     }
@@ -42,10 +41,9 @@ void WeightVersions::begin(int unit, int micro_batch) {
   if (reads_newest(micro_batch)) {
     return;
   }
-  const Tensor kept =
-      kept_.at(versions_[static_cast<std::size_t>(micro_batch)]);
+  const Tensor kept = kept_.at(versions_[micro_batch]);
   for_each_weight(unit, [&](std::size_t w) {
-    place_.parameters.all()[w].value =
+    place_.parameters[w].value =
         kept.rows(place_.plan.offsets[w], place_.plan.lengths[w])
             .reshaped(newest_[w].shape());
   });
@@ -55,9 +53,8 @@ void WeightVersions::end(int unit, int micro_batch) {
   if (reads_newest(micro_batch)) {
     return;
   }
-  for_each_weight(unit, [&](std::size_t w) {
-    place_.parameters.all()[w].value = newest_[w];
-  });
+  for_each_weight(
+      unit, [&](std::size_t w) { place_.parameters[w].value = newest_[w]; });
 }
 
 void WeightVersions::before_update(int last_micro_batch) {
