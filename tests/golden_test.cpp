@@ -3,7 +3,10 @@
 // hold.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,10 +42,10 @@ struct Golden : testing::TestWithParam<std::string> {
 
   void SetUp() override {
     train::load_weights(rank, replica, weights);
-    for (const std::int64_t id :
-         checkpoint::to_integers(expected.at("tokens"))) {
-      tokens.push_back(static_cast<std::int32_t>(id));
-    }
+    const std::span<const std::byte> bytes = expected.at("tokens").bytes;
+    std::vector<std::int64_t> ids(bytes.size() / sizeof(std::int64_t));
+    std::memcpy(ids.data(), bytes.data(), bytes.size());
+    tokens.assign(ids.begin(), ids.end());
   }
 
   train::MicroBatch batch() {

@@ -50,7 +50,4 @@ void transpose(std::span<const std::byte> in,
 // A float tensor's values as float. Error where F32 can't hold one of F64.
 std::vector<float> to_floats(const TensorEntry& entry);
 
-// An integer or BOOL tensor's values. Error where a U64 exceeds 2^63 - 1.
-std::vector<std::int64_t> to_integers(const TensorEntry& entry);
-
 }  // namespace dure::checkpoint

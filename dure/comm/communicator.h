@@ -121,7 +121,6 @@ class Communicator {
 
   // Calls and bytes so far, of all communicators split from one world.
   const Traffic& traffic() const { return *ledger_->traffic; }
-  const FlightRecorder& flight_recorder() const { return *ledger_->recorder; }
   std::shared_ptr<FlightRecorder> shared_recorder() const {
     return ledger_->recorder;
   }

@@ -101,11 +101,6 @@ class LocalPart {
   // How many of its elements stand before this one of the whole.
   std::int64_t before(std::int64_t global) const;
 
-  // Whether its elements are neighbours in the whole.
-  bool is_one_stretch() const {
-    return rows_ == 1 && levels_.size() == 1 && levels_[0].runs.size() == 1;
-  }
-
  private:
   // A dim that is cut, with what is not cut around it. An element of one level
   // is a row of the next, and of the last one an element of the tensor.
