@@ -8,7 +8,6 @@
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/parallel_io.h"
-#include "dure/model/weights.h"
 #include "dure/parallel/zero/alike.h"
 
 namespace dure::train {
@@ -93,12 +92,10 @@ std::vector<Held> on_both_ends(std::span<const parallel::Slice> slices,
     return held;
   }
   const std::vector<int> stages = group_of(rank, mesh::kStages);
-  for (const model::WeightSpec& spec : model::weights(replica.config())) {
-    for (const parallel::Slice& slice : slices) {
-      const nn::Parameter& here = replica.parameters()[slice.weight];
-      if (here.name == spec.name && here.units.size() < spec.units.size()) {
-        held.push_back({slice, {stages.front(), stages.back()}});
-      }
+  for (const parallel::Slice& slice : slices) {
+    const nn::Parameter& here = replica.parameters()[slice.weight];
+    if (here.units.size() < replica.weights().at(here.name).units.size()) {
+      held.push_back({slice, {stages.front(), stages.back()}});
     }
   }
   return held;

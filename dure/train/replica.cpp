@@ -1,11 +1,9 @@
 #include "dure/train/replica.h"
 
-#include <map>
 #include <utility>
 
 #include "dure/base/check.h"
 #include "dure/model/add_weights.h"
-#include "dure/model/weights.h"
 
 namespace dure::train {
 namespace {
@@ -22,40 +20,16 @@ std::vector<model::Stack> make_chunks(const Pipeline& pipeline,
   return chunks;
 }
 
-using Specs = std::map<std::string, model::WeightSpec>;
-
-Specs specs_of(const model::ModelConfig& config) {
-  Specs specs;
-  for (const model::WeightSpec& spec : model::weights(config)) {
-    specs.emplace(spec.name, spec);
-  }
-  return specs;
-}
-
-// The first unit that uses a weight is what counts it.
-std::set<std::string> copies_of(const model::ModelConfig& config,
-                                const nn::ParameterSet& parameters) {
-  const Specs specs = specs_of(config);
-  std::set<std::string> copies;
-  for (const nn::Parameter& here : parameters.all()) {
-    if (specs.at(here.name).units.front() != here.units.front()) {
-      copies.insert(here.name);
-    }
-  }
-  return copies;
-}
-
 // A tied embedding whose units are on two ranks: both hold it.
-std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
+std::optional<parallel::Tied> tied_weight(const model::WeightTable& weights,
                                           const nn::ParameterSet& parameters,
                                           const Rank& rank) {
   if (rank.ends() == nullptr) {
     return std::nullopt;
   }
-  const Specs specs = specs_of(config);
   for (std::size_t w = 0; w < parameters.all().size(); ++w) {
     const nn::Parameter& here = parameters[w];
-    if (here.units.size() < specs.at(here.name).units.size()) {
+    if (here.units.size() < weights.at(here.name).units.size()) {
       return parallel::Tied{.weight = static_cast<int>(w),
                             .ranks = rank.ends()};
     }
@@ -64,8 +38,8 @@ std::optional<parallel::Tied> tied_weight(const model::ModelConfig& config,
 }
 
 // Stages may have weights of different groups: all ranks make all of them.
-parallel::RanksOf ranks_of(Rank& rank, const model::ModelConfig& config) {
-  for (const model::WeightSpec& spec : model::weights(config)) {
+parallel::RanksOf ranks_of(Rank& rank, const model::WeightTable& weights) {
+  for (const model::WeightSpec& spec : weights.all()) {
     rank.group(summed_over(spec.placement));
   }
   return [&rank](mesh::AxisSet axes) -> comm::Communicator& {
@@ -90,6 +64,7 @@ Replica::Replica(Rank& rank,
                  parallel::StoreOptions store,
                  Pipeline pipeline)
     : config_(config),
+      weights_(config),
       pipeline_(std::move(pipeline)),
       chunks_(make_chunks(pipeline_,
                           rank.group(mesh::kStages).rank(),
@@ -97,13 +72,12 @@ Replica::Replica(Rank& rank,
                            .seed = seed,
                            .parameters = parameters_,
                            .place = rank.place()})),
-      copies_(copies_of(config, parameters_)),
-      store_(rank.stream,
-             rank.arena,
-             parameters_,
-             ranks_of(rank, config),
-             options_of(store, phase, tied_weight(config, parameters_, rank))) {
-}
+      store_(
+          rank.stream,
+          rank.arena,
+          parameters_,
+          ranks_of(rank, weights_),
+          options_of(store, phase, tied_weight(weights_, parameters_, rank))) {}
 
 Replica::Replica(Rank& rank,
                  const model::ModelConfig& config,

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "dure/model/stack.h"
+#include "dure/model/weight_table.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/zero/parameter_store.h"
 #include "dure/train/pipeline.h"
@@ -42,10 +42,13 @@ class Replica {
   std::span<const model::Stack> chunks() const { return chunks_; }
   const Pipeline& pipeline() const { return pipeline_; }
   const model::ModelConfig& config() const { return config_; }
+  // Those of the whole model.
+  const model::WeightTable& weights() const { return weights_; }
 
-  // Whether another rank of the pipe axis has the weight, too, and counts it.
+  // Whether another rank of the pipe axis has the weight, too, and counts it:
+  // the one with the first unit that uses it.
   bool is_copy(const nn::Parameter& parameter) const {
-    return copies_.contains(parameter.name);
+    return weights_.at(parameter.name).units.front() != parameter.units.front();
   }
   nn::ParameterSet& parameters() { return parameters_; }
   const nn::ParameterSet& parameters() const { return parameters_; }
@@ -59,10 +62,10 @@ class Replica {
 
  private:
   model::ModelConfig config_;
+  model::WeightTable weights_;
   Pipeline pipeline_;
   nn::ParameterSet parameters_;
   std::vector<model::Stack> chunks_;
-  std::set<std::string> copies_;  // names
   parallel::ParameterStore store_;
 };
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "dure/base/check.h"
-#include "dure/model/weights.h"
 #include "dure/optim/schedule.h"
 #include "dure/train/evaluate.h"
 #include "dure/train/load_weights.h"
@@ -226,7 +225,7 @@ void Trainer::lose(const Begun& begun,
 }
 
 std::string Trainer::name_of_weight(std::int64_t place) const {
-  return model::weights(config_.model)[place].name;
+  return replica_.weights().all()[place].name;
 }
 
 std::optional<double> Trainer::evaluate(const data::Dataset& dataset,

@@ -1,11 +1,9 @@
 #include "dure/train/updater.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "dure/kernels/squared_norm.h"
 #include "dure/kernels/transfer.h"
-#include "dure/model/weights.h"
 #include "dure/optim/optimizer.h"
 #include "dure/optim/schedule.h"
 
@@ -25,16 +23,6 @@ std::vector<parallel::Alike> alike_of(Rank& rank, Replica& replica) {
                     replica.parameters(),
                     rank.tensor().ranks->size(),
                     rank.tensor().rows);
-}
-
-// Where each weight is in the model's table.
-std::unordered_map<std::string, std::int64_t> places_of(
-    const model::ModelConfig& config) {
-  std::unordered_map<std::string, std::int64_t> places;
-  for (const model::WeightSpec& spec : model::weights(config)) {
-    places.emplace(spec.name, std::ssize(places));
-  }
-  return places;
 }
 
 const nn::Parameter& parameter_of(const Replica& replica, int weight) {
@@ -121,7 +109,6 @@ Updater::Updater(Rank& rank,
   const optim::OptimizerRow& row = *config_.name;
   const bool has_own = row.gradients == kernels::GradientOf::kThisRank;
   replica.store().add_states(row.states(config_).size());
-  const auto places = places_of(replica.config());
   for (parallel::Counted& piece : pieces_) {
     const nn::Parameter& parameter = parameter_of(replica, piece.slice.weight);
     // A tied weight is counted by its embedding's stage, what several shard
@@ -129,7 +116,7 @@ Updater::Updater(Rank& rank,
     if (piece.counted == kernels::CountedBy::kThisRank &&
         !replica.is_copy(parameter)) {
       norm_.push_back(piece.slice);
-      weight_places_.push_back(places.at(parameter.name));
+      weight_places_.push_back(replica.weights().place(parameter.name));
       is_counted_.push_back(has_own || is_first_of(piece.slice));
     }
     if (!is_first_of(piece.slice)) {
