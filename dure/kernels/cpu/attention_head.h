@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/team.h"
 #include "dure/kernels/attention.h"
 
@@ -20,23 +21,11 @@ inline constexpr std::int64_t kAttentionBlock = 64;
 inline constexpr std::int64_t kAttentionPad = 16;
 
 constexpr std::int64_t padded(std::int64_t floats) {
-  return (floats + kAttentionPad - 1) / kAttentionPad * kAttentionPad;
+  return round_up(floats, kAttentionPad);
 }
 
-// Floats of scratch one thread wants; attention_scratch() is this many a
-// thread.
-inline std::int64_t attention_thread_scratch(const AttentionInputs& in) {
-  const std::int64_t D = in.k.at.head_dim;
-  const std::int64_t whole_heads =
-      2 * padded(in.k.at.rows * D) + 2 * in.k.at.rows * padded(D);
-  const std::int64_t turned_blocks = 3 * D * kAttentionBlock;
-  const std::int64_t blocks = 2 * kAttentionBlock * padded(D);
-  const std::int64_t scores = 3 * kAttentionBlock * kAttentionBlock;
-  const std::int64_t rows = 2 * kAttentionBlock;
-  return whole_heads + turned_blocks + blocks + scores + rows;
-}
-
-// Elements of it; checks that a team's members all have theirs.
+// Elements of one member's scratch; checks that a team's members all have
+// theirs.
 std::int64_t scratch_of_member(const AttentionInputs& in,
                                const Tensor& scratch,
                                const Team& team);
