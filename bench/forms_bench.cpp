@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/bench_main.h"
 #include "bench/random_tokens.h"
 #include "bench/spread.h"
 #include "bench/tiny_model.h"
@@ -217,11 +218,6 @@ Options parse(int argc, char** argv) {
 }  // namespace dure::bench
 
 int main(int argc, char** argv) {
-  try {
-    dure::bench::run(dure::bench::parse(argc, argv));
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 1;
-  }
+  return dure::bench::exit_code_of(
+      [&] { dure::bench::run(dure::bench::parse(argc, argv)); });
 }
