@@ -4,6 +4,7 @@
 #include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -15,9 +16,74 @@
 #include "dure/launch/machine.h"
 
 namespace dure::train {
-namespace {
 
 using nlohmann::ordered_json;
+
+// These structs are objects of their members, which have here their keys.
+static constexpr auto keys_of(const HostFacts* /*of*/) {
+  return std::tuple(std::pair("name", &HostFacts::name),
+                    std::pair("processor", &HostFacts::processor),
+                    std::pair("cores", &HostFacts::cores),
+                    std::pair("threads", &HostFacts::threads),
+                    std::pair("memory", &HostFacts::memory),
+                    std::pair("ranks", &HostFacts::ranks));
+}
+
+static constexpr auto keys_of(const DataFacts::File* /*of*/) {
+  return std::tuple(std::pair("part", &DataFacts::File::part),
+                    std::pair("prefix", &DataFacts::File::prefix),
+                    std::pair("documents", &DataFacts::File::documents),
+                    std::pair("tokens", &DataFacts::File::tokens));
+}
+
+static constexpr auto keys_of(const DataFacts* /*of*/) {
+  return std::tuple(
+      std::pair("tokenizer", &DataFacts::tokenizer),
+      std::pair("sequence", &DataFacts::sequence),
+      std::pair("split", &DataFacts::split),
+      std::pair("train_samples", &DataFacts::train_samples),
+      std::pair("validation_samples", &DataFacts::validation_samples),
+      std::pair("test_samples", &DataFacts::test_samples),
+      std::pair("epochs", &DataFacts::epochs),
+      std::pair("files", &DataFacts::files));
+}
+
+static constexpr auto keys_of(const RunStart* /*of*/) {
+  return std::tuple(std::pair("started", &RunStart::time),
+                    std::pair("step", &RunStart::step),
+                    std::pair("written_by", &RunStart::written_by),
+                    std::pair("ranks", &RunStart::ranks),
+                    std::pair("back_end", &RunStart::back_end),
+                    std::pair("peak_flops", &RunStart::peak_flops),
+                    std::pair("hosts", &RunStart::hosts),
+                    std::pair("data", &RunStart::data));
+}
+
+static constexpr auto keys_of(const RunEnd* /*of*/) {
+  return std::tuple(std::pair("ended", &RunEnd::time),
+                    std::pair("seconds", &RunEnd::seconds),
+                    std::pair("last_step", &RunEnd::step));
+}
+
+template <typename T>
+concept HasKeys = requires(const T* facts) {
+  keys_of(facts);
+};
+
+template <HasKeys T>
+static void to_json(ordered_json& json, const T& facts) {
+  std::apply([&](auto... key) { ((json[key.first] = facts.*key.second), ...); },
+             keys_of(&facts));
+}
+
+template <HasKeys T>
+static void from_json(const ordered_json& json, T& facts) {
+  std::apply(
+      [&](auto... key) { (json.at(key.first).get_to(facts.*key.second), ...); },
+      keys_of(&facts));
+}
+
+namespace {
 
 HostFacts this_host() {
   const launch::Machine machine = launch::this_machine();
@@ -26,64 +92,6 @@ HostFacts this_host() {
           .cores = machine.cores,
           .threads = machine.threads,
           .memory = memory_limit().bytes};
-}
-
-ordered_json json_of(const HostFacts& host) {
-  return {{"name", host.name},
-          {"processor", host.processor},
-          {"cores", host.cores},
-          {"threads", host.threads},
-          {"memory", host.memory},
-          {"ranks", host.ranks}};
-}
-
-HostFacts host_of(const ordered_json& json) {
-  HostFacts host;
-  json.at("name").get_to(host.name);
-  json.at("processor").get_to(host.processor);
-  json.at("cores").get_to(host.cores);
-  json.at("threads").get_to(host.threads);
-  json.at("memory").get_to(host.memory);
-  json.at("ranks").get_to(host.ranks);
-  return host;
-}
-
-ordered_json json_of(const DataFacts& data) {
-  ordered_json files = ordered_json::array();
-  for (const DataFacts::File& file : data.files) {
-    files.push_back({{"part", file.part},
-                     {"prefix", file.prefix},
-                     {"documents", file.documents},
-                     {"tokens", file.tokens}});
-  }
-  return {{"tokenizer", data.tokenizer},
-          {"sequence", data.sequence},
-          {"split", data.split},
-          {"train_samples", data.train_samples},
-          {"validation_samples", data.validation_samples},
-          {"test_samples", data.test_samples},
-          {"epochs", data.epochs},
-          {"files", files}};
-}
-
-DataFacts data_of(const ordered_json& json) {
-  DataFacts data;
-  json.at("tokenizer").get_to(data.tokenizer);
-  json.at("sequence").get_to(data.sequence);
-  json.at("split").get_to(data.split);
-  json.at("train_samples").get_to(data.train_samples);
-  json.at("validation_samples").get_to(data.validation_samples);
-  json.at("test_samples").get_to(data.test_samples);
-  json.at("epochs").get_to(data.epochs);
-  for (const ordered_json& json_of_file : json.at("files")) {
-    DataFacts::File file;
-    json_of_file.at("part").get_to(file.part);
-    json_of_file.at("prefix").get_to(file.prefix);
-    json_of_file.at("documents").get_to(file.documents);
-    json_of_file.at("tokens").get_to(file.tokens);
-    data.files.push_back(std::move(file));
-  }
-  return data;
 }
 
 // Bytes that are not UTF-8 become U+FFFD.
@@ -98,7 +106,7 @@ std::int64_t size_of(const std::unique_ptr<data::Dataset>& dataset) {
 std::vector<HostFacts> joined(const std::vector<std::string>& texts) {
   std::vector<HostFacts> hosts;
   for (std::size_t rank = 0; rank < texts.size(); ++rank) {
-    HostFacts host = host_of(ordered_json::parse(texts[rank]));
+    auto host = ordered_json::parse(texts[rank]).get<HostFacts>();
     auto found =
         std::find_if(hosts.begin(), hosts.end(), [&](const HostFacts& other) {
           return other.name == host.name;
@@ -124,7 +132,7 @@ std::string utc_now() {
 
 std::vector<HostFacts> hosts_of_run(comm::HostRanks& ranks) {
   if (!ranks.is_one_process()) {
-    return joined(ranks.gather_texts(text_of(json_of(this_host()), -1)));
+    return joined(ranks.gather_texts(text_of(this_host(), -1)));
   }
   if (!ranks.is_first()) {
     return {};
@@ -184,41 +192,16 @@ std::string describe(const DataFacts& data) {
 }
 
 void to_json(ordered_json& json, const RunStart& start) {
-  ordered_json hosts = ordered_json::array();
-  for (const HostFacts& host : start.hosts) {
-    hosts.push_back(json_of(host));
-  }
-  json = {{"started", start.time},
-          {"step", start.step},
-          {"written_by", start.written_by},
-          {"ranks", start.ranks},
-          {"back_end", start.back_end},
-          {"peak_flops", start.peak_flops},
-          {"hosts", hosts},
-          {"data", json_of(start.data)}};
+  to_json<RunStart>(json, start);
   if (start.end) {
-    json["ended"] = start.end->time;
-    json["seconds"] = start.end->seconds;
-    json["last_step"] = start.end->step;
+    to_json(json, *start.end);
   }
 }
 
 void from_json(const ordered_json& json, RunStart& start) {
-  json.at("started").get_to(start.time);
-  json.at("written_by").get_to(start.written_by);
-  json.at("step").get_to(start.step);
-  json.at("ranks").get_to(start.ranks);
-  json.at("back_end").get_to(start.back_end);
-  json.at("peak_flops").get_to(start.peak_flops);
-  for (const ordered_json& host : json.at("hosts")) {
-    start.hosts.push_back(host_of(host));
-  }
-  start.data = data_of(json.at("data"));
+  from_json<RunStart>(json, start);
   if (json.contains("ended")) {
-    start.end.emplace();
-    json.at("ended").get_to(start.end->time);
-    json.at("seconds").get_to(start.end->seconds);
-    json.at("last_step").get_to(start.end->step);
+    start.end = json.get<RunEnd>();
   }
 }
 
