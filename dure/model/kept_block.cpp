@@ -7,7 +7,7 @@
 namespace dure::model {
 namespace {
 
-class KeepsAll final : public KeptBlock {
+class KeepsAll : public KeptBlock {
  public:
   void forward(nn::Context& ctx, const Block& block, Forward op) override {
     x_nC_ = std::move(op.x);
@@ -29,17 +29,15 @@ class KeepsAll final : public KeptBlock {
     model::for_each_buffer(saved_, visit);
   }
 
- private:
+ protected:
   OwnedTensor x_nC_;
   Block::Saved saved_;
 };
 
-class KeepsWhatIsCostly final : public KeptBlock {
+class KeepsWhatIsCostly final : public KeepsAll {
  public:
   void forward(nn::Context& ctx, const Block& block, Forward op) override {
-    x_nC_ = std::move(op.x);
-    block.forward(
-        ctx, {.y = op.y, .x = x_nC_, .sequences = op.sequences}, saved_);
+    KeepsAll::forward(ctx, block, std::move(op));
     Block::drop_cheap(saved_);
   }
 
@@ -48,19 +46,8 @@ class KeepsWhatIsCostly final : public KeptBlock {
                 Tensor d_nC,
                 const nn::Sequences& sequences) override {
     block.remake_cheap(ctx, x_nC_, saved_);
-    block.backward(
-        ctx, {.d_nC = d_nC, .x = x_nC_, .sequences = sequences}, saved_);
-    x_nC_ = OwnedTensor();
+    KeepsAll::backward(ctx, block, d_nC, sequences);
   }
-
-  void for_each_buffer(const nn::BufferVisitor& visit) override {
-    nn::visit_buffers({&x_nC_}, visit);
-    model::for_each_buffer(saved_, visit);
-  }
-
- private:
-  OwnedTensor x_nC_;
-  Block::Saved saved_;
 };
 
 class KeepsItsInput final : public KeptBlock {
