@@ -145,8 +145,8 @@ std::string name_event(const char* what,
       .dump();
 }
 
-// Times and sums have as many digits as they mean something, of which a reader
-// of the file needs all: so the line is ours, and its text the library's.
+// Times are written to the nanosecond, which a double of months would round; so
+// the line is made here, and only the name is left to the library.
 std::string event_json(const TraceEvent& event, int rank, std::size_t track) {
   const std::int64_t start = nanoseconds(event.start_seconds);
   return fmt::format(

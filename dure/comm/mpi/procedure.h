@@ -22,7 +22,8 @@ class Procedure {
 };
 
 // By the algorithm that the request names, or by one that it is given here
-// where it leaves that open. The request outlives the procedure.
+// where it leaves that open: kDirect is MPI's own collectives (direct.cpp), any
+// other a plan (planned.cpp). The request outlives the procedure.
 std::unique_ptr<Procedure> make_procedure(Request& request, Channel& channel);
 
 // Whether that will be by MPI's own collectives, which trust in it that sizes
