@@ -136,6 +136,10 @@ bool has_parts(Kind kind) {
          kind == Kind::kAllToAll;
 }
 
+bool is_message(Kind kind) {
+  return kind == Kind::kSend || kind == Kind::kRecv;
+}
+
 const char* name_of(Reduction reduction) {
   constexpr const char* kNames[] = {"sum", "product", "min", "max", "average"};
   return kNames[static_cast<int>(reduction)];

@@ -43,6 +43,7 @@ inline constexpr int kKinds = 11;
 const char* name_of(Kind kind);
 bool is_reduction(Kind kind);  // whose result is made of all ranks' elements
 bool has_parts(Kind kind);     // whose ranks give or get parts of a whole
+bool is_message(Kind kind);    // send, recv
 
 enum class Reduction : std::uint8_t { kSum, kProduct, kMin, kMax, kAverage };
 const char* name_of(Reduction reduction);

@@ -23,7 +23,7 @@ std::string seconds_text(double seconds) {
 }
 
 std::string describe(const FlightRecorder::Call& call) {
-  const bool message = call.kind == Kind::kSend || call.kind == Kind::kRecv;
+  const bool message = is_message(call.kind);
   return concat("#",
                 call.sequence,
                 " ",

@@ -19,7 +19,7 @@ bool is_one_of(Kind kind, std::initializer_list<Kind> kinds) {
 }
 
 bool is_planned(Kind kind, Algorithm algorithm) {
-  const bool collective = kind != Kind::kSend && kind != Kind::kRecv;
+  const bool collective = !is_message(kind);
   switch (algorithm) {
     case Algorithm::kRoot:
     case Algorithm::kTree:

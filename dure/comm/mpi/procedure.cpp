@@ -32,8 +32,7 @@ Algorithm algorithm_of(const Request& request, int ranks) {
 
 bool has_procedure(const Request& request) {
   const Algorithm algorithm = request.how.algorithm;
-  return request.kind == Kind::kSend || request.kind == Kind::kRecv ||
-         algorithm == Algorithm::kAutomatic ||
+  return is_message(request.kind) || algorithm == Algorithm::kAutomatic ||
          algorithm == Algorithm::kDirect ||
          has_plan(request.kind, algorithm, order_of(request));
 }

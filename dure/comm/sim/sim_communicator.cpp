@@ -90,7 +90,7 @@ class SimCommunicator final : public Communicator {
       case Algorithm::kDirect:
         return true;
       default:
-        return request.kind == Kind::kSend || request.kind == Kind::kRecv ||
+        return is_message(request.kind) ||
                has_plan(request.kind, request.how.algorithm, order_of(request));
     }
   }

@@ -82,7 +82,7 @@ std::shared_ptr<Room> Room::part(std::uint64_t split,
 bool is_direct(const Request& request) {
   return request.how.algorithm == Algorithm::kAutomatic ||
          request.how.algorithm == Algorithm::kDirect ||
-         request.kind == Kind::kSend || request.kind == Kind::kRecv;
+         is_message(request.kind);
 }
 
 class ThreadsCommunicator final : public Communicator {
