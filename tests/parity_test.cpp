@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/optim/sgd.h"
 #include "tests/parity_run.h"
 
 namespace dure {
@@ -92,6 +93,27 @@ TEST_P(Parity, FastSumsAgreeWithinRounding) {
     const ParityOutcome fast =
         run_layout(config, layout, kSteps, train::Sums::kFast);
     EXPECT_LT(worst(fast.losses, one.losses), 1e-6);
+  }
+}
+
+// SGD's updates are as near as the gradients are (docs/numerics.md).
+TEST_P(Parity, FastSumsOfSgdKeepGradientsAndWeightsWithinTheBounds) {
+  Config config = GetParam().config();
+  config.optimizer.name = &optim::kSgd;
+  config.optimizer.learning_rate = 0.2;
+  Layout layout = {.data = 4, .micro_batches = 4};
+  const ParityOutcome one = run_layout(config, alone(layout), kSteps);
+  EXPECT_LT(one.losses.back(), one.losses.front());
+  for (const int zero : {0, 1, 2, 3}) {
+    layout.zero = zero;
+    SCOPED_TRACE(text(layout));
+    const ParityOutcome fast =
+        run_layout(config, layout, kSteps, train::Sums::kFast);
+    EXPECT_LT(worst(fast.losses, one.losses), 1e-6);
+    EXPECT_LT(worst({fast.validation}, {one.validation}), 1e-6);
+    EXPECT_LT(worst(fast.norms, one.norms), 1e-5);
+    EXPECT_LT(worst_element(fast.gradients, one.gradients), 1e-5);
+    EXPECT_LT(worst_element(fast.weights, one.weights), 1e-5);
   }
 }
 

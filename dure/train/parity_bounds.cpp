@@ -101,7 +101,9 @@ RuleIndex index_of(const Config& a, const Config& b) {
   return &row == &optim::kSgd ? kSgd : kOtherOptimizers;
 }
 
-std::string row_of(const ParityRule& rule, const char* steps, Bounds bounds) {
+std::string row_of(const ParityRule& rule,
+                   const std::string& steps,
+                   const Bounds& bounds) {
   std::string row = fmt::format("| {} | {} |", rule.when, steps);
   for (const Bound& bound : bounds) {
     row += fmt::format(" {} |", text_of(bound));
@@ -141,7 +143,7 @@ std::string text_of(Bound bound) {
 }
 
 std::string parity_rules_table() {
-  std::string table = "| layouts with | step |";
+  std::string table = "| layouts with | steps |";
   std::string line = "| --- | --- |";
   for (int q = 0; q < kQuantities; ++q) {
     table += fmt::format(" {} |", name_of(static_cast<Quantity>(q)));
@@ -149,14 +151,16 @@ std::string parity_rules_table() {
   }
   table += "\n" + line + "\n";
   for (const ParityRule& rule : kRules) {
-    if (rule.steps == 0 && rule.first == rule.later) {
-      table += row_of(rule, "any", rule.first);
-      continue;
+    const bool ends = rule.steps > 0;
+    if (rule.first == rule.later) {
+      table += row_of(
+          rule, ends ? fmt::format("1 to {}", rule.steps) : "any", rule.first);
+    } else {
+      table += row_of(rule, "1", rule.first);
+      table += row_of(rule,
+                      ends ? fmt::format("2 to {}", rule.steps) : "2 and later",
+                      rule.later);
     }
-    const std::string later =
-        rule.steps == 0 ? "later" : fmt::format("2 to {}", rule.steps);
-    table += row_of(rule, "1", rule.first);
-    table += row_of(rule, later.c_str(), rule.later);
   }
   return table;
 }
