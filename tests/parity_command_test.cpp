@@ -90,6 +90,22 @@ TEST_F(ParityCommand, AgreesWithinTheBoundsElsewhere) {
   }
 }
 
+TEST_F(ParityCommand, StartsFromTheWeightsThatTheRunWould) {
+  const std::string directory = (folder / "out").string();
+  const Outcome trained =
+      run("",
+          "train " + config("run.toml", "") +
+              " --set train.steps=4 --set log.directory=" + directory);
+  ASSERT_EQ(trained.exit_code, 0) << trained.text;
+  const json drawn = facts("--ranks 4 --steps 1");
+  const json loaded = facts(
+      "--ranks 4 --steps 1 --set parallel.zero=3 "
+      "--set train.from=" +
+      directory + "/checkpoints");
+  EXPECT_EQ(loaded["agrees"], true);
+  EXPECT_LT(loaded["steps"][0]["loss"], drawn["steps"][0]["loss"]);
+}
+
 // Tensor ranks decide the bits, and nothing else does.
 TEST_F(ParityCommand, ComparesWithAnotherLayout) {
   const std::string other = config("other.toml", "[parallel]\ntensor = 2\n");

@@ -408,7 +408,9 @@ void parity(const Options& options) {
   } else {
     print_end(report);
   }
-  DURE_CHECK(!report.difference, describe(*report.difference));
+  DURE_CHECK(!report.difference,
+             describe(*report.difference),
+             ". Layouts of fewer axes tell which one it comes from");
 }
 
 }  // namespace

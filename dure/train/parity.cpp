@@ -283,7 +283,11 @@ class ParityRank {
     return options;
   }
 
-  const Log& log() const { return board_.options.log; }
+  // What is to be said once is one rank's to say.
+  Log log() const {
+    return speaks() ? board_.options.log
+                    : Log(Log::Options{.level = Log::Level::kWarning});
+  }
   int number() const { return rank_.world().rank(); }
   bool speaks() const { return side_ == Side::kLayout && rank_.is_first(); }
 

@@ -19,8 +19,8 @@ constexpr double kNorms = 1e-5;
 constexpr double kLossesOfOthers = 1e-5;
 constexpr std::int64_t kMeasuredSteps = 20;
 
-// The order of all.
-enum RuleIndex : std::uint8_t {
+// In this order.
+enum class Rule : std::uint8_t {
   kEveryBit,
   kSgd,
   kOtherOptimizers,
@@ -83,22 +83,22 @@ bool same_replicas(const ParallelConfig& a, const ParallelConfig& b) {
   return ranks_of(a, mesh::kReplicas) == ranks_of(b, mesh::kReplicas);
 }
 
-RuleIndex index_of(const Config& a, const Config& b) {
+Rule find_rule(const Config& a, const Config& b) {
   const optim::OptimizerRow& row = *a.optimizer.name;
   const bool same_tensor = same_tensor_ranks(a.parallel, b.parallel);
   if (row.gradients == kernels::GradientOf::kThisRank &&
       !same_replicas(a.parallel, b.parallel)) {
-    return kOwnGradients;
+    return Rule::kOwnGradients;
   }
   if (a.train.micro_batch != b.train.micro_batch) {
-    return same_tensor ? kMicroBatches : kMicroBatchesAndOrder;
+    return same_tensor ? Rule::kMicroBatches : Rule::kMicroBatchesAndOrder;
   }
   const bool ranked =
       a.parallel.sums == Sums::kRanked && b.parallel.sums == Sums::kRanked;
   if (same_tensor && ranked) {
-    return kEveryBit;
+    return Rule::kEveryBit;
   }
-  return &row == &optim::kSgd ? kSgd : kOtherOptimizers;
+  return &row == &optim::kSgd ? Rule::kSgd : Rule::kOtherOptimizers;
 }
 
 std::string row_of(const ParityRule& rule,
@@ -132,7 +132,7 @@ std::span<const ParityRule> parity_rules() {
 }
 
 const ParityRule& rule_of(const Config& layout, const Config& reference) {
-  return kRules[index_of(layout, reference)];
+  return kRules[static_cast<std::size_t>(find_rule(layout, reference))];
 }
 
 std::string text_of(Bound bound) {
