@@ -18,6 +18,7 @@
 #include "dure/optim/lamb.h"
 #include "dure/optim/sgd.h"
 #include "dure/train/parity.h"
+#include "dure/train/parity_configs.h"
 #include "tests/faulty_communicator.h"
 #include "tests/layout.h"
 #include "tests/small_run.h"

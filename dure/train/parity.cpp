@@ -13,9 +13,7 @@
 #include "dure/launch/run_ranks.h"
 #include "dure/model/weights.h"
 #include "dure/train/check_replicas.h"
-#include "dure/train/load_config.h"
 #include "dure/train/parity_pieces.h"
-#include "dure/train/pipeline.h"
 #include "dure/train/source.h"
 #include "dure/train/trainer.h"
 
@@ -31,30 +29,6 @@ int ranks_in(const Config& config) {
 
 bool has_flush(const Config& config) {
   return parallel::is_synchronous(config.parallel.schedule);
-}
-
-// What makes a training, whatever the layout.
-bool is_of_training(const std::string& key) {
-  constexpr const char* kOthers[] = {"train.from",
-                                     "train.global_batch",
-                                     "train.batch_rampup",
-                                     "train.seed",
-                                     "train.on_nonfinite"};
-  return key.starts_with("model.") || key.starts_with("data.") ||
-         key.starts_with("optimizer.") ||
-         std::ranges::find(kOthers, key) != std::end(kOthers);
-}
-
-// What decides, without a flush, how old the weights of a micro-batch are.
-bool is_of_delays(const std::string& key) {
-  constexpr const char* kKeys[] = {"parallel.pipeline",
-                                   "parallel.schedule",
-                                   "parallel.virtual_stages",
-                                   "parallel.split",
-                                   "parallel.drain_every",
-                                   "parallel.data",
-                                   "train.micro_batch"};
-  return std::ranges::find(kKeys, key) != std::end(kKeys);
 }
 
 // Numbers as bounds take them.
@@ -436,45 +410,6 @@ std::string describe(const ParityDifference& difference) {
       apart / difference.scale,
       is_number ? "the reference's" : "the largest element",
       difference.bound == 0 ? "no difference" : text_of(difference.bound));
-}
-
-Config one_rank_of(const Config& layout) {
-  if (!has_flush(layout)) {
-    throw UsageError(concat(
-        "parallel.schedule \"",
-        parallel::name_of(layout.parallel.schedule),
-        "\" updates weights that are some steps old, which one rank never "
-        "does: wanted a schedule that flushes, such as \"1f1b\" or \"zb-h1\", "
-        "or --against a configuration of the same schedule"));
-  }
-  Config one = layout;
-  const ParallelConfig alone = {.data = 1, .sums = layout.parallel.sums};
-  one.parallel = alone;
-  one.parallel.bucket_mb = layout.parallel.bucket_mb;
-  one.parallel.first_bucket_mb = layout.parallel.first_bucket_mb;
-  one.memory.partition_checkpoints = false;
-  one = resolve(std::move(one));
-  validate(one);
-  return one;
-}
-
-void expect_comparable(const Config& layout, const Config& reference) {
-  const bool delays = !has_flush(layout) || !has_flush(reference);
-  const auto here = settings_of(layout);
-  const auto there = settings_of(reference);
-  for (std::size_t i = 0; i < here.size(); ++i) {
-    const auto& [key, value] = here[i];
-    const bool matters = is_of_training(key) || (delays && is_of_delays(key));
-    if (matters && value != there[i].second) {
-      throw UsageError(
-          concat(key,
-                 ": wanted the same in both configurations, as layouts of one "
-                 "training are compared, got ",
-                 value,
-                 " and ",
-                 there[i].second));
-    }
-  }
 }
 
 ParityReport run_parity(const ParityOptions& options) {

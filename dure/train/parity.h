@@ -67,7 +67,8 @@ struct ParityReport {
 };
 
 struct ParityOptions {
-  // Resolved and valid, of known ranks; expect_comparable() holds.
+  // Resolved and valid, of known ranks; expect_comparable() holds
+  // (parity_configs.h).
   Config layout;
   Config reference;
   const data::Dataset* dataset = nullptr;
@@ -83,15 +84,6 @@ struct ParityOptions {
   std::function<std::unique_ptr<comm::Communicator>(comm::Communicator&)> wrap =
       {};
 };
-
-// The same training on one rank, of as large micro-batches: what a layout is
-// compared with. Throws UsageError where the schedule has no flush, and so no
-// layout of one rank does the same.
-Config one_rank_of(const Config& layout);
-
-// Throws UsageError, naming the first key that differs, where the two are no
-// layouts of one training.
-void expect_comparable(const Config& layout, const Config& reference);
 
 // Trains both from their first step, and stops after the first step that has a
 // difference. Throws Error where a rank of either fails, and where ranks that
