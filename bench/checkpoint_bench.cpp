@@ -18,12 +18,13 @@
 #include <unistd.h>
 #include <vector>
 
+#include "bench/bench_main.h"
 #include "bench/spread.h"
 #include "bench/tiny_model.h"
 #include "dure/base/check.h"
 #include "dure/base/files.h"
 #include "dure/checkpoint/checkpoint.h"
-#include "dure/model/family.h"
+#include "dure/model/families/families.h"
 #include "dure/model/weights.h"
 
 namespace dure::bench {
@@ -254,11 +255,6 @@ Options parse(int argc, char** argv) {
 }  // namespace dure::bench
 
 int main(int argc, char** argv) {
-  try {
-    dure::bench::Bench(dure::bench::parse(argc, argv)).run();
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 1;
-  }
+  return dure::bench::exit_code_of(
+      [&] { dure::bench::Bench(dure::bench::parse(argc, argv)).run(); });
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "bench/bench_main.h"
 #include "bench/spread.h"
 #include "dure/base/check.h"
 #include "dure/base/files.h"
@@ -182,11 +183,6 @@ Options parse(int argc, char** argv) {
 }  // namespace dure::bench
 
 int main(int argc, char** argv) {
-  try {
-    dure::bench::run(dure::bench::parse(argc, argv));
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 1;
-  }
+  return dure::bench::exit_code_of(
+      [&] { dure::bench::run(dure::bench::parse(argc, argv)); });
 }

@@ -19,10 +19,10 @@
 #include "dure/base/random.h"
 #include "dure/base/team.h"
 #include "dure/base/trace.h"
-#include "dure/model/family.h"
+#include "dure/infer/generator.h"
+#include "dure/model/families/families.h"
 #include "dure/model/weights.h"
-#include "dure/train/generator.h"
-#include "dure/train/load_weights.h"
+#include "dure/train/draw_weights.h"
 
 namespace dure::bench {
 namespace {
@@ -61,7 +61,7 @@ double weight_bytes(const model::ModelConfig& config) {
   double elements = 0;
   for (const model::WeightSpec& spec : model::weights(config)) {
     const bool is_read =
-        spec.part != model::Part::kEmbedding ||
+        spec.part != model::WeightKind::kEmbedding ||
         (config.tie_embeddings && spec.name == "embedding.token.weight");
     if (is_read) {
       double size = 1;
@@ -86,8 +86,8 @@ class Bench {
   explicit Bench(const Options& options)
       : options_(options),
         config_(model::resolve(model::preset(options.preset))),
-        replica_(rank_, config_, 1, train::Purpose::kEvaluate) {
-    train::draw_weights(rank_, replica_, 1);
+        rank_model_(rank_, config_, 1, nn::Phase::kEvaluate) {
+    train::draw_weights(rank_, rank_model_, 1);
   }
 
   void run() {
@@ -117,7 +117,7 @@ class Bench {
     train::GenerateOptions generate;
     generate.tokens = tokens;
     generate.sampling.temperature = 0;
-    train::Generator generator(rank_, replica_, generate);
+    train::Generator generator(rank_, rank_model_, generate);
     const double start = monotonic_seconds();
     generator.run(prompts, [](std::size_t, std::int32_t) {});
     return monotonic_seconds() - start;
@@ -156,7 +156,7 @@ class Bench {
   Options options_;
   model::ModelConfig config_;
   train::Rank rank_{{}};
-  train::Replica replica_;
+  train::RankModel rank_model_;
 };
 
 Options parse(int argc, char** argv) {

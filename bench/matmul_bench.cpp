@@ -19,6 +19,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #endif
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/limits.h"
 #include "dure/kernels/matmul.h"
 #include "dure/tensor/arena.h"
@@ -85,11 +86,6 @@ double seconds_now() {
       &now);
   return static_cast<double>(now.tv_sec) +
          1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 OwnedTensor values_of(Arena& arena, std::int64_t rows, std::int64_t columns) {

@@ -403,7 +403,7 @@ inline void Problem::rope(Problem& p, const Line& line) {
       .qkv = p.normal({N, line["heads"] * D}),
       .positions = p.integers(N, [](std::int64_t n) { return n; }),
       .head_dim = D,
-      .turned_heads = line["turned_heads"]});
+      .rotated_heads = line["rotated_heads"]});
 }
 
 inline void Problem::updates(Problem& p, const Line& line) {

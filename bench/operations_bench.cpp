@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/bench_main.h"
 #include "bench/operation_problems.h"
 #include "bench/sgemm_rate.h"
 #include "bench/spread.h"
@@ -166,10 +167,6 @@ void run(const Options& options) {
 }  // namespace dure::bench
 
 int main(int argc, char** argv) {
-  try {
-    dure::bench::run(dure::bench::parse(argc, argv));
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 1;
-  }
+  return dure::bench::exit_code_of(
+      [&] { dure::bench::run(dure::bench::parse(argc, argv)); });
 }

@@ -30,7 +30,8 @@
 #include "bench/tiny_model.h"
 #include "dure/base/trace.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/model/family.h"
+#include "dure/model/families/families.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 
 namespace dure::bench {

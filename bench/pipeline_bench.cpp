@@ -32,8 +32,9 @@
 #include "bench/tiny_model.h"
 #include "dure/base/trace.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/model/family.h"
+#include "dure/model/families/families.h"
 #include "dure/parallel/pipeline/replay.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 
 namespace dure::bench {
@@ -58,7 +59,7 @@ struct Options {
   // blocks.
   std::string split = "10,4";
   std::string chunk_split = "5,4,4,1";
-  train::LogitsKept logits = train::LogitsKept::kBlocks;
+  train::LogitsMemory logits = train::LogitsMemory::kBlocks;
 };
 
 struct Case {
@@ -94,7 +95,7 @@ int steps_at_once(const Case& one) {
 }
 
 // The micro-batches of an update.
-int per_update(const Options& options, const Case& one) {
+int micro_batches_per_update(const Options& options, const Case& one) {
   return one.kind == ScheduleKind::kPipedream ? 1 : options.micro_batches;
 }
 
@@ -103,7 +104,7 @@ ScheduleOptions schedule_of(const Options& options, const Case& one) {
           .stages = one.stages,
           .micro_batches = options.micro_batches * steps_at_once(one),
           .chunks = one.chunks,
-          .per_update = per_update(options, one)};
+          .micro_batches_per_update = micro_batches_per_update(options, one)};
 }
 
 train::Config config_of(const Options& options, const Case& one) {
@@ -113,7 +114,8 @@ train::Config config_of(const Options& options, const Case& one) {
   config.optimizer.clip_gradient = 0;
   config.data.sequence = options.sequence;
   config.train.micro_batch = options.micro_batch;
-  config.train.global_batch = options.micro_batch * per_update(options, one);
+  config.train.global_batch =
+      options.micro_batch * micro_batches_per_update(options, one);
   config.parallel.data = 1;
   config.parallel.pipeline = one.stages;
   config.parallel.schedule = one.kind;
@@ -148,7 +150,8 @@ void measure(const Options& options, const Case& one, Measured& into) {
     train::Trainer trainer(rank, config);
     const RandomTokens data(options.sequence, config.model.vocabulary);
     const ScheduleOptions schedule = schedule_of(options, one);
-    const int updates = schedule.micro_batches / schedule.per_update;
+    const int updates =
+        schedule.micro_batches / schedule.micro_batches_per_update;
     trainer.steps(data, 1);  // warms up
     for (std::size_t step = before; step < into.traces.size(); ++step) {
       Trace trace;
@@ -251,7 +254,7 @@ void print(const Options& options,
       static_cast<long long>(options.micro_batch),
       static_cast<long long>(options.sequence),
       options.stages,
-      options.logits == train::LogitsKept::kWhole ? "whole" : "in blocks");
+      options.logits == train::LogitsMemory::kWhole ? "whole" : "in blocks");
   for (const Case& each : cases) {
     const Measured& measured = results.at(each.name);
     std::printf("| %s | %.2f | %s | %.1f %% | %.1f %% | %.1f %% |\n",
@@ -312,7 +315,7 @@ Options parse(int argc, char** argv) {
     } else if (arg == "--steps") {
       options.steps = std::atoi(next());
     } else if (arg == "--whole-logits") {
-      options.logits = train::LogitsKept::kWhole;
+      options.logits = train::LogitsMemory::kWhole;
     } else if (arg == "--smoke") {
       options = {.model = tiny_model(),
                  .micro_batches = 4,

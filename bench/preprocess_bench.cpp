@@ -22,12 +22,13 @@
 #include <vector>
 #include <zlib.h>
 
+#include "bench/bench_main.h"
 #include "bench/spread.h"
 #include "dure/base/check.h"
 #include "dure/base/files.h"
 #include "dure/base/random.h"
-#include "dure/data/preprocess.h"
-#include "dure/data/text_source.h"
+#include "dure/data/preprocess/preprocess.h"
+#include "dure/data/preprocess/text_source.h"
 #include "dure/data/tokenizer/bpe_trainer.h"
 #include "dure/data/tokenizer/pipeline_tokenizer.h"
 
@@ -213,11 +214,6 @@ Options parse(int argc, char** argv) {
 }  // namespace dure::bench
 
 int main(int argc, char** argv) {
-  try {
-    dure::bench::run(dure::bench::parse(argc, argv));
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 1;
-  }
+  return dure::bench::exit_code_of(
+      [&] { dure::bench::run(dure::bench::parse(argc, argv)); });
 }

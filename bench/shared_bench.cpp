@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/bench_main.h"
 #include "bench/spread.h"
 #include "dure/base/check.h"
 #include "dure/base/limits.h"
@@ -151,10 +152,6 @@ Options parse(int argc, char** argv) {
 }  // namespace dure::bench
 
 int main(int argc, char** argv) {
-  try {
-    dure::bench::run(dure::bench::parse(argc, argv));
-  } catch (const dure::Error& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 1;
-  }
+  return dure::bench::exit_code_of(
+      [&] { dure::bench::run(dure::bench::parse(argc, argv)); });
 }

@@ -18,8 +18,9 @@
 #include "bench/operations_table.h"
 #include "bench/random_tokens.h"
 #include "bench/sgemm_rate.h"
+#include "dure/base/arithmetic.h"
 #include "dure/base/trace.h"
-#include "dure/model/family.h"
+#include "dure/model/families/families.h"
 #include "dure/model/flops.h"
 #include "dure/train/trainer.h"
 
@@ -33,11 +34,6 @@ struct Options {
   int steps = 7;
   bool operations = false;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 double resident_peak_bytes() {
   rusage usage{};

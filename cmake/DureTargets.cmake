@@ -26,13 +26,26 @@ endif()
 
 set_property(GLOBAL PROPERTY DURE_LIBRARIES "")
 
+# For code that runs once, such as a test's own and a command's: the time to
+# compile it counts, not its speed.
+function(dure_compile_quickly target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
+
+# For code that runs over and over: the sanitizers' builds, which are otherwise
+# compiled quickly, optimise it.
+function(dure_optimise target)
+  if(DURE_SANITIZE)
+    target_compile_options(${target} PRIVATE -O1)
+  endif()
+endfunction()
+
 function(dure_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE dure_options ${ARG_LINK}
     GTest::gmock GTest::gtest_main)
-  # A test's own code runs once, so it is compiled quickly rather than well.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  dure_compile_quickly(${name})
   string(REGEX REPLACE "_test$" "" test_name ${name})
   add_test(NAME ${test_name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   if(NOT ARG_TIMEOUT)

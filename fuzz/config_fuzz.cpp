@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "dure/base/check.h"
-#include "dure/train/load_config.h"
+#include "dure/config/load_config.h"
 
 namespace {
 

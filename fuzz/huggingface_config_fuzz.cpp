@@ -8,6 +8,7 @@
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/huggingface_config.h"
+#include "dure/model/families/keys.h"
 
 namespace {
 

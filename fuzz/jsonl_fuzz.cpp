@@ -8,9 +8,9 @@
 #include <string_view>
 
 #include "dure/base/check.h"
-#include "dure/data/byte_source.h"
-#include "dure/data/json_text.h"
-#include "dure/data/record_reader.h"
+#include "dure/data/preprocess/byte_source.h"
+#include "dure/data/preprocess/json_text.h"
+#include "dure/data/preprocess/record_reader.h"
 
 namespace {
 

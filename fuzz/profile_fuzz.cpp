@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "dure/base/check.h"
+#include "dure/config/profile_file.h"
 #include "dure/model/stage_split.h"
-#include "dure/train/profile.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {

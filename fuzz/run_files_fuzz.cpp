@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/config/load_config.h"
 #include "dure/report/comparison.h"
 #include "dure/report/memory_peaks.h"
 #include "dure/report/metrics_series.h"
@@ -15,7 +16,6 @@
 #include "dure/report/pipeline_step.h"
 #include "dure/report/trace_events.h"
 #include "dure/report/well_formed.h"
-#include "dure/train/load_config.h"
 
 namespace dure::report {
 namespace {

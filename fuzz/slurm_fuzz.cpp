@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "dure/base/check.h"
-#include "dure/mesh/slurm.h"
+#include "dure/launch/slurm.h"
 
 namespace {
 

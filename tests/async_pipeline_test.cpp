@@ -20,10 +20,11 @@
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/optim/sgd.h"
-#include "dure/parallel/zero/visits_testing.h"
-#include "dure/train/load_weights.h"
+#include "dure/parallel/data/visits_testing.h"
+#include "dure/train/draw_weights.h"
 #include "dure/train/loss_sum.h"
 #include "dure/train/micro_batch.h"
+#include "dure/train/options.h"
 #include "tests/parity_run.h"
 
 namespace dure {
@@ -62,7 +63,7 @@ Config llama() {
 
 Config without_clipping(Config config, const Layout& layout) {
   config = configured(std::move(config), layout);
-  config.parallel.sums = train::Sums::kRanked;
+  config.parallel.sums = comm::SumOrder::kRanked;
   config.optimizer.clip_gradient = 0;
   config.optimizer.warmup_steps = 3;  // so that rates differ
   return config;
@@ -75,13 +76,14 @@ class Reference {
       : rank_(rank),
         config_(config),
         pipeline_(train::pipeline_of(config)),
-        replica_(rank,
-                 config.model,
-                 static_cast<std::uint64_t>(config.train.seed),
-                 train::Purpose::kTrain,
-                 {.order = parallel::Gradients::Order::kRanked}),
-        updater_(rank, replica_, config, train::Updater::Reach::kLocal) {
-    draw_weights(rank, replica_, static_cast<std::uint64_t>(config.train.seed));
+        rank_model_(rank,
+                    config.model,
+                    static_cast<std::uint64_t>(config.train.seed),
+                    nn::Phase::kTrain,
+                    {.order = comm::SumOrder::kRanked}),
+        updater_(rank, rank_model_, config, train::Updater::Reach::kLocal) {
+    draw_weights(
+        rank, rank_model_, static_cast<std::uint64_t>(config.train.seed));
   }
 
   void run(const data::Dataset& data, int steps, ParityOutcome& outcome) {
@@ -98,14 +100,14 @@ class Reference {
     }
   }
 
-  train::Replica& replica() { return replica_; }
+  train::RankModel& rank_model() { return rank_model_; }
 
  private:
   using Values = std::map<std::string, std::vector<float>>;
 
   Values now() {
     Values values;
-    for (const nn::Parameter& parameter : replica_.parameters().all()) {
+    for (const nn::Parameter& parameter : rank_model_.parameters().all()) {
       const float* const first = parameter.value.data<float>();
       values[parameter.name].assign(first, first + parameter.value.elements());
     }
@@ -115,7 +117,7 @@ class Reference {
   // Sets every weight to the version that the function returns.
   template <typename Function>
   void set(Function&& version) {
-    for (const nn::Parameter& parameter : replica_.parameters().all()) {
+    for (const nn::Parameter& parameter : rank_model_.parameters().all()) {
       const std::vector<float>& values =
           history_.at(static_cast<std::size_t>(version(parameter)))
               .at(parameter.name);
@@ -137,8 +139,8 @@ class Reference {
     const auto micro_batches = static_cast<int>(config_.train.global_batch);
     const double tokens =
         static_cast<double>(config_.train.global_batch * config_.data.sequence);
-    replica_.store().begin_step(parallel::visits(
-        replica_.pipeline().whole_model().last, micro_batches));
+    rank_model_.store().begin_step(parallel::visits(
+        rank_model_.pipeline().whole_model().last, micro_batches));
     train::MicroBatch inputs(rank_, 1, config_.data.sequence);
     model::Stack::Saved saved;
     const OwnedTensor d_loss =
@@ -148,9 +150,9 @@ class Reference {
       nn::Context ctx = rank_.context();
       ctx.micro_batch = m;
       inputs.load(data, consumed_++);
-      replica_.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
+      rank_model_.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
       losses.add(inputs.loss());
-      replica_.stack().backward(ctx, {}, inputs.batch(), saved);
+      rank_model_.stack().backward(ctx, {}, inputs.batch(), saved);
     }
     return losses.download().value() / tokens;
   }
@@ -158,7 +160,7 @@ class Reference {
   Rank& rank_;
   Config config_;
   train::Pipeline pipeline_;
-  train::Replica replica_;
+  train::RankModel rank_model_;
   train::Updater updater_;
   std::int64_t updates_ = 0;
   std::vector<Values> history_;  // of the segment, by version
@@ -172,7 +174,7 @@ ParityOutcome by_the_rule(const Config& config, const Segments& segments) {
   for (const int steps : segments) {
     reference.run(small_data(), steps, outcome);
   }
-  collect(rank, reference.replica(), outcome);
+  collect(rank, reference.rank_model(), outcome);
   return outcome;
 }
 
@@ -181,9 +183,10 @@ ParityOutcome by_the_rule(const Config& config, const Segments& segments) {
 void expect_versions(Rank& rank, Trainer& trainer, const Segments& segments) {
   const Ledger& ledger = rank.arena.ledger();
   const auto values = static_cast<std::size_t>(
-      trainer.replica().store().plan().elements * sizeof(float));
-  const int delay = parallel::weight_delay(
-      trainer.replica().pipeline().schedule, rank.group(mesh::kStages).rank());
+      trainer.rank_model().store().plan().elements * sizeof(float));
+  const int delay =
+      parallel::weight_staleness(trainer.rank_model().pipeline().schedule,
+                                 rank.group(mesh::kStages).rank());
   const int versions =
       std::min(delay + 1, *std::max_element(segments.begin(), segments.end()));
   EXPECT_EQ(ledger.current(Category::kParameters), values);
@@ -219,7 +222,7 @@ ParityOutcome by_the_pipeline(const Config& config, const Segments& segments) {
     }
     outcome.losses = mine.losses;
     outcome.norms = mine.norms;
-    collect(rank, trainer.replica(), outcome);
+    collect(rank, trainer.rank_model(), outcome);
   });
   return outcome;
 }
@@ -288,7 +291,7 @@ TEST_P(AsyncPipeline, ZeroAndRecomputationFollowTheRule) {
       layout.micro_batches = 4;
       Config config = without_clipping(GetParam().config(), layout);
       expect_the_rule(config, {3, 2});
-      config.memory.logits = train::LogitsKept::kWhole;
+      config.memory.logits = train::LogitsMemory::kWhole;
       expect_the_rule(config, {3, 2});
     }
   }

@@ -33,7 +33,7 @@ parallel::Boundaries boundaries_of(const ScheduleOptions& options) {
 }
 
 // Passes streams on; one rank fails in the middle of its work.
-class Failing final : public parallel::StageWork {
+class Failing final : public parallel::StageModule {
  public:
   Failing(train::Rank& rank, int failing_rank)
       : rank_(rank), fails_(rank.world().rank() == failing_rank) {}

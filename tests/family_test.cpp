@@ -19,7 +19,8 @@
 #include "dure/optim/optimizer.h"
 #include "dure/optim/sgd.h"
 #include "dure/plan/predict.h"
-#include "dure/train/run_checkpoint.h"
+#include "dure/run/run_checkpoint.h"
+#include "dure/train/options.h"
 #include "dure/train/weight_parts.h"
 #include "tests/parity_run.h"
 
@@ -184,42 +185,43 @@ model::UnitSpec experts_unit() {
 
 void add_block(ModelTable& table, std::int64_t index) {
   const ModelConfig& c = table.config();
-  table.unit(index, block_unit(index, table.keeping()));
+  table.unit(index, block_unit(index, table.activation_policy()));
   table.add_norm("norm1");
   table.add_by_rows("attention.qkv",
                     {c.hidden, c.hidden, c.hidden},
-                    model::Part::kAttention,
+                    model::WeightKind::kAttention,
                     {c.heads, c.heads, c.heads});
   table.add_by_columns(
-      "attention.projection", c.hidden, model::Part::kAttention);
+      "attention.projection", c.hidden, model::WeightKind::kAttention);
   table.add_norm("norm2");
-  table.add_by_rows("mlp.up", {c.ffn_hidden}, model::Part::kMlp);
-  table.add_by_columns("mlp.down", c.ffn_hidden, model::Part::kMlp);
+  table.add_by_rows("mlp.up", {c.ffn_hidden}, model::WeightKind::kMlp);
+  table.add_by_columns("mlp.down", c.ffn_hidden, model::WeightKind::kMlp);
 }
 
 void describe(ModelTable& table) {
   const ModelConfig& c = table.config();
   table.unit(model::embedding_unit());
-  table.add_by_vocabulary("embedding.token.weight", model::Part::kEmbedding);
+  table.add_by_vocabulary("embedding.token.weight",
+                          model::WeightKind::kEmbedding);
   table.unit(experts_unit());
   table.add({.name = "experts.gain",
              .shape = {kExperts, c.hidden},
              .placement = {{.axis = mesh::Axis::kExpert, .dim = 0}},
              .init = {.value = 1},
-             .part = model::Part::kMlp});
+             .part = model::WeightKind::kMlp});
   table.add({.name = "experts.shift",
              .shape = {kExperts, c.hidden},
              .placement = {{.axis = mesh::Axis::kExpert, .dim = 0},
                            {.axis = mesh::Axis::kTensor, .dim = 1}},
              .init = table.normal(),
              .decay = model::Decay::kYes,
-             .part = model::Part::kMlp});
+             .part = model::WeightKind::kMlp});
   for (std::int64_t block = 0; block < c.layers; ++block) {
     add_block(table, block);
   }
   table.unit(model::final_norm_unit());
   table.add_norm("final_norm");
-  table.unit(model::head_unit(table.keeping().logits));
+  table.unit(model::head_unit(table.activation_policy().logits));
   table.use("embedding.token.weight");
 }
 
@@ -245,7 +247,7 @@ Config config_of(const Case& c, const optim::OptimizerRow& optimizer) {
   kFamily.begin(config.model);
   config.optimizer.name = &optimizer;
   config.optimizer.clip_gradient = 0.5;
-  config.parallel.sums = train::Sums::kRanked;
+  config.parallel.sums = comm::SumOrder::kRanked;
   config = configured(config, c.layout);
   config.parallel.expert = c.experts;
   config.train.global_batch *= c.experts;
@@ -355,18 +357,18 @@ TEST(Family, RanksReadTheirExpertsFromAnyCheckpoint) {
   std::mutex mutex;
   on_ranks(config_of(wide, *optim::optimizers().front()),
            [&](Rank& rank, Trainer& trainer) {
-             train::Replica& replica = trainer.replica();
+             train::RankModel& rank_model = trainer.rank_model();
              read_owned(rank,
-                        replica,
-                        owned_weights(replica),
+                        rank_model,
+                        owned_weights(rank_model),
                         [&](const std::string& weight,
                             std::span<const mesh::Stretch> stretches,
                             std::span<float> out) {
                           read_stretches(file, weight, stretches, out);
                         });
-             replica.store().share();
+             rank_model.store().broadcast();
              const std::lock_guard lock(mutex);
-             collect(rank, replica, read);
+             collect(rank, rank_model, read);
            });
   EXPECT_TRUE(read.weights == one.weights);
 }
@@ -378,13 +380,13 @@ TEST(Family, ThePlannerCountsWhatEachRankHolds) {
     const std::vector<std::int64_t> planned = plan::weights_by_rank(config);
     on_ranks(config, [&](Rank& rank, Trainer& trainer) {
       std::int64_t held = 0;
-      const parallel::ParameterStore& store = trainer.replica().store();
+      const parallel::ParameterStore& store = trainer.rank_model().store();
       if (zero == 3) {
         for (const parallel::Slice& slice : store.slices()) {
           held += slice.elements;
         }
       } else {
-        held = trainer.replica().parameters().elements();
+        held = trainer.rank_model().parameters().elements();
       }
       EXPECT_EQ(planned[static_cast<std::size_t>(rank.world().rank())], held);
     });

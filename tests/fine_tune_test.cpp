@@ -13,11 +13,11 @@
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/checkpoint/huggingface.h"
 #include "dure/checkpoint/import.h"
+#include "dure/checkpoint/sharded/load_weights.h"
+#include "dure/config/load_config.h"
 #include "dure/data/build_datasets.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/train/load_config.h"
-#include "dure/train/load_weights.h"
-#include "dure/train/run.h"
+#include "dure/run/run.h"
 #include "dure/train/trainer.h"
 #include "tests/small_run.h"
 
@@ -51,7 +51,7 @@ struct FineTune : testing::Test {
     config.train.global_batch = 8;
     config.train.micro_batch = 1;
     config.train.steps = 3;
-    config.parallel.sums = train::Sums::kRanked;
+    config.parallel.sums = comm::SumOrder::kRanked;
     config.parallel.bucket_mb = 0.02;
     config.log.directory = path(name);
     return train::resolve(config);
@@ -174,7 +174,7 @@ TEST_F(FineTune, BeginsAtTheLossOfItsSource) {
   train::Rank rank({});
   train::Trainer source(rank, of_tuned);
   train::load_weights(rank,
-                      source.replica(),
+                      source.rank_model(),
                       checkpoint::CheckpointWeights(checkpoint("base")));
   EXPECT_EQ(first_line("a").at("loss").get<double>(),
             source.evaluate(*data.train, 8).value());

@@ -7,9 +7,9 @@
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/huggingface.h"
+#include "dure/checkpoint/sharded/load_weights.h"
+#include "dure/infer/generator.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/train/generator.h"
-#include "dure/train/load_weights.h"
 
 namespace dure {
 namespace {
@@ -21,13 +21,13 @@ using train::Tokens;
 struct Generation : testing::TestWithParam<std::string> {
   checkpoint::HuggingFaceWeights weights{Path("tests/golden") / GetParam()};
   train::Rank rank{{}};
-  train::Replica replica{rank, weights.config(), 0, train::Purpose::kEvaluate};
+  train::RankModel rank_model{rank, weights.config(), 0, nn::Phase::kEvaluate};
 
-  void SetUp() override { train::load_weights(rank, replica, weights); }
+  void SetUp() override { train::load_weights(rank, rank_model, weights); }
 
   std::vector<Tokens> generate(const std::vector<Tokens>& prompts,
                                const train::GenerateOptions& options) {
-    return Generator(rank, replica, options)
+    return Generator(rank, rank_model, options)
         .run(prompts, [](std::size_t, std::int32_t) {});
   }
 };
@@ -56,8 +56,8 @@ TEST_P(Generation, IsTheSameFromWeightsInParts) {
   const auto whole = generate(kPrompts, options);
   launch::run_ranks({.ranks = 3}, [&](comm::Communicator& world) {
     train::Rank one({.world = &world});
-    train::Replica parts(
-        one, weights.config(), 0, train::Purpose::kEvaluate, {.stage = 3});
+    train::RankModel parts(
+        one, weights.config(), 0, nn::Phase::kEvaluate, {.stage = 3});
     train::load_weights(one, parts, weights);
     EXPECT_EQ(Generator(one, parts, options)
                   .run(kPrompts, [](std::size_t, std::int32_t) {}),
@@ -74,8 +74,7 @@ TEST_P(Generation, IsTheSameFromMatricesThatRanksShare) {
     const auto whole = generate(kPrompts, options);
     launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
       train::Rank one({.world = &world, .mesh = mesh::Mesh({.tensor = 2})});
-      train::Replica shared(
-          one, weights.config(), 0, train::Purpose::kEvaluate);
+      train::RankModel shared(one, weights.config(), 0, nn::Phase::kEvaluate);
       train::load_weights(one, shared, weights);
       EXPECT_EQ(Generator(one, shared, options)
                     .run(kPrompts, [](std::size_t, std::int32_t) {}),
@@ -101,8 +100,8 @@ TEST_P(Generation, IsTheSameFromStages) {
       launch::run_ranks(
           {.ranks = mesh::Mesh(sizes).size()}, [&](comm::Communicator& world) {
             train::Rank one({.world = &world, .mesh = mesh::Mesh(sizes)});
-            train::Replica stage(
-                one, weights.config(), 0, train::Purpose::kEvaluate);
+            train::RankModel stage(
+                one, weights.config(), 0, nn::Phase::kEvaluate);
             train::load_weights(one, stage, weights);
             std::vector<Tokens> told(prompts.size());
             EXPECT_EQ(Generator(one, stage, options)
@@ -124,8 +123,8 @@ TEST_P(Generation, IsTheSameFromStagesOfWeightsInParts) {
   launch::run_ranks({.ranks = 4}, [&](comm::Communicator& world) {
     train::Rank one(
         {.world = &world, .mesh = mesh::Mesh({.pipe = 2, .data = 2})});
-    train::Replica parts(
-        one, weights.config(), 0, train::Purpose::kEvaluate, {.stage = 3});
+    train::RankModel parts(
+        one, weights.config(), 0, nn::Phase::kEvaluate, {.stage = 3});
     train::load_weights(one, parts, weights);
     EXPECT_EQ(Generator(one, parts, options)
                   .run(kPrompts, [](std::size_t, std::int32_t) {}),

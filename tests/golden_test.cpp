@@ -2,7 +2,10 @@
 // logits, loss and every gradient. tests/golden/README.md describes the files.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,11 +13,11 @@
 
 #include "dure/checkpoint/elements.h"
 #include "dure/checkpoint/huggingface.h"
+#include "dure/checkpoint/sharded/load_weights.h"
 #include "dure/kernels/transfer.h"
 #include "dure/mesh/placement.h"
 #include "dure/model/weights.h"
-#include "dure/parallel/zero/visits_testing.h"
-#include "dure/train/load_weights.h"
+#include "dure/parallel/data/visits_testing.h"
 #include "dure/train/loss_sum.h"
 #include "dure/train/micro_batch.h"
 
@@ -34,15 +37,15 @@ struct Golden : testing::TestWithParam<std::string> {
   checkpoint::SafetensorsFile expected{folder / "expected.safetensors"};
   checkpoint::HuggingFaceWeights weights{folder};
   train::Rank rank{{}};
-  train::Replica replica{rank, weights.config(), 0, train::Purpose::kTrain};
+  train::RankModel rank_model{rank, weights.config(), 0, nn::Phase::kTrain};
   std::vector<std::int32_t> tokens;
 
   void SetUp() override {
-    train::load_weights(rank, replica, weights);
-    for (const std::int64_t id :
-         checkpoint::to_integers(expected.at("tokens"))) {
-      tokens.push_back(static_cast<std::int32_t>(id));
-    }
+    train::load_weights(rank, rank_model, weights);
+    const std::span<const std::byte> bytes = expected.at("tokens").bytes;
+    std::vector<std::int64_t> ids(bytes.size() / sizeof(std::int64_t));
+    std::memcpy(ids.data(), bytes.data(), bytes.size());
+    tokens.assign(ids.begin(), ids.end());
   }
 
   train::MicroBatch batch() {
@@ -53,7 +56,7 @@ struct Golden : testing::TestWithParam<std::string> {
   }
 
   std::vector<nn::Visit> visits(int micro_batches) const {
-    return parallel::visits(replica.pipeline().whole_model().last,
+    return parallel::visits(rank_model.pipeline().whole_model().last,
                             micro_batches);
   }
 };
@@ -73,12 +76,12 @@ TEST_P(Golden, LogitsAreTransformers) {
   const train::MicroBatch inputs = batch();
   const std::int64_t rows = inputs.rows();
   const std::int64_t columns =
-      model::padded_vocabulary(replica.config().vocabulary, 1);
+      model::padded_vocabulary(rank_model.config().vocabulary, 1);
   nn::Context ctx = rank.context();
   const OwnedTensor logits = ctx.workspace({rows, columns}, DType::kF32);
   model::Batch batch_of_logits = inputs.batch();
   batch_of_logits.logits = logits;
-  replica.stack().run(ctx, {}, batch_of_logits);
+  rank_model.stack().run(ctx, {}, batch_of_logits);
   const std::vector<float> ours = to_host(rank, logits);
   const std::vector<float> theirs =
       checkpoint::to_floats(expected.at("logits"));
@@ -96,7 +99,7 @@ TEST_P(Golden, LogitsAreTransformers) {
 TEST_P(Golden, LossIsTransformers) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context();
-  replica.stack().run(ctx, {}, inputs.batch());
+  rank_model.stack().run(ctx, {}, inputs.batch());
   train::LossSum sum(rank);
   sum.add(inputs.loss());
   const double loss =
@@ -109,20 +112,20 @@ TEST_P(Golden, EveryGradientIsTransformers) {
   train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context();
   model::Stack::Saved saved;
-  replica.store().begin_step(visits(1));
+  rank_model.store().begin_step(visits(1));
   const OwnedTensor d_loss =
       train::scalar(rank, 1 / static_cast<float>(inputs.rows()));
-  replica.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
-  replica.stack().backward(ctx, {}, inputs.batch(), saved);
-  replica.store().finish_gradients();
+  rank_model.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
+  rank_model.stack().backward(ctx, {}, inputs.batch(), saved);
+  rank_model.store().finish_gradients();
   const checkpoint::HuggingFaceWeights gradients(
       folder, folder / "gradients.safetensors");
-  for (const model::WeightSpec& spec : model::weights(replica.config())) {
+  for (const model::WeightSpec& spec : model::weights(rank_model.config())) {
     std::vector<float> theirs(
         static_cast<std::size_t>(mesh::elements(spec.logical)));
     gradients.read(spec.name, theirs);
     const std::vector<float> ours =
-        to_host(rank, replica.parameters()[spec.name].gradient);
+        to_host(rank, rank_model.parameters()[spec.name].gradient);
     double largest = 0;
     double difference = 0;
     for (std::size_t i = 0; i < theirs.size(); ++i) {
@@ -144,20 +147,20 @@ TEST_P(Golden, GradientsAddUp) {
   model::Stack::Saved saved;
   const OwnedTensor d_loss = train::scalar(rank, 0.5F);
   const auto pass = [&] {
-    replica.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
-    replica.stack().backward(ctx, {}, inputs.batch(), saved);
+    rank_model.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
+    rank_model.stack().backward(ctx, {}, inputs.batch(), saved);
   };
-  replica.store().begin_step(visits(2));
+  rank_model.store().begin_step(visits(2));
   pass();
   std::vector<std::vector<float>> once;
-  for (const nn::Parameter& parameter : replica.parameters().all()) {
+  for (const nn::Parameter& parameter : rank_model.parameters().all()) {
     once.push_back(to_host(rank, parameter.gradient));
   }
   ctx.micro_batch = 1;
   pass();
-  replica.store().finish_gradients();
+  rank_model.store().finish_gradients();
   std::size_t p = 0;
-  for (const nn::Parameter& parameter : replica.parameters().all()) {
+  for (const nn::Parameter& parameter : rank_model.parameters().all()) {
     const std::vector<float> twice = to_host(rank, parameter.gradient);
     double largest = 0;
     double difference = 0;

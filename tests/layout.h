@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "dure/train/config.h"
+#include "dure/config/config.h"
 
 namespace dure {
 

@@ -125,7 +125,7 @@ TEST_F(Layouts, StageThreeTrainsAModelThatOthersRefuse) {
 // The losses of metrics.jsonl, by line.
 std::vector<double> losses_in(const std::string& metrics) {
   std::vector<double> losses;
-  const std::string key = "\"loss\": ";
+  const std::string key = "\"loss\":";
   for (std::size_t at = metrics.find(key); at != std::string::npos;
        at = metrics.find(key, at + 1)) {
     losses.push_back(std::stod(metrics.substr(at + key.size())));

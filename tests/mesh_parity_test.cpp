@@ -110,7 +110,7 @@ TEST_P(MeshParity, PipelinesOfDataAndZeroChangeNoBit) {
 TEST_P(MeshParity, KeptLogitsChangeNoBit) {
   Config config = GetParam().config();
   const ParityOutcome one = run_layout(config, {.micro_batches = 4}, kSteps);
-  config.memory.logits = train::LogitsKept::kWhole;
+  config.memory.logits = train::LogitsMemory::kWhole;
   for (const auto& [name, kind] : parallel::schedules()) {
     if (!parallel::is_synchronous(kind)) {
       continue;
@@ -132,9 +132,9 @@ TEST_P(MeshParity, KeptLogitsChangeNoBitOfTensorRanks) {
   Config config = GetParam().config();
   for (const bool sequence : {false, true}) {
     Layout layout = {.tensor = 2, .sequence = sequence, .micro_batches = 4};
-    config.memory.logits = train::LogitsKept::kBlocks;
+    config.memory.logits = train::LogitsMemory::kBlocks;
     const ParityOutcome one = run_layout(config, layout, kSteps);
-    config.memory.logits = train::LogitsKept::kWhole;
+    config.memory.logits = train::LogitsMemory::kWhole;
     layout.pipe = 2;
     layout.recompute = model::Recompute::kFull;
     for (const ScheduleKind kind : {ScheduleKind::k1F1B, ScheduleKind::kZbV}) {

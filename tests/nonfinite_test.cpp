@@ -14,7 +14,8 @@
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/parallel/zero/shards_testing.h"
+#include "dure/parallel/data/shards_testing.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 #include "tests/layout.h"
 #include "tests/small_run.h"
@@ -59,9 +60,10 @@ const Poison kPoisons[] = {
 
 // The bits of a rank's shards, so that NaNs compare equal, too.
 std::vector<std::uint32_t> kept_bits(Trainer& trainer) {
-  trainer.replica().store().settle();
+  trainer.rank_model().store().wait();
   std::vector<std::uint32_t> bits;
-  for (const parallel::Shard& shard : weights_of(trainer.replica().store())) {
+  for (const parallel::Shard& shard :
+       weights_of(trainer.rank_model().store())) {
     const auto first = std::ssize(bits);
     const auto count = static_cast<std::size_t>(shard.values.elements());
     bits.resize(bits.size() + count);
@@ -73,25 +75,25 @@ std::vector<std::uint32_t> kept_bits(Trainer& trainer) {
 
 void put_back(Trainer& trainer, const std::vector<std::uint32_t>& bits) {
   const std::uint32_t* from = bits.data();
-  for (const parallel::Shard& shard : weights_of(trainer.replica().store())) {
+  for (const parallel::Shard& shard :
+       weights_of(trainer.rank_model().store())) {
     const auto count = static_cast<std::size_t>(shard.values.elements());
     std::memcpy(shard.values.data<float>(), from, count * sizeof(float));
     from += count;
   }
-  trainer.replica().store().publish();
+  trainer.rank_model().store().all_gather();
 }
 
 // Poisons the second tensor rank's part. Replicas without ZeRO may drift, so
 // only one of them gets it.
 void put_in(Rank& rank, Trainer& trainer, const Poison& poison) {
-  train::Replica& replica = trainer.replica();
-  replica.store().settle();
+  train::RankModel& rank_model = trainer.rank_model();
+  rank_model.store().wait();
   const bool here = rank.tensor().ranks->rank() == 1 &&
                     (rank.group(mesh::kReplicas).rank() == 1 ||
                      trainer.config().parallel.zero > 0);
-  for (const parallel::Shard& shard : weights_of(replica.store())) {
-    const std::string_view name =
-        replica.parameters().all()[static_cast<std::size_t>(shard.weight)].name;
+  for (const parallel::Shard& shard : weights_of(rank_model.store())) {
+    const std::string_view name = rank_model.parameters()[shard.weight].name;
     for (const Fill& fill : poison.fills) {
       if (here && name.starts_with(fill.weights)) {
         std::fill_n(
@@ -99,7 +101,7 @@ void put_in(Rank& rank, Trainer& trainer, const Poison& poison) {
       }
     }
   }
-  replica.store().publish();
+  rank_model.store().all_gather();
 }
 
 // The function's text on each rank.
@@ -175,7 +177,7 @@ class NonFinite : public testing::TestWithParam<ScheduleKind> {
         Config config = small_gpt();
         config.model.layers = 4;
         config.model.vocabulary = 200;  // each tensor rank has some
-        config.parallel.sums = train::Sums::kRanked;
+        config.parallel.sums = comm::SumOrder::kRanked;
         function(configured(config, layout), poison);
       }
     }

@@ -16,8 +16,9 @@
 #include "dure/checkpoint/checkpoint.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/optim/optimizer.h"
-#include "dure/parallel/zero/shards_testing.h"
-#include "dure/train/run_checkpoint.h"
+#include "dure/parallel/data/shards_testing.h"
+#include "dure/run/run_checkpoint.h"
+#include "dure/train/options.h"
 #include "tests/parity_run.h"
 
 namespace dure {
@@ -139,7 +140,7 @@ TEST(OptimizerRow, BucketsAreCutBetweenWeightsWhereItNeedsThemWhole) {
     SCOPED_TRACE(text(layout));
     expect_same(run_layout(config, layout, kSteps), one);
     const ParityOutcome fast =
-        run_layout(config, layout, kSteps, train::Sums::kFast);
+        run_layout(config, layout, kSteps, comm::SumOrder::kFast);
     EXPECT_LT(worst(fast.losses, one.losses), 1e-5);
   }
 }
@@ -184,8 +185,8 @@ std::vector<Ended> run_signs(const Layout& layout,
     Ended& mine =
         ended[static_cast<std::size_t>(rank.group(mesh::kReplicas).rank())];
     mine.losses = losses;
-    collect(rank, trainer.replica(), mine.arrays);
-    for_each_shard(trainer.replica().store(),
+    collect(rank, trainer.rank_model(), mine.arrays);
+    for_each_shard(trainer.rank_model().store(),
                    {.states = parallel::Access::kRead},
                    [&](const parallel::Shard& shard) {
                      const auto* error = shard.states[0].data<float>();

@@ -9,8 +9,9 @@
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/weights.h"
-#include "dure/parallel/zero/shards_testing.h"
-#include "dure/train/check_replicas.h"
+#include "dure/parallel/data/shards_testing.h"
+#include "dure/run/check_replicas.h"
+#include "dure/train/options.h"
 
 namespace dure {
 namespace {
@@ -45,19 +46,18 @@ double relative(double a, double b) {
 
 }  // namespace
 
-void collect(Rank& rank, train::Replica& replica, ParityOutcome& outcome) {
-  replica.store().settle();
+void collect(Rank& rank, train::RankModel& rank_model, ParityOutcome& outcome) {
+  rank_model.store().wait();
   const mesh::Place place = rank.place();
-  const auto specs =
-      model::weights(replica.config(), place.part(mesh::Axis::kTensor).count);
+  const auto specs = model::weights(rank_model.config(),
+                                    place.part(mesh::Axis::kTensor).count);
   outcome.weights.resize(specs.size());
   outcome.gradients.resize(specs.size());
   for (const parallel::Shard& shard :
-       shards_of(replica.store(),
+       shards_of(rank_model.store(),
                  {.weight = parallel::Access::kRead,
                  .gradient = parallel::Access::kRead})) {
-    const std::string& name =
-        replica.parameters().all()[static_cast<std::size_t>(shard.weight)].name;
+    const std::string& name = rank_model.parameters()[shard.weight].name;
     const auto spec =
         std::find_if(specs.begin(), specs.end(), [&](const auto& candidate) {
           return candidate.name == name;
@@ -97,7 +97,7 @@ ParityOutcome run_config(const Config& config,
     outcome.losses = mine.losses;
     outcome.norms = mine.norms;
     outcome.validation = mine.validation;
-    collect(rank, trainer.replica(), outcome);
+    collect(rank, trainer.rank_model(), outcome);
   });
   return outcome;
 }
@@ -105,7 +105,7 @@ ParityOutcome run_config(const Config& config,
 ParityOutcome run_layout(Config config,
                          const Layout& layout,
                          int steps,
-                         train::Sums sums) {
+                         comm::SumOrder sums) {
   config.parallel.sums = sums;
   config.optimizer.clip_gradient = 0.5;
   const Config resolved = configured(std::move(config), layout);

@@ -24,7 +24,7 @@ struct ParityOutcome {
 
 // Puts this rank's shards into their places in the outcome.
 void collect(train::Rank& rank,
-             train::Replica& replica,
+             train::RankModel& rank_model,
              ParityOutcome& outcome);
 
 // Trains with ranks as threads, which must all report the same losses.
@@ -32,7 +32,7 @@ void collect(train::Rank& rank,
 ParityOutcome run_layout(train::Config config,
                          const Layout& layout,
                          int steps,
-                         train::Sums sums = train::Sums::kRanked);
+                         comm::SumOrder sums = comm::SumOrder::kRanked);
 
 // Does this for a resolved configuration, which need not be valid for a user;
 // evaluates `evaluated` samples at the end.

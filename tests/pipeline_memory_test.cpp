@@ -6,13 +6,14 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/config/pipeline.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/model/stage_activations.h"
 #include "dure/parallel/pipeline/replay.h"
 #include "dure/plan/predict.h"
-#include "dure/train/pipeline.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 #include "tests/layout.h"
+#include "tests/oracle/stage_activations.h"
 #include "tests/small_run.h"
 
 namespace dure {
@@ -138,8 +139,8 @@ TEST(PipelineMemory, IsPredictedWithDataAndZero) {
 TEST(PipelineMemory, IsPredictedWithRankedSumsAndWeightsThatStay) {
   for (const ScheduleKind schedule : kSchedules) {
     Config config = small_gpt();
-    config.parallel.sums = train::Sums::kRanked;
-    config.parallel.gather = parallel::Gather::kOnceAStep;
+    config.parallel.sums = comm::SumOrder::kRanked;
+    config.parallel.gather = parallel::Reshard::kAfterStep;
     for (const int zero : {0, 2, 3}) {
       expect_predicted(config,
                        {.pipe = 2,
@@ -178,7 +179,7 @@ TEST(PipelineMemory, IsPredictedWithRecomputation) {
 }
 
 Config with_whole_logits(Config config) {
-  config.memory.logits = train::LogitsKept::kWhole;
+  config.memory.logits = train::LogitsMemory::kWhole;
   return config;
 }
 
@@ -191,7 +192,7 @@ TEST(PipelineMemory, IsPredictedWithWholeLogits) {
                      {.pipe = 2, .schedule = schedule, .micro_batches = 14});
     expect_predicted(untied(config),
                      {.pipe = 4, .schedule = schedule, .micro_batches = 8});
-    config.parallel.sums = train::Sums::kRanked;
+    config.parallel.sums = comm::SumOrder::kRanked;
     expect_predicted(config,
                      {.pipe = 2,
                       .tensor = 2,
@@ -207,8 +208,8 @@ TEST(PipelineMemory, IsPredictedWithWholeLogits) {
   }
 }
 
-// The formula along the program (model/stage_activations.h), for backwards that
-// are not split.
+// The formula along the program (tests/oracle/stage_activations.h), for
+// backwards that are not split.
 void expect_formula(const Config& base, const Layout& layout) {
   SCOPED_TRACE(text(layout));
   const Config config = of_eight_blocks(base, layout);
@@ -217,7 +218,7 @@ void expect_formula(const Config& base, const Layout& layout) {
       .rows = config.train.micro_batch * config.data.sequence,
       .tensor = config.parallel.tensor,
       .cut = train::rank_options(config).rows,
-      .keeping = train::keeping(config),
+      .activation_policy = train::activation_policy(config),
       .activations = DType::kF32};
   const auto predicted = plan::predict_stage_memory(config);
   for (int stage = 0; stage < layout.pipe; ++stage) {
@@ -288,11 +289,12 @@ TEST(PipelineMemory, HasTheDocumentedMicroBatchesInFlight) {
         kind == ScheduleKind::kInterleaved || kind == ScheduleKind::kZbV;
     for (const int p : {2, 3, 4, 8}) {
       for (const int m : {p, 2 * p, 5 * p}) {
-        const parallel::ScheduleOptions options = {.kind = kind,
-                                                   .stages = p,
-                                                   .micro_batches = m,
-                                                   .chunks = chunks ? 2 : 1,
-                                                   .per_update = m};
+        const parallel::ScheduleOptions options = {
+            .kind = kind,
+            .stages = p,
+            .micro_batches = m,
+            .chunks = chunks ? 2 : 1,
+            .micro_batches_per_update = m};
         const parallel::Replay replay = parallel::replay(options);
         for (int rank = 0; rank < p; ++rank) {
           const int held =

@@ -7,11 +7,12 @@
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/model/activation_memory.h"
-#include "dure/parallel/zero/shards_testing.h"
+#include "dure/parallel/data/shards_testing.h"
 #include "dure/plan/predict.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 #include "tests/layout.h"
+#include "tests/oracle/activation_memory.h"
 #include "tests/small_run.h"
 
 namespace dure {
@@ -58,8 +59,9 @@ Outcome run_rank(Rank& rank, const Config& config, int steps) {
     outcome.losses.push_back(step.loss);
     outcome.norms.push_back(step.grad_norm);
   }
-  trainer.replica().store().settle();
-  for (const parallel::Shard& shard : weights_of(trainer.replica().store())) {
+  trainer.rank_model().store().wait();
+  for (const parallel::Shard& shard :
+       weights_of(trainer.rank_model().store())) {
     const float* values = shard.values.data<float>();
     outcome.weights.insert(
         outcome.weights.end(), values, values + shard.values.elements());
@@ -135,7 +137,7 @@ model::StepShape step_shape(const Config& config) {
   return {.rows = config.train.micro_batch * config.data.sequence,
           .tensor = config.parallel.tensor,
           .cut = train::rank_options(config).rows,
-          .keeping = train::keeping(config),
+          .activation_policy = train::activation_policy(config),
           .activations = DType::kF32};
 }
 
@@ -216,7 +218,7 @@ TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytes) {
         config.data.sequence = sequence;
         config = configured(config, with(recompute, layout));
         expect_formula(config);
-        config.memory.logits = train::LogitsKept::kWhole;
+        config.memory.logits = train::LogitsMemory::kWhole;
         expect_formula(config);
       }
     }

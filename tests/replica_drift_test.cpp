@@ -7,8 +7,9 @@
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/parallel/zero/shards_testing.h"
-#include "dure/train/check_replicas.h"
+#include "dure/parallel/data/shards_testing.h"
+#include "dure/run/check_replicas.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 #include "tests/small_run.h"
 
@@ -21,7 +22,7 @@ Config drift_config() {
   Config config = small_gpt();
   config.train.global_batch = 8;
   config.train.micro_batch = 1;
-  config.parallel.sums = train::Sums::kRanked;
+  config.parallel.sums = comm::SumOrder::kRanked;
   config.parallel.bucket_mb = 0.02;
   return train::resolve(config);
 }
@@ -47,12 +48,9 @@ void let_drift(comm::Communicator& world,
   train::Trainer trainer(rank, config);
   train::check_replicas(rank, trainer);  // as yet they are alike
   if (world.rank() == drift.drifts) {
-    const parallel::Shard shard = weights_of(trainer.replica().store())[1];
+    const parallel::Shard shard = weights_of(trainer.rank_model().store())[1];
     shard.values.data<float>()[7] += 1e-6F;
-    weight = trainer.replica()
-                 .parameters()
-                 .all()[static_cast<std::size_t>(shard.weight)]
-                 .name;
+    weight = trainer.rank_model().parameters()[shard.weight].name;
   }
   train::check_replicas(rank, trainer);
 }
@@ -99,8 +97,8 @@ TEST(ReplicaDrift, NamesATensorRankThatDrifted) {
       train::Trainer trainer(rank, of_ranks);
       train::check_replicas(rank, trainer);
       for (const parallel::Shard& shard :
-           weights_of(trainer.replica().store())) {
-        const auto& all = trainer.replica().parameters().all();
+           weights_of(trainer.rank_model().store())) {
+        const auto& all = trainer.rank_model().parameters().all();
         if (world.rank() == 3 &&
             all[static_cast<std::size_t>(shard.weight)].name == name) {
           shard.values.data<float>()[shard.values.elements() - 1] += 1e-3F;
@@ -145,8 +143,8 @@ TEST(ReplicaDrift, NamesAnEndOfThePipelineThatDrifted) {
         train::Trainer trainer(rank, staged);
         train::check_replicas(rank, trainer);
         for (const parallel::Shard& shard :
-             weights_of(trainer.replica().store())) {
-          const auto& all = trainer.replica().parameters().all();
+             weights_of(trainer.rank_model().store())) {
+          const auto& all = trainer.rank_model().parameters().all();
           if (world.rank() == 2 &&
               all[static_cast<std::size_t>(shard.weight)].name ==
                   "embedding.token.weight") {

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "dure/base/random.h"
+#include "dure/config/config.h"
 #include "dure/data/dataset.h"
 #include "dure/data/indexed_writer.h"
 #include "dure/model/llama/llama.h"
-#include "dure/train/config.h"
 
 namespace dure {
 

@@ -9,6 +9,7 @@
 #include "dure/launch/run_ranks.h"
 #include "dure/model/count.h"
 #include "dure/plan/predict.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 #include "tests/small_run.h"
 

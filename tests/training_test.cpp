@@ -263,7 +263,7 @@ TEST_P(Training, NamesTheStepAndTheTensorThatIsNotFinite) {
   Rank rank({});
   Trainer trainer(rank, train::resolve(config));
   trainer.step(small_data());
-  trainer.replica()
+  trainer.rank_model()
       .parameters()["blocks.1.mlp.down.weight"]
       .value.data<float>()[3] = std::nanf("");
   try {
@@ -282,13 +282,13 @@ TEST_P(Training, SkipsAStepThatIsNotFiniteWhereAsked) {
   config.train.on_nonfinite = train::OnNonfinite::kSkip;
   Rank rank({});
   Trainer trainer(rank, train::resolve(config));
-  float& weight = trainer.replica()
+  float& weight = trainer.rank_model()
                       .parameters()["final_norm.weight"]
                       .value.data<float>()[0];
   const float good = std::exchange(weight, std::nanf(""));
   EXPECT_TRUE(trainer.step(small_data()).skipped);
   EXPECT_EQ(trainer.position(),
-            (train::Position{.step = 1, .updates = 0, .consumed = 4}));
+            (train::TrainingPosition{.step = 1, .updates = 0, .consumed = 4}));
   weight = good;
   EXPECT_FALSE(trainer.step(small_data()).skipped);
   EXPECT_EQ(trainer.position().updates, 1);
@@ -300,7 +300,7 @@ std::vector<train::StepResult> results_read_late(const Config& config,
                                                  int late) {
   Rank rank({});
   Trainer trainer(rank, train::resolve(config));
-  float& weight = trainer.replica()
+  float& weight = trainer.rank_model()
                       .parameters()["final_norm.weight"]
                       .value.data<float>()[0];
   std::vector<train::StepResult> results;
@@ -317,7 +317,7 @@ std::vector<train::StepResult> results_read_late(const Config& config,
     results.push_back(trainer.end().front());
   }
   EXPECT_EQ(trainer.position(),
-            (train::Position{.step = 6, .updates = 5, .consumed = 24}));
+            (train::TrainingPosition{.step = 6, .updates = 5, .consumed = 24}));
   return results;
 }
 
@@ -349,7 +349,7 @@ TEST_P(Training, KeepsTheLastGoodStateWhereItStops) {
   Trainer trainer(rank, train::resolve(GetParam()));
   trainer.step(small_data());
   const Tensor weights =
-      trainer.replica().parameters()["final_norm.weight"].value;
+      trainer.rank_model().parameters()["final_norm.weight"].value;
   const std::vector<float> before(weights.data<float>(),
                                   weights.data<float>() + weights.elements());
   weights.data<float>()[0] = std::nanf("");
@@ -360,7 +360,7 @@ TEST_P(Training, KeepsTheLastGoodStateWhereItStops) {
   EXPECT_THROW(trainer.end(), train::NotFinite);
   EXPECT_TRUE(trainer.is_whole());
   EXPECT_EQ(trainer.position(),
-            (train::Position{.step = 1, .updates = 1, .consumed = 4}));
+            (train::TrainingPosition{.step = 1, .updates = 1, .consumed = 4}));
   EXPECT_TRUE(std::equal(before.begin(), before.end(), weights.data<float>()));
 }
 
@@ -390,7 +390,7 @@ TEST_P(Training, IsWholeWhereAStepFailsBeforeItsUpdate) {
   EXPECT_THROW(trainer.step(data), Error);
   EXPECT_TRUE(trainer.is_whole());
   EXPECT_EQ(trainer.position(),
-            (train::Position{.step = 1, .updates = 1, .consumed = 4}));
+            (train::TrainingPosition{.step = 1, .updates = 1, .consumed = 4}));
 }
 
 }  // namespace

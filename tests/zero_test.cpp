@@ -8,13 +8,13 @@
 
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
-#include "dure/parallel/zero/memory.h"
-#include "dure/parallel/zero/shards_testing.h"
-#include "dure/parallel/zero/step_plan.h"
-#include "dure/parallel/zero/visits_testing.h"
+#include "dure/parallel/data/shards_testing.h"
+#include "dure/parallel/data/visits_testing.h"
 #include "dure/plan/predict.h"
 #include "dure/train/trainer.h"
 #include "tests/layout.h"
+#include "tests/oracle/step_plan.h"
+#include "tests/oracle/zero_memory.h"
 #include "tests/small_run.h"
 
 namespace dure {
@@ -86,11 +86,12 @@ Measured measure(Rank& rank, const Config& config) {
   trainer.step(data);
   const parallel::StepElements before = communicated(rank);
   trainer.step(data);
-  trainer.replica().store().settle();
+  trainer.rank_model().store().wait();
   Measured measured = {.high_water = rank.arena.high_water(),
-                       .plan = trainer.replica().store().plan(),
+                       .plan = trainer.rank_model().store().plan(),
                        .step = communicated(rank) - before};
-  for (const parallel::Shard& shard : weights_of(trainer.replica().store())) {
+  for (const parallel::Shard& shard :
+       weights_of(trainer.rank_model().store())) {
     measured.kept += shard.values.elements();
   }
   for (std::size_t c = 0; c < kCategories; ++c) {
@@ -119,9 +120,7 @@ parallel::StepPlan planned(const parallel::BucketPlan& plan,
        .shard_size = shard_size(p),
        .prefetch = static_cast<int>(p.prefetch_layers),
        .gather = p.gather,
-       .order = p.sums == train::Sums::kRanked
-                    ? parallel::Gradients::Order::kRanked
-                    : parallel::Gradients::Order::kFast},
+       .order = p.sums},
       parallel::visits(parallel::UnitBuckets(plan).units().back() + 1,
                        static_cast<int>(config.train.global_batch / p.data)));
 }
@@ -205,13 +204,13 @@ void expect_planned(const std::vector<Measured>& ranks, const Config& config) {
 
 TEST_P(Zero, CommunicatesWhatIsPlanned) {
   struct Way {
-    train::Sums sums;
+    comm::SumOrder sums;
     int accumulation;
     int prefetch;
   };
-  for (const Way& way : {Way{train::Sums::kFast, 1, 0},
-                         Way{train::Sums::kFast, 3, 2},
-                         Way{train::Sums::kRanked, 2, 1}}) {
+  for (const Way& way : {Way{comm::SumOrder::kFast, 1, 0},
+                         Way{comm::SumOrder::kFast, 3, 2},
+                         Way{comm::SumOrder::kRanked, 2, 1}}) {
     for (const auto& [zero, group] :
          {std::pair(0, 0), {1, 4}, {2, 1}, {2, 2}, {3, 2}, {3, 4}}) {
       const Layout layout = {.data = 4,
@@ -230,7 +229,7 @@ TEST_P(Zero, CommunicatesWhatIsPlanned) {
 TEST_P(Zero, GathersOnceAStepWhereAskedTo) {
   Config config = configured(GetParam().config(),
                              {.data = 4, .zero = 3, .micro_batches = 3});
-  config.parallel.gather = parallel::Gather::kOnceAStep;
+  config.parallel.gather = parallel::Reshard::kAfterStep;
   const std::vector<Measured> ranks = measure(config, 0);
   expect_planned(ranks, config);
   EXPECT_EQ(ranks[0].step.all_gather, ranks[0].plan.elements);
@@ -290,7 +289,7 @@ TEST_P(Zero, TheSimulatorPredictsEveryCategory) {
       expect_predicted(configured(GetParam().config(), layout));
       layout.micro_batches = 2;
       Config config = configured(GetParam().config(), layout);
-      config.parallel.sums = train::Sums::kRanked;
+      config.parallel.sums = comm::SumOrder::kRanked;
       expect_predicted(config);
     }
   }

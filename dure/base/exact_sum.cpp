@@ -39,7 +39,7 @@ class Magnitude {
   }
 
   bool bit(int b) const {
-    const auto digit = digits_[static_cast<std::size_t>(b / kDigitBits)];
+    const auto digit = digits_[b / kDigitBits];
     return ((digit >> (b % kDigitBits)) & 1U) != 0;
   }
 

@@ -309,7 +309,7 @@ void Fields::choose(std::string name, std::string meaning, Chooser chooser) {
   Field& field = add(std::move(name), std::move(meaning), std::move(wanted));
   field.text = [chooser] {
     const std::ptrdiff_t i = chooser.get();
-    return i < 0 ? "\"?\"" : quote(chooser.names[static_cast<std::size_t>(i)]);
+    return i < 0 ? "\"?\"" : quote(chooser.names[i]);
   };
   field.valid = [chooser] { return chooser.get() >= 0; };
   field.set = [chooser](const Setting& setting) {

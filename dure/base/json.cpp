@@ -141,11 +141,6 @@ std::int64_t JsonFields::integer(const char* key) const {
   return value.get<std::int64_t>();
 }
 
-std::int64_t JsonFields::integer_or(const char* key,
-                                    std::int64_t otherwise) const {
-  return has(key) ? integer(key) : otherwise;
-}
-
 std::int64_t JsonFields::whole(const char* key) const {
   const std::int64_t value = integer(key);
   if (value < 0 || value > kMostCounted) {

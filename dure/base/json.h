@@ -26,7 +26,6 @@ class JsonFields {
 
   bool has(const char* key) const;  // present and not null
   std::int64_t integer(const char* key) const;
-  std::int64_t integer_or(const char* key, std::int64_t otherwise) const;
   std::int64_t whole(const char* key) const;     // 0 to 2^53
   std::int64_t positive(const char* key) const;  // up to 2^53
   std::int64_t positive_or(const char* key, std::int64_t otherwise) const;

@@ -106,7 +106,7 @@ void Team::share(std::int64_t pieces, Call call_body, const void* body) {
 }
 
 void Team::serve(int member) {
-  Share& own = shares_[static_cast<std::size_t>(member)];
+  Share& own = shares_[member];
   own.thread = ::pthread_self();
   own.at_work.store(true, std::memory_order_release);
   std::uint32_t seen = 0;
@@ -127,7 +127,7 @@ void Team::await_change(int member,
   if (spin_until(changed)) {
     return;
   }
-  Share& own = shares_[static_cast<std::size_t>(member)];
+  Share& own = shares_[member];
   own.at_work.store(false, std::memory_order_relaxed);
   if (!look_after_others(changed)) {
     word.wait(from, std::memory_order_acquire);

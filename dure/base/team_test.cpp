@@ -21,9 +21,7 @@ TEST(Team, DoesEveryPieceOnce) {
     EXPECT_EQ(team.members(), members);
     for (const std::int64_t pieces : {0, 1, 2, 5, 64, 1000}) {
       std::vector<int> times(static_cast<std::size_t>(pieces));
-      team.run(pieces, [&](std::int64_t piece, int) {
-        ++times[static_cast<std::size_t>(piece)];
-      });
+      team.run(pieces, [&](std::int64_t piece, int) { ++times[piece]; });
       EXPECT_EQ(times, std::vector<int>(times.size(), 1));
     }
   }
@@ -57,7 +55,7 @@ TEST(Team, GivesAMemberOnePieceAtATime) {
   std::atomic<bool> twice = false;
   for (int job = 0; job < 200; ++job) {
     team.run(30, [&](std::int64_t, int member) {
-      auto& here = at_work[static_cast<std::size_t>(member)];
+      auto& here = at_work[member];
       twice = here.fetch_add(1) != 0 || twice;
       here.fetch_sub(1);
     });

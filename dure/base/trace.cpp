@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
 
@@ -136,22 +137,23 @@ std::string name_event(const char* what,
                        int rank,
                        std::size_t track,
                        const std::string& name) {
-  return fmt::format(
-      "{{\"name\":\"{}\",\"ph\":\"M\",\"pid\":{},\"tid\":{},\"args\":"
-      "{{\"name\":\"{}\"}}}}",
-      what,
-      rank,
-      track,
-      name);
+  return nlohmann::ordered_json{{"name", what},
+                                {"ph", "M"},
+                                {"pid", rank},
+                                {"tid", track},
+                                {"args", {{"name", name}}}}
+      .dump();
 }
 
+// Times are written to the nanosecond, which a double of months would round; so
+// the line is made here, and only the name is left to the library.
 std::string event_json(const TraceEvent& event, int rank, std::size_t track) {
   const std::int64_t start = nanoseconds(event.start_seconds);
   return fmt::format(
-      "{{\"name\":\"{}\",\"cat\":\"{}\",\"ph\":\"X\",\"pid\":{},\"tid\":{},"
+      "{{\"name\":{},\"cat\":\"{}\",\"ph\":\"X\",\"pid\":{},\"tid\":{},"
       "\"ts\":{}.{:03},\"dur\":{:.3f},\"args\":{{\"gflop\":{:.6f},"
       "\"mbytes\":{:.6f}}}}}",
-      event.name,
+      nlohmann::json(event.name).dump(),
       name_of(event.row),
       rank,
       track,

@@ -117,25 +117,6 @@ float largest_of(FileDtype dtype) {
                                      : std::numeric_limits<float>::max();
 }
 
-template <typename T>
-std::vector<std::int64_t> integers(std::span<const std::byte> bytes) {
-  std::vector<std::int64_t> values(bytes.size() / sizeof(T));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const T value = load<T>(&bytes[i * sizeof(T)]);
-    // NOLINTNEXTLINE(bugprone-signed-char-misuse): I8 is a number
-    values[i] = static_cast<std::int64_t>(value);
-  }
-  return values;
-}
-
-std::vector<std::int64_t> from_u64(const TensorEntry& entry) {
-  std::vector<std::int64_t> values = integers<std::uint64_t>(entry.bytes);
-  for (const std::int64_t value : values) {
-    DURE_CHECK(value >= 0, "tensor ", entry.name, ": a value exceeds 2^63 - 1");
-  }
-  return values;
-}
-
 // A square of kBlock x kBlock stays in the first-level cache while it is read
 // by rows and written by columns.
 constexpr std::int64_t kBlock = 32;
@@ -261,37 +242,6 @@ std::vector<float> to_floats(const TensorEntry& entry) {
   std::vector<float> values(entry.bytes.size() / size_of(entry.dtype));
   convert(entry, FileDtype::kF32, std::as_writable_bytes(std::span(values)));
   return values;
-}
-
-std::vector<std::int64_t> to_integers(const TensorEntry& entry) {
-  switch (entry.dtype) {
-    case FileDtype::kI64:
-      return integers<std::int64_t>(entry.bytes);
-    case FileDtype::kI32:
-      return integers<std::int32_t>(entry.bytes);
-    case FileDtype::kI16:
-      return integers<std::int16_t>(entry.bytes);
-    case FileDtype::kI8:
-      return integers<std::int8_t>(entry.bytes);
-    case FileDtype::kU64:
-      return from_u64(entry);
-    case FileDtype::kU32:
-      return integers<std::uint32_t>(entry.bytes);
-    case FileDtype::kU16:
-      return integers<std::uint16_t>(entry.bytes);
-    case FileDtype::kU8:
-    case FileDtype::kBool:
-      return integers<std::uint8_t>(entry.bytes);
-    default:
-      break;
-  }
-  DURE_CHECK(false,
-             "tensor ",
-             quoted(entry.name),
-             " is ",
-             name_of(entry.dtype),
-             ", wanted integers");
-  return {};
 }
 
 }  // namespace dure::checkpoint

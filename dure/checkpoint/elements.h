@@ -51,8 +51,4 @@ void transpose(std::span<const std::byte> in,
 // F64.
 std::vector<float> to_floats(const TensorEntry& entry);
 
-// The values of an integer or BOOL tensor. Throws Error if a U64 exceeds 2^63 -
-// 1.
-std::vector<std::int64_t> to_integers(const TensorEntry& entry);
-
 }  // namespace dure::checkpoint

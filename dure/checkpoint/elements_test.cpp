@@ -127,38 +127,5 @@ TEST(Elements, TransposingTwiceIsNothingAtEverySize) {
   }
 }
 
-TEST(Elements, ReadsIntegersOfEveryType) {
-  const auto values = [](FileDtype dtype, const std::vector<std::byte>& in) {
-    return to_integers({"t", dtype, {2}, in});
-  };
-  EXPECT_THAT(values(FileDtype::kI64, bytes_of_values<std::int64_t>({-5, 7})),
-              ElementsAre(-5, 7));
-  EXPECT_THAT(values(FileDtype::kI32, bytes_of_values<std::int32_t>({-5, 7})),
-              ElementsAre(-5, 7));
-  EXPECT_THAT(values(FileDtype::kI16, bytes_of_values<std::int16_t>({-5, 7})),
-              ElementsAre(-5, 7));
-  EXPECT_THAT(values(FileDtype::kI8, bytes_of_values<std::int8_t>({-5, 7})),
-              ElementsAre(-5, 7));
-  EXPECT_THAT(values(FileDtype::kU64, bytes_of_values<std::uint64_t>({5, 7})),
-              ElementsAre(5, 7));
-  EXPECT_THAT(
-      values(FileDtype::kU32, bytes_of_values<std::uint32_t>({4000000000, 7})),
-      ElementsAre(4000000000, 7));
-  EXPECT_THAT(
-      values(FileDtype::kU16, bytes_of_values<std::uint16_t>({65535, 7})),
-      ElementsAre(65535, 7));
-  EXPECT_THAT(values(FileDtype::kBool, bytes_of_values<std::uint8_t>({1, 0})),
-              ElementsAre(1, 0));
-  EXPECT_THAT(error_of([&] {
-                values(FileDtype::kU64,
-                       bytes_of_values<std::uint64_t>({1ULL << 63, 0}));
-              }),
-              HasSubstr("exceeds"));
-  EXPECT_THAT(error_of([&] {
-                values(FileDtype::kF32, bytes_of_values<float>({1, 0}));
-              }),
-              HasSubstr("is F32, wanted integers"));
-}
-
 }  // namespace
 }  // namespace dure::checkpoint

@@ -25,7 +25,7 @@ namespace dure::checkpoint {
 using model::Layout;
 
 // One tensor of theirs: `rows` rows of ours from `first_row` on.
-struct ForeignPart {
+struct ForeignSlice {
   std::string name;
   std::int64_t first_row = 0;
   std::int64_t rows = 0;
@@ -36,7 +36,7 @@ struct ForeignPart {
 struct ForeignWeight {
   std::string name;  // ours
   Dims shape;        // ours, logical
-  std::vector<ForeignPart> parts;
+  std::vector<ForeignSlice> parts;
 };
 
 // The weights, in the order of model::weights(). Names are those that

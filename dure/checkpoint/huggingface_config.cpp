@@ -5,7 +5,8 @@
 #include "dure/base/check.h"
 #include "dure/base/json.h"
 #include "dure/base/quote.h"
-#include "dure/model/family.h"
+#include "dure/model/families/families.h"
+#include "dure/model/families/keys.h"
 #include "dure/model/huggingface/keys.h"
 #include "dure/model/huggingface/model.h"
 

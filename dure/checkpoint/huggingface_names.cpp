@@ -48,16 +48,16 @@ Dims rows_of(const ForeignName& row, const model::WeightSpec& spec) {
   return cut_along(spec.placement, mesh::Axis::kTensor)->sections;
 }
 
-ForeignPart part_of(std::string name,
-                    std::int64_t first_row,
-                    std::int64_t rows,
-                    const ForeignName& row,
-                    const Dims& ours) {
-  ForeignPart part{.name = std::move(name),
-                   .first_row = first_row,
-                   .rows = rows,
-                   .layout = row.layout,
-                   .shape = ours};
+ForeignSlice part_of(std::string name,
+                     std::int64_t first_row,
+                     std::int64_t rows,
+                     const ForeignName& row,
+                     const Dims& ours) {
+  ForeignSlice part{.name = std::move(name),
+                    .first_row = first_row,
+                    .rows = rows,
+                    .layout = row.layout,
+                    .shape = ours};
   part.shape.front() = rows;
   if (part.layout == Layout::kTransposed) {
     std::reverse(part.shape.begin(), part.shape.end());

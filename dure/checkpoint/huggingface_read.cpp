@@ -34,7 +34,7 @@ bool is_no_weight(std::string_view name, const model::ModelConfig& config) {
 // The bytes of rows [first, first + rows) of our weight.
 std::span<std::byte> rows_in(std::span<std::byte> weight,
                              const ForeignWeight& whole,
-                             const ForeignPart& part) {
+                             const ForeignSlice& part) {
   const std::size_t row_bytes =
       weight.size() / static_cast<std::size_t>(whole.shape.front());
   return weight.subspan(static_cast<std::size_t>(part.first_row) * row_bytes,
@@ -42,7 +42,7 @@ std::span<std::byte> rows_in(std::span<std::byte> weight,
 }
 
 std::int64_t read_part(const TensorEntry& entry,
-                       const ForeignPart& part,
+                       const ForeignSlice& part,
                        FileDtype dtype,
                        std::span<std::byte> out) {
   if (part.layout == Layout::kSame) {
@@ -89,7 +89,7 @@ HuggingFaceWeights::HuggingFaceWeights(const Path& folder, const Path& tensors)
 FileDtype HuggingFaceWeights::dtype(const std::string& name) const {
   const ForeignWeight& whole = weight(name);
   FileDtype dtype = find(whole.parts.front().name)->dtype;
-  for (const ForeignPart& part : whole.parts) {
+  for (const ForeignSlice& part : whole.parts) {
     dtype = common_type(dtype, find(part.name)->dtype);
   }
   return dtype;
@@ -108,7 +108,7 @@ std::int64_t HuggingFaceWeights::read(const std::string& name,
              " bytes, the buffer has ",
              out.size());
   std::int64_t vanished = 0;
-  for (const ForeignPart& part : whole.parts) {
+  for (const ForeignSlice& part : whole.parts) {
     vanished +=
         read_part(*find(part.name), part, dtype, rows_in(out, whole, part));
   }
@@ -147,7 +147,7 @@ const TensorEntry* HuggingFaceWeights::find(const std::string& name) const {
 void HuggingFaceWeights::check_shapes() const {
   const std::string file = files_.path().string();
   for (const ForeignWeight& weight : weights_) {
-    for (const ForeignPart& part : weight.parts) {
+    for (const ForeignSlice& part : weight.parts) {
       const TensorEntry* entry = find(part.name);
       DURE_CHECK(entry != nullptr, file, ": has no tensor ", part.name);
       expect_tensor(*entry, part.shape, file);
@@ -158,7 +158,7 @@ void HuggingFaceWeights::check_shapes() const {
 void HuggingFaceWeights::check_unknown() const {
   std::set<std::string, std::less<>> known;
   for (const ForeignWeight& weight : weights_) {
-    for (const ForeignPart& part : weight.parts) {
+    for (const ForeignSlice& part : weight.parts) {
       known.insert(std::string(without_base(part.name, config_)));
     }
   }

@@ -45,7 +45,7 @@ std::vector<Shard> plan_shards(const WeightSource& source,
   std::vector<Shard> shards(1);
   for (const ForeignWeight& weight : weights) {
     const FileDtype dtype = dtype_for(source, weight, options);
-    for (const ForeignPart& part : weight.parts) {
+    for (const ForeignSlice& part : weight.parts) {
       TensorHeader header{part.name, dtype, part.shape};
       const std::uint64_t bytes = bytes_of(header);
       const bool full = shards.back().bytes + bytes > options.shard_bytes;
@@ -106,7 +106,7 @@ class Shards {
   std::map<std::string, std::size_t> writer_of_;
 };
 
-void write_part(const ForeignPart& part,
+void write_part(const ForeignSlice& part,
                 std::span<const std::byte> rows,
                 FileDtype dtype,
                 Shards& shards) {
@@ -128,7 +128,7 @@ void write_weight(Conversion& conversion,
   conversion.read(weight.name, dtype, ours);
   const std::size_t row_bytes =
       ours.size() / static_cast<std::size_t>(weight.shape.front());
-  for (const ForeignPart& part : weight.parts) {
+  for (const ForeignSlice& part : weight.parts) {
     write_part(part,
                std::span(ours).subspan(
                    static_cast<std::size_t>(part.first_row) * row_bytes,

@@ -8,6 +8,7 @@
 #include "dure/base/json.h"
 #include "dure/base/quote.h"
 #include "dure/checkpoint/parallel_io.h"
+#include "dure/model/families/keys.h"
 
 namespace dure::checkpoint {
 namespace {
@@ -213,9 +214,9 @@ Manifest manifest_from_json(std::string_view text, const std::string& source) {
 
 std::string model_difference(const ModelConfig& there,
                              const ModelConfig& wanted,
-                             Alike alike) {
-  const bool free_rope =
-      alike == Alike::kInWeights && wanted.position == model::Position::kRope;
+                             ModelMatch alike) {
+  const bool free_rope = alike == ModelMatch::kInWeights &&
+                         wanted.position == model::Position::kRope;
   ModelConfig a = model::resolve(there);
   ModelConfig b = model::resolve(wanted);
   Fields fields_a;

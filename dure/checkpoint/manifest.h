@@ -60,7 +60,7 @@ model::ModelConfig model_from_json(std::string_view json,
 
 // How alike two models must be. Names of presets, dropout and the scale of
 // first weights may always differ.
-enum class Alike : std::uint8_t {
+enum class ModelMatch : std::uint8_t {
   kInAll,
   // The meaning of positions may differ if no weight depends on it:
   // max_sequence and rope_theta, with rope.
@@ -71,6 +71,6 @@ enum class Alike : std::uint8_t {
 // empty if a checkpoint of one loads into the other.
 std::string model_difference(const model::ModelConfig& there,
                              const model::ModelConfig& wanted,
-                             Alike alike = Alike::kInAll);
+                             ModelMatch alike = ModelMatch::kInAll);
 
 }  // namespace dure::checkpoint

@@ -16,6 +16,7 @@
 #include "dure/comm/measure.h"
 #include "dure/comm/traffic_report.h"
 #include "dure/launch/placement.h"
+#include "dure/report/bandwidth_plot.h"
 
 namespace dure::cli {
 namespace {
@@ -24,7 +25,7 @@ using comm::Algorithm;
 using comm::Kind;
 
 struct Options {
-  launch::RankOptions ranks = {};
+  launch::LaunchOptions ranks = {};
   std::vector<std::string> collectives = {"all"};
   std::vector<std::string> algorithms = {"automatic"};
   std::uint64_t least = 4;
@@ -106,11 +107,9 @@ struct Results {
 };
 
 void print_json(const Results& results) {
-  nlohmann::ordered_json object;
-  object["hosts"] = results.hosts;
-  object["rows"] = nlohmann::ordered_json::parse(to_json(results.rows));
-  object["traffic"] = nlohmann::ordered_json::parse(to_json(results.traffic));
-  put_json(object);
+  put_json({{"hosts", results.hosts},
+            {"rows", results.rows},
+            {"traffic", results.traffic}});
 }
 
 void print_tables(const Options& options, const Results& results) {
@@ -136,7 +135,7 @@ class Files {
       finish(*csv_, to_csv(results.rows));
     }
     if (plot_ != nullptr) {
-      finish(*plot_, to_svg(results.rows));
+      finish(*plot_, report::to_svg(results.rows));
     }
   }
 

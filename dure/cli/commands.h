@@ -38,6 +38,7 @@ void add_doctor(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_mesh(CLI::App& app);
+void add_parity(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_plan_layout(CLI::App& plan);    // add_plan adds it
 void add_plan_devices(CLI::App& plan);   // add_plan adds it

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "dure/train/load_config.h"
+#include "dure/config/load_config.h"
 
 namespace CLI {  // NOLINT(readability-identifier-naming): its own
 class App;

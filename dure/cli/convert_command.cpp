@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 #include "dure/base/quote.h"
 #include "dure/checkpoint/checkpoint.h"
@@ -76,7 +77,6 @@ std::vector<std::string> write(const WeightSource& source,
   const std::optional<FileDtype> dtype = dtype_of(options.dtype);
   const Path path = options.to[1];
   if (options.to[0] == "hf") {
-    constexpr double kGib = 1 << 30;
     data::TransformersTokenizer tokenizer =
         data::transformers_tokenizer(folder, source.config().max_sequence);
     return checkpoint::write_huggingface(

@@ -9,9 +9,9 @@
 #include "dure/base/fields.h"
 #include "dure/base/files.h"
 #include "dure/cli/commands.h"
+#include "dure/config/config.h"
 #include "dure/model/count.h"
-#include "dure/model/family.h"
-#include "dure/train/config.h"
+#include "dure/model/families/families.h"
 
 namespace dure::cli {
 namespace {

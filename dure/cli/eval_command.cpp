@@ -14,6 +14,8 @@
 #include "dure/base/check.h"
 #include "dure/base/log.h"
 #include "dure/base/progress.h"
+#include "dure/checkpoint/sharded/load_weights.h"
+#include "dure/checkpoint/sharded/same_files.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
@@ -22,8 +24,6 @@
 #include "dure/data/build_datasets.h"
 #include "dure/mesh/fit.h"
 #include "dure/train/evaluate.h"
-#include "dure/train/load_weights.h"
-#include "dure/train/same_files.h"
 
 namespace dure::cli {
 namespace {
@@ -40,7 +40,7 @@ struct Options {
   int zero = 0;
   int tensor = 1;
   int pipeline = 1;
-  launch::RankOptions ranks;
+  launch::LaunchOptions ranks;
 };
 
 data::Part part_of(const Options& options) {
@@ -95,7 +95,7 @@ mesh::Mesh mesh_of(const Options& options, int ranks) {
 // The weighted mean of the losses on each data set, over its first so many
 // samples.
 double loss_of(train::Rank& rank,
-               const train::Replica& replica,
+               const train::RankModel& rank_model,
                const data::Mixture& mixture,
                const std::vector<std::int64_t>& samples,
                std::int64_t batch) {
@@ -117,7 +117,7 @@ double loss_of(train::Rank& rank,
     };
     loss += mixture[i].weight *
             train::evaluate(rank,
-                            replica,
+                            rank_model,
                             dataset,
                             {.samples = samples[i],
                              .micro_batch = batch,
@@ -151,15 +151,15 @@ void eval(const Options& options, comm::Communicator& world) {
       [&] { return open_data(options, sequence, config.vocabulary, log); });
   const mesh::Mesh mesh = mesh_of(options, world.size());
   train::Rank rank({.world = &world, .mesh = mesh});
-  train::Replica replica(
-      rank, config, 0, train::Purpose::kEvaluate, {.stage = options.zero});
-  train::load_weights(rank, replica, *source);
+  train::RankModel rank_model(
+      rank, config, 0, nn::Phase::kEvaluate, {.stage = options.zero});
+  train::load_weights(rank, rank_model, *source);
   const std::vector<std::int64_t> shares =
       options.samples > 0 ? data::share_out(mixture, options.samples)
                           : data::sizes_of(mixture);
   const std::int64_t samples =
       std::accumulate(shares.begin(), shares.end(), std::int64_t{0});
-  const double loss = loss_of(rank, replica, mixture, shares, options.batch);
+  const double loss = loss_of(rank, rank_model, mixture, shares, options.batch);
   if (rank.is_first()) {
     print(options, loss, samples, samples * sequence);
   }

@@ -9,17 +9,17 @@
 #include "dure/base/check.h"
 #include "dure/base/trace.h"
 #include "dure/checkpoint/generation_config.h"
+#include "dure/checkpoint/sharded/load_weights.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
 #include "dure/cli/rank_options.h"
 #include "dure/comm/host_ranks.h"
-#include "dure/data/text_source.h"
+#include "dure/data/preprocess/text_source.h"
 #include "dure/data/tokenizer/stream_decoder.h"
 #include "dure/data/tokenizer/tokenizer.h"
-#include "dure/train/generator.h"
-#include "dure/train/load_weights.h"
-#include "dure/train/run_checkpoint.h"
+#include "dure/infer/generator.h"
+#include "dure/run/run_checkpoint.h"
 
 namespace dure::cli {
 namespace {
@@ -33,7 +33,7 @@ struct Options {
   std::int64_t seed = 1234;
   bool no_cache = false;
   bool json = false;
-  launch::RankOptions ranks;
+  launch::LaunchOptions ranks;
   int zero = 0;
   int pipeline = 1;
 };
@@ -203,13 +203,10 @@ void generate(const Options& options, comm::Communicator& world) {
   rank_options.world = &world;
   rank_options.mesh = mesh_of(options, source->config(), world.size());
   train::Rank rank(rank_options);
-  train::Replica replica(rank,
-                         source->config(),
-                         0,
-                         train::Purpose::kEvaluate,
-                         {.stage = options.zero});
-  train::load_weights(rank, replica, *source);
-  train::Generator generator(rank, replica, settings);
+  train::RankModel rank_model(
+      rank, source->config(), 0, nn::Phase::kEvaluate, {.stage = options.zero});
+  train::load_weights(rank, rank_model, *source);
+  train::Generator generator(rank, rank_model, settings);
   if (options.json) {
     const double start = monotonic_seconds();
     const auto texts = generator.run(tokens, [](std::size_t, std::int32_t) {});

@@ -7,16 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
 #include "dure/cli/machine_options.h"
 #include "dure/cli/output.h"
+#include "dure/config/load_config.h"
+#include "dure/config/pipeline.h"
 #include "dure/parallel/pipeline/schedule.h"
 #include "dure/plan/check_memory.h"
 #include "dure/plan/predict_step.h"
-#include "dure/train/load_config.h"
-#include "dure/train/pipeline.h"
 
 namespace dure::cli {
 namespace {
@@ -45,7 +46,6 @@ std::string limit_memory(train::Config& config, const std::string& device) {
   if (config.memory.limit_gib > 0 || device.empty()) {
     return "memory.limit_gib";
   }
-  constexpr double kGib = 1 << 30;
   config.memory.limit_gib = plan::device_named(device).memory_bytes / kGib;
   return device;
 }

@@ -31,6 +31,7 @@ constexpr AddCommand* kCommands[] = {
     &add_generate,
     &add_plan,
     &add_mesh,
+    &add_parity,
     &add_tokenizer,
     &add_preprocess,
     &add_convert,

@@ -13,10 +13,10 @@
 
 #include "dure/base/check.h"
 #include "dure/cli/commands.h"
+#include "dure/launch/slurm.h"
 #include "dure/mesh/draw.h"
 #include "dure/mesh/fit.h"
 #include "dure/mesh/mesh.h"
-#include "dure/mesh/slurm.h"
 #include "dure/mesh/topology.h"
 
 namespace dure::cli {

@@ -12,11 +12,11 @@
 #include "dure/cli/commands.h"
 #include "dure/cli/config_options.h"
 #include "dure/cli/output.h"
+#include "dure/config/load_config.h"
 #include "dure/model/count.h"
 #include "dure/model/flops.h"
 #include "dure/plan/predict.h"
 #include "dure/plan/stage_plan.h"
-#include "dure/train/load_config.h"
 
 namespace dure::cli {
 namespace {
@@ -74,12 +74,12 @@ ModelPlan plan_model(const train::Config& config) {
 
 std::vector<std::pair<std::string, std::int64_t>> parts(
     const model::Count& count) {
-  const std::pair<model::Part, const char*> names[] = {
-      {model::Part::kEmbedding, "embedding"},
-      {model::Part::kAttention, "attention"},
-      {model::Part::kMlp, "mlp"},
-      {model::Part::kNorm, "norm"},
-      {model::Part::kHead, "head"},
+  const std::pair<model::WeightKind, const char*> names[] = {
+      {model::WeightKind::kEmbedding, "embedding"},
+      {model::WeightKind::kAttention, "attention"},
+      {model::WeightKind::kMlp, "mlp"},
+      {model::WeightKind::kNorm, "norm"},
+      {model::WeightKind::kHead, "head"},
   };
   std::vector<std::pair<std::string, std::int64_t>> result;
   for (const auto& [part, name] : names) {

@@ -14,7 +14,7 @@
 #include "dure/base/progress.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
-#include "dure/data/preprocess.h"
+#include "dure/data/preprocess/preprocess.h"
 #include "dure/data/tokenizer/tokenizer.h"
 
 namespace dure::cli {

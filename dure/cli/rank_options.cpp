@@ -12,7 +12,7 @@
 
 namespace dure::cli {
 
-void add_rank_options(CLI::App& command, launch::RankOptions& options) {
+void add_rank_options(CLI::App& command, launch::LaunchOptions& options) {
   command
       .add_option(
           "--ranks",
@@ -46,7 +46,7 @@ comm::Facts facts_of(const CLI::App& command,
   return facts;
 }
 
-void on_ranks(launch::RankOptions options,
+void on_ranks(launch::LaunchOptions options,
               const std::function<void(comm::Communicator&)>& body) {
   options.report = [also = options.report](const std::string& text) {
     std::fprintf(stderr,
@@ -71,7 +71,7 @@ bool is_later_process() {
 }
 
 void fail_on_ranks(const UsageError& error, const StopRequest& stop) {
-  launch::RankOptions options;
+  launch::LaunchOptions options;
   options.report = [stop](const std::string&) { stop.keep_quiet(); };
   options.failure = std::make_exception_ptr(error);
   on_ranks(options, [](comm::Communicator&) {});

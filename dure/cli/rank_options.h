@@ -17,7 +17,7 @@ namespace dure::cli {
 // Adds --ranks, --comm-timeout and --check-collectives. All processes must
 // share the command's options and the version of the program; both arguments
 // must outlive the run.
-void add_rank_options(CLI::App& command, launch::RankOptions& options);
+void add_rank_options(CLI::App& command, launch::LaunchOptions& options);
 
 // The version of the program, the command, and its options' values, except for
 // `left_out`.
@@ -26,7 +26,7 @@ comm::Facts facts_of(const CLI::App& command,
 
 // Calls launch::with_ranks in this process's environment. Errors go to standard
 // error, and then to options.report, if there is one.
-void on_ranks(launch::RankOptions options,
+void on_ranks(launch::LaunchOptions options,
               const std::function<void(comm::Communicator&)>& body);
 
 // Whether this is one of several processes but not the first, which prints.

@@ -34,7 +34,7 @@ ordered_json json_of(const SchedulePlan& plan) {
                         {"virtual_stages", plan.schedule.chunks},
                         {"update_every", nullptr}};
   if (!parallel::is_synchronous(plan.schedule.kind)) {
-    facts["update_every"] = plan.schedule.per_update;
+    facts["update_every"] = plan.schedule.micro_batches_per_update;
   }
   if (!plan.refused.empty()) {
     facts["refused"] = plan.refused;

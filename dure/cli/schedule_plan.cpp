@@ -70,9 +70,9 @@ ScheduleOptions schedule_of(const ScheduleRequest& request, ScheduleKind kind) {
                     : has_chunks               ? 2
                                                : 1;
   if (request.update_every > 0) {
-    schedule.per_update = request.update_every;
+    schedule.micro_batches_per_update = request.update_every;
   } else if (kind == ScheduleKind::kPipedream2bw) {
-    schedule.per_update = request.stages;
+    schedule.micro_batches_per_update = request.stages;
   }
   return schedule;
 }

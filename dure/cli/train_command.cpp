@@ -17,17 +17,17 @@
 #include "dure/cli/train_header.h"
 #include "dure/cli/version.h"
 #include "dure/comm/activity.h"
+#include "dure/config/load_config.h"
 #include "dure/launch/placement.h"
 #include "dure/plan/check_memory.h"
-#include "dure/train/load_config.h"
-#include "dure/train/run.h"
+#include "dure/run/run.h"
 
 namespace dure::cli {
 namespace {
 
 struct Options {
   ConfigOptions config;
-  launch::RankOptions ranks;
+  launch::LaunchOptions ranks;
   std::string log_all_ranks;
   train::Start start = train::Start::kNew;
   bool print_config = false;
@@ -73,9 +73,8 @@ std::vector<std::string> header_of(comm::Communicator& world,
   config.train.threads = world.options().threads;
   const std::size_t predicted =
       plan::check_memory(config, simulated ? plan::MemoryShare() : share);
-  constexpr double kGib = 1024.0 * 1024 * 1024;
-  const double limit = config.memory.limit_gib * kGib;
-  if (!simulated && limit > static_cast<double>(share.bytes)) {
+  const std::size_t limit = config.memory.limit_bytes();
+  if (!simulated && limit > share.bytes) {
     log.warning(concat("memory.limit_gib = ",
                        config.memory.limit_gib,
                        " is more than a rank's share of ",
@@ -84,8 +83,7 @@ std::vector<std::string> header_of(comm::Communicator& world,
   return lines_of({.config = config,
                    .world = world,
                    .predicted_bytes = predicted,
-                   .allowed_bytes = limit > 0 ? static_cast<std::size_t>(limit)
-                                              : share.bytes});
+                   .allowed_bytes = limit > 0 ? limit : share.bytes});
 }
 
 std::string text_of(const train::LoadedConfig& loaded) {
@@ -133,10 +131,10 @@ comm::Facts facts_of_run(const CLI::App& command, const train::Config& config) {
 }
 
 // Takes the configuration's ranks if the options do not give them.
-launch::RankOptions ranks_of(const Options& options,
-                             const CLI::App& command,
-                             const train::Config& config) {
-  launch::RankOptions ranks = options.ranks;
+launch::LaunchOptions ranks_of(const Options& options,
+                               const CLI::App& command,
+                               const train::Config& config) {
+  launch::LaunchOptions ranks = options.ranks;
   if (command.get_option("--comm-timeout")->empty()) {
     ranks.comm.timeout_seconds = config.comm.timeout;
   }
@@ -171,7 +169,7 @@ void train(const Options& options,
   }
   std::exception_ptr failure;
   const train::LoadedConfig loaded = load_for_ranks(options, failure);
-  launch::RankOptions ranks = ranks_of(options, command, loaded.config);
+  launch::LaunchOptions ranks = ranks_of(options, command, loaded.config);
   ranks.failure = failure;
   ranks.report = [stop](const std::string&) { stop.keep_quiet(); };
   ranks.check = [&loaded](int count) {

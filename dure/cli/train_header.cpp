@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/progress.h"
 #include "dure/mesh/draw.h"
 #include "dure/model/count.h"
 #include "dure/model/family.h"
-#include "dure/train/run_checkpoint.h"
+#include "dure/run/run_checkpoint.h"
 
 namespace dure::cli {
 namespace {
@@ -57,7 +58,6 @@ std::string ranks_line(const TrainHeader& header) {
 }
 
 std::string memory_line(const TrainHeader& header) {
-  constexpr double kMib = 1 << 20;
   std::string text =
       fmt::format("memory  {:.0f} MiB predicted for a rank",
                   static_cast<double>(header.predicted_bytes) / kMib);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "dure/comm/communicator.h"
-#include "dure/train/config.h"
+#include "dure/config/config.h"
 
 namespace dure::cli {
 

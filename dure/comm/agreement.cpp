@@ -5,22 +5,16 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/fingerprint.h"
 
 namespace dure::comm {
 namespace {
 
-// FNV-1a over the numbers, but never 0.
+// Never 0.
 std::uint64_t hash_of(const Counts& counts) {
-  std::uint64_t hash = 14695981039346656037ULL;
-  for (const std::int64_t count : counts) {
-    hash = (hash ^ static_cast<std::uint64_t>(count)) * 1099511628211ULL;
-  }
-  return hash | 1;
-}
-
-bool reduces(Kind kind) {
-  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
-         kind == Kind::kReduceScatter;
+  return fingerprint({reinterpret_cast<const char*>(counts.data()),
+                      sizeof(std::int64_t) * counts.size()}) |
+         1;
 }
 
 // The number of elements that must be the same on all ranks; -1 if it may
@@ -42,7 +36,7 @@ std::int64_t common_elements(const Header& header) {
 bool same_call(const Header& a, const Header& b) {
   return a.kind == b.kind && a.dtype == b.dtype && a.root == b.root &&
          a.sums == b.sums && a.algorithm == b.algorithm &&
-         (!reduces(a.kind) || a.reduction == b.reduction) &&
+         (!is_reduction(a.kind) || a.reduction == b.reduction) &&
          common_elements(a) == common_elements(b) &&
          (a.counts == b.counts || a.counts == 0 || b.counts == 0 ||
           a.kind == Kind::kAllToAll);
@@ -109,7 +103,7 @@ std::string describe(const Header& header) {
   }
   std::string text =
       concat(name_of(header.kind), " of ", name_of(header.dtype));
-  if (reduces(header.kind)) {
+  if (is_reduction(header.kind)) {
     text += concat(", ", name_of(header.reduction));
   }
   text += concat(", gives ", header.given, ", gets ", header.wanted);

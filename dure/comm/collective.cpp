@@ -91,18 +91,14 @@ void fill_rooted(Request& request,
   if (rank != request.root) {
     request.counts = counts_unseen(kind, given, ranks);
     if (!request.counts.empty()) {
-      check_elements(kind,
-                     part_name,
-                     part,
-                     request.counts[static_cast<std::size_t>(rank)]);
+      check_elements(kind, part_name, part, request.counts[rank]);
     }
     return;
   }
   check_like(kind, part, whole);
   request.counts = counts_of(kind, given, whole.elements(), ranks);
   check_elements(kind, whole_name, whole, sum(request.counts));
-  check_elements(
-      kind, part_name, part, request.counts[static_cast<std::size_t>(rank)]);
+  check_elements(kind, part_name, part, request.counts[rank]);
 }
 
 Request message(Kind kind, int peer, int tag, int ranks) {
@@ -126,6 +122,21 @@ const char* name_of(Kind kind) {
                                           "send",
                                           "recv"};
   return kNames[static_cast<int>(kind)];
+}
+
+bool is_reduction(Kind kind) {
+  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
+         kind == Kind::kReduceScatter;
+}
+
+bool has_parts(Kind kind) {
+  return kind == Kind::kScatter || kind == Kind::kGather ||
+         kind == Kind::kAllGather || kind == Kind::kReduceScatter ||
+         kind == Kind::kAllToAll;
+}
+
+bool is_message(Kind kind) {
+  return kind == Kind::kSend || kind == Kind::kRecv;
 }
 
 const char* name_of(Reduction reduction) {
@@ -221,10 +232,7 @@ Request request_of(const AllGather& op, int rank, int ranks) {
       .how = op.how,
       .counts = counts_of(Kind::kAllGather, op.counts, op.y.elements(), ranks)};
   check_elements(Kind::kAllGather, "y", op.y, sum(request.counts));
-  check_elements(Kind::kAllGather,
-                 "x",
-                 op.x,
-                 request.counts[static_cast<std::size_t>(rank)]);
+  check_elements(Kind::kAllGather, "x", op.x, request.counts[rank]);
   return request;
 }
 
@@ -239,10 +247,7 @@ Request request_of(const ReduceScatter& op, int rank, int ranks) {
                   .counts = counts_of(
                       Kind::kReduceScatter, op.counts, op.x.elements(), ranks)};
   check_elements(Kind::kReduceScatter, "x", op.x, sum(request.counts));
-  check_elements(Kind::kReduceScatter,
-                 "y",
-                 op.y,
-                 request.counts[static_cast<std::size_t>(rank)]);
+  check_elements(Kind::kReduceScatter, "y", op.y, request.counts[rank]);
   return request;
 }
 
@@ -295,11 +300,6 @@ std::int64_t elements_of(const Request& request) {
 }
 
 namespace {
-
-bool is_reduction(Kind kind) {
-  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
-         kind == Kind::kReduceScatter;
-}
 
 std::string peer_of(const Request& request) {
   switch (request.kind) {

@@ -41,6 +41,9 @@ enum class Kind : std::uint8_t {
 };
 inline constexpr int kKinds = 11;
 const char* name_of(Kind kind);
+bool is_reduction(Kind kind);  // whose result is made of all ranks' elements
+bool has_parts(Kind kind);     // whose ranks give or get parts of a whole
+bool is_message(Kind kind);    // send, recv
 
 enum class Reduction : std::uint8_t { kSum, kProduct, kMin, kMax, kAverage };
 const char* name_of(Reduction reduction);
@@ -62,7 +65,7 @@ enum class Algorithm : std::uint8_t {
 };
 const char* name_of(Algorithm algorithm);
 
-struct How {
+struct CollectiveOptions {
   SumOrder sums = SumOrder::kFast;
   Algorithm algorithm = Algorithm::kAutomatic;
 };
@@ -73,7 +76,7 @@ using Counts = std::vector<std::int64_t>;
 struct Broadcast {
   Tensor x;
   int root = 0;
-  How how = {};
+  CollectiveOptions how = {};
 };
 
 // The root's y is the reduction of all x. The other ranks leave y empty.
@@ -82,14 +85,14 @@ struct Reduce {
   ConstTensor x;
   Reduction reduction = Reduction::kSum;
   int root = 0;
-  How how = {};
+  CollectiveOptions how = {};
 };
 
 struct AllReduce {
   Tensor y;
   ConstTensor x;
   Reduction reduction = Reduction::kSum;
-  How how = {};
+  CollectiveOptions how = {};
 };
 
 // y is this rank's part of the root's x. The other ranks leave x empty.
@@ -98,7 +101,7 @@ struct Scatter {
   ConstTensor x = {};
   int root = 0;
   Counts counts = {};
-  How how = {};
+  CollectiveOptions how = {};
 };
 
 // The root's y has all x as its parts. The other ranks leave y empty.
@@ -107,14 +110,14 @@ struct Gather {
   ConstTensor x;
   int root = 0;
   Counts counts = {};
-  How how = {};
+  CollectiveOptions how = {};
 };
 
 struct AllGather {
   Tensor y;
   ConstTensor x;
   Counts counts = {};
-  How how = {};
+  CollectiveOptions how = {};
 };
 
 // y is this rank's part of the reduction of all x.
@@ -123,7 +126,7 @@ struct ReduceScatter {
   ConstTensor x;
   Reduction reduction = Reduction::kSum;
   Counts counts = {};
-  How how = {};
+  CollectiveOptions how = {};
 };
 
 // Part j of rank i's x becomes part i of rank j's y. x_counts[j] elements go to
@@ -134,7 +137,7 @@ struct AllToAll {
   ConstTensor x;
   Counts x_counts = {};
   Counts y_counts = {};
-  How how = {};
+  CollectiveOptions how = {};
 };
 
 // No rank leaves before all have come.
@@ -161,7 +164,7 @@ struct Request {
   ConstTensor input = {};  // empty where this rank gives nothing
   Tensor output = {};      // empty where this rank gets nothing
   Reduction reduction = Reduction::kSum;
-  How how = {};
+  CollectiveOptions how = {};
   int root = 0;          // of messages: the other rank
   int tag = 0;           // of messages
   Counts counts = {};    // of scatter, gather, all_gather, reduce_scatter, and

@@ -10,10 +10,6 @@
 namespace dure::comm {
 namespace {
 
-bool is_message(const Request& request) {
-  return request.kind == Kind::kSend || request.kind == Kind::kRecv;
-}
-
 std::uint64_t bytes_of(const Request& request) {
   return std::max(request.input.size_bytes(), request.output.size_bytes());
 }
@@ -56,7 +52,7 @@ void Communicator::prepare(Request& request) {
 }
 
 void Communicator::run_request(Stream& stream, Request request) {
-  if (is_message(request)) {
+  if (is_message(request.kind)) {
     return start_request(stream, std::move(request)).wait(stream);
   }
   prepare(request);
@@ -72,8 +68,8 @@ void Communicator::run_request(Stream& stream, Request request) {
 
 Work Communicator::start_request(Stream& after, Request request) {
   prepare(request);
-  Work work = is_message(request) ? begin_messages(after, {&request, 1})
-                                  : begin(after, request);
+  Work work = is_message(request.kind) ? begin_messages(after, {&request, 1})
+                                       : begin(after, request);
   work.set_recorder(shared_recorder());
   return work;
 }

@@ -38,7 +38,7 @@ inline constexpr Check kDefaultCheck = Check::kOn;
 struct Options {
   double timeout_seconds = 600;
   Check check = kDefaultCheck;
-  How how = {};  // the default of operations
+  CollectiveOptions how = {};  // the default of operations
   // The threads of this rank's own operations; 0 means one for each core that
   // its process may use.
   int threads = 0;
@@ -122,7 +122,6 @@ class Communicator {
 
   // Calls and bytes so far, over all communicators split from one world.
   const Traffic& traffic() const { return *ledger_->traffic; }
-  const FlightRecorder& flight_recorder() const { return *ledger_->recorder; }
   std::shared_ptr<FlightRecorder> shared_recorder() const {
     return ledger_->recorder;
   }

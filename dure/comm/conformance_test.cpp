@@ -109,7 +109,7 @@ std::vector<double> reduced(Reduction reduction, int ranks, std::int64_t n) {
   std::vector<double> result = values_of(0, n);
   for (int rank = 1; rank < ranks; ++rank) {
     for (std::int64_t i = 0; i < n; ++i) {
-      double& r = result[static_cast<std::size_t>(i)];
+      double& r = result[i];
       r = combine(reduction, r, value(rank, i));
     }
   }
@@ -486,8 +486,7 @@ TEST_P(Conformance, ManyMessagesAtOnceDoNotWaitForOneAnother) {
     }
     comm.start_messages(host(), messages).wait(host());
     for (int peer = 0; peer < ranks; ++peer) {
-      EXPECT_EQ(in[static_cast<std::size_t>(peer)].values(),
-                values_of(peer + comm.rank(), 1000));
+      EXPECT_EQ(in[peer].values(), values_of(peer + comm.rank(), 1000));
     }
   });
 }
@@ -614,7 +613,7 @@ TEST_P(Conformance, GivesTheSameByEveryAlgorithm) {
         for (const std::int64_t n : {0, 1, 7, 5003}) {
           SCOPED_TRACE(
               concat(name_of(algorithm), ", ", n, " ", name_of(dtype)));
-          const How how{.algorithm = algorithm};
+          const CollectiveOptions how{.algorithm = algorithm};
           Elements x(dtype, values_of(comm.rank(), n));
           const AllReduce all{.y = x.tensor(), .x = x.tensor(), .how = how};
           if (comm.supports(all)) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -22,7 +23,7 @@ std::string seconds_text(double seconds) {
 }
 
 std::string describe(const FlightRecorder::Call& call) {
-  const bool message = call.kind == Kind::kSend || call.kind == Kind::kRecv;
+  const bool message = is_message(call.kind);
   return concat("#",
                 call.sequence,
                 " ",
@@ -149,25 +150,18 @@ std::string FlightRecorder::last_call() const {
 std::string FlightRecorder::to_json_lines() const {
   std::string text;
   for (const Call& call : calls()) {
-    text += concat("{\"sequence\": ",
-                   call.sequence,
-                   ", \"axis\": \"",
-                   call.axis,
-                   "\", \"kind\": \"",
-                   comm::name_of(call.kind),
-                   "\", \"dtype\": \"",
-                   dure::name_of(call.dtype),
-                   "\", \"elements\": ",
-                   call.elements,
-                   ", \"root\": ",
-                   call.root,
-                   ", \"state\": \"",
-                   name_of(call.state),
-                   "\", \"seconds\": ",
-                   call.state == State::kWaiting
-                       ? monotonic_seconds() - call.start_seconds
-                       : call.end_seconds - call.start_seconds,
-                   "}\n");
+    const double end =
+        call.state == State::kWaiting ? monotonic_seconds() : call.end_seconds;
+    text += nlohmann::ordered_json{{"sequence", call.sequence},
+                                   {"axis", call.axis},
+                                   {"kind", comm::name_of(call.kind)},
+                                   {"dtype", dure::name_of(call.dtype)},
+                                   {"elements", call.elements},
+                                   {"root", call.root},
+                                   {"state", name_of(call.state)},
+                                   {"seconds", end - call.start_seconds}}
+                .dump() +
+            "\n";
   }
   return text;
 }

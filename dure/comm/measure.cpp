@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/trace.h"
 
 namespace dure::comm {
@@ -36,8 +37,7 @@ class Case {
   }
   Tensor part(std::vector<float>& values) const {
     const Counts counts = even_counts(elements_, comm_.size());
-    return Tensor(values.data(),
-                  {counts[static_cast<std::size_t>(comm_.rank())]});
+    return Tensor(values.data(), {counts[comm_.rank()]});
   }
   // Every rank's x must have the same size, and y is as large: whole parts.
   Tensor divided(std::vector<float>& values) const {
@@ -89,7 +89,7 @@ class Case {
   Communicator& comm_;
   Stream host_ = host_stream();
   Kind kind_;
-  How how_;
+  CollectiveOptions how_;
   std::int64_t elements_;
   std::vector<float> x_;
   std::vector<float> y_;
@@ -151,11 +151,6 @@ class Memory {
   std::vector<float> from_;
   std::vector<float> to_;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 // The number of calls that fit the time of a round; the same on every rank.
 int calls_of(Communicator& comm, const MeasureOptions& options, Case& one) {

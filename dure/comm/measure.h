@@ -30,6 +30,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -85,9 +86,7 @@ double limit_seconds(Kind kind,
 
 std::string to_table(std::span<const Measurement> rows);
 std::string to_csv(std::span<const Measurement> rows);
-std::string to_json(std::span<const Measurement> rows);
-// Bus bandwidth over size as an SVG image, a curve for each collective and
-// algorithm.
-std::string to_svg(std::span<const Measurement> rows);
+void to_json(nlohmann::ordered_json& json, const Measurement& row);
+std::string size_text(std::int64_t bytes);  // "4 KiB", "1000 B"
 
 }  // namespace dure::comm

@@ -1,7 +1,5 @@
 #include "dure/comm/measure.h"
 
-#include <string>
-
 #include <gtest/gtest.h>
 
 namespace dure::comm {
@@ -25,17 +23,6 @@ TEST(Limit, CountsTheLinesThatACollectiveBringsIn) {
     EXPECT_DOUBLE_EQ(lines(Kind::kSend, N), 2);
     EXPECT_DOUBLE_EQ(lines(Kind::kBarrier, N), 0);
   }
-}
-
-TEST(Measurement, OfOneRankAloneHasAPlotWithoutCurves) {
-  const Measurement alone = {.back_end = "self",
-                             .kind = Kind::kAllReduce,
-                             .ranks = 1,
-                             .bytes = 1024,
-                             .seconds = 1e-7};
-  const std::string svg = to_svg({&alone, 1});
-  EXPECT_EQ(svg.find("stroke-width=\"2\""), std::string::npos);
-  EXPECT_TRUE(svg.ends_with("</svg>\n")) << svg;
 }
 
 TEST(Measurement, HasTheBandwidthsOfNcclTests) {

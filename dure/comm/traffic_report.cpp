@@ -1,5 +1,7 @@
 #include "dure/comm/traffic_report.h"
 
+#include <nlohmann/json.hpp>
+
 #include "dure/base/check.h"
 
 namespace dure::comm {
@@ -10,7 +12,7 @@ template <typename Use>
 void for_each_row(const Traffic& traffic, const Use& use) {
   for (const auto& [axis, counts] : traffic.by_axis()) {
     for (int kind = 0; kind < kKinds; ++kind) {
-      const Traffic::Count& count = counts[static_cast<std::size_t>(kind)];
+      const Traffic::Count& count = counts[kind];
       if (count.calls > 0) {
         use(axis, name_of(static_cast<Kind>(kind)), count);
       }
@@ -40,24 +42,17 @@ std::string to_table(const Traffic& traffic) {
   return text;
 }
 
-std::string to_json(const Traffic& traffic) {
-  std::string text = "[";
+void to_json(nlohmann::ordered_json& json, const Traffic& traffic) {
+  json = nlohmann::ordered_json::array();
   for_each_row(traffic,
                [&](const std::string& axis,
                    const char* kind,
                    const Traffic::Count& count) {
-                 text += concat(text.size() > 1 ? ",\n " : "\n ",
-                                "{\"axis\": \"",
-                                axis,
-                                "\", \"collective\": \"",
-                                kind,
-                                "\", \"calls\": ",
-                                count.calls,
-                                ", \"bytes\": ",
-                                count.bytes,
-                                "}");
+                 json.push_back({{"axis", axis},
+                                 {"collective", kind},
+                                 {"calls", count.calls},
+                                 {"bytes", count.bytes}});
                });
-  return text + "\n]\n";
 }
 
 }  // namespace dure::comm

@@ -1,6 +1,7 @@
 // A rank's traffic, as people and programs read it.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "dure/comm/traffic.h"
@@ -11,6 +12,6 @@ namespace dure::comm {
 std::string to_table(const Traffic& traffic);
 
 // A list of objects with axis, collective, calls and bytes.
-std::string to_json(const Traffic& traffic);
+void to_json(nlohmann::ordered_json& json, const Traffic& traffic);
 
 }  // namespace dure::comm

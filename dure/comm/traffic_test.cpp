@@ -1,5 +1,6 @@
 #include "dure/comm/traffic.h"
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,7 +30,7 @@ TEST(Traffic, IsCountedByAxisAndKindAndReported) {
               (Traffic::Count{2, 48}));
     EXPECT_EQ(world.traffic().of("data", Kind::kAllReduce), Traffic::Count{});
     tables[rank] = to_table(tensor->traffic());
-    lists[rank] = to_json(tensor->traffic());
+    lists[rank] = nlohmann::ordered_json(tensor->traffic()).dump();
   };
   {
     std::vector<std::jthread> ranks;
@@ -41,8 +42,8 @@ TEST(Traffic, IsCountedByAxisAndKindAndReported) {
   const std::string& json = lists[3];
   EXPECT_NE(table.find("| tensor | all_reduce | 2 | 48 |\n"), std::string::npos)
       << table;
-  EXPECT_NE(json.find("{\"axis\": \"tensor\", \"collective\": \"all_reduce\", "
-                      "\"calls\": 2, \"bytes\": 48}"),
+  EXPECT_NE(json.find("{\"axis\":\"tensor\",\"collective\":\"all_reduce\","
+                      "\"calls\":2,\"bytes\":48}"),
             std::string::npos)
       << json;
   EXPECT_EQ(table.find("broadcast"), std::string::npos);

@@ -33,9 +33,9 @@ struct BatchLayout {
   // The sample in one row of a micro-batch, when `consumed` samples were read
   // before this global batch.
   std::int64_t sample(std::int64_t consumed,
-                      std::int64_t micro_step,
+                      std::int64_t index,
                       std::int64_t row) const {
-    return consumed + (micro_step * ranks + rank) * micro_batch + row;
+    return consumed + (index * ranks + rank) * micro_batch + row;
   }
 };
 

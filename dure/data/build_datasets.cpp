@@ -64,7 +64,7 @@ class Builder {
       : config_(config), options_(options) {
     check();
     for (const Part part : {Part::kTrain, Part::kValidation, Part::kTest}) {
-      for (const BlendPart& entry : parse_blend(list_of(config_, part))) {
+      for (const BlendSource& entry : parse_blend(list_of(config_, part))) {
         open(entry.prefix);
       }
     }
@@ -177,7 +177,7 @@ class Builder {
   std::vector<Source> sources(Part part) {
     const bool split = !config_.split.empty();
     std::vector<Source> sources;
-    for (const BlendPart& entry :
+    for (const BlendSource& entry :
          parse_blend(split ? config_.train : list_of(config_, part))) {
       auto data = open(entry.prefix);
       const std::int64_t all = data->sequences();

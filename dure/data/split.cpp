@@ -81,9 +81,9 @@ std::array<Range, kSplits> split_ranges(const Shares& shares,
   return ranges;
 }
 
-std::vector<BlendPart> parse_blend(const std::vector<std::string>& list) {
+std::vector<BlendSource> parse_blend(const std::vector<std::string>& list) {
   const bool weighted = !list.empty() && number(list[0]).has_value();
-  std::vector<BlendPart> parts;
+  std::vector<BlendSource> parts;
   if (!weighted) {
     for (const std::string& prefix : list) {
       parts.push_back({.prefix = prefix});

@@ -31,14 +31,14 @@ Shares parse_split(const std::string& text);
 std::array<Range, kSplits> split_ranges(const Shares& shares,
                                         std::int64_t sequences);
 
-struct BlendPart {
+struct BlendSource {
   double weight = 0;  // 0: by its size
   std::string prefix;
-  bool operator==(const BlendPart&) const = default;
+  bool operator==(const BlendSource&) const = default;
 };
 
 // Parses prefixes, or weights and prefixes in turn: "0.3" "a" "0.7" "b". Throws
 // UsageError for a mixture of both, or a weight that is not finite and above 0.
-std::vector<BlendPart> parse_blend(const std::vector<std::string>& list);
+std::vector<BlendSource> parse_blend(const std::vector<std::string>& list);
 
 }  // namespace dure::data

@@ -55,9 +55,9 @@ TEST(Split, RefusesWhatIsNoListOfShares) {
 
 TEST(Blend, IsPrefixesOrWeightsAndPrefixesInTurn) {
   EXPECT_THAT(parse_blend({"a", "b"}),
-              ElementsAre(BlendPart{0, "a"}, BlendPart{0, "b"}));
+              ElementsAre(BlendSource{0, "a"}, BlendSource{0, "b"}));
   EXPECT_THAT(parse_blend({"0.3", "a", "7", "b"}),
-              ElementsAre(BlendPart{0.3, "a"}, BlendPart{7, "b"}));
+              ElementsAre(BlendSource{0.3, "a"}, BlendSource{7, "b"}));
 }
 
 TEST(Blend, RefusesAMixtureOfBoth) {

@@ -1,7 +1,6 @@
 #include "dure/kernels/attention.h"
 
 #include "dure/kernels/attention_check.h"
-#include "dure/kernels/cpu/attention_head.h"
 #include "dure/kernels/operands.h"
 
 namespace dure::kernels {
@@ -101,10 +100,6 @@ Cost cost_of_pairs(const AttentionInputs& in, int products) {
                static_cast<double>(q.samples * q.heads * q.head_dim),
       .bytes = elements * static_cast<double>(size_of(in.q.tensor.dtype())) +
                bytes_of(in.bias.table)};
-}
-
-std::int64_t attention_scratch(const AttentionInputs& in, int threads) {
-  return threads * attention_thread_scratch(in);
 }
 
 void check(const Attention& op) {

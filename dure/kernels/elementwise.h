@@ -52,7 +52,7 @@ struct FillNormal {
   static constexpr const char* kName = "fill_normal";
   Tensor y;  // (N, C)   overwritten
   RandomStream stream{0, ""};
-  float deviation = 1;
+  float standard_deviation = 1;
   std::int64_t first_row = 0;
   std::int64_t first_column = 0;
   std::int64_t columns = 0;

@@ -48,7 +48,7 @@ TEST(FillNormal, DrawsByTheGlobalIndex) {
     Values y(static_cast<std::size_t>(rows * columns), 9.0F);
     launch_on_cpu(FillNormal{.y = tensor(y, {rows, columns}),
                              .stream = stream,
-                             .deviation = 0.02F,
+                             .standard_deviation = 0.02F,
                              .first_row = first_row,
                              .first_column = first_column,
                              .columns = kColumns,
@@ -86,7 +86,7 @@ TEST(Elementwise, RoundsHalvesOnce) {
   expect_halves_rounded_once({y}, [](const Tensors& t) {
     return FillNormal{.y = t[0],
                       .stream = RandomStream(5, "weight"),
-                      .deviation = 0.02F,
+                      .standard_deviation = 0.02F,
                       .first_column = 3,
                       .columns = 1013,
                       .filled_rows = 5};

@@ -11,12 +11,12 @@ void check(const Rope& op) {
   DURE_CHECK(op.head_dim > 0 && op.head_dim % 2 == 0,
              "rope turns pairs: head_dim is even and positive, not ",
              op.head_dim);
-  DURE_CHECK(columns % op.head_dim == 0 && op.turned_heads >= 0 &&
-                 op.turned_heads * op.head_dim <= columns,
+  DURE_CHECK(columns % op.head_dim == 0 && op.rotated_heads >= 0 &&
+                 op.rotated_heads * op.head_dim <= columns,
              "qkv has ",
              columns,
              " columns, which are not ",
-             op.turned_heads,
+             op.rotated_heads,
              " or more heads of ",
              op.head_dim);
   DURE_CHECK(op.theta > 0, "rope's theta is positive, not ", op.theta);
@@ -25,7 +25,7 @@ void check(const Rope& op) {
 // A pair takes four products and two sums.
 Cost cost(const Rope& op) {
   const auto turned =
-      static_cast<double>(op.qkv.shape()[0] * op.turned_heads * op.head_dim);
+      static_cast<double>(op.qkv.shape()[0] * op.rotated_heads * op.head_dim);
   const auto size = static_cast<double>(size_of(op.qkv.dtype()));
   return {.flops = 3 * turned, .bytes = 2 * size * turned};
 }

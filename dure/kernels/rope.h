@@ -10,18 +10,18 @@
 namespace dure::kernels {
 
 // The direction of the rotation: the backward is the inverse one.
-enum class Turn : std::uint8_t { kForward, kBackward };
+enum class Rotation : std::uint8_t { kForward, kBackward };
 
-// Rotates, in place, the first `turned_heads` heads of each row (those of q and
-// k; v follows and stays).
+// Rotates, in place, the first `rotated_heads` heads of each row (those of q
+// and k; v follows and stays).
 struct Rope {
   static constexpr const char* kName = "rope";
   Tensor qkv;                 // (N, heads * D)
   ConstTensor positions;      // (N)   i32
   std::int64_t head_dim = 0;  // D, even
-  std::int64_t turned_heads = 0;
+  std::int64_t rotated_heads = 0;
   double theta = 10000;
-  Turn turn = Turn::kForward;
+  Rotation rotation = Rotation::kForward;
 };
 
 void check(const Rope& op);

@@ -16,12 +16,14 @@ constexpr std::int64_t kHeads = 4;
 constexpr std::int64_t kTurned = 3;
 const std::vector<std::int32_t> kPositions = {0, 1, 7, 4095, 131071};
 
-Rope rope(Values& qkv, std::int64_t head_dim, Turn turn = Turn::kForward) {
+Rope rope(Values& qkv,
+          std::int64_t head_dim,
+          Rotation rotation = Rotation::kForward) {
   return {.qkv = tensor(qkv, {kN, kHeads * head_dim}),
           .positions = {kPositions.data(), {kN}},
           .head_dim = head_dim,
-          .turned_heads = kTurned,
-          .turn = turn};
+          .rotated_heads = kTurned,
+          .rotation = rotation};
 }
 
 // Computes each pair as the product of complex numbers.
@@ -84,7 +86,7 @@ TEST(Rope, BackwardIsTheInverse) {
   Values qkv = random_values(kN * kHeads * 64, "qkv");
   const Doubles before = doubles(qkv);
   launch_on_cpu(rope(qkv, 64));
-  launch_on_cpu(rope(qkv, 64, Turn::kBackward));
+  launch_on_cpu(rope(qkv, 64, Rotation::kBackward));
   expect_near(qkv, before, 2 * kUnits);
 }
 
@@ -100,7 +102,7 @@ TEST(Rope, ProductsDependOnTheDistanceOfPositions) {
   launch_on_cpu(Rope{.qkv = tensor(x, {4, 64}),
                      .positions = {positions.data(), {4}},
                      .head_dim = 64,
-                     .turned_heads = 1});
+                     .rotated_heads = 1});
   const auto product = [&](std::size_t m, std::size_t n) {
     double sum = 0;
     for (std::size_t i = 0; i < 64; ++i) {
@@ -121,7 +123,7 @@ TEST(Rope, RoundsHalvesOnce) {
                                      .qkv = t[0],
                                      .positions = {kPositions.data(), {kN}},
                                      .head_dim = head_dim,
-                                     .turned_heads = kTurned};
+                                     .rotated_heads = kTurned};
                                });
   }
 }
@@ -153,7 +155,7 @@ TEST(Rope, RefusesShapesThatDoNotAgree) {
   refused([](Rope& op) { op.head_dim = 7; });
   refused([](Rope& op) { op.head_dim = 0; });
   refused([](Rope& op) { op.head_dim = 10; });
-  refused([](Rope& op) { op.turned_heads = 5; });
+  refused([](Rope& op) { op.rotated_heads = 5; });
   refused([](Rope& op) { op.theta = 0; });
   refused([](Rope& op) { op.positions = op.qkv; });
 }

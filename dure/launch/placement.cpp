@@ -106,7 +106,7 @@ Placement place_ranks(comm::Communicator& launched,
       .warning = mesh::crossing_warning(mesh, mesh::placed(topology, places))};
   std::vector<int> members(places.size());
   for (std::size_t rank = 0; rank < places.size(); ++rank) {
-    members[static_cast<std::size_t>(places[rank])] = static_cast<int>(rank);
+    members[places[rank]] = static_cast<int>(rank);
   }
   if (!std::is_sorted(members.begin(), members.end())) {
     placement.world = launched.subgroup(members, launched.axis());

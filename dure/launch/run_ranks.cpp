@@ -46,7 +46,7 @@ class Finish {
   void arrive(int rank) {
     {
       const std::lock_guard lock(mutex_);
-      back_[static_cast<std::size_t>(rank)] = true;
+      back_[rank] = true;
     }
     changed_.notify_all();
   }
@@ -112,7 +112,7 @@ void run_rank(int rank,
   };
   keep_to(cores);
   try {
-    body(*world.communicators()[static_cast<std::size_t>(rank)]);
+    body(*world.communicators()[rank]);
   } catch (const UsageError& error) {
     fail(error, Fault::kUsage);
   } catch (const comm::Aborted& error) {
@@ -158,10 +158,8 @@ void run_ranks(const RankThreads& options,
   std::vector<std::jthread> threads;
   for (int rank = 0; rank < options.ranks; ++rank) {
     try {
-      threads.emplace_back([&, rank] {
-        run_rank(
-            rank, world, cores[static_cast<std::size_t>(rank)], body, finish);
-      });
+      threads.emplace_back(
+          [&, rank] { run_rank(rank, world, cores[rank], body, finish); });
     } catch (const std::system_error&) {  // somebody else took them meanwhile
       const std::string text = too_many_threads(options.ranks, threads_each);
       finish.fail({rank, text, Fault::kItsOwn});

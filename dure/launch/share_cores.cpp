@@ -47,17 +47,16 @@ std::vector<int> cores_in(const Bits& bits, const std::vector<int>& order) {
 }  // namespace
 
 CoreShare share_of(const std::vector<std::vector<int>>& usable, int place) {
-  const std::vector<int>& own = usable[static_cast<std::size_t>(place)];
+  const std::vector<int>& own = usable[place];
   int sharers = 0;
   int before = 0;
   for (int other = 0; other < static_cast<int>(usable.size()); ++other) {
-    if (usable[static_cast<std::size_t>(other)] == own) {
+    if (usable[other] == own) {
       ++sharers;
       before += other < place ? 1 : 0;
     }
   }
-  return {.cores = divide_cores(own, sharers)[static_cast<std::size_t>(before)],
-          .sharers = sharers};
+  return {.cores = divide_cores(own, sharers)[before], .sharers = sharers};
 }
 
 CoreShare share_cores(comm::Communicator& world,
@@ -70,9 +69,7 @@ CoreShare share_cores(comm::Communicator& world,
             comm::AllGather{
                 .y = Tensor(all.data(), {std::ssize(all)}, DType::kU8),
                 .x = Tensor(mine.data(), {std::ssize(mine)}, DType::kU8)});
-  const auto node_of = [&](int rank) {
-    return nodes[static_cast<std::size_t>(rank)];
-  };
+  const auto node_of = [&](int rank) { return nodes[rank]; };
   std::vector<std::vector<int>> usable;
   int place = 0;
   for (int rank = 0; rank < world.size(); ++rank) {

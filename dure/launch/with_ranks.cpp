@@ -40,7 +40,7 @@ std::string count_of(const Launcher& launcher) {
                                     : std::to_string(launcher.world);
 }
 
-void check_launcher(const RankOptions& options,
+void check_launcher(const LaunchOptions& options,
                     const Environment& environment,
                     const Launcher& launcher) {
   if (options.threads.has_value()) {
@@ -100,7 +100,7 @@ int exit_code_of(const std::exception_ptr& failure) {
 // The error that all processes find alike, if there is one. A check of
 // collectives can't differ, as those of the ranks might.
 std::exception_ptr common_failure(comm::MpiWorld& world,
-                                  const RankOptions& options) {
+                                  const LaunchOptions& options) {
   const comm::Options alike = {.timeout_seconds = options.comm.timeout_seconds,
                                .check = comm::Check::kOff};
   const auto ranks = world.communicator(alike);
@@ -129,7 +129,7 @@ std::exception_ptr common_failure(comm::MpiWorld& world,
 // this process.
 class StartWatch {
  public:
-  StartWatch(const RankOptions& options, const Launcher& launcher)
+  StartWatch(const LaunchOptions& options, const Launcher& launcher)
       : thread_([&](const std::stop_token& stop) {
           watch(options, launcher, stop);
         }) {}
@@ -146,7 +146,7 @@ class StartWatch {
         });
   }
 
-  static void watch(const RankOptions& options,
+  static void watch(const LaunchOptions& options,
                     const Launcher& launcher,
                     const std::stop_token& stop) {
     const double all = options.comm.timeout_seconds;
@@ -181,7 +181,7 @@ class StartWatch {
 // The options of a rank that is one of several processes with the same cores.
 // It has as many threads as asked for, by the options or by OpenMP's variable,
 // else its share of those that can run at once.
-comm::Options with_threads(const RankOptions& options,
+comm::Options with_threads(const LaunchOptions& options,
                            const Environment& environment,
                            int sharers) {
   comm::Options comm = options.comm;
@@ -196,7 +196,7 @@ comm::Options with_threads(const RankOptions& options,
 
 // The options of one of several processes, which divide their host's cores.
 comm::Options with_share(comm::MpiWorld& world,
-                         const RankOptions& options,
+                         const LaunchOptions& options,
                          const Environment& environment) {
   const CoreShare share =
       share_cores(*world.communicator({}), world.facts().nodes);
@@ -205,7 +205,7 @@ comm::Options with_share(comm::MpiWorld& world,
   return comm;
 }
 
-void run_process(const RankOptions& options,
+void run_process(const LaunchOptions& options,
                  const Environment& environment,
                  const Launcher& launcher,
                  const Body& body) {
@@ -245,7 +245,7 @@ void run_process(const RankOptions& options,
 }
 
 // Runs threads of this process, or this process alone.
-void run_here(const RankOptions& options,
+void run_here(const LaunchOptions& options,
               const Environment& environment,
               const Body& body) {
   if (options.failure != nullptr) {
@@ -272,7 +272,7 @@ void run_here(const RankOptions& options,
 
 }  // namespace
 
-void with_ranks(const RankOptions& options,
+void with_ranks(const LaunchOptions& options,
                 const Environment& environment,
                 const Body& body) {
   const std::optional<Launcher> launcher = launcher_of(environment);

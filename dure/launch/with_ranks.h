@@ -12,7 +12,7 @@
 
 namespace dure::launch {
 
-struct RankOptions {
+struct LaunchOptions {
   std::optional<int> threads = {};  // so many ranks as threads of this process
   int threads_of_rank = 0;          // 0: as many as its cores
   comm::Options comm = {};
@@ -42,7 +42,7 @@ struct AlreadySaid {
 // wrong usage. An error that all of them find before `body` (their facts
 // differ, or launcher, MPI and options do not go together) is reported by the
 // first one, and AlreadySaid is thrown.
-void with_ranks(const RankOptions& options,
+void with_ranks(const LaunchOptions& options,
                 const Environment& environment,
                 const std::function<void(comm::Communicator&)>& body);
 

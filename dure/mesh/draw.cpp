@@ -88,7 +88,7 @@ class Picture {
       const std::vector<int> pipe = mesh_.group(row, {Axis::kPipe});
       std::string ranks = padded(label(row), label_width_ + 2);
       for (int stage = begin; stage < end; ++stage) {
-        const int rank = pipe[static_cast<std::size_t>(stage)];
+        const int rank = pipe[stage];
         ranks += padded(grid(rank), grid_width_);
         ranks += mesh_.is_last(rank, Axis::kPipe) ? kNoArrow : kArrow;
       }
@@ -137,9 +137,7 @@ class Picture {
   }
 
   int node_of(int rank) const {
-    return topology_.ranks() == 0
-               ? 0
-               : topology_.node_of[static_cast<std::size_t>(rank)];
+    return topology_.ranks() == 0 ? 0 : topology_.node_of[rank];
   }
 
   std::string names(const std::vector<int>& group) const {
@@ -149,7 +147,7 @@ class Picture {
     std::string text;
     for (const int node : nodes_of(topology_, group)) {
       text += text.empty() ? " " : ",";
-      text += topology_.nodes[static_cast<std::size_t>(node)];
+      text += topology_.nodes[node];
     }
     return text;
   }

@@ -100,11 +100,6 @@ class LocalPart {
   // How many of the part's elements stand before this element of the whole.
   std::int64_t before(std::int64_t global) const;
 
-  // Whether the part's elements are neighbours in the whole.
-  bool is_one_stretch() const {
-    return rows_ == 1 && levels_.size() == 1 && levels_[0].runs.size() == 1;
-  }
-
  private:
   // A dim that is cut, with the uncut dims around it. An element of one level
   // is a row of the next level; an element of the last level is one of the

@@ -21,8 +21,7 @@ void check_ranks(const Mesh& mesh, const Topology& topology) {
 std::vector<std::vector<int>> ranks_by_node(const Topology& topology) {
   std::vector<std::vector<int>> result(topology.nodes.size());
   for (int rank = 0; rank < topology.ranks(); ++rank) {
-    const auto node = static_cast<std::size_t>(
-        topology.node_of[static_cast<std::size_t>(rank)]);
+    const auto node = static_cast<std::size_t>(topology.node_of[rank]);
     result.at(node).push_back(rank);
   }
   return result;
@@ -58,9 +57,7 @@ std::string joined(const Items& items, const char* between, Text text) {
 // "[2,3] on a, b".
 std::string describe(const Topology& topology, const std::vector<int>& group) {
   const auto digits = [](int rank) { return std::to_string(rank); };
-  const auto name = [&](int node) {
-    return topology.nodes[static_cast<std::size_t>(node)];
-  };
+  const auto name = [&](int node) { return topology.nodes[node]; };
   return concat("[",
                 joined(group, ",", digits),
                 "] on ",
@@ -174,7 +171,7 @@ std::vector<int> place(const Mesh& mesh, const Topology& launched) {
   std::size_t taken = 0;
   for (const std::vector<int>& group : mesh.groups(tensor)) {
     for (const int rank : group) {
-      places[static_cast<std::size_t>(next[taken++])] = rank;
+      places[next[taken++]] = rank;
     }
   }
   const auto now = crossing(mesh, launched, tensor).size();

@@ -139,7 +139,7 @@ TEST(Place, LeavesAsFewCrossingAsCanBe) {
                       static_cast<std::size_t>(ranks / tensor - whole));
             std::sort(places.begin(), places.end());
             for (int rank = 0; rank < ranks; ++rank) {
-              EXPECT_EQ(places[static_cast<std::size_t>(rank)], rank);
+              EXPECT_EQ(places[rank], rank);
             }
           }
         }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "dure/model/parts.h"
+#include "dure/model/layer_factories.h"
 
 namespace dure::model {
 namespace {

@@ -11,10 +11,6 @@
 
 #include "dure/nn/norms.h"
 
-namespace dure {
-class Fields;
-}  // namespace dure
-
 namespace dure::model {
 
 struct Family;  // family.h
@@ -70,12 +66,6 @@ std::int64_t padded_vocabulary(std::int64_t vocabulary, std::int64_t tensor);
 
 // Fills in kv_heads and ffn_hidden if they are 0, and norm_bias.
 ModelConfig resolve(ModelConfig config);
-
-void visit(Fields& fields, ModelConfig& config);
-
-// Throws UsageError for values out of range or that contradict each other. The
-// config must be resolved.
-void validate(const ModelConfig& config);
 
 // Throws UsageError, naming valid sizes, unless so many tensor ranks can share
 // every matrix: they take equal numbers of heads, of key-value heads (or

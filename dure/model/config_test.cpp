@@ -5,7 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
-#include "dure/model/family.h"
+#include "dure/model/families/families.h"
+#include "dure/model/families/keys.h"
 #include "dure/model/llama/llama.h"
 
 namespace dure::model {

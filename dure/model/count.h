@@ -15,7 +15,7 @@ struct Count {
   std::int64_t padded = 0;     // with the vocabulary's padding
   std::int64_t per_rank = 0;   // held by the rank at `place`
   std::int64_t block = 0;      // of one block
-  std::map<Part, std::int64_t> parts = {};  // of `published`
+  std::map<WeightKind, std::int64_t> parts = {};  // of `published`
 };
 
 Count count(const ModelConfig& config, const mesh::Place& place = {});

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
-#include "dure/model/family.h"
+#include "dure/model/families/families.h"
 
 namespace dure::model {
 namespace {

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "dure/kernels/testing.h"
-#include "dure/model/activation_memory.h"
-#include "dure/model/kept_block.h"
+#include "dure/model/saved_block.h"
 #include "dure/model/weights.h"
 #include "dure/nn/rank_testing.h"
-#include "dure/nn/weight_queue.h"
+#include "dure/nn/weight_gradient_store.h"
+#include "tests/oracle/activation_memory.h"
 
 namespace dure::model {
 namespace {
@@ -23,7 +23,7 @@ namespace {
 using kernels::random_values;
 using kernels::Values;
 using nn::Context;
-using nn::WeightQueue;
+using nn::WeightGradientStore;
 using parallel::Rows;
 
 constexpr std::int64_t kSamples = 2;
@@ -128,10 +128,12 @@ void fill(Tensor y, float value) {
 // A micro-batch of one block.
 class MicroBatch {
  public:
-  MicroBatch(const Context& ctx, const Keeping& keeping, int index)
+  MicroBatch(const Context& ctx,
+             const ActivationPolicy& activation_policy,
+             int index)
       : index_(index),
         first_sample_(index * kSamples),
-        kept_(make_kept_block(keeping)),
+        kept_(make_saved_block(activation_policy)),
         d_nC_(ctx.workspace(shape(ctx), DType::kF32)) {}
 
   void forward(Context& ctx, const OneBlock& one) {
@@ -172,15 +174,15 @@ class MicroBatch {
 
   int index_;
   std::int64_t first_sample_;
-  std::unique_ptr<KeptBlock> kept_;
+  std::unique_ptr<SavedBlock> kept_;
   OwnedTensor d_nC_;
 };
 
-std::vector<MicroBatch> micro_batches(const Context& ctx,
-                                      const Keeping& keeping) {
+std::vector<MicroBatch> micro_batches(
+    const Context& ctx, const ActivationPolicy& activation_policy) {
   std::vector<MicroBatch> result;
   for (int m = 0; m < kMicroBatches; ++m) {
-    result.emplace_back(ctx, keeping, m);
+    result.emplace_back(ctx, activation_policy, m);
   }
   return result;
 }
@@ -191,19 +193,21 @@ struct Model {
 };
 struct Kept {
   const char* name;
-  Keeping keeping;
+  ActivationPolicy activation_policy;
 };
 
 class DeferredGradients
     : public testing::TestWithParam<std::tuple<Model, Kept, int, Rows>> {
  protected:
   static ModelConfig config() { return std::get<0>(GetParam()).config(); }
-  static Keeping keeping() { return std::get<1>(GetParam()).keeping; }
+  static ActivationPolicy activation_policy() {
+    return std::get<1>(GetParam()).activation_policy;
+  }
   static StepShape step() {
     return {.rows = kN,
             .tensor = std::get<2>(GetParam()),
             .cut = std::get<3>(GetParam()),
-            .keeping = keeping(),
+            .activation_policy = activation_policy(),
             .activations = DType::kF32};
   }
 
@@ -221,7 +225,7 @@ class DeferredGradients
   static std::vector<Values> at_once(Context& ctx) {
     OneBlock one(config(), ctx.tensor.part());
     std::vector<Values> result;
-    for (MicroBatch& batch : micro_batches(ctx, keeping())) {
+    for (MicroBatch& batch : micro_batches(ctx, activation_policy())) {
       batch.forward(ctx, one);
       result.push_back(batch.backward(ctx, one));
     }
@@ -267,7 +271,7 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values(Kept{
                          "FullInParts",
                          {.recompute = Recompute::kFull,
-                          .checkpoints = Checkpoints::kParts}}),
+                          .checkpoints = CheckpointedInputs::kParts}}),
                      testing::Values(2, 4),
                      testing::Values(Rows::kWhole)),
     name_of);
@@ -275,18 +279,18 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(DeferredGradients, AreTheSameBits) {
   run([](Context& ctx, OneBlock& one) {
     const std::vector<Values> want = at_once(ctx);
-    std::vector<MicroBatch> batches = micro_batches(ctx, keeping());
+    std::vector<MicroBatch> batches = micro_batches(ctx, activation_policy());
     for (MicroBatch& batch : batches) {
       batch.forward(ctx, one);
     }
     std::vector<Values> d_x;
-    std::vector<WeightQueue> queues(kMicroBatches);
+    std::vector<WeightGradientStore> queues(kMicroBatches);
     for (std::size_t m = 0; m < batches.size(); ++m) {
       ctx.deferred = &queues[m];
       d_x.push_back(batches[m].backward(ctx, one));
     }
     ctx.deferred = nullptr;
-    for (WeightQueue& queue : queues) {
+    for (WeightGradientStore& queue : queues) {
       queue.run(ctx);
     }
     EXPECT_EQ(with_gradients(std::move(d_x), one), want);
@@ -300,11 +304,11 @@ TEST_P(DeferredGradients, TakeTheFormulasBytes) {
       return static_cast<std::int64_t>(
           ctx.arena.ledger().current(Category::kActivations));
     };
-    std::vector<MicroBatch> batches = micro_batches(ctx, keeping());
+    std::vector<MicroBatch> batches = micro_batches(ctx, activation_policy());
     const std::size_t workspace =
         ctx.arena.ledger().current(Category::kWorkspace);
     const std::int64_t bytes = deferred_bytes(config(), step());
-    std::deque<WeightQueue> queues;
+    std::deque<WeightGradientStore> queues;
     for (MicroBatch& batch : batches) {
       batch.forward(ctx, one);
       ctx.deferred = &queues.emplace_back();
@@ -321,10 +325,10 @@ TEST_P(DeferredGradients, TakeTheFormulasBytes) {
 
 TEST_P(DeferredGradients, OfNormsAreNotPutOff) {
   run([](Context& ctx, OneBlock& one) {
-    MicroBatch batch(ctx, keeping(), 0);
+    MicroBatch batch(ctx, activation_policy(), 0);
     const std::vector<Values> untouched = one.of_matrices();
     batch.forward(ctx, one);
-    WeightQueue queue;
+    WeightGradientStore queue;
     ctx.deferred = &queue;
     batch.backward(ctx, one);
     EXPECT_EQ(one.of_matrices(), untouched);
@@ -344,8 +348,9 @@ TEST_P(DeferredGradients, OfNormsAreNotPutOff) {
 TEST_P(DeferredGradients, GatherTwiceMoreABlock) {
   run([](Context& ctx, OneBlock& one) {
     comm::Communicator& ranks = *ctx.tensor.ranks;
-    const auto backward_calls = [&](comm::Kind kind, WeightQueue* queue) {
-      MicroBatch batch(ctx, keeping(), 0);
+    const auto backward_calls = [&](comm::Kind kind,
+                                    WeightGradientStore* queue) {
+      MicroBatch batch(ctx, activation_policy(), 0);
       batch.forward(ctx, one);
       const auto before = ranks.traffic().of(ranks.axis(), kind).calls;
       ctx.deferred = queue;
@@ -356,7 +361,7 @@ TEST_P(DeferredGradients, GatherTwiceMoreABlock) {
       ctx.deferred = nullptr;
       return ranks.traffic().of(ranks.axis(), kind).calls - before;
     };
-    WeightQueue queue;
+    WeightGradientStore queue;
     const auto more = [&](comm::Kind kind) {
       const auto at_once = backward_calls(kind, nullptr);
       return backward_calls(kind, &queue) - at_once;

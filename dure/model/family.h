@@ -3,7 +3,6 @@
 // differs by family reads the row, and is in the family's folder.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "dure/model/config.h"
@@ -37,16 +36,7 @@ struct Family {
   const HuggingFaceModel* huggingface = nullptr;
 };
 
-std::span<const Family* const> families();
-
 // The default model with the family's defaults.
 ModelConfig of_family(const Family& family);
-
-// The presets of all families.
-std::vector<Preset> presets();
-
-// The preset of this name. Throws UsageError for an unknown name, naming the
-// nearest.
-ModelConfig preset(const std::string& name);
 
 }  // namespace dure::model

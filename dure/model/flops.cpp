@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "dure/mesh/placement.h"
-#include "dure/model/parts.h"
+#include "dure/model/layer_factories.h"
 #include "dure/model/stage_split.h"
 #include "dure/model/weights.h"
 

@@ -70,7 +70,7 @@ void initialize(Stream& stream,
                .y = flat.rows(local - slice.offset, block.rows * length)
                         .reshaped({block.rows, length}),
                .stream = random,
-               .deviation = static_cast<float>(spec.init.std),
+               .standard_deviation = static_cast<float>(spec.init.std),
                .first_row = row,
                .first_column = global % block.columns,
                .columns = block.columns,

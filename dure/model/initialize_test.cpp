@@ -85,9 +85,8 @@ void expect_slices_of_the_whole(const ModelConfig& config,
            mesh::LocalPart(spec.shape, spec.placement, place).stretches()) {
         for (std::int64_t i = 0; i < stretch.length; ++i) {
           const std::int64_t global = stretch.global + i;
-          ASSERT_EQ(
-              local[static_cast<std::size_t>(stretch.local + i)],
-              global < logical ? whole[static_cast<std::size_t>(global)] : 0.0F)
+          ASSERT_EQ(local[stretch.local + i],
+                    global < logical ? whole[global] : 0.0F)
               << spec.name << " element " << global;
           --padding;
         }

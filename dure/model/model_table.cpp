@@ -39,16 +39,18 @@ void ModelTable::add_norm(const std::string& name) {
   add({.name = name + ".weight",
        .shape = {c_.norm->gains(c_.hidden)},
        .init = {.value = c_.norm->first_gain(c_.hidden)},
-       .part = Part::kNorm});
+       .part = WeightKind::kNorm});
   if (c_.norm_bias == NormBias::kYes) {
-    add({.name = name + ".bias", .shape = {c_.hidden}, .part = Part::kNorm});
+    add({.name = name + ".bias",
+         .shape = {c_.hidden},
+         .part = WeightKind::kNorm});
   }
 }
 
 void ModelTable::add_bias(const std::string& name,
                           std::int64_t elements,
                           const mesh::Placement& placement,
-                          Part part) {
+                          WeightKind part) {
   if (c_.bias) {
     add({.name = name + ".bias",
          .shape = {elements},
@@ -59,7 +61,7 @@ void ModelTable::add_bias(const std::string& name,
 
 void ModelTable::add_by_rows(const std::string& name,
                              const mesh::Dims& sections,
-                             Part part,
+                             WeightKind part,
                              const mesh::Dims& most_parts) {
   const std::int64_t rows =
       std::accumulate(sections.begin(), sections.end(), std::int64_t{0});
@@ -78,7 +80,7 @@ void ModelTable::add_by_rows(const std::string& name,
 
 void ModelTable::add_by_columns(const std::string& name,
                                 std::int64_t columns,
-                                Part part) {
+                                WeightKind part) {
   const double scale = std::sqrt(2.0 * static_cast<double>(c_.layers));
   add({.name = name + ".weight",
        .shape = {c_.hidden, columns},
@@ -89,7 +91,7 @@ void ModelTable::add_by_columns(const std::string& name,
   add_bias(name, c_.hidden, {}, part);
 }
 
-void ModelTable::add_by_vocabulary(const std::string& name, Part part) {
+void ModelTable::add_by_vocabulary(const std::string& name, WeightKind part) {
   add({.name = name,
        .shape = {padded_vocabulary(c_.vocabulary, tensor_), c_.hidden},
        .logical = {c_.vocabulary, c_.hidden},

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "dure/model/activation_policy.h"
 #include "dure/model/config.h"
-#include "dure/model/keeping.h"
 #include "dure/model/unit.h"
 #include "dure/model/weights.h"
 
@@ -19,11 +19,13 @@ class ModelTable {
   // `config` is resolved; `tensor` ranks share each matrix.
   ModelTable(const ModelConfig& config,
              std::int64_t tensor,
-             const Keeping& keeping)
-      : c_(config), tensor_(tensor), keeping_(keeping) {}
+             const ActivationPolicy& activation_policy)
+      : c_(config), tensor_(tensor), activation_policy_(activation_policy) {}
 
   const ModelConfig& config() const { return c_; }
-  const Keeping& keeping() const { return keeping_; }
+  const ActivationPolicy& activation_policy() const {
+    return activation_policy_;
+  }
 
   // Begins a unit, to which everything added from now on belongs. In the second
   // form the names of weights begin with "blocks.INDEX.".
@@ -41,13 +43,15 @@ class ModelTable {
   // bias. Each section has at most `most_parts` parts, if they are given.
   void add_by_rows(const std::string& name,
                    const mesh::Dims& sections,
-                   Part part,
+                   WeightKind part,
                    const mesh::Dims& most_parts = {});
   // Adds NAME.weight, (hidden, columns), cut along its columns, and its bias.
   // It writes to the residual stream.
-  void add_by_columns(const std::string& name, std::int64_t columns, Part part);
+  void add_by_columns(const std::string& name,
+                      std::int64_t columns,
+                      WeightKind part);
   // Adds a weight (padded vocabulary, hidden), cut along its rows.
-  void add_by_vocabulary(const std::string& name, Part part);
+  void add_by_vocabulary(const std::string& name, WeightKind part);
 
   // The first values of a matrix.
   Init normal() const;
@@ -59,12 +63,12 @@ class ModelTable {
   void add_bias(const std::string& name,
                 std::int64_t elements,
                 const mesh::Placement& placement,
-                Part part);
+                WeightKind part);
   int this_unit() const { return static_cast<int>(units_.size()) - 1; }
 
   ModelConfig c_;
   std::int64_t tensor_;
-  Keeping keeping_;
+  ActivationPolicy activation_policy_;
   std::int64_t block_ = -1;
   std::vector<UnitSpec> units_;
   std::vector<WeightSpec> weights_;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "dure/model/families/keys.h"
 #include "dure/model/whole_model_testing.h"
 #include "dure/nn/rank_testing.h"
 
@@ -125,10 +126,10 @@ class Step {
  public:
   Step(Context& ctx,
        const ModelConfig& config,
-       const Keeping& keeping,
+       const ActivationPolicy& activation_policy,
        Moves moves)
       : ctx_(ctx),
-        model_(ctx, config, keeping),
+        model_(ctx, config, activation_policy),
         mover_(ctx.arena),
         moves_(moves) {
     for (int m = 0; m < kMicroBatches; ++m) {
@@ -196,7 +197,7 @@ struct Family {
 };
 struct Kept {
   const char* name;
-  Keeping keeping;
+  ActivationPolicy activation_policy;
 };
 using Case = std::tuple<Family, Kept, Backward, int, Rows>;
 
@@ -239,7 +240,7 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values(Kept{
                          "PartsOfInputs",
                          {.recompute = Recompute::kFull,
-                          .checkpoints = Checkpoints::kParts}}),
+                          .checkpoints = CheckpointedInputs::kParts}}),
                      kBackwards,
                      testing::Values(2),
                      testing::Values(Rows::kWhole)),
@@ -248,12 +249,12 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(SavedMoves, BetweenPassesAndNoBitChanges) {
   const auto& [family, kept, backward, ranks, rows] = GetParam();
   const ModelConfig config = family.config();
-  const Keeping& keeping = kept.keeping;
+  const ActivationPolicy& activation_policy = kept.activation_policy;
   const Backward how = backward;
-  nn::on_ranks(ranks, rows, [&config, &keeping, how](Context& ctx) {
-    Step in_place(ctx, config, keeping, Moves::kNone);
+  nn::on_ranks(ranks, rows, [&config, &activation_policy, how](Context& ctx) {
+    Step in_place(ctx, config, activation_policy, Moves::kNone);
     const std::vector<Values> want = in_place.run(how);
-    Step moving(ctx, config, keeping, Moves::kAll);
+    Step moving(ctx, config, activation_policy, Moves::kAll);
     EXPECT_EQ(moving.run(how), want);
     EXPECT_EQ(in_place.moved(), 0U);
     EXPECT_GT(moving.moved(), 0U);

@@ -23,7 +23,7 @@ Stack::Stack(std::span<const UnitSpec> model,
              const UnitParts& parts)
     : parameters_(&parts.parameters), range_(range) {
   for (int unit = range.first; unit < range.last; ++unit) {
-    specs_.push_back(model[static_cast<std::size_t>(unit)]);
+    specs_.push_back(model[unit]);
     units_.push_back(specs_.back().make(parts));
   }
 }
@@ -79,7 +79,7 @@ Streams Stack::backward_of(nn::Context& ctx,
       saved.units[i - 1]->prepare(ctx);
     }
     nn::Context unit_ctx = ctx;
-    if (pass == Pass::kInput && specs_[i].accesses.weight) {
+    if (pass == Pass::kInputGradient && specs_[i].accesses.weight) {
       unit_ctx.deferred = &saved.deferred[i];
     }
     visit(ctx, i, pass, [&] {
@@ -101,13 +101,14 @@ Streams Stack::backward_input(nn::Context& ctx,
                               const Batch& batch,
                               Saved& saved) const {
   saved.deferred.resize(units_.size());
-  return backward_of(ctx, std::move(gradients), batch, saved, Pass::kInput);
+  return backward_of(
+      ctx, std::move(gradients), batch, saved, Pass::kInputGradient);
 }
 
 void Stack::backward_weights(nn::Context& ctx, Saved& saved) const {
   for (std::size_t i = units_.size(); i-- > 0;) {
     if (specs_[i].accesses.weight) {
-      visit(ctx, i, Pass::kWeight, [&] { saved.deferred[i].run(ctx); });
+      visit(ctx, i, Pass::kWeightGradient, [&] { saved.deferred[i].run(ctx); });
     }
   }
 }
@@ -191,7 +192,7 @@ void for_each_buffer(Stack::Saved& saved, const nn::BufferVisitor& visit) {
   for (const std::unique_ptr<UnitSaved>& unit : saved.units) {
     unit->for_each_buffer(visit);
   }
-  for (nn::WeightQueue& queue : saved.deferred) {
+  for (nn::WeightGradientStore& queue : saved.deferred) {
     queue.for_each_buffer(visit);
   }
 }

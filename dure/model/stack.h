@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "dure/model/unit.h"
-#include "dure/nn/weight_queue.h"
+#include "dure/nn/weight_gradient_store.h"
 
 namespace dure::model {
 
@@ -20,7 +20,7 @@ class Stack {
   struct Saved {
     const Stack* owner = nullptr;  // the stack that the units are of
     std::vector<std::unique_ptr<UnitSaved>> units;
-    std::vector<nn::WeightQueue> deferred;  // by unit
+    std::vector<nn::WeightGradientStore> deferred;  // by unit
   };
 
   // The keys and values of the tokens so far, for generation: views.
@@ -46,7 +46,7 @@ class Stack {
                    Saved& saved) const;
 
   // The backward in two halves: what the stage before this one waits for, and
-  // the rest (nn/weight_queue.h).
+  // the rest (nn/weight_gradient_store.h).
   Streams backward_input(nn::Context& ctx,
                          Streams gradients,
                          const Batch& batch,

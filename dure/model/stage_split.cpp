@@ -4,11 +4,11 @@
 #include <cassert>
 #include <charconv>
 #include <numeric>
-#include <regex>
 #include <string_view>
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/base/pcre2.h"
 #include "dure/mesh/placement.h"
 #include "dure/model/balance.h"
 #include "dure/model/count.h"
@@ -20,7 +20,6 @@ using Way = StageSplit::Way;
 using Counts = std::vector<std::int64_t>;
 
 constexpr std::string_view kTypePrefix = "type:";
-constexpr std::size_t kMostPattern = 100;
 constexpr std::int64_t kMostCount = std::int64_t{1} << 20;
 
 std::string text_of(const Counts& counts) {
@@ -76,23 +75,34 @@ Counts parse_counts(std::string_view text) {
   }
 }
 
-std::regex regex_of(const std::string& pattern) {
-  // std::regex matches by recursion, and its repetitions can take forever; no
-  // type's name needs a long pattern.
-  if (pattern.empty() || pattern.size() > kMostPattern) {
-    throw UsageError(concat("type: wanted a pattern of 1 to ",
-                            kMostPattern,
-                            " characters, got ",
-                            pattern.size()));
+// Whether a match of the pattern is found in the type's name.
+bool matches(const std::string& pattern, std::string_view type) {
+  if (pattern.empty()) {
+    throw UsageError("type: wanted a pattern, got none");
   }
+  Pcre2<pcre2_code> code;
   try {
-    return std::regex(pattern, std::regex::ECMAScript | std::regex::icase);
-  } catch (const std::regex_error& error) {
-    throw UsageError(concat("type:",
-                            pattern,
-                            ": wanted a regular expression (ECMAScript): ",
-                            error.what()));
+    code = pcre2_compiled(pattern, PCRE2_CASELESS);
+  } catch (const Error& error) {
+    throw UsageError(concat(
+        "type:", pattern, ": wanted a regular expression: ", error.what()));
   }
+  const Pcre2<pcre2_match_data> data(
+      pcre2_match_data_create_from_pattern(code.get(), nullptr));
+  const Pcre2<pcre2_match_context> context(pcre2_match_context_create(nullptr));
+  // Nested repetitions would take forever; no type's name needs as many steps.
+  pcre2_set_match_limit(context.get(), 100'000);
+  const int found = pcre2_match(code.get(),
+                                reinterpret_cast<PCRE2_SPTR>(type.data()),
+                                type.size(),
+                                0,
+                                0,
+                                data.get(),
+                                context.get());
+  if (found < 0 && found != PCRE2_ERROR_NOMATCH) {
+    throw UsageError(concat("type:", pattern, ": ", pcre2_error_text(found)));
+  }
+  return found >= 0;
 }
 
 Counts even_counts(const std::vector<Layer>& layers, int stages) {
@@ -100,7 +110,7 @@ Counts even_counts(const std::vector<Layer>& layers, int stages) {
   std::int64_t left = blocks % stages;
   Counts counts(static_cast<std::size_t>(stages), blocks / stages);
   for (int stage = 1; stage + 1 < stages && left > 0; ++stage, --left) {
-    ++counts[static_cast<std::size_t>(stage)];
+    ++counts[stage];
   }
   const std::int64_t before =
       std::ranges::find(layers, kBlock, &Layer::type) - layers.begin();
@@ -154,10 +164,9 @@ std::vector<double> parameter_loads(const ModelConfig& config,
 
 std::vector<double> type_loads(const std::vector<Layer>& layers,
                                const std::string& pattern) {
-  const std::regex regex = regex_of(pattern);
   std::vector<double> loads;
   for (const Layer& layer : layers) {
-    loads.push_back(std::regex_search(layer.type, regex) ? 1 : 0);
+    loads.push_back(matches(pattern, layer.type) ? 1 : 0);
   }
   if (std::accumulate(loads.begin(), loads.end(), 0.0) == 0) {
     throw UsageError(concat("type:",
@@ -222,7 +231,7 @@ StageSplit parse_split(const std::string& text) {
   if (text.starts_with(kTypePrefix)) {
     StageSplit split{.way = Way::kTypes,
                      .pattern = text.substr(kTypePrefix.size())};
-    regex_of(split.pattern);
+    matches(split.pattern, kBlock);
     return split;
   }
   StageSplit split{.way = Way::kCounts, .counts = parse_counts(text)};

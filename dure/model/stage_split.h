@@ -71,7 +71,7 @@ LayerRange layers_of_units(const ModelConfig& config, UnitRange units);
 // kParameters counts all that a stage holds, so a tied head's rows count again.
 //
 // kTypes is DeepSpeed's partition_method "type:PATTERN" [1]: it searches for
-// the ECMAScript regular expression PATTERN and ignores case.
+// the regular expression PATTERN (PCRE2) and ignores case.
 //
 // kParameters, kTypes and kProfile use balance.h. The load of kProfile is the
 // forward and backward seconds of a layer; between stages it is the time of the

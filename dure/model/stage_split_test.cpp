@@ -7,7 +7,7 @@
 
 #include "dure/base/check.h"
 #include "dure/model/count.h"
-#include "dure/model/family.h"
+#include "dure/model/families/families.h"
 
 namespace dure::model {
 namespace {
@@ -207,6 +207,11 @@ TEST(StageSplit, ThatCannotBeSaysWhatWouldDo) {
                         "even is [4, 3, 3, 4]"));
   EXPECT_THAT(error("3,3,3,3", 4), HasSubstr("which is 12; even is [4, 3,"));
   EXPECT_THAT(error("type:attention", 4), HasSubstr("matches none"));
+  std::string endless = "type:";
+  for (int i = 0; i < 50; ++i) {
+    endless += ".*";
+  }
+  EXPECT_THAT(error(endless + "\\d", 4), HasSubstr("match limit"));
   EXPECT_THAT(error("profile", 4), HasSubstr("dure plan profile"));
 }
 

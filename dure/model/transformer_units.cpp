@@ -6,8 +6,8 @@
 
 #include "dure/kernels/transfer.h"
 #include "dure/model/block.h"
-#include "dure/model/kept_block.h"
-#include "dure/model/parts.h"
+#include "dure/model/layer_factories.h"
+#include "dure/model/saved_block.h"
 #include "dure/nn/embedding.h"
 #include "dure/nn/head_loss.h"
 
@@ -82,15 +82,17 @@ class EmbeddingUnit final : public Unit {
 
 class BlockUnit final : public Unit {
  public:
-  BlockUnit(const UnitParts& parts, std::int64_t index, const Keeping& keeping)
+  BlockUnit(const UnitParts& parts,
+            std::int64_t index,
+            const ActivationPolicy& activation_policy)
       : block_(parts, index),
-        keeping_(keeping),
+        activation_policy_(activation_policy),
         kv_heads_(std::max<std::int64_t>(
             parts.config.kv_heads / parts.tensor().count, 1)),
         head_dim_(parts.config.head_dim()) {}
 
   std::unique_ptr<UnitSaved> make_saved() const override {
-    return make_kept_block(keeping_);
+    return make_saved_block(activation_policy_);
   }
 
   void forward(Context& ctx,
@@ -99,18 +101,18 @@ class BlockUnit final : public Unit {
                UnitSaved& saved) const override {
     OwnedTensor x_nC = std::move(streams[kResidual]);
     streams[kResidual] = ctx.activation(x_nC.shape(), x_nC.dtype());
-    static_cast<KeptBlock&>(saved).forward(ctx,
-                                           block_,
-                                           {.y = streams[kResidual],
-                                            .x = std::move(x_nC),
-                                            .sequences = batch.sequences});
+    static_cast<SavedBlock&>(saved).forward(ctx,
+                                            block_,
+                                            {.y = streams[kResidual],
+                                             .x = std::move(x_nC),
+                                             .sequences = batch.sequences});
   }
 
   void backward(Context& ctx,
                 Streams& gradients,
                 const Batch& batch,
                 UnitSaved& saved) const override {
-    static_cast<KeptBlock&>(saved).backward(
+    static_cast<SavedBlock&>(saved).backward(
         ctx, block_, gradients[kResidual], batch.sequences);
   }
 
@@ -143,7 +145,7 @@ class BlockUnit final : public Unit {
 
  private:
   Block block_;
-  Keeping keeping_;
+  ActivationPolicy activation_policy_;
   std::int64_t kv_heads_;  // of this part
   std::int64_t head_dim_;
 };
@@ -337,15 +339,16 @@ UnitSpec embedding_unit() {
           }};
 }
 
-UnitSpec block_unit(std::int64_t index, const Keeping& keeping) {
+UnitSpec block_unit(std::int64_t index,
+                    const ActivationPolicy& activation_policy) {
   return {.layer = "block",
           .accesses = {.forward = Uses::kValues,
                        .backward = Uses::kBoth,
                        .input = Uses::kBoth,
                        .weight = Uses::kGradients},
           .hands_on = {kResidual},
-          .make = [index, keeping](const UnitParts& parts) {
-            return std::make_unique<BlockUnit>(parts, index, keeping);
+          .make = [index, activation_policy](const UnitParts& parts) {
+            return std::make_unique<BlockUnit>(parts, index, activation_policy);
           }};
 }
 

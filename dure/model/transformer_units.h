@@ -8,13 +8,14 @@
 
 #include <cstdint>
 
-#include "dure/model/keeping.h"
+#include "dure/model/activation_policy.h"
 #include "dure/model/unit.h"
 
 namespace dure::model {
 
 UnitSpec embedding_unit();
-UnitSpec block_unit(std::int64_t index, const Keeping& keeping);
+UnitSpec block_unit(std::int64_t index,
+                    const ActivationPolicy& activation_policy);
 
 // In generation it takes the last token of each text alone.
 UnitSpec final_norm_unit();

@@ -8,9 +8,9 @@ std::optional<nn::Uses> Accesses::of(parallel::Pass pass) const {
       return forward;
     case parallel::Pass::kBackward:
       return backward;
-    case parallel::Pass::kInput:
+    case parallel::Pass::kInputGradient:
       return input;
-    case parallel::Pass::kWeight:
+    case parallel::Pass::kWeightGradient:
       return weight;
     case parallel::Pass::kUpdate:
       break;

@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "dure/model/activation_policy.h"
 #include "dure/model/batch.h"
 #include "dure/model/config.h"
-#include "dure/model/keeping.h"
 #include "dure/nn/attention.h"
 #include "dure/nn/buffers.h"
 #include "dure/nn/parameter.h"
@@ -63,7 +63,7 @@ class Unit {
 
   // Takes the gradients of its outputs and leaves those of its inputs. It adds
   // to its weights' gradients or overwrites them (nn::Parameter::take_write),
-  // or defers them if ctx.deferred is set (nn/weight_queue.h).
+  // or defers them if ctx.deferred is set (nn/weight_gradient_store.h).
   virtual void backward(nn::Context& ctx,
                         Streams& gradients,
                         const Batch& batch,

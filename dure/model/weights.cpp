@@ -23,8 +23,8 @@ void check_heads(const ModelConfig& c, std::int64_t tensor) {
 
 ModelTable table_of(const ModelConfig& config,
                     std::int64_t tensor,
-                    const Keeping& keeping) {
-  ModelTable table(resolve(config), tensor, keeping);
+                    const ActivationPolicy& activation_policy) {
+  ModelTable table(resolve(config), tensor, activation_policy);
   config.family->describe(table);
   return table;
 }
@@ -37,8 +37,9 @@ std::vector<WeightSpec> weights(const ModelConfig& config,
   return table_of(config, tensor, {}).weights();
 }
 
-std::vector<UnitSpec> units(const ModelConfig& config, const Keeping& keeping) {
-  return table_of(config, 1, keeping).units();
+std::vector<UnitSpec> units(const ModelConfig& config,
+                            const ActivationPolicy& activation_policy) {
+  return table_of(config, 1, activation_policy).units();
 }
 
 }  // namespace dure::model

@@ -35,8 +35,8 @@
 #include <vector>
 
 #include "dure/mesh/placement.h"
+#include "dure/model/activation_policy.h"
 #include "dure/model/config.h"
-#include "dure/model/keeping.h"
 #include "dure/model/unit.h"
 
 namespace dure::model {
@@ -45,7 +45,7 @@ namespace dure::model {
 enum class Decay : std::uint8_t { kNo, kYes };
 
 // The part of the model that a weight belongs to.
-enum class Part : std::uint8_t {
+enum class WeightKind : std::uint8_t {
   kEmbedding,
   kAttention,
   kMlp,
@@ -68,7 +68,7 @@ struct WeightSpec {
   mesh::Placement placement = {};
   Init init = {};
   Decay decay = Decay::kNo;
-  Part part = Part::kNorm;
+  WeightKind part = WeightKind::kNorm;
   std::int64_t block = -1;      // -1 outside the blocks
   std::vector<int> units = {};  // those of the model that use it, ascending
 };
@@ -86,6 +86,6 @@ std::vector<WeightSpec> weights(const ModelConfig& config,
 
 // The units of the model, in the order of the forward pass.
 std::vector<UnitSpec> units(const ModelConfig& config,
-                            const Keeping& keeping = {});
+                            const ActivationPolicy& activation_policy = {});
 
 }  // namespace dure::model

@@ -14,7 +14,7 @@
 namespace dure::model {
 
 // Weights stay where their parameters point.
-class InPlace final : public nn::ParameterHome {
+class InPlace final : public nn::ParameterStorage {
  public:
   void begin(int, nn::Uses, const nn::Context&) override {}
   void end(int, nn::Uses, const nn::Context&) override {}
@@ -25,13 +25,13 @@ class WholeModel {
  public:
   WholeModel(nn::Context& ctx,
              const ModelConfig& config,
-             const Keeping& keeping) {
+             const ActivationPolicy& activation_policy) {
     const auto place =
         mesh::Place().with(mesh::Axis::kTensor, ctx.tensor.part());
-    const std::vector<UnitSpec> specs = units(config, keeping);
+    const std::vector<UnitSpec> specs = units(config, activation_policy);
     const UnitRange all = {0, static_cast<int>(specs.size())};
     add_weights(config, parameters_, place, {&all, 1});
-    parameters_.set_home(home_);
+    parameters_.set_storage(home_);
     for (const nn::Parameter& parameter : parameters_.all()) {
       const Shape& shape = parameter.value.shape();
       values_.push_back(room(ctx, shape));
@@ -75,8 +75,8 @@ class WholeModel {
   }
   void attach() {
     for (std::size_t p = 0; p < values_.size(); ++p) {
-      parameters_.all()[p].value = values_[p];
-      parameters_.all()[p].gradient = gradients_[p];
+      parameters_[p].value = values_[p];
+      parameters_[p].gradient = gradients_[p];
     }
   }
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "dure/kernels/matmul.h"
-#include "dure/nn/weight_queue.h"
+#include "dure/nn/weight_gradient_store.h"
 #include "dure/parallel/tensor/regions.h"
 
 namespace dure::nn {

@@ -22,7 +22,7 @@ namespace dure::nn {
 class AllToSharded {
  public:
   // If the parameters' gradients are deferred, the queue takes d_y and x
-  // (weight_queue.h); else the caller keeps them.
+  // (weight_gradient_store.h); else the caller keeps them.
   struct Backward {
     Tensor d_x;        // (n, in), a stream   overwritten
     OwnedTensor& d_y;  // (N, out / T)

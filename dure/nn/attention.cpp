@@ -5,7 +5,7 @@
 
 #include "dure/base/check.h"
 #include "dure/kernels/cached_attention.h"
-#include "dure/nn/weight_queue.h"
+#include "dure/nn/weight_gradient_store.h"
 
 namespace dure::nn {
 namespace {
@@ -66,16 +66,16 @@ kernels::DropoutMask Attention::mask(const Context& ctx,
 void Attention::rope(Context& ctx,
                      Tensor qkv,
                      ConstTensor positions,
-                     kernels::Turn turn) const {
+                     kernels::Rotation rotation) const {
   if (const auto* rotary = std::get_if<RotaryPositions>(&options_.positions)) {
     launch(ctx.stream,
            kernels::Rope{
                .qkv = qkv,
                .positions = positions,
                .head_dim = options_.shape.head_dim,
-               .turned_heads = options_.shape.heads + options_.shape.kv_heads,
+               .rotated_heads = options_.shape.heads + options_.shape.kv_heads,
                .theta = rotary->theta,
-               .turn = turn});
+               .rotation = rotation});
   }
 }
 
@@ -87,7 +87,7 @@ void Attention::forward(Context& ctx, const Forward& op, Saved& saved) const {
   saved.y_NC = ctx.activation({N, fused.heads * fused.head_dim}, op.x.dtype());
   saved.lse = ctx.activation({N, fused.heads}, DType::kF32);
   qkv_.forward(ctx, saved.qkv_NC, op.x);
-  rope(ctx, saved.qkv_NC, sequences.positions, kernels::Turn::kForward);
+  rope(ctx, saved.qkv_NC, sequences.positions, kernels::Rotation::kForward);
   const kernels::AttentionInputs in =
       inputs(ctx, saved.qkv_NC, sequences, op.table);
   const OwnedTensor scratch = scratch_for(ctx, in);
@@ -132,7 +132,7 @@ void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
                                       .mask = mask(ctx, sequences),
                                       .scratch = scratch});
   }
-  rope(ctx, d_qkv, sequences.positions, kernels::Turn::kBackward);
+  rope(ctx, d_qkv, sequences.positions, kernels::Rotation::kBackward);
   qkv_.backward(ctx, {.d_x = op.d_x, .d_y = d_qkv, .x = op.x});
   saved.y_NC = OwnedTensor();
 }
@@ -148,7 +148,7 @@ void Attention::forward_cached(Context& ctx, const ForwardCached& op) const {
   const OwnedTensor attended =
       ctx.workspace({N, fused.heads * fused.head_dim}, op.x.dtype());
   qkv_.forward(ctx, qkv, op.x);
-  rope(ctx, qkv, sequences.positions, kernels::Turn::kForward);
+  rope(ctx, qkv, sequences.positions, kernels::Rotation::kForward);
   kernels::AttentionInputs in = inputs(ctx, qkv, sequences, op.table);
   launch(ctx.stream,
          kernels::CacheAppend{.k_cache = op.cache.k,

@@ -84,7 +84,7 @@ class Attention {
 
   void forward(Context& ctx, const Forward& op, Saved& saved) const;
 
-  // The queue takes y_NC of `saved` (weight_queue.h).
+  // The queue takes y_NC of `saved` (weight_gradient_store.h).
   void backward(Context& ctx, const Backward& op, Saved& saved) const;
 
   void forward_cached(Context& ctx, const ForwardCached& op) const;
@@ -101,7 +101,7 @@ class Attention {
   void rope(Context& ctx,
             Tensor qkv,
             ConstTensor positions,
-            kernels::Turn turn) const;
+            kernels::Rotation rotation) const;
 
   AllToSharded qkv_;
   ShardedToAll projection_;

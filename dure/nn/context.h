@@ -9,7 +9,7 @@
 
 namespace dure::nn {
 
-class WeightQueue;
+class WeightGradientStore;
 
 // Whether this is a training pass: dropout is on, and layers save what the
 // backward needs.
@@ -23,8 +23,8 @@ struct Context {
   // The index of the micro-batch among this rank's in the step.
   int micro_batch = 0;
   // A queue to which a backward defers the gradients of its matrices. If null,
-  // it makes them at once (weight_queue.h).
-  WeightQueue* deferred = nullptr;
+  // it makes them at once (weight_gradient_store.h).
+  WeightGradientStore* deferred = nullptr;
 
   OwnedTensor activation(const Shape& shape, DType dtype) const {
     return arena.tensor(shape, Category::kActivations, dtype);

@@ -135,7 +135,7 @@ TEST_P(Embeddings, AreTokenAndPosition) {
     for (std::int64_t i = 0; i < pass.own.count * kC; ++i) {
       const auto n = static_cast<std::size_t>(pass.own.first + i / kC);
       const auto c = static_cast<std::size_t>(i % kC);
-      ASSERT_EQ(pass.y[static_cast<std::size_t>(i)],
+      ASSERT_EQ(pass.y[i],
                 token[static_cast<std::size_t>(kIds[n] * kC) + c] +
                     position[static_cast<std::size_t>(kPositions[n] * kC) + c]);
     }

@@ -6,7 +6,7 @@
 #include "dure/base/check.h"
 #include "dure/kernels/matmul.h"
 #include "dure/kernels/transfer.h"
-#include "dure/nn/weight_queue.h"
+#include "dure/nn/weight_gradient_store.h"
 
 namespace dure::nn {
 

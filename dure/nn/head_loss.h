@@ -47,7 +47,7 @@ class HeadLoss {
 
   // Does what forward() does, except for the gradients of x and of the weight:
   // backward_kept() makes them, and the weight's can be deferred
-  // (weight_queue.h).
+  // (weight_gradient_store.h).
   void forward_keeping(Context& ctx, const Forward& op, Saved& saved) const;
   // Takes x, and d_logits of `saved`.
   void backward_kept(Context& ctx, OwnedTensor x, Saved& saved) const;

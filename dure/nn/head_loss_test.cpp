@@ -7,7 +7,7 @@
 
 #include "dure/kernels/cross_entropy.h"
 #include "dure/nn/rank_testing.h"
-#include "dure/nn/weight_queue.h"
+#include "dure/nn/weight_gradient_store.h"
 
 namespace dure::nn {
 namespace {
@@ -69,7 +69,7 @@ struct Problem {
       for (std::int64_t c = 0; c < kC; ++c) {
         const double term =
             double{x[at(n, kC, c)]} * double{weight[at(v, kC, c)]};
-        row[static_cast<std::size_t>(v)] += term;
+        row[v] += term;
         terms += std::abs(term);
       }
       of_logit = std::max(of_logit, (kC + 1) * kUnit * terms);
@@ -81,20 +81,20 @@ struct Problem {
   }
 
   void add_loss(std::int64_t n, const Doubles& row, double of_logit) {
-    const std::int32_t target = targets[static_cast<std::size_t>(n)];
+    const std::int32_t target = targets[n];
     if (target == kernels::kIgnore) {
       loss.push_back({0, 0});
       return;
     }
     double sum = 0;
     for (std::int64_t v = 0; v < kV; ++v) {
-      sum += std::exp(row[static_cast<std::size_t>(v)]);
+      sum += std::exp(row[v]);
     }
-    const double value = std::log(sum) - row[static_cast<std::size_t>(target)];
+    const double value = std::log(sum) - row[target];
     loss.push_back({value, 2 * of_logit + kSum + 2 * kUnit * value});
     const double relative = 2 * of_logit + kExponential + (kN + 2) * kUnit;
     for (std::int64_t v = 0; v < kV; ++v) {
-      const double p = std::exp(row[static_cast<std::size_t>(v)]) / sum;
+      const double p = std::exp(row[v]) / sum;
       const double hit = v == target ? 1 : 0;
       add_gradient(n, v, kDLoss * (p - hit), relative * kDLoss * (p + hit));
     }
@@ -208,8 +208,8 @@ TEST_P(HeadLosses, OfARowCountByItsWeight) {
     Values want_loss = plain.loss;
     Values want_d_x = plain.d_x();
     for (std::int64_t n = 0; n < kN; ++n) {
-      const float weight = weights[static_cast<std::size_t>(n)];
-      want_loss[static_cast<std::size_t>(n)] *= weight;
+      const float weight = weights[n];
+      want_loss[n] *= weight;
       if (n < plain.own.first || n >= plain.own.first + plain.own.count) {
         continue;
       }
@@ -276,7 +276,7 @@ TEST_P(HeadLosses, MakeTheSameBitsInTheirBackward) {
       EXPECT_EQ(kept.loss, at_once.loss);
       EXPECT_EQ(kept.saved.d_x.elements(), 0);
       const Values untouched = kept.weight.gradient;
-      WeightQueue queue;
+      WeightGradientStore queue;
       Context backward_ctx = ctx;
       backward_ctx.deferred = defers ? &queue : nullptr;
       OwnedTensor x = ctx.activation({kept.own.count, kC}, DType::kF32);

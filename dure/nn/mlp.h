@@ -50,7 +50,7 @@ class Mlp {
   void remake_cheap(Context& ctx, Saved& saved) const;
 
   // Frees parts of `saved` when they are no longer needed; the queue takes all
-  // of it (weight_queue.h).
+  // of it (weight_gradient_store.h).
   void backward(Context& ctx, const Backward& op, Saved& saved) const;
 
  private:

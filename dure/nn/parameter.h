@@ -1,10 +1,11 @@
 // Parameters: a value, its gradient, a name, its placement and its users.
 //
-// A parameter does not own its memory. The ParameterHome decides where values
-// and gradients live and when they are there: whole on every rank, or sharded
-// and gathered while a unit of the model needs them.
+// A parameter does not own its memory. The ParameterStorage decides where
+// values and gradients live and when they are there: whole on every rank, or
+// sharded and gathered while a unit of the model needs them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -62,12 +63,12 @@ struct Visit {
 // Where values and gradients are. Units are numbered in the order of the
 // forward pass. A pass through a model tells when each begins and ends, and for
 // which micro-batch (Context::micro_batch).
-class ParameterHome {
+class ParameterStorage {
  public:
-  ParameterHome() = default;
-  ParameterHome(const ParameterHome&) = delete;
-  ParameterHome& operator=(const ParameterHome&) = delete;
-  virtual ~ParameterHome() = default;
+  ParameterStorage() = default;
+  ParameterStorage(const ParameterStorage&) = delete;
+  ParameterStorage& operator=(const ParameterStorage&) = delete;
+  virtual ~ParameterStorage() = default;
 
   virtual void begin(int unit, Uses uses, const Context& ctx) = 0;
   virtual void end(int unit, Uses uses, const Context& ctx) = 0;
@@ -91,7 +92,7 @@ class ParameterSet {
                  std::vector<int> units);
 
   // `home` must outlive every pass.
-  void set_home(ParameterHome& home) { home_ = &home; }
+  void set_storage(ParameterStorage& home) { home_ = &home; }
 
   // Calls function() while the unit's values and gradients are in place.
   template <typename Function>
@@ -105,6 +106,11 @@ class ParameterSet {
   }
 
   Parameter& operator[](std::string_view name);
+  // By its place in all().
+  Parameter& operator[](std::size_t weight) { return parameters_[weight]; }
+  const Parameter& operator[](std::size_t weight) const {
+    return parameters_[weight];
+  }
   std::deque<Parameter>& all() { return parameters_; }
   const std::deque<Parameter>& all() const { return parameters_; }
   std::int64_t elements() const;
@@ -112,7 +118,7 @@ class ParameterSet {
  private:
   std::deque<Parameter> parameters_;
   std::unordered_map<std::string_view, Parameter*> by_name_;
-  ParameterHome* home_ = nullptr;
+  ParameterStorage* home_ = nullptr;
 };
 
 }  // namespace dure::nn

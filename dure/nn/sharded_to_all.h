@@ -27,9 +27,10 @@ class ShardedToAll {
   };
 
   // The residual's gradient is d_y itself. If the parameters' gradients are
-  // deferred, the queue takes x (weight_queue.h), but not d_y, which is the
-  // stream's and which other layers add to in place. The deferred half owns the
-  // branch's gradient, which dropout makes, or, without dropout, a copy of d_y.
+  // deferred, the queue takes x (weight_gradient_store.h), but not d_y, which
+  // is the stream's and which other layers add to in place. The deferred half
+  // owns the branch's gradient, which dropout makes, or, without dropout, a
+  // copy of d_y.
   struct Backward {
     Tensor d_x;       // (N, in / T)   overwritten
     ConstTensor d_y;  // (n, out), a stream

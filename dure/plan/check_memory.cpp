@@ -6,20 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 #include "dure/checkpoint/checkpoint.h"
+#include "dure/checkpoint/sharded/tensor_gatherer.h"
+#include "dure/config/pipeline.h"
 #include "dure/model/stage_split.h"
 #include "dure/plan/predict.h"
-#include "dure/train/pipeline.h"
-#include "dure/train/tensor_gatherer.h"
 
 namespace dure::plan {
 namespace {
-
-std::size_t limit_of(const train::Config& config) {
-  constexpr double kGib = 1024.0 * 1024 * 1024;
-  return static_cast<std::size_t>(config.memory.limit_gib * kGib);
-}
 
 std::size_t of(const MemoryPrediction& memory, Category category) {
   return memory.peak_bytes[static_cast<std::size_t>(category)];
@@ -85,7 +81,7 @@ Largest largest_of(const train::Config& config) {
   constexpr double kHoles = 0.1;
   const Largest largest = largest_of(config, MicroBatches::kEnough);
   const auto bytes = static_cast<double>(largest.needed());
-  const auto limit = static_cast<double>(limit_of(config));
+  const auto limit = static_cast<double>(config.memory.limit_bytes());
   const bool is_near = std::fabs(bytes - limit) <= kHoles * limit;
   return is_near && enough_micro_batches(config) < all_micro_batches(config)
              ? largest_of(config, MicroBatches::kAll)
@@ -93,7 +89,7 @@ Largest largest_of(const train::Config& config) {
 }
 
 bool is_within_limit(const train::Config& config) {
-  return largest_of(config).needed() <= limit_of(config);
+  return largest_of(config).needed() <= config.memory.limit_bytes();
 }
 
 // Whether the configuration is valid and its step fits.
@@ -150,10 +146,10 @@ std::optional<std::string> by_recompute(train::Config config) {
 }
 
 std::optional<std::string> by_logits(train::Config config) {
-  if (config.memory.logits == train::LogitsKept::kBlocks) {
+  if (config.memory.logits == train::LogitsMemory::kBlocks) {
     return std::nullopt;
   }
-  config.memory.logits = train::LogitsKept::kBlocks;
+  config.memory.logits = train::LogitsMemory::kBlocks;
   return is_within_limit(config)
              ? std::optional<std::string>("memory.logits = \"blocks\"")
              : std::nullopt;
@@ -244,7 +240,7 @@ std::string describe(const train::Config& config, const Largest& largest) {
   if (largest.saving > memory.high_water) {
     text += line("at once, saving", largest.saving);
   }
-  return text + line("allowed", limit_of(config));
+  return text + line("allowed", config.memory.limit_bytes());
 }
 
 // "a rank of 8", "a rank of stage 0 of 4 (1f1b), of 8,".
@@ -266,7 +262,6 @@ std::string whose(const train::Config& config, int stage) {
 }  // namespace
 
 std::size_t check_memory(train::Config config, const MemoryShare& share) {
-  constexpr double kGib = 1024.0 * 1024 * 1024;
   const bool is_told = config.memory.limit_gib > 0;
   if (!is_told && share.bytes == 0) {
     return 0;
@@ -275,7 +270,7 @@ std::size_t check_memory(train::Config config, const MemoryShare& share) {
     config.memory.limit_gib = static_cast<double>(share.bytes) / kGib;
   }
   const Largest largest = largest_of(config);
-  if (largest.needed() <= limit_of(config)) {
+  if (largest.needed() <= config.memory.limit_bytes()) {
     return largest.needed();
   }
   throw UsageError(concat(

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string>
 
-#include "dure/train/config.h"
+#include "dure/config/config.h"
 
 namespace dure::plan {
 

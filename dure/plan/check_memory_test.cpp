@@ -125,7 +125,7 @@ TEST(CheckMemory, NamesTheLeastRecomputationThatFits) {
 TEST(CheckMemory, NamesTheLogitsThatNeedNotBeKept) {
   const train::Config blocks = on_four_ranks(0);
   train::Config whole = blocks;
-  whole.memory.logits = train::LogitsKept::kWhole;
+  whole.memory.logits = train::LogitsMemory::kWhole;
   EXPECT_LT(step_bytes(blocks), step_bytes(whole));
   EXPECT_THAT(refusal(limited(whole, step_bytes(blocks))),
               HasSubstr("memory.logits = \"blocks\""));

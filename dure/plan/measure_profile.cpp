@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/limits.h"
 #include "dure/base/trace.h"
 #include "dure/comm/measure.h"
@@ -21,7 +22,7 @@ namespace dure::plan {
 namespace {
 
 // Weights that stay in place, as with ZeRO 0 on one rank.
-class InPlace final : public nn::ParameterHome {
+class InPlace final : public nn::ParameterStorage {
  public:
   void begin(int, nn::Uses, const nn::Context&) override {}
   void end(int, nn::Uses, const nn::Context&) override {}
@@ -38,9 +39,9 @@ class Layer {
         batch_(rank, config.train.micro_batch, config.data.sequence),
         d_loss_(train::scalar(rank, 1.0F / kLossScale)) {
     model::add_weights(config.model, parameters_, {}, {&units, 1});
-    parameters_.set_home(home_);
+    parameters_.set_storage(home_);
     fill_weights();
-    stack_.emplace(model::units(config.model, train::keeping(config)),
+    stack_.emplace(model::units(config.model, train::activation_policy(config)),
                    units,
                    model::UnitParts{.config = config.model,
                                     .seed = 0,
@@ -101,7 +102,7 @@ class Layer {
     kernels::launch(rank_.stream,
                     kernels::FillNormal{.y = x_nC,
                                         .stream = RandomStream(0, "profile"),
-                                        .deviation = 1,
+                                        .standard_deviation = 1,
                                         .columns = config_.model.hidden,
                                         .filled_rows = batch_.rows()});
     return x_nC;
@@ -147,12 +148,6 @@ class Layer {
 
 std::int64_t threads_of(const train::Config& config) {
   return config.train.threads > 0 ? config.train.threads : usable_processors();
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + (values.size() - 1) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 model::LayerProfile measure(const train::Config& config,

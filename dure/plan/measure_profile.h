@@ -2,9 +2,9 @@
 // machine (model/profile.h).
 #pragma once
 
+#include "dure/config/config.h"
+#include "dure/config/profile_file.h"
 #include "dure/tensor/device.h"
-#include "dure/train/config.h"
-#include "dure/train/profile.h"
 
 namespace dure::plan {
 

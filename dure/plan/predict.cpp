@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <map>
 
+#include "dure/config/pipeline.h"
 #include "dure/parallel/pipeline/replay.h"
 #include "dure/plan/simulated.h"
-#include "dure/train/pipeline.h"
+#include "dure/train/options.h"
 #include "dure/train/segment.h"
 
 namespace dure::plan {
@@ -34,7 +35,7 @@ train::Config with_micro_batches(train::Config config, std::int64_t count) {
 struct StageWeights {
   parallel::BucketPlan plan;
   std::vector<mesh::AxisSet> axes;  // by Bucket::replicas
-  std::vector<int> parts;           // parts that each is held in
+  std::vector<std::int64_t> parts;  // parts that each is held in
 
   std::int64_t held_by(const mesh::Mesh& mesh, int rank) const {
     parallel::Parts own;
@@ -53,13 +54,13 @@ struct StageWeights {
 // The weights of the stage that a rank belongs to.
 StageWeights weights_of(const train::Config& config, int rank) {
   train::Rank on(simulated_rank(config, rank));
-  train::Replica replica(on,
-                         config.model,
-                         0,
-                         train::Purpose::kEvaluate,
-                         store_options(config),
-                         pipeline_of(config));
-  const parallel::ParameterStore& store = replica.store();
+  train::RankModel rank_model(on,
+                              config.model,
+                              0,
+                              nn::Phase::kEvaluate,
+                              store_options(config),
+                              pipeline_of(config));
+  const parallel::ParameterStore& store = rank_model.store();
   StageWeights weights = {.plan = store.plan(),
                           .axes = {store.axes().begin(), store.axes().end()},
                           .parts = {}};
@@ -86,7 +87,7 @@ MemoryPrediction memory_of(const Arena& arena) {
 // 1 steps, if as many micro-batches follow.
 int steps_of_run(const train::Config& config) {
   const int delay =
-      parallel::weight_delay(pipeline_of(config).schedule, /*rank=*/0);
+      parallel::weight_staleness(pipeline_of(config).schedule, /*rank=*/0);
   return static_cast<int>(std::min<std::int64_t>(std::int64_t{2} * (delay + 1),
                                                  steps_of_segment(config, 0)));
 }
@@ -111,11 +112,11 @@ std::int64_t all_micro_batches(const train::Config& config) {
 namespace {
 
 // With ranked sums a tied head's gradients of every micro-batch are held to the
-// end of the step (parallel/replica/tied.h).
+// end of the step (parallel/data/tied.h).
 bool holds_every_summand(const train::Config& config,
                          const train::Pipeline& pipeline) {
   return config.model.tie_embeddings &&
-         config.parallel.sums == train::Sums::kRanked &&
+         config.parallel.sums == comm::SumOrder::kRanked &&
          pipeline.rank_of(pipeline.whole_model().first) !=
              pipeline.rank_of(pipeline.whole_model().last - 1);
 }
@@ -167,7 +168,7 @@ int largest_stage(std::span<const MemoryPrediction> stages) {
 
 MemoryPrediction predict_memory(const train::Config& config) {
   const std::vector<MemoryPrediction> stages = predict_stage_memory(config);
-  return stages[static_cast<std::size_t>(largest_stage(stages))];
+  return stages[largest_stage(stages)];
 }
 
 std::vector<std::int64_t> weights_by_rank(const train::Config& config) {

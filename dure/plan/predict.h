@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "dure/comm/sim/plan_cost.h"
+#include "dure/config/config.h"
 #include "dure/tensor/device.h"
 #include "dure/tensor/ledger.h"
-#include "dure/train/config.h"
 
 namespace dure::plan {
 

@@ -6,9 +6,9 @@
 
 #include "dure/base/check.h"
 #include "dure/base/trace.h"
+#include "dure/config/pipeline.h"
 #include "dure/parallel/pipeline/replay.h"
 #include "dure/plan/simulated.h"
-#include "dure/train/pipeline.h"
 
 namespace dure::plan {
 namespace {
@@ -153,10 +153,10 @@ Prediction predict(const train::Config& config, const Machines& machines) {
 
 std::vector<GatherCost> gather_costs(const train::Config& config,
                                      const Machines& machines) {
-  using parallel::Gather;
+  using parallel::Reshard;
   std::vector<GatherCost> costs;
-  for (const auto& [gather, name] : {std::pair{Gather::kEachUse, "each_use"},
-                                     {Gather::kOnceAStep, "once_a_step"}}) {
+  for (const auto& [gather, name] : {std::pair{Reshard::kAfterUse, "each_use"},
+                                     {Reshard::kAfterStep, "once_a_step"}}) {
     train::Config variant = config;
     variant.parallel.zero = 3;
     variant.parallel.gather = gather;

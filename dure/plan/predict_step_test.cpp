@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dure/model/family.h"
+#include "dure/model/families/families.h"
 
 namespace dure::plan {
 namespace {
@@ -124,9 +124,9 @@ TEST(PredictTime, CountsMessages) {
   EXPECT_GT(late.step_seconds, free.step_seconds + 6 * 1e-3 - 1e-6);
 }
 
-// With kEachUse weights are gathered twice a micro-batch, except for those that
-// the backward finds still there; with kOnceAStep all of a stage's weights are
-// gathered once and kept.
+// With kAfterUse weights are gathered twice a micro-batch, except for those
+// that the backward finds still there; with kAfterStep all of a stage's weights
+// are gathered once and kept.
 TEST(GatherCosts, TradeMemoryForBytes) {
   train::Config config = of_micro_batches(8);
   config.parallel.pipeline = 2;

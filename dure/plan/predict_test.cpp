@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "dure/model/family.h"
-#include "dure/parallel/zero/memory.h"
+#include "dure/model/families/families.h"
+#include "tests/oracle/zero_memory.h"
 
 namespace dure::plan {
 namespace {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "dure/train/options.h"
+
 namespace dure::plan {
 namespace {
 

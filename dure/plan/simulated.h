@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <memory>
 
+#include "dure/config/config.h"
 #include "dure/data/dataset.h"
 #include "dure/tensor/device.h"
-#include "dure/train/config.h"
 #include "dure/train/trainer.h"
 
 namespace dure::plan {

@@ -2,9 +2,9 @@
 
 #include <numeric>
 
+#include "dure/config/pipeline.h"
 #include "dure/model/count.h"
 #include "dure/model/flops.h"
-#include "dure/train/pipeline.h"
 
 namespace dure::plan {
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "dure/config/config.h"
 #include "dure/model/stage_split.h"
-#include "dure/train/config.h"
 
 namespace dure::plan {
 

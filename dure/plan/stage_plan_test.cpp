@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/config/load_config.h"
 #include "dure/model/count.h"
 #include "dure/model/family.h"
 #include "dure/plan/predict.h"
-#include "dure/train/load_config.h"
 
 namespace dure::plan {
 namespace {

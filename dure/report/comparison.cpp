@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/config/load_config.h"
 #include "dure/report/curves.h"
 #include "dure/report/document.h"
 #include "dure/report/markup.h"
 #include "dure/report/result_table.h"
 #include "dure/report/sections.h"
-#include "dure/train/load_config.h"
 
 namespace dure::report {
 namespace {

@@ -1,17 +1,14 @@
-// The text of HTML and SVG, well-formed as XML.
+// Tables of a page, and the colours of its series.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
-namespace dure::report {
+#include "dure/base/markup.h"
 
-// Escapes text, also for attributes in double quotes: & < > " become entities,
-// control characters and broken UTF-8 become U+FFFD.
-std::string escape(std::string_view text);
+namespace dure::report {
 
 // The kind of a column's cells.
 enum class Column : std::uint8_t { kText, kNumber };

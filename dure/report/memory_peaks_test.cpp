@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
-#include "dure/train/memory_report.h"
+#include "dure/run/memory_report.h"
 
 namespace dure::report {
 namespace {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dure/train/metrics.h"
+#include "dure/run/metrics.h"
 
 namespace dure::report {
 

@@ -68,7 +68,7 @@ std::string trace_text(const parallel::ScheduleOptions& options) {
                   .start_seconds = 1,
                   .seconds = 1,
                   .row = TraceRow::kStep});
-    for (const auto& span : replay.spans[static_cast<std::size_t>(rank)]) {
+    for (const auto& span : replay.spans[rank]) {
       trace.record(
           {.name = trace.keep(parallel::text_of(span.action, options.chunks)),
            .start_seconds = 1 + 1e-3 * span.start,

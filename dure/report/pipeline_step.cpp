@@ -219,7 +219,7 @@ std::optional<PipelineStep> step_of(const Rows& rows,
                                     const std::vector<StepEvent>& steps,
                                     PipelineStep step) {
   const Pass backward = parallel::splits_backward(step.options.kind)
-                            ? Pass::kInput
+                            ? Pass::kInputGradient
                             : Pass::kBackward;
   const int micro_batches =
       micro_batches_of(within(rows[0], steps[0]), backward);
@@ -229,7 +229,7 @@ std::optional<PipelineStep> step_of(const Rows& rows,
     return std::nullopt;
   }
   step.options.micro_batches = micro_batches;
-  step.options.per_update =
+  step.options.micro_batches_per_update =
       micro_batches / std::max(1, updates_of(within(rows[0], steps[0])));
   if (!is_valid(step.options)) {
     return std::nullopt;
@@ -268,10 +268,11 @@ std::optional<PipelineStep> find_step(const TraceEvents& events,
                                       ScheduleOptions options,
                                       const std::vector<int>& ranks,
                                       std::optional<std::int64_t> wanted) {
-  const Rows rows = rows_of(
-      events,
-      ranks,
-      parallel::splits_backward(options.kind) ? Pass::kInput : Pass::kBackward);
+  const Rows rows =
+      rows_of(events,
+              ranks,
+              parallel::splits_backward(options.kind) ? Pass::kInputGradient
+                                                      : Pass::kBackward);
   std::set<std::int64_t, std::greater<>> candidates;
   for (const StepEvent& event : events.steps) {
     if (event.rank == ranks[0] && (!wanted || event.step == *wanted)) {

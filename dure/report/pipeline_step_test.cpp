@@ -38,7 +38,7 @@ void add_step(TraceEvents& events,
                             .seconds = replay.makespan + 2});
     for (const auto& span : replay.spans[i]) {
       Action action = span.action;
-      if (action.pass == Pass::kInput) {
+      if (action.pass == Pass::kInputGradient) {
         action.pass = Pass::kBackward;
       }
       events.actions.push_back({.rank = rank,

@@ -1,10 +1,10 @@
 #include "dure/report/report.h"
 
 #include "dure/base/check.h"
+#include "dure/config/load_config.h"
+#include "dure/config/pipeline.h"
 #include "dure/model/count.h"
 #include "dure/report/curves.h"
-#include "dure/train/load_config.h"
-#include "dure/train/pipeline.h"
 
 namespace dure::report {
 namespace {

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "dure/base/files.h"
+#include "dure/config/config.h"
 #include "dure/mesh/mesh.h"
 #include "dure/report/memory_peaks.h"
 #include "dure/report/metrics_series.h"
 #include "dure/report/pipeline_step.h"
 #include "dure/report/trace_events.h"
-#include "dure/train/config.h"
-#include "dure/train/run_facts.h"
+#include "dure/run/run_facts.h"
 
 namespace dure::report {
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 #include "dure/report/curves.h"
 #include "dure/report/sections.h"
@@ -56,10 +57,7 @@ std::optional<double> median(const Report& report,
   if (values.empty()) {
     return std::nullopt;
   }
-  const auto middle =
-      values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+  return dure::median(std::move(values));
 }
 
 std::string rate(const Report& report) {

@@ -10,10 +10,10 @@
 
 #include "dure/base/check.h"
 #include "dure/base/files.h"
-#include "dure/train/load_config.h"
-#include "dure/train/memory_report.h"
-#include "dure/train/metrics.h"
-#include "dure/train/run_facts.h"
+#include "dure/config/load_config.h"
+#include "dure/run/memory_report.h"
+#include "dure/run/metrics.h"
+#include "dure/run/run_facts.h"
 
 namespace dure::report {
 

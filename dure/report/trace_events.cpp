@@ -38,7 +38,7 @@ std::optional<Pass> pass_of(char letter) {
     case 'B':
       return Pass::kBackward;
     case 'W':
-      return Pass::kWeight;
+      return Pass::kWeightGradient;
     case 'U':
       return Pass::kUpdate;
     default:

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "dure/train/run_facts.h"
+#include "dure/run/run_facts.h"
 
 namespace dure::report {
 

@@ -2,6 +2,7 @@
 #include <string>
 #include <sys/mman.h>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 #include "dure/tensor/memory.h"
 
@@ -42,7 +43,7 @@ constexpr std::size_t kMostStep = std::size_t{1} << 30;
 constexpr std::size_t kHugeFrom = 2 * kLeastStep;
 
 std::size_t in_pages(std::size_t bytes) {
-  return (bytes + kPage - 1) / kPage * kPage;
+  return round_up(bytes, kPage);
 }
 
 std::string in_mib(std::size_t bytes) {

@@ -12,14 +12,14 @@ namespace dure::train {
 namespace {
 
 // Samples first .. first + count - 1 of the data set.
-struct Stretch {
+struct SampleRange {
   std::int64_t first = 0;
   std::int64_t count = 0;
 };
 
 // The batch of a rank in a round. Every rank has one, because a pass through a
 // model in parts takes all ranks. Past the end it is one that does not count.
-Stretch batch_of(const EvaluateOptions& options, std::int64_t number) {
+SampleRange batch_of(const EvaluateOptions& options, std::int64_t number) {
   const std::int64_t first = number * options.micro_batch;
   return {.first = first,
           .count = std::clamp<std::int64_t>(
@@ -27,13 +27,16 @@ Stretch batch_of(const EvaluateOptions& options, std::int64_t number) {
 }
 
 // This rank's chunks. Micro-batch m is that of round first_round + m.
-class EvaluationStages final : public parallel::StageWork {
+class EvaluationStages final : public parallel::StageModule {
  public:
   EvaluationStages(Rank& rank,
-                   const Replica& replica,
+                   const RankModel& rank_model,
                    const data::Dataset& dataset,
                    const EvaluateOptions& options)
-      : rank_(rank), replica_(replica), dataset_(dataset), options_(options) {
+      : rank_(rank),
+        rank_model_(rank_model),
+        dataset_(dataset),
+        options_(options) {
     ctx_.phase = nn::Phase::kEvaluate;
   }
 
@@ -47,9 +50,8 @@ class EvaluationStages final : public parallel::StageWork {
   parallel::Streams forward(int chunk,
                             int micro_batch,
                             parallel::Streams x) override {
-    const model::Stack& stack =
-        replica_.chunks()[static_cast<std::size_t>(chunk)];
-    const Stretch stretch = stretch_of(micro_batch);
+    const model::Stack& stack = rank_model_.chunks()[chunk];
+    const SampleRange stretch = stretch_of(micro_batch);
     // The memory of a batch is used for all batches of its size.
     if (!batch_ || batch_->samples() != samples(stretch)) {
       batch_.emplace(rank_, samples(stretch), options_.sequence);
@@ -67,16 +69,16 @@ class EvaluationStages final : public parallel::StageWork {
   ExactSum sum() const { return losses_.download(); }
 
  private:
-  Stretch stretch_of(int micro_batch) const {
+  SampleRange stretch_of(int micro_batch) const {
     const std::int64_t round = first_round_ + micro_batch;
     return batch_of(options_, round * samples_.size() + samples_.rank());
   }
-  static std::int64_t samples(const Stretch& stretch) {
+  static std::int64_t samples(const SampleRange& stretch) {
     return std::max<std::int64_t>(stretch.count, 1);
   }
 
   Rank& rank_;
-  const Replica& replica_;
+  const RankModel& rank_model_;
   const data::Dataset& dataset_;
   const EvaluateOptions& options_;
   const comm::Communicator& samples_ = rank_.group(mesh::kSamples);
@@ -95,12 +97,12 @@ int rounds_at_once(const Pipeline& pipeline) {
 }  // namespace
 
 std::optional<double> evaluate(Rank& rank,
-                               const Replica& replica,
+                               const RankModel& rank_model,
                                const data::Dataset& dataset,
                                const EvaluateOptions& wanted) {
   EvaluateOptions options = wanted;
   options.micro_batch = std::min(wanted.micro_batch, wanted.samples);
-  const Pipeline& pipeline = replica.pipeline();
+  const Pipeline& pipeline = rank_model.pipeline();
   const std::int64_t N = rank.group(mesh::kSamples).size();
   // Tensor ranks have the same losses, so only the first one's count.
   const bool counts = rank.tensor().ranks->rank() == 0;
@@ -108,13 +110,13 @@ std::optional<double> evaluate(Rank& rank,
     const ExactSum sum = rank.control().sum(counts ? here : ExactSum());
     return sum.value() / static_cast<double>(samples * options.sequence);
   };
-  EvaluationStages stages(rank, replica, dataset, options);
+  EvaluationStages stages(rank, rank_model, dataset, options);
   parallel::Executor executor({.stream = &rank.stream,
                                .arena = &rank.arena,
                                .ranks = &rank.group(mesh::kStages),
                                .tensor = rank.tensor()},
                               pipeline.schedule,
-                              replica.boundaries());
+                              rank_model.boundaries());
   const std::int64_t batches =
       (options.samples + options.micro_batch - 1) / options.micro_batch;
   const std::int64_t rounds = (batches + N - 1) / N;

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "dure/data/dataset.h"
-#include "dure/train/replica.h"
+#include "dure/train/rank_model.h"
 
 namespace dure::train {
 
@@ -25,7 +25,7 @@ struct EvaluateOptions {
 // The mean loss over all target tokens, without dropout. Perplexity is its
 // exponential. Nothing if it was stopped before the end.
 std::optional<double> evaluate(Rank& rank,
-                               const Replica& replica,
+                               const RankModel& rank_model,
                                const data::Dataset& dataset,
                                const EvaluateOptions& options);
 

@@ -16,7 +16,7 @@ Segment plan_segment(const Pipeline& pipeline,
   Segment segment{.program = program_of(options, rank),
                   .versions = parallel::is_synchronous(options.kind)
                                   ? std::vector<int>()
-                                  : weights_read(options, rank),
+                                  : versions_read(options, rank),
                   .visits = {}};
   const Program& all = segment.program;
   for (auto first = all.begin(); first != all.end();) {

@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "dure/config/config.h"
+#include "dure/config/pipeline.h"
 #include "dure/nn/parameter.h"
-#include "dure/train/config.h"
-#include "dure/train/pipeline.h"
 
 namespace dure::train {
 

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "dure/base/check.h"
-#include "dure/model/weights.h"
+#include "dure/config/ramp_up.h"
 #include "dure/optim/schedule.h"
+#include "dure/train/draw_weights.h"
 #include "dure/train/evaluate.h"
-#include "dure/train/load_weights.h"
-#include "dure/train/ramp_up.h"
+#include "dure/train/options.h"
 
 namespace dure::train {
 namespace {
@@ -30,25 +30,25 @@ Trainer::Trainer(Rank& rank, const Config& config)
     : rank_(rank),
       config_(config),
       reach_(reach_of(config)),
-      replica_(rank,
-               config.model,
-               seed_of(config),
-               Purpose::kTrain,
-               store_options(config),
-               pipeline_of(config)),
-      updater_(rank, replica_, config, reach_),
+      rank_model_(rank,
+                  config.model,
+                  seed_of(config),
+                  nn::Phase::kTrain,
+                  store_options(config),
+                  pipeline_of(config)),
+      updater_(rank, rank_model_, config, reach_),
       samples_(rank.group(mesh::kSamples)),
-      stages_(rank, replica_, config),
+      stages_(rank, rank_model_, config),
       executor_({.stream = &rank.stream,
                  .arena = &rank.arena,
                  .ranks = &rank.group(mesh::kStages),
                  .tensor = rank.tensor()},
-                replica_.pipeline().schedule,
-                replica_.boundaries()) {
-  draw_weights(rank, replica_, seed_of(config));
+                rank_model_.pipeline().schedule,
+                rank_model_.boundaries()) {
+  draw_weights(rank, rank_model_, seed_of(config));
 }
 
-void Trainer::set_position(const Position& position) {
+void Trainer::set_position(const TrainingPosition& position) {
   position_ = position;
   updater_.set_updates(position.updates);
 }
@@ -57,7 +57,7 @@ const Segment& Trainer::segment_of(std::int64_t micro_batches, int steps) {
   if (segment_micro_batches_ != micro_batches ||
       std::ssize(segment_.visits) != steps) {
     segment_micro_batches_ = micro_batches;
-    segment_ = plan_segment(replica_.pipeline(),
+    segment_ = plan_segment(rank_model_.pipeline(),
                             rank_.group(mesh::kStages).rank(),
                             static_cast<int>(micro_batches),
                             steps);
@@ -74,8 +74,8 @@ data::BatchLayout Trainer::layout_of(std::int64_t global_batch) const {
   return layout;
 }
 
-Position Trainer::begun_position() const {
-  Position position = position_;
+TrainingPosition Trainer::begun_position() const {
+  TrainingPosition position = position_;
   for (const std::unique_ptr<Begun>& begun : begun_) {
     const std::int64_t steps = begun->record.steps();
     position.step += steps;
@@ -102,7 +102,7 @@ std::vector<StepResult> Trainer::steps(const data::Dataset& dataset,
 }
 
 void Trainer::begin(const data::Dataset& dataset, int count) {
-  const Position before = begun_position();
+  const TrainingPosition before = begun_position();
   if (ended_.empty()) {
     ended_.push_back(std::make_unique<Begun>());
   }
@@ -121,12 +121,12 @@ void Trainer::launch(Begun& begun,
   const data::BatchLayout layout = layout_of(begun.global_batch);
   const auto steps = static_cast<int>(begun.record.steps());
   const Segment& segment = segment_of(layout.micro_steps(), steps);
-  parallel::ParameterStore& store = replica_.store();
+  parallel::ParameterStore& store = rank_model_.store();
   std::int64_t updated = 0;
   const auto update = [&](int last_micro_batch) {
     updater_.update(begun.record, updated, last_micro_batch);
     if (++updated < steps) {
-      store.begin_step(segment.visits[static_cast<std::size_t>(updated)]);
+      store.begin_step(segment.visits[updated]);
     }
   };
   store.begin_overlap(segment.versions);
@@ -227,14 +227,14 @@ void Trainer::lose(const Begun& begun,
 }
 
 std::string Trainer::name_of_weight(std::int64_t place) const {
-  return model::weights(config_.model)[static_cast<std::size_t>(place)].name;
+  return rank_model_.weights().all()[place].name;
 }
 
 std::optional<double> Trainer::evaluate(const data::Dataset& dataset,
                                         std::int64_t samples,
                                         std::function<bool()> is_stopped) {
   return train::evaluate(rank_,
-                         replica_,
+                         rank_model_,
                          dataset,
                          {.samples = samples,
                           .micro_batch = config_.train.micro_batch,

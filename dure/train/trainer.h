@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/config/config.h"
 #include "dure/data/batch_position.h"
 #include "dure/data/dataset.h"
 #include "dure/parallel/pipeline/executor.h"
-#include "dure/train/config.h"
-#include "dure/train/replica.h"
+#include "dure/train/rank_model.h"
 #include "dure/train/segment.h"
 #include "dure/train/training_stages.h"
 #include "dure/train/updater.h"
@@ -23,11 +23,11 @@ namespace dure::train {
 
 // A run's position: with the weights and the optimizer's states it decides
 // everything that follows.
-struct Position {
+struct TrainingPosition {
   std::int64_t step = 0;      // steps taken, updates and skipped ones
   std::int64_t updates = 0;   // of the optimizer
   std::int64_t consumed = 0;  // samples
-  bool operator==(const Position&) const = default;
+  bool operator==(const TrainingPosition&) const = default;
 };
 
 // How a step ended.
@@ -81,14 +81,14 @@ class Trainer {
                                  std::function<bool()> is_stopped = nullptr);
 
   // The position after the steps that have ended.
-  const Position& position() const { return position_; }
+  const TrainingPosition& position() const { return position_; }
 
   // Whether all of this rank's weights and states are those of position(). They
   // are not if an exception left an update or a segment unfinished.
   bool is_whole() const { return !updater_.is_ahead(); }
-  void set_position(const Position& position);
+  void set_position(const TrainingPosition& position);
 
-  Replica& replica() { return replica_; }
+  RankModel& rank_model() { return rank_model_; }
   const Config& config() const { return config_; }
 
  private:
@@ -113,19 +113,19 @@ class Trainer {
     return begun.global_batch * config_.data.sequence;
   }
   // The position after all steps that have begun.
-  Position begun_position() const;
+  TrainingPosition begun_position() const;
 
   Rank& rank_;
   Config config_;
   Updater::Reach reach_;
-  Replica replica_;
+  RankModel rank_model_;
   Updater updater_;
   const comm::Communicator& samples_;  // the ranks that read different samples
   TrainingStages stages_;
   parallel::Executor executor_;
   Segment segment_;
   std::int64_t segment_micro_batches_ = 0;
-  Position position_;
+  TrainingPosition position_;
   std::vector<std::unique_ptr<Begun>> begun_;  // the oldest first
   std::vector<std::unique_ptr<Begun>> ended_;  // to be used again
   std::vector<StepResult> results_;

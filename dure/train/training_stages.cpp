@@ -11,15 +11,15 @@
 namespace dure::train {
 
 TrainingStages::TrainingStages(Rank& rank,
-                               Replica& replica,
+                               RankModel& rank_model,
                                const Config& config)
     : rank_(rank),
-      replica_(replica),
+      rank_model_(rank_model),
       config_(config),
       d_loss_(scalar(rank, batch_.d_loss)) {
-  // Makes the inputs of the first flight, so that a step with one flight
+  // Makes the inputs of the first slot, so that a step with one
   // allocates nothing.
-  landed_.push_back(std::make_unique<Flight>(rank, config));
+  free_.push_back(std::make_unique<Slot>(rank, config));
 }
 
 void TrainingStages::begin(Batch batch) {
@@ -36,36 +36,36 @@ nn::Context TrainingStages::context(int micro_batch) {
   return ctx;
 }
 
-TrainingStages::Flight& TrainingStages::take_off(int chunk, int micro_batch) {
-  if (landed_.empty()) {
-    landed_.push_back(std::make_unique<Flight>(rank_, config_));
+TrainingStages::Slot& TrainingStages::acquire(int chunk, int micro_batch) {
+  if (free_.empty()) {
+    free_.push_back(std::make_unique<Slot>(rank_, config_));
   }
-  flying_.push_back({chunk, micro_batch, std::move(landed_.back())});
-  landed_.pop_back();
-  return *flying_.back().flight;
+  in_flight_.push_back({chunk, micro_batch, std::move(free_.back())});
+  free_.pop_back();
+  return *in_flight_.back().slot;
 }
 
-std::vector<TrainingStages::Flying>::iterator TrainingStages::find(
+std::vector<TrainingStages::InFlight>::iterator TrainingStages::find(
     int chunk, int micro_batch) {
-  const auto found =
-      std::find_if(flying_.begin(), flying_.end(), [&](const Flying& flying) {
-        return flying.chunk == chunk && flying.micro_batch == micro_batch;
+  const auto found = std::find_if(
+      in_flight_.begin(), in_flight_.end(), [&](const InFlight& slot) {
+        return slot.chunk == chunk && slot.micro_batch == micro_batch;
       });
-  DURE_CHECK(found != flying_.end(),
+  DURE_CHECK(found != in_flight_.end(),
              "a backward of micro-batch ",
              micro_batch,
              " without its forward");
   return found;
 }
 
-TrainingStages::Flight& TrainingStages::in_flight(int chunk, int micro_batch) {
-  return *find(chunk, micro_batch)->flight;
+TrainingStages::Slot& TrainingStages::slot_of(int chunk, int micro_batch) {
+  return *find(chunk, micro_batch)->slot;
 }
 
-void TrainingStages::land(int chunk, int micro_batch) {
+void TrainingStages::release(int chunk, int micro_batch) {
   const auto landing = find(chunk, micro_batch);
-  landed_.push_back(std::move(landing->flight));
-  flying_.erase(landing);
+  free_.push_back(std::move(landing->slot));
+  in_flight_.erase(landing);
 }
 
 std::int64_t TrainingStages::rows(int /*micro_batch*/,
@@ -76,23 +76,23 @@ std::int64_t TrainingStages::rows(int /*micro_batch*/,
 parallel::Streams TrainingStages::forward(int chunk,
                                           int micro_batch,
                                           Streams x) {
-  Flight& flight = take_off(chunk, micro_batch);
+  Slot& slot = acquire(chunk, micro_batch);
   const model::Stack& here = stack(chunk);
   if (here.reads_tokens()) {
-    flight.inputs.load(*batch_.dataset, first_sample(micro_batch));
+    slot.inputs.load(*batch_.dataset, first_sample(micro_batch));
   } else {
-    flight.inputs.place(first_sample(micro_batch));
+    slot.inputs.place(first_sample(micro_batch));
   }
   nn::Context ctx = context(micro_batch);
-  Streams y = here.forward(
-      ctx, std::move(x), flight.inputs.batch(d_loss_), flight.saved);
+  Streams y =
+      here.forward(ctx, std::move(x), slot.inputs.batch(d_loss_), slot.saved);
   if (here.makes_loss()) {
     launch(
         rank_.stream,
         kernels::AddToExactSum{
             .sum =
                 batch_.losses.rows(updates_, 1).reshaped({kernels::kSumDigits}),
-            .x = flight.inputs.loss()});
+            .x = slot.inputs.loss()});
   }
   return y;
 }
@@ -100,27 +100,27 @@ parallel::Streams TrainingStages::forward(int chunk,
 parallel::Streams TrainingStages::backward(int chunk,
                                            int micro_batch,
                                            Streams d_y) {
-  Flight& flight = in_flight(chunk, micro_batch);
+  Slot& slot = slot_of(chunk, micro_batch);
   nn::Context ctx = context(micro_batch);
   Streams d_x = stack(chunk).backward(
-      ctx, std::move(d_y), flight.inputs.batch(), flight.saved);
-  land(chunk, micro_batch);
+      ctx, std::move(d_y), slot.inputs.batch(), slot.saved);
+  release(chunk, micro_batch);
   return d_x;
 }
 
 parallel::Streams TrainingStages::backward_input(int chunk,
                                                  int micro_batch,
                                                  Streams d_y) {
-  Flight& flight = in_flight(chunk, micro_batch);
+  Slot& slot = slot_of(chunk, micro_batch);
   nn::Context ctx = context(micro_batch);
   return stack(chunk).backward_input(
-      ctx, std::move(d_y), flight.inputs.batch(), flight.saved);
+      ctx, std::move(d_y), slot.inputs.batch(), slot.saved);
 }
 
 void TrainingStages::backward_weights(int chunk, int micro_batch) {
   nn::Context ctx = context(micro_batch);
-  stack(chunk).backward_weights(ctx, in_flight(chunk, micro_batch).saved);
-  land(chunk, micro_batch);
+  stack(chunk).backward_weights(ctx, slot_of(chunk, micro_batch).saved);
+  release(chunk, micro_batch);
 }
 
 void TrainingStages::update(int micro_batch) {

@@ -6,21 +6,21 @@
 #include <memory>
 #include <vector>
 
+#include "dure/config/config.h"
 #include "dure/data/batch_position.h"
 #include "dure/data/dataset.h"
-#include "dure/parallel/pipeline/stage_work.h"
-#include "dure/train/config.h"
+#include "dure/parallel/pipeline/stage_module.h"
 #include "dure/train/micro_batch.h"
-#include "dure/train/replica.h"
+#include "dure/train/rank_model.h"
 
 namespace dure::train {
 
-class TrainingStages final : public parallel::StageWork {
+class TrainingStages final : public parallel::StageModule {
  public:
   using Streams = parallel::Streams;
 
   // References outlive this. `config` is the trainer's.
-  TrainingStages(Rank& rank, Replica& replica, const Config& config);
+  TrainingStages(Rank& rank, RankModel& rank_model, const Config& config);
 
   // The inputs of a step, which begins after so many samples of the data, and
   // the derivative of what is minimised by a token's loss. Micro-batches may
@@ -49,38 +49,38 @@ class TrainingStages final : public parallel::StageWork {
  private:
   // A micro-batch in flight in a chunk: from its forward to the end of its
   // backward.
-  struct Flight {
-    Flight(Rank& rank, const Config& config)
+  struct Slot {
+    Slot(Rank& rank, const Config& config)
         : inputs(rank, config.train.micro_batch, config.data.sequence) {}
     MicroBatch inputs;
     model::Stack::Saved saved;
   };
-  struct Flying {
+  struct InFlight {
     int chunk = 0;
     int micro_batch = 0;
-    std::unique_ptr<Flight> flight;
+    std::unique_ptr<Slot> slot;
   };
 
   const model::Stack& stack(int chunk) const {
-    return replica_.chunks()[static_cast<std::size_t>(chunk)];
+    return rank_model_.chunks()[chunk];
   }
   nn::Context context(int micro_batch);
   std::int64_t first_sample(int micro_batch) const {
     return batch_.layout.sample(batch_.consumed, micro_batch, 0);
   }
-  Flight& take_off(int chunk, int micro_batch);
-  std::vector<Flying>::iterator find(int chunk, int micro_batch);
-  Flight& in_flight(int chunk, int micro_batch);
-  void land(int chunk, int micro_batch);
+  Slot& acquire(int chunk, int micro_batch);
+  std::vector<InFlight>::iterator find(int chunk, int micro_batch);
+  Slot& slot_of(int chunk, int micro_batch);
+  void release(int chunk, int micro_batch);
 
   Rank& rank_;
-  Replica& replica_;
+  RankModel& rank_model_;
   Config config_;
   Batch batch_;
   OwnedTensor d_loss_;        // (1), batch_.d_loss
   std::int64_t updates_ = 0;  // of the program so far
-  std::vector<Flying> flying_;
-  std::vector<std::unique_ptr<Flight>> landed_;  // to be used again
+  std::vector<InFlight> in_flight_;
+  std::vector<std::unique_ptr<Slot>> free_;  // to be used again
 };
 
 }  // namespace dure::train

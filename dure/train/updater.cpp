@@ -1,11 +1,9 @@
 #include "dure/train/updater.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "dure/kernels/squared_norm.h"
 #include "dure/kernels/transfer.h"
-#include "dure/model/weights.h"
 #include "dure/optim/optimizer.h"
 #include "dure/optim/schedule.h"
 
@@ -20,25 +18,16 @@ constexpr auto kDigits = static_cast<std::size_t>(kSumDigits);
 constexpr std::int64_t kLosses = 0;  // of the record's sums
 constexpr std::int64_t kSquares = 1;
 
-std::vector<parallel::Alike> alike_of(Rank& rank, Replica& replica) {
-  return find_alike(replica.store().slices(),
-                    replica.parameters(),
-                    rank.tensor().ranks->size(),
-                    rank.tensor().rows);
+std::vector<parallel::ReplicatedSlice> replicated_of(Rank& rank,
+                                                     RankModel& rank_model) {
+  return find_replicated(rank_model.store().slices(),
+                         rank_model.parameters(),
+                         rank.tensor().ranks->size(),
+                         rank.tensor().rows);
 }
 
-// The index of each weight in the model's table.
-std::unordered_map<std::string, std::int64_t> places_of(
-    const model::ModelConfig& config) {
-  std::unordered_map<std::string, std::int64_t> places;
-  for (const model::WeightSpec& spec : model::weights(config)) {
-    places.emplace(spec.name, std::ssize(places));
-  }
-  return places;
-}
-
-const nn::Parameter& parameter_of(const Replica& replica, int weight) {
-  return replica.parameters().all()[static_cast<std::size_t>(weight)];
+const nn::Parameter& parameter_of(const RankModel& rank_model, int weight) {
+  return rank_model.parameters()[weight];
 }
 
 template <typename Numbers>
@@ -102,34 +91,35 @@ bool UpdateRecord::is_made(std::int64_t step) const {
 }
 
 Updater::Updater(Rank& rank,
-                 Replica& replica,
+                 RankModel& rank_model,
                  const Config& config,
                  Reach reach)
     : rank_(rank),
-      replica_(replica),
+      rank_model_(rank_model),
       config_(config.optimizer),
       reach_(reach),
       after_nonfinite_(reach == Reach::kJoint &&
                                config.train.on_nonfinite == OnNonfinite::kSkip
                            ? kernels::AfterNonfinite::kGoOn
                            : kernels::AfterNonfinite::kStop),
-      alike_sums_(
-          rank.tensor(), replica.store().slices(), alike_of(rank, replica)),
-      pieces_(counted(replica.store().slices(),
-                      alike_of(rank, replica),
+      replicated_sums_(rank.tensor(),
+                       rank_model.store().slices(),
+                       replicated_of(rank, rank_model)),
+      pieces_(counted(rank_model.store().slices(),
+                      replicated_of(rank, rank_model),
                       rank.place().part(mesh::Axis::kTensor))) {
   const optim::OptimizerRow& row = *config_.name;
   const bool has_own = row.gradients == kernels::GradientOf::kThisRank;
-  replica.store().add_states(row.states(config_).size());
-  const auto places = places_of(replica.config());
+  rank_model.store().add_states(row.states(config_).size());
   for (parallel::Counted& piece : pieces_) {
-    const nn::Parameter& parameter = parameter_of(replica, piece.slice.weight);
+    const nn::Parameter& parameter =
+        parameter_of(rank_model, piece.slice.weight);
     // The embedding's stage counts a tied weight, and the first shard group
     // counts what several own.
     if (piece.counted == kernels::CountedBy::kThisRank &&
-        !replica.is_copy(parameter)) {
+        !rank_model.is_copy(parameter)) {
       norm_.push_back(piece.slice);
-      weight_places_.push_back(places.at(parameter.name));
+      weight_places_.push_back(rank_model.weights().place(parameter.name));
       is_counted_.push_back(has_own || is_first_of(piece.slice));
     }
     if (!is_first_of(piece.slice)) {
@@ -142,7 +132,7 @@ Updater::Updater(Rank& rank,
   control_ = room({kernels::kDecisions + row.rates}, DType::kF32);
   counters_ = room({DecideUpdate::kCounters}, DType::kI64);
   if (row.measure != nullptr) {
-    weight_sums_ = room({std::ssize(replica.parameters().all()),
+    weight_sums_ = room({std::ssize(rank_model.parameters().all()),
                          optim::kWeightSums,
                          kSumDigits},
                         DType::kI64);
@@ -210,9 +200,9 @@ void Updater::begin(UpdateRecord& record,
 void Updater::update(UpdateRecord& record,
                      std::int64_t step,
                      int last_micro_batch) {
-  parallel::ParameterStore& store = replica_.store();
+  parallel::ParameterStore& store = rank_model_.store();
   store.finish_gradients();
-  alike_sums_.run(store);
+  replicated_sums_.run(store);
   if (reach_ == Reach::kJoint) {
     find_squares(record, step, Of::kCounted);
     add_over_ranks(record);
@@ -228,7 +218,7 @@ void Updater::update(UpdateRecord& record,
     measure();
   }
   apply();
-  store.publish();
+  store.all_gather();
 }
 
 void Updater::read(UpdateRecord& record) {
@@ -242,18 +232,18 @@ void Updater::read(UpdateRecord& record) {
 
 std::optional<std::int64_t> Updater::nonfinite(const UpdateRecord& record,
                                                std::int64_t step) const {
-  const auto first = static_cast<std::size_t>(
-      record.host_first_nonfinite[static_cast<std::size_t>(step)]);
+  const auto first =
+      static_cast<std::size_t>(record.host_first_nonfinite[step]);
   return first < weight_places_.size() ? std::optional(weight_places_[first])
                                        : std::nullopt;
 }
 
 bool Updater::is_first_of(const parallel::Slice& slice) const {
-  return replica_.store().groups(slice.bucket).replicate->rank() == 0;
+  return rank_model_.store().groups(slice.bucket).replicate->rank() == 0;
 }
 
 void Updater::find_squares(UpdateRecord& record, std::int64_t step, Of of) {
-  parallel::ParameterStore& store = replica_.store();
+  parallel::ParameterStore& store = rank_model_.store();
   std::size_t next = 0;
   for (int bucket = 0; bucket < store.buckets(); ++bucket) {
     const parallel::Acquired acquired =
@@ -305,7 +295,7 @@ void Updater::decide(UpdateRecord& record, std::int64_t step) {
 }
 
 float Updater::decay_of(int weight) const {
-  return parameter_of(replica_, weight).decays
+  return parameter_of(rank_model_, weight).decays
              ? static_cast<float>(config_.weight_decay)
              : 0;
 }
@@ -314,7 +304,7 @@ float Updater::decay_of(int weight) const {
 // whether it counts them or not.
 template <typename Function>
 void Updater::for_each_bucket(Function&& function) {
-  parallel::ParameterStore& store = replica_.store();
+  parallel::ParameterStore& store = rank_model_.store();
   auto piece = pieces_.begin();
   for (int bucket = 0; bucket < store.buckets(); ++bucket) {
     const parallel::Acquired acquired = store.acquire(
@@ -354,7 +344,7 @@ void Updater::apply() {
                          {.spans = spans_,
                           .control = control_,
                           .sums = weight_sums_,
-                          .replicas = replica_.store().groups(bucket).all});
+                          .replicas = rank_model_.store().groups(bucket).all});
   });
 }
 

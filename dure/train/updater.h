@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "dure/base/exact_sum.h"
+#include "dure/config/config.h"
 #include "dure/kernels/decide_update.h"
 #include "dure/optim/config.h"
-#include "dure/parallel/zero/alike.h"
-#include "dure/train/config.h"
-#include "dure/train/replica.h"
+#include "dure/parallel/data/replicated_gradients.h"
+#include "dure/train/rank_model.h"
 
 namespace dure::train {
 
@@ -53,7 +53,7 @@ class Updater {
   enum class Reach : std::uint8_t { kJoint, kLocal };
 
   // Collective over the rank's world; all references outlive this.
-  Updater(Rank& rank, Replica& replica, const Config& config, Reach reach);
+  Updater(Rank& rank, RankModel& rank_model, const Config& config, Reach reach);
 
   // Sets the number of updates made so far.
   void set_updates(std::int64_t updates);
@@ -102,11 +102,11 @@ class Updater {
   float decay_of(int weight) const;
 
   Rank& rank_;
-  Replica& replica_;
+  RankModel& rank_model_;
   optim::OptimizerConfig config_;
   Reach reach_;
   kernels::AfterNonfinite after_nonfinite_;
-  parallel::AlikeSums alike_sums_;
+  parallel::ReplicatedGradientSums replicated_sums_;
   std::vector<parallel::Counted> pieces_;    // of what this rank owns
   std::vector<parallel::Slice> norm_;        // those that count in the norm
   std::vector<bool> is_counted_;             // by this rank

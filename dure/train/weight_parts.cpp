@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "dure/base/check.h"
-#include "dure/comm/reduce.h"
+#include "dure/comm/algorithm/reduce.h"
 #include "dure/kernels/transfer.h"
 
 namespace dure::train {
@@ -55,11 +55,9 @@ void upload(Stream& stream,
   }
 }
 
-const std::string& name_of(const Replica& replica,
+const std::string& name_of(const RankModel& rank_model,
                            const parallel::Slice& slice) {
-  return replica.parameters()
-      .all()[static_cast<std::size_t>(slice.weight)]
-      .name;
+  return rank_model.parameters()[slice.weight].name;
 }
 
 // Acquires the bucket of a part, for its masters or for its states.
@@ -107,10 +105,10 @@ mesh::LocalPart WeightCuts::local(std::string_view tensor) const {
   return mesh::LocalPart(spec.shape, spec.placement, place_);
 }
 
-std::vector<OwnedPart> owned_weights(const Replica& replica) {
+std::vector<OwnedPart> owned_weights(const RankModel& rank_model) {
   std::vector<OwnedPart> parts;
-  for (const parallel::Slice& slice : replica.store().slices()) {
-    parts.push_back({.name = name_of(replica, slice),
+  for (const parallel::Slice& slice : rank_model.store().slices()) {
+    parts.push_back({.name = name_of(rank_model, slice),
                      .slice = slice,
                      .dtype = DType::kF32});
   }
@@ -124,17 +122,17 @@ std::string end_of(const optim::OptimizerState& state, std::int64_t rank) {
 }
 
 std::vector<OwnedPart> owned_states(
-    const Replica& replica,
+    const RankModel& rank_model,
     std::span<const optim::OptimizerState> states,
     std::span<const std::size_t> wanted) {
   std::vector<OwnedPart> parts;
-  const parallel::ParameterStore& store = replica.store();
+  const parallel::ParameterStore& store = rank_model.store();
   for (const parallel::Slice& slice : store.slices()) {
     const int rank = store.groups(slice.bucket).all->rank();
     for (const std::size_t state : wanted) {
       parts.push_back(
           {.name = concat(
-               name_of(replica, slice), ".", end_of(states[state], rank)),
+               name_of(rank_model, slice), ".", end_of(states[state], rank)),
            .slice = slice,
            .state = state,
            .dtype = DType::kF32});
@@ -154,13 +152,13 @@ PartInUse acquire_to_read(Stream& stream,
 }
 
 void read_owned(Rank& rank,
-                Replica& replica,
+                RankModel& rank_model,
                 std::span<const OwnedPart> parts,
                 const ReadStretches& read) {
-  const WeightCuts cuts(replica.config(), rank.place());
+  const WeightCuts cuts(rank_model.config(), rank.place());
   while (!parts.empty()) {
     const Acquired acquired =
-        acquire(replica.store(), parts.front(), Access::kWrite);
+        acquire(rank_model.store(), parts.front(), Access::kWrite);
     const int bucket = parts.front().slice.bucket;
     std::vector<WeightPart> in_use;
     for (; !parts.empty() && parts.front().slice.bucket == bucket;

@@ -14,11 +14,11 @@
 #include "dure/mesh/placement.h"
 #include "dure/model/weights.h"
 #include "dure/optim/optimizer.h"
-#include "dure/parallel/zero/parameter_store.h"
+#include "dure/parallel/data/parameter_store.h"
 #include "dure/tensor/stream.h"
 #include "dure/tensor/tensor.h"
 #include "dure/train/rank.h"
-#include "dure/train/replica.h"
+#include "dure/train/rank_model.h"
 
 namespace dure::train {
 
@@ -65,9 +65,9 @@ std::string end_of(const optim::OptimizerState& state, std::int64_t rank);
 
 // The parts of weights that a rank owns, and of all states whose numbers are
 // `wanted`, bucket by bucket.
-std::vector<OwnedPart> owned_weights(const Replica& replica);
+std::vector<OwnedPart> owned_weights(const RankModel& rank_model);
 std::vector<OwnedPart> owned_states(
-    const Replica& replica,
+    const RankModel& rank_model,
     std::span<const optim::OptimizerState> states,
     std::span<const std::size_t> wanted);
 
@@ -92,7 +92,7 @@ using ReadStretches = std::function<void(const std::string& tensor,
 // Fills the weights or states that a rank owns, one bucket at a time, as
 // read_parts() does.
 void read_owned(Rank& rank,
-                Replica& replica,
+                RankModel& rank_model,
                 std::span<const OwnedPart> parts,
                 const ReadStretches& read);
 

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "dure/launch/run_ranks.h"
-#include "dure/train/form_trainer.h"
+#include "examples/data_parallel/form_trainer.h"
 
-using namespace dure;            // NOLINT(google-build-using-namespace): short
-using namespace dure::parallel;  // NOLINT(google-build-using-namespace)
+using namespace dure;  // NOLINT(google-build-using-namespace): short
+using namespace dure::data_parallel;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
@@ -46,7 +46,7 @@ train::Config small_gpt() {
   config.train.global_batch = 8;
   config.train.micro_batch = 2;
   config.parallel.data = kRanks;
-  config.parallel.sums = train::Sums::kRanked;  // as one rank would add them
+  config.parallel.sums = comm::SumOrder::kRanked;  // as one rank would add them
   return train::resolve(config);
 }
 
@@ -55,7 +55,7 @@ std::vector<float> train_by(Form form) {
   std::vector<float> weights;
   launch::run_ranks({.ranks = kRanks}, [&](comm::Communicator& world) {
     train::Rank rank({.world = &world});
-    const auto trainer = train::make_form_trainer(rank, small_gpt(), form);
+    const auto trainer = make_form_trainer(rank, small_gpt(), form);
     for (int step = 0; step < kSteps; ++step) {
       trainer->step(Counting());
     }

@@ -20,6 +20,7 @@
 #include "dure/data/gpt_dataset.h"
 #include "dure/data/indexed_dataset.h"
 #include "dure/data/indexed_writer.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 
 namespace {

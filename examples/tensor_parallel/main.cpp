@@ -18,6 +18,7 @@
 #include "dure/launch/run_ranks.h"
 #include "dure/mesh/placement.h"
 #include "dure/model/weights.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 
 using namespace dure;  // NOLINT(google-build-using-namespace): short

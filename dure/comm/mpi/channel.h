@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "dure/comm/abort_flag.h"
 #include "dure/comm/communicator.h"
-#include "dure/comm/fate.h"
 #include "dure/comm/mpi/inbox.h"
 #include "dure/comm/mpi/mpi_call.h"
 
@@ -19,7 +19,7 @@ class Operation;
 struct Lineage {
   Options options;
   std::shared_ptr<FlightRecorder> recorder;
-  Fate fate = {};
+  AbortFlag fate = {};
   bool is_twin = false;  // the run's failure is not its own
 };
 

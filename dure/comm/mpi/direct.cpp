@@ -3,14 +3,15 @@
 // MPI knows no 16-bit floating-point numbers and promises no order of sums. So
 // a reduction of such numbers, or in ranked order, exchanges parts: every rank
 // gets all contributions to its own part and adds them up in the order of the
-// ranks (comm/reduce.h), and the parts are gathered. The traffic is a ring's.
+// ranks (comm/algorithm/reduce.h), and the parts are gathered. The traffic is a
+// ring's.
 #include <deque>
 #include <functional>
 #include <utility>
 
+#include "dure/comm/algorithm/reduce.h"
 #include "dure/comm/mpi/mpi_types.h"
 #include "dure/comm/mpi/procedure.h"
-#include "dure/comm/reduce.h"
 
 namespace dure::comm {
 namespace {

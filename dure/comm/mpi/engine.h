@@ -113,7 +113,7 @@ class MpiEngine {
   bool ended_ = false;
   std::exception_ptr end_error_;
 
-  Fate fate_;              // of the run
+  AbortFlag fate_;         // of the run
   std::set<int> told_by_;  // ranks that have failed
   std::set<int> gone_;     // ranks that have heard of this one's failure
   bool told_ = false;      // the others, of this one's failure

@@ -78,7 +78,7 @@ std::string Inquiry::table() const {
 
 std::string Inquiry::line_of(int rank) const {
   const Channel& channel = *operation_->channel();
-  const int in_world = channel.world_ranks[static_cast<std::size_t>(rank)];
+  const int in_world = channel.world_ranks[rank];
   std::string line = concat("rank ", rank);
   if (in_world != rank) {
     line += concat(" (of the world: ", in_world, ")");

@@ -94,8 +94,7 @@ std::unique_ptr<Communicator> MpiCommunicator::make_subgroup(
   }
   auto channel = std::make_shared<Channel>();
   for (const int member : members) {
-    channel->world_ranks.push_back(
-        channel_->world_ranks[static_cast<std::size_t>(member)]);
+    channel->world_ranks.push_back(channel_->world_ranks[member]);
   }
   channel->id = child_id(*channel_, channel->world_ranks.front());
   channel->axis = identity.axis;

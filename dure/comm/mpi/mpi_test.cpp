@@ -77,8 +77,7 @@ void compare_all(Communicator& comm,
                  DType dtype,
                  std::int64_t n) {
   const int root = comm.size() - 1;
-  const std::int64_t mine =
-      even_counts(n, comm.size())[static_cast<std::size_t>(comm.rank())];
+  const std::int64_t mine = even_counts(n, comm.size())[comm.rank()];
   std::vector<double> values(static_cast<std::size_t>(n));
   std::iota(values.begin(), values.end(), comm.rank());
   for (double& value : values) {  // small, so that every order gives one sum

@@ -4,11 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "dure/comm/algorithm/plan.h"
+#include "dure/comm/algorithm/plan_execution.h"
 #include "dure/comm/mpi/inbox.h"
 #include "dure/comm/mpi/pieces.h"
 #include "dure/comm/mpi/procedure.h"
-#include "dure/comm/plan.h"
-#include "dure/comm/plan_execution.h"
 
 namespace dure::comm {
 namespace {

@@ -1,15 +1,10 @@
 #include "dure/comm/mpi/procedure.h"
 
-#include "dure/comm/choose.h"
-#include "dure/comm/plan.h"
+#include "dure/comm/algorithm/choose.h"
+#include "dure/comm/algorithm/plan.h"
 
 namespace dure::comm {
 namespace {
-
-bool reduces(Kind kind) {
-  return kind == Kind::kReduce || kind == Kind::kAllReduce ||
-         kind == Kind::kReduceScatter;
-}
 
 // Up to this size latency dominates.
 constexpr double kSmallBytes = 4096;
@@ -26,7 +21,7 @@ Algorithm algorithm_of(const Request& request, int ranks) {
   }
   const double bytes = static_cast<double>(elements_of(request)) *
                        static_cast<double>(size_of(request.dtype()));
-  if (reduces(request.kind) && is_half(request.dtype()) &&
+  if (is_reduction(request.kind) && is_half(request.dtype()) &&
       bytes > kSmallBytes) {
     return Algorithm::kDirect;
   }
@@ -37,8 +32,7 @@ Algorithm algorithm_of(const Request& request, int ranks) {
 
 bool has_procedure(const Request& request) {
   const Algorithm algorithm = request.how.algorithm;
-  return request.kind == Kind::kSend || request.kind == Kind::kRecv ||
-         algorithm == Algorithm::kAutomatic ||
+  return is_message(request.kind) || algorithm == Algorithm::kAutomatic ||
          algorithm == Algorithm::kDirect ||
          has_plan(request.kind, algorithm, order_of(request));
 }

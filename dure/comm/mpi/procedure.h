@@ -22,7 +22,8 @@ class Procedure {
 };
 
 // Uses the algorithm that the request names; if it leaves that open, one is
-// chosen and entered. The request outlives the procedure.
+// chosen and entered. kDirect is MPI's own collectives (direct.cpp), any other
+// a plan (planned.cpp). The request outlives the procedure.
 std::unique_ptr<Procedure> make_procedure(Request& request, Channel& channel);
 
 // Whether it uses MPI's own collectives, which trust that sizes agree: if they

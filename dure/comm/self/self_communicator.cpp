@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "dure/comm/algorithm/reduce.h"
 #include "dure/comm/error.h"
-#include "dure/comm/reduce.h"
 #include "dure/comm/threads/mailbox.h"
 
 namespace dure::comm {

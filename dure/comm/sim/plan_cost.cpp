@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "dure/comm/plan.h"
+#include "dure/comm/algorithm/plan.h"
 
 namespace dure::comm {
 
@@ -41,7 +41,7 @@ class PlanCost::Builder {
     Load in = {};
   };
 
-  int node_of(int rank) const { return nodes_[static_cast<std::size_t>(rank)]; }
+  int node_of(int rank) const { return nodes_[rank]; }
 
   void add_rank(int rank) {
     const Plan plan = plan_of({.kind = of_.kind,
@@ -72,20 +72,18 @@ class PlanCost::Builder {
     const bool even = std::ssize(of_.counts) != plan.pieces || total == 0;
     shares_.push_back(0);
     for (int p = 0; p < plan.pieces; ++p) {
-      shares_.push_back(
-          even ? (p + 1.0) / plan.pieces
-               : shares_.back() + static_cast<double>(
-                                      of_.counts[static_cast<std::size_t>(p)]) /
-                                      static_cast<double>(total));
+      shares_.push_back(even ? (p + 1.0) / plan.pieces
+                             : shares_.back() +
+                                   static_cast<double>(of_.counts[p]) /
+                                       static_cast<double>(total));
     }
   }
 
   void add_step(int rank, const Step& step, Load& load) const {
     const Link& link = network_.link(node_of(rank), node_of(step.peer));
-    const double share = shares_[static_cast<std::size_t>(step.pieces.last)] -
-                         shares_[static_cast<std::size_t>(step.pieces.first)];
+    const double share = shares_[step.pieces.last] - shares_[step.pieces.first];
     const double factor =
-        step.load == comm::Load::kPartial ? of_.partial_factor : 1;
+        step.load == comm::Payload::kPartial ? of_.partial_factor : 1;
     const Line message = {link.latency_seconds,
                           share * factor / link.bytes_per_second};
     load.all.latency += message.latency;

@@ -11,7 +11,7 @@
 #include <tuple>
 #include <vector>
 
-#include "dure/comm/choose.h"
+#include "dure/comm/algorithm/choose.h"
 #include "dure/comm/collective.h"
 
 namespace dure::comm {

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "dure/comm/algorithm/plan.h"
 #include "dure/comm/error.h"
-#include "dure/comm/plan.h"
 
 namespace dure::comm {
 namespace {
@@ -90,7 +90,7 @@ class SimCommunicator final : public Communicator {
       case Algorithm::kDirect:
         return true;
       default:
-        return request.kind == Kind::kSend || request.kind == Kind::kRecv ||
+        return is_message(request.kind) ||
                has_plan(request.kind, request.how.algorithm, order_of(request));
     }
   }
@@ -124,14 +124,14 @@ class SimCommunicator final : public Communicator {
                                               Identity identity) override {
     std::vector<int> world_ranks;
     for (const int member : members) {
-      world_ranks.push_back(world_ranks_[static_cast<std::size_t>(member)]);
+      world_ranks.push_back(world_ranks_[member]);
     }
     return std::make_unique<SimCommunicator>(
         std::move(identity), network_, std::move(world_ranks));
   }
 
  private:
-  int node_of(int rank) const { return nodes_[static_cast<std::size_t>(rank)]; }
+  int node_of(int rank) const { return nodes_[rank]; }
 
   Work start(const Stream& after, const Request& request) {
     lane_ = std::max(after.seconds(), lane_) + seconds_of(request);

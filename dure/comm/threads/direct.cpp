@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/comm/algorithm/reduce.h"
 #include "dure/comm/error.h"
-#include "dure/comm/reduce.h"
 
 namespace dure::comm {
 namespace {
@@ -71,7 +71,7 @@ void all_reduce(std::span<const Request* const> requests, int rank) {
 // y is one part. A view that begins as far before it as x's part begins in x
 // has the same numbering. Only elements of the part are touched.
 void reduce_scatter(std::span<const Request* const> requests, int rank) {
-  const Request& mine = *requests[static_cast<std::size_t>(rank)];
+  const Request& mine = *requests[rank];
   const std::int64_t count = mine.output.elements();
   const std::int64_t first = offset_of(mine.counts, rank);
   std::vector<ConstTensor> parts;
@@ -83,37 +83,37 @@ void reduce_scatter(std::span<const Request* const> requests, int rank) {
 }
 
 void scatter(std::span<const Request* const> requests, int rank) {
-  const Request& mine = *requests[static_cast<std::size_t>(rank)];
-  const Request& root = *requests[static_cast<std::size_t>(mine.root)];
+  const Request& mine = *requests[rank];
+  const Request& root = *requests[mine.root];
   const std::int64_t count = mine.output.elements();
-  if (root.counts[static_cast<std::size_t>(rank)] != count) {
+  if (root.counts[rank] != count) {
     throw Mismatch(concat("scatter: rank ",
                           rank,
                           " takes ",
                           count,
                           " elements, but the root gives it ",
-                          root.counts[static_cast<std::size_t>(rank)]));
+                          root.counts[rank]));
   }
   copy(mine.output, 0, root.input, offset_of(root.counts, rank), count);
 }
 
 void gather(std::span<const Request* const> requests, int rank) {
-  const Request& mine = *requests[static_cast<std::size_t>(rank)];
-  const Request& root = *requests[static_cast<std::size_t>(mine.root)];
+  const Request& mine = *requests[rank];
+  const Request& root = *requests[mine.root];
   const std::int64_t count = mine.input.elements();
-  if (root.counts[static_cast<std::size_t>(rank)] != count) {
+  if (root.counts[rank] != count) {
     throw Mismatch(concat("gather: rank ",
                           rank,
                           " gives ",
                           count,
                           " elements, but the root takes ",
-                          root.counts[static_cast<std::size_t>(rank)]));
+                          root.counts[rank]));
   }
   copy(root.output, offset_of(root.counts, rank), mine.input, 0, count);
 }
 
 void all_gather(std::span<const Request* const> requests, int rank) {
-  const Request& mine = *requests[static_cast<std::size_t>(rank)];
+  const Request& mine = *requests[rank];
   std::int64_t at = 0;
   for (const Request* request : requests) {
     copy(mine.output, at, request->input, 0, request->input.elements());
@@ -122,18 +122,18 @@ void all_gather(std::span<const Request* const> requests, int rank) {
 }
 
 void all_to_all(std::span<const Request* const> requests, int rank) {
-  const Request& mine = *requests[static_cast<std::size_t>(rank)];
+  const Request& mine = *requests[rank];
   std::int64_t at = 0;
   for (std::size_t peer = 0; peer < requests.size(); ++peer) {
     const Request& from = *requests[peer];
     const std::int64_t count = mine.y_counts[peer];
-    if (from.counts[static_cast<std::size_t>(rank)] != count) {
+    if (from.counts[rank] != count) {
       throw Mismatch(concat("all_to_all: rank ",
                             peer,
                             " gives rank ",
                             rank,
                             " ",
-                            from.counts[static_cast<std::size_t>(rank)],
+                            from.counts[rank],
                             " elements, which takes ",
                             count));
     }
@@ -145,8 +145,8 @@ void all_to_all(std::span<const Request* const> requests, int rank) {
 }  // namespace
 
 void run_share(std::span<const Request* const> requests, int rank) {
-  const Request& mine = *requests[static_cast<std::size_t>(rank)];
-  const Request& root = *requests[static_cast<std::size_t>(mine.root)];
+  const Request& mine = *requests[rank];
+  const Request& root = *requests[mine.root];
   switch (mine.kind) {
     case Kind::kBroadcast:
       return copy(mine.output, 0, root.input, 0, root.input.elements());

@@ -123,7 +123,7 @@ std::shared_ptr<Work::State> Mailbox::post(
 void Mailbox::post_one(const Pending& message) {
   const bool sends = message.request.kind == Kind::kSend;
   const int receiver = sends ? message.request.root : message.rank;
-  Box& box = boxes_[static_cast<std::size_t>(receiver)];
+  Box& box = boxes_[receiver];
   std::optional<Pending> other;
   {
     const std::lock_guard lock(box.mutex);

@@ -4,9 +4,9 @@
 #include <memory>
 #include <utility>
 
+#include "dure/comm/algorithm/plan.h"
+#include "dure/comm/algorithm/plan_execution.h"
 #include "dure/comm/error.h"
-#include "dure/comm/plan.h"
-#include "dure/comm/plan_execution.h"
 #include "dure/comm/waiting.h"
 
 namespace dure::comm {

@@ -23,16 +23,16 @@ Team::Team(int size, std::shared_ptr<Watch> watch)
 
 void Team::introduce(int rank, std::shared_ptr<const FlightRecorder> recorder) {
   const std::lock_guard lock(mutex_);
-  recorders_[static_cast<std::size_t>(rank)] = std::move(recorder);
+  recorders_[rank] = std::move(recorder);
 }
 
 std::shared_ptr<const FlightRecorder> Team::recorder_of(int rank) const {
   const std::lock_guard lock(mutex_);
-  return recorders_[static_cast<std::size_t>(rank)];
+  return recorders_[rank];
 }
 
 void Team::arrive(int rank, std::uint64_t count, const Request& request) {
-  Seat& seat = seats_[static_cast<std::size_t>(rank)];
+  Seat& seat = seats_[rank];
   Slot& slot = seat.slots[count % 2];
   slot.header = header_of(request);
   slot.request = &request;
@@ -45,7 +45,7 @@ void Team::arrive(int rank, std::uint64_t count, const Request& request) {
 }
 
 void Team::leave(int rank, std::uint64_t count) {
-  Seat& seat = seats_[static_cast<std::size_t>(rank)];
+  Seat& seat = seats_[rank];
   seat.left.store(count, std::memory_order_release);
   wait_for_all(rank, count, &Seat::left);
 }
@@ -97,8 +97,7 @@ void Team::wait_for_busy() const {
   }
 }
 
-Team::Access::Access(Team& team, int rank)
-    : seat_(team.seats_[static_cast<std::size_t>(rank)]) {
+Team::Access::Access(Team& team, int rank) : seat_(team.seats_[rank]) {
   seat_.busy.store(true);
   if (team.fate().failed()) {
     seat_.busy.store(false);
@@ -122,7 +121,7 @@ std::string Team::table(int rank, std::uint64_t count) const {
                             seconds,
                             " s (comm.timeout)");
   for (int r = 0; r < size(); ++r) {
-    const bool here = seats_[static_cast<std::size_t>(r)].arrived >= count;
+    const bool here = seats_[r].arrived >= count;
     const auto recorder = recorder_of(r);
     text += concat("\n  rank ",
                    r,

@@ -41,7 +41,7 @@ class Team {
   Team(int size, std::shared_ptr<Watch> watch);
 
   int size() const { return static_cast<int>(seats_.size()); }
-  Fate& fate() { return watch_->fate(); }
+  AbortFlag& fate() { return watch_->fate(); }
 
   // The rank's flight recorder, for the table of a timeout.
   void introduce(int rank, std::shared_ptr<const FlightRecorder> recorder);
@@ -67,7 +67,7 @@ class Team {
   }
 
   const Slot& slot(int rank, std::uint64_t count) const {
-    return seats_[static_cast<std::size_t>(rank)].slots[count % 2];
+    return seats_[rank].slots[count % 2];
   }
 
   // While it lives, this rank's peers do not give up their memory.

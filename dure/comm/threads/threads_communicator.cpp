@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "dure/comm/agreement.h"
+#include "dure/comm/algorithm/reduce.h"
 #include "dure/comm/error.h"
 #include "dure/comm/progress_thread.h"
-#include "dure/comm/reduce.h"
 #include "dure/comm/threads/direct.h"
 #include "dure/comm/threads/mailbox.h"
 #include "dure/comm/threads/planned.h"
@@ -82,7 +82,7 @@ std::shared_ptr<Room> Room::part(std::uint64_t split,
 bool is_direct(const Request& request) {
   return request.how.algorithm == Algorithm::kAutomatic ||
          request.how.algorithm == Algorithm::kDirect ||
-         request.kind == Kind::kSend || request.kind == Kind::kRecv;
+         is_message(request.kind);
 }
 
 class ThreadsCommunicator final : public Communicator {
@@ -191,8 +191,8 @@ void ThreadsCommunicator::run_now(const Request& request) {
   team.arrive(rank(), ++count_, request);
   for (int r = 0; r < size(); ++r) {
     const Team::Slot& slot = team.slot(r, count_);
-    headers_[static_cast<std::size_t>(r)] = slot.header;
-    requests_[static_cast<std::size_t>(r)] = slot.request;
+    headers_[r] = slot.header;
+    requests_[r] = slot.request;
   }
   // This is always checked, because ranks are about to write to each other's
   // memory. All ranks get the same result.

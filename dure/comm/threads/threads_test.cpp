@@ -203,10 +203,10 @@ TEST(Threads, ATimeoutWritesTheFlightRecorders) {
       Timeout);
   const std::string waiting = read_file(folder / "flight_rank0.jsonl");
   EXPECT_THAT(waiting,
-              testing::AllOf(testing::HasSubstr("\"kind\": \"all_reduce\""),
-                             testing::HasSubstr("\"state\": \"waiting\"")));
+              testing::AllOf(testing::HasSubstr("\"kind\":\"all_reduce\""),
+                             testing::HasSubstr("\"state\":\"waiting\"")));
   EXPECT_THAT(read_file(folder / "flight_rank1.jsonl"),
-              testing::HasSubstr("\"kind\": \"barrier\""));
+              testing::HasSubstr("\"kind\":\"barrier\""));
   std::filesystem::remove_all(folder);
 }
 

@@ -13,7 +13,7 @@ Watch::Watch(int ranks, Options options)
 void Watch::introduce(int rank,
                       std::shared_ptr<const FlightRecorder> recorder) {
   const std::lock_guard lock(mutex_);
-  recorders_[static_cast<std::size_t>(rank)] = std::move(recorder);
+  recorders_[rank] = std::move(recorder);
 }
 
 std::vector<RankDoing> Watch::doings() const {

@@ -5,8 +5,8 @@
 #include <mutex>
 #include <vector>
 
+#include "dure/comm/abort_flag.h"
 #include "dure/comm/communicator.h"
-#include "dure/comm/fate.h"
 #include "dure/comm/patience.h"
 #include "dure/comm/waiting.h"
 
@@ -17,7 +17,7 @@ class Watch {
  public:
   Watch(int ranks, Options options);
 
-  Fate& fate() { return fate_; }
+  AbortFlag& fate() { return fate_; }
   const Options& options() const { return options_; }
 
   // `rank` is of the world.
@@ -47,7 +47,7 @@ class Watch {
   std::vector<RankDoing> doings() const;
 
   Options options_;
-  Fate fate_;
+  AbortFlag fate_;
   mutable std::mutex mutex_;  // of what follows
   std::vector<std::shared_ptr<const FlightRecorder>> recorders_;
   double next_word_ = 0;  // of any rank

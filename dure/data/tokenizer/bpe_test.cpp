@@ -14,13 +14,12 @@ BpeModel model_with(const std::vector<std::array<std::int32_t, 2>>& pairs) {
   BpeModel model;
   for (std::int32_t byte = 0; byte < 256; ++byte) {
     model.tokens.emplace_back(1, static_cast<char>(byte));
-    model.bytes[static_cast<std::size_t>(byte)] = byte;
+    model.bytes[byte] = byte;
   }
   for (const auto& [left, right] : pairs) {
     const auto id = static_cast<std::int32_t>(model.tokens.size());
     model.merges.push_back({left, right, id});
-    model.tokens.push_back(model.tokens[static_cast<std::size_t>(left)] +
-                           model.tokens[static_cast<std::size_t>(right)]);
+    model.tokens.push_back(model.tokens[left] + model.tokens[right]);
   }
   return model;
 }

@@ -140,9 +140,7 @@ class Trainer {
   }
 
   void merge(const Candidate& pair) {
-    const auto text = [&](std::int32_t id) {
-      return model_.tokens[static_cast<std::size_t>(id)];
-    };
+    const auto text = [&](std::int32_t id) { return model_.tokens[id]; };
     const std::int32_t result = add_token(text(pair.left) + text(pair.right));
     const BpeMerge merge{pair.left, pair.right, result};
     model_.merges.push_back(merge);

@@ -16,8 +16,7 @@ constexpr std::array<char16_t, 256> make_alphabet() {
   std::array<char16_t, 256> alphabet{};
   char16_t next = 0x100;
   for (int byte = 0; byte < 256; ++byte) {
-    alphabet[static_cast<std::size_t>(byte)] =
-        prints(byte) ? static_cast<char16_t>(byte) : next++;
+    alphabet[byte] = prints(byte) ? static_cast<char16_t>(byte) : next++;
   }
   return alphabet;
 }

@@ -67,7 +67,7 @@ std::vector<std::string> vocabulary_texts(const TokenizerParts& parts) {
   }
   for (const AddedToken& token : parts.added) {
     if (static_cast<std::size_t>(token.id) < texts.size()) {
-      texts[static_cast<std::size_t>(token.id)] = token.text;
+      texts[token.id] = token.text;
     }
   }
   return texts;
@@ -88,8 +88,7 @@ Json model(const TokenizerParts& parts) {
   }
   Json merges = Json::array();
   for (const BpeMerge& merge : bpe.merges) {
-    merges.push_back(texts[static_cast<std::size_t>(merge.left)] + " " +
-                     texts[static_cast<std::size_t>(merge.right)]);
+    merges.push_back(texts[merge.left] + " " + texts[merge.right]);
   }
   return {{"type", "BPE"},
           {"dropout", nullptr},

@@ -237,7 +237,7 @@ const std::string& PipelineTokenizer::token(std::int32_t id) const {
              id,
              " is outside the vocabulary of ",
              vocabulary());
-  const std::string& text = tokens_[static_cast<std::size_t>(id)];
+  const std::string& text = tokens_[id];
   DURE_CHECK(!text.empty(), "token id ", id, " has no token in the vocabulary");
   return text;
 }

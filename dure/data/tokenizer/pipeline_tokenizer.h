@@ -55,8 +55,7 @@ class PipelineTokenizer : public Tokenizer {
     return static_cast<std::int64_t>(tokens_.size());
   }
   bool has_token(std::int32_t id) const override {
-    return id >= 0 && id < vocabulary() &&
-           !tokens_[static_cast<std::size_t>(id)].empty();
+    return id >= 0 && id < vocabulary() && !tokens_[id].empty();
   }
   std::optional<std::int32_t> beginning_of_document() const override {
     return beginning_;

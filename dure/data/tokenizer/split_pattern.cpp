@@ -5,10 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include "dure/base/check.h"
+#include "dure/base/pcre2.h"
 #include "dure/data/tokenizer/code_points.h"
 
 namespace dure::data {
@@ -27,40 +25,8 @@ const std::string_view kQwen2Pattern =
 
 namespace {
 
-struct Free {
-  void operator()(pcre2_code* p) const { pcre2_code_free(p); }
-  void operator()(pcre2_match_data* p) const { pcre2_match_data_free(p); }
-  void operator()(pcre2_match_context* p) const { pcre2_match_context_free(p); }
-  void operator()(pcre2_jit_stack* p) const { pcre2_jit_stack_free(p); }
-};
-
-template <typename T>
-using Handle = std::unique_ptr<T, Free>;
-
-std::string error_text(int code) {
-  std::array<PCRE2_UCHAR, 256> text{};
-  pcre2_get_error_message(code, text.data(), text.size());
-  return reinterpret_cast<const char*>(text.data());
-}
-
-Handle<pcre2_code> compile(std::string_view pattern) {
-  int error = 0;
-  PCRE2_SIZE where = 0;
-  Handle<pcre2_code> code(
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()),
-                    pattern.size(),
-                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C,
-                    &error,
-                    &where,
-                    nullptr));
-  DURE_CHECK(code != nullptr,
-             "the splitting pattern \"",
-             pattern,
-             "\" is wrong at byte ",
-             where,
-             ": ",
-             error_text(error));
-  return code;
+Pcre2<pcre2_code> compile(std::string_view pattern) {
+  return pcre2_compiled(pattern, PCRE2_UTF | PCRE2_UCP);
 }
 
 std::uint32_t info(const pcre2_code* code, std::uint32_t what) {
@@ -112,10 +78,10 @@ SplitPattern::Subject::Subject(std::string_view of)
                                          : CharacterClasses::kOfPcre2) {}
 
 struct SplitScratch::State {
-  Handle<pcre2_match_data> match{
+  Pcre2<pcre2_match_data> match{
       pcre2_match_data_create(SplitPattern::kBatch + 1, nullptr)};
-  Handle<pcre2_match_context> context{pcre2_match_context_create(nullptr)};
-  Handle<pcre2_jit_stack> stack{
+  Pcre2<pcre2_match_context> context{pcre2_match_context_create(nullptr)};
+  Pcre2<pcre2_jit_stack> stack{
       pcre2_jit_stack_create(32 << 10, 16 << 20, nullptr)};
 };
 
@@ -141,12 +107,12 @@ struct SplitPattern::Code {
     jit = pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE) == 0;
   }
 
-  Handle<pcre2_code> code;
+  Pcre2<pcre2_code> code;
   bool jit = false;
 };
 
 SplitPattern::SplitPattern(std::string_view pattern) {
-  const Handle<pcre2_code> single =
+  const Pcre2<pcre2_code> single =
       compile(to_pcre2_dialect(pattern, CharacterClasses::kOfPcre2));
   DURE_CHECK(info(single.get(), PCRE2_INFO_MATCHEMPTY) == 0,
              "the splitting pattern \"",
@@ -196,7 +162,7 @@ SplitPattern::Found SplitPattern::next(const Subject& subject,
              " bytes failed at byte ",
              begin,
              ": ",
-             error_text(groups));
+             pcre2_error_text(groups));
   const PCRE2_SIZE* found = pcre2_get_ovector_pointer(match);
   std::size_t count = 0;
   if (found[0] > begin) {

@@ -38,7 +38,7 @@ void Unigram::add_token(const std::string& token, std::int32_t id) {
     }
     node = child;
   }
-  token_at_[static_cast<std::size_t>(node)] = id;
+  token_at_[node] = id;
 }
 
 const std::vector<std::int32_t>& Unigram::encode(std::string_view word,
@@ -86,9 +86,9 @@ void Unigram::find_best_path(std::string_view word, Scratch& scratch) const {
         break;
       }
       node = *child;
-      const std::int32_t id = token_at_[static_cast<std::size_t>(node)];
+      const std::int32_t id = token_at_[node];
       if (id >= 0) {
-        offer(begin, at + 1, scores_[static_cast<std::size_t>(id)], id);
+        offer(begin, at + 1, scores_[id], id);
         is_known = is_known || at + 1 == begin + character;
       }
     }

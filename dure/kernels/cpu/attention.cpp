@@ -215,10 +215,21 @@ namespace dure::kernels {
 
 HWY_EXPORT(attend_head);
 
+std::int64_t attention_scratch(const AttentionInputs& in, int threads) {
+  const std::int64_t D = in.k.at.head_dim;
+  const std::int64_t whole_heads =
+      2 * padded(in.k.at.rows * D) + 2 * in.k.at.rows * padded(D);
+  const std::int64_t turned_blocks = 3 * D * kAttentionBlock;
+  const std::int64_t blocks = 2 * kAttentionBlock * padded(D);
+  const std::int64_t scores = 3 * kAttentionBlock * kAttentionBlock;
+  const std::int64_t rows = 2 * kAttentionBlock;
+  return threads * (whole_heads + turned_blocks + blocks + scores + rows);
+}
+
 std::int64_t scratch_of_member(const AttentionInputs& in,
                                const Tensor& scratch,
                                const Team& team) {
-  const std::int64_t elements = attention_thread_scratch(in);
+  const std::int64_t elements = attention_scratch(in, 1);
   DURE_CHECK(scratch.elements() >= team.members() * elements,
              "attention on ",
              team.members(),

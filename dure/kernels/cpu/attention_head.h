@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "dure/base/arithmetic.h"
 #include "dure/base/team.h"
 #include "dure/kernels/attention.h"
 
@@ -20,20 +21,7 @@ inline constexpr std::int64_t kAttentionBlock = 64;
 inline constexpr std::int64_t kAttentionPad = 16;
 
 constexpr std::int64_t padded(std::int64_t floats) {
-  return (floats + kAttentionPad - 1) / kAttentionPad * kAttentionPad;
-}
-
-// The floats of scratch that one thread needs; attention_scratch() is this many
-// for each thread.
-inline std::int64_t attention_thread_scratch(const AttentionInputs& in) {
-  const std::int64_t D = in.k.at.head_dim;
-  const std::int64_t whole_heads =
-      2 * padded(in.k.at.rows * D) + 2 * in.k.at.rows * padded(D);
-  const std::int64_t turned_blocks = 3 * D * kAttentionBlock;
-  const std::int64_t blocks = 2 * kAttentionBlock * padded(D);
-  const std::int64_t scores = 3 * kAttentionBlock * kAttentionBlock;
-  const std::int64_t rows = 2 * kAttentionBlock;
-  return whole_heads + turned_blocks + blocks + scores + rows;
+  return round_up(floats, kAttentionPad);
 }
 
 // The scratch elements of a member; checks that all members have theirs.

@@ -63,7 +63,7 @@ void draw_row(const FillNormal& op, std::uint64_t index, std::span<Element> y) {
     const std::size_t count = std::min(tile.size() - index % 4, y.size());
     op.stream.normals(index, std::span(tile).first(count));
     for (std::size_t c = 0; c < count; ++c) {
-      y[c] = from_float<Element>(tile[c] * op.deviation);
+      y[c] = from_float<Element>(tile[c] * op.standard_deviation);
     }
     index += count;
     y = y.subspan(count);

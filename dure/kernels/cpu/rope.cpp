@@ -46,8 +46,8 @@ Pairs pairs_from(const Rope& op, std::int64_t first) {
   return pairs;
 }
 
-Angles angles_of(const Pairs& pairs, double position, Turn turn) {
-  const double sign = turn == Turn::kForward ? 1 : -1;
+Angles angles_of(const Pairs& pairs, double position, Rotation rotation) {
+  const double sign = rotation == Rotation::kForward ? 1 : -1;
   Angles angles;
   for (std::int64_t i = 0; i < pairs.count; ++i) {
     const double angle = sign * position * pairs.frequency[i];
@@ -78,9 +78,9 @@ void turn_rows(const Rope& op, const Pairs& pairs, Range rows) {
   const std::int64_t columns = op.qkv.shape()[1];
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
     const Angles angles =
-        angles_of(pairs, op.positions.data<std::int32_t>()[n], op.turn);
+        angles_of(pairs, op.positions.data<std::int32_t>()[n], op.rotation);
     Element* const row = op.qkv.data<Element>() + n * columns + pairs.first;
-    for (std::int64_t head = 0; head < op.turned_heads; ++head) {
+    for (std::int64_t head = 0; head < op.rotated_heads; ++head) {
       Element* const low = row + head * op.head_dim;
       turn_pairs(low, low + op.head_dim / 2, angles, pairs.count);
     }
@@ -106,13 +106,14 @@ HWY_EXPORT(turn_range);
 void run(OnCpu, Stream& stream, const Rope& op) {
   // A sine and a cosine take as long as moving so many elements.
   constexpr std::int64_t kAngleElements = 64;
-  parallel_ranges(stream,
-                  op.qkv.shape()[0],
-                  {.elements_per_item = op.head_dim / 2 *
-                                        (2 * op.turned_heads + kAngleElements)},
-                  [&](std::int64_t first, std::int64_t last) {
-                    HWY_DYNAMIC_DISPATCH(turn_range)(op, {first, last});
-                  });
+  parallel_ranges(
+      stream,
+      op.qkv.shape()[0],
+      {.elements_per_item =
+           op.head_dim / 2 * (2 * op.rotated_heads + kAngleElements)},
+      [&](std::int64_t first, std::int64_t last) {
+        HWY_DYNAMIC_DISPATCH(turn_range)(op, {first, last});
+      });
 }
 
 }  // namespace dure::kernels

@@ -1,14 +1,17 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
+#include <fmt/format.h>
 #include <set>
 
 #include "dure/base/check.h"
+#include "dure/base/markup.h"
 #include "dure/parallel/pipeline/draw.h"
 
 namespace dure::parallel {
 namespace {
+
+using svg::box;
+using svg::words;
 
 // Sizes in pixels.
 constexpr double kLeft = 70;
@@ -33,8 +36,8 @@ struct Style {
 constexpr Style kStyles[] = {
     {Pass::kForward, {56, 116, 196}, "forward"},
     {Pass::kBackward, {24, 128, 88}, "backward"},
-    {Pass::kInput, {24, 128, 88}, "backward, inputs"},
-    {Pass::kWeight, {214, 122, 20}, "backward, weights"},
+    {Pass::kInputGradient, {24, 128, 88}, "backward, inputs"},
+    {Pass::kWeightGradient, {214, 122, 20}, "backward, weights"},
     {Pass::kUpdate, {140, 80, 180}, "update"},
 };
 
@@ -59,75 +62,12 @@ const char* ink_on(Colour c) {
                                                               : "#ffffff";
 }
 
-std::string hex(Colour c) {
-  std::array<char, 16> text;
-  std::snprintf(
-      text.data(), text.size(), "#%02x%02x%02x", c.red, c.green, c.blue);
-  return text.data();
+std::string fill(Colour c) {
+  return fmt::format(" fill=\"#{:02x}{:02x}{:02x}\"", c.red, c.green, c.blue);
 }
 
-std::string number(double value, const char* format = "%.6g") {
-  std::array<char, 32> text;
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
-}
-
-std::string pixel(double value) {
-  return number(std::round(value * 100) / 100, "%.8g");
-}
-
-std::string escape(const std::string& text) {
-  std::string safe;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        safe += "&amp;";
-        break;
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      default:
-        safe += c;
-    }
-  }
-  return safe;
-}
-
-std::string box(
-    double x, double y, double width, double height, const std::string& fill) {
-  return concat("<rect x=\"",
-                pixel(x),
-                "\" y=\"",
-                pixel(y),
-                "\" width=\"",
-                pixel(width),
-                "\" height=\"",
-                pixel(height),
-                "\" fill=\"",
-                fill,
-                "\"");
-}
-
-// `anchor`: start, middle or end of the text is at x.
-std::string words(double x,
-                  double y,
-                  const char* anchor,
-                  const std::string& text,
-                  const char* more = "") {
-  return concat("<text x=\"",
-                pixel(x),
-                "\" y=\"",
-                pixel(y),
-                "\" text-anchor=\"",
-                anchor,
-                "\"",
-                more,
-                ">",
-                escape(text),
-                "</text>\n");
+std::string number(double value) {
+  return fmt::format("{:.6g}", value);
 }
 
 // Colours are attributes, which any program knows; this sheet overrides them in
@@ -154,26 +94,15 @@ class Drawing {
     const double width =
         kLeft + std::max({pixels_, title, kLeastPixels}) + kRight;
     const double height = kHead + rows() * kRow + kAxis;
-    std::string text = concat("<svg xmlns=\"http://www.w3.org/2000/svg\" ",
-                              "width=\"",
-                              pixel(width),
-                              "\" height=\"",
-                              pixel(height),
-                              "\" viewBox=\"0 0 ",
-                              pixel(width),
-                              " ",
-                              pixel(height),
-                              "\" class=\"schedule\" "
-                              "font-family=\"sans-serif\" "
-                              "font-size=\"13\" fill=\"#222222\">\n");
-    text += kStyleSheet;
-    text += box(0, 0, width, height, "#ffffff") + " class=\"paper\"/>\n";
+    std::string text = kStyleSheet;
+    text += box(0, 0, width, height, " fill=\"#ffffff\" class=\"paper\"");
     text += words(kLeft, 22, "start", draw_.title, " font-weight=\"bold\"");
     text += legend() + axis();
     for (int rank = 0; rank < rows(); ++rank) {
       text += row(rank);
     }
-    return text + "</svg>\n";
+    return svg::image(
+        width, height, " class=\"schedule\" fill=\"#222222\"", text);
   }
 
  private:
@@ -209,7 +138,7 @@ class Drawing {
       const Style& style = style_of(pass);
       for (int chunk = 0; chunk < options_.chunks; ++chunk, x += 14) {
         const Colour colour = shade(style.colour, chunk, options_.chunks);
-        text += box(x, 36, 14, 14, hex(colour)) + "/>\n";
+        text += box(x, 36, 14, 14, fill(colour));
       }
       text += words(x + 5, 47, "start", style.meaning);
       x += 5 + 7 * static_cast<double>(concat(style.meaning).size()) + 14;
@@ -225,7 +154,7 @@ class Drawing {
     const double y = kHead + rank * kRow;
     std::string text =
         words(kLeft - 8, y + kBar / 2 + 4, "end", concat("rank ", rank));
-    text += box(kLeft, y, pixels_, kBar, "#eef0f2") + " class=\"lane\"/>\n";
+    text += box(kLeft, y, pixels_, kBar, " fill=\"#eef0f2\" class=\"lane\"");
     for (const Span& span : replay_.spans[rank]) {
       text += cell(span, y);
     }
@@ -238,27 +167,27 @@ class Drawing {
         shade(style.colour, span.action.chunk, options_.chunks);
     const double x = kLeft + span.start * scale_;
     const double width = std::max((span.end - span.start) * scale_, 1.0);
-    std::string text = box(x, y, width, kBar, hex(colour));
-    text += concat(" class=\"cell\" stroke=\"#ffffff\" stroke-width=\"",
-                   width > 4 ? "1" : "0",
-                   "\"><title>",
-                   text_of(span.action, options_.chunks),
-                   ": ",
-                   number(span.start),
-                   " to ",
-                   number(span.end),
-                   " ",
-                   escape(draw_.unit),
-                   "</title></rect>\n");
+    std::string text = box(x,
+                           y,
+                           width,
+                           kBar,
+                           fmt::format("{} class=\"cell\" stroke=\"#ffffff\" "
+                                       "stroke-width=\"{}\"",
+                                       fill(colour),
+                                       width > 4 ? 1 : 0),
+                           fmt::format("{}: {} to {} {}",
+                                       text_of(span.action, options_.chunks),
+                                       number(span.start),
+                                       number(span.end),
+                                       draw_.unit));
     const std::string name = concat(span.action.micro_batch);
     if (width >= kDigit * static_cast<double>(name.size()) + 2) {
-      text +=
-          words(x + width / 2,
-                y + kBar / 2 + 4,
-                "middle",
-                name,
-                concat(" pointer-events=\"none\" fill=\"", ink_on(colour), "\"")
-                    .c_str());
+      text += words(
+          x + width / 2,
+          y + kBar / 2 + 4,
+          "middle",
+          name,
+          fmt::format(" pointer-events=\"none\" fill=\"{}\"", ink_on(colour)));
     }
     return text;
   }
@@ -284,7 +213,7 @@ class Drawing {
     std::string text;
     for (int i = 0; i * step <= until_ * (1 + 1e-9); ++i) {
       const double x = kLeft + i * step * scale_;
-      text += box(x - 0.5, y - 4, 1, 6, "#777777") + " class=\"tick\"/>\n";
+      text += box(x - 0.5, y - 4, 1, 6, " fill=\"#777777\" class=\"tick\"");
       text += words(x, y + 15, "middle", number(i * step));
     }
     return text + words(kLeft, y + 34, "start", concat("time in ", draw_.unit));

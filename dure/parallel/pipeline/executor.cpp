@@ -15,7 +15,7 @@ bool goes_forward(Pass pass) {
 }
 
 bool goes_backward(Pass pass) {
-  return pass == Pass::kBackward || pass == Pass::kInput;
+  return pass == Pass::kBackward || pass == Pass::kInputGradient;
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ Executor::Executor(const PipeAxis& axis,
 }
 
 const std::vector<StreamSpec>& Executor::boundary(const Edge& edge) const {
-  return boundaries_[static_cast<std::size_t>(std::min(edge.from, edge.to))];
+  return boundaries_[std::min(edge.from, edge.to)];
 }
 
 std::optional<Executor::Edge> Executor::input_of(const Action& action) const {
@@ -76,11 +76,10 @@ Tensor Executor::own_part(Tensor stream) const {
   const int rank = axis_.tensor.ranks->rank();
   const comm::Counts rows =
       comm::even_counts(stream.shape()[0], axis_.tensor.ranks->size());
-  return stream.rows(comm::offset_of(rows, rank),
-                     rows[static_cast<std::size_t>(rank)]);
+  return stream.rows(comm::offset_of(rows, rank), rows[rank]);
 }
 
-void Executor::post(const Action& action, const StageWork& work) {
+void Executor::post(const Action& action, const StageModule& work) {
   const std::optional<Edge> edge = input_of(action);
   if (!edge || is_local(*edge)) {
     return;
@@ -187,11 +186,11 @@ void Executor::settle(std::deque<Message>& sent, std::size_t most) {
   }
 }
 
-void Executor::run(std::span<const Action> program, StageWork& work) {
+void Executor::run(std::span<const Action> program, StageModule& work) {
   comm::or_abandon(*axis_.ranks, [&] { run_all(program, work); });
 }
 
-void Executor::run_all(std::span<const Action> program, StageWork& work) {
+void Executor::run_all(std::span<const Action> program, StageModule& work) {
   for (std::size_t i = 0; i < program.size(); ++i) {
     if (i == 0) {
       post(program[0], work);
@@ -206,7 +205,7 @@ void Executor::run_all(std::span<const Action> program, StageWork& work) {
   }
 }
 
-void Executor::run_action(const Action& action, StageWork& work) {
+void Executor::run_action(const Action& action, StageModule& work) {
   Streams streams = take(action);
   const double start = axis_.stream->now();
   switch (action.pass) {
@@ -218,11 +217,11 @@ void Executor::run_action(const Action& action, StageWork& work) {
       streams =
           work.backward(action.chunk, action.micro_batch, std::move(streams));
       break;
-    case Pass::kInput:
+    case Pass::kInputGradient:
       streams = work.backward_input(
           action.chunk, action.micro_batch, std::move(streams));
       break;
-    case Pass::kWeight:
+    case Pass::kWeightGradient:
       work.backward_weights(action.chunk, action.micro_batch);
       break;
     case Pass::kUpdate:

@@ -26,7 +26,7 @@
 #include "dure/comm/traced_work.h"
 #include "dure/parallel/pipeline/replay.h"
 #include "dure/parallel/pipeline/schedule.h"
-#include "dure/parallel/pipeline/stage_work.h"
+#include "dure/parallel/pipeline/stage_module.h"
 #include "dure/parallel/tensor/tensor_axis.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/stream.h"
@@ -52,7 +52,7 @@ class Executor {
 
   // Runs all actions, in order. Collective over the pipe and tensor axes. When
   // it returns no message is in flight; if it throws, it throws on all ranks.
-  void run(std::span<const Action> program, StageWork& work);
+  void run(std::span<const Action> program, StageModule& work);
 
  private:
   // The way from one stage to a neighbour.
@@ -82,21 +82,21 @@ class Executor {
   int peer_of(int stage) const { return place_of(options_, stage).rank; }
   bool is_local(const Edge& edge) const;
 
-  void run_all(std::span<const Action> program, StageWork& work);
+  void run_all(std::span<const Action> program, StageModule& work);
 
   // This tensor rank's part of the rows that all tensor ranks hold.
   Tensor own_part(Tensor stream) const;
 
   const std::vector<StreamSpec>& boundary(const Edge& edge) const;
 
-  void post(const Action& action, const StageWork& work);
+  void post(const Action& action, const StageModule& work);
   Streams take(const Action& action);
   Streams receive();
   void gather_rows(Tensor stream);
   void give(const Action& action, Streams streams);
   void send(const Edge& edge, Streams streams);
   void settle(std::deque<Message>& sent, std::size_t most);
-  void run_action(const Action& action, StageWork& work);
+  void run_action(const Action& action, StageModule& work);
   void record(const Action& action, double start_seconds) const;
 
   PipeAxis axis_;

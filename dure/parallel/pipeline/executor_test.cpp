@@ -37,7 +37,7 @@ Boundaries boundaries_of(const ScheduleOptions& options) {
 // A model whose stage s turns x into 2 x + s, starting from micro-batch m's
 // number. Each stage doubles the gradient in the backward. All stages read a
 // second stream, -m, and add 1 to its gradient.
-class Doubling final : public StageWork {
+class Doubling final : public StageModule {
  public:
   Doubling(Arena& arena, const ScheduleOptions& options, int rank)
       : arena_(arena), options_(options), rank_(rank) {}
@@ -74,11 +74,11 @@ class Doubling final : public StageWork {
     return pass_back(chunk, micro_batch, std::move(d));
   }
   Streams backward_input(int chunk, int micro_batch, Streams d) override {
-    record(Pass::kInput, chunk, micro_batch);
+    record(Pass::kInputGradient, chunk, micro_batch);
     return pass_back(chunk, micro_batch, std::move(d));
   }
   void backward_weights(int chunk, int micro_batch) override {
-    record(Pass::kWeight, chunk, micro_batch);
+    record(Pass::kWeightGradient, chunk, micro_batch);
     --held_;
   }
 
@@ -169,7 +169,7 @@ std::uint64_t messages_of(const ScheduleOptions& options,
     const int stage = stage_of(options, rank, action.chunk);
     const bool forward = action.pass == Pass::kForward;
     const int next = forward ? stage + 1 : stage - 1;
-    if (action.pass != Pass::kWeight && next >= 0 && next <= last &&
+    if (action.pass != Pass::kWeightGradient && next >= 0 && next <= last &&
         place_of(options, next).rank != rank) {
       ++count;
     }

@@ -42,9 +42,9 @@ class ListScheduler {
   using Passes = std::vector<int> Stage::*;
 
   static Passes passes(Pass pass) {
-    return pass == Pass::kForward ? &Stage::forward
-           : pass == Pass::kInput ? &Stage::input
-                                  : &Stage::weight;
+    return pass == Pass::kForward         ? &Stage::forward
+           : pass == Pass::kInputGradient ? &Stage::input
+                                          : &Stage::weight;
   }
 
   static int count(const std::vector<int>& ends) {
@@ -53,8 +53,8 @@ class ListScheduler {
 
   bool begin_one(int rank) {
     const Pass other =
-        rules_.prefer == Pass::kForward ? Pass::kInput : Pass::kForward;
-    for (const Pass pass : {rules_.prefer, other, Pass::kWeight}) {
+        rules_.prefer == Pass::kForward ? Pass::kInputGradient : Pass::kForward;
+    for (const Pass pass : {rules_.prefer, other, Pass::kWeightGradient}) {
       const int chunk = chunk_for(rank, pass);
       if (chunk >= 0) {
         std::vector<int>& ends =
@@ -74,7 +74,7 @@ class ListScheduler {
   int chunk_for(int rank, Pass pass) const {
     const int last = options_.chunks - 1;
     int first = pass == Pass::kForward ? last : rules_.back_first;
-    if (pass == Pass::kWeight) {
+    if (pass == Pass::kWeightGradient) {
       first = weights(rank, last) < weights(rank, 0) ? last : 0;
     }
     for (const int chunk : {first, last - first}) {
@@ -100,7 +100,7 @@ class ListScheduler {
       case Pass::kForward:
         return has_room(rank, chunk) &&
                (s == 0 || has_come(rank, s - 1, &Stage::forward, n));
-      case Pass::kInput:
+      case Pass::kInputGradient:
         return s + 1 == count_of_stages()
                    ? has_come(rank, s, &Stage::forward, n)
                    : has_come(rank, s + 1, &Stage::input, n);

@@ -12,12 +12,13 @@
 namespace dure::parallel {
 
 struct ListRules {
-  int most = 1;                // activations that a rank holds, of all chunks
-  int most_of_first = 1;       // of its first chunk; less than `most` if there
-                               // are two chunks
-  Pass prefer = Pass::kInput;  // which of kInput and kForward goes first
-  int back_first = 0;          // the chunk that prefers to go backward
-  int message = 0;             // the time of a message, in quarters of a slot
+  int most = 1;           // activations that a rank holds, of all chunks
+  int most_of_first = 1;  // of its first chunk; less than `most` if there
+                          // are two chunks
+  Pass prefer =
+      Pass::kInputGradient;  // which of kInputGradient and kForward goes first
+  int back_first = 0;        // the chunk that prefers to go backward
+  int message = 0;           // the time of a message, in quarters of a slot
 };
 
 // Takes one chunk a rank, or two.

@@ -38,7 +38,7 @@ struct Rank {
 };
 
 bool goes_back(Pass pass) {
-  return pass == Pass::kBackward || pass == Pass::kInput;
+  return pass == Pass::kBackward || pass == Pass::kInputGradient;
 }
 
 // Runs each rank as far as the others' messages allow.
@@ -89,7 +89,7 @@ class Replayer {
     }
     for (int rank = 0; rank < options_.stages; ++rank) {
       replay.bubble.push_back(replay.period - ranks_[rank].busy);
-      replay.weight_versions.push_back(weight_delay(options_, rank) + 1);
+      replay.weight_versions.push_back(weight_staleness(options_, rank) + 1);
       replay.spans.push_back(std::move(ranks_[rank].spans));
     }
     return replay;
@@ -202,10 +202,10 @@ class Replayer {
       case Pass::kForward:
         return !is_here(s - 1) || stages_[s - 1].forward[n];
       case Pass::kBackward:
-      case Pass::kInput:
+      case Pass::kInputGradient:
         return stages_[s].forward[n] &&
                (!is_here(s + 1) || stages_[s + 1].input[n]);
-      case Pass::kWeight:
+      case Pass::kWeightGradient:
         return stages_[s].input[n];
       case Pass::kUpdate:
         return true;
@@ -221,7 +221,7 @@ class Replayer {
       rank.held += 1;
       rank.peak = std::max(rank.peak, rank.held);
     } else if (action.pass != Pass::kUpdate) {
-      rank.held -= action.pass == Pass::kInput ? 0 : 1;
+      rank.held -= action.pass == Pass::kInputGradient ? 0 : 1;
       stage.input[action.micro_batch] = true;
     }
     rank.sending = output_of(r, action) != nullptr;
@@ -296,9 +296,9 @@ Replay replay(const ScheduleOptions& options, const PassTimes& times) {
         return times.forward / chunks;
       case Pass::kBackward:
         return times.backward / chunks;
-      case Pass::kInput:
+      case Pass::kInputGradient:
         return times.input / chunks;
-      case Pass::kWeight:
+      case Pass::kWeightGradient:
         return times.weight / chunks;
       case Pass::kUpdate:
         return times.update;

@@ -8,8 +8,8 @@
 
 namespace dure::parallel {
 
-// Times of all layers of a rank; a chunk takes a v-th. kInput and kWeight
-// together take the backward's time if it is split.
+// Times of all layers of a rank; a chunk takes a v-th. kInputGradient and
+// kWeightGradient together take the backward's time if it is split.
 struct PassTimes {
   double forward = 1;
   double backward = 2;
@@ -39,7 +39,7 @@ struct Replay {
   // Per rank: the period less its busy time.
   std::vector<double> bubble = {};
   // Per rank: the most activations held at once, each of one micro-batch and
-  // chunk; they are held until kWeight if backwards are split.
+  // chunk; they are held until kWeightGradient if backwards are split.
   std::vector<int> peak_in_flight = {};
   // Per rank: the most weight versions at once, in a long program.
   std::vector<int> weight_versions = {};

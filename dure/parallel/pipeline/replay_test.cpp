@@ -150,17 +150,17 @@ TEST(Replay, ZbVHasLittleBubbleInTheMemoryOf1F1B) {
   }
 }
 
-// The versions that a rank keeps, by weight_delay(): the update that a
+// The versions that a rank keeps, by weight_staleness(): the update that a
 // micro-batch's weights come from must have been made by then, and its version
 // still be kept.
 int versions_kept(const ScheduleOptions& options, int rank) {
-  const int delay = weight_delay(options, rank);
+  const int delay = weight_staleness(options, rank);
   int updates = 0;
   std::multiset<int> used;
   int most = 1;
   for (const Action& action : program_of(options, rank)) {
-    const int version =
-        std::max(action.micro_batch / options.per_update - delay, 0);
+    const int version = std::max(
+        action.micro_batch / options.micro_batches_per_update - delay, 0);
     if (action.pass == Pass::kForward) {
       EXPECT_LE(version, updates) << text_of(options) << " rank " << rank;
       used.insert(version);

@@ -26,9 +26,9 @@ const char* letter_of(Pass pass) {
     case Pass::kForward:
       return "F";
     case Pass::kBackward:
-    case Pass::kInput:
+    case Pass::kInputGradient:
       return "B";
-    case Pass::kWeight:
+    case Pass::kWeightGradient:
       return "W";
     case Pass::kUpdate:
       return "U";
@@ -106,7 +106,7 @@ Program program_of(const ScheduleOptions& options, int rank) {
   return {};
 }
 
-int weight_delay(const ScheduleOptions& options, int rank) {
+int weight_staleness(const ScheduleOptions& options, int rank) {
   switch (options.kind) {
     case ScheduleKind::kPipedream:
       return options.stages - 1 - rank;
@@ -117,12 +117,12 @@ int weight_delay(const ScheduleOptions& options, int rank) {
   }
 }
 
-std::vector<int> weights_read(const ScheduleOptions& options, int rank) {
+std::vector<int> versions_read(const ScheduleOptions& options, int rank) {
   std::vector<int> versions;
   for (int n = 0; n < options.micro_batches; ++n) {
     const int update =
-        is_synchronous(options.kind) ? 0 : n / options.per_update;
-    versions.push_back(std::max(update - weight_delay(options, rank), 0));
+        is_synchronous(options.kind) ? 0 : n / options.micro_batches_per_update;
+    versions.push_back(std::max(update - weight_staleness(options, rank), 0));
   }
   return versions;
 }

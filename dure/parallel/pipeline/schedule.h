@@ -51,11 +51,13 @@ std::span<const NamedSchedule> schedules();
 const char* name_of(ScheduleKind kind);
 
 enum class Pass : std::uint8_t {
-  kForward,   // F
-  kBackward,  // B, all of it
-  kInput,     // B of a schedule that splits: gradients of the stage's input
-  kWeight,    // W: gradients of its weights, which kInput deferred
-  kUpdate,    // U: the optimizer, for schedules without a flush
+  kForward,         // F
+  kBackward,        // B, all of it
+  kInputGradient,   // B of a schedule that splits: gradients of the stage's
+                    // input
+  kWeightGradient,  // W: gradients of its weights, which kInputGradient
+                    // deferred
+  kUpdate,          // U: the optimizer, for schedules without a flush
 };
 
 struct Action {
@@ -76,7 +78,7 @@ struct ScheduleOptions {
   int chunks = 1;         // v: of each rank
   // Micro-batches in an update, for schedules without a flush: 1 for pipedream,
   // p or more for pipedream-2bw.
-  int per_update = 1;
+  int micro_batches_per_update = 1;
 };
 
 // Throws UsageError if the schedule can't have these sizes, and names sizes
@@ -105,12 +107,12 @@ inline constexpr int kPendingSends = 2;
 // than the weights to which its gradient is applied. w(t + 1) = w(t) - rate *
 // gradient(w(t - delay)); the first updates have less. It is 0 for synchronous
 // schedules, p - 1 - rank for pipedream, 1 for pipedream-2bw.
-int weight_delay(const ScheduleOptions& options, int rank);
+int weight_staleness(const ScheduleOptions& options, int rank);
 
 // For each micro-batch of the program, ascending: the version of the weights
 // that this rank's forward and backward read, as the number of the program's
 // updates that made it.
-std::vector<int> weights_read(const ScheduleOptions& options, int rank);
+std::vector<int> versions_read(const ScheduleOptions& options, int rank);
 
 // The stages 0 to p v - 1, in the order in which a micro-batch goes through
 // them. Chunk c of rank r is stage c p + r. If stages go there and back (zb-v),

@@ -26,7 +26,7 @@ std::string text_of(const Program& program, int chunks) {
 
 std::vector<Pass> passes_of(ScheduleKind kind) {
   if (splits_backward(kind)) {
-    return {Pass::kForward, Pass::kInput, Pass::kWeight};
+    return {Pass::kForward, Pass::kInputGradient, Pass::kWeightGradient};
   }
   return {Pass::kForward, Pass::kBackward};
 }
@@ -187,7 +187,7 @@ TEST(WeightsRead, AreThereWhenAMicroBatchGoesForward) {
   for (const ScheduleOptions& options :
        every_schedule(numbers(1, 6), numbers(1, 24), {1})) {
     for (int rank = 0; rank < options.stages; ++rank) {
-      const std::vector<int> versions = weights_read(options, rank);
+      const std::vector<int> versions = versions_read(options, rank);
       ASSERT_EQ(versions.size(),
                 static_cast<std::size_t>(options.micro_batches));
       int updates = 0;
@@ -200,7 +200,7 @@ TEST(WeightsRead, AreThereWhenAMicroBatchGoesForward) {
           EXPECT_EQ(versions[n], updates);
         } else {
           EXPECT_LE(versions[n], updates);
-          EXPECT_GE(versions[n], updates - weight_delay(options, rank));
+          EXPECT_GE(versions[n], updates - weight_staleness(options, rank));
         }
       }
     }
@@ -209,13 +209,13 @@ TEST(WeightsRead, AreThereWhenAMicroBatchGoesForward) {
 
 TEST(Validate, NamesMicroBatchesOfAnUpdate) {
   ScheduleOptions options = options_for(ScheduleKind::kPipedream2bw, 4, 8);
-  options.per_update = 3;
+  options.micro_batches_per_update = 3;
   EXPECT_THAT(refusal(options), HasSubstr("wanted 4 or more, got 3"));
-  options.per_update = 6;
+  options.micro_batches_per_update = 6;
   EXPECT_THAT(refusal(options),
               HasSubstr("whole updates of 6, got 8; 6 or 12 would do"));
   options = options_for(ScheduleKind::kPipedream, 4, 8);
-  options.per_update = 2;
+  options.micro_batches_per_update = 2;
   EXPECT_THAT(refusal(options), HasSubstr("wanted 1 an update, got 2"));
 }
 

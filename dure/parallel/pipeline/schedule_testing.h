@@ -9,7 +9,7 @@
 
 namespace dure::parallel {
 
-// Sets chunks to 2 for zb-v, and per_update for pipedream-2bw.
+// Sets chunks to 2 for zb-v, and micro_batches_per_update for pipedream-2bw.
 inline ScheduleOptions options_for(ScheduleKind kind,
                                    int stages,
                                    int micro_batches,
@@ -22,7 +22,8 @@ inline ScheduleOptions options_for(ScheduleKind kind,
     options.chunks = 2;
   }
   if (kind == ScheduleKind::kPipedream2bw) {
-    options.per_update = micro_batches % stages == 0 ? stages : micro_batches;
+    options.micro_batches_per_update =
+        micro_batches % stages == 0 ? stages : micro_batches;
   }
   return options;
 }

@@ -73,30 +73,31 @@ void validate_updates(const ScheduleOptions& options) {
   const int least =
       options.kind == ScheduleKind::kPipedream2bw ? options.stages : 1;
   if (options.kind == ScheduleKind::kPipedream) {
-    require(options.per_update == 1,
+    require(options.micro_batches_per_update == 1,
             quoted(options.kind),
             " updates after every micro-batch: wanted 1 an update, got ",
-            options.per_update,
+            options.micro_batches_per_update,
             "; parallel.schedule \"pipedream-2bw\" takes parallel.pipeline = ",
             options.stages,
             " or more");
   }
-  require(options.per_update >= least,
+  require(options.micro_batches_per_update >= least,
           quoted(options.kind),
           " keeps two versions of the weights, so an update needs as many "
           "micro-batches as there are stages: wanted ",
           least,
           " or more, got ",
-          options.per_update,
+          options.micro_batches_per_update,
           "; fewer stages would do, or a larger train.global_batch");
-  require(options.micro_batches % options.per_update == 0,
+  require(options.micro_batches % options.micro_batches_per_update == 0,
           quoted(options.kind),
           ": wanted micro-batches for whole updates of ",
-          options.per_update,
+          options.micro_batches_per_update,
           ", got ",
           options.micro_batches,
           "; ",
-          nearest_multiples(options.micro_batches, options.per_update),
+          nearest_multiples(options.micro_batches,
+                            options.micro_batches_per_update),
           " would do");
 }
 

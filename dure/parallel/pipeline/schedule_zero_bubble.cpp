@@ -21,14 +21,15 @@ Program zb_h1_program(const ScheduleOptions& options, int rank) {
       program.push_back(action);
       continue;
     }
-    program.push_back({.pass = Pass::kInput, .micro_batch = n});
+    program.push_back({.pass = Pass::kInputGradient, .micro_batch = n});
     if (n >= rank && n + 1 < options.micro_batches) {
-      program.push_back({.pass = Pass::kWeight, .micro_batch = n - rank});
+      program.push_back(
+          {.pass = Pass::kWeightGradient, .micro_batch = n - rank});
     }
   }
   const int done = std::max(options.micro_batches - 1 - rank, 0);
   for (int n = done; n < options.micro_batches; ++n) {
-    program.push_back({.pass = Pass::kWeight, .micro_batch = n});
+    program.push_back({.pass = Pass::kWeightGradient, .micro_batch = n});
   }
   return program;
 }
@@ -60,7 +61,7 @@ ListRules best_rules(const ScheduleOptions& options) {
   std::optional<double> least;
   ListRules best;
   for (const int most_of_first : {p, std::min(p + 1, 2 * p - 1), 2 * p - 1}) {
-    for (const Pass prefer : {Pass::kForward, Pass::kInput}) {
+    for (const Pass prefer : {Pass::kForward, Pass::kInputGradient}) {
       for (const int back_first : {0, 1}) {
         const ListRules rules = {.most = 2 * p,
                                  .most_of_first = most_of_first,

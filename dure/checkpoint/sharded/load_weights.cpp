@@ -1,0 +1,54 @@
+#include "dure/checkpoint/sharded/load_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/checkpoint/sharded/same_files.h"
+#include "dure/train/weight_parts.h"
+
+namespace dure::train {
+namespace {
+
+void check_finite(const std::string& weight,
+                  std::span<const mesh::Stretch> stretches,
+                  std::span<const float> values) {
+  for (const mesh::Stretch& stretch : stretches) {
+    const auto some = values.subspan(static_cast<std::size_t>(stretch.local),
+                                     static_cast<std::size_t>(stretch.length));
+    DURE_CHECK(std::all_of(some.begin(),
+                           some.end(),
+                           [](float value) { return std::isfinite(value); }),
+               "weight ",
+               weight,
+               " holds NaN or infinity, so the model computes nothing; take a "
+               "checkpoint from before that");
+  }
+}
+
+}  // namespace
+
+Path find_weights(comm::HostRanks& ranks, const Path& path, const Log& log) {
+  const Path found = ranks.first_rank_says(
+      [&] { return checkpoint::find_weights(path, log).string(); });
+  expect_same_files(ranks, [&] { return facts_of_checkpoint(found); });
+  return found;
+}
+
+void load_weights(Rank& rank,
+                  RankModel& rank_model,
+                  const checkpoint::WeightSource& source) {
+  read_owned(rank,
+             rank_model,
+             owned_weights(rank_model),
+             [&](const std::string& weight,
+                 std::span<const mesh::Stretch> stretches,
+                 std::span<float> out) {
+               source.read_stretches(weight, stretches, out);
+               check_finite(weight, stretches, out);
+             });
+  rank_model.store().broadcast();
+}
+
+}  // namespace dure::train

@@ -1,0 +1,208 @@
+// The rules of a configuration beyond its fields' own ranges.
+#include <algorithm>
+
+#include "dure/base/check.h"
+#include "dure/base/fields.h"
+#include "dure/base/quote.h"
+#include "dure/config/config.h"
+#include "dure/config/pipeline.h"
+#include "dure/config/ramp_up.h"
+#include "dure/data/build_datasets.h"
+#include "dure/model/families/keys.h"
+#include "dure/optim/optimizer.h"
+
+namespace dure::train {
+namespace {
+
+void check_one_rank(const char* key, std::int64_t ranks) {
+  if (ranks != 1) {
+    throw UsageError(concat("parallel.",
+                            key,
+                            ": wanted 1, got ",
+                            ranks,
+                            ": this version shares batches and matrices, by "
+                            "parallel.data and parallel.tensor"));
+  }
+}
+
+void validate(const ParallelConfig& parallel) {
+  check_one_rank("context", parallel.context);
+  check_one_rank("expert", parallel.expert);
+  if (parallel.zero_group > 0 && parallel.zero == 0) {
+    throw UsageError(
+        concat("parallel.zero_group: wanted parallel.zero of 1, 2 "
+               "or 3 beside it, as without ZeRO nothing is shared "
+               "out; got zero_group = ",
+               parallel.zero_group,
+               " and zero = 0"));
+  }
+  order_of(parallel);
+  if (ranks_of(parallel) > mesh::kMostRanks) {  // each factor is at most that
+    throw UsageError(
+        concat("parallel.tensor, pipeline and data: wanted at "
+               "most ",
+               mesh::kMostRanks,
+               " ranks in all, got ",
+               parallel.tensor,
+               " x ",
+               parallel.pipeline,
+               " x ",
+               std::max<std::int64_t>(parallel.data, 1)));
+  }
+}
+
+void validate_tensor(const Config& config) {
+  const std::int64_t tensor = config.parallel.tensor;
+  model::validate_tensor(config.model, tensor, "parallel.tensor");
+  if (config.parallel.sequence && config.data.sequence % tensor != 0) {
+    throw UsageError(
+        concat("parallel.sequence: wanted data.sequence to be a "
+               "multiple of parallel.tensor, ",
+               tensor,
+               ", got ",
+               config.data.sequence,
+               "; ",
+               config.data.sequence / tensor * tensor,
+               " and ",
+               (config.data.sequence / tensor + 1) * tensor,
+               " would do"));
+  }
+}
+
+// Refuses features that take all stages at once, which are at different steps
+// here.
+void validate_without_flush(const Config& config) {
+  const auto refuse = [&](const char* key, const auto&... words) {
+    throw UsageError(concat(
+        key,
+        " beside parallel.schedule \"",
+        parallel::name_of(config.parallel.schedule),
+        "\", whose stages are at different steps at any time: ",
+        words...,
+        "; parallel.schedule \"1f1b\" and \"zb-h1\" have no such limit"));
+  };
+  if (config.optimizer.clip_gradient > 0) {
+    refuse("optimizer.clip_gradient",
+           "the norm is that of all stages' gradients, wanted 0, got ",
+           config.optimizer.clip_gradient);
+  }
+  if (config.train.on_nonfinite != OnNonfinite::kStop) {
+    refuse("train.on_nonfinite",
+           "one can't take back the update that another has left out, wanted "
+           "\"stop\"");
+  }
+  if (config.parallel.pipeline > 1 && config.model.tie_embeddings) {
+    refuse("model.tie_embeddings",
+           "the first and the last would have to wait for one another with "
+           "every update, wanted false");
+  }
+  if (config.parallel.zero == 3) {
+    refuse("parallel.zero",
+           "every rank keeps older versions of its weights, which are whole; "
+           "wanted 0, 1 or 2, got 3");
+  }
+  if (!config.train.batch_rampup.empty()) {
+    refuse("train.batch_rampup",
+           "updates are from equally many micro-batches, wanted []");
+  }
+}
+
+// Checks the settings for an optimizer that combines the ranks' gradients
+// itself.
+void validate_own_gradients(const Config& config) {
+  const optim::OptimizerRow& row = *config.optimizer.name;
+  if (row.gradients == kernels::GradientOf::kAllRanks) {
+    return;
+  }
+  const auto refuse = [&](const char* key, const char* why, auto got) {
+    throw UsageError(concat(key,
+                            " beside optimizer.name \"",
+                            row.name,
+                            "\", to which each rank gives gradients of its own "
+                            "samples: ",
+                            why,
+                            ", wanted 0, got ",
+                            got));
+  };
+  if (config.parallel.zero > 0) {
+    refuse("parallel.zero", "every rank has all of them", config.parallel.zero);
+  }
+  if (config.optimizer.clip_gradient > 0) {
+    refuse("optimizer.clip_gradient",
+           "their sum, whose norm it limits, is never made",
+           config.optimizer.clip_gradient);
+  }
+}
+
+void validate_pipelined(const Config& config) {
+  pipeline_of(config);
+  if (!parallel::is_synchronous(config.parallel.schedule)) {
+    validate_without_flush(config);
+  }
+}
+
+void validate_data(const Config& config) {
+  if (config.data.sequence > config.model.max_sequence) {
+    throw UsageError(concat("data.sequence: wanted at most ",
+                            "model.max_sequence, ",
+                            config.model.max_sequence,
+                            ", got ",
+                            config.data.sequence));
+  }
+  if (config.train.evaluate_every > 0 &&
+      !data::gives(config.data, data::Part::kValidation)) {
+    throw UsageError(
+        concat("train.evaluate_every: wanted 0, or validation data in "
+               "data.validation or by data.split, got ",
+               config.train.evaluate_every,
+               " and none"));
+  }
+}
+
+void validate(const MemoryConfig& memory) {
+  if (memory.partition_checkpoints &&
+      memory.recompute != model::Recompute::kFull) {
+    throw UsageError(
+        "memory.partition_checkpoints: wanted memory.recompute = \"full\" "
+        "beside it: otherwise no block's input is kept alone");
+  }
+}
+
+void validate(const CheckpointConfig& checkpoint) {
+  for (const std::string& name : checkpoint.accept_changed) {
+    const bool known = std::find(std::begin(kAcceptableChanges),
+                                 std::end(kAcceptableChanges),
+                                 name) != std::end(kAcceptableChanges);
+    if (!known) {
+      throw UsageError(
+          concat("checkpoint.accept_changed: wanted some of \"batch\", "
+                 "\"data\", \"order\", \"seed\", \"sequence\" and "
+                 "\"tokenizer\", got ",
+                 quoted(name)));
+    }
+  }
+}
+
+}  // namespace
+
+void validate(const Config& config) {
+  if (config.log.directory.empty()) {
+    throw UsageError("log.directory: wanted a directory, got \"\"");
+  }
+  Config copy = config;
+  Fields fields;
+  visit(fields, copy);
+  check(fields);
+  model::validate(config.model);
+  optim::validate(config.optimizer);
+  validate(config.parallel);
+  validate_tensor(config);
+  validate(config.memory);
+  validate(config.checkpoint);
+  validate_own_gradients(config);
+  validate_pipelined(config);
+  validate_batches(config.train, 1);
+  validate_data(config);
+}
+
+}  // namespace dure::train

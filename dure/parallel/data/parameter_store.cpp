@@ -1,0 +1,262 @@
+#include "dure/parallel/data/parameter_store.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "dure/base/check.h"
+#include "dure/kernels/elementwise.h"
+
+namespace dure::parallel {
+namespace {
+
+int shard_size(const StoreOptions& options, const comm::Communicator& ranks) {
+  if (options.stage == 0) {
+    return 1;
+  }
+  return options.shard_size == 0 ? ranks.size() : options.shard_size;
+}
+
+// The axes that the weights are summed over, each set once.
+std::vector<mesh::AxisSet> axes_of(const nn::ParameterSet& parameters) {
+  std::vector<mesh::AxisSet> all;
+  for (const nn::Parameter& parameter : parameters.all()) {
+    const mesh::AxisSet axes = summed_over(parameter.placement);
+    if (std::ranges::find(all, axes) == all.end()) {
+      all.push_back(axes);
+    }
+  }
+  return all;
+}
+
+std::vector<ReplicaGroups> groups_of(std::span<const mesh::AxisSet> axes,
+                                     const RanksOf& ranks_of,
+                                     const StoreOptions& options) {
+  std::vector<ReplicaGroups> groups;
+  for (const mesh::AxisSet set : axes) {
+    comm::Communicator& ranks = ranks_of(set);
+    groups.push_back(make_replica_groups(ranks, shard_size(options, ranks)));
+  }
+  return groups;
+}
+
+BucketPlan plan_of(const nn::ParameterSet& parameters,
+                   std::span<const mesh::AxisSet> axes,
+                   std::span<const ReplicaGroups> groups,
+                   const StoreOptions& options) {
+  std::vector<PlannedWeight> weights;
+  for (const nn::Parameter& parameter : parameters.all()) {
+    const auto set = std::ranges::find(axes, summed_over(parameter.placement));
+    weights.push_back({.elements = parameter.value.elements(),
+                       .units = parameter.units,
+                       .group = parameter.group,
+                       .replicas = static_cast<int>(set - axes.begin())});
+  }
+  std::vector<int> parts;
+  for (const ReplicaGroups& ranks : groups) {
+    parts.push_back(ranks.ranks());
+  }
+  return plan_buckets(
+      weights,
+      {.gradients = parameters.all().front().gradient.dtype(),
+       .first_bytes = options.first_bucket_bytes,
+       .bytes = options.bucket_bytes,
+       .parts = std::move(parts),
+       .cut = options.stage == 3 ? BucketCut::kByUnits : BucketCut::kBySize,
+       .spans = options.spans});
+}
+
+// Ranked sums exchange the summands of every micro-batch, so only parts are
+// stored. With gradients of this rank alone there is nothing to exchange.
+comm::SumOrder order_of(const StoreOptions& options) {
+  return options.gradients_of == kernels::GradientOf::kThisRank
+             ? comm::SumOrder::kFast
+             : options.order;
+}
+
+Gradients::Storage storage_of(const StoreOptions& options) {
+  return options.stage >= 2 || order_of(options) == comm::SumOrder::kRanked
+             ? Gradients::Storage::kParts
+             : Gradients::Storage::kWhole;
+}
+
+}  // namespace
+
+ParameterStore::ParameterStore(Stream& stream,
+                               Arena& arena,
+                               nn::ParameterSet& parameters,
+                               const RanksOf& ranks,
+                               const StoreOptions& options)
+    : stream_(stream),
+      arena_(arena),
+      parameters_(parameters),
+      axes_(axes_of(parameters)),
+      groups_(groups_of(axes_, ranks, options)),
+      parts_(parts_of(groups_)),
+      plan_(plan_of(parameters, axes_, groups_, options)),
+      stage_(options.stage) {
+  gathered_ =
+      options.stage == 3
+          ? make_sharded_parameters(place(), options.prefetch, options.gather)
+          : make_replicated_parameters(place());
+  if (options.phase == nn::Phase::kTrain) {
+    gradients_ = std::make_unique<Gradients>(place(),
+                                             storage_of(options),
+                                             order_of(options),
+                                             options.tied,
+                                             options.gradients_of);
+  }
+  slices_ = slices_of(plan_, parts_);
+  find_first_slices();
+  parameters.set_storage(*this);
+}
+
+ParameterStore::~ParameterStore() = default;
+
+void ParameterStore::find_first_slices() {
+  auto next = slices_.begin();
+  for (int bucket = 0; bucket < buckets(); ++bucket) {
+    first_slices_.push_back(next - slices_.begin());
+    next = std::find_if(next, slices_.end(), [&](const Slice& slice) {
+      return slice.bucket != bucket;
+    });
+  }
+  first_slices_.push_back(std::ssize(slices_));
+}
+
+std::span<const Slice> ParameterStore::slices(int bucket) const {
+  const auto b = static_cast<std::size_t>(bucket);
+  const auto first = static_cast<std::size_t>(first_slices_[b]);
+  const auto last = static_cast<std::size_t>(first_slices_[b + 1]);
+  return std::span(slices_).subspan(first, last - first);
+}
+
+void ParameterStore::add_states(std::size_t count) {
+  state_places_.resize(plan_.lengths.size());
+  std::int64_t elements = 0;
+  for (const Slice& slice : slices_) {
+    state_places_[slice.weight] = elements - slice.offset;
+    elements += slice.elements;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    states_.push_back(
+        arena_.tensor({elements}, Category::kOptimizer, DType::kF32));
+    launch(stream_, kernels::Fill{.y = states_.back(), .value = 0});
+  }
+}
+
+Acquired ParameterStore::acquire(int bucket, Wants wants) {
+  if (wants.weight == Access::kWrite || wants.master == Access::kWrite) {
+    gathered_->wait();
+  }
+  ++held_;
+  return {*this, bucket, wants};
+}
+
+Acquired::~Acquired() {
+  if (store_ != nullptr) {
+    --store_->held_;
+  }
+}
+
+Shard Acquired::shard(const Slice& slice) const {
+  return store_->shard(bucket_, slice, wants_);
+}
+
+Shard ParameterStore::shard(int bucket, const Slice& slice, Wants wants) const {
+  Shard shard = {.weight = slice.weight, .offset = slice.offset};
+  const std::int64_t first = slice.place - part_place(plan_, bucket, parts_);
+  const auto values = [&] {
+    return gathered_->part(bucket).rows(first, slice.elements);
+  };
+  if (wants.weight != Access::kNone) {
+    shard.values = values();
+  }
+  if (wants.master != Access::kNone) {
+    shard.master = values();
+  }
+  if (wants.gradient != Access::kNone) {
+    shard.gradient = gradients_->part(bucket).rows(first, slice.elements);
+  }
+  for (std::size_t k = 0; wants.states != Access::kNone && k < states_.size();
+       ++k) {
+    shard.states[k] = state(k, slice);
+  }
+  return shard;
+}
+
+Tensor ParameterStore::state(std::size_t kind, const Slice& slice) const {
+  return states_[kind].rows(state_places_[slice.weight] + slice.offset,
+                            slice.elements);
+}
+
+void ParameterStore::all_gather() {
+  assert(held_ == 0);
+  gathered_->all_gather();
+}
+
+void ParameterStore::broadcast() {
+  for (std::size_t b = 0; b < plan_.buckets.size(); ++b) {
+    const int bucket = static_cast<int>(b);
+    groups(bucket).replicate->run(
+        stream_, comm::Broadcast{.x = gathered_->part(bucket)});
+  }
+  all_gather();
+}
+
+void ParameterStore::begin(int unit, nn::Uses uses, const nn::Context& ctx) {
+  if (nn::reads_values(uses)) {
+    gathered_->begin(unit, ctx.phase);
+    if (versions_ && ctx.phase == nn::Phase::kTrain) {
+      versions_->begin(unit, ctx.micro_batch);
+    }
+  }
+  if (nn::writes_gradients(uses)) {
+    gradients_->begin(unit, ctx.micro_batch);
+  }
+}
+
+void ParameterStore::end(int unit, nn::Uses uses, const nn::Context& ctx) {
+  if (nn::reads_values(uses)) {
+    if (versions_ && ctx.phase == nn::Phase::kTrain) {
+      versions_->end(unit, ctx.micro_batch);
+    }
+    gathered_->end(unit);
+  }
+  if (nn::writes_gradients(uses)) {
+    gradients_->end(unit, ctx.micro_batch);
+  }
+}
+
+void ParameterStore::begin_step(std::span<const nn::Visit> visits) {
+  assert(held_ == 0);
+  gathered_->begin_step(visits);
+  gradients_->begin_step(visits);
+}
+
+void ParameterStore::finish_gradients() {
+  gradients_->finish();
+}
+
+void ParameterStore::begin_overlap(std::vector<int> versions) {
+  if (versions.empty()) {
+    return;
+  }
+  DURE_CHECK(stage_ < 3,
+             "steps overlap at ZeRO's stages 0 to 2, whose ranks have all "
+             "values; wanted one of these, got ",
+             stage_);
+  if (!versions_) {
+    versions_.emplace(place());
+  }
+  versions_->begin_overlap(std::move(versions));
+}
+
+void ParameterStore::before_update(int last_micro_batch) {
+  if (versions_) {
+    wait();
+    versions_->before_update(last_micro_batch);
+  }
+}
+
+}  // namespace dure::parallel

@@ -1,0 +1,168 @@
+#include "dure/parity/bounds.h"
+
+#include <fmt/format.h>
+
+#include "dure/optim/optimizer.h"
+#include "dure/optim/sgd.h"
+
+namespace dure::train {
+namespace {
+
+constexpr Bound kNone = std::nullopt;
+constexpr Bounds kNothing = {kNone, kNone, kNone, kNone, kNone};
+
+// These bounds stand in tests/tensor_parity_test.cpp and
+// optimizer_parity_test.cpp, too, which say how near the measured figures are.
+constexpr double kLosses = 1e-6;
+constexpr double kElements = 1e-5;
+constexpr double kNorms = 1e-5;
+constexpr double kLossesOfOthers = 1e-5;
+constexpr std::int64_t kMeasuredSteps = 20;
+
+// In this order.
+enum class Rule : std::uint8_t {
+  kEveryBit,
+  kSgd,
+  kOtherOptimizers,
+  kMicroBatches,
+  kMicroBatchesAndOrder,
+  kOwnGradients,
+};
+
+constexpr ParityRule kRules[] = {
+    {.name = "every bit",
+     .when = "ranked sums, as many tensor ranks with rows cut alike, "
+             "micro-batches of as many samples",
+     .reason = "every sum is cut and added up alike",
+     .first = {0, 0, 0, 0, 0},
+     .later = {0, 0, 0, 0, 0},
+     .steps = 0},
+    {.name = "rounding, SGD",
+     .when = "other tensor ranks, or fast sums; SGD",
+     .reason = "sums are added up in another order, and an update of SGD is as "
+               "near as its gradient",
+     .first = {kLosses, kElements, kNorms, kElements, kLosses},
+     .later = {kLosses, kElements, kNorms, kElements, kLosses},
+     .steps = kMeasuredSteps},
+    {.name = "rounding, other optimizers",
+     .when = "other tensor ranks, or fast sums; not SGD",
+     .reason = "sums are added up in another order, and an update that does "
+               "not shrink with its gradient moves weights whose gradient is "
+               "rounding alone by a whole step",
+     .first = {kLosses, kElements, kNorms, kNone, kLossesOfOthers},
+     .later = {kLossesOfOthers, kNone, kNone, kNone, kLossesOfOthers},
+     .steps = kMeasuredSteps},
+    {.name = "other micro-batches",
+     .when = "micro-batches of other sizes",
+     .reason = "sums over the rows of a batch end elsewhere; the loss alone is "
+               "an exact sum",
+     .first = {0, kNone, kNone, kNone, kNone},
+     .later = kNothing,
+     .steps = 0},
+    {.name = "other micro-batches, rounding",
+     .when = "micro-batches of other sizes, other tensor ranks",
+     .reason = "sums over the rows of a batch end elsewhere, and products are "
+               "added up in another order",
+     .first = {kLosses, kNone, kNone, kNone, kNone},
+     .later = kNothing,
+     .steps = 0},
+    {.name = "gradients of each rank",
+     .when = "an optimizer that combines its ranks' gradients itself, other "
+             "data-parallel ranks",
+     .reason = "what the optimizer makes of them depends on how many they are",
+     .first = {kLosses, kNone, kNone, kNone, kNone},
+     .later = kNothing,
+     .steps = 0},
+};
+
+bool same_tensor_ranks(const ParallelConfig& a, const ParallelConfig& b) {
+  return a.tensor == b.tensor && (a.tensor == 1 || a.sequence == b.sequence);
+}
+
+bool same_replicas(const ParallelConfig& a, const ParallelConfig& b) {
+  return ranks_of(a, mesh::kReplicas) == ranks_of(b, mesh::kReplicas);
+}
+
+Rule find_rule(const Config& a, const Config& b) {
+  const optim::OptimizerRow& row = *a.optimizer.name;
+  const bool same_tensor = same_tensor_ranks(a.parallel, b.parallel);
+  if (row.gradients == kernels::GradientOf::kThisRank &&
+      !same_replicas(a.parallel, b.parallel)) {
+    return Rule::kOwnGradients;
+  }
+  if (a.train.micro_batch != b.train.micro_batch) {
+    return same_tensor ? Rule::kMicroBatches : Rule::kMicroBatchesAndOrder;
+  }
+  const bool ranked = a.parallel.sums == comm::SumOrder::kRanked &&
+                      b.parallel.sums == comm::SumOrder::kRanked;
+  if (same_tensor && ranked) {
+    return Rule::kEveryBit;
+  }
+  return &row == &optim::kSgd ? Rule::kSgd : Rule::kOtherOptimizers;
+}
+
+std::string row_of(const ParityRule& rule,
+                   const std::string& steps,
+                   const Bounds& bounds) {
+  std::string row = fmt::format("| {} | {} |", rule.when, steps);
+  for (const Bound& bound : bounds) {
+    row += fmt::format(" {} |", text_of(bound));
+  }
+  return row + "\n";
+}
+
+}  // namespace
+
+const char* name_of(Quantity quantity) {
+  constexpr const char* kNames[] = {
+      "loss", "gradient", "norm", "weight", "evaluation"};
+  return kNames[static_cast<std::size_t>(quantity)];
+}
+
+Bound ParityRule::bound(Quantity quantity, std::int64_t step) const {
+  if (steps > 0 && step > steps) {
+    return std::nullopt;
+  }
+  const bool is_first = step == 1 && quantity != Quantity::kEvaluation;
+  return (is_first ? first : later)[static_cast<std::size_t>(quantity)];
+}
+
+std::span<const ParityRule> parity_rules() {
+  return kRules;
+}
+
+const ParityRule& rule_of(const Config& layout, const Config& reference) {
+  return kRules[static_cast<std::size_t>(find_rule(layout, reference))];
+}
+
+std::string text_of(Bound bound) {
+  if (!bound) {
+    return "none";
+  }
+  return *bound == 0 ? "every bit" : fmt::format("{:g}", *bound);
+}
+
+std::string parity_rules_table() {
+  std::string table = "| layouts with | steps |";
+  std::string line = "| --- | --- |";
+  for (int q = 0; q < kQuantities; ++q) {
+    table += fmt::format(" {} |", name_of(static_cast<Quantity>(q)));
+    line += " --- |";
+  }
+  table += "\n" + line + "\n";
+  for (const ParityRule& rule : kRules) {
+    const bool ends = rule.steps > 0;
+    if (rule.first == rule.later) {
+      table += row_of(
+          rule, ends ? fmt::format("1 to {}", rule.steps) : "any", rule.first);
+    } else {
+      table += row_of(rule, "1", rule.first);
+      table += row_of(rule,
+                      ends ? fmt::format("2 to {}", rule.steps) : "2 and later",
+                      rule.later);
+    }
+  }
+  return table;
+}
+
+}  // namespace dure::train

@@ -1,0 +1,211 @@
+#include "dure/parity/pieces.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+#include "dure/base/check.h"
+
+namespace dure::train {
+namespace {
+
+using parallel::Access;
+
+const float* data_of(const Piece& piece, PieceOf of) {
+  return of == PieceOf::kValues ? piece.values : piece.gradient;
+}
+
+// Without its first elements.
+Piece without(Piece piece, std::int64_t elements) {
+  piece.first += elements;
+  piece.count -= elements;
+  piece.values += elements;
+  piece.gradient += elements;
+  return piece;
+}
+
+float largest_of(std::span<const Piece> pieces, PieceOf of) {
+  float largest = 0;
+  for (const Piece& piece : pieces) {
+    const float* x = data_of(piece, of);
+    for (std::int64_t i = 0; i < piece.count; ++i) {
+      largest = std::max(largest, std::fabs(x[i]));
+    }
+  }
+  return largest;
+}
+
+// Merges in place. If several pieces hold the same element, the first stays.
+void merge(std::vector<Piece>& pieces) {
+  std::stable_sort(
+      pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) {
+        return a.first < b.first;
+      });
+  std::int64_t end = 0;
+  std::vector<Piece> once;
+  for (const Piece& piece : pieces) {
+    if (piece.end() > end) {
+      once.push_back(
+          without(piece, std::max<std::int64_t>(end - piece.first, 0)));
+      end = piece.end();
+    }
+  }
+  pieces = std::move(once);
+}
+
+void expect_whole(std::span<const Piece> merged,
+                  const model::WeightSpec& spec,
+                  const char* who) {
+  std::int64_t end = 0;
+  const auto expect = [&](std::int64_t next) {
+    DURE_CHECK(next == end,
+               "no rank of ",
+               who,
+               " owns elements ",
+               end,
+               " to ",
+               next - 1,
+               " of ",
+               spec.name,
+               ": they are in no update and in no checkpoint");
+  };
+  for (const Piece& piece : merged) {
+    expect(piece.first);
+    end = piece.end();
+  }
+  expect(mesh::elements(spec.logical));
+}
+
+bool too_far(double a, double b, double most) {
+  return !same_number(a, b) && !(std::fabs(a - b) <= most);
+}
+
+// NaN is farther than all numbers.
+double relative(double difference, double largest) {
+  const double share = difference / largest;
+  return std::isnan(share) ? std::numeric_limits<double>::infinity() : share;
+}
+
+// Compares elements [first, end) of the whole, which both sides have.
+void compare(const PieceComparison& comparison,
+             const Piece& here,
+             const Piece& reference,
+             ElementDifference& result) {
+  const std::int64_t first = std::max(here.first, reference.first);
+  const std::int64_t end = std::min(here.end(), reference.end());
+  const float* a = data_of(here, comparison.of) + (first - here.first);
+  const float* b =
+      data_of(reference, comparison.of) + (first - reference.first);
+  for (std::int64_t i = 0; i < end - first; ++i) {
+    if (a[i] == b[i]) {
+      continue;
+    }
+    const double difference = std::fabs(static_cast<double>(a[i]) - b[i]);
+    if (!same_number(a[i], b[i])) {
+      result.worst =
+          std::max(result.worst, relative(difference, comparison.largest));
+    }
+    const bool is_first = result.element < 0 || first + i < result.element;
+    if (is_first && too_far(a[i], b[i], comparison.most)) {
+      result.element = first + i;
+      result.here = a[i];
+      result.reference = b[i];
+    }
+  }
+}
+
+}  // namespace
+
+bool same_number(double a, double b) {
+  return a == b || (std::isnan(a) && std::isnan(b));
+}
+
+HeldPieces::HeldPieces(Rank& rank, RankModel& rank_model) {
+  parallel::ParameterStore& store = rank_model.store();
+  store.wait();
+  rank.stream.synchronize();
+  const mesh::Place place = rank.place();
+  const auto specs = model::weights(rank_model.config(),
+                                    place.part(mesh::Axis::kTensor).count);
+  std::unordered_map<std::string, std::int64_t> places;
+  for (const model::WeightSpec& spec : specs) {
+    places.emplace(spec.name, std::ssize(places));
+  }
+  pieces_.resize(specs.size());
+  for (int bucket = 0; bucket < store.buckets(); ++bucket) {
+    acquired_.push_back(store.acquire(
+        bucket, {.weight = Access::kRead, .gradient = Access::kRead}));
+    for (const parallel::Slice& slice : store.slices(bucket)) {
+      const parallel::Shard shard = acquired_.back().shard(slice);
+      const std::int64_t weight =
+          places.at(rank_model.parameters()
+                        .all()[static_cast<std::size_t>(shard.weight)]
+                        .name);
+      add(specs[static_cast<std::size_t>(weight)], place, weight, shard);
+    }
+  }
+}
+
+void HeldPieces::add(const model::WeightSpec& spec,
+                     const mesh::Place& place,
+                     std::int64_t weight,
+                     const parallel::Shard& shard) {
+  const std::int64_t elements = mesh::elements(spec.logical);
+  const mesh::LocalPart local(spec.shape, spec.placement, place);
+  for (const mesh::Stretch& stretch :
+       local.stretches(shard.offset, shard.values.elements())) {
+    const std::int64_t count =
+        std::min(stretch.length, elements - stretch.global);
+    if (count > 0) {
+      const std::int64_t at = stretch.local - shard.offset;
+      pieces_[static_cast<std::size_t>(weight)].push_back(
+          {.first = stretch.global,
+           .count = count,
+           .values = shard.values.data<float>() + at,
+           .gradient = shard.gradient.data<float>() + at});
+    }
+  }
+}
+
+Pieces merged(std::span<const Pieces* const> of_ranks,
+              const std::vector<model::WeightSpec>& specs,
+              const char* who) {
+  Pieces all(specs.size());
+  for (std::size_t w = 0; w < specs.size(); ++w) {
+    for (const Pieces* pieces : of_ranks) {
+      all[w].insert(all[w].end(), (*pieces)[w].begin(), (*pieces)[w].end());
+    }
+    merge(all[w]);
+    expect_whole(all[w], specs[w], who);
+  }
+  return all;
+}
+
+Largest largest_of(const Pieces& pieces) {
+  Largest largest;
+  for (const std::vector<Piece>& weight : pieces) {
+    largest.values.push_back(largest_of(weight, PieceOf::kValues));
+    largest.gradients.push_back(largest_of(weight, PieceOf::kGradient));
+  }
+  return largest;
+}
+
+ElementDifference compare(const PieceComparison& comparison) {
+  ElementDifference result;
+  for (const Piece& here : comparison.here) {
+    auto other = std::upper_bound(comparison.reference.begin(),
+                                  comparison.reference.end(),
+                                  here.first,
+                                  [](std::int64_t first, const Piece& piece) {
+                                    return first < piece.end();
+                                  });
+    for (; other != comparison.reference.end() && other->first < here.end();
+         ++other) {
+      compare(comparison, here, *other, result);
+    }
+  }
+  return result;
+}
+
+}  // namespace dure::train

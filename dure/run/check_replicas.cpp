@@ -1,0 +1,263 @@
+#include "dure/run/check_replicas.h"
+
+#include <algorithm>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/checkpoint/parallel_io.h"
+#include "dure/parallel/data/replicated_gradients.h"
+
+namespace dure::train {
+namespace {
+
+// Something that should be the same on these ranks of the world.
+struct Held {
+  parallel::Slice slice;
+  std::vector<int> ranks;
+};
+
+// At stage 3 a rank holds only its parts, which other shard groups own, too.
+std::vector<parallel::Slice> slices_of(const Trainer& trainer,
+                                       const RankModel& rank_model) {
+  const parallel::ParameterStore& store = rank_model.store();
+  if (trainer.config().parallel.zero == 3) {
+    return {store.slices().begin(), store.slices().end()};
+  }
+  std::vector<parallel::Slice> weights;
+  for (int b = 0; b < store.buckets(); ++b) {
+    const parallel::Bucket& bucket = store.plan().buckets[b];
+    for (int weight = bucket.first; weight < bucket.last; ++weight) {
+      weights.push_back({.weight = weight,
+                         .bucket = b,
+                         .elements = store.plan().lengths[weight]});
+    }
+  }
+  return weights;
+}
+
+std::vector<int> group_of(const Rank& rank, mesh::AxisSet axes) {
+  return rank.mesh().group(rank.world().rank(), axes);
+}
+
+// At stage 3 each rank of a shard group owns a part, and ranks at the same
+// place in other groups own it, too.
+std::vector<Held> on_replicas(std::span<const parallel::Slice> slices,
+                              const Rank& rank,
+                              Trainer& trainer) {
+  const parallel::ParameterStore& store = trainer.rank_model().store();
+  const bool parts = trainer.config().parallel.zero == 3;
+  std::vector<Held> held;
+  for (const parallel::Slice& slice : slices) {
+    const mesh::Part part =
+        parts ? store.groups(slice.bucket).part() : mesh::Part{};
+    const std::vector<int> all = group_of(rank, store.axes(slice.bucket));
+    Held& one = held.emplace_back(Held{slice, {}});
+    for (auto i = static_cast<std::size_t>(part.index); i < all.size();
+         i += static_cast<std::size_t>(part.count)) {
+      one.ranks.push_back(all[i]);
+    }
+  }
+  return held;
+}
+
+std::vector<Held> on_tensor_ranks(std::span<const parallel::Slice> slices,
+                                  const nn::ParameterSet& parameters,
+                                  Rank& rank) {
+  const parallel::TensorAxis axis = rank.tensor();
+  const std::ptrdiff_t own = axis.ranks->rank();
+  const std::vector<int> all = group_of(rank, {mesh::Axis::kTensor});
+  std::vector<Held> held;
+  for (const parallel::ReplicatedSlice& alike :
+       find_replicated(slices, parameters, axis.ranks->size(), axis.rows)) {
+    parallel::Slice slice = slices[alike.slice];
+    slice.offset += alike.first;
+    slice.place += alike.first;
+    slice.elements = alike.count;
+    const auto first = all.begin() + own / alike.ranks * alike.ranks;
+    held.push_back({slice, {first, first + alike.ranks}});
+  }
+  return held;
+}
+
+// A tied embedding, of which the pipeline's first and last stage own the same
+// parts: the one looks tokens up, the other makes logits.
+std::vector<Held> on_both_ends(std::span<const parallel::Slice> slices,
+                               const Rank& rank,
+                               const RankModel& rank_model) {
+  std::vector<Held> held;
+  if (rank.ends() == nullptr) {
+    return held;
+  }
+  const std::vector<int> stages = group_of(rank, mesh::kStages);
+  for (const parallel::Slice& slice : slices) {
+    const nn::Parameter& here = rank_model.parameters()[slice.weight];
+    if (here.units.size() < rank_model.weights().at(here.name).units.size()) {
+      held.push_back({slice, {stages.front(), stages.back()}});
+    }
+  }
+  return held;
+}
+
+std::int64_t hash_of(ConstTensor x) {
+  const std::span bytes(static_cast<const std::byte*>(x.bytes()),
+                        x.size_bytes());
+  return static_cast<std::int64_t>(checkpoint::xxh64(bytes));
+}
+
+// Calls function(i) for the weights that each unit on this rank uses, while
+// they are in place.
+template <typename Function>
+void for_each_in_units(Rank& rank,
+                       const RankModel& rank_model,
+                       const std::vector<Held>& held,
+                       Function&& function) {
+  nn::Context ctx = rank.context();
+  ctx.phase = nn::Phase::kEvaluate;
+  const auto first_unit = [&](const Held& one) {
+    const auto weight = static_cast<std::size_t>(one.slice.weight);
+    return rank_model.parameters()[weight].units.front();
+  };
+  std::set<int> units;
+  for (const Held& one : held) {
+    units.insert(first_unit(one));
+  }
+  for (const int unit : units) {
+    rank_model.parameters().in_unit(ctx, unit, nn::Uses::kValues, [&] {
+      for (std::size_t i = 0; i < held.size(); ++i) {
+        if (first_unit(held[i]) == unit) {
+          function(i);
+        }
+      }
+    });
+  }
+}
+
+std::vector<std::int64_t> hashes_of(Rank& rank,
+                                    Trainer& trainer,
+                                    const std::vector<Held>& held) {
+  RankModel& rank_model = trainer.rank_model();
+  std::vector<std::int64_t> hashes(held.size());
+  if (trainer.config().parallel.zero == 3) {
+    std::transform(
+        held.begin(), held.end(), hashes.begin(), [&](const Held& one) {
+          const parallel::Acquired acquired = rank_model.store().acquire(
+              one.slice.bucket, {.weight = parallel::Access::kRead});
+          return hash_of(acquired.shard(one.slice).values);
+        });
+    return hashes;
+  }
+  for_each_in_units(rank, rank_model, held, [&](std::size_t i) {
+    const parallel::Slice& slice = held[i].slice;
+    const Tensor value = rank_model.parameters()[slice.weight].value;
+    hashes[i] = hash_of(
+        value.reshaped({value.elements()}).rows(slice.offset, slice.elements));
+  });
+  return hashes;
+}
+
+// The ranks that have the same hash of a thing.
+using RanksByHash =
+    std::vector<std::pair<std::int64_t, std::vector<std::int64_t>>>;
+
+// The ranks by their hash of the i-th thing, from the answers of every rank of
+// the world.
+RanksByHash ranks_by_hash(std::span<const int> ranks,
+                          std::span<const std::vector<std::int64_t>> answers,
+                          std::size_t i) {
+  RanksByHash result;
+  for (const int rank : ranks) {
+    const std::int64_t hash = answers[rank].at(i);
+    auto found =
+        std::find_if(result.begin(), result.end(), [&](const auto& one) {
+          return one.first == hash;
+        });
+    if (found == result.end()) {
+      found = result.insert(found, {hash, {}});
+    }
+    found->second.push_back(rank);
+  }
+  return result;
+}
+
+std::string text_of(std::vector<std::int64_t> ranks) {
+  std::sort(ranks.begin(), ranks.end());
+  std::string text;
+  for (const std::int64_t rank : ranks) {
+    text += concat(text.empty() ? "" : ", ", rank);
+  }
+  return concat(ranks.size() == 1 ? "rank " : "ranks ", text);
+}
+
+// The ranks that differ from most, if there is a majority.
+std::string drifted(RanksByHash ranks) {
+  std::stable_sort(
+      ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
+        return a.second.size() > b.second.size();
+      });
+  const auto& most = ranks[0].second;
+  if (most.size() == ranks[1].second.size()) {
+    return concat(text_of(most),
+                  most.size() == 1 ? " differs from " : " differ from ",
+                  text_of(ranks[1].second),
+                  ", and nothing tells which of them drifted");
+  }
+  std::vector<std::int64_t> others;
+  for (auto it = ranks.begin() + 1; it != ranks.end(); ++it) {
+    others.insert(others.end(), it->second.begin(), it->second.end());
+  }
+  return concat(text_of(others),
+                others.size() == 1 ? " has" : " have",
+                " drifted from ",
+                text_of(most));
+}
+
+// Compares ranks that hold things along an axis of this name. Collective over
+// the world: ranks that hold the same thing have it at the same index.
+void compare(Rank& rank,
+             Trainer& trainer,
+             const std::vector<Held>& held,
+             const std::string& axis) {
+  const auto answers = rank.control().gather(hashes_of(rank, trainer, held));
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    const RanksByHash by_hash = ranks_by_hash(held[i].ranks, answers, i);
+    DURE_CHECK(
+        by_hash.size() < 2,
+        "after step ",
+        trainer.position().step,
+        " weight ",
+        trainer.rank_model().parameters()[held[i].slice.weight].name,
+        " is not the same on all ranks of the ",
+        axis,
+        " axis that hold it: ",
+        drifted(by_hash),
+        ". Go on from the last checkpoint (--resume); if it comes again, "
+        "suspect the memory or the processor of that rank's machine");
+  }
+}
+
+}  // namespace
+
+void check_replicas(Rank& rank, Trainer& trainer) {
+  if (trainer.config().train.device == Device::kSim) {
+    return;
+  }
+  parallel::ParameterStore& store = trainer.rank_model().store();
+  store.wait();
+  rank.stream.synchronize();
+  const RankModel& rank_model = trainer.rank_model();
+  const auto slices = slices_of(trainer, rank_model);
+  compare(rank,
+          trainer,
+          on_replicas(slices, rank, trainer),
+          trainer.config().parallel.zero == 3 ? "data replicate" : "data");
+  compare(rank,
+          trainer,
+          on_tensor_ranks(slices, rank_model.parameters(), rank),
+          "tensor");
+  compare(rank, trainer, on_both_ends(slices, rank, rank_model), "tied");
+}
+
+}  // namespace dure::train

@@ -1,0 +1,143 @@
+#include "dure/run/step_report.h"
+
+#include <cmath>
+#include <fmt/format.h>
+#include <vector>
+
+#include "dure/base/check.h"
+#include "dure/base/progress.h"
+#include "dure/comm/activity.h"
+#include "dure/model/flops.h"
+#include "dure/run/peak_flops.h"
+
+namespace dure::train {
+namespace {
+
+// The sum over all processes.
+double peak_of(Rank& rank) {
+  comm::Communicator& world = rank.world();
+  const bool measures = rank.is_first() || !world.is_one_process();
+  const comm::Activity measuring(world, "measuring this machine");
+  return rank.control().sum(measures ? measure_peak_flops(rank.stream.device())
+                                     : 0);
+}
+
+}  // namespace
+
+StepReport::StepReport(Rank& rank, Trainer& trainer, Log log)
+    : rank_(rank),
+      trainer_(trainer),
+      log_(std::move(log)),
+      flops_per_token_(model::flops_per_token(trainer.config().model,
+                                              trainer.config().data.sequence)),
+      peak_flops_(peak_of(rank)) {}
+
+void StepReport::open(const Path& file) {
+  file_ = std::make_unique<MetricsFile>(file, trainer_.position().step);
+}
+
+void StepReport::take(const Segment& segment) {
+  tokens_ = segment.tokens_before;
+  for (const StepResult& result : segment.results) {
+    take(result, segment.seconds / static_cast<double>(segment.results.size()));
+  }
+}
+
+void StepReport::take(const StepResult& result, double seconds) {
+  if (result.skipped && rank_.is_first()) {
+    log_.warning(concat("step ",
+                        result.step,
+                        ": ",
+                        *result.skipped,
+                        " is not finite; update left out"));
+  }
+  tokens_ += result.tokens;
+  const double rate = static_cast<double>(result.tokens) / seconds;
+  rate_.add(static_cast<double>(result.tokens), seconds);
+  last_ = {.step = result.step,
+           .loss = result.loss,
+           .learning_rate = result.learning_rate,
+           .grad_norm = result.grad_norm,
+           .tokens = tokens_,
+           .tokens_per_second = rate,
+           .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
+           .validation_loss = {},
+           .skipped = result.skipped};
+  if (result.step < trainer_.position().step) {
+    write(last_);
+  }
+}
+
+void StepReport::write_last(std::optional<double> validation_loss) {
+  last_.validation_loss = validation_loss;
+  validation_loss_ = validation_loss ? validation_loss : validation_loss_;
+  write(last_);
+}
+
+void StepReport::write(Metrics& metrics) {
+  if (file_ != nullptr) {
+    if (metrics.step == trainer_.position().step) {
+      metrics.communicated = communicated();
+    }
+    const comm::Activity writing(rank_.world(), "writing metrics.jsonl");
+    file_->append(metrics);
+  }
+}
+
+// The axes on which there are other ranks.
+std::set<std::string> StepReport::shared_axes() const {
+  std::vector<const comm::Communicator*> all = {&rank_.world(),
+                                                &rank_.group(mesh::kReplicas),
+                                                &rank_.group(mesh::kStages),
+                                                rank_.tensor().ranks,
+                                                rank_.ends()};
+  for (const parallel::ReplicaGroups& groups :
+       trainer_.rank_model().store().groups()) {
+    all.insert(all.end(),
+               {groups.all, groups.shard.get(), groups.replicate.get()});
+  }
+  std::set<std::string> axes;
+  for (const comm::Communicator* ranks : all) {
+    if (ranks != nullptr && ranks->size() > 1) {
+      axes.insert(ranks->axis());
+    }
+  }
+  return axes;
+}
+
+// The bytes since the last call.
+std::map<std::string, std::map<std::string, std::uint64_t>>
+StepReport::communicated() {
+  std::map<std::string, std::map<std::string, std::uint64_t>> bytes;
+  const std::set<std::string> shared = shared_axes();
+  for (const auto& [axis, counts] : rank_.world().traffic().by_axis()) {
+    for (int k = 0; k < comm::kKinds; ++k) {
+      const auto kind = static_cast<comm::Kind>(k);
+      const std::uint64_t now = counts[k].bytes;
+      const std::uint64_t before =
+          std::exchange(communicated_[{axis, kind}], now);
+      if (now > before && shared.contains(axis)) {
+        bytes[axis][comm::name_of(kind)] = now - before;
+      }
+    }
+  }
+  return bytes;
+}
+
+std::string StepReport::progress() const {
+  std::string text =
+      fmt::format("step {}/{}  loss {:.4f}  {} tokens/s  {:.0f} % of peak",
+                  last_.step,
+                  trainer_.config().train.steps,
+                  last_.loss,
+                  with_prefix(rate_.value()),
+                  100 * rate_.value() * flops_per_token_ / peak_flops_);
+  if (validation_loss_) {
+    text += fmt::format("  validation {:.4f} (perplexity {:.2f})",
+                        *validation_loss_,
+                        std::exp(*validation_loss_));
+  }
+  return text;
+}
+
+}  // namespace dure::train
