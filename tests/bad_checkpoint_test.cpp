@@ -177,7 +177,7 @@ TEST_F(BadCheckpoint, ARankThatFailsKeepsTheLastWholeStepOfAll) {
 TEST_F(BadCheckpoint, OfTwoRunsInOneDirectoryTheSecondIsRefusedByName) {
   const Outcome outcome = shell(
       "$DURE train config.toml --set log.directory=i --set train.steps=100000 "
-      "2>/dev/null & first=$!\n"
+      "--set checkpoint.every=0 2>/dev/null & first=$!\n"
       "until [ -s i/metrics.jsonl ]; do sleep 0.05; done\n"
       "$DURE train config.toml --set log.directory=i; second=$?\n"
       "$DURE train config.toml --set log.directory=j --set "
