@@ -1,5 +1,5 @@
 # Finds the libraries that Dure uses, and keeps them for the table at the end.
-option(DURE_WITH_ONEDNN "Matrix products by oneDNN, where it is found" ON)
+option(DURE_WITH_ONEDNN "oneDNN, the yardstick of the benchmarks, where it is found" ON)
 option(DURE_WITH_SENTENCEPIECE "SentencePiece .model tokenizers, where the library is found" ON)
 option(DURE_WITH_HWLOC "The machine's topology, where hwloc is found" ON)
 option(DURE_WITH_MPI "Ranks that are processes, where MPI is found" ON)

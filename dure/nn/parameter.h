@@ -82,7 +82,7 @@ struct ParameterTypes {
 
 class ParameterSet {
  public:
-  // Adds a parameter; its home gives it memory. Shapes are this rank's.
+  // Adds a parameter; its storage gives it memory. Shapes are this rank's.
   // Returned references stay valid.
   Parameter& add(std::string name,
                  const Shape& shape,
@@ -91,8 +91,8 @@ class ParameterSet {
                  bool decays,
                  std::vector<int> units);
 
-  // `home` must outlive every pass.
-  void set_storage(ParameterStorage& home) { home_ = &home; }
+  // `storage` must outlive every pass.
+  void set_storage(ParameterStorage& storage) { storage_ = &storage; }
 
   // Calls function() while the unit's values and gradients are in place.
   template <typename Function>
@@ -100,9 +100,9 @@ class ParameterSet {
                int unit,
                Uses uses,
                Function&& function) const {
-    home_->begin(unit, uses, ctx);
+    storage_->begin(unit, uses, ctx);
     function();
-    home_->end(unit, uses, ctx);
+    storage_->end(unit, uses, ctx);
   }
 
   Parameter& operator[](std::string_view name);
@@ -118,7 +118,7 @@ class ParameterSet {
  private:
   std::deque<Parameter> parameters_;
   std::unordered_map<std::string_view, Parameter*> by_name_;
-  ParameterStorage* home_ = nullptr;
+  ParameterStorage* storage_ = nullptr;
 };
 
 }  // namespace dure::nn

@@ -173,11 +173,11 @@ class ShardedParameters final : public GatheredParameters {
     DURE_CHECK(at_ < order_.size() && order_[at_] == unit,
                "unit ",
                unit,
-               " reads its weights as the ",
+               " reads its weights as reading ",
                at_ + 1,
-               ". of ",
+               " of ",
                order_.size(),
-               " readings, which is not what the step's visits say");
+               ", which is not what the step's visits say");
     const std::size_t last = std::min(at_ + 1 + prefetch_, order_.size());
     window_.assign(order_.begin() + static_cast<std::ptrdiff_t>(at_),
                    order_.begin() + static_cast<std::ptrdiff_t>(last));
