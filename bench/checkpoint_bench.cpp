@@ -106,10 +106,10 @@ void plain_write(const Path& path, std::span<const std::byte> bytes) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
   while (!bytes.empty()) {
     const ssize_t put = ::write(file, bytes.data(), bytes.size());
-    DURE_CHECK(put > 0, "can't write ", path.string());
+    DURE_CHECK(put > 0, "can't write {}", path.string());
     bytes = bytes.subspan(static_cast<std::size_t>(put));
   }
-  DURE_CHECK(::fsync(file) == 0, "can't sync ", path.string());
+  DURE_CHECK(::fsync(file) == 0, "can't sync {}", path.string());
   ::close(file);
 }
 
@@ -117,7 +117,7 @@ void plain_read(const Path& path, std::span<std::byte> bytes) {
   const int file = ::open(path.c_str(), O_RDONLY);
   while (!bytes.empty()) {
     const ssize_t got = ::read(file, bytes.data(), bytes.size());
-    DURE_CHECK(got > 0, "can't read ", path.string());
+    DURE_CHECK(got > 0, "can't read {}", path.string());
     bytes = bytes.subspan(static_cast<std::size_t>(got));
   }
   ::close(file);

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fmt/core.h>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,11 +82,9 @@ void write_sparse(const std::string& prefix,
   idx.commit();
   write_file_atomically(prefix + ".bin", "");
   DURE_CHECK(::truncate((prefix + ".bin").c_str(), bytes) == 0,
-             "can't make ",
+             "can't make {}.bin of {} bytes",
              prefix,
-             ".bin of ",
-             bytes,
-             " bytes");
+             bytes);
 }
 
 void print(const char* what, const char* unit, const Spread& spread) {
@@ -147,8 +146,8 @@ void measure_all(const Options& options, const std::string& prefix) {
 }
 
 void run(const Options& options) {
-  const Path directory =
-      Path(options.directory) / concat("dure_dataset_bench_", ::getpid());
+  const Path directory = Path(options.directory) /
+                         fmt::format("dure_dataset_bench_{}", ::getpid());
   make_directories(directory);
   const std::string prefix = (directory / "sparse").string();
   write_sparse(prefix, document_lengths(options.tokens));
@@ -165,14 +164,14 @@ Options parse(int argc, char** argv) {
       options.repeats = 2;
       continue;
     }
-    DURE_CHECK(i + 1 < argc, name, " needs a value");
+    DURE_CHECK(i + 1 < argc, "{} needs a value", name);
     const std::string value = argv[++i];
     if (name == "--tokens") {
       options.tokens = std::stoll(value);
     } else if (name == "--sequence") {
       options.sequence = std::stoll(value);
     } else {
-      DURE_CHECK(name == "--directory", "unknown option ", name);
+      DURE_CHECK(name == "--directory", "unknown option {}", name);
       options.directory = value;
     }
   }

@@ -38,7 +38,7 @@ struct Line {
 
   std::int64_t operator[](const std::string& key) const {
     const auto found = sizes.find(key);
-    DURE_CHECK(found != sizes.end(), operation, " wants ", key, "=");
+    DURE_CHECK(found != sizes.end(), "{} wants {}=", operation, key);
     return static_cast<std::int64_t>(found->second);
   }
   std::string describe() const {
@@ -56,7 +56,7 @@ inline Line parse_line(const std::string& text) {
   words >> line.operation;
   for (std::string word; words >> word;) {
     const std::size_t equals = word.find('=');
-    DURE_CHECK(equals != std::string::npos, "wanted key=value, not ", word);
+    DURE_CHECK(equals != std::string::npos, "wanted key=value, not {}", word);
     line.sizes[word.substr(0, equals)] = std::stod(word.substr(equals + 1));
   }
   return line;
@@ -68,7 +68,7 @@ class Problem {
   explicit Problem(const Line& line) {
     const auto found = builders().find(line.operation);
     DURE_CHECK(found != builders().end(),
-               "there is no problem of the name ",
+               "there is no problem of the name {}",
                line.operation);
     found->second(*this, line);
   }

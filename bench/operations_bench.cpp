@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fmt/core.h>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -113,7 +114,7 @@ void run(const Line& line, int repetitions) {
 
 void run_file(const std::string& path, const Options& options) {
   std::ifstream file(path);
-  DURE_CHECK(file, "can't open ", path);
+  DURE_CHECK(file, "can't open {}", path);
   std::printf("\n%s\n\n", path.c_str());
   std::printf(
       "| operation | sizes | ms | GB/s | GFLOP/s | share | from |\n"
@@ -147,7 +148,7 @@ Options parse(int argc, char** argv) {
   }
   if (options.files.empty()) {
     for (const char* name : {"gpt2_124m", "llama_1b", "memory", "generate"}) {
-      options.files.push_back(concat("bench/shapes/", name, ".txt"));
+      options.files.push_back(fmt::format("bench/shapes/{}.txt", name));
     }
   }
   return options;

@@ -65,7 +65,7 @@ struct Options {
 struct Case {
   std::string name;
   ScheduleKind kind = ScheduleKind::k1F1B;
-  int stages = 1;
+  int ranks = 1;
   int chunks = 1;
 };
 
@@ -83,7 +83,7 @@ std::vector<Case> cases_of(const Options& options) {
         kind == ScheduleKind::kInterleaved || kind == ScheduleKind::kZbV;
     cases.push_back({.name = name,
                      .kind = kind,
-                     .stages = options.stages,
+                     .ranks = options.stages,
                      .chunks = two ? 2 : 1});
   }
   return cases;
@@ -101,7 +101,7 @@ int micro_batches_per_update(const Options& options, const Case& one) {
 
 ScheduleOptions schedule_of(const Options& options, const Case& one) {
   return {.kind = one.kind,
-          .stages = one.stages,
+          .ranks = one.ranks,
           .micro_batches = options.micro_batches * steps_at_once(one),
           .chunks = one.chunks,
           .micro_batches_per_update = micro_batches_per_update(options, one)};
@@ -117,11 +117,11 @@ train::Config config_of(const Options& options, const Case& one) {
   config.train.global_batch =
       options.micro_batch * micro_batches_per_update(options, one);
   config.parallel.data = 1;
-  config.parallel.pipeline = one.stages;
+  config.parallel.pipeline = one.ranks;
   config.parallel.schedule = one.kind;
   config.parallel.virtual_stages = one.chunks;
   config.memory.logits = options.logits;
-  if (one.stages > 1) {
+  if (one.ranks > 1) {
     config.parallel.split =
         one.chunks > 1 ? options.chunk_split : options.split;
   }
@@ -142,7 +142,7 @@ void measure(const Options& options, const Case& one, Measured& into) {
   const train::Config config = config_of(options, one);
   const std::size_t before = into.traces.size();
   into.traces.resize(before + static_cast<std::size_t>(options.steps),
-                     Traces(static_cast<std::size_t>(one.stages)));
+                     Traces(static_cast<std::size_t>(one.ranks)));
   const auto body = [&](comm::Communicator& world) {
     train::RankOptions rank_options = train::rank_options(config);
     rank_options.world = &world;
@@ -168,7 +168,7 @@ void measure(const Options& options, const Case& one, Measured& into) {
           actions_of(trace);
     }
   };
-  launch::run_ranks({.ranks = one.stages}, body);
+  launch::run_ranks({.ranks = one.ranks}, body);
 }
 
 double end_of(const TraceEvent& event) {
@@ -215,7 +215,7 @@ double replayed_bubble(const Options& options,
   using Kind = std::tuple<int, Pass, int>;  // rank, pass, chunk
   std::map<Kind, std::pair<double, int>> sums;
   std::vector<Program> programs;
-  for (int rank = 0; rank < one.stages; ++rank) {
+  for (int rank = 0; rank < one.ranks; ++rank) {
     programs.push_back(program_of(schedule, rank));
     const auto& actions = traces[static_cast<std::size_t>(rank)];
     for (std::size_t i = 0; i < programs.back().size(); ++i) {

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <fmt/core.h>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -111,7 +112,7 @@ void write_gzip(const std::string& path, const std::string& text) {
   gzFile file = ::gzopen(path.c_str(), "wb6");
   const int put =
       ::gzwrite(file, text.data(), static_cast<unsigned>(text.size()));
-  DURE_CHECK(::gzclose(file) == Z_OK && put > 0, "can't write ", path);
+  DURE_CHECK(::gzclose(file) == Z_OK && put > 0, "can't write {}", path);
 }
 
 std::unique_ptr<data::Tokenizer> tokenizer_for(const Options& options,
@@ -158,8 +159,8 @@ void run_case(const Case& what, const Options& options) {
 }
 
 void run(const Options& options) {
-  const Path directory =
-      Path(options.directory) / concat("dure_preprocess_bench_", ::getpid());
+  const Path directory = Path(options.directory) /
+                         fmt::format("dure_preprocess_bench_{}", ::getpid());
   make_directories(directory);
   const std::string text = read_text(options);
   const std::string lines = json_lines(cut(text, options.document_bytes));
@@ -190,7 +191,7 @@ Options parse(int argc, char** argv) {
       options.repeats = 1;
       continue;
     }
-    DURE_CHECK(i + 1 < argc, name, " needs a value");
+    DURE_CHECK(i + 1 < argc, "{} needs a value", name);
     const std::string value = argv[++i];
     if (name == "--text") {
       options.text = value;
@@ -203,7 +204,7 @@ Options parse(int argc, char** argv) {
     } else if (name == "--document-bytes") {
       options.document_bytes = std::stoul(value);
     } else {
-      DURE_CHECK(name == "--vocabulary", "unknown option ", name);
+      DURE_CHECK(name == "--vocabulary", "unknown option {}", name);
       options.vocabulary = std::stoll(value);
     }
   }

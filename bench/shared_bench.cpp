@@ -74,7 +74,7 @@ double seconds_of(const Command& command, int busy) {
   const double start = monotonic_seconds();
   const int status =
       std::system(("(" + command.text + ") >/dev/null 2>&1").c_str());
-  DURE_CHECK(status == 0, command.name, " has failed: ", command.text);
+  DURE_CHECK(status == 0, "{} has failed: {}", command.name, command.text);
   return monotonic_seconds() - start;
 }
 
@@ -138,7 +138,7 @@ Options parse(int argc, char** argv) {
     } else {
       const std::size_t equals = argument.find('=');
       DURE_CHECK(
-          equals != std::string::npos, "wanted NAME=COMMAND, not ", argument);
+          equals != std::string::npos, "wanted NAME=COMMAND, not {}", argument);
       options.commands.push_back(
           {argument.substr(0, equals), argument.substr(equals + 1)});
     }

@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <fmt/core.h>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -114,7 +115,8 @@ class Report {
                   megabytes_ / seconds.least);
       return;
     }
-    line_ += concat(line_.empty() ? "" : ", ", "\"", name, "\": ", speed);
+    line_ +=
+        fmt::format("{}\"{}\": {:g}", line_.empty() ? "" : ", ", name, speed);
   }
 
  private:
@@ -191,7 +193,7 @@ Options parse(int argc, char** argv) {
       options.json = true;
       continue;
     }
-    DURE_CHECK(i + 1 < argc, "the option ", name, " lacks its value");
+    DURE_CHECK(i + 1 < argc, "the option {} lacks its value", name);
     const std::string value = argv[++i];
     if (name == "--text") {
       options.text = value;
@@ -206,7 +208,7 @@ Options parse(int argc, char** argv) {
     } else if (name == "--repeats") {
       options.repeats = std::stoi(value);
     } else {
-      DURE_CHECK(false, "unknown option ", name);
+      DURE_CHECK(false, "unknown option {}", name);
     }
   }
   return options;

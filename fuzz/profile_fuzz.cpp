@@ -19,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
       __builtin_trap();
     }
     const dure::model::StageSplit split{
-        .way = dure::model::StageSplit::Way::kProfile, .profile = file.profile};
+        .method = dure::model::StageSplit::Method::kProfile,
+        .profile = file.profile};
     const auto most =
         static_cast<int>(dure::model::split_layers(file.model).size());
     for (int stages = 1; stages <= most && stages <= 8; ++stages) {

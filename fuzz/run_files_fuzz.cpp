@@ -44,7 +44,7 @@ void draw(Report report) {
 void find(const TraceEvents& events) {
   for (const parallel::NamedSchedule& schedule : parallel::schedules()) {
     const parallel::ScheduleOptions options = {.kind = schedule.value,
-                                               .stages = 2};
+                                               .ranks = 2};
     const auto step = find_step(events, options, {0, 1}, {});
     if (step && step->measured.spans.size() != 2) {
       std::abort();

@@ -128,7 +128,7 @@ class Reference {
   int delay(const nn::Parameter& parameter) const {
     const int stage = pipeline_.rank_of(parameter.units.front());
     return pipeline_.schedule.kind == ScheduleKind::kPipedream
-               ? pipeline_.schedule.stages - 1 - stage
+               ? pipeline_.schedule.ranks - 1 - stage
                : 1;
   }
 

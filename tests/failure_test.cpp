@@ -2,6 +2,7 @@
 // once, with its own message, although each has messages in flight that the
 // others will not answer any more.
 #include <chrono>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <stdexcept>
 #include <string>
@@ -29,7 +30,7 @@ parallel::Boundaries boundaries_of(const ScheduleOptions& options) {
   const std::vector<parallel::StreamSpec> residual = {
       {.columns = kColumns, .dtype = DType::kF32}};
   return parallel::Boundaries(
-      static_cast<std::size_t>(options.stages * options.chunks - 1), residual);
+      static_cast<std::size_t>(options.ranks * options.chunks - 1), residual);
 }
 
 // Passes streams on; one rank fails in the middle of its work.
@@ -81,7 +82,7 @@ TEST_P(Failure, EndsAllRanksAtOnceWithItsOwnWords) {
   const Case& c = GetParam();
   const mesh::Mesh mesh(c.sizes);
   const ScheduleOptions options = {
-      .kind = c.schedule, .stages = c.sizes.pipe, .micro_batches = 12};
+      .kind = c.schedule, .ranks = c.sizes.pipe, .micro_batches = 12};
   const auto start = std::chrono::steady_clock::now();
   try {
     launch::run_ranks({.ranks = mesh.size()}, [&](comm::Communicator& world) {
@@ -98,7 +99,7 @@ TEST_P(Failure, EndsAllRanksAtOnceWithItsOwnWords) {
     FAIL() << "nothing thrown";
   } catch (const UsageError& error) {
     EXPECT_THAT(error.what(),
-                HasSubstr(concat("rank ", c.rank, ": sample 5 is beyond")));
+                HasSubstr(fmt::format("rank {}: sample 5 is beyond", c.rank)));
   }
   // The timeout is 600; a busy machine takes a second for the threads.
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));

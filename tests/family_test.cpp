@@ -6,6 +6,7 @@
 #include "dure/model/family.h"
 
 #include <filesystem>
+#include <fmt/core.h>
 #include <mutex>
 
 #include <gtest/gtest.h>
@@ -109,7 +110,7 @@ class Experts final : public model::Unit {
 
   void read(nn::Context& /*ctx*/,
             Streams& /*streams*/,
-            const model::Reading& /*reading*/,
+            const model::DecodeBatch& /*batch*/,
             const Cache& /*cache*/) const override {
     throw Error("experts go by samples, which a text has none of");
   }
@@ -174,9 +175,9 @@ class Experts final : public model::Unit {
 };
 
 model::UnitSpec experts_unit() {
-  return {.accesses = {.forward = nn::Uses::kValues,
-                       .backward = nn::Uses::kBoth,
-                       .input = nn::Uses::kBoth},
+  return {.accesses = {.forward = nn::Access::kParameters,
+                       .backward = nn::Access::kBoth,
+                       .input = nn::Access::kBoth},
           .hands_on = {kResidual},
           .make = [](const model::UnitParts& parts) {
             return std::make_unique<Experts>(parts);
@@ -238,7 +239,7 @@ struct Case {
 };
 
 std::string text(const Case& c) {
-  return concat(text(c.layout), ", expert ", c.experts);
+  return fmt::format("{}, expert {}", text(c.layout), c.experts);
 }
 
 Config config_of(const Case& c, const optim::OptimizerRow& optimizer) {

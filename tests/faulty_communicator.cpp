@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fmt/core.h>
 #include <numeric>
 #include <utility>
 
@@ -146,7 +147,7 @@ class FaultyCommunicator final : public Communicator {
         owned_(std::move(owned)),
         members_(std::move(members)),
         faults_(std::move(faults)),
-        name_(concat(axis(), " ", faults_->groups[axis()]++)) {}
+        name_(fmt::format("{} {}", axis(), faults_->groups[axis()]++)) {}
 
   static std::unique_ptr<Communicator> make(
       Communicator& inner,
@@ -171,10 +172,10 @@ class FaultyCommunicator final : public Communicator {
   std::unique_ptr<Communicator> split(int /*color*/,
                                       int /*key*/,
                                       const std::string& wanted) override {
-    throw Error(concat(
-        "no trainer splits by color; a faulty communicator would have to know "
-        "who is in ",
-        wanted));
+    throw Error(
+        "no trainer splits by color; a faulty communicator would "
+        "have to know who is in {}",
+        wanted);
   }
   std::unique_ptr<Communicator> subgroup(std::span<const int> ranks,
                                          const std::string& wanted) override {
@@ -234,7 +235,7 @@ class FaultyCommunicator final : public Communicator {
 
   std::unique_ptr<Communicator> make_subgroup(std::span<const int> /*members*/,
                                               Identity identity) override {
-    throw Error(concat("own_group() and subgroup() make ", identity.axis));
+    throw Error("own_group() and subgroup() make {}", identity.axis);
   }
 
  private:
@@ -374,8 +375,8 @@ const char* name_of(Fault fault) {
 }
 
 std::string text(const ReductionSite& site) {
-  return concat(
-      site.what, " on group \"", site.group, "\", number ", site.number);
+  return fmt::format(
+      "{} on group \"{}\", number {}", site.what, site.group, site.number);
 }
 
 std::unique_ptr<Communicator> make_faulty(Communicator& world,

@@ -1,4 +1,5 @@
 // train.from: a run that starts from the weights of another.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -135,8 +136,8 @@ constexpr Shape kShapes[] = {
     {.tensor = 2, .pipeline = 2, .data = 2, .zero = 3}};
 
 std::string name_of(const Shape& shape) {
-  return concat(
-      "t", shape.tensor, "p", shape.pipeline, "d", shape.data, "z", shape.zero);
+  return fmt::format(
+      "t{}p{}d{}z{}", shape.tensor, shape.pipeline, shape.data, shape.zero);
 }
 
 TEST_F(FineTune, LoadsTheWeightsAsTheyAreInAnyLayout) {
@@ -203,7 +204,7 @@ TEST_F(FineTune, TakesNothingButTheWeights) {
 TEST_F(FineTune, StartsFromHuggingFacesFiles) {
   for (const char* name : {"gpt2", "gpt2-f16-sharded", "llama-bf16"}) {
     SCOPED_TRACE(name);
-    const std::string from = concat("tests/golden/", name);
+    const std::string from = fmt::format("tests/golden/{}", name);
     const checkpoint::HuggingFaceWeights source(from);
     Config of_model = small_gpt();
     of_model.model = source.config();
@@ -222,12 +223,12 @@ TEST_F(FineTune, StartsFromHuggingFacesFiles) {
       EXPECT_EQ(found, wanted) << weight;
     }
     Config ranks = one;
-    ranks.log.directory = path(concat(name, "-ranks"));
+    ranks.log.directory = path(fmt::format("{}-ranks", name));
     ranks.checkpoint.directory.clear();
     ranks = without_steps(train::resolve(ranks));
     train_on_ranks(
         laid_out(ranks, {.tensor = 2, .pipeline = 2, .data = 2, .zero = 3}));
-    EXPECT_EQ(weights(concat(name, "-ranks"), 1), weights(name, 1));
+    EXPECT_EQ(weights(fmt::format("{}-ranks", name), 1), weights(name, 1));
   }
 }
 

@@ -1,27 +1,24 @@
 #include "tests/layout.h"
 
-#include "dure/base/check.h"
+#include <fmt/core.h>
 
 namespace dure {
 
 std::string text(const Layout& layout) {
-  return concat("pipe ",
-                layout.pipe,
-                " x data ",
-                layout.data,
-                " x tensor ",
-                layout.tensor,
-                layout.sequence ? ", rows cut" : "",
-                ", zero ",
-                layout.zero,
-                layout.zero_group > 0 ? concat(" of ", layout.zero_group) : "",
-                ", ",
-                parallel::name_of(layout.schedule),
-                layout.chunks > 1 ? " of 2 chunks, " : ", ",
-                layout.micro_batches,
-                " micro-batches, recompute ",
-                static_cast<int>(layout.recompute),
-                layout.parts ? ", partitioned checkpoints" : "");
+  return fmt::format(
+      "pipe {} x data {} x tensor {}{}, zero {}{}, {}{}{} micro-batches, "
+      "recompute {}{}",
+      layout.pipe,
+      layout.data,
+      layout.tensor,
+      layout.sequence ? ", rows cut" : "",
+      layout.zero,
+      layout.zero_group > 0 ? fmt::format(" of {}", layout.zero_group) : "",
+      parallel::name_of(layout.schedule),
+      layout.chunks > 1 ? " of 2 chunks, " : ", ",
+      layout.micro_batches,
+      static_cast<int>(layout.recompute),
+      layout.parts ? ", partitioned checkpoints" : "");
 }
 
 train::Config configured(train::Config config, const Layout& layout) {

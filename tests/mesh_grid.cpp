@@ -1,8 +1,8 @@
 #include "tests/mesh_grid.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 
-#include "dure/base/check.h"
 #include "dure/optim/sgd.h"
 
 namespace dure {
@@ -103,7 +103,7 @@ std::vector<GridPoint> mesh_grid(int ranks) {
 }
 
 std::string text(const GridPoint& point) {
-  return concat(name_of(point.model), ", ", text(point.layout));
+  return fmt::format("{}, {}", name_of(point.model), text(point.layout));
 }
 
 ParityOutcome GridRunner::outcome_of(const GridPoint& point) const {
@@ -112,7 +112,7 @@ ParityOutcome GridRunner::outcome_of(const GridPoint& point) const {
 
 const ParityOutcome& GridRunner::remembered(const GridPoint& point) {
   const std::string key =
-      concat(blocks_for(point.layout.pipe), " blocks, ", text(point));
+      fmt::format("{} blocks, {}", blocks_for(point.layout.pipe), text(point));
   const auto found = remembered_.find(key);
   if (found != remembered_.end()) {
     return found->second;

@@ -10,11 +10,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <fmt/core.h>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "dure/base/check.h"
 #include "dure/base/progress.h"
 #include "tests/mesh_grid.h"
 
@@ -33,14 +33,12 @@ struct Row {
 
 std::string mesh_of(const GridPoint& point) {
   const Layout& layout = point.layout;
-  return concat(name_of(point.model),
-                " | ",
-                layout.pipe,
-                " | ",
-                layout.data,
-                " | ",
-                layout.tensor,
-                layout.sequence ? " | cut" : " | whole");
+  return fmt::format("{} | {} | {} | {}{}",
+                     name_of(point.model),
+                     layout.pipe,
+                     layout.data,
+                     layout.tensor,
+                     layout.sequence ? " | cut" : " | whole");
 }
 
 bool passes(const Distance& distance) {
@@ -83,9 +81,9 @@ int run(int ranks, const Parts& parts) {
       ++failures;
       std::fprintf(stderr, "\ndiffers: %s\n", text(point).c_str());
     }
-    progress.update(++done, concat(failures, " differ"));
+    progress.update(++done, fmt::format("{} differ", failures));
   }
-  progress.finish(concat(failures, " differ"));
+  progress.finish(fmt::format("{} differ", failures));
   std::printf(
       "| model | pipe | data | tensor | rows | layouts | same bits | losses | "
       "weights |\n|---|---|---|---|---|---|---|---|---|\n");

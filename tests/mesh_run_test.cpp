@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "dure/base/check.h"
 #include "tests/layout_run.h"
 
 namespace dure {
@@ -22,7 +22,7 @@ constexpr const char* kLlama =
     " --set model.layers=4 --set model.family=llama --set model.kv_heads=2 ";
 
 std::string mesh(int ranks, const std::string& parallel) {
-  std::string sets = concat(" --ranks ", ranks);
+  std::string sets = fmt::format(" --ranks {}", ranks);
   for (std::size_t first = 0; first < parallel.size();) {
     const std::size_t end =
         std::min(parallel.find(' ', first), parallel.size());
@@ -183,10 +183,10 @@ TEST(MeshExamples, ArePlannedAsThePageSays) {
     char gib[16];
     std::snprintf(gib, sizeof gib, "%.1f", peak / (1 << 30));
     const std::size_t at =
-        page.find(concat("\n| ", gpus == "1024" ? "1,024" : gpus, " |"));
+        page.find(fmt::format("\n| {} |", gpus == "1024" ? "1,024" : gpus));
     ASSERT_NE(at, std::string::npos);
     EXPECT_THAT(page.substr(at, page.find('\n', at + 1) - at),
-                testing::EndsWith(concat(" ", gib, " |")));
+                testing::EndsWith(fmt::format(" {} |", gib)));
   }
 }
 

@@ -3,6 +3,7 @@
 // be skipped, all skip it.
 #include <algorithm>
 #include <cstring>
+#include <fmt/core.h>
 #include <functional>
 #include <gmock/gmock.h>
 #include <limits>
@@ -157,7 +158,8 @@ std::string skipped(Rank& rank, const Config& config, const Poison& poison) {
     EXPECT_EQ(trainer.step(small_data()).loss, other.step(small_data()).loss);
   }
   EXPECT_TRUE(kept_bits(trainer) == kept_bits(other));
-  return concat(step.skipped.value_or("nothing"), ", loss ", step.loss);
+  return fmt::format(
+      "{}, loss {:g}", step.skipped.value_or("nothing"), step.loss);
 }
 
 class NonFinite : public testing::TestWithParam<ScheduleKind> {
@@ -173,7 +175,7 @@ class NonFinite : public testing::TestWithParam<ScheduleKind> {
                              .schedule = GetParam(),
                              .micro_batches = 2};
       for (const Poison& poison : kPoisons) {
-        SCOPED_TRACE(concat(poison.name, ", ", text(layout)));
+        SCOPED_TRACE(fmt::format("{}, {}", poison.name, text(layout)));
         Config config = small_gpt();
         config.model.layers = 4;
         config.model.vocabulary = 200;  // each tensor rank has some
@@ -198,7 +200,7 @@ TEST_P(NonFinite, StopsAllRanksWithTheSameWords) {
   for_each_poison([](const Config& config, const Poison& poison) {
     const std::vector<std::string> said = on_ranks(
         config, [&](Rank& rank) { return stopped(rank, config, poison); });
-    EXPECT_THAT(said[0], HasSubstr(concat("step 2: ", poison.said)));
+    EXPECT_THAT(said[0], HasSubstr(fmt::format("step 2: {}", poison.said)));
     EXPECT_THAT(said, Each(said[0]));
   });
 }

@@ -2,6 +2,7 @@
 // found by `dure parity`, whichever reduction of a step it is.
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <map>
 #include <optional>
@@ -212,7 +213,7 @@ class ParityFaults : public testing::TestWithParam<Case> {
     const auto weights = std::ssize(model::weights(config_.model));
     const std::int64_t digits =
         weights * optim::kWeightSums * kernels::kSumDigits;
-    return site.what == concat("all_reduce of ", digits, " i64, sum");
+    return site.what == fmt::format("all_reduce of {} i64, sum", digits);
   }
 
   // Whether such a fault can't change what is computed.

@@ -263,7 +263,7 @@ TEST(PipelineMemory, OfActivationsIsTheFormulas) {
 
 // The table of docs/activation_memory.md.
 int in_flight(const parallel::ScheduleOptions& o, int rank) {
-  const int p = o.stages;
+  const int p = o.ranks;
   const int m = o.micro_batches;
   switch (o.kind) {
     case ScheduleKind::kGpipe:
@@ -291,7 +291,7 @@ TEST(PipelineMemory, HasTheDocumentedMicroBatchesInFlight) {
       for (const int m : {p, 2 * p, 5 * p}) {
         const parallel::ScheduleOptions options = {
             .kind = kind,
-            .stages = p,
+            .ranks = p,
             .micro_batches = m,
             .chunks = chunks ? 2 : 1,
             .micro_batches_per_update = m};

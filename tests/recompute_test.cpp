@@ -1,11 +1,11 @@
 // Recomputation: the same training, bit for bit, in less memory.
+#include <fmt/core.h>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/parallel/data/shards_testing.h"
 #include "dure/plan/predict.h"
@@ -212,8 +212,8 @@ TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytes) {
   for (const std::int64_t sequence : {16, 15}) {
     for (const Recompute recompute : kRecomputes) {
       for (const Layout& layout : {Layout{}, Layout{.parts = true}}) {
-        SCOPED_TRACE(
-            concat(text(with(recompute, layout)), ", ", sequence, " tokens"));
+        SCOPED_TRACE(fmt::format(
+            "{}, {} tokens", text(with(recompute, layout)), sequence));
         Config config = GetParam().config();
         config.data.sequence = sequence;
         config = configured(config, with(recompute, layout));

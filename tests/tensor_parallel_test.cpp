@@ -1,11 +1,11 @@
 // The communication and memory of tensor ranks are as published: measured by
 // the communicator and the ledger in real steps on threads.
+#include <fmt/core.h>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/count.h"
 #include "dure/plan/predict.h"
@@ -129,7 +129,8 @@ TEST(TensorMemory, OfAPublishedModelIsTheSameOnEveryRank) {
 TEST(TensorMemory, IsAsPredicted) {
   for (const bool sequence : {false, true}) {
     for (const std::int64_t tensor : {2, 4}) {
-      SCOPED_TRACE(concat("tensor ", tensor, sequence ? ", rows cut" : ""));
+      SCOPED_TRACE(
+          fmt::format("tensor {}{}", tensor, sequence ? ", rows cut" : ""));
       const Config config = configured(small_gpt(), tensor, sequence);
       plan::MemoryPrediction predicted;
       on_ranks(config, [&](Rank& rank, Trainer& trainer) {

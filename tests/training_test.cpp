@@ -372,7 +372,7 @@ class Torn final : public data::Dataset {
   std::int64_t sample_tokens() const override { return data_.sample_tokens(); }
   void sample(std::int64_t index,
               std::span<std::int32_t> tokens) const override {
-    DURE_CHECK(index < first_, "sample ", index, " is torn");
+    DURE_CHECK(index < first_, "sample {} is torn", index);
     data_.sample(index, tokens);
   }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <fmt/core.h>
 #include <functional>
 #include <gmock/gmock.h>
 #include <map>
@@ -395,7 +396,7 @@ TEST_F(Run, HasItsDirectoriesToItself) {
 TEST_F(Run, SavesTheLastWholeStepWhenTheLossIsNoNumber) {
   for (const int ranks : {1, 3}) {
     SCOPED_TRACE(ranks);
-    Config diverges = config(concat("nan", ranks));
+    Config diverges = config(fmt::format("nan{}", ranks));
     diverges.train.global_batch = 6;
     diverges.train.micro_batch = 1;
     diverges.checkpoint.every = 0;

@@ -1,5 +1,6 @@
 // ZeRO's memory and communication are as published: measured by the ledger and
 // the communicator in real steps on threads.
+#include <fmt/core.h>
 #include <string>
 #include <utility>
 #include <vector>
@@ -217,7 +218,7 @@ TEST_P(Zero, CommunicatesWhatIsPlanned) {
                              .zero = zero,
                              .zero_group = group,
                              .micro_batches = way.accumulation};
-      SCOPED_TRACE(concat(text(layout), ", ", way.prefetch, " ahead"));
+      SCOPED_TRACE(fmt::format("{}, {} ahead", text(layout), way.prefetch));
       Config config = configured(GetParam().config(), layout);
       config.parallel.prefetch_layers = way.prefetch;
       config.parallel.sums = way.sums;

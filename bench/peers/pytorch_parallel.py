@@ -56,16 +56,16 @@ def worker(options, strategy, rank):
     model = wrapped(Gpt2(max(1024, options.sequence)), strategy)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, foreach=True)
 
-    def step(micro_steps):
+    def step(micro_batches):
         distributed.barrier()
         start = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        for m in range(micro_steps):
+        for m in range(micro_batches):
             ids = torch.randint(0, VOCABULARY,
                                 (options.micro_batch, options.sequence + 1))
-            quiet = strategy == "ddp" and m + 1 < micro_steps
+            quiet = strategy == "ddp" and m + 1 < micro_batches
             with model.no_sync() if quiet else contextlib.nullcontext():
-                (model(ids[:, :-1], ids[:, 1:]) / micro_steps).backward()
+                (model(ids[:, :-1], ids[:, 1:]) / micro_batches).backward()
         clip(model, strategy)
         optimizer.step()
         distributed.barrier()

@@ -7,7 +7,7 @@ namespace {
 
 TEST(Check, SaysWhatCame) {
   try {
-    DURE_CHECK(1 > 2, "wanted ", 2, ", got ", 1);
+    DURE_CHECK(1 > 2, "wanted {}, got {}", 2, 1);
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "wanted 2, got 1");

@@ -1,5 +1,6 @@
 // Operations on Fields: applying settings, checking and comparing values.
 #include <algorithm>
+#include <fmt/core.h>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -24,21 +25,19 @@ std::string nearest_key(const Fields& fields, const std::string& key) {
 [[noreturn]] void unknown(const Fields& fields, const Setting& setting) {
   for (const Fields::Section& section : fields.sections()) {
     if (section.name == setting.key) {
-      throw UsageError(concat(setting.where,
-                              ": ",
-                              setting.key,
-                              " is a section, written [",
-                              setting.key,
-                              "], got ",
-                              setting.text));
+      throw UsageError("{}: {} is a section, written [{}], got {}",
+                       setting.where,
+                       setting.key,
+                       setting.key,
+                       setting.text);
     }
   }
   const std::string meant = nearest_key(fields, setting.key);
-  throw UsageError(concat(setting.where,
-                          ": unknown key ",
-                          shown_name(setting.key),
-                          meant.empty() ? "; --print-config shows all there are"
-                                        : "; did you mean " + meant + "?"));
+  throw UsageError("{}: unknown key {}{}",
+                   setting.where,
+                   shown_name(setting.key),
+                   meant.empty() ? "; --print-config shows all there are"
+                                 : "; did you mean " + meant + "?");
 }
 
 struct Assignment {
@@ -73,13 +72,11 @@ std::vector<Assignment> assignments(Fields& fields,
 void apply_settings(Fields& fields, std::span<const Setting> settings) {
   for (const auto& [field, setting] : assignments(fields, settings)) {
     if (!field->set(*setting)) {
-      throw UsageError(concat(setting->where,
-                              ": ",
-                              setting->key,
-                              ": wanted ",
-                              field->wanted,
-                              ", got ",
-                              setting->text));
+      throw UsageError("{}: {}: wanted {}, got {}",
+                       setting->where,
+                       setting->key,
+                       field->wanted,
+                       setting->text);
     }
     field->origin = setting->where;
     for (const std::string& name : field->sets) {
@@ -91,8 +88,8 @@ void apply_settings(Fields& fields, std::span<const Setting> settings) {
 void check(const Fields& fields) {
   for (const Field& field : fields.all()) {
     if (!field.valid()) {
-      throw UsageError(concat(
-          field.key(), ": wanted ", field.wanted, ", got ", field.text()));
+      throw UsageError(
+          "{}: wanted {}, got {}", field.key(), field.wanted, field.text());
     }
   }
 }
@@ -103,7 +100,7 @@ std::vector<std::string> differences(const Fields& a, const Fields& b) {
     const std::string here = a.all()[i].text();
     const std::string there = b.all()[i].text();
     if (here != there) {
-      lines.push_back(concat(a.all()[i].key(), ": ", here, ", ", there));
+      lines.push_back(fmt::format("{}: {}, {}", a.all()[i].key(), here, there));
     }
   }
   return lines;

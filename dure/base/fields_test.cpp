@@ -1,5 +1,6 @@
 #include "dure/base/fields.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <gtest/gtest.h>
@@ -184,7 +185,7 @@ TEST(Fields, RefuseNumbersThatAreOthersInF32) {
     return error_of("[paint]\n" + line) == "no error";
   };
   for (const char* share : {"1e-320", "1e-50", "1e-39", "0.99999999999"}) {
-    EXPECT_FALSE(takes(concat("share = ", share))) << share;
+    EXPECT_FALSE(takes(fmt::format("share = {}", share))) << share;
   }
   EXPECT_FALSE(takes("blue = 1e-46"));
   EXPECT_FALSE(takes("red = 1e39"));

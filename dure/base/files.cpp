@@ -27,7 +27,7 @@ class Descriptor {
  public:
   Descriptor(const Path& path, int flags)
       : value_(::open(path.c_str(), flags | O_CLOEXEC)) {
-    DURE_CHECK(value_ >= 0, "can't open ", path.string(), ": ", reason());
+    DURE_CHECK(value_ >= 0, "can't open {}: {}", path.string(), reason());
   }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
@@ -41,13 +41,12 @@ class Descriptor {
 struct stat status_of(int descriptor, const Path& path) {
   struct stat status {};
   DURE_CHECK(::fstat(descriptor, &status) == 0,
-             "can't read the size of ",
+             "can't read the size of {}: {}",
              path.string(),
-             ": ",
              reason());
   DURE_CHECK(!S_ISDIR(status.st_mode),
-             path.string(),
-             " is a directory, wanted a file");
+             "{} is a directory, wanted a file",
+             path.string());
   return status;
 }
 
@@ -57,17 +56,17 @@ constexpr int kRegular = O_RDONLY | O_NONBLOCK;
 struct stat status_of_regular(int descriptor, const Path& path) {
   const struct stat status = status_of(descriptor, path);
   DURE_CHECK(S_ISREG(status.st_mode),
-             path.string(),
-             " is a pipe or a device, wanted a regular file");
+             "{} is a pipe or a device, wanted a regular file",
+             path.string());
   return status;
 }
 
 [[noreturn]] void fail_as_too_long(const Path& path, std::size_t most) {
-  fail(concat(path.string(),
-              " has more than ",
-              most,
-              " bytes, which no text of its kind needs; is it the right "
-              "file?"));
+  fail(
+      "{} has more than {} bytes, which no text of its kind needs; "
+      "is it the right file?",
+      path.string(),
+      most);
 }
 
 std::string read_all(int descriptor, const Path& path, std::size_t most) {
@@ -84,7 +83,7 @@ std::string read_all(int descriptor, const Path& path, std::size_t most) {
     if (got < 0 && errno == EINTR) {
       continue;
     }
-    DURE_CHECK(got >= 0, "can't read ", path.string(), ": ", reason());
+    DURE_CHECK(got >= 0, "can't read {}: {}", path.string(), reason());
     if (got == 0) {
       return text;
     }
@@ -141,7 +140,7 @@ MappedFile::MappedFile(const Path& path, Access access) : path_(path) {
     return;
   }
   void* map = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
-  DURE_CHECK(map != MAP_FAILED, "can't map ", path.string(), ": ", reason());
+  DURE_CHECK(map != MAP_FAILED, "can't map {}: {}", path.string(), reason());
   ::madvise(map,
             size_,
             access == Access::kSequential ? MADV_SEQUENTIAL : MADV_NORMAL);
@@ -152,14 +151,13 @@ void MappedFile::expect_unchanged() const {
   struct stat now {};
   const bool same = ::stat(path_.c_str(), &now) == 0 && now.st_dev == device_ &&
                     now.st_ino == number_;
-  DURE_CHECK(!same || static_cast<std::size_t>(now.st_size) == size_,
-             path_.string(),
-             " had ",
-             size_,
-             " bytes and now has ",
-             now.st_size,
-             ": it was changed while it is read; put new data beside it under "
-             "another name, or rename it over this");
+  DURE_CHECK(
+      !same || static_cast<std::size_t>(now.st_size) == size_,
+      "{} had {} bytes and now has {}: it was changed while it is read; put "
+      "new data beside it under another name, or rename it over this",
+      path_.string(),
+      size_,
+      now.st_size);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -190,9 +188,8 @@ AtomicFile::AtomicFile(Path path)
   const auto there = std::filesystem::status(path_, none);
   DURE_CHECK(!path_.empty(), "wanted the name of a file, got an empty one");
   DURE_CHECK(path_.has_filename() && !std::filesystem::is_directory(there),
-             "can't create ",
-             path_.string(),
-             ": it is a directory, wanted a file");
+             "can't create {}: it is a directory, wanted a file",
+             path_.string());
   const bool is_file = !std::filesystem::exists(there) ||
                        std::filesystem::is_regular_file(there);
   if (is_file && descriptor_meant(path_) < 0) {
@@ -211,12 +208,11 @@ void AtomicFile::begin_file() {
                                  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
                                  0666)
                         : -1;
-  DURE_CHECK(descriptor_ >= 0,
-             "can't create ",
-             path_.string(),
-             ": ",
-             reason(),
-             "; choose a directory that exists and can be written");
+  DURE_CHECK(
+      descriptor_ >= 0,
+      "can't create {}: {}; choose a directory that exists and can be written",
+      path_.string(),
+      reason());
   if (replaces) {
     // The owner first: changing it may clear bits of the mode.
     [[maybe_unused]] const int ignored =
@@ -231,7 +227,7 @@ void AtomicFile::begin_stream() {
                     ? ::fcntl(meant, F_DUPFD_CLOEXEC, 0)
                     : ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
   DURE_CHECK(
-      descriptor_ >= 0, "can't write to ", path_.string(), ": ", reason());
+      descriptor_ >= 0, "can't write to {}: {}", path_.string(), reason());
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
@@ -248,11 +244,10 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::fail_to_write() const {
-  fail(concat("can't write ",
-              path_.string(),
-              ": ",
-              reason(),
-              temporary_ ? "; nothing was left under that name" : ""));
+  fail("can't write {}: {}{}",
+       path_.string(),
+       reason(),
+       temporary_ ? "; nothing was left under that name" : "");
 }
 
 void AtomicFile::put(std::size_t offset, const void* data, std::size_t bytes) {
@@ -292,31 +287,28 @@ void AtomicFile::write_at(std::size_t offset,
                           const void* data,
                           std::size_t bytes) {
   DURE_CHECK(temporary_.has_value(),
-             path_.string(),
-             " is a pipe or a device, and this is not written from front to "
-             "end; wanted the name of a file");
+             "{} is a pipe or a device, and this is not written from front to "
+             "end; wanted the name of a file",
+             path_.string());
   put(offset, data, bytes);
 }
 
 void AtomicFile::commit() {
   // A pipe or a device has nothing to sync.
   DURE_CHECK(::fsync(descriptor_) == 0 || !temporary_,
-             "can't sync ",
+             "can't sync {}: {}",
              path_.string(),
-             ": ",
              reason());
   DURE_CHECK(::close(std::exchange(descriptor_, -1)) == 0,
-             "can't close ",
+             "can't close {}: {}",
              path_.string(),
-             ": ",
              reason());
   if (!temporary_) {
     return;
   }
   DURE_CHECK(::rename(temporary_->path().c_str(), target_.c_str()) == 0,
-             "can't rename to ",
+             "can't rename to {}: {}",
              path_.string(),
-             ": ",
              reason());
   sync_directory(target_.parent_path());
 }
@@ -336,9 +328,8 @@ void make_directories(const Path& path) {
   const bool blocked =
       std::filesystem::exists(there) && !std::filesystem::is_directory(there);
   DURE_CHECK(!error && !blocked,
-             "can't create the directory ",
+             "can't create the directory {}: {}",
              path.string(),
-             ": ",
              blocked ? "a file of that name is in the way" : error.message());
 }
 

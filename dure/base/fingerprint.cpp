@@ -49,7 +49,7 @@ std::uint64_t fingerprint_of_file(const Path& path) {
   std::error_code error;
   const std::uint64_t bytes = std::filesystem::file_size(path, error);
   std::ifstream file(path, std::ios::binary);
-  DURE_CHECK(!error && file.good(), "can't read ", path.string());
+  DURE_CHECK(!error && file.good(), "can't read {}", path.string());
   Sum sum;
   sum.add(bytes);
   const std::uint64_t blocks = (bytes + kBlock - 1) / kBlock;

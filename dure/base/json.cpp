@@ -40,10 +40,9 @@ class Strict : public nlohmann::json_sax<json> {
 
   bool key(std::string& key) override {
     DURE_CHECK(keys_.back().insert(key).second,
+               "{}: has {} twice",
                source_,
-               ": has ",
-               quoted(key),
-               " twice");
+               quoted(key));
     return true;
   }
 
@@ -63,7 +62,7 @@ class Strict : public nlohmann::json_sax<json> {
  private:
   bool open() {
     DURE_CHECK(
-        ++depth_ <= kDeepest, source_, ": nested deeper than ", kDeepest);
+        ++depth_ <= kDeepest, "{}: nested deeper than {}", source_, kDeepest);
     return true;
   }
   bool close() {
@@ -85,11 +84,11 @@ json parse_object(std::string_view text, const std::string& source) {
     json::sax_parse(text, &strict);
     value = json::parse(text);
   } catch (const json::exception& error) {
-    DURE_CHECK(false, source, ": not JSON: ", error.what());
+    DURE_CHECK(false, "{}: not JSON: {}", source, error.what());
   }
   DURE_CHECK(value.is_object(),
+             "{}: wanted a JSON object, found {}",
              source,
-             ": wanted a JSON object, found ",
              value.type_name());
   return value;
 }
@@ -101,7 +100,7 @@ bool JsonFields::has(const char* key) const {
 }
 
 const json& JsonFields::required(const char* key) const {
-  DURE_CHECK(has(key), source_, ": has no ", key);
+  DURE_CHECK(has(key), "{}: has no {}", source_, key);
   return object_.at(key);
 }
 
@@ -128,7 +127,7 @@ std::string JsonFields::shown(const std::string& key) const {
 
 void JsonFields::refuse(const char* key, const char* wanted) const {
   DURE_CHECK(
-      false, source_, ": ", key, ": wanted ", wanted, ", found ", shown(key));
+      false, "{}: {}: wanted {}, found {}", source_, key, wanted, shown(key));
   std::abort();  // not reached
 }
 

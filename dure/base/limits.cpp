@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fmt/core.h>
 #include <fstream>
 #include <latch>
 #include <sched.h>
@@ -10,8 +11,6 @@
 #include <thread>
 #include <unistd.h>
 #include <vector>
-
-#include "dure/base/check.h"
 
 namespace dure {
 namespace {
@@ -124,7 +123,7 @@ MemoryLimit memory_limit(const Path& root) {
   for (const char* file : {"memory.max", "memory.limit_in_bytes"}) {
     const auto bytes = least_in(root, "memory", file);
     if (bytes && *bytes < limit.bytes) {
-      limit = {*bytes, concat("what this container may use (", file, ")")};
+      limit = {*bytes, fmt::format("what this container may use ({})", file)};
     }
   }
   return limit;
@@ -155,7 +154,7 @@ std::optional<std::size_t> addresses_left() {
 std::string thread_limits(const Path& root) {
   std::string text;
   const auto add = [&](const std::string& what, std::size_t value) {
-    text += concat(text.empty() ? "" : "; ", what, " is ", value);
+    text += fmt::format("{}{} is {}", text.empty() ? "" : "; ", what, value);
   };
   rlimit limit{};
   if (::getrlimit(RLIMIT_NPROC, &limit) == 0 &&

@@ -17,9 +17,10 @@ Path target_of(const Path& path) {
     }
     target = target.parent_path() / next;  // `next` alone if absolute
   }
-  throw Error(concat(path.string(),
-                     " is a link that leads back to itself; remove it, or "
-                     "choose another name"));
+  throw Error(
+      "{} is a link that leads back to itself; remove it, or "
+      "choose another name",
+      path.string());
 }
 
 }  // namespace dure

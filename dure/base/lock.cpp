@@ -28,11 +28,9 @@ int open_file(const Path& path) {
   struct stat status {};
   DURE_CHECK(descriptor >= 0 && ::fstat(descriptor, &status) == 0 &&
                  S_ISREG(status.st_mode),
-             "can't create ",
+             "can't create {}: {}; choose a directory that can be written",
              path.string(),
-             ": ",
-             descriptor < 0 ? std::strerror(errno) : "it is no regular file",
-             "; choose a directory that can be written");
+             descriptor < 0 ? std::strerror(errno) : "it is no regular file");
   return descriptor;
 }
 
@@ -80,11 +78,11 @@ DirectoryLock::DirectoryLock(const Path& directory)
     if (!held && why == EWOULDBLOCK) {
       const std::string holder = holder_of(descriptor);
       ::close(descriptor);
-      DURE_CHECK(false,
-                 directory.string(),
-                 " is in use by ",
-                 holder,
-                 "; wait until it ends, or choose another directory");
+      DURE_CHECK(
+          false,
+          "{} is in use by {}; wait until it ends, or choose another directory",
+          directory.string(),
+          holder);
     }
     if (is_named(descriptor, path_)) {
       descriptor_ = descriptor;

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <fmt/format.h>
 
-#include "dure/base/check.h"
 #include "dure/base/utf8.h"
 
 namespace dure {
@@ -80,7 +79,7 @@ std::string box(double x,
       pixel(height),
       more,
       title.empty() ? "/>"
-                    : concat("><title>", escape(title), "</title></rect>"));
+                    : fmt::format("><title>{}</title></rect>", escape(title)));
 }
 
 std::string words(double x,

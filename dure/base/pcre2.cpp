@@ -24,11 +24,9 @@ Pcre2<pcre2_code> pcre2_compiled(std::string_view pattern,
                     &where,
                     nullptr));
   DURE_CHECK(code != nullptr,
-             "the pattern \"",
+             "the pattern \"{}\" is wrong at byte {}: {}",
              pattern,
-             "\" is wrong at byte ",
              where,
-             ": ",
              pcre2_error_text(error));
   return code;
 }

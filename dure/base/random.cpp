@@ -116,7 +116,7 @@ PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
   return counter;
 }
 
-// Uses 24 bits, so that the product is exact in a float.
+// Access 24 bits, so that the product is exact in a float.
 float RandomStream::to_unit(std::uint32_t bits) {
   return static_cast<float>(bits >> 8) * 0x1p-24F;
 }

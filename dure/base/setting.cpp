@@ -81,8 +81,9 @@ toml::table parse(std::string_view text, const std::string& name) {
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
-    throw UsageError(concat(
-        location(name, error.source()), ": not TOML: ", error.description()));
+    throw UsageError("{}: not TOML: {}",
+                     location(name, error.source()),
+                     error.description());
   }
 }
 
@@ -141,8 +142,8 @@ Setting parse_set_argument(const std::string& argument) {
   const std::string where = "--set " + argument;
   const std::size_t equals = argument.find('=');
   if (equals == std::string::npos || equals == 0) {
-    throw UsageError(where +
-                     ": wanted section.key=value, such as train.steps=100");
+    throw UsageError("{}: wanted section.key=value, such as train.steps=100",
+                     where);
   }
   const std::string text = argument.substr(equals + 1);
   std::optional<toml::table> table;

@@ -74,11 +74,11 @@ void Team::start() {
     try {
       threads_.emplace_back([this, member] { serve(member); });
     } catch (const std::system_error&) {
-      throw Error(concat("the system does not grant this rank ",
-                         members(),
-                         " threads (",
-                         thread_limits(),
-                         "): lower train.threads, or raise the limit"));
+      throw Error(
+          "the system does not grant this rank {} threads ({}): "
+          "lower train.threads, or raise the limit",
+          members(),
+          thread_limits());
     }
   }
 }

@@ -20,11 +20,9 @@ Path absolute_of(const Path& target) {
 
 void rename_or_throw(const Path& from, const Path& to) {
   DURE_CHECK(::rename(from.c_str(), to.c_str()) == 0,
-             "can't rename ",
+             "can't rename {} to {}: {}",
              from.string(),
-             " to ",
              to.string(),
-             ": ",
              std::strerror(errno));
 }
 
@@ -47,13 +45,13 @@ AtomicFolder::AtomicFolder(const Path& target, Existing existing)
     : target_(target_of(absolute_of(target))), temporary_(target_) {
   const auto there = std::filesystem::status(target_);
   DURE_CHECK(existing == Existing::kReplace || !std::filesystem::exists(there),
-             target_.string(),
-             " exists already; remove it, or choose another name");
+             "{} exists already; remove it, or choose another name",
+             target_.string());
   DURE_CHECK(
       !std::filesystem::exists(there) || std::filesystem::is_directory(there),
-      target_.string(),
-      " is a file, wanted a folder or nothing; remove it, or choose "
-      "another name");
+      "{} is a file, wanted a folder or nothing; remove it, or choose another "
+      "name",
+      target_.string());
   make_directories(target_.parent_path());
   make_directories(temporary_.path());
 }
@@ -75,7 +73,7 @@ void remove_folder(const Path& folder) {
   std::error_code error;
   std::filesystem::remove_all(hidden.path(), error);
   DURE_CHECK(
-      !error, "can't remove ", hidden.path().string(), ": ", error.message());
+      !error, "can't remove {}: {}", hidden.path().string(), error.message());
 }
 
 }  // namespace dure::checkpoint

@@ -16,19 +16,16 @@ void check_model(const CheckpointContent& content) {
   const auto specs = model::weights(content.manifest.model);
   for (const model::WeightSpec& spec : specs) {
     const auto found = given.find(spec.name);
-    DURE_CHECK(found != given.end(), "no values for weight ", spec.name);
+    DURE_CHECK(found != given.end(), "no values for weight {}", spec.name);
     DURE_CHECK(found->second->shape == spec.logical,
-               "weight ",
+               "weight {} has shape {}, wanted {}",
                spec.name,
-               " has shape ",
                to_string(found->second->shape),
-               ", wanted ",
                to_string(spec.logical));
   }
   DURE_CHECK(given.size() == specs.size(),
-             "got ",
+             "got {} weights for a model of {}",
              given.size(),
-             " weights for a model of ",
              specs.size());
 }
 

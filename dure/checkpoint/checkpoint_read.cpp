@@ -1,3 +1,4 @@
+#include <fmt/core.h>
 #include <functional>
 
 #include "dure/base/check.h"
@@ -25,25 +26,23 @@ Path complete(const Path& folder, const Manifest& manifest) {
   for (const FileRecord& file : manifest.files) {
     const Path path = folder / file.name;
     const std::string shown =
-        concat(folder.string(), "/", shown_name(file.name));
+        fmt::format("{}/{}", folder.string(), shown_name(file.name));
     DURE_CHECK(std::filesystem::exists(path),
-               shown,
-               " is missing; the manifest names it");
+               "{} is missing; the manifest names it",
+               shown);
     DURE_CHECK(std::filesystem::is_regular_file(path),
-               shown,
-               " is no regular file, which the manifest says");
+               "{} is no regular file, which the manifest says",
+               shown);
     const std::uint64_t bytes = std::filesystem::file_size(path);
     DURE_CHECK(bytes == file.bytes,
+               "{} has {} bytes, the manifest says {}; it is damaged",
                shown,
-               " has ",
                bytes,
-               " bytes, the manifest says ",
-               file.bytes,
-               "; it is damaged");
+               file.bytes);
   }
   DURE_CHECK(record_of(manifest, kModelFile) != nullptr,
+             "{}: names no {}",
              (folder / kManifestFile).string(),
-             ": names no ",
              kModelFile);
   return folder / kModelFile;
 }
@@ -59,12 +58,11 @@ std::optional<SafetensorsFile> optimizer_of(const Path& folder,
 void check_sum(const Path& path, const FileRecord& file) {
   const std::uint64_t sum = xxh64_of_file(path);
   DURE_CHECK(sum == file.xxh64,
+             "{} is damaged: its bytes are not those that were saved (xxh64 "
+             "{}, the manifest says {})",
              path.string(),
-             " is damaged: its bytes are not those that were saved (xxh64 ",
              hex_of(sum),
-             ", the manifest says ",
-             hex_of(file.xxh64),
-             ")");
+             hex_of(file.xxh64));
 }
 
 }  // namespace
@@ -72,8 +70,8 @@ void check_sum(const Path& path, const FileRecord& file) {
 Manifest read_manifest(const Path& folder) {
   const Path path = folder / kManifestFile;
   DURE_CHECK(std::filesystem::exists(path),
+             "{} is no checkpoint: it has no {}",
              folder.string(),
-             " is no checkpoint: it has no ",
              kManifestFile);
   return manifest_from_json(read_regular_file(path), path.string());
 }
@@ -89,18 +87,17 @@ CheckpointReader::CheckpointReader(const Path& folder)
     expect_tensor(model_.at(spec.name), spec.logical, file);
   }
   DURE_CHECK(model_.tensors().size() == specs.size(),
+             "{}: has {} tensors, the manifest's model {}",
              file,
-             ": has ",
              model_.tensors().size(),
-             " tensors, the manifest's model ",
              specs.size());
 }
 
 const SafetensorsFile& CheckpointReader::optimizer() const {
   DURE_CHECK(has_optimizer(),
-             folder_.string(),
-             " has no optimizer states: it holds weights alone and can start "
-             "a run, but not continue one");
+             "{} has no optimizer states: it holds weights alone and can start "
+             "a run, but not continue one",
+             folder_.string());
   return *optimizer_;
 }
 
@@ -119,15 +116,15 @@ std::vector<std::string> CheckpointReader::documents() const {
 }
 
 std::string CheckpointReader::document(const std::string& name) const {
-  DURE_CHECK(has_document(name), folder_.string(), " has no ", name);
+  DURE_CHECK(has_document(name), "{} has no {}", folder_.string(), name);
   return read_regular_file(folder_ / name);
 }
 
 void CheckpointReader::expect_model(const model::ModelConfig& wanted) const {
   const std::string difference = model_difference(manifest_.model, wanted);
   DURE_CHECK(difference.empty(),
+             "{} is of another model: {}",
              folder_.string(),
-             " is of another model: ",
              difference);
 }
 
@@ -145,12 +142,10 @@ void read_tensors(const SafetensorsFile& file,
   for (const TensorTarget& target : targets) {
     const TensorEntry& entry = file.at(target.name);
     DURE_CHECK(entry.bytes.size() == target.bytes.size(),
+               "{}: tensor {} has {} bytes, wanted {}",
                file.path().string(),
-               ": tensor ",
                target.name,
-               " has ",
                entry.bytes.size(),
-               " bytes, wanted ",
                target.bytes.size());
     pieces.push_back({file.offset(entry), target.bytes});
   }
@@ -171,12 +166,10 @@ void read_stretches(const SafetensorsFile& file,
     const auto to = std::as_writable_bytes(
         out.subspan(static_cast<std::size_t>(stretch.local), length));
     DURE_CHECK(from + length * size <= entry.bytes.size(),
+               "{}: tensor {} has no elements {} to {}",
                file.path().string(),
-               ": tensor ",
                name,
-               " has no elements ",
                stretch.global,
-               " to ",
                stretch.global + stretch.length);
     if (entry.dtype == FileDtype::kF32) {
       pieces.push_back({file.offset(entry) + from, to});
@@ -206,10 +199,9 @@ std::int64_t CheckpointWeights::read(const std::string& name,
   const std::size_t bytes =
       entry.bytes.size() / size_of(entry.dtype) * size_of(dtype);
   DURE_CHECK(out.size() == bytes,
+             "{} takes {} bytes, the buffer has {}",
              name,
-             " takes ",
              bytes,
-             " bytes, the buffer has ",
              out.size());
   if (entry.dtype == dtype) {
     const TensorTarget target{name, out};

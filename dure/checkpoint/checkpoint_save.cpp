@@ -35,13 +35,10 @@ class TensorFile {
  private:
   static PieceBytes checked(PieceBytes given, const TensorPiece& piece) {
     DURE_CHECK(given.bytes.size() == piece.bytes,
-               "tensor ",
+               "tensor {} takes {} bytes from byte {} on, not {}",
                piece.tensor,
-               " takes ",
                piece.bytes,
-               " bytes from byte ",
                piece.first,
-               " on, not ",
                given.bytes.size());
     return given;
   }

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <fmt/core.h>
 #include <unistd.h>
 #include <utility>
 
@@ -31,12 +32,10 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 void expect_readable(const Path& folder) {
   for (const Path& path : {folder, folder / kManifestFile}) {
     DURE_CHECK(::access(path.c_str(), R_OK) == 0 || errno != EACCES,
-               "can't read ",
+               "can't read {}: {}; it may be a whole checkpoint: let this user "
+               "read it, or choose another checkpoint.directory",
                path.string(),
-               ": ",
-               std::strerror(EACCES),
-               "; it may be a whole checkpoint: let this user read it, or "
-               "choose another checkpoint.directory");
+               std::strerror(EACCES));
   }
 }
 
@@ -46,7 +45,7 @@ std::optional<std::string> damage_of(const StepFolder& folder, Look look) {
   try {
     const CheckpointReader reader(folder.path);
     DURE_CHECK(reader.manifest().step == folder.step,
-               "it holds step ",
+               "it holds step {}",
                reader.manifest().step);
     if (look == Look::kSums) {
       reader.verify();
@@ -94,9 +93,8 @@ std::vector<StepFolder> step_folders(const Path& root) {
     entry.increment(error);
   }
   DURE_CHECK(!error || error == std::errc::no_such_file_or_directory,
-             "can't read the directory ",
+             "can't read the directory {}: {}",
              root.string(),
-             ": ",
              error.message());
   std::sort(folders.begin(), folders.end(), [](const auto& a, const auto& b) {
     return a.step < b.step;
@@ -120,8 +118,8 @@ Newest find_newest(const Path& root, Look look) {
 std::string describe(const std::vector<Newest::Damaged>& damaged) {
   std::string text;
   for (const Newest::Damaged& one : damaged) {
-    text +=
-        concat(text.empty() ? "" : "; ", one.path.string(), " (", one.why, ")");
+    text += fmt::format(
+        "{}{} ({})", text.empty() ? "" : "; ", one.path.string(), one.why);
   }
   return (damaged.size() == 1 ? "a damaged checkpoint is passed over: "
                               : "damaged checkpoints are passed over: ") +
@@ -141,15 +139,15 @@ bool is_weights_alone(const Path& whole) {
 Path find_steps(const Path& path) {
   const Path root = root_in(path);
   DURE_CHECK(!step_folders(root).empty(),
-             path.string(),
-             " holds no checkpoints (step_N); wanted a run's folder, or its "
-             "checkpoint.directory");
+             "{} holds no checkpoints (step_N); wanted a run's folder, or its "
+             "checkpoint.directory",
+             path.string());
   return root;
 }
 
 std::vector<Path> prune(const Path& root, const Pruning& pruning) {
   DURE_CHECK(pruning.keep >= 1,
-             "wanted to keep 1 checkpoint or more, not ",
+             "wanted to keep 1 checkpoint or more, not {}",
              pruning.keep);
   std::vector<Path> removed;
   std::int64_t kept = 0;
@@ -183,17 +181,16 @@ Path resolve_checkpoint(const Path& path, Look look, const Log& log) {
   }
   const Newest newest = find_newest(root_in(path), look);
   DURE_CHECK(newest.whole || newest.damaged.empty(),
+             "{} holds no whole checkpoint; {}",
              path.string(),
-             " holds no whole checkpoint; ",
              describe(newest.damaged));
   DURE_CHECK(newest.whole,
+             "{} is no checkpoint (it has no {}) and holds none",
              path.string(),
-             " is no checkpoint (it has no ",
-             kManifestFile,
-             ") and holds none");
+             kManifestFile);
   if (!newest.damaged.empty()) {
-    log.warning(concat(
-        describe(newest.damaged), "; ", newest.whole->string(), " is taken"));
+    log.warning(fmt::format(
+        "{}; {} is taken", describe(newest.damaged), newest.whole->string()));
   }
   return *newest.whole;
 }
@@ -202,7 +199,7 @@ Path verify_checkpoint(const Path& path) {
   Path one = path;
   if (!is_checkpoint(path)) {
     const auto folders = step_folders(root_in(path));
-    DURE_CHECK(!folders.empty(), path.string(), " holds no checkpoint");
+    DURE_CHECK(!folders.empty(), "{} holds no checkpoint", path.string());
     one = folders.back().path;
   }
   CheckpointReader(one).verify();

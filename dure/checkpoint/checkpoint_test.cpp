@@ -1,6 +1,7 @@
 #include "dure/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <fstream>
 #include <functional>
 #include <gmock/gmock.h>
@@ -226,7 +227,7 @@ TEST_F(Checkpoint, AFlippedBitInAnyFileIsFound) {
     const std::string text = read_file(damaged / name);
     const std::size_t stride = name == kManifestFile ? 1 : text.size() / 16;
     for (std::size_t at = 0; at < text.size(); at += stride) {
-      SCOPED_TRACE(concat(name, " byte ", at));
+      SCOPED_TRACE(fmt::format("{} byte {}", name, at));
       std::string flipped = text;
       flipped[at] = static_cast<char>(flipped[at] ^ (1 << at % 8));
       write_file_atomically(damaged / name, flipped);
@@ -379,7 +380,7 @@ TEST_F(Checkpoint, HoldsNoMoreCopiesThanMayBeInFlight) {
   unsigned byte = 7;
   for (int i = 0; i < 8; ++i) {
     content.add(
-        concat("more.", i), {300'001, 8}, content.value.optimizer, byte);
+        fmt::format("more.{}", i), {300'001, 8}, content.value.optimizer, byte);
   }
   CountingSource source{.content = content};
   const CheckpointPlan plan = plan_checkpoint(content.value);

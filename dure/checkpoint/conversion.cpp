@@ -1,5 +1,7 @@
 #include "dure/checkpoint/conversion.h"
 
+#include <fmt/core.h>
+
 #include "dure/base/check.h"
 #include "dure/checkpoint/elements.h"
 
@@ -13,24 +15,21 @@ void Conversion::read(const std::string& weight,
   elements_ += elements;
   const std::int64_t bad = count_nonfinite(dtype, out);
   DURE_CHECK(bad == 0,
-             "weight ",
+             "weight {}: {} of {} values are NaN or infinite, so the model "
+             "computes nothing; take one from before that",
              weight,
-             ": ",
              bad,
-             " of ",
-             elements,
-             " values are NaN or infinite, so the model computes nothing; take "
-             "one from before that");
+             elements);
 }
 
 std::vector<std::string> Conversion::notes() const {
   if (vanished_ == 0) {
     return {};
   }
-  return {concat(vanished_,
-                 " of ",
-                 elements_,
-                 " weights, too small for the type asked for, became 0")};
+  return {fmt::format(
+      "{} of {} weights, too small for the type asked for, became 0",
+      vanished_,
+      elements_)};
 }
 
 }  // namespace dure::checkpoint

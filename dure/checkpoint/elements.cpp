@@ -159,11 +159,9 @@ Rounding convert(FileDtype from,
     return {};
   }
   DURE_CHECK(is_float(from) && is_float(to),
-             "can't convert ",
+             "can't convert {} to {}; known are F64, F32, F16 and BF16",
              name_of(from),
-             " to ",
-             name_of(to),
-             "; known are F64, F32, F16 and BF16");
+             name_of(to));
   switch (from) {
     case FileDtype::kF64:
       return convert_from<double>(in, to, out);
@@ -181,26 +179,20 @@ std::int64_t convert(const TensorEntry& entry,
                      std::span<std::byte> out) {
   const Rounding rounding = convert(entry.dtype, entry.bytes, to, out);
   DURE_CHECK(rounding.overflowed == 0,
-             "tensor ",
+             "tensor {}: {} of {} values are beyond {:g}, the largest that {} "
+             "holds; the largest here is {:g}",
              quoted(entry.name),
-             ": ",
              rounding.overflowed,
-             " of ",
              elements_of(entry.shape),
-             " values are beyond ",
              largest_of(to),
-             ", the largest that ",
              name_of(to),
-             " holds; the largest here is ",
              rounding.largest);
   DURE_CHECK(rounding.below_f32 == 0,
-             "tensor ",
+             "tensor {}: {} of {} values of F64 are too small for F32, in "
+             "which they are 0",
              quoted(entry.name),
-             ": ",
              rounding.below_f32,
-             " of ",
-             elements_of(entry.shape),
-             " values of F64 are too small for F32, in which they are 0");
+             elements_of(entry.shape));
   return rounding.vanished;
 }
 

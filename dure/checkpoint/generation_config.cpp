@@ -14,10 +14,9 @@ std::int32_t id_of(const nlohmann::json& value, const JsonFields& fields) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   DURE_CHECK(value.is_number_integer() && value.get<std::int64_t>() >= 0 &&
                  value.get<std::int64_t>() <= kMost,
+             "{}: {}: wanted the id of a token, or a list of such, got {}",
              fields.source(),
-             ": ",
              kKey,
-             ": wanted the id of a token, or a list of such, got ",
              fields.shown(kKey));
   return value.get<std::int32_t>();
 }

@@ -1,6 +1,7 @@
 #include "dure/checkpoint/huggingface_config.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 
 #include "dure/base/check.h"
 #include "dure/base/json.h"
@@ -27,20 +28,20 @@ const Family& family_of(const JsonFields& fields) {
     if (family->huggingface->type == type) {
       return *family;
     }
-    known += concat(known.empty() ? "" : " and ", family->huggingface->type);
+    known += fmt::format(
+        "{}{}", known.empty() ? "" : " and ", family->huggingface->type);
   }
-  throw Error(concat(fields.source(),
-                     ": model_type is ",
-                     quoted(type),
-                     "; Dure converts ",
-                     known));
+  throw Error("{}: model_type is {}; Dure converts {}",
+              fields.source(),
+              quoted(type),
+              known);
 }
 
 ModelConfig valid(const ModelConfig& config, const std::string& source) {
   try {
     model::validate(config);
   } catch (const UsageError& error) {  // the file is wrong, not the usage
-    throw Error(source + ": " + error.what());
+    throw Error("{}: {}", source, error.what());
   }
   return config;
 }

@@ -28,7 +28,7 @@ const char* torch_name(FileDtype dtype) {
 const model::HuggingFaceModel& huggingface_of(const ModelConfig& config) {
   const model::HuggingFaceModel* theirs = config.family->huggingface;
   DURE_CHECK(theirs != nullptr,
-             "Hugging Face has no model of the family ",
+             "Hugging Face has no model of the family {}",
              config.family->name);
   return *theirs;
 }
@@ -41,9 +41,8 @@ void expect_same_back(const std::string& text, const ModelConfig& config) {
   }
   const std::string difference = model_difference(back, config);
   DURE_CHECK(difference.empty(),
-             "Hugging Face's model of the family ",
+             "Hugging Face's model of the family {} can't be written so: {}",
              config.family->name,
-             " can't be written so: ",
              difference);
 }
 

@@ -35,9 +35,10 @@ const ForeignName& row_for(const ModelConfig& config,
       return row;
     }
   }
-  throw Error(concat("Hugging Face's models have nothing like ",
-                     spec.name,
-                     "; only plain ones of each family are converted"));
+  throw Error(
+      "Hugging Face's models have nothing like {}; only plain ones "
+      "of each family are converted",
+      spec.name);
 }
 
 // The rows of our weight in each of their tensors.

@@ -102,10 +102,9 @@ std::int64_t HuggingFaceWeights::read(const std::string& name,
   const std::uint64_t bytes =
       static_cast<std::uint64_t>(elements_of(whole.shape)) * size_of(dtype);
   DURE_CHECK(out.size() == bytes,
+             "{} takes {} bytes, the buffer has {}",
              name,
-             " takes ",
              bytes,
-             " bytes, the buffer has ",
              out.size());
   std::int64_t vanished = 0;
   for (const ForeignSlice& part : whole.parts) {
@@ -133,8 +132,8 @@ void HuggingFaceWeights::read_stretches(
 const ForeignWeight& HuggingFaceWeights::weight(const std::string& name) const {
   const auto found = places_.find(name);
   DURE_CHECK(found != places_.end(),
+             "{}: the model has no weight {}",
              files_.path().string(),
-             ": the model has no weight ",
              name);
   return weights_[found->second];
 }
@@ -149,7 +148,7 @@ void HuggingFaceWeights::check_shapes() const {
   for (const ForeignWeight& weight : weights_) {
     for (const ForeignSlice& part : weight.parts) {
       const TensorEntry* entry = find(part.name);
-      DURE_CHECK(entry != nullptr, file, ": has no tensor ", part.name);
+      DURE_CHECK(entry != nullptr, "{}: has no tensor {}", file, part.name);
       expect_tensor(*entry, part.shape, file);
     }
   }
@@ -165,10 +164,9 @@ void HuggingFaceWeights::check_unknown() const {
   for (const std::string& name : files_.names()) {
     DURE_CHECK(known.count(without_base(name, config_)) != 0 ||
                    is_no_weight(name, config_),
+               "{}: has a tensor {}, which the model of config.json has not",
                files_.path().string(),
-               ": has a tensor ",
-               quoted(name),
-               ", which the model of config.json has not");
+               quoted(name));
   }
   check_tied_head();
 }
@@ -185,10 +183,10 @@ void HuggingFaceWeights::check_tied_head() const {
                             head->bytes.end(),
                             token.bytes.begin(),
                             token.bytes.end()),
-             files_.path().string(),
-             ": lm_head.weight is not the token embedding, though config.json "
-             "ties the two; set tie_word_embeddings to false there if the "
-             "model has a head of its own");
+             "{}: lm_head.weight is not the token embedding, though "
+             "config.json ties the two; set tie_word_embeddings to false there "
+             "if the model has a head of its own",
+             files_.path().string());
 }
 
 }  // namespace dure::checkpoint

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include "dure/checkpoint/checkpoint.h"
@@ -134,7 +135,7 @@ TEST_F(HuggingFace, LlamaQueriesKeysAndValuesAreStackedByRows) {
   std::vector<float> wanted;
   for (const char* part : {"q", "k", "v"}) {
     const auto rows = to_floats(
-        files.at(concat("model.layers.1.self_attn.", part, "_proj.weight")));
+        files.at(fmt::format("model.layers.1.self_attn.{}_proj.weight", part)));
     wanted.insert(wanted.end(), rows.begin(), rows.end());
   }
   EXPECT_EQ(read_floats(source, "blocks.1.attention.qkv.weight", 64 * 32),

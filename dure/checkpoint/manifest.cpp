@@ -46,7 +46,7 @@ std::uint64_t from_hex(const std::string& text, const std::string& source) {
   const bool digits =
       text.size() == 16 &&
       text.find_first_not_of("0123456789abcdef") == std::string::npos;
-  DURE_CHECK(digits, source, ": xxh64: wanted 16 hexadecimal digits");
+  DURE_CHECK(digits, "{}: xxh64: wanted 16 hexadecimal digits", source);
   return std::stoull(text, nullptr, 16);
 }
 
@@ -94,7 +94,7 @@ ModelConfig model_from(const json& object, const std::string& source) {
     config = model::resolve(config);
     model::validate(config);
   } catch (const UsageError& error) {  // the file is wrong, not the usage
-    throw Error(source + ": " + error.what());
+    throw Error("{}: {}", source, error.what());
   }
   return config;
 }
@@ -112,12 +112,12 @@ void check_sum(const json& object,
                std::string_view text,
                const std::string& source) {
   if (object.contains(kSum)) {
-    DURE_CHECK(object[kSum] == sum_of(object) && text == object.dump(2) + "\n",
-               source,
-               " is damaged, not as it was written: its sum is ",
-               sum_of(object),
-               ", and it says ",
-               quoted(object[kSum].dump()));
+    DURE_CHECK(
+        object[kSum] == sum_of(object) && text == object.dump(2) + "\n",
+        "{} is damaged, not as it was written: its sum is {}, and it says {}",
+        source,
+        sum_of(object),
+        quoted(object[kSum].dump()));
   }
 }
 
@@ -125,31 +125,33 @@ void check_sum(const json& object,
 // say so.
 void check_keys(const json& object, const std::string& source) {
   for (const auto& [key, value] : object.items()) {
-    DURE_CHECK(
-        is_among(kKeys, key), source, ": no manifest has a key ", quoted(key));
+    DURE_CHECK(is_among(kKeys, key),
+               "{}: no manifest has a key {}",
+               source,
+               quoted(key));
   }
 }
 
 void check_version(const JsonFields& fields) {
   const std::int64_t version = fields.integer("version");
   if (version != kManifestVersion) {
-    throw OtherVersion(concat(fields.source(),
-                              ": has version ",
-                              version,
-                              " of the format; this program reads version ",
-                              kManifestVersion,
-                              ": take the one that wrote it"));
+    throw OtherVersion(
+        "{}: has version {} of the format; this program reads "
+        "version {}: take the one that wrote it",
+        fields.source(),
+        version,
+        kManifestVersion);
   }
 }
 
 FileRecord file_from(const json& value, const std::string& source) {
-  DURE_CHECK(value.is_object(), source, ": files: wanted objects");
+  DURE_CHECK(value.is_object(), "{}: files: wanted objects", source);
   const JsonFields fields(value, source + ": files");
   const std::string name = fields.text("name");
   const bool beside = !name.empty() && name.front() != '.' &&
                       name.find('/') == std::string::npos;
   DURE_CHECK(
-      beside, source, ": files: wanted a plain name, found ", quoted(name));
+      beside, "{}: files: wanted a plain name, found {}", source, quoted(name));
   return {.name = name,
           .bytes = static_cast<std::uint64_t>(fields.whole("bytes")),
           .xxh64 = from_hex(fields.text("xxh64"), fields.source())};
@@ -193,10 +195,9 @@ Manifest manifest_from_json(std::string_view text, const std::string& source) {
   const json object = parse_object(text, source);
   const JsonFields fields(object, source);
   DURE_CHECK(fields.text_or("format", "") == kFormat,
+             "{}: not a checkpoint of Dure's (format is not {})",
              source,
-             ": not a checkpoint of Dure's (format is not ",
-             kFormat,
-             ")");
+             kFormat);
   check_sum(object, text, source);
   check_version(fields);
   check_keys(object, source);
@@ -230,7 +231,7 @@ std::string model_difference(const ModelConfig& there,
     const bool free = is_among(kFree, field.name) ||
                       (free_rope && is_among(kFreeOfRope, field.name));
     if (found != want && !free) {
-      return concat(field.key(), " is ", found, " there, wanted ", want);
+      return fmt::format("{} is {} there, wanted {}", field.key(), found, want);
     }
   }
   return "";

@@ -24,7 +24,7 @@ class Descriptor {
   explicit Descriptor(const Path& path)
       : value_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     DURE_CHECK(
-        value_ >= 0, "can't open ", path.string(), ": ", std::strerror(errno));
+        value_ >= 0, "can't open {}: {}", path.string(), std::strerror(errno));
   }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
@@ -45,8 +45,8 @@ void read_fully(int descriptor, ReadPiece piece, const Path& path) {
       continue;
     }
     DURE_CHECK(
-        got >= 0, "can't read ", path.string(), ": ", std::strerror(errno));
-    DURE_CHECK(got > 0, path.string(), ": ended while it was read");
+        got >= 0, "can't read {}: {}", path.string(), std::strerror(errno));
+    DURE_CHECK(got > 0, "{}: ended while it was read", path.string());
     piece.bytes = piece.bytes.subspan(static_cast<std::size_t>(got));
     piece.offset += static_cast<std::uint64_t>(got);
   }

@@ -48,11 +48,10 @@ FileDtype dtype_named(const std::string& name, const std::string& where) {
     }
   }
   DURE_CHECK(false,
+             "{}: dtype {} is unknown; known are F64 F32 F16 BF16, I64 I32 I16 "
+             "I8, U64 U32 U16 U8 and BOOL",
              where,
-             ": dtype ",
-             quoted(name),
-             " is unknown; known are F64 F32 F16 BF16, I64 I32 I16 I8, "
-             "U64 U32 U16 U8 and BOOL");
+             quoted(name));
   std::abort();  // not reached
 }
 
@@ -64,32 +63,30 @@ struct Parts {
 
 Parts split(std::span<const std::byte> file, const std::string& name) {
   DURE_CHECK(file.size() >= 8,
+             "{}: not a safetensors file: it has {} bytes, and the header's "
+             "length alone takes 8",
              name,
-             ": not a safetensors file: it has ",
-             file.size(),
-             " bytes, and the header's length alone takes 8");
+             file.size());
   std::uint64_t length = 0;
   for (int i = 7; i >= 0; --i) {
     length = length << 8 | std::to_integer<std::uint64_t>(file[i]);
   }
-  DURE_CHECK(
-      length <= kHeaderLimit,
-      name,
-      ": not a safetensors file: its first 8 bytes announce a header of ",
-      length,
-      " bytes; the limit is ",
-      kHeaderLimit);
-  DURE_CHECK(length <= file.size() - 8,
+  DURE_CHECK(length <= kHeaderLimit,
+             "{}: not a safetensors file: its first 8 bytes announce a header "
+             "of {} bytes; the limit is {}",
              name,
-             ": truncated: the header takes ",
              length,
-             " bytes and only ",
-             file.size() - 8,
-             " follow; copy the file again");
+             kHeaderLimit);
+  DURE_CHECK(length <= file.size() - 8,
+             "{}: truncated: the header takes {} bytes and only {} follow; "
+             "copy the file again",
+             name,
+             length,
+             file.size() - 8);
   const auto* text = reinterpret_cast<const char*>(file.data()) + 8;
   DURE_CHECK(length > 0 && text[0] == '{',
-             name,
-             ": not a safetensors file: its header does not begin with {");
+             "{}: not a safetensors file: its header does not begin with {{",
+             name);
   return {{text, length}, file.subspan(8 + length)};
 }
 
@@ -97,8 +94,8 @@ Dims dims_of(const json& value, const std::string& where) {
   Dims dims;
   for (const json& dim : value) {
     DURE_CHECK(dim.is_number_unsigned() && dim.get<std::uint64_t>() >> 63 == 0,
-               where,
-               ": shape: wanted non-negative integers");
+               "{}: shape: wanted non-negative integers",
+               where);
     dims.push_back(dim.get<std::int64_t>());
   }
   return dims;
@@ -112,7 +109,7 @@ struct Range {
 Range range_of(const json& value, const std::string& where) {
   const bool two = value.size() == 2 && value[0].is_number_unsigned() &&
                    value[1].is_number_unsigned();
-  DURE_CHECK(two, where, ": data_offsets: wanted two non-negative integers");
+  DURE_CHECK(two, "{}: data_offsets: wanted two non-negative integers", where);
   return {value[0].get<std::uint64_t>(), value[1].get<std::uint64_t>()};
 }
 
@@ -121,18 +118,16 @@ void check_range(const Range& range,
                  std::uint64_t data_bytes,
                  const std::string& where) {
   DURE_CHECK(range.begin <= range.end,
+             "{}: begins at {}, after its end {}",
              where,
-             ": begins at ",
              range.begin,
-             ", after its end ",
              range.end);
   DURE_CHECK(range.end <= data_bytes,
+             "{}: ends at byte {} of the data, but the file has only {}; it is "
+             "truncated: copy it again",
              where,
-             ": ends at byte ",
              range.end,
-             " of the data, but the file has only ",
-             data_bytes,
-             "; it is truncated: copy it again");
+             data_bytes);
   // It does not multiply elements by size, which may overflow when elements
   // alone do not.
   const std::uint64_t bytes = range.end - range.begin;
@@ -140,16 +135,12 @@ void check_range(const Range& range,
   const auto elements =
       static_cast<std::uint64_t>(elements_of(entry.shape, where));
   DURE_CHECK(bytes % size == 0 && bytes / size == elements,
+             "{}: has {} bytes, but {} {} takes {} x {}",
              where,
-             ": has ",
              bytes,
-             " bytes, but ",
              name_of(entry.dtype),
-             " ",
              to_string(entry.shape),
-             " takes ",
              elements,
-             " x ",
              size);
 }
 
@@ -158,7 +149,7 @@ TensorEntry entry_of(const std::string& name,
                      std::span<const std::byte> data,
                      const std::string& file) {
   const std::string where = file + ": tensor " + quoted(name);
-  DURE_CHECK(value.is_object(), where, ": wanted an object");
+  DURE_CHECK(value.is_object(), "{}: wanted an object", where);
   const JsonFields fields(value, where);
   TensorEntry entry{.name = name,
                     .dtype = dtype_named(fields.text("dtype"), where),
@@ -171,14 +162,13 @@ TensorEntry entry_of(const std::string& name,
 }
 
 Metadata metadata_of(const json& value, const std::string& file) {
-  DURE_CHECK(value.is_object(), file, ": __metadata__: wanted an object");
+  DURE_CHECK(value.is_object(), "{}: __metadata__: wanted an object", file);
   Metadata metadata;
   for (const auto& [key, text] : value.items()) {
     DURE_CHECK(text.is_string(),
+               "{}: __metadata__: {}: wanted a string",
                file,
-               ": __metadata__: ",
-               quoted(key),
-               ": wanted a string");
+               quoted(key));
     metadata.emplace(key, text.get<std::string>());
   }
   return metadata;
@@ -199,21 +189,18 @@ void check_contiguous(std::vector<TensorEntry>& tensors,
   const std::byte* end = data.data();
   for (const TensorEntry& entry : tensors) {
     DURE_CHECK(entry.bytes.data() == end,
+               "{}: tensor {} begins at byte {} of the data, wanted {}: "
+               "tensors must follow one another without gap or overlap",
                file,
-               ": tensor ",
                quoted(entry.name),
-               " begins at byte ",
                entry.bytes.data() - data.data(),
-               " of the data, wanted ",
-               end - data.data(),
-               ": tensors must follow one another without gap or overlap");
+               end - data.data());
     end += entry.bytes.size();
   }
   DURE_CHECK(end == data.data() + data.size(),
+             "{}: has {} bytes after the last tensor",
              file,
-             ": has ",
-             data.data() + data.size() - end,
-             " bytes after the last tensor");
+             data.data() + data.size() - end);
 }
 
 }  // namespace
@@ -259,10 +246,9 @@ std::int64_t elements_of(const Dims& dims, std::string_view what) {
   std::int64_t product = 1;
   for (const std::int64_t dim : dims) {
     DURE_CHECK(!__builtin_mul_overflow(product, dim, &product),
+               "{}: shape {} has more elements than 64 bits can count",
                what,
-               ": shape ",
-               to_string(dims),
-               " has more elements than 64 bits can count");
+               to_string(dims));
   }
   return product;
 }
@@ -298,7 +284,7 @@ const TensorEntry* SafetensorsFile::find(std::string_view name) const {
 const TensorEntry& SafetensorsFile::at(std::string_view name) const {
   const TensorEntry* entry = find(name);
   DURE_CHECK(
-      entry != nullptr, path().string(), ": has no tensor ", quoted(name));
+      entry != nullptr, "{}: has no tensor {}", path().string(), quoted(name));
   return *entry;
 }
 

@@ -27,7 +27,7 @@ std::string dumped(const json& header) {
   try {
     return header.dump();
   } catch (const json::exception& error) {
-    DURE_CHECK(false, "a tensor's name or metadata: ", error.what());
+    DURE_CHECK(false, "a tensor's name or metadata: {}", error.what());
     std::abort();  // not reached
   }
 }
@@ -38,9 +38,8 @@ std::string header_bytes(const json& header) {
   const std::size_t end = 8 + text.size();
   text.append((kAlignment - end % kAlignment) % kAlignment, ' ');
   DURE_CHECK(text.size() <= kHeaderLimit,
-             "the header would take ",
+             "the header would take {} bytes; the format's limit is {}",
              text.size(),
-             " bytes; the format's limit is ",
              kHeaderLimit);
   std::string bytes;
   for (int i = 0; i < 8; ++i) {
@@ -68,7 +67,7 @@ SafetensorsLayout plan_safetensors(std::vector<TensorHeader> tensors,
   for (TensorHeader& tensor : tensors) {
     const std::uint64_t bytes = bytes_of(tensor);
     DURE_CHECK(!header.contains(tensor.name) && tensor.name != "__metadata__",
-               "two tensors are called ",
+               "two tensors are called {}",
                tensor.name);
     header[tensor.name] = {{"dtype", name_of(tensor.dtype)},
                            {"shape", tensor.shape},
@@ -98,25 +97,20 @@ void SafetensorsWriter::write(std::string_view name,
                               std::span<const std::byte> bytes) {
   const auto found = missing_.find(name);
   DURE_CHECK(found != missing_.end(),
-             "tensor ",
-             name,
-             " is not of this file, or was written before");
+             "tensor {} is not of this file, or was written before",
+             name);
   DURE_CHECK(bytes.size() == found->second->bytes,
-             "tensor ",
+             "tensor {} takes {} bytes, not {}",
              name,
-             " takes ",
              found->second->bytes,
-             " bytes, not ",
              bytes.size());
   file_.write_at(found->second->offset, bytes.data(), bytes.size());
   missing_.erase(found);
 }
 
 void SafetensorsWriter::commit() {
-  DURE_CHECK(missing_.empty(),
-             "tensor ",
-             missing_.begin()->first,
-             " was never written");
+  DURE_CHECK(
+      missing_.empty(), "tensor {} was never written", missing_.begin()->first);
   file_.commit();
 }
 

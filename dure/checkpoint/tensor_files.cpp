@@ -26,10 +26,11 @@ Path file_of(const Path& path) {
       std::filesystem::exists(path / "pytorch_model.bin") ||
       std::filesystem::exists(path / "pytorch_model.bin.index.json");
   DURE_CHECK(!pickled,
-             path.string(),
-             " holds pytorch_model.bin, which only Python can read; save the "
-             "model again with save_pretrained(..., safe_serialization=True)");
-  DURE_CHECK(false, path.string(), " holds neither ", kModel, " nor ", kIndex);
+             "{} holds pytorch_model.bin, which only Python can read; save the "
+             "model again with save_pretrained(..., safe_serialization=True)",
+             path.string());
+  DURE_CHECK(
+      false, "{} holds neither {} nor {}", path.string(), kModel, kIndex);
   return path;
 }
 
@@ -41,16 +42,14 @@ std::map<std::string, std::string> weight_map_of(const Path& index) {
   const JsonFields fields(object, index.string());
   for (const auto& [tensor, file] : fields.object("weight_map").items()) {
     DURE_CHECK(file.is_string(),
+               "{}: weight_map: {}: wanted the name of a file",
                index.string(),
-               ": weight_map: ",
-               quoted(tensor),
-               ": wanted the name of a file");
+               quoted(tensor));
     const auto name = file.get<std::string>();
     DURE_CHECK(!name.empty() && Path(name).filename() == name && name != "..",
+               "{}: weight_map: {}: wanted a file beside the index, found {}",
                index.string(),
-               ": weight_map: ",
                quoted(tensor),
-               ": wanted a file beside the index, found ",
                quoted(name));
     map.emplace(tensor, name);
   }
@@ -76,12 +75,10 @@ void TensorFiles::open_index(const Path& index) {
     if (opened.count(name) == 0) {
       const Path shard = index.parent_path() / name;
       DURE_CHECK(std::filesystem::exists(shard),
+                 "{} places {} in {}, which is missing",
                  index.string(),
-                 " places ",
                  quoted(tensor),
-                 " in ",
-                 quoted(name),
-                 ", which is missing");
+                 quoted(name));
       opened.emplace(name, files_.size());
       files_.emplace_back(shard);
     }
@@ -106,7 +103,7 @@ const TensorEntry* TensorFiles::find(std::string_view name) const {
 const TensorEntry& TensorFiles::at(std::string_view name) const {
   const TensorEntry* entry = find(name);
   DURE_CHECK(
-      entry != nullptr, path_.string(), ": has no tensor ", quoted(name));
+      entry != nullptr, "{}: has no tensor {}", path_.string(), quoted(name));
   return *entry;
 }
 

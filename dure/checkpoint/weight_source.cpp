@@ -15,10 +15,10 @@ bool is_huggingface(const Path& folder) {
 }
 
 void expect_folder(const Path& path) {
-  DURE_CHECK(std::filesystem::is_directory(path),
-             path.string(),
-             " is no folder; wanted a checkpoint of Dure's or a Hugging Face "
-             "model");
+  DURE_CHECK(
+      std::filesystem::is_directory(path),
+      "{} is no folder; wanted a checkpoint of Dure's or a Hugging Face model",
+      path.string());
 }
 
 }  // namespace
@@ -53,20 +53,16 @@ void expect_tensor(const TensorEntry& entry,
                    const Dims& wanted,
                    const std::string& file) {
   DURE_CHECK(entry.shape == wanted,
+             "{}: tensor {} has shape {}, wanted {}",
              file,
-             ": tensor ",
              quoted(entry.name),
-             " has shape ",
              to_string(entry.shape),
-             ", wanted ",
              to_string(wanted));
   DURE_CHECK(is_float(entry.dtype),
+             "{}: tensor {} is {}, wanted F32, F16, BF16 or F64",
              file,
-             ": tensor ",
              quoted(entry.name),
-             " is ",
-             name_of(entry.dtype),
-             ", wanted F32, F16, BF16 or F64");
+             name_of(entry.dtype));
 }
 
 }  // namespace dure::checkpoint

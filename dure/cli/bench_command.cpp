@@ -75,7 +75,7 @@ std::vector<Value> chosen(const char* option,
     }
     if (!by_name.contains(name)) {
       throw UsageError(
-          concat(option, ": unknown ", name, suggestion(name, names)));
+          "{}: unknown {}{}", option, name, suggestion(name, names));
     }
     result.push_back(by_name[name]);
   }
@@ -85,11 +85,9 @@ std::vector<Value> chosen(const char* option,
 std::vector<std::int64_t> sizes_of(const Options& options) {
   if (options.least > options.most || options.least < 4) {
     throw UsageError(
-        concat("--from ",
-               options.least,
-               " --to ",
-               options.most,
-               ": wanted 4 bytes or more, and no fewer at the end"));
+        "--from {} --to {}: wanted 4 bytes or more, and no fewer at the end",
+        options.least,
+        options.most);
   }
   std::vector<std::int64_t> sizes;
   for (std::uint64_t size = options.least; size < options.most;

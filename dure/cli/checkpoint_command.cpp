@@ -221,10 +221,9 @@ void diff(const Options& options) {
     put_json({{"differences", rows}});
   }
   DURE_CHECK(differences.empty(),
+             "{} differences between {} and {}",
              differences.size(),
-             " differences between ",
              a.folder().string(),
-             " and ",
              b.folder().string());
   if (!options.json) {
     fmt::print("the same model, weights and optimizer states\n");

@@ -27,7 +27,7 @@ void add_config_options(CLI::App& command,
 
 train::LoadedConfig load(const ConfigOptions& options, train::Start start) {
   if (!options.path.empty() && !std::filesystem::exists(options.path)) {
-    throw UsageError(concat("there is no configuration ", options.path));
+    throw UsageError("there is no configuration {}", options.path);
   }
   std::vector<std::string> sets = options.sets;
   if (!options.preset.empty()) {

@@ -46,7 +46,7 @@ std::optional<FileDtype> dtype_of(const std::string& name) {
 }
 
 [[noreturn]] void unknown_kind(const char* option, const std::string& kind) {
-  throw UsageError(concat(option, ": the kind is hf or dure, not ", kind));
+  throw UsageError("{}: the kind is hf or dure, not {}", option, kind);
 }
 
 // The folder with the weights; in a run's directory it is the newest

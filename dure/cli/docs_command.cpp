@@ -102,10 +102,9 @@ void write_or_check(const Options& options,
     return write_file_atomically(path, text);
   }
   DURE_CHECK(read_file(path) == text,
+             "{} is out of date: run `dure docs --directory {}`",
              path.string(),
-             " is out of date: run `dure docs --directory ",
-             options.directory,
-             "`");
+             options.directory);
 }
 
 }  // namespace

@@ -167,10 +167,11 @@ void add_launching(Facts& facts) {
   facts.push_back({"slurm", or_none(first_line_of("srun --version"))});
   facts.push_back(list("slurm_mpi", plugins));
   facts.push_back({"srun", or_none(launch::common_srun(spoken, plugins))});
-  facts.push_back({"launcher",
-                   launcher.has_value()
-                       ? concat(launcher->name, ", rank ", launcher->rank)
-                       : "none"});
+  facts.push_back(
+      {"launcher",
+       launcher.has_value()
+           ? fmt::format("{}, rank {}", launcher->name, launcher->rank)
+           : "none"});
 }
 
 // Two ranks as threads sum their numbers: whether the sum is right, and the
@@ -194,12 +195,11 @@ Trial try_two_ranks() {
           for (int i = 0; i < kCalls; ++i) {
             x = {1, static_cast<float>(comm.rank())};
             comm.run(host, comm::AllReduce{.y = tensor, .x = tensor});
-            DURE_CHECK(x[0] == 2 && x[1] == 1,
-                       "all_reduce of (1, rank) gave (",
-                       x[0],
-                       ", ",
-                       x[1],
-                       "), wanted (2, 1)");
+            DURE_CHECK(
+                x[0] == 2 && x[1] == 1,
+                "all_reduce of (1, rank) gave ({:g}, {:g}), wanted (2, 1)",
+                x[0],
+                x[1]);
           }
           if (comm.rank() == 0) {
             trial.seconds = (monotonic_seconds() - start) / kCalls;
@@ -217,7 +217,7 @@ Facts examine(const Trial& trial) {
     back_ends.emplace_back("mpi");
   }
   Facts facts = {{"dure", version_line()},
-                 {"compiler", concat("C++ ", __VERSION__)},
+                 {"compiler", fmt::format("C++ {}", __VERSION__)},
                  list("back_ends", back_ends)};
   add_launching(facts);
   add_machine(facts);

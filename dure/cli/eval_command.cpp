@@ -68,10 +68,9 @@ void print(const Options& options,
            std::int64_t samples,
            std::int64_t tokens) {
   DURE_CHECK(std::isfinite(loss),
-             "the loss is ",
-             loss,
-             ": the model's weights hold numbers that are not finite, or are "
-             "too large for its sums");
+             "the loss is {:g}: the model's weights hold numbers that are not "
+             "finite, or are too large for its sums",
+             loss);
   const double perplexity = std::exp(loss);
   if (options.json) {  // which has no infinity: null
     put_json({{"loss", loss},
@@ -138,11 +137,9 @@ void eval(const Options& options, comm::Communicator& world) {
   const std::int64_t sequence =
       options.sequence > 0 ? options.sequence : config.max_sequence;
   if (sequence > config.max_sequence) {
-    throw UsageError(concat("--sequence ",
-                            sequence,
-                            " is longer than the model's ",
-                            config.max_sequence,
-                            " positions"));
+    throw UsageError("--sequence {} is longer than the model's {} positions",
+                     sequence,
+                     config.max_sequence);
   }
   model::validate_tensor(config, options.tensor, "--tensor");
   train::expect_same_files(

@@ -1,5 +1,6 @@
 // `dure generate`: text from a checkpoint.
 #include <CLI/CLI.hpp>
+#include <fmt/core.h>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -64,7 +65,8 @@ class Printer {
           const std::vector<std::string>& prompts,
           const std::vector<train::Tokens>& tokens) {
     for (std::size_t i = 0; i < prompts.size(); ++i) {
-      const std::string number = concat(i > 0 ? "\n" : "", "[", i + 1, "] ");
+      const std::string number =
+          fmt::format("{}[{}] ", i > 0 ? "\n" : "", i + 1);
       texts_.push_back(
           {.unseen = (prompts.size() > 1 ? number : "") + prompts[i],
            .decoder = data::StreamDecoder(tokenizer, tokens[i])});
@@ -167,12 +169,12 @@ mesh::Mesh mesh_of(const Options& options,
                    const model::ModelConfig& config,
                    int ranks) {
   if (ranks % options.pipeline != 0) {
-    throw UsageError(concat(ranks,
-                            " ranks do not make --pipeline ",
-                            options.pipeline,
-                            " stages of as many ranks each: wanted a multiple "
-                            "of it for --ranks, such as ",
-                            (ranks / options.pipeline + 1) * options.pipeline));
+    throw UsageError(
+        "{} ranks do not make --pipeline {} stages of as many ranks each: "
+        "wanted a multiple of it for --ranks, such as {}",
+        ranks,
+        options.pipeline,
+        (ranks / options.pipeline + 1) * options.pipeline);
   }
   const int each = ranks / options.pipeline;
   if (options.zero == 3) {

@@ -67,9 +67,9 @@ void check_commands(const CLI::App& app,
       return;
     }
     if (std::find(names.begin(), names.end(), argument) == names.end()) {
-      fail_on_ranks(UsageError(concat("unknown command ",
-                                      quoted(argument),
-                                      suggestion(argument, names))),
+      fail_on_ranks(UsageError("unknown command {}{}",
+                               quoted(argument),
+                               suggestion(argument, names)),
                     stop);
     }
     at = at->get_subcommand(argument);
@@ -111,9 +111,9 @@ int run(int argc, char** argv, const StopRequest& stop) {
   } catch (const CLI::Success& answer) {  // --help, --version
     return app.exit(answer);
   } catch (const CLI::ParseError& error) {
-    fail_on_ranks(UsageError(concat(error.what(),
-                                    "\nRun with --help for more information.")),
-                  stop);
+    fail_on_ranks(
+        UsageError("{}\nRun with --help for more information.", error.what()),
+        stop);
   }
 }
 

@@ -71,7 +71,7 @@ auto of_option(const char* option, Read read) {
   try {
     return read();
   } catch (const Error& error) {
-    throw UsageError(concat(option, ": ", error.what()));
+    throw UsageError("{}: {}", option, error.what());
   }
 }
 
@@ -88,8 +88,8 @@ int data_of(const std::string& text) {
   const std::optional<int> data =
       text == "auto" ? std::optional(mesh::kAuto) : count_of(text);
   if (!data) {
-    throw UsageError(concat(
-        "--data: wanted a whole number of 1 or more, or auto, got ", text));
+    throw UsageError(
+        "--data: wanted a whole number of 1 or more, or auto, got {}", text);
   }
   return *data;
 }
@@ -102,11 +102,11 @@ std::vector<std::string> names_of(const std::string& nodes) {
   }
   if (*count > mesh::kMostRanks) {
     throw UsageError(
-        concat("--nodes: wanted at most ", mesh::kMostRanks, ", got ", *count));
+        "--nodes: wanted at most {}, got {}", mesh::kMostRanks, *count);
   }
   std::vector<std::string> names;
   for (int node = 0; node < *count; ++node) {
-    names.push_back(concat("node", node));
+    names.push_back(fmt::format("node{}", node));
   }
   return names;
 }
@@ -117,11 +117,10 @@ std::vector<int> counts_of(const Options& options, std::size_t nodes) {
   if (options.ranks_per_node.empty()) {
     const int count = static_cast<int>(nodes);
     if (options.world % count != 0) {
-      throw UsageError(concat("--ranks-per-node: wanted, as ",
-                              options.world,
-                              " ranks are no even share of ",
-                              count,
-                              " nodes"));
+      throw UsageError(
+          "--ranks-per-node: wanted, as {} ranks are no even share of {} nodes",
+          options.world,
+          count);
     }
     return std::vector<int>(nodes, options.world / count);
   }
@@ -156,14 +155,12 @@ Topology launched_of(const Options& options) {
   const auto sum =
       std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
   if (counts.size() != names.size() || sum != options.world) {
-    throw UsageError(concat("--ranks-per-node: wanted ",
-                            options.world,
-                            " ranks on ",
-                            names.size(),
-                            " nodes, got ",
-                            sum,
-                            " on ",
-                            counts.size()));
+    throw UsageError(
+        "--ranks-per-node: wanted {} ranks on {} nodes, got {} on {}",
+        options.world,
+        names.size(),
+        sum,
+        counts.size());
   }
   const auto distribution = of_option("--distribution", [&] {
     return mesh::parse_distribution(options.distribution);

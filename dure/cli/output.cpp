@@ -40,7 +40,8 @@ void put(std::string_view text) {
   const bool written =
       std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
       std::fflush(stdout) == 0;
-  DURE_CHECK(written, "can't write to standard output: ", std::strerror(errno));
+  DURE_CHECK(
+      written, "can't write to standard output: {}", std::strerror(errno));
 }
 
 void put_json(const nlohmann::ordered_json& value) {
@@ -63,13 +64,13 @@ void refuse_own_input(std::string_view option,
     struct stat in {};
     if (is_kept(input, in) && in.st_dev == out.st_dev &&
         in.st_ino == out.st_ino) {
-      throw UsageError(concat(option,
-                              " ",
-                              output.string(),
-                              " is what this command reads (",
-                              input.string(),
-                              "), and would replace it: choose another ",
-                              option));
+      throw UsageError(
+          "{} {} is what this command reads ({}), and would "
+          "replace it: choose another {}",
+          option,
+          output.string(),
+          input.string(),
+          option);
     }
   }
 }

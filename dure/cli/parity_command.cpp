@@ -71,10 +71,11 @@ void check_device(const Config& config) {
 
 void check_steps(const Options& options, const Config& layout) {
   if (options.steps > layout.train.steps) {
-    throw UsageError(concat("--steps: wanted at most train.steps, ",
-                            layout.train.steps,
-                            ", for which there are samples; got ",
-                            options.steps));
+    throw UsageError(
+        "--steps: wanted at most train.steps, {}, for which there "
+        "are samples; got {}",
+        layout.train.steps,
+        options.steps);
   }
 }
 
@@ -106,10 +107,10 @@ void refuse_processes() {
     return;
   }
   launch::LaunchOptions options;
-  options.failure = std::make_exception_ptr(UsageError(
-      concat("dure parity runs all ranks as threads of one process, but ",
-             launcher->name,
-             " has started several: start it by hand, with --ranks")));
+  options.failure = std::make_exception_ptr(
+      UsageError("dure parity runs all ranks as threads of one process, but "
+                 "{} has started several: start it by hand, with --ranks",
+                 launcher->name));
   on_ranks(options, [](comm::Communicator&) {});
 }
 
@@ -186,8 +187,8 @@ void parity(const Options& options) {
     print_end(report);
   }
   DURE_CHECK(!report.difference,
-             describe(*report.difference),
-             ". Layouts of fewer axes tell which one it comes from");
+             "{}. Layouts of fewer axes tell which one it comes from",
+             describe(*report.difference));
 }
 
 }  // namespace

@@ -43,10 +43,10 @@ Path out_of(const Options& options) {
 
 void check(const Options& options) {
   if (options.runs.size() > report::kMostRuns) {
-    throw UsageError(concat("wanted up to ",
-                            report::kMostRuns,
-                            " runs, which can be told apart by colour, got ",
-                            options.runs.size()));
+    throw UsageError(
+        "wanted up to {} runs, which can be told apart by colour, got {}",
+        report::kMostRuns,
+        options.runs.size());
   }
   if (options.runs.size() > 1 && options.step) {
     throw UsageError(
@@ -57,11 +57,10 @@ void check(const Options& options) {
       std::error_code absent;
       if (std::filesystem::equivalent(
               options.runs[i], options.runs[j], absent)) {
-        throw UsageError(concat("wanted different runs, got ",
-                                options.runs[j],
-                                " and ",
-                                options.runs[i],
-                                ", which are one directory"));
+        throw UsageError(
+            "wanted different runs, got {} and {}, which are one directory",
+            options.runs[j],
+            options.runs[i]);
       }
     }
   }
@@ -83,9 +82,9 @@ void report(const Options& options) {
     reports.push_back(report::read_report(run, options.step));
     DURE_CHECK(
         options.runs.size() == 1 || !reports.back().metrics.lines.empty(),
-        run,
-        " has no step in its metrics.jsonl: wanted runs that have "
-        "begun, to put beside one another");
+        "{} has no step in its metrics.jsonl: wanted runs that have begun, to "
+        "put beside one another",
+        run);
   }
   const bool one = reports.size() == 1;
   if (options.json) {

@@ -29,7 +29,7 @@ struct Options {
 
 ordered_json json_of(const SchedulePlan& plan) {
   ordered_json facts = {{"schedule", name_of(plan.schedule.kind)},
-                        {"stages", plan.schedule.stages},
+                        {"stages", plan.schedule.ranks},
                         {"micro_batches", plan.schedule.micro_batches},
                         {"virtual_stages", plan.schedule.chunks},
                         {"update_every", nullptr}};
@@ -85,7 +85,7 @@ void print_ranks(const SchedulePlan& plan) {
              "bubble",
              "activations",
              "weight versions");
-  for (int rank = 0; rank < plan.schedule.stages; ++rank) {
+  for (int rank = 0; rank < plan.schedule.ranks; ++rank) {
     const double bubble = plan.replay.bubble[rank];
     fmt::print("{:>4}{:>10.6g}{:>10.6g}{:>14}{:>18}\n",
                rank,

@@ -23,11 +23,11 @@ PassTimes times_of(const ScheduleRequest& request) {
     times.backward = request.backward.value_or(sum);
     if (std::abs(times.backward - sum) > 1e-9 * sum) {  // up to rounding
 
-      throw UsageError(concat("wanted --backward = --input + --weight = ",
-                              sum,
-                              ", got ",
-                              times.backward,
-                              "; leave one of them out"));
+      throw UsageError(
+          "wanted --backward = --input + --weight = {:g}, got "
+          "{:g}; leave one of them out",
+          sum,
+          times.backward);
     }
   } else {
     times.backward = request.backward.value_or(2);
@@ -36,9 +36,8 @@ PassTimes times_of(const ScheduleRequest& request) {
       request.weight ? times.backward - *request.weight : times.backward / 2);
   times.weight = times.backward - times.input;
   if (times.input < 0 || times.weight < 0) {
-    throw UsageError(
-        concat("wanted --input and --weight of at most --backward = ",
-               times.backward));
+    throw UsageError("wanted --input and --weight of at most --backward = {:g}",
+                     times.backward);
   }
   return times;
 }
@@ -56,13 +55,12 @@ ScheduleKind kind_of(const std::string& name) {
     names.emplace_back(schedule.name);
   }
   names.emplace_back(kAllSchedules);
-  throw UsageError(
-      concat("unknown schedule \"", name, "\"", suggestion(name, names)));
+  throw UsageError("unknown schedule \"{}\"{}", name, suggestion(name, names));
 }
 
 ScheduleOptions schedule_of(const ScheduleRequest& request, ScheduleKind kind) {
   ScheduleOptions schedule = {.kind = kind,
-                              .stages = request.stages,
+                              .ranks = request.stages,
                               .micro_batches = request.micro_batches};
   const bool has_chunks =
       kind == ScheduleKind::kInterleaved || kind == ScheduleKind::kZbV;
@@ -79,14 +77,13 @@ ScheduleOptions schedule_of(const ScheduleRequest& request, ScheduleKind kind) {
 
 void check_size(const ScheduleOptions& schedule) {
   const std::int64_t actions =
-      std::int64_t{schedule.stages} * schedule.micro_batches * schedule.chunks;
+      std::int64_t{schedule.ranks} * schedule.micro_batches * schedule.chunks;
   if (actions > kMostActions) {
     throw UsageError(
-        concat("wanted stages x micro-batches x virtual stages of at most ",
-               kMostActions,
-               ", got ",
-               actions,
-               "; fewer micro-batches show the same order"));
+        "wanted stages x micro-batches x virtual stages of at most "
+        "{}, got {}; fewer micro-batches show the same order",
+        kMostActions,
+        actions);
   }
 }
 
@@ -119,10 +116,9 @@ SchedulePlan plan_schedule(const ScheduleRequest& request) {
   const ScheduleKind kind = kind_of(request.name);
   if (request.update_every > 0 && parallel::is_synchronous(kind)) {
     throw UsageError(
-        concat("--update-every is for schedules without a flush, "
-               "pipedream and pipedream-2bw; ",
-               request.name,
-               " updates at the end"));
+        "--update-every is for schedules without a flush, "
+        "pipedream and pipedream-2bw; {} updates at the end",
+        request.name);
   }
   return plan_of(request, kind);
 }

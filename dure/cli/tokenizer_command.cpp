@@ -111,14 +111,13 @@ void check(const TrainOptions& options) {
   data::apply(data::read_token_notes(data::read_files_beside(folder)), read);
   if (read.end_of_document != wanted.end_of_document) {
     const std::string token = quoted(options.bpe.special_tokens[0]);
-    throw UsageError(concat("the first special token, ",
-                            token,
-                            ", is to end a document, and nobody will know: "
-                            "write {\"eos_token\": ",
-                            token,
-                            "} into ",
-                            (folder / "tokenizer_config.json").string(),
-                            " first, or begin with <|endoftext|>"));
+    throw UsageError(
+        "the first special token, {}, is to end a document, and "
+        "nobody will know: write {{\"eos_token\": {}}} into {} "
+        "first, or begin with <|endoftext|>",
+        token,
+        token,
+        (folder / "tokenizer_config.json").string());
   }
 }
 
@@ -237,7 +236,7 @@ std::vector<std::int32_t> parse_ids(std::string text) {
     std::int32_t id = 0;
     std::istringstream number(word);
     if (!(number >> id) || !number.eof()) {
-      throw UsageError(concat("wanted token ids, got ", quoted(word)));
+      throw UsageError("wanted token ids, got {}", quoted(word));
     }
     ids.push_back(id);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <fmt/core.h>
 #include <memory>
 #include <string>
 #include <utility>
@@ -37,10 +38,10 @@ Log log_of(const Options& options, int rank) {
   Log::Options log;
   if (rank > 0) {  // only the first rank prints
     log.level = Log::Level::kWarning;
-    log.prefix = concat("[rank ", rank, "] ");
+    log.prefix = fmt::format("[rank {}] ", rank);
   }
   if (!options.log_all_ranks.empty()) {
-    log.file = concat(options.log_all_ranks, "/rank_", rank, ".log");
+    log.file = fmt::format("{}/rank_{}.log", options.log_all_ranks, rank);
   }
   return Log(log);
 }
@@ -49,12 +50,11 @@ Log log_of(const Options& options, int rank) {
 plan::MemoryShare share_of(std::int64_t ranks) {
   const MemoryLimit there_is = memory_limit();
   return {.bytes = there_is.bytes / static_cast<std::size_t>(ranks),
-          .of = concat(there_is.name,
-                       ", ",
-                       there_is.bytes >> 20,
-                       " MiB for ",
-                       ranks,
-                       ranks == 1 ? " rank" : " ranks")};
+          .of = fmt::format("{}, {} MiB for {}{}",
+                            there_is.name,
+                            there_is.bytes >> 20,
+                            ranks,
+                            ranks == 1 ? " rank" : " ranks")};
 }
 
 // The lines before the first step, the same for all ranks. The first rank makes
@@ -75,10 +75,10 @@ std::vector<std::string> header_of(comm::Communicator& world,
       plan::check_memory(config, simulated ? plan::MemoryShare() : share);
   const std::size_t limit = config.memory.limit_bytes();
   if (!simulated && limit > share.bytes) {
-    log.warning(concat("memory.limit_gib = ",
-                       config.memory.limit_gib,
-                       " is more than a rank's share of ",
-                       share.of));
+    log.warning(
+        fmt::format("memory.limit_gib = {:g} is more than a rank's share of {}",
+                    config.memory.limit_gib,
+                    share.of));
   }
   return lines_of({.config = config,
                    .world = world,
@@ -87,7 +87,8 @@ std::vector<std::string> header_of(comm::Communicator& world,
 }
 
 std::string text_of(const train::LoadedConfig& loaded) {
-  return concat("# Written by ", version_line(), "\n", train::to_toml(loaded));
+  return fmt::format(
+      "# Written by {}\n{}", version_line(), train::to_toml(loaded));
 }
 
 void train_on(comm::Communicator& world,

@@ -3,9 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdlib>
+#include <fmt/core.h>
 #include <string>
-
-#include "dure/base/check.h"
 
 namespace dure::cli {
 namespace {
@@ -14,7 +13,7 @@ namespace {
 std::string overflow_of(const std::string& text) {
   errno = 0;
   std::strtoll(text.c_str(), nullptr, 0);
-  return errno == ERANGE ? concat("Value ", text, " is beyond 64 bits") : "";
+  return errno == ERANGE ? fmt::format("Value {} is beyond 64 bits", text) : "";
 }
 
 }  // namespace

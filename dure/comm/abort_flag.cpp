@@ -15,7 +15,7 @@ void AbortFlag::fail(int rank, const std::string& message) {
 
 void AbortFlag::raise() const {
   const std::lock_guard lock(mutex_);
-  throw Aborted(concat("rank ", rank_, " failed: ", message_));
+  throw Aborted("rank {} failed: {}", rank_, message_);
 }
 
 }  // namespace dure::comm

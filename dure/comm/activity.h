@@ -1,6 +1,6 @@
 // An activity of a rank that may be slow while others wait for it.
 //
-//   const comm::Activity saving(world, concat("saving ", name));
+//   const comm::Activity saving(world, fmt::format("saving {}", name));
 //
 // While a rank is in an activity, its time does not count against
 // Options::timeout_seconds of the ranks that wait: as long as its process

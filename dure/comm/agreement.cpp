@@ -1,10 +1,10 @@
 #include "dure/comm/agreement.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <map>
 #include <vector>
 
-#include "dure/base/check.h"
 #include "dure/base/fingerprint.h"
 
 namespace dure::comm {
@@ -102,20 +102,20 @@ std::string describe(const Header& header) {
     return name_of(header.kind);
   }
   std::string text =
-      concat(name_of(header.kind), " of ", name_of(header.dtype));
+      fmt::format("{} of {}", name_of(header.kind), name_of(header.dtype));
   if (is_reduction(header.kind)) {
-    text += concat(", ", name_of(header.reduction));
+    text += fmt::format(", {}", name_of(header.reduction));
   }
-  text += concat(", gives ", header.given, ", gets ", header.wanted);
+  text += fmt::format(", gives {}, gets {}", header.given, header.wanted);
   if (header.kind != Kind::kAllReduce && header.kind != Kind::kAllGather &&
       header.kind != Kind::kReduceScatter && header.kind != Kind::kAllToAll) {
-    text += concat(", root ", header.root);
+    text += fmt::format(", root {}", header.root);
   }
   if (header.sums == SumOrder::kRanked) {
     text += ", ranked";
   }
   if (header.algorithm != Algorithm::kAutomatic) {
-    text += concat(", by ", name_of(header.algorithm));
+    text += fmt::format(", by {}", name_of(header.algorithm));
   }
   return text;
 }

@@ -1,6 +1,7 @@
 #include "dure/comm/collective.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <numeric>
 
 #include "dure/base/check.h"
@@ -10,19 +11,17 @@ namespace {
 
 void check_rank(const char* what, int rank, int ranks) {
   DURE_CHECK(rank >= 0 && rank < ranks,
+             "{} is rank {}, wanted one of 0 to {}",
              what,
-             " is rank ",
              rank,
-             ", wanted one of 0 to ",
              ranks - 1);
 }
 
 void check_like(Kind kind, const ConstTensor& y, const ConstTensor& x) {
   DURE_CHECK(y.dtype() == x.dtype(),
+             "{}: y is of {}, x of {}",
              name_of(kind),
-             ": y is of ",
              name_of(y.dtype()),
-             ", x of ",
              name_of(x.dtype()));
 }
 
@@ -31,12 +30,10 @@ void check_elements(Kind kind,
                     const ConstTensor& tensor,
                     std::int64_t wanted) {
   DURE_CHECK(tensor.elements() == wanted,
+             "{}: {} has {} elements, wanted {}",
              name_of(kind),
-             ": ",
              name,
-             " has ",
              tensor.elements(),
-             " elements, wanted ",
              wanted);
 }
 
@@ -44,10 +41,10 @@ void check_reduction(Kind kind, Reduction reduction, DType dtype) {
   const bool whole = dtype == DType::kI32 || dtype == DType::kI64 ||
                      dtype == DType::kU16 || dtype == DType::kU8;
   DURE_CHECK(!(whole && reduction == Reduction::kAverage),
+             "{}: the average of {} is no whole number; wanted sum, product, "
+             "min or max",
              name_of(kind),
-             ": the average of ",
-             name_of(dtype),
-             " is no whole number; wanted sum, product, min or max");
+             name_of(dtype));
 }
 
 Counts counts_of(Kind kind, const Counts& given, std::int64_t n, int ranks) {
@@ -55,15 +52,13 @@ Counts counts_of(Kind kind, const Counts& given, std::int64_t n, int ranks) {
     return even_counts(n, ranks);
   }
   DURE_CHECK(std::ssize(given) == ranks,
+             "{}: {} counts for {} ranks",
              name_of(kind),
-             ": ",
              given.size(),
-             " counts for ",
-             ranks,
-             " ranks");
+             ranks);
   DURE_CHECK(*std::min_element(given.begin(), given.end()) >= 0,
-             name_of(kind),
-             ": a count is negative");
+             "{}: a count is negative",
+             name_of(kind));
   return given;
 }
 
@@ -103,7 +98,7 @@ void fill_rooted(Request& request,
 
 Request message(Kind kind, int peer, int tag, int ranks) {
   check_rank(name_of(kind), peer, ranks);
-  DURE_CHECK(tag >= 0, name_of(kind), ": tag ", tag, " is negative");
+  DURE_CHECK(tag >= 0, "{}: tag {} is negative", name_of(kind), tag);
   return {.kind = kind, .root = peer, .tag = tag};
 }
 
@@ -270,11 +265,9 @@ Request request_of(const AllToAll& op, int rank, int ranks) {
   check_elements(kKind, "x", op.x, sum(request.counts));
   check_elements(kKind, "y", op.y, sum(request.y_counts));
   DURE_CHECK(request.counts[me] == request.y_counts[me],
-             "all_to_all: rank ",
+             "all_to_all: rank {} sends itself {} elements, but takes {}",
              rank,
-             " sends itself ",
              request.counts[me],
-             " elements, but takes ",
              request.y_counts[me]);
   return request;
 }
@@ -307,11 +300,11 @@ std::string peer_of(const Request& request) {
     case Kind::kReduce:
     case Kind::kScatter:
     case Kind::kGather:
-      return concat(", root ", request.root);
+      return fmt::format(", root {}", request.root);
     case Kind::kSend:
-      return concat(" to rank ", request.root, ", tag ", request.tag);
+      return fmt::format(" to rank {}, tag {}", request.root, request.tag);
     case Kind::kRecv:
-      return concat(" from rank ", request.root, ", tag ", request.tag);
+      return fmt::format(" from rank {}, tag {}", request.root, request.tag);
     default:
       return "";
   }
@@ -323,15 +316,14 @@ std::string describe(const Request& request) {
   if (request.kind == Kind::kBarrier) {
     return name_of(request.kind);
   }
-  return concat(name_of(request.kind),
-                " of ",
-                elements_of(request),
-                " ",
-                name_of(request.dtype()),
-                is_reduction(request.kind)
-                    ? concat(", ", name_of(request.reduction))
-                    : "",
-                peer_of(request));
+  return fmt::format("{} of {} {}{}{}",
+                     name_of(request.kind),
+                     elements_of(request),
+                     name_of(request.dtype()),
+                     is_reduction(request.kind)
+                         ? fmt::format(", {}", name_of(request.reduction))
+                         : "",
+                     peer_of(request));
 }
 
 }  // namespace dure::comm

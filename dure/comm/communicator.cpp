@@ -40,12 +40,10 @@ void Communicator::prepare(Request& request) {
     request.how.sums = SumOrder::kRanked;
   }
   if (!supports_request(request)) {
-    throw Unsupported(concat("the ",
-                             back_end(),
-                             " back end has no ",
-                             describe(request),
-                             " by the algorithm ",
-                             name_of(request.how.algorithm)));
+    throw Unsupported("the {} back end has no {} by the algorithm {}",
+                      back_end(),
+                      describe(request),
+                      name_of(request.how.algorithm));
   }
   ledger_->traffic->add(axis_, request.kind, bytes_of(request));
   request.sequence = ledger_->recorder->begin(axis_, request);
@@ -129,11 +127,9 @@ void Communicator::check_members(std::span<const int> ranks) const {
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     DURE_CHECK(sorted[i] >= 0 && sorted[i] < size_ &&
                    (i == 0 || sorted[i] != sorted[i - 1]),
-               "a subgroup names ranks of 0 to ",
+               "a subgroup names ranks of 0 to {} once each; {} came",
                size_ - 1,
-               " once each; ",
-               sorted[i],
-               " came");
+               sorted[i]);
   }
 }
 

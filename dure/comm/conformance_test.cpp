@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <fmt/core.h>
 #include <numeric>
 
 #include "dure/base/half.h"
@@ -121,7 +122,7 @@ template <typename Body>
 void for_each_case(const Body& body) {
   for (const DType dtype : kTypes) {
     for (const std::int64_t n : kSizes) {
-      SCOPED_TRACE(concat(n, " ", name_of(dtype)));
+      SCOPED_TRACE(fmt::format("{} {}", n, name_of(dtype)));
       body(dtype, n);
     }
   }
@@ -612,7 +613,7 @@ TEST_P(Conformance, GivesTheSameByEveryAlgorithm) {
       for (const DType dtype : {DType::kF32, DType::kBf16, DType::kI64}) {
         for (const std::int64_t n : {0, 1, 7, 5003}) {
           SCOPED_TRACE(
-              concat(name_of(algorithm), ", ", n, " ", name_of(dtype)));
+              fmt::format("{}, {} {}", name_of(algorithm), n, name_of(dtype)));
           const CollectiveOptions how{.algorithm = algorithm};
           Elements x(dtype, values_of(comm.rank(), n));
           const AllReduce all{.y = x.tensor(), .x = x.tensor(), .how = how};

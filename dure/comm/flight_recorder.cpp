@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "dure/base/check.h"
 #include "dure/base/trace.h"
 
 namespace dure::comm {
@@ -24,20 +24,17 @@ std::string seconds_text(double seconds) {
 
 std::string describe(const FlightRecorder::Call& call) {
   const bool message = is_message(call.kind);
-  return concat("#",
-                call.sequence,
-                " ",
-                comm::name_of(call.kind),
-                " of ",
-                call.elements,
-                " ",
-                dure::name_of(call.dtype),
-                message ? concat(call.kind == Kind::kSend ? " to " : " from ",
-                                 "rank ",
-                                 call.root)
-                        : "",
-                " on ",
-                call.axis);
+  return fmt::format(
+      "#{} {} of {} {}{} on {}",
+      call.sequence,
+      comm::name_of(call.kind),
+      call.elements,
+      dure::name_of(call.dtype),
+      message ? fmt::format("{}rank {}",
+                            call.kind == Kind::kSend ? " to " : " from ",
+                            call.root)
+              : "",
+      call.axis);
 }
 
 }  // namespace
@@ -126,7 +123,8 @@ std::string FlightRecorder::last() const {
   const Doing now = doing();
   return (now.what.empty()
               ? ""
-              : concat(now.what, " for ", seconds_text(now.seconds), "; ")) +
+              : fmt::format(
+                    "{} for {}; ", now.what, seconds_text(now.seconds))) +
          "last call: " + last_call();
 }
 
@@ -140,11 +138,9 @@ std::string FlightRecorder::last_call() const {
   return describe(call) +
          (call.state == State::kWaiting
               ? ", waiting for " + seconds_text(now - call.start_seconds)
-              : concat(", ",
-                       name_of(call.state),
-                       " ",
-                       seconds_text(now - call.end_seconds),
-                       " ago"));
+              : fmt::format(", {} {} ago",
+                            name_of(call.state),
+                            seconds_text(now - call.end_seconds)));
 }
 
 std::string FlightRecorder::to_json_lines() const {

@@ -123,7 +123,7 @@ class Memory {
               1),
         to_(from_.size(), 2) {}
 
-  // Uses the system's memcpy, which bypasses the caches at such sizes if that
+  // Access the system's memcpy, which bypasses the caches at such sizes if that
   // is quicker.
   double copy_rate(Communicator& comm) {
     return rate(comm, [this] {

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "dure/base/check.h"
 #include "dure/comm/measure.h"
 
 namespace dure::comm {
@@ -21,7 +20,7 @@ std::string size_text(std::int64_t bytes) {
   for (; unit < 3 && bytes >= 1024 && bytes % 1024 == 0; ++unit) {
     bytes /= 1024;
   }
-  return concat(bytes, " ", kUnits[unit]);
+  return fmt::format("{} {}", bytes, kUnits[unit]);
 }
 
 std::string to_table(std::span<const Measurement> rows) {

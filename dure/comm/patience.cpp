@@ -1,8 +1,7 @@
 #include "dure/comm/patience.h"
 
 #include <cstdio>
-
-#include "dure/base/check.h"
+#include <fmt/core.h>
 
 namespace dure::comm {
 
@@ -30,15 +29,14 @@ std::string describe_busy(std::span<const RankDoing> ranks) {
   }
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.0f s", longest->doing.seconds);
-  return concat("waiting for rank ",
-                longest->rank,
-                ": ",
-                longest->doing.what,
-                ", ",
-                seconds,
-                others == 0   ? std::string()
-                : others == 1 ? "; and for another rank"
-                              : concat("; and for ", others, " other ranks"));
+  return fmt::format("waiting for rank {}: {}, {}{}",
+                     longest->rank,
+                     longest->doing.what,
+                     seconds,
+                     others == 0 ? std::string()
+                     : others == 1
+                         ? "; and for another rank"
+                         : fmt::format("; and for {} other ranks", others));
 }
 
 }  // namespace dure::comm

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <fmt/core.h>
 #include <map>
 #include <string_view>
 
@@ -134,10 +135,11 @@ std::string values_by_rank(const std::vector<std::string>& values) {
   std::string text;
   for (const std::string& value : order) {
     const auto& ranks = holders[value];
-    text += concat(text.empty() ? "" : ", ",
-                   list_of(ranks),
-                   ranks.size() == 1 ? " has " : " have ",
-                   value.empty() ? "none" : value);
+    text += fmt::format("{}{}{}{}",
+                        text.empty() ? "" : ", ",
+                        list_of(ranks),
+                        ranks.size() == 1 ? " has " : " have ",
+                        value.empty() ? "none" : value);
   }
   return text;
 }
@@ -161,13 +163,12 @@ void expect_same(Communicator& ranks, const Facts& facts) {
   const std::string& key = *std::find_if(
       keys.begin(), keys.end() - 1, [](const auto& k) { return !k.empty(); });
   const auto values = gather(ranks, shown(value_of(facts, key)));
-  throw UsageError(concat("the ranks of this run do not agree on ",
-                          key,
-                          ": ",
-                          values_by_rank(values),
-                          "; start all of them with the same program, options, "
-                          "configuration and files (on disks of their own, "
-                          "some may be old copies)"));
+  throw UsageError(
+      "the ranks of this run do not agree on {}: {}; start all of "
+      "them with the same program, options, configuration and "
+      "files (on disks of their own, some may be old copies)",
+      key,
+      values_by_rank(values));
 }
 
 }  // namespace dure::comm

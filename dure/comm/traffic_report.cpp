@@ -1,8 +1,7 @@
 #include "dure/comm/traffic_report.h"
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
-
-#include "dure/base/check.h"
 
 namespace dure::comm {
 namespace {
@@ -25,20 +24,14 @@ void for_each_row(const Traffic& traffic, const Use& use) {
 std::string to_table(const Traffic& traffic) {
   std::string text =
       "| axis | collective | calls | bytes |\n| --- | --- | --- | --- |\n";
-  for_each_row(traffic,
-               [&](const std::string& axis,
-                   const char* kind,
-                   const Traffic::Count& count) {
-                 text += concat("| ",
-                                axis,
-                                " | ",
-                                kind,
-                                " | ",
-                                count.calls,
-                                " | ",
-                                count.bytes,
-                                " |\n");
-               });
+  for_each_row(
+      traffic,
+      [&](const std::string& axis,
+          const char* kind,
+          const Traffic::Count& count) {
+        text += fmt::format(
+            "| {} | {} | {} | {} |\n", axis, kind, count.calls, count.bytes);
+      });
   return text;
 }
 

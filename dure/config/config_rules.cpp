@@ -1,5 +1,7 @@
 // The rules of a configuration beyond its fields' own ranges.
 #include <algorithm>
+#include <fmt/core.h>
+#include <string>
 
 #include "dure/base/check.h"
 #include "dure/base/fields.h"
@@ -16,12 +18,11 @@ namespace {
 
 void check_one_rank(const char* key, std::int64_t ranks) {
   if (ranks != 1) {
-    throw UsageError(concat("parallel.",
-                            key,
-                            ": wanted 1, got ",
-                            ranks,
-                            ": this version shares batches and matrices, by "
-                            "parallel.data and parallel.tensor"));
+    throw UsageError(
+        "parallel.{}: wanted 1, got {}: this version shares batches and "
+        "matrices, by parallel.data and parallel.tensor",
+        key,
+        ranks);
   }
 }
 
@@ -30,24 +31,19 @@ void validate(const ParallelConfig& parallel) {
   check_one_rank("expert", parallel.expert);
   if (parallel.zero_group > 0 && parallel.zero == 0) {
     throw UsageError(
-        concat("parallel.zero_group: wanted parallel.zero of 1, 2 "
-               "or 3 beside it, as without ZeRO nothing is shared "
-               "out; got zero_group = ",
-               parallel.zero_group,
-               " and zero = 0"));
+        "parallel.zero_group: wanted parallel.zero of 1, 2 or 3 beside it, as "
+        "without ZeRO nothing is shared out; got zero_group = {} and zero = 0",
+        parallel.zero_group);
   }
   order_of(parallel);
   if (ranks_of(parallel) > mesh::kMostRanks) {  // each factor is at most that
     throw UsageError(
-        concat("parallel.tensor, pipeline and data: wanted at "
-               "most ",
-               mesh::kMostRanks,
-               " ranks in all, got ",
-               parallel.tensor,
-               " x ",
-               parallel.pipeline,
-               " x ",
-               std::max<std::int64_t>(parallel.data, 1)));
+        "parallel.tensor, pipeline and data: wanted at most {} "
+        "ranks in all, got {} x {} x {}",
+        mesh::kMostRanks,
+        parallel.tensor,
+        parallel.pipeline,
+        std::max<std::int64_t>(parallel.data, 1));
   }
 }
 
@@ -56,35 +52,32 @@ void validate_tensor(const Config& config) {
   model::validate_tensor(config.model, tensor, "parallel.tensor");
   if (config.parallel.sequence && config.data.sequence % tensor != 0) {
     throw UsageError(
-        concat("parallel.sequence: wanted data.sequence to be a "
-               "multiple of parallel.tensor, ",
-               tensor,
-               ", got ",
-               config.data.sequence,
-               "; ",
-               config.data.sequence / tensor * tensor,
-               " and ",
-               (config.data.sequence / tensor + 1) * tensor,
-               " would do"));
+        "parallel.sequence: wanted data.sequence to be a multiple "
+        "of parallel.tensor, {}, got {}; {} and {} would do",
+        tensor,
+        config.data.sequence,
+        config.data.sequence / tensor * tensor,
+        (config.data.sequence / tensor + 1) * tensor);
   }
 }
 
 // Refuses features that take all stages at once, which are at different steps
 // here.
 void validate_without_flush(const Config& config) {
-  const auto refuse = [&](const char* key, const auto&... words) {
-    throw UsageError(concat(
+  const auto refuse = [&](const char* key, const std::string& why) {
+    throw UsageError(
+        "{} beside parallel.schedule \"{}\", whose stages are at "
+        "different steps at any time: {}; parallel.schedule "
+        "\"1f1b\" and \"zb-h1\" have no such limit",
         key,
-        " beside parallel.schedule \"",
         parallel::name_of(config.parallel.schedule),
-        "\", whose stages are at different steps at any time: ",
-        words...,
-        "; parallel.schedule \"1f1b\" and \"zb-h1\" have no such limit"));
+        why);
   };
   if (config.optimizer.clip_gradient > 0) {
     refuse("optimizer.clip_gradient",
-           "the norm is that of all stages' gradients, wanted 0, got ",
-           config.optimizer.clip_gradient);
+           fmt::format(
+               "the norm is that of all stages' gradients, wanted 0, got {:g}",
+               config.optimizer.clip_gradient));
   }
   if (config.train.on_nonfinite != OnNonfinite::kStop) {
     refuse("train.on_nonfinite",
@@ -114,18 +107,19 @@ void validate_own_gradients(const Config& config) {
   if (row.gradients == kernels::GradientOf::kAllRanks) {
     return;
   }
-  const auto refuse = [&](const char* key, const char* why, auto got) {
-    throw UsageError(concat(key,
-                            " beside optimizer.name \"",
-                            row.name,
-                            "\", to which each rank gives gradients of its own "
-                            "samples: ",
-                            why,
-                            ", wanted 0, got ",
-                            got));
+  const auto refuse = [&](const char* key, const char* why, double got) {
+    throw UsageError(
+        "{} beside optimizer.name \"{}\", to which each rank gives "
+        "gradients of its own samples: {}, wanted 0, got {:g}",
+        key,
+        row.name,
+        why,
+        got);
   };
   if (config.parallel.zero > 0) {
-    refuse("parallel.zero", "every rank has all of them", config.parallel.zero);
+    refuse("parallel.zero",
+           "every rank has all of them",
+           static_cast<double>(config.parallel.zero));
   }
   if (config.optimizer.clip_gradient > 0) {
     refuse("optimizer.clip_gradient",
@@ -143,19 +137,17 @@ void validate_pipelined(const Config& config) {
 
 void validate_data(const Config& config) {
   if (config.data.sequence > config.model.max_sequence) {
-    throw UsageError(concat("data.sequence: wanted at most ",
-                            "model.max_sequence, ",
-                            config.model.max_sequence,
-                            ", got ",
-                            config.data.sequence));
+    throw UsageError(
+        "data.sequence: wanted at most model.max_sequence, {}, got {}",
+        config.model.max_sequence,
+        config.data.sequence);
   }
   if (config.train.evaluate_every > 0 &&
       !data::gives(config.data, data::Part::kValidation)) {
     throw UsageError(
-        concat("train.evaluate_every: wanted 0, or validation data in "
-               "data.validation or by data.split, got ",
-               config.train.evaluate_every,
-               " and none"));
+        "train.evaluate_every: wanted 0, or validation data in "
+        "data.validation or by data.split, got {} and none",
+        config.train.evaluate_every);
   }
 }
 
@@ -175,10 +167,9 @@ void validate(const CheckpointConfig& checkpoint) {
                                  name) != std::end(kAcceptableChanges);
     if (!known) {
       throw UsageError(
-          concat("checkpoint.accept_changed: wanted some of \"batch\", "
-                 "\"data\", \"order\", \"seed\", \"sequence\" and "
-                 "\"tokenizer\", got ",
-                 quoted(name)));
+          "checkpoint.accept_changed: wanted some of \"batch\", \"data\", "
+          "\"order\", \"seed\", \"sequence\" and \"tokenizer\", got {}",
+          quoted(name));
     }
   }
 }

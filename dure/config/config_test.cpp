@@ -1,5 +1,6 @@
 #include "dure/config/config.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <gtest/gtest.h>
@@ -313,7 +314,8 @@ TEST(LoadConfig, TakesOnlyRanksThatCanShareItsBatches) {
   LoadedConfig odd = parse("", {"train.global_batch=6"});
   EXPECT_THROW(take_ranks(odd, 4), UsageError);
   const auto groups = [](const char* size) {
-    return parse("", {"parallel.zero=1", concat("parallel.zero_group=", size)});
+    return parse(
+        "", {"parallel.zero=1", fmt::format("parallel.zero_group={}", size)});
   };
   LoadedConfig three = groups("3");
   EXPECT_THROW(take_ranks(three, 4), UsageError);

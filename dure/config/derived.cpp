@@ -18,7 +18,7 @@ model::Logits logits_of(const Config& config) {
   }
   const bool head_first = config.model.tie_embeddings &&
                           config.parallel.sums == comm::SumOrder::kRanked;
-  return head_first ? model::Logits::kKept : model::Logits::kDeferred;
+  return head_first ? model::Logits::kSaved : model::Logits::kDeferred;
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ mesh::Order order_of(const ParallelConfig& parallel) {
   try {
     return mesh::parse_order(parallel.order);
   } catch (const UsageError& error) {
-    throw UsageError(concat("parallel.order: ", error.what()));
+    throw UsageError("parallel.order: {}", error.what());
   }
 }
 

@@ -61,9 +61,10 @@ void set_base_origin(Fields& fields, const std::string& origin) {
 
 void check_family(const Base& base, const Config& config) {
   if (config.model.family != base.model.family) {
-    throw UsageError(concat("model.family: wanted that of model.preset, \"",
-                            config.model.preset,
-                            "\", or none; got another"));
+    throw UsageError(
+        "model.family: wanted that of model.preset, \"{}\", or "
+        "none; got another",
+        config.model.preset);
   }
 }
 
@@ -73,14 +74,11 @@ void check_buckets(Fields& fields, const ParallelConfig& parallel) {
   if (first.origin != "default" &&
       parallel.first_bucket_mb > parallel.bucket_mb) {
     throw UsageError(
-        concat("parallel.first_bucket_mb: wanted at most "
-               "parallel.bucket_mb, ",
-               parallel.bucket_mb,
-               ", got ",
-               parallel.first_bucket_mb,
-               " (",
-               first.origin,
-               ")"));
+        "parallel.first_bucket_mb: wanted at most "
+        "parallel.bucket_mb, {:g}, got {:g} ({})",
+        parallel.bucket_mb,
+        parallel.first_bucket_mb,
+        first.origin);
   }
 }
 
@@ -145,8 +143,8 @@ mesh::Mesh mesh_on(const ParallelConfig& parallel, int ranks) {
     if (ranks > 1) {
       throw;
     }
-    throw UsageError(
-        concat(error.what(), "; more are started by --ranks, mpirun or srun"));
+    throw UsageError("{}; more are started by --ranks, mpirun or srun",
+                     error.what());
   }
 }
 
@@ -185,10 +183,11 @@ void take_ranks(LoadedConfig& loaded, int ranks) {
   validate_pipeline(loaded.config);
   const std::int64_t replicas = ranks_of(parallel, mesh::kReplicas);
   if (parallel.zero_group > 0 && replicas % parallel.zero_group != 0) {
-    throw UsageError(concat("parallel.zero_group: wanted a divisor of the ",
-                            replicas,
-                            " ranks that share a batch, got ",
-                            parallel.zero_group));
+    throw UsageError(
+        "parallel.zero_group: wanted a divisor of the {} ranks "
+        "that share a batch, got {}",
+        replicas,
+        parallel.zero_group);
   }
 }
 

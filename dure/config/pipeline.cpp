@@ -24,8 +24,8 @@ void add_visits(const Pipeline& pipeline,
                 std::vector<Visit>& all) {
   const auto add = [&](int unit) {
     const model::UnitSpec& spec = pipeline.units[unit];
-    if (const auto uses = spec.accesses.of(action.pass)) {
-      all.push_back({unit, *uses, action.micro_batch});
+    if (const auto access = spec.accesses.of(action.pass)) {
+      all.push_back({unit, *access, action.micro_batch});
     }
   };
   if (action.pass == Pass::kForward) {
@@ -61,17 +61,17 @@ Pipeline pipeline_of(const Config& config) {
   const ParallelConfig& parallel = config.parallel;
   Pipeline pipeline{
       .schedule = {.kind = parallel.schedule,
-                   .stages = static_cast<int>(parallel.pipeline),
+                   .ranks = static_cast<int>(parallel.pipeline),
                    .chunks = static_cast<int>(parallel.virtual_stages)},
       .units = model::units(config.model, activation_policy(config)),
       .stages = {}};
   pipeline.stages =
-      stages_of(config, pipeline.schedule.stages * pipeline.schedule.chunks);
+      stages_of(config, pipeline.schedule.ranks * pipeline.schedule.chunks);
   return pipeline;
 }
 
 Pipeline forward_pipeline(const model::ModelConfig& config, int ranks) {
-  return {.schedule = {.kind = ScheduleKind::kGpipe, .stages = ranks},
+  return {.schedule = {.kind = ScheduleKind::kGpipe, .ranks = ranks},
           .units = model::units(config),
           .stages = model::split_units(config, {}, ranks)};
 }
@@ -82,20 +82,17 @@ void validate_one_micro_batch(const Config& config) {
   const std::int64_t ranks = ranks_of(config.parallel, mesh::kSamples);
   const std::int64_t samples = config.train.micro_batch * ranks;
   if (config.train.global_batch != samples) {
-    throw UsageError(concat(
-        "parallel.schedule \"pipedream\" updates after every micro-batch: "
-        "wanted train.global_batch to be train.micro_batch times the ranks "
-        "that share it, ",
+    throw UsageError(
+        "parallel.schedule \"pipedream\" updates after every "
+        "micro-batch: wanted train.global_batch to be "
+        "train.micro_batch times the ranks that share it, {} x {} "
+        "= {}, got {}; parallel.schedule \"pipedream-2bw\" takes "
+        "parallel.pipeline = {} micro-batches or more an update",
         config.train.micro_batch,
-        " x ",
         ranks,
-        " = ",
         samples,
-        ", got ",
         config.train.global_batch,
-        "; parallel.schedule \"pipedream-2bw\" takes parallel.pipeline = ",
-        config.parallel.pipeline,
-        " micro-batches or more an update"));
+        config.parallel.pipeline);
   }
 }
 
@@ -126,7 +123,7 @@ parallel::ScheduleOptions schedule_of(const Pipeline& pipeline,
 // so a rank that also has the next stage is back at it when they come.
 Program forward_program(const Pipeline& pipeline, int micro_batches) {
   Program program;
-  const int group = pipeline.schedule.stages;
+  const int group = pipeline.schedule.ranks;
   for (int first = 0; first < micro_batches; first += group) {
     const int last = std::min(first + group, micro_batches);
     for (int chunk = 0; chunk < pipeline.schedule.chunks; ++chunk) {

@@ -1,5 +1,7 @@
 #include "dure/config/profile_file.h"
 
+#include <fmt/core.h>
+
 #include "dure/base/check.h"
 #include "dure/base/json.h"
 #include "dure/base/quote.h"
@@ -21,14 +23,11 @@ constexpr double kMost = 1e18;
 double between(const JsonFields& fields, const char* key, double least) {
   const double value = fields.number(key);
   DURE_CHECK(value >= least && value <= kMost,
+             "{}: {}: wanted {:g} to {:g}, found {:g}",
              fields.source(),
-             ": ",
              key,
-             ": wanted ",
              least,
-             " to ",
              kMost,
-             ", found ",
              value);
   return value;
 }
@@ -37,15 +36,14 @@ LayerProfile layer_from(const json& value,
                         const std::string& wanted,
                         std::size_t i,
                         const std::string& source) {
-  const std::string where = concat(source, ": layers: ", i);
-  DURE_CHECK(value.is_object(), where, ": wanted an object");
+  const std::string where = fmt::format("{}: layers: {}", source, i);
+  DURE_CHECK(value.is_object(), "{}: wanted an object", where);
   const JsonFields fields(value, where);
   const std::string type = fields.text("type");
   DURE_CHECK(type == wanted,
+             "{}: wanted type {}, found {}",
              where,
-             ": wanted type ",
              wanted,
-             ", found ",
              quoted(type));
   return {.forward_seconds = between(fields, "forward_seconds", 0),
           .backward_seconds = between(fields, "backward_seconds", 0),
@@ -82,16 +80,15 @@ ProfileFile profile_from_json(std::string_view text,
   const json object = parse_object(text, source);
   const JsonFields fields(object, source);
   DURE_CHECK(fields.text_or("format", "") == kFormat,
+             "{}: not a profile of Dure's (format is not {}); `dure plan "
+             "profile` writes one",
              source,
-             ": not a profile of Dure's (format is not ",
-             kFormat,
-             "); `dure plan profile` writes one");
+             kFormat);
   const std::int64_t version = fields.integer("version");
   DURE_CHECK(version == kProfileVersion,
+             "{}: has version {} of the format; this program reads version {}",
              source,
-             ": has version ",
              version,
-             " of the format; this program reads version ",
              kProfileVersion);
   ProfileFile file{.model = checkpoint::model_from_json(
                        fields.object("model").dump(), source),
@@ -103,12 +100,12 @@ ProfileFile profile_from_json(std::string_view text,
                                    fields, "link_bytes_per_second", 1)}};
   const json& layers = fields.array("layers");
   const std::vector<model::Layer> wanted = model::split_layers(file.model);
-  DURE_CHECK(layers.size() == wanted.size(),
-             source,
-             ": layers: wanted ",
-             wanted.size(),
-             ", the embedding, the blocks and the head, found ",
-             layers.size());
+  DURE_CHECK(
+      layers.size() == wanted.size(),
+      "{}: layers: wanted {}, the embedding, the blocks and the head, found {}",
+      source,
+      wanted.size(),
+      layers.size());
   for (const json& layer : layers) {
     const std::size_t i = file.profile.layers.size();
     file.profile.layers.push_back(layer_from(layer, wanted[i].type, i, source));

@@ -1,6 +1,7 @@
 #include "dure/config/ramp_up.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 
 #include "dure/base/check.h"
 
@@ -18,10 +19,10 @@ RampUp ramp_up(const TrainConfig& train) {
     return {.start = train.global_batch, .increment = 1, .samples = 1};
   }
   if (train.batch_rampup.size() != 3) {
-    throw UsageError(concat(
-        "train.batch_rampup: wanted [start, increment, samples] or [], got ",
-        train.batch_rampup.size(),
-        " numbers"));
+    throw UsageError(
+        "train.batch_rampup: wanted [start, increment, samples] or "
+        "[], got {} numbers",
+        train.batch_rampup.size());
   }
   return {.start = train.batch_rampup[0],
           .increment = train.batch_rampup[1],
@@ -37,19 +38,20 @@ void check_whole_micro_batches(const char* what,
     return;
   }
   const std::int64_t below = batch / unit * unit;
-  std::string wanted = concat(
-      what, ": wanted a multiple of train.micro_batch, ", train.micro_batch);
+  std::string wanted =
+      fmt::format("{}: wanted a multiple of train.micro_batch, {}",
+                  what,
+                  train.micro_batch);
   if (ranks > 1) {
-    wanted += concat(
-        ", times the ", ranks, " ranks that share it, that is of ", unit);
+    wanted += fmt::format(
+        ", times the {} ranks that share it, that is of {}", ranks, unit);
   }
-  throw UsageError(concat(wanted,
-                          ", got ",
-                          batch,
-                          below > 0
-                              ? concat("; the nearest are ", below, " and ")
-                              : std::string("; the nearest is "),
-                          below + unit));
+  throw UsageError("{}, got {}{}{}",
+                   wanted,
+                   batch,
+                   below > 0 ? fmt::format("; the nearest are {} and ", below)
+                             : std::string("; the nearest is "),
+                   below + unit);
 }
 
 }  // namespace
@@ -132,12 +134,12 @@ void validate_batches(const TrainConfig& train, std::int64_t ranks) {
   const RampUp ramp = ramp_up(train);
   if (ramp.start > train.global_batch ||
       (train.global_batch - ramp.start) % ramp.increment != 0) {
-    throw UsageError(concat("train.batch_rampup: wanted whole increments of ",
-                            ramp.increment,
-                            " from ",
-                            ramp.start,
-                            " to train.global_batch, got ",
-                            train.global_batch));
+    throw UsageError(
+        "train.batch_rampup: wanted whole increments of {} from {} "
+        "to train.global_batch, got {}",
+        ramp.increment,
+        ramp.start,
+        train.global_batch);
   }
   if (!train.batch_rampup.empty()) {
     check_whole_micro_batches(

@@ -1,6 +1,7 @@
 #include "dure/config/source_model.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -12,7 +13,7 @@ namespace dure::train {
 namespace {
 
 std::string name_of(const Config& config) {
-  return concat("train.from = ", quoted(config.train.from));
+  return fmt::format("train.from = {}", quoted(config.train.from));
 }
 
 // The model of the newest checkpoint that still describes it. Whether the
@@ -49,7 +50,7 @@ std::optional<SourceModel> source_model(const Config& asked, Start start) {
     return SourceModel{.model = checkpoint::model_of_weights(asked.train.from),
                        .name = name_of(asked)};
   } catch (const Error& error) {
-    throw Error(concat("train.from: ", error.what()));
+    throw Error("train.from: {}", error.what());
   }
 }
 
@@ -57,10 +58,9 @@ void expect_model(const SourceModel& source, const model::ModelConfig& wanted) {
   const std::string difference = checkpoint::model_difference(
       source.model, wanted, checkpoint::ModelMatch::kInWeights);
   if (!difference.empty()) {
-    throw UsageError(concat(source.name,
-                            ": ",
-                            difference,
-                            "; leave the key out to have what is there"));
+    throw UsageError("{}: {}; leave the key out to have what is there",
+                     source.name,
+                     difference);
   }
 }
 

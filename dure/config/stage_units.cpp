@@ -23,10 +23,11 @@ const model::Profile& profile_of(const Config& config) {
   const std::string difference =
       checkpoint::model_difference(measured->model, config.model);
   if (!difference.empty()) {
-    throw UsageError(concat(config.parallel.profile,
-                            " was measured of another model: ",
-                            difference,
-                            "; `dure plan profile` measures this one"));
+    throw UsageError(
+        "{} was measured of another model: {}; `dure plan profile` "
+        "measures this one",
+        config.parallel.profile,
+        difference);
   }
   return measured->profile;
 }
@@ -36,12 +37,12 @@ const model::Profile& profile_of(const Config& config) {
 std::vector<model::UnitRange> stages_of(const Config& config, int stages) {
   try {
     StageSplit split = model::parse_split(config.parallel.split);
-    if (split.way == StageSplit::Way::kProfile) {
+    if (split.method == StageSplit::Method::kProfile) {
       split.profile = profile_of(config);
     }
     return model::split_units(config.model, split, stages);
   } catch (const UsageError& error) {
-    throw UsageError(concat("parallel.split: ", error.what()));
+    throw UsageError("parallel.split: {}", error.what());
   }
 }
 

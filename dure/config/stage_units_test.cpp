@@ -1,6 +1,7 @@
 #include "dure/config/stage_units.h"
 
 #include <filesystem>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -63,15 +64,16 @@ TEST(StagesOf, GoByAProfile) {
 
 TEST(StagesOf, HaveTheProfileThatTheConfigurationNames) {
   const Path path = std::filesystem::temp_directory_path() /
-                    concat("dure_profile_of_a_split_", ::getpid(), ".json");
+                    fmt::format("dure_profile_of_a_split_{}.json", ::getpid());
   const ProfileFile file = of_slow_head();
   write_file_atomically(path, to_json(file));
-  const std::string sets[] = {"model.layers=4",
-                              "model.hidden=8",
-                              "model.heads=2",
-                              "parallel.pipeline=2",
-                              "parallel.split=profile",
-                              concat("parallel.profile=", path.string())};
+  const std::string sets[] = {
+      "model.layers=4",
+      "model.hidden=8",
+      "model.heads=2",
+      "parallel.pipeline=2",
+      "parallel.split=profile",
+      fmt::format("parallel.profile={}", path.string())};
   const Config config = parse_config("", "test", sets).config;
   std::filesystem::remove(path);
   EXPECT_EQ(config.parallel.measured, file);

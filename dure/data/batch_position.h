@@ -26,7 +26,7 @@ struct BatchLayout {
   // Throws Error unless the ranks share the batch in whole micro-batches.
   void check() const;
 
-  std::int64_t micro_steps() const {
+  std::int64_t micro_batches() const {
     return global_batch / (micro_batch * ranks);
   }
 

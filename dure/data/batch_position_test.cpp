@@ -13,7 +13,7 @@ namespace {
 TEST(BatchPosition, IsTheDrawing) {
   const BatchLayout layout{
       .global_batch = 8, .micro_batch = 2, .ranks = 2, .rank = 1};
-  EXPECT_EQ(layout.micro_steps(), 2);
+  EXPECT_EQ(layout.micro_batches(), 2);
   EXPECT_EQ(layout.sample(0, 0, 0), 2);
   EXPECT_EQ(layout.sample(0, 1, 1), 7);
   EXPECT_EQ(layout.sample(8, 1, 1), 15);
@@ -27,7 +27,7 @@ TEST(BatchPosition, EveryLayoutReadsTheSameSamplesInOrder) {
       for (std::int64_t consumed : {std::int64_t{0}, batch}) {
         BatchLayout layout{batch, micro_batch, ranks, 0};
         layout.check();
-        for (std::int64_t step = 0; step < layout.micro_steps(); ++step) {
+        for (std::int64_t step = 0; step < layout.micro_batches(); ++step) {
           for (layout.rank = 0; layout.rank < ranks; ++layout.rank) {
             for (std::int64_t row = 0; row < micro_batch; ++row) {
               read.push_back(layout.sample(consumed, step, row));

@@ -14,13 +14,11 @@ namespace dure::data {
 BlendOrder blend_order(const std::vector<double>& weights,
                        std::int64_t samples) {
   DURE_CHECK(weights.size() <= std::numeric_limits<std::uint16_t>::max(),
-             "a blend of ",
-             weights.size(),
-             " data sets is more than 65535");
+             "a blend of {} data sets is more than 65535",
+             weights.size());
   DURE_CHECK(samples <= std::numeric_limits<std::uint32_t>::max(),
-             "a blend of ",
-             samples,
-             " samples is more than 2^32");
+             "a blend of {} samples is more than 2^32",
+             samples);
   BlendOrder order;
   order.part.resize(samples);
   order.sample.resize(samples);
@@ -59,9 +57,8 @@ BlendedDataset::BlendedDataset(std::vector<std::unique_ptr<Dataset>> parts,
 void BlendedDataset::sample(std::int64_t index,
                             std::span<std::int32_t> tokens) const {
   DURE_CHECK(index >= 0 && index < size(),
-             "wanted sample ",
+             "wanted sample {} of a blend of {}",
              index,
-             " of a blend of ",
              size());
   parts_[order_.part[index]]->sample(order_.sample[index], tokens);
 }

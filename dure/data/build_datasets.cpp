@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <fmt/core.h>
 #include <map>
 #include <string>
 #include <utility>
@@ -48,11 +49,10 @@ void normalize(std::vector<Weighed>& parts) {
     const double share = part.weight / sum;
     if (!(share > 0 && std::isfinite(sum))) {
       throw UsageError(
-          concat("the weights of a blend: wanted numbers that can be added up "
-                 "and compared, got ",
-                 part.weight,
-                 " of ",
-                 sum));
+          "the weights of a blend: wanted numbers that can be "
+          "added up and compared, got {:g} of {:g}",
+          part.weight,
+          sum);
     }
     part.weight = share;
   }
@@ -118,12 +118,11 @@ class Builder {
 
   void warn_if_unread(Part part, std::int64_t samples) const {
     if (samples == 0 && options_.log != nullptr && gives(config_, part)) {
-      options_.log->warning(concat("there is ",
-                                   name_of(part),
-                                   " data, but nothing in this run reads it",
-                                   part == Part::kValidation
-                                       ? "; train.evaluate_every says how often"
-                                       : ""));
+      options_.log->warning(fmt::format(
+          "there is {} data, but nothing in this run reads it{}",
+          name_of(part),
+          part == Part::kValidation ? "; train.evaluate_every says how often"
+                                    : ""));
     }
   }
 
@@ -137,12 +136,12 @@ class Builder {
     if (!gives(config_, part)) {
       throw UsageError(
           config_.split.empty()
-              ? concat("data.", name_of(part), " names no data set")
-              : concat("there is nothing for ",
-                       name_of(part),
-                       ": its share in the split ",
-                       quoted(config_.split),
-                       " is 0; give it a share above 0, or take another part"));
+              ? fmt::format("data.{} names no data set", name_of(part))
+              : fmt::format(
+                    "there is nothing for {}: its share in the split {} is 0; "
+                    "give it a share above 0, or take another part",
+                    name_of(part),
+                    quoted(config_.split)));
     }
   }
 
@@ -168,7 +167,7 @@ class Builder {
         throw;
       }
       options_.log->warning(
-          concat("the test data is never evaluated: ", error.what()));
+          fmt::format("the test data is never evaluated: {}", error.what()));
       return nullptr;
     }
     return blend(all, samples);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <xxhash.h>
@@ -46,34 +47,29 @@ std::string hash_of_pieces(std::span<const std::byte> bytes) {
 std::optional<std::string> difference(const DataIdentity::Part& before,
                                       const DataIdentity::Part& now) {
   if (before.contents != now.contents) {
-    return concat("the contents of ",
-                  quoted(now.prefix),
-                  " are not those of ",
-                  quoted(before.prefix),
-                  " when the run was saved");
+    return fmt::format(
+        "the contents of {} are not those of {} when the run was saved",
+        quoted(now.prefix),
+        quoted(before.prefix));
   }
   if (before.range != now.range) {
-    return concat("the run read documents ",
-                  before.range.begin,
-                  " to ",
-                  before.range.end,
-                  " of ",
-                  quoted(now.prefix),
-                  ", and would now read ",
-                  now.range.begin,
-                  " to ",
-                  now.range.end,
-                  " (data.split)");
+    return fmt::format(
+        "the run read documents {} to {} of {}, and would now read {} to {} "
+        "(data.split)",
+        before.range.begin,
+        before.range.end,
+        quoted(now.prefix),
+        now.range.begin,
+        now.range.end);
   }
   // Weights with the same shares may differ by the rounding of a sum.
   if (std::abs(before.weight - now.weight) > 1e-12) {
-    return concat("the weight of ",
-                  quoted(now.prefix),
-                  " among the training data was ",
-                  before.weight,
-                  ", and is ",
-                  now.weight,
-                  " (data.train)");
+    return fmt::format(
+        "the weight of {} among the training data was {:g}, and is {:g} "
+        "(data.train)",
+        quoted(now.prefix),
+        before.weight,
+        now.weight);
   }
   return std::nullopt;
 }
@@ -81,25 +77,23 @@ std::optional<std::string> difference(const DataIdentity::Part& before,
 }  // namespace
 
 std::string contents_of(const IndexedDataset& data) {
-  const std::string text = concat(hash_of(data.index_bytes()),
-                                  " ",
-                                  data.bin_bytes().size(),
-                                  " ",
-                                  hash_of_pieces(data.bin_bytes()));
+  const std::string text = fmt::format("{} {} {}",
+                                       hash_of(data.index_bytes()),
+                                       data.bin_bytes().size(),
+                                       hash_of_pieces(data.bin_bytes()));
   return hash_of(std::as_bytes(std::span(text)));
 }
 
 std::optional<std::string> difference(const DataIdentity& before,
                                       const DataIdentity& now) {
   if (before.sequence != now.sequence) {
-    return concat(
-        "data.sequence was ", before.sequence, ", and is ", now.sequence);
+    return fmt::format(
+        "data.sequence was {}, and is {}", before.sequence, now.sequence);
   }
   if (before.parts.size() != now.parts.size()) {
-    return concat("data.train named ",
-                  before.parts.size(),
-                  " data sets, and names ",
-                  now.parts.size());
+    return fmt::format("data.train named {} data sets, and names {}",
+                       before.parts.size(),
+                       now.parts.size());
   }
   for (std::size_t i = 0; i < now.parts.size(); ++i) {
     if (auto found = difference(before.parts[i], now.parts[i])) {
@@ -107,10 +101,10 @@ std::optional<std::string> difference(const DataIdentity& before,
     }
   }
   if (before.order != now.order) {
-    return concat("the order of the samples was of version ",
-                  static_cast<int>(before.order),
-                  ", and is of version ",
-                  static_cast<int>(now.order));
+    return fmt::format(
+        "the order of the samples was of version {}, and is of version {}",
+        static_cast<int>(before.order),
+        static_cast<int>(now.order));
   }
   return std::nullopt;
 }
@@ -134,9 +128,9 @@ void from_json(const nlohmann::json& json, DataIdentity& identity) {
     const int order = json.at("order").get<int>();
     DURE_CHECK(order == static_cast<int>(SampleOrder::kJoint) ||
                    order == static_cast<int>(SampleOrder::kByEpoch),
-               "the order of the samples is of version ",
-               order,
-               ", which this version of Dure does not know; use a newer one");
+               "the order of the samples is of version {}, which this version "
+               "of Dure does not know; use a newer one",
+               order);
     identity = {.order = static_cast<SampleOrder>(order),
                 .sequence = json.at("sequence").get<std::int64_t>(),
                 .parts = {}};

@@ -10,20 +10,18 @@ EpochPlan plan_epochs(std::int64_t tokens,
                       std::int64_t sequence,
                       std::int64_t wanted) {
   DURE_CHECK(sequence >= 1,
-             "wanted a data.sequence of 1 token or more, not ",
+             "wanted a data.sequence of 1 token or more, not {}",
              sequence);
   DURE_CHECK(tokens > sequence,
-             "a sample takes ",
+             "a sample takes {} tokens (data.sequence + 1), but there are only "
+             "{}; give more text or a shorter sequence",
              sequence + 1,
-             " tokens (data.sequence + 1), but there are only ",
-             tokens,
-             "; give more text or a shorter sequence");
+             tokens);
   constexpr std::int64_t kMostTokens = std::int64_t{1} << 60;
   DURE_CHECK(wanted <= kMostTokens / sequence,
+             "{} samples of {} tokens are more than can be counted",
              wanted,
-             " samples of ",
-             sequence,
-             " tokens are more than can be counted");
+             sequence);
   EpochPlan plan = {.tokens = tokens, .sequence = sequence};
   // This is the least number of epochs with enough samples.
   plan.epochs = std::max<std::int64_t>(1, wanted * sequence / tokens + 1);

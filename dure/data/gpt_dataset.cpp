@@ -26,35 +26,30 @@ std::int64_t tokens_for_samples(const IndexedDataset& data,
                                 Range range,
                                 std::int64_t sequence) {
   DURE_CHECK(range.begin >= 0 && range.end <= data.sequences(),
+             "{}: wanted documents {} to {}, but there are {}",
              data.prefix(),
-             ": wanted documents ",
              range.begin,
-             " to ",
              range.end,
-             ", but there are ",
              data.sequences());
   DURE_CHECK(range.size() > 0,
+             "{}: a share of data.split gets none of its {} documents: give "
+             "that part a larger share or none, or more documents (dure "
+             "preprocess --documents says what one is)",
              data.prefix(),
-             ": a share of data.split gets none of its ",
-             data.sequences(),
-             " documents: give that part a larger share or none, or more "
-             "documents (dure preprocess --documents says what one is)");
+             data.sequences());
   std::int64_t tokens = 0;
   for (std::int64_t s = range.begin; s < range.end; ++s) {
     tokens += data.length(s);
   }
   DURE_CHECK(tokens > sequence,
+             "{}: documents {} to {} have {} tokens, less than the {} of one "
+             "sample (data.sequence + 1); give more text, a larger share in "
+             "data.split, or a shorter sequence",
              data.prefix(),
-             ": documents ",
              range.begin,
-             " to ",
              range.end,
-             " have ",
              tokens,
-             " tokens, less than the ",
-             sequence + 1,
-             " of one sample (data.sequence + 1); give more text, a larger "
-             "share in data.split, or a shorter sequence");
+             sequence + 1);
   return tokens;
 }
 
@@ -69,15 +64,13 @@ GptDataset::GptDataset(std::shared_ptr<const IndexedDataset> data,
 void GptDataset::sample(std::int64_t index,
                         std::span<std::int32_t> tokens) const {
   DURE_CHECK(index >= 0 && index < size(),
+             "{}: wanted sample {} of {}",
              data_->prefix(),
-             ": wanted sample ",
              index,
-             " of ",
              size());
   DURE_CHECK(std::ssize(tokens) == sample_tokens(),
-             "a sample has ",
+             "a sample has {} tokens, room was given for {}",
              sample_tokens(),
-             " tokens, room was given for ",
              tokens.size());
   data_->expect_unchanged();
   auto [place, offset] = index_.position(index);
@@ -100,15 +93,13 @@ void GptDataset::check_ids(std::int64_t document,
     largest = std::max(largest, static_cast<std::uint32_t>(token));
   }
   DURE_CHECK(largest < static_cast<std::uint64_t>(vocabulary_),
+             "{}: document {} holds token id {}, but the vocabulary has {}; "
+             "preprocess the text with the model's tokenizer, or raise "
+             "model.vocabulary",
              data_->prefix(),
-             ": document ",
              document,
-             " holds token id ",
              static_cast<std::int32_t>(largest),
-             ", but the vocabulary has ",
-             vocabulary_,
-             "; preprocess the text with the model's tokenizer, or raise "
-             "model.vocabulary");
+             vocabulary_);
 }
 
 }  // namespace dure::data

@@ -111,13 +111,11 @@ GptIndexSizes::GptIndexSizes(const GptIndexInputs& inputs) {
   constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
   DURE_CHECK(inputs.range.end <= kMost && inputs.plan.samples < kMost &&
                  inputs.plan.epochs <= kMost / inputs.range.size(),
-             "an index over ",
+             "an index over {} documents, {} epochs and {} samples is too "
+             "large: each product must be below 2^32",
              inputs.range.size(),
-             " documents, ",
              inputs.plan.epochs,
-             " epochs and ",
-             inputs.plan.samples,
-             " samples is too large: each product must be below 2^32");
+             inputs.plan.samples);
   documents = inputs.range.size() * inputs.plan.epochs;
   samples = inputs.plan.samples;
 }

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <fmt/core.h>
 #include <span>
 #include <utility>
 #include <xxhash.h>
@@ -64,24 +65,17 @@ GptIndexKey hash(std::span<const std::byte> bytes) {
 GptIndexKey key_of(const IndexedDataset& data, const GptIndexInputs& inputs) {
   const GptIndexKey idx = hash(data.index_bytes());
   const bool joint = inputs.order == SampleOrder::kJoint;
-  const std::string text =
-      concat("gpt index ",
-             static_cast<int>(inputs.order),
-             ", idx ",
-             idx[0],
-             " ",
-             idx[1],
-             ", range ",
-             inputs.range.begin,
-             " ",
-             inputs.range.end,
-             ", sequence ",
-             inputs.plan.sequence,
-             ", epochs ",
-             inputs.plan.epochs,
-             joint ? concat(", first block ", inputs.plan.first_block) : "",
-             ", seed ",
-             inputs.seed);
+  const std::string text = fmt::format(
+      "gpt index {}, idx {} {}, range {} {}, sequence {}, epochs {}{}, seed {}",
+      static_cast<int>(inputs.order),
+      idx[0],
+      idx[1],
+      inputs.range.begin,
+      inputs.range.end,
+      inputs.plan.sequence,
+      inputs.plan.epochs,
+      joint ? fmt::format(", first block {}", inputs.plan.first_block) : "",
+      inputs.seed);
   return hash(std::as_bytes(std::span(text)));
 }
 
@@ -93,7 +87,7 @@ Path cache_path(const std::string& prefix,
                 hex.size(),
                 "%016llx",
                 static_cast<unsigned long long>(key[0]));
-  const Path beside = concat(prefix, ".gpt-", hex.data(), ".index");
+  const Path beside = fmt::format("{}.gpt-{}.index", prefix, hex.data());
   return directory.empty() ? beside : Path(directory) / beside.filename();
 }
 
@@ -147,7 +141,8 @@ GptIndex open_gpt_index(const IndexedDataset& data,
     save_gpt_index(path, key, built);
   } catch (const Error& error) {
     if (log != nullptr) {
-      log->warning(concat("the data index stays in memory: ", error.what()));
+      log->warning(
+          fmt::format("the data index stays in memory: {}", error.what()));
     }
   }
   return built;

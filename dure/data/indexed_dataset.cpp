@@ -1,6 +1,7 @@
 #include "dure/data/indexed_dataset.h"
 
 #include <cassert>
+#include <fmt/core.h>
 #include <limits>
 
 #include "dure/base/check.h"
@@ -14,15 +15,14 @@ constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 48;
 
 TokenType checked_type(std::uint8_t code, const std::string& name) {
   DURE_CHECK(code >= 1 && code <= 8,
+             "{}: wanted a dtype code of 1 to 8, found {}; the file is damaged",
              name,
-             ": wanted a dtype code of 1 to 8, found ",
-             int{code},
-             "; the file is damaged");
-  DURE_CHECK(code != 6 && code != 7,
-             name,
-             ": dtype code ",
-             int{code},
-             " is a floating-point type, but tokens are integers");
+             int{code});
+  DURE_CHECK(
+      code != 6 && code != 7,
+      "{}: dtype code {} is a floating-point type, but tokens are integers",
+      name,
+      int{code});
   return static_cast<TokenType>(code);
 }
 
@@ -40,9 +40,8 @@ void convert_wide(const std::byte* from, std::span<std::int32_t> tokens) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const auto id = load_unaligned<std::int64_t>(from + 8 * i);
     DURE_CHECK(id >= 0 && id <= std::numeric_limits<std::int32_t>::max(),
-               "found token id ",
-               id,
-               ", wanted 0 to 2147483647");
+               "found token id {}, wanted 0 to 2147483647",
+               id);
     tokens[i] = static_cast<std::int32_t>(id);
   }
 }
@@ -50,10 +49,9 @@ void convert_wide(const std::byte* from, std::span<std::int32_t> tokens) {
 MappedFile open_part(const std::string& prefix, const char* suffix) {
   const Path path = prefix + suffix;
   DURE_CHECK(std::filesystem::exists(path),
-             "there is no ",
-             path.string(),
-             "; a data set is named by its prefix, for which both PREFIX.bin "
-             "and PREFIX.idx exist");
+             "there is no {}; a data set is named by its prefix, for which "
+             "both PREFIX.bin and PREFIX.idx exist",
+             path.string());
   return MappedFile(path);
 }
 
@@ -70,35 +68,35 @@ IndexView::IndexView(std::span<const std::byte> idx,
 
 void IndexView::check_header(const std::string& name) {
   DURE_CHECK(idx_.size() >= kLengthsAt,
+             "{}: wanted a header of {} bytes, the file has {}; it is empty or "
+             "truncated",
              name,
-             ": wanted a header of ",
              kLengthsAt,
-             " bytes, the file has ",
-             idx_.size(),
-             "; it is empty or truncated");
+             idx_.size());
   DURE_CHECK(
       std::memcmp(idx_.data(), kIndexMagic.data(), kIndexMagic.size()) == 0,
-      name,
-      ": does not begin with MMIDIDX; this is no index of a Megatron data set");
+      "{}: does not begin with MMIDIDX; this is no index of a Megatron data "
+      "set",
+      name);
   const auto version = load_unaligned<std::uint64_t>(idx_.data() + kVersionAt);
-  DURE_CHECK(
-      version == kIndexVersion, name, ": wanted version 1, found ", version);
+  DURE_CHECK(version == kIndexVersion,
+             "{}: wanted version 1, found {}",
+             name,
+             version);
   type_ =
       checked_type(load_unaligned<std::uint8_t>(idx_.data() + kTypeAt), name);
   const auto S = load_unaligned<std::uint64_t>(idx_.data() + kSequencesAt);
   const auto D = load_unaligned<std::uint64_t>(idx_.data() + kDocumentsAt);
   const bool possible = S < kMostEntries && D >= 1 && D < kMostEntries;
   DURE_CHECK(possible && kLengthsAt + 12 * S + 8 * D == idx_.size(),
+             "{}: {} sequences and {} document indices take {} of bytes, the "
+             "file has {}; it is truncated or damaged",
              name,
-             ": ",
              S,
-             " sequences and ",
              D,
-             " document indices take ",
-             possible ? concat(kLengthsAt + 12 * S + 8 * D) : "a wrong number",
-             " of bytes, the file has ",
-             idx_.size(),
-             "; it is truncated or damaged");
+             possible ? fmt::format("{}", kLengthsAt + 12 * S + 8 * D)
+                      : "a wrong number",
+             idx_.size());
   sequences_ = static_cast<std::int64_t>(S);
   documents_ = static_cast<std::int64_t>(D) - 1;
 }
@@ -111,34 +109,27 @@ void IndexView::check_sequences(std::uint64_t bin_bytes,
     const std::int64_t tokens = length(s);
     const std::int64_t begin = pointer(s);
     DURE_CHECK(tokens >= 0,
+               "{}: sequence {} has a length of {}; the file is damaged",
                name,
-               ": sequence ",
                s,
-               " has a length of ",
-               tokens,
-               "; the file is damaged");
+               tokens);
     DURE_CHECK(begin >= end,
+               "{}: sequence {} begins at byte {}, before the end of the one "
+               "before it at {}; the file is damaged",
                name,
-               ": sequence ",
                s,
-               " begins at byte ",
                begin,
-               ", before the end of the one before it at ",
-               end,
-               "; the file is damaged");
+               end);
     const std::uint64_t bytes = static_cast<std::uint64_t>(tokens) * width;
     DURE_CHECK(static_cast<std::uint64_t>(begin) <= bin_bytes &&
                    bytes <= bin_bytes - static_cast<std::uint64_t>(begin),
+               "{}: sequence {} takes {} bytes from {} on, but the .bin has "
+               "{}; it is truncated, or belongs to another .idx",
                name,
-               ": sequence ",
                s,
-               " takes ",
                bytes,
-               " bytes from ",
                begin,
-               " on, but the .bin has ",
-               bin_bytes,
-               "; it is truncated, or belongs to another .idx");
+               bin_bytes);
     end = begin + static_cast<std::int64_t>(bytes);
     tokens_ += tokens;
   }
@@ -147,29 +138,26 @@ void IndexView::check_sequences(std::uint64_t bin_bytes,
 void IndexView::check_documents(const std::string& name) const {
   std::int64_t last = 0;
   DURE_CHECK(document_begin(0) == 0,
+             "{}: wanted the first document to begin at sequence 0, not {}",
              name,
-             ": wanted the first document to begin at sequence 0, not ",
              document_begin(0));
   for (std::int64_t d = 1; d <= documents_; ++d) {
     const std::int64_t begin = document_begin(d);
     DURE_CHECK(begin >= last,
+               "{}: document index {} is {}, below the one before it, {}; the "
+               "file is damaged",
                name,
-               ": document index ",
                d,
-               " is ",
                begin,
-               ", below the one before it, ",
-               last,
-               "; the file is damaged");
+               last);
     last = begin;
   }
   DURE_CHECK(last == sequences_,
+             "{}: the last document ends at sequence {}, but there are {}; the "
+             "file is damaged",
              name,
-             ": the last document ends at sequence ",
              last,
-             ", but there are ",
-             sequences_,
-             "; the file is damaged");
+             sequences_);
 }
 
 std::int32_t IndexView::length(std::int64_t sequence) const {

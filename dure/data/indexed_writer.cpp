@@ -50,11 +50,9 @@ void encode(std::span<const std::int32_t> tokens,
   for (std::int32_t token : tokens) {
     const auto stored = static_cast<Stored>(token);
     DURE_CHECK(token >= 0 && static_cast<std::int64_t>(stored) == token,
-               "token id ",
+               "token id {} does not fit the data set's type of {} bytes",
                token,
-               " does not fit the data set's type of ",
-               sizeof(Stored),
-               " bytes");
+               sizeof(Stored));
     std::memcpy(to, &stored, sizeof stored);
     to += sizeof stored;
   }
@@ -67,10 +65,10 @@ void put(AtomicFile& file, T value) {
 
 // The path of a part; the message for a failure names both parts.
 Path part(const std::string& prefix, const char* suffix) {
-  DURE_CHECK(!prefix.empty() && prefix.back() != '/',
-             "wanted a prefix for the data set's two files, such as data/text, "
-             "not ",
-             quoted(prefix));
+  DURE_CHECK(
+      !prefix.empty() && prefix.back() != '/',
+      "wanted a prefix for the data set's two files, such as data/text, not {}",
+      quoted(prefix));
   return prefix + suffix;
 }
 
@@ -107,10 +105,10 @@ IndexedDatasetWriter::IndexedDatasetWriter(const std::string& prefix,
 }
 
 void IndexedDatasetWriter::add_sequence(std::span<const std::int32_t> tokens) {
-  DURE_CHECK(tokens.size() <= std::numeric_limits<std::int32_t>::max(),
-             "a sequence of ",
-             tokens.size(),
-             " tokens is more than the format holds, 2147483647");
+  DURE_CHECK(
+      tokens.size() <= std::numeric_limits<std::int32_t>::max(),
+      "a sequence of {} tokens is more than the format holds, 2147483647",
+      tokens.size());
   encode_tokens(type_, tokens, buffer_);
   count_sequence(static_cast<std::int32_t>(tokens.size()));
   if (buffer_.size() >= kBufferBytes) {
@@ -134,14 +132,12 @@ void IndexedDatasetWriter::add_documents(
 
 void IndexedDatasetWriter::append(const IndexedDataset& other) {
   DURE_CHECK(other.type() == type_,
+             "{} stores tokens as {}, but {} as {}; only data sets of one type "
+             "can be merged",
              other.prefix(),
-             " stores tokens as ",
              name_of(other.type()),
-             ", but ",
              prefix_,
-             " as ",
-             name_of(type_),
-             "; only data sets of one type can be merged");
+             name_of(type_));
   const std::int64_t first = sequences_;
   for (std::int64_t s = 0; s < other.sequences(); ++s) {
     const std::size_t bytes = other.length(s) * size_of(type_);

@@ -37,9 +37,8 @@ std::optional<double> number(std::string_view text) {
 
 [[noreturn]] void refuse_split(const std::string& text) {
   throw UsageError(
-      concat("data.split: wanted one to three shares, such as "
-             "\"969,30,1\", not ",
-             quoted(text)));
+      "data.split: wanted one to three shares, such as \"969,30,1\", not {}",
+      quoted(text));
 }
 
 }  // namespace
@@ -95,9 +94,9 @@ std::vector<BlendSource> parse_blend(const std::vector<std::string>& list) {
     if (!weight || !(*weight > 0 && std::isfinite(*weight)) ||
         i + 1 == list.size()) {
       throw UsageError(
-          concat("data: wanted a weight above 0 and a prefix in turn, found ",
-                 quoted(list[i]),
-                 i + 1 == list.size() ? " at the end" : ""));
+          "data: wanted a weight above 0 and a prefix in turn, found {}{}",
+          quoted(list[i]),
+          i + 1 == list.size() ? " at the end" : "");
     }
     parts.push_back({*weight, list[i + 1]});
   }

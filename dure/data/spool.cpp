@@ -19,11 +19,10 @@ int open_nameless(const Path& directory) {
   std::string name = (directory / ".spool.XXXXXX").string();
   const int descriptor = ::mkostemp(name.data(), O_CLOEXEC);
   DURE_CHECK(descriptor >= 0,
-             "can't create a temporary file in ",
+             "can't create a temporary file in {}: {}; choose a directory that "
+             "exists and can be written",
              directory.string(),
-             ": ",
-             std::strerror(errno),
-             "; choose a directory that exists and can be written");
+             std::strerror(errno));
   ::unlink(name.c_str());
   return descriptor;
 }
@@ -59,9 +58,8 @@ void Spool::flush() {
       continue;
     }
     DURE_CHECK(put >= 0,
-               "can't write a temporary file in ",
+               "can't write a temporary file in {}: {}",
                directory_.string(),
-               ": ",
                std::strerror(errno));
     done += static_cast<std::size_t>(put);
   }
@@ -85,9 +83,8 @@ void Spool::read_back(
       continue;
     }
     DURE_CHECK(got > 0,
-               "can't read a temporary file back in ",
+               "can't read a temporary file back in {}: {}",
                directory_.string(),
-               ": ",
                got == 0 ? "it became shorter" : std::strerror(errno));
     at += static_cast<std::uint64_t>(got);
     held += static_cast<std::size_t>(got);

@@ -19,7 +19,7 @@ class TestDirectory {
   TestDirectory() {
     std::string name =
         (std::filesystem::temp_directory_path() / "dure_data_XXXXXX").string();
-    DURE_CHECK(::mkdtemp(name.data()) != nullptr, "no directory ", name);
+    DURE_CHECK(::mkdtemp(name.data()) != nullptr, "no directory {}", name);
     path_ = name;
   }
   TestDirectory(const TestDirectory&) = delete;

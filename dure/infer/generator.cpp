@@ -41,12 +41,12 @@ std::vector<Text> texts_of(const std::vector<Tokens>& prompts) {
 // One run of a generator. Group after group, a token of each text is read, and
 // its logits are broadcast from the head's rank. Before a group is read again
 // its logits are waited for, and every rank makes the same draw.
-class Writing {
+class DecodingSession {
  public:
-  Writing(Rank& rank,
-          const RankModel& rank_model,
-          const GenerateOptions& options,
-          const std::vector<Tokens>& prompts)
+  DecodingSession(Rank& rank,
+                  const RankModel& rank_model,
+                  const GenerateOptions& options,
+                  const std::vector<Tokens>& prompts)
       : rank_(rank),
         rank_model_(rank_model),
         options_(options),
@@ -69,8 +69,8 @@ class Writing {
     }
   }
 
-  Writing(const Writing&) = delete;
-  Writing& operator=(const Writing&) = delete;
+  DecodingSession(const DecodingSession&) = delete;
+  DecodingSession& operator=(const DecodingSession&) = delete;
 
   std::vector<Tokens> run(const Generator::OnToken& on_token) {
     for (std::int64_t t = 0; t < options_.tokens && !are_done(texts_); ++t) {
@@ -128,10 +128,10 @@ class Writing {
     if (are_done(texts(group))) {
       return;
     }
-    std::vector<Reading> readings = readings_of(group);
-    const auto program = forward_program(rank_model_.pipeline(),
-                                         static_cast<int>(readings.size()));
-    stages_.begin(std::move(readings));
+    std::vector<DecodeMicroBatch> micro_batches = next_micro_batches(group);
+    const auto program = forward_program(
+        rank_model_.pipeline(), static_cast<int>(micro_batches.size()));
+    stages_.begin(std::move(micro_batches));
     executor_.run(program, stages_);
     comm::Communicator& pipe = rank_.group(mesh::kStages);
     group.logits = comm::TracedWork(
@@ -142,51 +142,53 @@ class Writing {
     group.read = true;
   }
 
-  std::vector<Reading> readings_of(Group& group) {
+  std::vector<DecodeMicroBatch> next_micro_batches(Group& group) {
     if (options_.cache == KvCache::kOff) {
       return everything(group);
     }
     return std::exchange(group.prompts_read, true)
-               ? std::vector<Reading>{last_tokens(group)}
+               ? std::vector<DecodeMicroBatch>{last_tokens(group)}
                : prompts(group);
   }
 
   // Prompts are read one by one, as they may differ in length, and in pieces.
-  std::vector<Reading> prompts(const Group& group) {
-    std::vector<Reading> readings;
+  std::vector<DecodeMicroBatch> prompts(const Group& group) {
+    std::vector<DecodeMicroBatch> micro_batches;
     for (std::int64_t b = group.first; b < group.last(); ++b) {
       const Tokens& prompt = texts_[b].tokens;
       for (std::size_t first = 0; first < prompt.size(); first += kReadTokens) {
         const std::span piece = std::span(prompt).subspan(
             first, std::min(kReadTokens, prompt.size() - first));
-        readings.push_back({.first = b,
-                            .ids = Tokens(piece.begin(), piece.end()),
-                            .lengths = {static_cast<std::int32_t>(first)}});
+        micro_batches.push_back(
+            {.first = b,
+             .ids = Tokens(piece.begin(), piece.end()),
+             .lengths = {static_cast<std::int32_t>(first)}});
       }
     }
-    return readings;
+    return micro_batches;
   }
 
   // A finished text reads its last token again, into a place that nobody reads,
   // so the group keeps its shape.
-  Reading last_tokens(const Group& group) {
-    Reading reading{.first = group.first, .ids = {}, .lengths = {}};
+  DecodeMicroBatch last_tokens(const Group& group) {
+    DecodeMicroBatch micro_batch{
+        .first = group.first, .ids = {}, .lengths = {}};
     for (const Text& text : texts(group)) {
-      reading.ids.push_back(text.tokens.back());
-      reading.lengths.push_back(static_cast<std::int32_t>(text.tokens.size()) -
-                                1);
+      micro_batch.ids.push_back(text.tokens.back());
+      micro_batch.lengths.push_back(
+          static_cast<std::int32_t>(text.tokens.size()) - 1);
     }
-    return reading;
+    return micro_batch;
   }
 
-  std::vector<Reading> everything(const Group& group) {
-    std::vector<Reading> readings;
+  std::vector<DecodeMicroBatch> everything(const Group& group) {
+    std::vector<DecodeMicroBatch> micro_batches;
     for (const Text& text : texts(group)) {
-      readings.push_back({.first = group.first + std::ssize(readings),
-                          .ids = text.tokens,
-                          .lengths = {0}});
+      micro_batches.push_back({.first = group.first + std::ssize(micro_batches),
+                               .ids = text.tokens,
+                               .lengths = {0}});
     }
-    return readings;
+    return micro_batches;
   }
 
   // Extends each text by its next token, if the group was read.
@@ -243,7 +245,7 @@ class Writing {
   const GenerateOptions& options_;
   Sampler sampler_;
   std::vector<Text> texts_;
-  ReadingStages stages_;
+  DecodeStages stages_;
   parallel::Executor executor_;
   std::vector<float> host_;
   std::vector<Group> groups_;
@@ -262,19 +264,19 @@ void Generator::check_prompt(const Tokens& prompt) const {
     throw UsageError("an empty prompt: give at least one token to go on from");
   }
   if (std::ssize(prompt) >= config.max_sequence) {
-    throw UsageError(concat("the prompt has ",
-                            prompt.size(),
-                            " tokens; the model reads ",
-                            config.max_sequence,
-                            " positions, so wanted fewer than that"));
+    throw UsageError(
+        "the prompt has {} tokens; the model reads {} positions, "
+        "so wanted fewer than that",
+        prompt.size(),
+        config.max_sequence);
   }
   for (const std::int32_t id : prompt) {
     if (id < 0 || id >= config.vocabulary) {
-      throw UsageError(concat("the prompt holds token ",
-                              id,
-                              "; the model's vocabulary is 0 to ",
-                              config.vocabulary - 1,
-                              ": is this the tokenizer it was trained with?"));
+      throw UsageError(
+          "the prompt holds token {}; the model's vocabulary is 0 "
+          "to {}: is this the tokenizer it was trained with?",
+          id,
+          config.vocabulary - 1);
     }
   }
 }
@@ -284,7 +286,7 @@ std::vector<Tokens> Generator::run(const std::vector<Tokens>& prompts,
   for (const Tokens& prompt : prompts) {
     check_prompt(prompt);
   }
-  return Writing(rank_, rank_model_, options_, prompts).run(on_token);
+  return DecodingSession(rank_, rank_model_, options_, prompts).run(on_token);
 }
 
 }  // namespace dure::train

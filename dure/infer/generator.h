@@ -10,7 +10,7 @@
 #include <functional>
 #include <vector>
 
-#include "dure/infer/reading_stages.h"
+#include "dure/infer/decode_stages.h"
 #include "dure/infer/sampler.h"
 #include "dure/train/rank_model.h"
 

@@ -13,7 +13,7 @@ namespace {
 
 void require(bool condition, const char* message, double value) {
   if (!condition) {
-    throw UsageError(fmt::format("{}, not {}", message, value));
+    throw UsageError("{}, not {}", message, value);
   }
 }
 
@@ -23,17 +23,14 @@ void expect_finite(std::span<const float> logits,
   const auto bad = std::find_if_not(
       logits.begin(), logits.end(), [](float x) { return std::isfinite(x); });
   DURE_CHECK(bad == logits.end(),
-             "the model's logits after ",
+             "the model's logits after {} tokens of prompt {} are not finite "
+             "({:g} for token {}): nothing can be drawn from them. Its weights "
+             "hold such numbers or are too large for its sums; take an earlier "
+             "checkpoint, or one that was trained in another precision",
              position,
-             " tokens of prompt ",
              sample + 1,
-             " are not finite (",
              *bad,
-             " for token ",
-             bad - logits.begin(),
-             "): nothing can be drawn from them. Its weights hold such numbers "
-             "or are too large for its sums; take an earlier checkpoint, or "
-             "one that was trained in another precision");
+             bad - logits.begin());
 }
 
 }  // namespace
@@ -84,9 +81,9 @@ std::int32_t Sampler::most_likely(std::span<const float> logits) const {
     }
   }
   DURE_CHECK(best < logits.size(),
-             "none of the model's ",
-             logits.size(),
-             " ids has a token: is this the tokenizer it was trained with?");
+             "none of the model's {} ids has a token: is this the tokenizer it "
+             "was trained with?",
+             logits.size());
   return static_cast<std::int32_t>(best);
 }
 

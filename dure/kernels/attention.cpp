@@ -11,21 +11,18 @@ void check_heads(const AttentionInputs& in, DType dtype) {
   const HeadLayout& k = in.k.at;
   DURE_CHECK(q.samples >= 0 && q.rows >= 0 && k.rows >= 0 && q.heads > 0 &&
                  k.heads > 0 && q.head_dim > 0,
-             "attention needs heads of at least one element, not ",
+             "attention needs heads of at least one element, not {} heads, {} "
+             "kv_heads of {} over {} x {}",
              q.heads,
-             " heads, ",
              k.heads,
-             " kv_heads of ",
              q.head_dim,
-             " over ",
              q.samples,
-             " x ",
              q.rows);
   DURE_CHECK(q.heads % k.heads == 0,
+             "{} heads cannot share {} kv_heads evenly: make one a multiple of "
+             "the other",
              q.heads,
-             " heads cannot share ",
-             k.heads,
-             " kv_heads evenly: make one a multiple of the other");
+             k.heads);
   HeadLayout wanted = {.samples = q.samples,
                        .rows = q.rows,
                        .heads = q.heads,
@@ -40,20 +37,16 @@ void check_heads(const AttentionInputs& in, DType dtype) {
 void check_bias(const AttentionBias& bias, std::int64_t heads) {
   const auto slopes = static_cast<std::int64_t>(bias.slopes.size());
   DURE_CHECK(slopes == 0 || slopes == heads,
-             "there are ",
+             "there are {} slopes for {} heads",
              slopes,
-             " slopes for ",
-             heads,
-             " heads");
+             heads);
   if (bias.table) {
     const std::int64_t distances = bias.table.dims<2>("table")[1];
     bias.table.expect("table", {heads, distances}, DType::kF32);
     DURE_CHECK(bias.zero >= 0 && bias.zero < distances,
-               "a table of ",
+               "a table of {} distances has no column {} for distance 0",
                distances,
-               " distances has no column ",
-               bias.zero,
-               " for distance 0");
+               bias.zero);
   }
 }
 
@@ -63,24 +56,22 @@ void check_inputs(const AttentionInputs& in, DType dtype) {
   check_heads(in, dtype);
   check_pattern(in.pattern, in.q.at.samples, in.lengths());
   check_bias(in.bias, in.q.at.heads);
-  DURE_CHECK(in.scale > 0,
-             "attention's scale is positive, such as 1 / sqrt(head_dim), not ",
-             in.scale);
+  DURE_CHECK(
+      in.scale > 0,
+      "attention's scale is positive, such as 1 / sqrt(head_dim), not {:g}",
+      in.scale);
   DURE_CHECK(in.part >= 0 && in.part < in.parts,
-             "there is no part ",
+             "there is no part {} of {} of the heads",
              in.part,
-             " of ",
-             in.parts,
-             " of the heads");
+             in.parts);
 }
 
 void check_scratch(const AttentionInputs& in, const Tensor& scratch) {
   const auto [floats] = scratch.dims<1>("scratch");
   scratch.expect("scratch", {floats}, DType::kF32);
   DURE_CHECK(floats >= attention_scratch(in, 1),
-             "scratch has ",
+             "scratch has {} elements, wanted attention_scratch(), at least {}",
              floats,
-             " elements, wanted attention_scratch(), at least ",
              attention_scratch(in, 1));
 }
 

@@ -25,13 +25,10 @@ std::int64_t read(const char* name, const PerSample& number, std::int64_t b) {
   }
   const std::int64_t value = read(number.each, b);
   DURE_CHECK(value <= number.value,
-             "the ",
+             "the {} of sample {} is {}, wanted at most {}",
              name,
-             " of sample ",
              b,
-             " is ",
              value,
-             ", wanted at most ",
              number.value);
   return value;
 }
@@ -44,13 +41,10 @@ std::int64_t read_length(const AttentionPattern& pattern,
   }
   const std::int64_t length = read(pattern.key_lengths, b);
   DURE_CHECK(length >= 0 && length <= keys,
-             "sample ",
+             "sample {} has {} keys, of which {} cannot count",
              b,
-             " has ",
              keys,
-             " keys, of which ",
-             length,
-             " cannot count");
+             length);
   return length;
 }
 
@@ -77,23 +71,20 @@ void check_pattern(const AttentionPattern& pattern,
   expect_numbers("prefix", pattern.prefix.each, samples);
   expect_numbers("key_lengths", pattern.key_lengths, samples);
   DURE_CHECK(pattern.prefix.value >= 0,
-             "a prefix is of 0 keys or more, not ",
+             "a prefix is of 0 keys or more, not {}",
              pattern.prefix.value);
   DURE_CHECK(pattern.window >= 1 && pattern.window <= kNoWindow,
-             "a window is of 1 key or more, not ",
+             "a window is of 1 key or more, not {}",
              pattern.window);
   const BlockLayout& layout = pattern.layout;
   DURE_CHECK(layout.side >= 0,
-             "the squares of a layout have sides, not ",
+             "the squares of a layout have sides, not {}",
              layout.side);
   DURE_CHECK(layout.side == 0 || layout.columns * layout.side >= lengths.keys,
-             "a layout of ",
+             "a layout of {} squares of {} does not cover {} keys",
              layout.columns,
-             " squares of ",
              layout.side,
-             " does not cover ",
-             lengths.keys,
-             " keys");
+             lengths.keys);
   if (pattern.documents) {
     pattern.documents.expect("documents", {samples, lengths.keys}, DType::kI32);
   }
@@ -141,15 +132,13 @@ SamplePattern::SamplePattern(const AttentionPattern& pattern,
 void SamplePattern::check_positions(const AttentionPattern& pattern,
                                     const AttentionLengths& lengths) const {
   const auto check_within = [&](std::int64_t end, const char* what) {
-    DURE_CHECK(offset_ >= 0 && offset_ + lengths.queries <= end,
-               "queries stand at positions ",
-               offset_,
-               " to ",
-               offset_ + lengths.queries,
-               ", wanted within the ",
-               end,
-               " of the ",
-               what);
+    DURE_CHECK(
+        offset_ >= 0 && offset_ + lengths.queries <= end,
+        "queries stand at positions {} to {}, wanted within the {} of the {}",
+        offset_,
+        offset_ + lengths.queries,
+        end,
+        what);
   };
   if (layout_.side > 0) {
     check_within(layout_.rows() * layout_.side, "layout");

@@ -14,8 +14,10 @@ void check(const CacheAppend& op) {
   expect_heads("k", op.k, rows, dtype);
   expect_heads("v", op.v, rows, dtype);
   op.lengths.expect("lengths", {B}, DType::kI32);
-  DURE_CHECK(
-      rows.rows <= S, rows.rows, " new positions do not fit a cache of ", S);
+  DURE_CHECK(rows.rows <= S,
+             "{} new positions do not fit a cache of {}",
+             rows.rows,
+             S);
 }
 
 Cost cost(const CacheAppend& op) {

@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <gtest/gtest.h>
 
 #include "dure/kernels/half_testing.h"
@@ -34,7 +36,7 @@ const Case kCases[] = {
 
 TEST(ColumnSum, SumsEachColumn) {
   for (const Case& size : kCases) {
-    SCOPED_TRACE(concat("N ", size.N, ", C ", size.C));
+    SCOPED_TRACE(fmt::format("N {}, C {}", size.N, size.C));
     const Values x = random_values(size.N * size.C, "x");
     Values y = random_values(size.C, "y");
     launch_on_cpu(
@@ -45,7 +47,7 @@ TEST(ColumnSum, SumsEachColumn) {
 
 TEST(ColumnSum, AddsToY) {
   for (const Case& size : kCases) {
-    SCOPED_TRACE(concat("N ", size.N, ", C ", size.C));
+    SCOPED_TRACE(fmt::format("N {}, C {}", size.N, size.C));
     const Values x = random_values(size.N * size.C, "x");
     Values y = random_values(size.C, "y");
     const std::vector<Expected> want = column_sums(x, y, size);

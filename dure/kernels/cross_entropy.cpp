@@ -19,11 +19,10 @@ void check_weights(const ConstTensor& weights, std::int64_t N) {
 
 void check_columns(std::int64_t first_column, std::int64_t vocabulary) {
   DURE_CHECK(first_column >= 0 && vocabulary >= 1,
-             "logits from column ",
+             "logits from column {} on of a vocabulary of {}: wanted a column "
+             "of 0 or more, and a vocabulary of 1 or more",
              first_column,
-             " on of a vocabulary of ",
-             vocabulary,
-             ": wanted a column of 0 or more, and a vocabulary of 1 or more");
+             vocabulary);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "dure/kernels/cross_entropy.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <limits>
 #include <string>
@@ -217,7 +218,7 @@ void expect_formula(const Problem& p, const Problem& before) {
 TEST(CrossEntropy, IsTheFormulaAtAnySize) {
   on_every_instruction_set([] {
     for (const Size& size : kSizes) {
-      SCOPED_TRACE(concat(size.N, " x ", size.V));
+      SCOPED_TRACE(fmt::format("{} x {}", size.N, size.V));
       Problem p(size);
       const Problem before = p;
       p.run();
@@ -235,7 +236,7 @@ TEST(CrossEntropy, IsTheFormulaOnAnyNumberOfRanks) {
       for (const std::int64_t unit : {1, 16}) {
         const std::int64_t parts = ranks * unit;
         const std::int64_t width = (size.Vp + parts - 1) / parts * unit;
-        SCOPED_TRACE(concat(size.V, " on ", ranks, " ranks of ", width));
+        SCOPED_TRACE(fmt::format("{} on {} ranks of {}", size.V, ranks, width));
         Problem p(size);
         const Problem before = p;
         run_on_shards(p, ranks, width);
@@ -380,7 +381,7 @@ TEST(CrossEntropy, NamesATargetOutOfRangeAndTouchesNothing) {
     } catch (const Error& error) {
       EXPECT_THAT(error.what(),
                   ::testing::HasSubstr(
-                      concat("targets[3] is ", bad, ", wanted 0 to 16")));
+                      fmt::format("targets[3] is {}, wanted 0 to 16", bad)));
     }
     EXPECT_EQ(shard.maximum, maximum);
   }

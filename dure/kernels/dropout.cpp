@@ -6,7 +6,7 @@ namespace dure::kernels {
 
 void check_mask(const DropoutMask& mask) {
   DURE_CHECK(mask.rate >= 0 && mask.rate < 1,
-             "a dropout rate is at least 0 and below 1, not ",
+             "a dropout rate is at least 0 and below 1, not {:g}",
              mask.rate);
   if (mask.rate > 0) {
     mask.first_sample.expect("first_sample", {1}, DType::kI64);

@@ -1,5 +1,6 @@
 #include "dure/kernels/dropout.h"
 
+#include <fmt/core.h>
 #include <limits>
 #include <utility>
 
@@ -39,7 +40,8 @@ TEST(Dropout, KeepsWhatTheStreamSaysWhereverItBegins) {
       for (const std::uint64_t first :
            {std::uint64_t{0}, std::uint64_t{7}, (std::uint64_t{1} << 34) - 9}) {
         for (const std::int64_t n : {1, 3, 17, 64, 1000, 40003}) {
-          SCOPED_TRACE(concat("rate ", rate, ", first ", first, ", n ", n));
+          SCOPED_TRACE(
+              fmt::format("rate {:g}, first {}, n {}", rate, first, n));
           const Values x = random_values(n, "x");
           const Values residual = random_values(n, "residual");
           Values y(x.size());

@@ -39,11 +39,9 @@ void check(const FillNormal& op) {
   op.y.expect("y", {N, C}, float_type(op, op.y));
   DURE_CHECK(op.first_row >= 0 && op.first_column >= 0 &&
                  op.first_column + C <= op.columns,
-             "columns ",
+             "columns {} to {} are not of a matrix with {}",
              op.first_column,
-             " to ",
              op.first_column + C,
-             " are not of a matrix with ",
              op.columns);
 }
 

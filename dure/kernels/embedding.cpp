@@ -7,11 +7,9 @@ namespace {
 
 void check_rows(const TableRows& rows, std::int64_t held) {
   DURE_CHECK(rows.first >= 0 && rows.first + held <= rows.all,
-             "rows ",
+             "rows {} to {} are not all of a table of {}",
              rows.first,
-             " to ",
              rows.first + held - 1,
-             " are not all of a table of ",
              rows.all);
 }
 

@@ -1,5 +1,6 @@
 #include "dure/kernels/embedding.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <string>
 #include <tuple>
@@ -240,7 +241,7 @@ TEST(Embedding, NamesAnIdOutOfRangeAndTouchesNothing) {
     Problem p(9, 17);
     const Problem before = p;
     p.ids[4] = bad;
-    const std::string wanted = concat("[4] is ", bad, ", wanted 0 to 12");
+    const std::string wanted = fmt::format("[4] is {}, wanted 0 to 12", bad);
     Embedding part = p.forward_op();  // which could not have it anyway
     part.token = part.token.rows(0, 5);
     EXPECT_THAT(error_of(p.forward_op()), HasSubstr("ids" + wanted));

@@ -23,18 +23,14 @@ std::int64_t end_of(const HeadLayout& at) {
 HeadLayout columns_of(const ConstTensor& matrix, const HeadColumns& of) {
   const auto [N, C] = matrix.dims<2>("a matrix of heads");
   DURE_CHECK(of.samples > 0 ? N % of.samples == 0 : N == 0,
+             "{} rows are no whole number of rows for each of {} samples",
              N,
-             " rows are no whole number of rows for each of ",
-             of.samples,
-             " samples");
+             of.samples);
   DURE_CHECK((of.first + of.heads) * of.head_dim <= C,
-             "heads ",
+             "heads {} to {} of {} columns do not fit a matrix of {}",
              of.first,
-             " to ",
              of.first + of.heads,
-             " of ",
              of.head_dim,
-             " columns do not fit a matrix of ",
              C);
   const std::int64_t rows = of.samples > 0 ? N / of.samples : 0;
   return {.samples = of.samples,
@@ -56,22 +52,19 @@ void expect_heads(const char* name,
   const HeadLayout& at = heads.at;
   DURE_CHECK(at.samples == wanted.samples && at.rows == wanted.rows &&
                  at.heads == wanted.heads && at.head_dim == wanted.head_dim,
+             "{} is {}, wanted {}",
              name,
-             " is ",
              describe(at),
-             ", wanted ",
              describe(wanted));
   DURE_CHECK(heads.tensor.dtype() == dtype,
+             "{} is {}, wanted {}",
              name,
-             " is ",
              name_of(heads.tensor.dtype()),
-             ", wanted ",
              name_of(dtype));
   DURE_CHECK(at.first >= 0 && end_of(at) <= heads.tensor.elements(),
+             "{} reaches element {} of a tensor of {}",
              name,
-             " reaches element ",
              end_of(at),
-             " of a tensor of ",
              heads.tensor.elements());
 }
 

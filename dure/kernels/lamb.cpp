@@ -12,9 +12,8 @@ void check_sums(ConstTensor sums, std::span<const UpdateSpan> spans) {
   sums.expect("sums", {weights, kLambSums, kSumDigits}, DType::kI64);
   for (const UpdateSpan& span : spans) {
     DURE_CHECK(span.row >= 0 && span.row < weights,
-               "a span is of weight ",
+               "a span is of weight {}, and there are sums of {}",
                span.row,
-               ", and there are sums of ",
                weights);
   }
 }

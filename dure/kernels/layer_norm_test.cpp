@@ -1,5 +1,6 @@
 #include "dure/kernels/layer_norm.h"
 
+#include <fmt/core.h>
 #include <string>
 #include <tuple>
 
@@ -125,7 +126,9 @@ struct Problem {
   Gradients expected_gradients() const {
     return backward(doubles(d_y), doubles(x), doubles(gain), size);
   }
-  std::string describe() const { return concat(size.N, " x ", size.C); }
+  std::string describe() const {
+    return fmt::format("{} x {}", size.N, size.C);
+  }
 
   Size size;
   Values x, y, mean, rstd, gain, bias, d_y, d_x, d_gain, d_bias, residual;

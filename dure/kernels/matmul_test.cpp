@@ -1,6 +1,7 @@
 #include "dure/kernels/matmul.h"
 
 #include <cmath>
+#include <fmt/core.h>
 #include <limits>
 #include <string>
 
@@ -104,7 +105,7 @@ void expect_right(const MatMul& op, const Values& y_before, Size size) {
 }
 
 std::string describe(Size s) {
-  return concat("M ", s.M, ", N ", s.N, ", K ", s.K);
+  return fmt::format("M {}, N {}, K {}", s.M, s.N, s.K);
 }
 
 // Sizes around every width of registers, panel and block that a kernel may
@@ -132,10 +133,10 @@ void for_each_layout(Body body) {
   for (const Size& size : kSizes) {
     for (const Transpose ta : kBoth) {
       for (const Transpose tb : kBoth) {
-        SCOPED_TRACE(concat(describe(size),
-                            ", transposed ",
-                            static_cast<int>(ta),
-                            static_cast<int>(tb)));
+        SCOPED_TRACE(fmt::format("{}, transposed {}{}",
+                                 describe(size),
+                                 static_cast<int>(ta),
+                                 static_cast<int>(tb)));
         Problem problem(size);
         body(problem, problem.op(ta, tb));
       }

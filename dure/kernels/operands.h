@@ -14,8 +14,8 @@ template <typename Op>
 DType float_type(const Op& /*op*/, const ConstTensor& operand) {
   const DType dtype = operand.dtype();
   DURE_CHECK(is_f32_or_half(dtype),
+             "{} takes f32, bf16 or f16, got {}",
              Op::kName,
-             " takes f32, bf16 or f16, got ",
              name_of(dtype));
   return dtype;
 }
@@ -24,8 +24,8 @@ DType float_type(const Op& /*op*/, const ConstTensor& operand) {
 template <typename Op>
 DType only_f32(const Op& /*op*/, const ConstTensor& operand) {
   DURE_CHECK(operand.dtype() == DType::kF32,
+             "{} takes f32, got {}",
              Op::kName,
-             " takes f32, got ",
              name_of(operand.dtype()));
   return DType::kF32;
 }

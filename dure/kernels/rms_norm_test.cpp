@@ -1,5 +1,6 @@
 #include "dure/kernels/rms_norm.h"
 
+#include <fmt/core.h>
 #include <string>
 #include <tuple>
 
@@ -97,7 +98,9 @@ struct Problem {
   Gradients expected_gradients() const {
     return backward(doubles(d_y), doubles(x), doubles(gain));
   }
-  std::string describe() const { return concat(size.N, " x ", size.C); }
+  std::string describe() const {
+    return fmt::format("{} x {}", size.N, size.C);
+  }
 
   Size size;
   Values x, y, rstd, gain, d_y, d_x, d_gain, residual;

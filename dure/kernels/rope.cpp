@@ -9,17 +9,15 @@ void check(const Rope& op) {
   op.qkv.expect("qkv", {N, columns}, float_type(op, op.qkv));
   op.positions.expect("positions", {N}, DType::kI32);
   DURE_CHECK(op.head_dim > 0 && op.head_dim % 2 == 0,
-             "rope turns pairs: head_dim is even and positive, not ",
+             "rope turns pairs: head_dim is even and positive, not {}",
              op.head_dim);
   DURE_CHECK(columns % op.head_dim == 0 && op.rotated_heads >= 0 &&
                  op.rotated_heads * op.head_dim <= columns,
-             "qkv has ",
+             "qkv has {} columns, which are not {} or more heads of {}",
              columns,
-             " columns, which are not ",
              op.rotated_heads,
-             " or more heads of ",
              op.head_dim);
-  DURE_CHECK(op.theta > 0, "rope's theta is positive, not ", op.theta);
+  DURE_CHECK(op.theta > 0, "rope's theta is positive, not {:g}", op.theta);
 }
 
 // A pair takes four products and two sums.

@@ -62,7 +62,7 @@ inline void expect_near(const Values& actual,
   }
 }
 
-// Uses one tolerance for all: `units` unit roundoffs of the largest value.
+// Access one tolerance for all: `units` unit roundoffs of the largest value.
 inline void expect_near(const Values& actual,
                         const Doubles& expected,
                         double units) {

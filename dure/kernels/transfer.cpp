@@ -6,12 +6,11 @@ namespace dure::kernels {
 namespace {
 
 void check_bytes(ConstTensor tensor, std::size_t host_bytes) {
-  DURE_CHECK(tensor.size_bytes() == host_bytes,
-             "a tensor of ",
-             tensor.size_bytes(),
-             " bytes can't be exchanged with ",
-             host_bytes,
-             " bytes of the host");
+  DURE_CHECK(
+      tensor.size_bytes() == host_bytes,
+      "a tensor of {} bytes can't be exchanged with {} bytes of the host",
+      tensor.size_bytes(),
+      host_bytes);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <fmt/core.h>
 
 #include "dure/base/check.h"
 #include "dure/base/quote.h"
@@ -89,12 +90,11 @@ std::optional<int> number(const Environment& environment, const char* name) {
   }
   const std::optional<int> value = parse_number(*text);
   if (!value.has_value()) {
-    throw UsageError(concat("environment variable ",
-                            name,
-                            " is ",
-                            quoted(*text),
-                            ", wanted a whole number: unset it, or start by "
-                            "mpirun or srun"));
+    throw UsageError(
+        "environment variable {} is {}, wanted a whole number: "
+        "unset it, or start by mpirun or srun",
+        name,
+        quoted(*text));
   }
   return value;
 }
@@ -131,17 +131,14 @@ bool is_complete(const Row& row, const Environment& environment) {
                          int first_value,
                          const char* second,
                          int second_value) {
-  throw UsageError(concat("environment variables ",
-                          first,
-                          "=",
-                          first_value,
-                          " and ",
-                          second,
-                          "=",
-                          second_value,
-                          " do not go together. One is left over from "
-                          "elsewhere: unset it, or start by mpirun or srun "
-                          "from a fresh shell"));
+  throw UsageError(
+      "environment variables {}={} and {}={} do not go together. "
+      "One is left over from elsewhere: unset it, or start by "
+      "mpirun or srun from a fresh shell",
+      first,
+      first_value,
+      second,
+      second_value);
 }
 
 void expect_equal(const Environment& environment,
@@ -205,13 +202,12 @@ std::string foreign_ranks(const Environment& environment) {
       launcher_of(environment).has_value()) {
     return "";
   }
-  return concat("RANK=",
-                *number(environment, common.rank),
-                " and WORLD_SIZE=",
-                *number(environment, common.world),
-                " are not heard: no launcher of processes has set them, so "
-                "this one trains or computes alone. Ranks are started by "
-                "--ranks, mpirun or srun");
+  return fmt::format(
+      "RANK={} and WORLD_SIZE={} are not heard: no launcher of processes has "
+      "set them, so this one trains or computes alone. Ranks are started by "
+      "--ranks, mpirun or srun",
+      *number(environment, common.rank),
+      *number(environment, common.world));
 }
 
 std::optional<int> threads_wanted(const Environment& environment) {
@@ -229,18 +225,16 @@ void check_world(const Launcher& launcher, int mpi_ranks) {
   if (told ? launcher.world == mpi_ranks : launcher.rank < mpi_ranks) {
     return;
   }
-  throw UsageError(concat(
+  throw UsageError(
+      "{} started {}, but MPI sees a world of {}: the launcher and the MPI "
+      "library that dure was built with do not speak with each other, so each "
+      "process would run alone. Under Slurm, try srun --mpi=pmix or --mpi=pmi2 "
+      "(srun --mpi=list shows what there is); otherwise use the mpirun of that "
+      "MPI (dure doctor names it)",
       launcher.name,
-      " started ",
-      told ? concat(launcher.world, " processes")
-           : concat("rank ", launcher.rank),
-      ", but MPI sees a world of ",
-      mpi_ranks,
-      ": the launcher and the MPI library that dure was built with do not "
-      "speak with each other, so each process would run alone. Under Slurm, "
-      "try "
-      "srun --mpi=pmix or --mpi=pmi2 (srun --mpi=list shows what there is); "
-      "otherwise use the mpirun of that MPI (dure doctor names it)"));
+      told ? fmt::format("{} processes", launcher.world)
+           : fmt::format("rank {}", launcher.rank),
+      mpi_ranks);
 }
 
 }  // namespace dure::launch

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fmt/core.h>
 
-#include "dure/base/check.h"
 #include "dure/base/process.h"
 #include "dure/mesh/topology.h"
 
@@ -41,9 +41,9 @@ std::string stretches_of(const std::vector<int>& ranks) {
     while (last + 1 < ranks.size() && ranks[last + 1] == ranks[last] + 1) {
       ++last;
     }
-    text += concat(" ", ranks[i]);
+    text += fmt::format(" {}", ranks[i]);
     if (last > i) {
-      text += concat("-", ranks[last]);
+      text += fmt::format("-{}", ranks[last]);
     }
     i = last + 1;
   }
@@ -84,14 +84,16 @@ bool is_one_host(const std::vector<std::string>& hosts) {
 
 std::string describe_hosts(const std::vector<std::string>& hosts) {
   const std::vector<Host> found = distinct(hosts);
-  std::string text = concat(hosts.size(),
-                            hosts.size() == 1 ? " rank" : " ranks",
-                            " on ",
-                            found.size(),
-                            found.size() == 1 ? " host:" : " hosts:");
+  std::string text = fmt::format("{}{} on {}{}",
+                                 hosts.size(),
+                                 hosts.size() == 1 ? " rank" : " ranks",
+                                 found.size(),
+                                 found.size() == 1 ? " host:" : " hosts:");
   for (std::size_t i = 0; i < found.size(); ++i) {
-    text +=
-        concat(i > 0 ? ", " : " ", found[i].name, stretches_of(found[i].ranks));
+    text += fmt::format("{}{}{}",
+                        i > 0 ? ", " : " ",
+                        found[i].name,
+                        stretches_of(found[i].ranks));
   }
   return text;
 }

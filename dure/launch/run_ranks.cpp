@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <fmt/core.h>
 #include <mutex>
 #include <optional>
 #include <system_error>
@@ -60,11 +61,11 @@ class Finish {
     if (changed_.wait_for(lock, grace, [this] { return all_back(); })) {
       return "";
     }
-    std::string text = concat(
-        "rank ", first_->rank, ": ", first_->message, "\nnot back after ");
-    text += concat(grace_seconds, " s, so the run is ended:");
+    std::string text = fmt::format(
+        "rank {}: {}\nnot back after ", first_->rank, first_->message);
+    text += fmt::format("{:g} s, so the run is ended:", grace_seconds);
     for (std::size_t rank = 0; rank < back_.size(); ++rank) {
-      text += back_[rank] ? "" : concat(" rank ", rank);
+      text += back_[rank] ? "" : fmt::format(" rank {}", rank);
     }
     return text;
   }
@@ -74,7 +75,7 @@ class Finish {
       return;
     }
     const std::string text =
-        concat("rank ", first_->rank, ": ", first_->message);
+        fmt::format("rank {}: {}", first_->rank, first_->message);
     if (first_->fault == Fault::kUsage) {
       throw UsageError(text);
     }
@@ -124,15 +125,15 @@ void run_rank(int rank,
 }
 
 std::string too_many_threads(int ranks, int threads) {
-  return concat(
-      "the system does not grant ",
-      ranks == 1 ? std::string("this process ") : concat(ranks, " ranks "),
+  return fmt::format(
+      "the system does not grant {}{}{}{} ({}): lower --ranks or "
+      "train.threads, or raise the limit",
+      ranks == 1 ? std::string("this process ")
+                 : fmt::format("{} ranks ", ranks),
       threads,
       threads == 1 ? " thread" : " threads",
       ranks == 1 ? "" : " each",
-      " (",
-      thread_limits(),
-      "): lower --ranks or train.threads, or raise the limit");
+      thread_limits());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "dure/launch/slurm.h"
 
 #include <charconv>
+#include <fmt/core.h>
 #include <optional>
 
 #include "dure/base/check.h"
@@ -13,16 +14,14 @@ namespace {
 constexpr std::size_t kMost = kMostRanks;
 
 [[noreturn]] void refuse_nodes(std::string_view text, std::string_view why) {
-  throw Error(
-      concat("wanted Slurm's list of nodes, as node[01-03,7],gpu5, got ",
-             quoted(text),
-             ": ",
-             why));
+  throw Error("wanted Slurm's list of nodes, as node[01-03,7],gpu5, got {}: {}",
+              quoted(text),
+              why);
 }
 
 [[noreturn]] void refuse_tasks(std::string_view text) {
-  throw Error(
-      concat("wanted Slurm's tasks per node, as 4(x2),3, got ", quoted(text)));
+  throw Error("wanted Slurm's tasks per node, as 4(x2),3, got {}",
+              quoted(text));
 }
 
 // A number below a billion, of digits only.
@@ -63,7 +62,7 @@ std::vector<std::string> parse_range(std::string_view range,
   const auto last = number(high);
   if (!first || !last || *last < *first ||
       static_cast<std::size_t>(*last - *first) >= kMost) {
-    refuse_nodes(text, concat(quoted(range), " is no range"));
+    refuse_nodes(text, fmt::format("{} is no range", quoted(range)));
   }
   std::vector<std::string> numbers;
   for (int value = *first; value <= *last; ++value) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <fmt/core.h>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -44,35 +45,31 @@ void check_launcher(const LaunchOptions& options,
                     const Environment& environment,
                     const Launcher& launcher) {
   if (options.threads.has_value()) {
-    throw UsageError(concat("--ranks ",
-                            *options.threads,
-                            " asks for threads, but ",
-                            launcher.name,
-                            " has started ",
-                            count_of(launcher),
-                            " processes: leave out one of the two"));
+    throw UsageError(
+        "--ranks {} asks for threads, but {} has started {} "
+        "processes: leave out one of the two",
+        *options.threads,
+        launcher.name,
+        count_of(launcher));
   }
   if (!launcher.speaks_mpi) {
     throw UsageError(
-        concat(launcher.name,
-               " has started ",
-               launcher.world,
-               " processes that do not know of one another. Start dure by "
-               "mpirun -n ",
-               launcher.world,
-               " or srun -n ",
-               launcher.world));
+        "{} has started {} processes that do not know of one "
+        "another. Start dure by mpirun -n {} or srun -n {}",
+        launcher.name,
+        launcher.world,
+        launcher.world,
+        launcher.world);
   }
   if (launcher.name == kSlurm && !speaks_pmi(environment)) {
     check_world(launcher, 1);
   }
   if (!comm::built_with_mpi()) {
-    throw UsageError(concat(launcher.name,
-                            " has started ",
-                            count_of(launcher),
-                            " processes, but this dure was built without MPI: "
-                            "install libopenmpi-dev and build again, or use "
-                            "--ranks"));
+    throw UsageError(
+        "{} has started {} processes, but this dure was built without MPI: "
+        "install libopenmpi-dev and build again, or use --ranks",
+        launcher.name,
+        count_of(launcher));
   }
 }
 
@@ -154,21 +151,19 @@ class StartWatch {
     if (has_started(stop, first)) {
       return;
     }
-    const std::string who =
-        concat("all ", count_of(launcher), " processes of ", launcher.name);
+    const std::string who = fmt::format(
+        "all {} processes of {}", count_of(launcher), launcher.name);
     if (options.comm.say) {
-      options.comm.say(
-          concat("waiting for ", who, " to start MPI, ", first, " s so far"));
+      options.comm.say(fmt::format(
+          "waiting for {} to start MPI, {:g} s so far", who, first));
     }
     if (!has_started(stop, all - first)) {
-      options.report(concat("rank ",
-                            launcher.rank,
-                            ": not ",
-                            who,
-                            " have started MPI within ",
-                            all,
-                            " s (comm.timeout): one of them has ended before, "
-                            "or runs something else than this command"));
+      options.report(fmt::format(
+          "rank {}: not {} have started MPI within {:g} s (comm.timeout): one "
+          "of them has ended before, or runs something else than this command",
+          launcher.rank,
+          who,
+          all));
       std::_Exit(1);
     }
   }
@@ -232,7 +227,7 @@ void run_process(const LaunchOptions& options,
     world.abort(error.what(), 2);
   } catch (const std::exception& error) {
     const std::string message = message_of(error);
-    options.report(concat("rank ", launcher.rank, ": ", message));
+    options.report(fmt::format("rank {}: {}", launcher.rank, message));
     world.abort(message, 1);
   }
   if (failure != nullptr && launcher.rank == 0) {

@@ -1,6 +1,7 @@
 #include "dure/mesh/draw.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <string_view>
 
 #include "dure/base/check.h"
@@ -18,7 +19,8 @@ std::string padded(std::string text, std::size_t width) {
 }
 
 std::string right(const std::string& text, std::size_t width) {
-  return concat(std::string(width - std::min(width, text.size()), ' '), text);
+  return fmt::format(
+      "{}{}", std::string(width - std::min(width, text.size()), ' '), text);
 }
 
 // Removes the blanks at the end.
@@ -97,7 +99,9 @@ class Picture {
     return text;
   }
 
-  static std::string heading(int stage) { return concat(" stage ", stage); }
+  static std::string heading(int stage) {
+    return fmt::format(" stage {}", stage);
+  }
 
   // "data 1 context 0", outermost first.
   std::string label(int rank) const {
@@ -105,11 +109,12 @@ class Picture {
     const std::vector<Axis> axes = used_axes(mesh_);
     for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
       if (kRows.contains(*axis)) {
-        text += concat(text.empty() ? "" : " ",
-                       name_of(*axis),
-                       " ",
-                       right(std::to_string(mesh_.coordinate(rank, *axis)),
-                             std::to_string(mesh_.size(*axis) - 1).size()));
+        text +=
+            fmt::format("{}{} {}",
+                        text.empty() ? "" : " ",
+                        name_of(*axis),
+                        right(std::to_string(mesh_.coordinate(rank, *axis)),
+                              std::to_string(mesh_.size(*axis) - 1).size()));
       }
     }
     return padded(text, std::string("tensor").size());
@@ -166,9 +171,8 @@ std::string draw(const Mesh& mesh,
                  const Topology& topology,
                  std::size_t columns) {
   DURE_CHECK(topology.ranks() == 0 || topology.ranks() == mesh.size(),
-             "wanted the nodes of the mesh's ",
+             "wanted the nodes of the mesh's {} ranks, got those of {}",
              mesh.size(),
-             " ranks, got those of ",
              topology.ranks());
   return Picture(mesh, topology).text(columns);
 }
@@ -177,21 +181,23 @@ std::string describe_sizes(const Mesh& mesh) {
   std::string text;
   const std::vector<Axis> axes = used_axes(mesh);
   for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
-    text += concat(
-        text.empty() ? "" : " x ", name_of(*axis), " ", mesh.size(*axis));
+    text += fmt::format(
+        "{}{} {}", text.empty() ? "" : " x ", name_of(*axis), mesh.size(*axis));
   }
-  return mesh.size() == 1 ? "1 rank" : concat(mesh.size(), " ranks = ", text);
+  return mesh.size() == 1 ? "1 rank"
+                          : fmt::format("{} ranks = {}", mesh.size(), text);
 }
 
 std::string describe_order(const Mesh& mesh) {
   std::string text;
   for (const Axis axis : used_axes(mesh)) {
     const int stride = mesh.stride(axis);
-    text += concat(text.empty() ? "" : " + ",
-                   stride == 1 ? "" : concat(stride, " "),
-                   name_of(axis));
+    text += fmt::format("{}{}{}",
+                        text.empty() ? "" : " + ",
+                        stride == 1 ? "" : fmt::format("{} ", stride),
+                        name_of(axis));
   }
-  return concat("rank = ", text.empty() ? "0" : text);
+  return fmt::format("rank = {}", text.empty() ? "0" : text);
 }
 
 std::string list(const std::vector<std::vector<int>>& groups,
@@ -201,14 +207,14 @@ std::string list(const std::vector<std::vector<int>>& groups,
   for (const std::vector<int>& group : groups) {
     std::string word;
     for (const int rank : group) {
-      word += concat(word.empty() ? "[" : ",", rank);
+      word += fmt::format("{}{}", word.empty() ? "[" : ",", rank);
     }
     word += "]";
     if (current.size() > 1 && current.size() + 1 + word.size() > columns) {
       text += current + "\n";
       current.resize(1);
     }
-    current += concat(" ", word);
+    current += fmt::format(" {}", word);
   }
   return text + current + "\n";
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/core.h>
 #include <string>
 #include <vector>
 
@@ -56,8 +57,10 @@ std::vector<Axis> asked_axes(const Mesh::Sizes& sizes) {
 std::string describe(const Mesh::Sizes& sizes, const std::vector<Axis>& axes) {
   std::string text;
   for (const Axis axis : axes) {
-    text += concat(
-        text.empty() ? "" : " x ", name_of(axis), " ", size_of(sizes, axis));
+    text += fmt::format("{}{} {}",
+                        text.empty() ? "" : " x ",
+                        name_of(axis),
+                        size_of(sizes, axis));
   }
   return text;
 }
@@ -68,10 +71,9 @@ std::int64_t product_of(const Mesh::Sizes& sizes) {
   for (const Axis axis : kAllAxes) {
     product *= is_automatic(sizes, axis) ? 1 : size_of(sizes, axis);
     if (product > kMostRanks) {
-      throw UsageError(concat("a mesh has at most ",
-                              kMostRanks,
-                              " ranks, got ",
-                              describe(sizes, asked_axes(sizes))));
+      throw UsageError("a mesh has at most {} ranks, got {}",
+                       kMostRanks,
+                       describe(sizes, asked_axes(sizes)));
     }
   }
   return product;
@@ -140,48 +142,42 @@ std::string nearest_sizes(const Mesh::Sizes& asked, int ranks) {
   const std::int64_t below = ranks / product * product;
   const std::int64_t above = below + product;
   throw UsageError(
-      concat("wanted a multiple of ",
-             describe(sizes, asked_axes(sizes)),
-             " = ",
-             product,
-             " ranks, got ",
-             ranks,
-             "; these sizes take ",
-             below > 0 ? concat(below, " or ", above) : concat(above),
-             ", and ",
-             ranks,
-             ranks == 1 ? " rank takes " : " ranks take ",
-             nearest_sizes(sizes, ranks)));
+      "wanted a multiple of {} = {} ranks, got {}; these sizes "
+      "take {}, and {}{}{}",
+      describe(sizes, asked_axes(sizes)),
+      product,
+      ranks,
+      below > 0 ? fmt::format("{} or {}", below, above)
+                : fmt::format("{}", above),
+      ranks,
+      ranks == 1 ? " rank takes " : " ranks take ",
+      nearest_sizes(sizes, ranks));
 }
 
 [[noreturn]] void refuse_product(const Mesh::Sizes& sizes,
                                  std::int64_t product,
                                  int ranks) {
   const std::string others = nearest_sizes(sizes, ranks);
-  throw UsageError(concat("wanted ",
-                          describe(sizes, asked_axes(sizes)),
-                          " = ",
-                          product,
-                          " ranks, got ",
-                          ranks,
-                          "; ",
-                          ranks,
-                          ranks == 1 ? " rank takes " : " ranks take ",
-                          others));
+  throw UsageError("wanted {} = {} ranks, got {}; {}{}{}",
+                   describe(sizes, asked_axes(sizes)),
+                   product,
+                   ranks,
+                   ranks,
+                   ranks == 1 ? " rank takes " : " ranks take ",
+                   others);
 }
 
 }  // namespace
 
 Mesh::Sizes fit(Mesh::Sizes sizes, int ranks) {
   if (ranks < 1 || ranks > kMostRanks) {
-    throw UsageError(
-        concat("wanted from 1 to ", kMostRanks, " ranks, got ", ranks));
+    throw UsageError("wanted from 1 to {} ranks, got {}", kMostRanks, ranks);
   }
   for (const Axis axis : kAllAxes) {
     const int size = size_of(sizes, axis);
     if (size < 1 && !is_automatic(sizes, axis)) {
       throw UsageError(
-          concat(name_of(axis), ": wanted a size of 1 or more, got ", size));
+          "{}: wanted a size of 1 or more, got {}", name_of(axis), size);
     }
   }
   const std::int64_t product = product_of(sizes);

@@ -19,9 +19,8 @@ std::int64_t product(std::span<const std::int64_t> dims) {
 Dims sections_of(const Dims& shape, const Cut& cut) {
   const auto dim = static_cast<std::size_t>(cut.dim);
   DURE_CHECK(dim < shape.size(),
-             "a tensor of ",
+             "a tensor of {} dimensions can't be cut along dimension {}",
              shape.size(),
-             " dimensions can't be cut along dimension ",
              dim);
   if (cut.sections.empty()) {
     return {shape[dim]};
@@ -29,9 +28,8 @@ Dims sections_of(const Dims& shape, const Cut& cut) {
   const std::int64_t sum = std::accumulate(
       cut.sections.begin(), cut.sections.end(), std::int64_t{0});
   DURE_CHECK(sum == shape[dim],
-             "the sections of a dimension of ",
+             "the sections of a dimension of {} sum to {}",
              shape[dim],
-             " sum to ",
              sum);
   return cut.sections;
 }
@@ -46,11 +44,9 @@ struct Piece {
 Piece piece_of(std::int64_t section, std::int64_t copies, const Part& part) {
   const std::int64_t parts = part.count / copies;
   DURE_CHECK(section % parts == 0,
-             "a dimension of ",
+             "a dimension of {} does not divide into {} equal parts",
              section,
-             " does not divide into ",
-             parts,
-             " equal parts");
+             parts);
   const std::int64_t length = section / parts;
   return {section, length, part.index / copies * length};
 }
@@ -76,12 +72,12 @@ std::vector<std::vector<Piece>> pieces_by_dim(const Dims& shape,
   for (const Cut& cut : placement) {
     auto own = pieces_of(shape, cut, place.part(cut.axis));
     auto& of_dim = pieces[static_cast<std::size_t>(cut.dim)];
-    DURE_CHECK(of_dim.empty() && !axes.contains(cut.axis),
-               "a dimension is cut once, and along one axis: wanted cuts of "
-               "different dimensions and axes, got another of dimension ",
-               cut.dim,
-               " along the axis ",
-               name_of(cut.axis));
+    DURE_CHECK(
+        of_dim.empty() && !axes.contains(cut.axis),
+        "a dimension is cut once, and along one axis: wanted cuts of different "
+        "dimensions and axes, got another of dimension {} along the axis {}",
+        cut.dim,
+        name_of(cut.axis));
     of_dim = std::move(own);
     axes.add(cut.axis);
   }
@@ -139,24 +135,21 @@ AxisSet summed_over(const Placement& placement) {
 }
 
 Dims copies_of(const Cut& cut, std::int64_t ranks) {
-  DURE_CHECK(ranks >= 1, "a tensor is cut into 1 or more parts, not ", ranks);
+  DURE_CHECK(ranks >= 1, "a tensor is cut into 1 or more parts, not {}", ranks);
   const std::size_t sections = std::max<std::size_t>(cut.sections.size(), 1);
   if (cut.most_parts.empty()) {
     return Dims(sections, 1);
   }
   DURE_CHECK(cut.most_parts.size() == sections,
-             "a cut of ",
+             "a cut of {} sections says how many parts there are at most of {}",
              sections,
-             " sections says how many parts there are at most of ",
              cut.most_parts.size());
   Dims copies;
   for (const std::int64_t most : cut.most_parts) {
     DURE_CHECK(most >= 1 && (most % ranks == 0 || ranks % most == 0),
-               "at most ",
+               "at most {} parts are not shared evenly by {} ranks",
                most,
-               " parts are not shared evenly by ",
-               ranks,
-               " ranks");
+               ranks);
     copies.push_back(std::max<std::int64_t>(ranks / most, 1));
   }
   return copies;
@@ -235,11 +228,9 @@ std::vector<Stretch> LocalPart::stretches(std::int64_t first,
                                           std::int64_t count) const {
   const std::int64_t last = first + count;
   DURE_CHECK(first >= 0 && count >= 0 && last <= elements(),
-             "elements ",
+             "elements {} to {} are not of a part of {}",
              first,
-             " to ",
              last,
-             " are not of a part of ",
              elements());
   std::vector<Stretch> result;
   if (count == 0) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fmt/core.h>
 #include <numeric>
 
 #include "dure/base/check.h"
@@ -11,9 +12,8 @@ namespace {
 
 void check_ranks(const Mesh& mesh, const Topology& topology) {
   DURE_CHECK(topology.ranks() == mesh.size(),
-             "wanted the nodes of the mesh's ",
+             "wanted the nodes of the mesh's {} ranks, got those of {}",
              mesh.size(),
-             " ranks, got those of ",
              topology.ranks());
 }
 
@@ -58,10 +58,9 @@ std::string joined(const Items& items, const char* between, Text text) {
 std::string describe(const Topology& topology, const std::vector<int>& group) {
   const auto digits = [](int rank) { return std::to_string(rank); };
   const auto name = [&](int node) { return topology.nodes[node]; };
-  return concat("[",
-                joined(group, ",", digits),
-                "] on ",
-                joined(nodes_of(topology, group), ", ", name));
+  return fmt::format("[{}] on {}",
+                     joined(group, ",", digits),
+                     joined(nodes_of(topology, group), ", ", name));
 }
 
 // The largest part of the tensor axis that divides the ranks of every node.
@@ -107,10 +106,9 @@ Distribution parse_distribution(const std::string& text) {
   }
   if (size < 1) {
     throw UsageError(
-        concat("wanted a distribution of ranks to nodes, block, cyclic or "
-               "plane=N, got \"",
-               text,
-               "\""));
+        "wanted a distribution of ranks to nodes, block, cyclic or "
+        "plane=N, got \"{}\"",
+        text);
   }
   return {.at_a_time = size};
 }
@@ -119,11 +117,9 @@ Topology deal(const std::vector<std::string>& nodes,
               const std::vector<int>& counts,
               Distribution distribution) {
   DURE_CHECK(nodes.size() == counts.size(),
-             "wanted the number of ranks of each of ",
+             "wanted the number of ranks of each of {} nodes, got {} numbers",
              nodes.size(),
-             " nodes, got ",
-             counts.size(),
-             " numbers");
+             counts.size());
   Topology topology{.nodes = nodes, .node_of = {}};
   std::vector<int> left = counts;
   while (std::any_of(left.begin(), left.end(), [](int n) { return n > 0; })) {
@@ -183,9 +179,8 @@ std::vector<int> place(const Mesh& mesh, const Topology& launched) {
 
 Topology placed(const Topology& launched, std::span<const int> places) {
   DURE_CHECK(places.size() == launched.node_of.size(),
-             "wanted a place for each of ",
+             "wanted a place for each of {} ranks, got {}",
              launched.ranks(),
-             " ranks, got ",
              places.size());
   Topology result = launched;
   for (std::size_t rank = 0; rank < places.size(); ++rank) {
@@ -208,19 +203,17 @@ std::string crossing_warning(const Mesh& mesh, const Topology& topology) {
     return describe(topology, group);
   });
   if (groups.size() > kShown) {
-    shown += concat("; and ", groups.size() - kShown, " more");
+    shown += fmt::format("; and {} more", groups.size() - kShown);
   }
-  return concat(groups.size(),
-                " of ",
-                mesh.size() / mesh.size(tensor),
-                " tensor groups cross nodes (",
-                shown,
-                "): each layer then waits for the network. Start a multiple "
-                "of ",
-                mesh.size(tensor),
-                " ranks on every node, or train with tensor ",
-                largest_within(mesh, topology),
-                ", which fits these nodes");
+  return fmt::format(
+      "{} of {} tensor groups cross nodes ({}): each layer then waits for the "
+      "network. Start a multiple of {} ranks on every node, or train with "
+      "tensor {}, which fits these nodes",
+      groups.size(),
+      mesh.size() / mesh.size(tensor),
+      shown,
+      mesh.size(tensor),
+      largest_within(mesh, topology));
 }
 
 }  // namespace dure::mesh

@@ -28,13 +28,13 @@ enum class CheckpointedInputs : std::uint8_t { kWhole, kParts };
 // clang-format off
 //   kBlocks    used up one block of rows at a time: the head makes its
 //              gradients within its forward
-//   kKept      their gradient is saved, and the head's backward makes its own
-//   kDeferred  as kKept; if the backward is split, its second half makes the
+//   kSaved     their gradient is saved, and the head's backward makes its own
+//   kDeferred  as kSaved; if the backward is split, its second half makes the
 //              weight's gradient (nn/weight_gradient_store.h)
 //   kGiven     the forward ends with the logits, and the backward begins with
 //              their gradient: the caller takes the loss (Batch::logits)
 // clang-format on
-enum class Logits : std::uint8_t { kBlocks, kKept, kDeferred, kGiven };
+enum class Logits : std::uint8_t { kBlocks, kSaved, kDeferred, kGiven };
 
 struct ActivationPolicy {
   Recompute recompute = Recompute::kNone;  // of blocks

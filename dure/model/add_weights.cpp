@@ -19,7 +19,7 @@ Shape to_shape(const mesh::Dims& d) {
       return {d[0], d[1], d[2]};
     default:
       DURE_CHECK(d.size() == 4,
-                 "wanted a weight of 1 to 4 dimensions, got one of ",
+                 "wanted a weight of 1 to 4 dimensions, got one of {}",
                  d.size());
       return {d[0], d[1], d[2], d[3]};
   }

@@ -103,7 +103,7 @@ class Programme {
 };
 
 // Sums of the squares of loads, then of counts.
-using Spread = std::pair<double, double>;
+using Squares = std::pair<double, double>;
 
 double slowest_of_best(const Stretches& all, int parts) {
   return Programme<double>(
@@ -125,25 +125,25 @@ std::vector<std::int64_t> balance(const BalanceProblem& problem, int parts) {
   const Stretches all(problem);
   assert(parts >= 1 && static_cast<std::size_t>(parts) <= all.size());
   const double slowest = slowest_of_best(all, parts);
-  const Spread never{kNever, kNever};
-  const auto joined = [&](const Spread& front,
-                          std::size_t first,
-                          std::size_t last) {
-    const double load = all.load(first, last);
-    const auto count = static_cast<double>(last - first);
-    return all.slowest(first, last) <= slowest
-               ? Spread{front.first + load * load, front.second + count * count}
-               : never;
-  };
-  return Programme<Spread>(all,
-                           parts,
-                           {.none = {0, 0},
-                            .never = never,
-                            .joined = joined,
-                            .least =
-                                [](double load) {
-                                  return Spread{load * load, 0};
-                                }})
+  const Squares never{kNever, kNever};
+  const auto joined =
+      [&](const Squares& front, std::size_t first, std::size_t last) {
+        const double load = all.load(first, last);
+        const auto count = static_cast<double>(last - first);
+        return all.slowest(first, last) <= slowest
+                   ? Squares{front.first + load * load,
+                             front.second + count * count}
+                   : never;
+      };
+  return Programme<Squares>(all,
+                            parts,
+                            {.none = {0, 0},
+                             .never = never,
+                             .joined = joined,
+                             .least =
+                                 [](double load) {
+                                   return Squares{load * load, 0};
+                                 }})
       .counts();
 }
 

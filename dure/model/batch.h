@@ -25,7 +25,7 @@ struct Batch {
 };
 
 // The next T tokens of each of B texts, in generation.
-struct Reading {
+struct DecodeBatch {
   ConstTensor ids;  // (B T) i32
   nn::Sequences sequences;
   ConstTensor lengths;  // (B) i32, positions in the cache of each

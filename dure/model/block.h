@@ -52,7 +52,7 @@ class Block {
     const nn::Attention::Cache& cache;
   };
 
-  // Uses the parameters blocks.INDEX.*.
+  // Access the parameters blocks.INDEX.*.
   Block(const UnitParts& parts, std::int64_t index);
 
   void forward(nn::Context& ctx, const Forward& op, Saved& saved) const;

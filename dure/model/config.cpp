@@ -1,5 +1,7 @@
 #include "dure/model/config.h"
 
+#include <fmt/core.h>
+
 #include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
 
@@ -45,7 +47,7 @@ std::string sizes_that_do(const ModelConfig& config) {
   std::string text = "1";
   for (std::int64_t tensor = 2; tensor <= config.heads; ++tensor) {
     if (divides(config, tensor)) {
-      text += concat(", ", tensor);
+      text += fmt::format(", {}", tensor);
     }
   }
   return text;
@@ -58,15 +60,14 @@ void validate_tensor(const ModelConfig& config,
                      const std::string& key) {
   const auto check = [&](bool good, const char* of_model, std::int64_t value) {
     if (!good) {
-      throw UsageError(concat(key,
-                              ": ",
-                              tensor,
-                              " ranks can't share model.",
-                              of_model,
-                              ", ",
-                              value,
-                              ", evenly; for this model these would do: ",
-                              sizes_that_do(config)));
+      throw UsageError(
+          "{}: {} ranks can't share model.{}, {}, evenly; for this "
+          "model these would do: {}",
+          key,
+          tensor,
+          of_model,
+          value,
+          sizes_that_do(config));
     }
   };
   check(config.heads % tensor == 0, "heads", config.heads);

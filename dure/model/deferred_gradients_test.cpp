@@ -2,6 +2,7 @@
 // to the byte.
 #include <algorithm>
 #include <deque>
+#include <fmt/core.h>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -165,10 +166,10 @@ class MicroBatch {
     return {ctx.tensor.stream_rows(kN), kC};
   }
   void set(const Context& ctx, Tensor y, const std::string& name) const {
-    const Values own =
-        nn::rows_of(random_values(kN * kC, concat(name, index_).c_str()),
-                    ctx.tensor.own(kN),
-                    kC);
+    const Values own = nn::rows_of(
+        random_values(kN * kC, fmt::format("{}{}", name, index_).c_str()),
+        ctx.tensor.own(kN),
+        kC);
     std::copy(own.begin(), own.end(), y.data<float>());
   }
 
@@ -245,8 +246,11 @@ class DeferredGradients
 std::string name_of(
     const testing::TestParamInfo<std::tuple<Model, Kept, int, Rows>>& info) {
   const auto& [model, kept, ranks, rows] = info.param;
-  return concat(
-      model.name, kept.name, rows == Rows::kCut ? "Cut" : "Whole", ranks);
+  return fmt::format("{}{}{}{}",
+                     model.name,
+                     kept.name,
+                     rows == Rows::kCut ? "Cut" : "Whole",
+                     ranks);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -31,7 +31,7 @@ void ModelTable::add(WeightSpec spec) {
 
 void ModelTable::use(const std::string& name) {
   const auto found = std::ranges::find(weights_, name, &WeightSpec::name);
-  DURE_CHECK(found != weights_.end(), "no unit before has a weight ", name);
+  DURE_CHECK(found != weights_.end(), "no unit before has a weight {}", name);
   found->units.push_back(this_unit());
 }
 

@@ -2,6 +2,7 @@
 // weights and gradients, and the backward gives the same bits.
 #include <cstring>
 #include <deque>
+#include <fmt/core.h>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -205,11 +206,12 @@ class SavedMoves : public testing::TestWithParam<Case> {};
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {
   const auto& [family, kept, backward, ranks, rows] = info.param;
-  return concat(family.name,
-                kept.name,
-                backward == Backward::kWhole ? "Whole" : "InHalves",
-                rows == Rows::kCut ? "OfCutRows" : "OfWholeRows",
-                ranks);
+  return fmt::format("{}{}{}{}{}",
+                     family.name,
+                     kept.name,
+                     backward == Backward::kWhole ? "Whole" : "InHalves",
+                     rows == Rows::kCut ? "OfCutRows" : "OfWholeRows",
+                     ranks);
 }
 
 const auto kFamilies =
@@ -224,7 +226,7 @@ INSTANTIATE_TEST_SUITE_P(
         testing::Values(Kept{"All", {}},
                         Kept{"Costly", {.recompute = Recompute::kSelective}},
                         Kept{"Inputs", {.recompute = Recompute::kFull}},
-                        Kept{"AllAndLogits", {.logits = Logits::kKept}},
+                        Kept{"AllAndLogits", {.logits = Logits::kSaved}},
                         Kept{"InputsAndLogits",
                              {.recompute = Recompute::kFull,
                               .logits = Logits::kDeferred}}),

@@ -33,11 +33,11 @@ void Stack::visit(nn::Context& ctx,
                   std::size_t unit,
                   Pass pass,
                   Function&& function) const {
-  const std::optional<nn::Uses> uses = specs_[unit].accesses.of(pass);
-  if (uses) {
+  const std::optional<nn::Access> access = specs_[unit].accesses.of(pass);
+  if (access) {
     parameters_->in_unit(ctx,
                          range_.first + static_cast<int>(unit),
-                         *uses,
+                         *access,
                          std::forward<Function>(function));
   } else {
     function();
@@ -118,22 +118,22 @@ Streams Stack::run(nn::Context& ctx,
                    const Batch& batch) const {
   nn::Context without = quiet(ctx);
   for (std::size_t i = 0; i < units_.size(); ++i) {
-    parameters_->in_unit(
-        without, range_.first + static_cast<int>(i), nn::Uses::kValues, [&] {
-          units_[i]->run(without, streams, batch);
-        });
+    parameters_->in_unit(without,
+                         range_.first + static_cast<int>(i),
+                         nn::Access::kParameters,
+                         [&] { units_[i]->run(without, streams, batch); });
   }
   return streams;
 }
 
 Streams Stack::read(nn::Context& ctx,
                     Streams streams,
-                    const Reading& reading,
+                    const DecodeBatch& batch,
                     const Cache& cache) const {
   for (std::size_t i = 0; i < units_.size(); ++i) {
     parameters_->in_unit(
-        ctx, range_.first + static_cast<int>(i), nn::Uses::kValues, [&] {
-          units_[i]->read(ctx, streams, reading, cache.units[i]);
+        ctx, range_.first + static_cast<int>(i), nn::Access::kParameters, [&] {
+          units_[i]->read(ctx, streams, batch, cache.units[i]);
         });
   }
   return streams;

@@ -59,7 +59,7 @@ class Stack {
   // Reads the next tokens of texts; streams are whole (ctx.tensor.rows).
   Streams read(nn::Context& ctx,
                Streams streams,
-               const Reading& reading,
+               const DecodeBatch& batch,
                const Cache& cache) const;
 
   // A cache for so many positions of each of B texts, in `memory`, a flat

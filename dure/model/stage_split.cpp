@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <charconv>
+#include <fmt/core.h>
 #include <numeric>
 #include <string_view>
 #include <utility>
@@ -16,7 +17,7 @@
 namespace dure::model {
 namespace {
 
-using Way = StageSplit::Way;
+using Method = StageSplit::Method;
 using Counts = std::vector<std::int64_t>;
 
 constexpr std::string_view kTypePrefix = "type:";
@@ -46,10 +47,10 @@ std::string layers_text(const std::vector<Layer>& layers) {
       continue;
     }
     text += text.empty() ? "" : ", ";
-    text += type == kBlock ? concat(blocks_of(layers), " blocks")
-                           : concat("the ", type);
+    text += type == kBlock ? fmt::format("{} blocks", blocks_of(layers))
+                           : fmt::format("the {}", type);
   }
-  return concat(layers.size(), " layers (", text, ")");
+  return fmt::format("{} layers ({})", layers.size(), text);
 }
 
 // Counts of layers, as "4,3,3,4"; empty for anything else.
@@ -84,8 +85,8 @@ bool matches(const std::string& pattern, std::string_view type) {
   try {
     code = pcre2_compiled(pattern, PCRE2_CASELESS);
   } catch (const Error& error) {
-    throw UsageError(concat(
-        "type:", pattern, ": wanted a regular expression: ", error.what()));
+    throw UsageError(
+        "type:{}: wanted a regular expression: {}", pattern, error.what());
   }
   const Pcre2<pcre2_match_data> data(
       pcre2_match_data_create_from_pattern(code.get(), nullptr));
@@ -100,7 +101,7 @@ bool matches(const std::string& pattern, std::string_view type) {
                                 data.get(),
                                 context.get());
   if (found < 0 && found != PCRE2_ERROR_NOMATCH) {
-    throw UsageError(concat("type:", pattern, ": ", pcre2_error_text(found)));
+    throw UsageError("type:{}: {}", pattern, pcre2_error_text(found));
   }
   return found >= 0;
 }
@@ -124,27 +125,23 @@ Counts given_counts(const std::vector<Layer>& layers,
                     int stages) {
   const std::string even = text_of(even_counts(layers, stages));
   if (counts.size() != static_cast<std::size_t>(stages)) {
-    throw UsageError(concat("wanted ",
-                            stages,
-                            " counts, one a stage, got ",
-                            counts.size(),
-                            " in ",
-                            text_of(counts),
-                            "; even is ",
-                            even));
+    throw UsageError("wanted {} counts, one a stage, got {} in {}; even is {}",
+                     stages,
+                     counts.size(),
+                     text_of(counts),
+                     even);
   }
   const std::int64_t sum =
       std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
   if (sum != std::ssize(layers) ||
       *std::min_element(counts.begin(), counts.end()) < 1) {
-    throw UsageError(concat("wanted counts of 1 or more that add up to ",
-                            layers_text(layers),
-                            ", got ",
-                            text_of(counts),
-                            ", which is ",
-                            sum,
-                            "; even is ",
-                            even));
+    throw UsageError(
+        "wanted counts of 1 or more that add up to {}, got {}, "
+        "which is {}; even is {}",
+        layers_text(layers),
+        text_of(counts),
+        sum,
+        even);
   }
   return counts;
 }
@@ -169,22 +166,21 @@ std::vector<double> type_loads(const std::vector<Layer>& layers,
     loads.push_back(matches(pattern, layer.type) ? 1 : 0);
   }
   if (std::accumulate(loads.begin(), loads.end(), 0.0) == 0) {
-    throw UsageError(concat("type:",
-                            pattern,
-                            ": wanted a pattern that matches a type of "
-                            "layer, embedding, block or head; got one that "
-                            "matches none"));
+    throw UsageError(
+        "type:{}: wanted a pattern that matches a type of layer, "
+        "embedding, block or head; got one that matches none",
+        pattern);
   }
   return loads;
 }
 
 BalanceProblem times(const std::vector<Layer>& layers, const Profile& profile) {
   if (profile.layers.size() != layers.size()) {
-    throw UsageError(concat("wanted a profile of ",
-                            layers_text(layers),
-                            ", got one of ",
-                            profile.layers.size(),
-                            "; `dure plan profile` measures one"));
+    throw UsageError(
+        "wanted a profile of {}, got one of {}; `dure plan "
+        "profile` measures one",
+        layers_text(layers),
+        profile.layers.size());
   }
   BalanceProblem problem;
   for (const LayerProfile& layer : profile.layers) {
@@ -200,16 +196,16 @@ Counts counts_of(const ModelConfig& config,
                  const std::vector<Layer>& layers,
                  const StageSplit& split,
                  int stages) {
-  switch (split.way) {
-    case Way::kEven:
+  switch (split.method) {
+    case Method::kEven:
       return even_counts(layers, stages);
-    case Way::kCounts:
+    case Method::kCounts:
       return given_counts(layers, split.counts, stages);
-    case Way::kParameters:
+    case Method::kParameters:
       return balance({.loads = parameter_loads(config, layers)}, stages);
-    case Way::kTypes:
+    case Method::kTypes:
       return balance({.loads = type_loads(layers, split.pattern)}, stages);
-    case Way::kProfile:
+    case Method::kProfile:
       return balance(times(layers, split.profile), stages);
   }
   return {};
@@ -218,29 +214,28 @@ Counts counts_of(const ModelConfig& config,
 }  // namespace
 
 StageSplit parse_split(const std::string& text) {
-  constexpr std::pair<const char*, Way> kNames[] = {
-      {"even", Way::kEven},
-      {"parameters", Way::kParameters},
-      {"profile", Way::kProfile},
+  constexpr std::pair<const char*, Method> kNames[] = {
+      {"even", Method::kEven},
+      {"parameters", Method::kParameters},
+      {"profile", Method::kProfile},
   };
-  for (const auto& [name, way] : kNames) {
+  for (const auto& [name, method] : kNames) {
     if (text == name) {
-      return {.way = way};
+      return {.method = method};
     }
   }
   if (text.starts_with(kTypePrefix)) {
-    StageSplit split{.way = Way::kTypes,
+    StageSplit split{.method = Method::kTypes,
                      .pattern = text.substr(kTypePrefix.size())};
     matches(split.pattern, kBlock);
     return split;
   }
-  StageSplit split{.way = Way::kCounts, .counts = parse_counts(text)};
+  StageSplit split{.method = Method::kCounts, .counts = parse_counts(text)};
   if (split.counts.empty()) {
-    throw UsageError(concat(
+    throw UsageError(
         "wanted \"even\", \"parameters\", \"type:PATTERN\", \"profile\" or "
-        "counts of layers such as [4, 3, 3, 4], got \"",
-        text,
-        "\""));
+        "counts of layers such as [4, 3, 3, 4], got \"{}\"",
+        text);
   }
   return split;
 }
@@ -276,15 +271,13 @@ std::vector<UnitRange> split_units(const ModelConfig& config,
   assert(stages >= 1);
   const std::vector<Layer> layers = split_layers(config);
   if (stages > std::ssize(layers)) {
-    throw UsageError(concat("wanted at most as many stages as ",
-                            layers_text(layers),
-                            ", got ",
-                            stages,
-                            "; a smaller parallel.pipeline or "
-                            "parallel.virtual_stages would do, or "
-                            "model.layers of ",
-                            stages - std::ssize(layers) + blocks_of(layers),
-                            " or more"));
+    throw UsageError(
+        "wanted at most as many stages as {}, got {}; a smaller "
+        "parallel.pipeline or parallel.virtual_stages would do, or "
+        "model.layers of {} or more",
+        layers_text(layers),
+        stages,
+        stages - std::ssize(layers) + blocks_of(layers));
   }
   std::vector<UnitRange> ranges;
   std::size_t first = 0;

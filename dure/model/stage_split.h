@@ -21,7 +21,7 @@
 namespace dure::model {
 
 struct StageSplit {
-  enum class Way : std::uint8_t {
+  enum class Method : std::uint8_t {
     kEven,        // as many blocks each, or one more
     kCounts,      // so many layers each
     kParameters,  // the largest stage is as small as can be
@@ -29,7 +29,7 @@ struct StageSplit {
     kProfile,     // the longest measured time, with messages
   };
 
-  Way way = Way::kEven;
+  Method method = Method::kEven;
   std::vector<std::int64_t> counts = {};  // for kCounts
   std::string pattern = {};               // for kTypes
   Profile profile = {};                   // for kProfile

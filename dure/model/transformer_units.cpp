@@ -14,8 +14,8 @@
 namespace dure::model {
 namespace {
 
+using nn::Access;
 using nn::Context;
-using nn::Uses;
 
 constexpr StreamName kResidual = StreamName::kResidual;
 
@@ -61,9 +61,9 @@ class EmbeddingUnit final : public Unit {
 
   void read(Context& ctx,
             Streams& streams,
-            const Reading& reading,
+            const DecodeBatch& batch,
             const Cache& /*cache*/) const override {
-    embed(ctx, streams, reading.ids, reading.sequences);
+    embed(ctx, streams, batch.ids, batch.sequences);
   }
 
  private:
@@ -128,13 +128,13 @@ class BlockUnit final : public Unit {
 
   void read(Context& ctx,
             Streams& streams,
-            const Reading& reading,
+            const DecodeBatch& batch,
             const Cache& cache) const override {
     block_.forward_cached(ctx,
                           {.y = streams[kResidual],
                            .x = streams[kResidual],
-                           .sequences = reading.sequences,
-                           .lengths = reading.lengths,
+                           .sequences = batch.sequences,
+                           .lengths = batch.lengths,
                            .cache = cache});
   }
 
@@ -191,11 +191,11 @@ class FinalNormUnit final : public Unit {
 
   void read(Context& ctx,
             Streams& streams,
-            const Reading& reading,
+            const DecodeBatch& batch,
             const Cache& /*cache*/) const override {
     const OwnedTensor x_NC = std::move(streams[kResidual]);
     const auto [N, C] = x_NC.dims<2>("x");
-    const std::int64_t B = reading.lengths.elements();
+    const std::int64_t B = batch.lengths.elements();
     streams[kResidual] = ctx.workspace({B, C}, x_NC.dtype());
     const Tensor last_BC = streams[kResidual];
     launch(ctx.stream,
@@ -245,7 +245,7 @@ class HeadUnit final : public Unit {
     switch (logits_) {
       case Logits::kBlocks:
         return head_.forward(ctx, op, own.head);
-      case Logits::kKept:
+      case Logits::kSaved:
       case Logits::kDeferred:
         return head_.forward_keeping(ctx, op, own.head);
       case Logits::kGiven:
@@ -261,7 +261,7 @@ class HeadUnit final : public Unit {
     switch (logits_) {
       case Logits::kBlocks:
         break;  // the forward has made them
-      case Logits::kKept:
+      case Logits::kSaved:
       case Logits::kDeferred:
         head_.backward_kept(ctx, std::move(own.x_nC), own.head);
         break;
@@ -288,10 +288,10 @@ class HeadUnit final : public Unit {
 
   void read(Context& ctx,
             Streams& streams,
-            const Reading& reading,
+            const DecodeBatch& batch,
             const Cache& /*cache*/) const override {
     const OwnedTensor x_BC = std::move(streams[kResidual]);
-    head_.logits(ctx, reading.logits, x_BC);
+    head_.logits(ctx, batch.logits, x_BC);
   }
 
  private:
@@ -311,27 +311,28 @@ class HeadUnit final : public Unit {
 Accesses head_accesses(Logits logits) {
   switch (logits) {
     case Logits::kBlocks:
-      return {.forward = Uses::kBoth};
+      return {.forward = Access::kBoth};
     case Logits::kDeferred:
-      return {.forward = Uses::kValues,
-              .backward = Uses::kBoth,
-              .input = Uses::kValues,
-              .weight = Uses::kGradients};
-    case Logits::kKept:
+      return {.forward = Access::kParameters,
+              .backward = Access::kBoth,
+              .input = Access::kParameters,
+              .weight = Access::kGradients};
+    case Logits::kSaved:
     case Logits::kGiven:
       break;
   }
-  return {
-      .forward = Uses::kValues, .backward = Uses::kBoth, .input = Uses::kBoth};
+  return {.forward = Access::kParameters,
+          .backward = Access::kBoth,
+          .input = Access::kBoth};
 }
 
 }  // namespace
 
 UnitSpec embedding_unit() {
   return {.layer = "embedding",
-          .accesses = {.forward = Uses::kValues,
-                       .backward = Uses::kGradients,
-                       .input = Uses::kGradients},
+          .accesses = {.forward = Access::kParameters,
+                       .backward = Access::kGradients,
+                       .input = Access::kGradients},
           .reads_tokens = true,
           .hands_on = {kResidual},
           .make = [](const UnitParts& parts) {
@@ -342,10 +343,10 @@ UnitSpec embedding_unit() {
 UnitSpec block_unit(std::int64_t index,
                     const ActivationPolicy& activation_policy) {
   return {.layer = "block",
-          .accesses = {.forward = Uses::kValues,
-                       .backward = Uses::kBoth,
-                       .input = Uses::kBoth,
-                       .weight = Uses::kGradients},
+          .accesses = {.forward = Access::kParameters,
+                       .backward = Access::kBoth,
+                       .input = Access::kBoth,
+                       .weight = Access::kGradients},
           .hands_on = {kResidual},
           .make = [index, activation_policy](const UnitParts& parts) {
             return std::make_unique<BlockUnit>(parts, index, activation_policy);
@@ -354,9 +355,9 @@ UnitSpec block_unit(std::int64_t index,
 
 UnitSpec final_norm_unit() {
   return {.layer = "head",
-          .accesses = {.forward = Uses::kValues,
-                       .backward = Uses::kBoth,
-                       .input = Uses::kBoth},
+          .accesses = {.forward = Access::kParameters,
+                       .backward = Access::kBoth,
+                       .input = Access::kBoth},
           .hands_on = {kResidual},
           .make = [](const UnitParts& parts) {
             return std::make_unique<FinalNormUnit>(parts);

@@ -2,7 +2,7 @@
 
 namespace dure::model {
 
-std::optional<nn::Uses> Accesses::of(parallel::Pass pass) const {
+std::optional<nn::Access> Accesses::of(parallel::Pass pass) const {
   switch (pass) {
     case parallel::Pass::kForward:
       return forward;

@@ -78,7 +78,7 @@ class Unit {
   // `cache` has cache_shape().
   virtual void read(nn::Context& ctx,
                     Streams& streams,
-                    const Reading& reading,
+                    const DecodeBatch& batch,
                     const Cache& cache) const = 0;
 
   // (2 B, G, S, D), if it caches keys and values: for B texts, with room for S
@@ -92,12 +92,12 @@ class Unit {
 // A unit's uses of its weights in each pass; nothing if it needs none. A
 // backward is one pass, or two halves (parallel::Pass).
 struct Accesses {
-  std::optional<nn::Uses> forward = {};
-  std::optional<nn::Uses> backward = {};
-  std::optional<nn::Uses> input = {};
-  std::optional<nn::Uses> weight = {};
+  std::optional<nn::Access> forward = {};
+  std::optional<nn::Access> backward = {};
+  std::optional<nn::Access> input = {};
+  std::optional<nn::Access> weight = {};
 
-  std::optional<nn::Uses> of(parallel::Pass pass) const;
+  std::optional<nn::Access> of(parallel::Pass pass) const;
 };
 
 // The inputs from which a unit is made. The parameters outlive it.

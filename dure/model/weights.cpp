@@ -10,15 +10,14 @@ namespace {
 // Every tensor rank gets whole heads, equally many, and the key-value heads
 // that these use.
 void check_heads(const ModelConfig& c, std::int64_t tensor) {
-  DURE_CHECK(tensor >= 1 && c.heads % tensor == 0 &&
-                 (c.kv_heads % tensor == 0 || tensor % c.kv_heads == 0),
-             "heads are not cut: a tensor size of ",
-             tensor,
-             " does not divide model.heads, ",
-             c.heads,
-             ", or neither divides model.kv_heads, ",
-             c.kv_heads,
-             ", nor is a multiple of it");
+  DURE_CHECK(
+      tensor >= 1 && c.heads % tensor == 0 &&
+          (c.kv_heads % tensor == 0 || tensor % c.kv_heads == 0),
+      "heads are not cut: a tensor size of {} does not divide model.heads, {}, "
+      "or neither divides model.kv_heads, {}, nor is a multiple of it",
+      tensor,
+      c.heads,
+      c.kv_heads);
 }
 
 ModelTable table_of(const ModelConfig& config,

@@ -16,8 +16,8 @@ namespace dure::model {
 // Weights stay where their parameters point.
 class InPlace final : public nn::ParameterStorage {
  public:
-  void begin(int, nn::Uses, const nn::Context&) override {}
-  void end(int, nn::Uses, const nn::Context&) override {}
+  void begin(int, nn::Access, const nn::Context&) override {}
+  void end(int, nn::Access, const nn::Context&) override {}
 };
 
 // A whole model on one tensor rank, with weights drawn by their names.

@@ -36,11 +36,9 @@ HeadLoss::HeadLoss(Parameter& weight, std::int64_t vocabulary, mesh::Part part)
     : weight_(weight), vocabulary_(vocabulary), part_(part) {
   const std::int64_t columns = weight.value.shape()[0] * part.count;
   DURE_CHECK(vocabulary <= columns,
-             "a vocabulary of ",
+             "a vocabulary of {} does not fit {} rows of the head's weight",
              vocabulary,
-             " does not fit ",
-             columns,
-             " rows of the head's weight");
+             columns);
 }
 
 void HeadLoss::forward(Context& ctx, const Forward& op, Saved& saved) const {

@@ -23,7 +23,7 @@ Parameter& ParameterSet::add(std::string name,
 
 Parameter& ParameterSet::operator[](std::string_view name) {
   const auto found = by_name_.find(name);
-  DURE_CHECK(found != by_name_.end(), "the model has no weight ", name);
+  DURE_CHECK(found != by_name_.end(), "the model has no weight {}", name);
   return *found->second;
 }
 

@@ -43,19 +43,19 @@ struct Parameter {
 };
 
 // How a unit uses its parameters while it runs.
-enum class Uses : std::uint8_t { kValues, kGradients, kBoth };
+enum class Access : std::uint8_t { kParameters, kGradients, kBoth };
 
-constexpr bool reads_values(Uses uses) {
-  return uses != Uses::kGradients;
+constexpr bool reads_parameters(Access access) {
+  return access != Access::kGradients;
 }
-constexpr bool writes_gradients(Uses uses) {
-  return uses != Uses::kValues;
+constexpr bool writes_gradients(Access access) {
+  return access != Access::kParameters;
 }
 
 // A unit begins, uses its parameters for a micro-batch, and ends.
 struct Visit {
   int unit = 0;
-  Uses uses = Uses::kValues;
+  Access access = Access::kParameters;
   int micro_batch = 0;
   bool operator==(const Visit&) const = default;
 };
@@ -70,8 +70,8 @@ class ParameterStorage {
   ParameterStorage& operator=(const ParameterStorage&) = delete;
   virtual ~ParameterStorage() = default;
 
-  virtual void begin(int unit, Uses uses, const Context& ctx) = 0;
-  virtual void end(int unit, Uses uses, const Context& ctx) = 0;
+  virtual void begin(int unit, Access access, const Context& ctx) = 0;
+  virtual void end(int unit, Access access, const Context& ctx) = 0;
 };
 
 // The type that layers read, and the type of gradients that they write.
@@ -98,11 +98,11 @@ class ParameterSet {
   template <typename Function>
   void in_unit(const Context& ctx,
                int unit,
-               Uses uses,
+               Access access,
                Function&& function) const {
-    storage_->begin(unit, uses, ctx);
+    storage_->begin(unit, access, ctx);
     function();
-    storage_->end(unit, uses, ctx);
+    storage_->end(unit, access, ctx);
   }
 
   Parameter& operator[](std::string_view name);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <fmt/core.h>
 #include <functional>
 #include <string>
 #include <tuple>
@@ -10,7 +11,6 @@
 
 #include <gtest/gtest.h>
 
-#include "dure/base/check.h"
 #include "dure/comm/communicator.h"
 #include "dure/kernels/testing.h"
 #include "dure/launch/run_ranks.h"
@@ -53,7 +53,7 @@ inline auto one_two_four_ranks() {
 inline std::string name_of_ranks(
     const testing::TestParamInfo<std::tuple<int, Rows>>& info) {
   const auto [ranks, rows] = info.param;
-  return concat(rows == Rows::kCut ? "Cut" : "Whole", ranks);
+  return fmt::format("{}{}", rows == Rows::kCut ? "Cut" : "Whole", ranks);
 }
 
 // Rows [first, first + count) of a matrix with C columns.

@@ -57,13 +57,13 @@ std::string meaning_of(const std::string& meaning,
   std::string rows;
   for (const OptimizerRow* row : optimizers()) {
     if (const auto value = row->defaults.*number) {
-      rows += concat(rows.empty() ? "" : ", ",
-                     fmt::format("{}", *value),
-                     " for ",
-                     row->name);
+      rows += fmt::format("{}{} for {}",
+                          rows.empty() ? "" : ", ",
+                          fmt::format("{}", *value),
+                          row->name);
     }
   }
-  return concat(meaning, "; auto: ", rows, ".");
+  return fmt::format("{}; auto: {}.", meaning, rows);
 }
 
 // An optimizer that does not read the number gets the first optimizer's.
@@ -156,20 +156,20 @@ void resolve(OptimizerConfig& c, std::int64_t steps) {
 
 void validate(const OptimizerConfig& c) {
   if (c.minimum_learning_rate > c.learning_rate) {
-    throw UsageError(concat("optimizer.minimum_learning_rate: wanted at most ",
-                            "optimizer.learning_rate, ",
-                            c.learning_rate,
-                            ", got ",
-                            c.minimum_learning_rate));
+    throw UsageError(
+        "optimizer.minimum_learning_rate: wanted at most "
+        "optimizer.learning_rate, {:g}, got {:g}",
+        c.learning_rate,
+        c.minimum_learning_rate);
   }
   const bool ends = c.decay == DecayKind::kLinear ||
                     c.decay == DecayKind::kCosine || c.decay == DecayKind::kWsd;
   if (ends && c.warmup_steps >= c.decay_steps) {
-    throw UsageError(concat("optimizer.warmup_steps: wanted below ",
-                            "optimizer.decay_steps, ",
-                            c.decay_steps,
-                            ", got ",
-                            c.warmup_steps));
+    throw UsageError(
+        "optimizer.warmup_steps: wanted below "
+        "optimizer.decay_steps, {}, got {}",
+        c.decay_steps,
+        c.warmup_steps);
   }
 }
 

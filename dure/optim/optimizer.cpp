@@ -23,8 +23,9 @@ std::span<const OptimizerRow* const> optimizers() {
 const OptimizerRow& optimizer(const std::string& name) {
   const auto found = std::ranges::find_if(
       kOptimizers, [&](const OptimizerRow* row) { return row->name == name; });
-  DURE_CHECK(
-      found != std::ranges::end(kOptimizers), "no optimizer is called ", name);
+  DURE_CHECK(found != std::ranges::end(kOptimizers),
+             "no optimizer is called {}",
+             name);
   return **found;
 }
 

@@ -43,12 +43,12 @@ bool is_of_delays(const std::string& key) {
 
 Config one_rank_of(const Config& layout) {
   if (!has_flush(layout)) {
-    throw UsageError(concat(
-        "parallel.schedule \"",
-        parallel::name_of(layout.parallel.schedule),
-        "\" updates weights that are some steps old, which one rank never "
-        "does: wanted a schedule that flushes, such as \"1f1b\" or \"zb-h1\", "
-        "or --against a configuration of the same schedule"));
+    throw UsageError(
+        "parallel.schedule \"{}\" updates weights that are some "
+        "steps old, which one rank never does: wanted a schedule "
+        "that flushes, such as \"1f1b\" or \"zb-h1\", or --against "
+        "a configuration of the same schedule",
+        parallel::name_of(layout.parallel.schedule));
   }
   Config one = layout;
   const ParallelConfig alone = {.data = 1, .sums = layout.parallel.sums};
@@ -70,12 +70,11 @@ void expect_comparable(const Config& layout, const Config& reference) {
     const bool matters = is_of_training(key) || (delays && is_of_delays(key));
     if (matters && value != there[i].second) {
       throw UsageError(
-          concat(key,
-                 ": wanted the same in both configurations, as layouts of one "
-                 "training are compared, got ",
-                 value,
-                 " and ",
-                 there[i].second));
+          "{}: wanted the same in both configurations, as layouts "
+          "of one training are compared, got {} and {}",
+          key,
+          value,
+          there[i].second);
     }
   }
 }

@@ -60,15 +60,12 @@ void expect_whole(std::span<const Piece> merged,
   std::int64_t end = 0;
   const auto expect = [&](std::int64_t next) {
     DURE_CHECK(next == end,
-               "no rank of ",
+               "no rank of {} owns elements {} to {} of {}: they are in no "
+               "update and in no checkpoint",
                who,
-               " owns elements ",
                end,
-               " to ",
                next - 1,
-               " of ",
-               spec.name,
-               ": they are in no update and in no checkpoint");
+               spec.name);
   };
   for (const Piece& piece : merged) {
     expect(piece.first);

@@ -1,5 +1,7 @@
 #include "dure/plan/assumed_machines.h"
 
+#include <fmt/core.h>
+
 #include "dure/base/check.h"
 #include "dure/base/progress.h"
 
@@ -12,7 +14,8 @@ constexpr const char* kDefault = "the default, of no particular machine";
 std::string text_of(Products products) {
   const bool short_ones =
       products == Products::kBf16 || products == Products::kFp16;
-  return concat(name_of(products), short_ones ? ", tensors stay fp32" : "");
+  return fmt::format(
+      "{}{}", name_of(products), short_ones ? ", tensors stay fp32" : "");
 }
 
 double peak_flops(const KnownDevice& device, Products products) {
@@ -28,11 +31,10 @@ double peak_flops(const KnownDevice& device, Products products) {
       has += name_of(other);
     }
   }
-  throw UsageError(concat(device.name,
-                          " has no products in ",
-                          name_of(products),
-                          "; it has ",
-                          has));
+  throw UsageError("{} has no products in {}; it has {}",
+                   device.name,
+                   name_of(products),
+                   has);
 }
 
 // A rate that is given, else a share of a device's peak, else the default.
@@ -56,12 +58,11 @@ class Source {
       return {.value = otherwise, .source = kDefault};
     }
     return {.value = wanted_.reach * peak,
-            .source = concat(wanted_.reach,
-                             " of ",
-                             device_->name,
-                             "'s ",
-                             with_prefix(peak),
-                             unit)};
+            .source = fmt::format("{:g} of {}'s {}{}",
+                                  wanted_.reach,
+                                  device_->name,
+                                  with_prefix(peak),
+                                  unit)};
   }
 
  private:
@@ -93,22 +94,23 @@ AssumedMachines assume_machines(const MachinesWanted& wanted) {
                           ? peak_flops(device, wanted.products)
                           : 0;
   const int usual = known ? device.node_devices : network.ranks_per_node;
-  return {.flops = source.of(wanted.flops_per_second,
-                             peak,
-                             concat("FLOP/s in ", text_of(wanted.products)),
-                             defaults.rates.flops_per_second),
-          .memory = source.of(wanted.memory_bytes_per_second,
-                              device.memory_bytes_per_second,
-                              "B/s",
-                              defaults.rates.bytes_per_second),
-          .node_link = source.of(wanted.node_link_bytes_per_second,
-                                 device.link_bytes_per_second,
-                                 concat("B/s one way (", device.link, ")"),
-                                 network.inside.bytes_per_second),
-          .link = {.value = wanted.link_bytes_per_second.value_or(
-                       network.between.bytes_per_second),
-                   .source = wanted.link_bytes_per_second ? "given" : kDefault},
-          .node_ranks = wanted.node_ranks.value_or(usual)};
+  return {
+      .flops = source.of(wanted.flops_per_second,
+                         peak,
+                         fmt::format("FLOP/s in {}", text_of(wanted.products)),
+                         defaults.rates.flops_per_second),
+      .memory = source.of(wanted.memory_bytes_per_second,
+                          device.memory_bytes_per_second,
+                          "B/s",
+                          defaults.rates.bytes_per_second),
+      .node_link = source.of(wanted.node_link_bytes_per_second,
+                             device.link_bytes_per_second,
+                             fmt::format("B/s one way ({})", device.link),
+                             network.inside.bytes_per_second),
+      .link = {.value = wanted.link_bytes_per_second.value_or(
+                   network.between.bytes_per_second),
+               .source = wanted.link_bytes_per_second ? "given" : kDefault},
+      .node_ranks = wanted.node_ranks.value_or(usual)};
 }
 
 }  // namespace dure::plan

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/core.h>
 #include <optional>
 #include <string>
 #include <vector>
@@ -108,7 +109,7 @@ std::optional<std::string> by_stage(train::Config config) {
   while (config.parallel.data > 1 && config.parallel.zero < 3) {
     ++config.parallel.zero;
     if (is_within_limit(config)) {
-      return concat("parallel.zero = ", config.parallel.zero);
+      return fmt::format("parallel.zero = {}", config.parallel.zero);
     }
   }
   return std::nullopt;
@@ -120,7 +121,7 @@ std::optional<std::string> by_micro_batch(train::Config config) {
   for (std::int64_t less = now - 1; less >= 1; --less) {
     config.train.micro_batch = less;
     if (now % less == 0 && is_within_limit(config)) {
-      return concat("train.micro_batch = ", less);
+      return fmt::format("train.micro_batch = {}", less);
     }
   }
   return std::nullopt;
@@ -129,16 +130,17 @@ std::optional<std::string> by_micro_batch(train::Config config) {
 // The cheapest recomputation that fits.
 std::optional<std::string> by_recompute(train::Config config) {
   using model::Recompute;
-  struct Way {
+  struct Policy {
     Recompute recompute;
     const char* name;
   };
-  for (const auto& [recompute, name] : {Way{Recompute::kSelective, "selective"},
-                                        Way{Recompute::kFull, "full"}}) {
+  for (const auto& [recompute, name] :
+       {Policy{Recompute::kSelective, "selective"},
+        Policy{Recompute::kFull, "full"}}) {
     if (config.memory.recompute < recompute) {
       config.memory.recompute = recompute;
       if (is_within_limit(config)) {
-        return concat("memory.recompute = \"", name, "\"");
+        return fmt::format("memory.recompute = \"{}\"", name);
       }
     }
   }
@@ -165,7 +167,7 @@ std::optional<std::string> by_ranks(train::Config config) {
   while (samples % (2 * config.parallel.data) == 0) {
     config.parallel.data *= 2;
     if (is_within_limit(config)) {
-      return concat(train::ranks_of(config.parallel), " ranks");
+      return fmt::format("{} ranks", train::ranks_of(config.parallel));
     }
   }
   return std::nullopt;
@@ -181,7 +183,7 @@ std::optional<std::string> by_schedule(train::Config config) {
     config = train::resolve(config);
     if (config.parallel.pipeline > 1 && kind != now &&
         is_valid_and_fits(config)) {
-      return concat("parallel.schedule = \"", parallel::name_of(kind), "\"");
+      return fmt::format("parallel.schedule = \"{}\"", parallel::name_of(kind));
     }
   }
   return std::nullopt;
@@ -195,11 +197,9 @@ std::optional<std::string> by_stages(train::Config config) {
          layers) {
     config.parallel.pipeline *= 2;
     if (is_valid_and_fits(config)) {
-      return concat("parallel.pipeline = ",
-                    config.parallel.pipeline,
-                    " on ",
-                    train::ranks_of(config.parallel),
-                    " ranks");
+      return fmt::format("parallel.pipeline = {} on {} ranks",
+                         config.parallel.pipeline,
+                         train::ranks_of(config.parallel));
     }
   }
   return std::nullopt;
@@ -215,8 +215,8 @@ std::string what_would_fit(const train::Config& config) {
                           by_logits(config),
                           by_recompute(config)}) {
     if (way) {
-      text +=
-          concat(text.empty() ? "any of these alone would fit: " : ", ", *way);
+      text += fmt::format(
+          "{}{}", text.empty() ? "any of these alone would fit: " : ", ", *way);
     }
   }
   return text.empty() ? "no higher parallel.zero, more ranks or stages, other "
@@ -227,7 +227,8 @@ std::string what_would_fit(const train::Config& config) {
 }
 
 std::string line(const std::string& name, std::size_t bytes) {
-  return concat("\n  ", name, std::string(24 - name.size(), ' '), bytes);
+  return fmt::format(
+      "\n  {}{}{}", name, std::string(24 - name.size(), ' '), bytes);
 }
 
 std::string describe(const train::Config& config, const Largest& largest) {
@@ -247,16 +248,12 @@ std::string describe(const train::Config& config, const Largest& largest) {
 std::string whose(const train::Config& config, int stage) {
   const std::int64_t ranks = train::ranks_of(config.parallel);
   return config.parallel.pipeline == 1
-             ? concat("a rank of ", ranks)
-             : concat("a rank of stage ",
-                      stage,
-                      " of ",
-                      config.parallel.pipeline,
-                      " (",
-                      parallel::name_of(config.parallel.schedule),
-                      "), of ",
-                      ranks,
-                      ",");
+             ? fmt::format("a rank of {}", ranks)
+             : fmt::format("a rank of stage {} of {} ({}), of {},",
+                           stage,
+                           config.parallel.pipeline,
+                           parallel::name_of(config.parallel.schedule),
+                           ranks);
 }
 
 }  // namespace
@@ -273,20 +270,18 @@ std::size_t check_memory(train::Config config, const MemoryShare& share) {
   if (largest.needed() <= config.memory.limit_bytes()) {
     return largest.needed();
   }
-  throw UsageError(concat(
-      is_told ? concat("memory.limit_gib = ", config.memory.limit_gib)
-              : concat("a rank's share of ", share.of),
-      ": too little for ",
+  throw UsageError(
+      "{}: too little for {} with parallel.zero = {}; predicted peaks, in "
+      "bytes:{}\n{}{}",
+      is_told ? fmt::format("memory.limit_gib = {:g}", config.memory.limit_gib)
+              : fmt::format("a rank's share of {}", share.of),
       whose(config, largest.stage),
-      " with parallel.zero = ",
       config.parallel.zero,
-      "; predicted peaks, in bytes:",
       describe(config, largest),
-      "\n",
       what_would_fit(config),
       is_told ? ""
               : "\nor set memory.limit_gib to what a rank may take all the "
-                "same, of swap space perhaps"));
+                "same, of swap space perhaps");
 }
 
 bool fits(const train::Config& config) {

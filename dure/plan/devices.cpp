@@ -1,6 +1,7 @@
 #include "dure/plan/devices.h"
 
 #include <array>
+#include <fmt/core.h>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -79,7 +80,7 @@ std::string suggestion_for(std::string_view name) {
     }
   }
   return alike.empty() ? suggestion(name, names())
-                       : concat("; did you mean ", alike, "?");
+                       : fmt::format("; did you mean {}?", alike);
 }
 
 }  // namespace
@@ -96,8 +97,7 @@ Products products_named(std::string_view name) {
       return static_cast<Products>(p);
     }
   }
-  throw UsageError(
-      concat("wanted products in fp32, tf32, bf16 or fp16, got ", name));
+  throw UsageError("wanted products in fp32, tf32, bf16 or fp16, got {}", name);
 }
 
 double PeakFlops::of(Products products) const {
@@ -124,11 +124,11 @@ const KnownDevice& device_named(std::string_view name) {
       return device;
     }
   }
-  throw UsageError(concat("--device knows no \"",
-                          name,
-                          "\" (of others, give --flops, --memory-rate and "
-                          "--node-link)",
-                          suggestion_for(name)));
+  throw UsageError(
+      "--device knows no \"{}\" (of others, give --flops, "
+      "--memory-rate and --node-link){}",
+      name,
+      suggestion_for(name));
 }
 
 }  // namespace dure::plan

@@ -24,8 +24,8 @@ namespace {
 // Weights that stay in place, as with ZeRO 0 on one rank.
 class InPlace final : public nn::ParameterStorage {
  public:
-  void begin(int, nn::Uses, const nn::Context&) override {}
-  void end(int, nn::Uses, const nn::Context&) override {}
+  void begin(int, nn::Access, const nn::Context&) override {}
+  void end(int, nn::Access, const nn::Context&) override {}
 };
 
 // A layer with its weights and a micro-batch.

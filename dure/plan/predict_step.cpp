@@ -91,11 +91,9 @@ parallel::Replay replay_of(const train::Config& config,
   const std::vector<parallel::Program> programs = programs_of(schedule);
   for (std::size_t r = 0; r < programs.size(); ++r) {
     DURE_CHECK(runs[r].actions.size() == programs[r].size(),
-               "stage ",
+               "stage {} ran {} actions of {}",
                r,
-               " ran ",
                runs[r].actions.size(),
-               " actions of ",
                programs[r].size());
   }
   Clock clock(runs);

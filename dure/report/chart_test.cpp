@@ -1,9 +1,9 @@
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <limits>
 
 #include <gtest/gtest.h>
 
-#include "dure/base/check.h"
 #include "dure/report/bar_chart.h"
 #include "dure/report/line_chart.h"
 #include "dure/report/well_formed.h"
@@ -68,9 +68,9 @@ TEST(LineChart, HasBothScalesToChooseFrom) {
   const std::string html = to_html(chart);
   EXPECT_EQ(WellFormed(html).error(), "");
   for (const char* scale : {"lin", "log"}) {
-    EXPECT_EQ(count(html, concat("<g class=\"", scale, "\">")), 1);
-    EXPECT_EQ(count(html, concat("<div class=\"set ", scale, "\">")), 1);
-    EXPECT_EQ(count(html, concat("<div class=\"over ", scale, "\">")), 1);
+    EXPECT_EQ(count(html, fmt::format("<g class=\"{}\">", scale)), 1);
+    EXPECT_EQ(count(html, fmt::format("<div class=\"set {}\">", scale)), 1);
+    EXPECT_EQ(count(html, fmt::format("<div class=\"over {}\">", scale)), 1);
   }
   EXPECT_EQ(count(html, "<path class=\"l s0\""), 2);
 }

@@ -1,9 +1,9 @@
 #include "dure/report/comparison.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <utility>
 
-#include "dure/base/check.h"
 #include "dure/config/load_config.h"
 #include "dure/report/curves.h"
 #include "dure/report/document.h"
@@ -84,10 +84,11 @@ std::string loss_figure(const std::vector<Report>& reports,
     const auto validation =
         validation_at(curves.positions[r], reports[r].metrics);
     if (!validation.empty()) {
-      chart.lines.push_back({.name = concat(reports[r].name, ", validation"),
-                             .points = validation,
-                             .mark = Mark::kDots,
-                             .series = r});
+      chart.lines.push_back(
+          {.name = fmt::format("{}, validation", reports[r].name),
+           .points = validation,
+           .mark = Mark::kDots,
+           .series = r});
     }
   }
   // Runs share steps, but hardly any count of tokens or time.
@@ -160,9 +161,9 @@ std::string difference_section(const std::vector<Report>& reports) {
     row.insert(row.end(), difference.values.begin(), difference.values.end());
     table.rows.push_back(std::move(row));
   }
-  return concat(
-      "<h2>Configuration</h2>\n<p class=\"soft\">Keys that are not "
-      "the same in all.</p>\n",
+  return fmt::format(
+      "<h2>Configuration</h2>\n<p class=\"soft\">Keys that are not the same in "
+      "all.</p>\n{}",
       to_html(table));
 }
 
@@ -170,11 +171,8 @@ std::string notes_section(const std::vector<Report>& reports) {
   std::string html;
   for (const Report& report : reports) {
     for (const std::string& note : report.notes) {
-      html += concat("<p class=\"soft\">",
-                     escape(report.name),
-                     ": ",
-                     escape(note),
-                     "</p>\n");
+      html += fmt::format(
+          "<p class=\"soft\">{}: {}</p>\n", escape(report.name), escape(note));
     }
   }
   return html;
@@ -193,7 +191,8 @@ double last_step(const std::vector<Report>& reports) {
 std::string losses(const std::vector<Report>& reports, const Offer& offer) {
   constexpr const char* kAbout = "nats a token; dots: validation";
   const Times times = times_of(reports);
-  return concat(
+  return fmt::format(
+      "{}{}{}",
       loss_figure(reports,
                   offer,
                   {.title = "Loss by step",
@@ -211,7 +210,7 @@ std::string losses(const std::vector<Report>& reports, const Offer& offer) {
           reports,
           offer,
           {.title = "Loss by time",
-           .about = concat(kAbout, "; the time is that in steps"),
+           .about = fmt::format("{}; the time is that in steps", kAbout),
            .value = loss_of,
            .positions = times.positions,
            .chart = {.x_name = times.unit, .x_values = XValues::kAny}}));
@@ -231,16 +230,17 @@ std::string others(const std::vector<Report>& reports, const Offer& offer) {
   // The learning rate has neither noise nor spikes.
   LineChart schedule = chart_of(reports, {}, learning_rate);
   schedule.limits = Limits::kAll;
-  return concat(figure(chart_of(reports, offer, norm),
-                       "of all gradients, before clipping"),
-                figure(schedule, "of each update"),
-                figure(chart_of(reports, offer, rate), "of all ranks"));
+  return fmt::format("{}{}{}",
+                     figure(chart_of(reports, offer, norm),
+                            "of all gradients, before clipping"),
+                     figure(schedule, "of each update"),
+                     figure(chart_of(reports, offer, rate), "of all ranks"));
 }
 
 std::string title_of(const std::vector<Report>& reports) {
   std::string title;
   for (const Report& report : reports) {
-    title += concat(title.empty() ? "" : ", ", report.name);
+    title += fmt::format("{}{}", title.empty() ? "" : ", ", report.name);
   }
   return title;
 }
@@ -271,15 +271,14 @@ std::string to_html(const std::vector<Report>& reports,
                     const Choices& choices) {
   const Offer offer = offer_of(choices, last_step(reports));
   return document(title_of(reports),
-                  concat(to_html(result_table(reports)),
-                         notes_section(reports),
-                         "<section>\n<h2>Training</h2>\n",
-                         to_html(offer, "training"),
-                         "<div class=\"charts\">\n",
-                         losses(reports, offer),
-                         others(reports, offer),
-                         "</div>\n</section>\n",
-                         difference_section(reports)));
+                  fmt::format("{}{}<section>\n<h2>Training</h2>\n{}<div "
+                              "class=\"charts\">\n{}{}</div>\n</section>\n{}",
+                              to_html(result_table(reports)),
+                              notes_section(reports),
+                              to_html(offer, "training"),
+                              losses(reports, offer),
+                              others(reports, offer),
+                              difference_section(reports)));
 }
 
 }  // namespace dure::report

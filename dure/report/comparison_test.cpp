@@ -1,5 +1,6 @@
 #include "dure/report/comparison.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
@@ -49,7 +50,7 @@ TEST_F(TwoRuns, DifferInTheKeysThatAreNotTheSame) {
 TEST_F(TwoRuns, StandBesideOneAnother) {
   const std::string html = to_html(reports());
   EXPECT_EQ(WellFormed(html).error(), "");
-  const std::string name = concat("dure_report_", ::getpid(), "_a&lt;1&gt;");
+  const std::string name = fmt::format("dure_report_{}_a&lt;1&gt;", ::getpid());
   EXPECT_THAT(html, HasSubstr(name));
   for (const char* text :
        {"Loss by step",

@@ -1,6 +1,6 @@
 #include "dure/report/markup.h"
 
-#include "dure/base/check.h"
+#include <fmt/core.h>
 
 namespace dure::report {
 namespace {
@@ -10,7 +10,8 @@ std::string cell(const Table& table,
                  const std::string& text) {
   const bool number = column >= table.columns.size() ||
                       table.columns[column] == Column::kNumber;
-  return concat(number ? "<td class=\"n\">" : "<td>", escape(text), "</td>");
+  return fmt::format(
+      "{}{}</td>", number ? "<td class=\"n\">" : "<td>", escape(text));
 }
 
 }  // namespace
@@ -18,7 +19,7 @@ std::string cell(const Table& table,
 std::string to_html(const Table& table) {
   std::string html = "<div class=\"scroll\">\n<table>\n<thead><tr>";
   for (const std::string& name : table.head) {
-    html += concat("<th scope=\"col\">", escape(name), "</th>");
+    html += fmt::format("<th scope=\"col\">{}</th>", escape(name));
   }
   html += "</tr></thead>\n<tbody>\n";
   for (const auto& row : table.rows) {
@@ -32,15 +33,13 @@ std::string to_html(const Table& table) {
 }
 
 std::string folded(const std::string& summary, const Table& table) {
-  return concat("<details><summary>",
-                escape(summary),
-                "</summary>\n",
-                to_html(table),
-                "</details>\n");
+  return fmt::format("<details><summary>{}</summary>\n{}</details>\n",
+                     escape(summary),
+                     to_html(table));
 }
 
 std::string series_class(std::size_t i) {
-  return concat("s", i % kSeries);
+  return fmt::format("s{}", i % kSeries);
 }
 
 }  // namespace dure::report

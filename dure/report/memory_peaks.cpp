@@ -1,6 +1,7 @@
 #include "dure/report/memory_peaks.h"
 
 #include <cstdint>
+#include <fmt/core.h>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -16,14 +17,14 @@ std::size_t whole(const json& object,
                   const std::string& where) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number_unsigned()) {
-    throw Error(concat(where, ": wanted a whole number \"", key, "\""));
+    throw Error("{}: wanted a whole number \"{}\"", where, key);
   }
   return found->get<std::size_t>();
 }
 
 const json& object_of(const json& value, const std::string& where) {
   if (!value.is_object()) {
-    throw Error(concat(where, ": wanted an object, found ", value.type_name()));
+    throw Error("{}: wanted an object, found {}", where, value.type_name());
   }
   return value;
 }
@@ -32,7 +33,7 @@ RankMemory memory_of(const json& value, const std::string& where) {
   const json& object = object_of(value, where);
   const std::size_t rank = whole(object, "rank", where);
   if (rank > std::numeric_limits<int>::max()) {
-    throw Error(concat(where, ": there is no rank ", rank));
+    throw Error("{}: there is no rank {}", where, rank);
   }
   RankMemory memory = {.rank = static_cast<int>(rank),
                        .peak_total = whole(object, "peak_total", where)};
@@ -53,14 +54,14 @@ std::vector<RankMemory> read_memory(std::string_view text,
   try {
     list = json::parse(text);
   } catch (const json::exception& error) {
-    throw Error(concat(source, ": not JSON: ", error.what()));
+    throw Error("{}: not JSON: {}", source, error.what());
   }
   if (!list.is_array()) {
-    throw Error(concat(source, ": wanted a list, found ", list.type_name()));
+    throw Error("{}: wanted a list, found {}", source, list.type_name());
   }
   std::vector<RankMemory> memory;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    memory.push_back(memory_of(list[i], concat(source, ": [", i, "]")));
+    memory.push_back(memory_of(list[i], fmt::format("{}: [{}]", source, i)));
   }
   return memory;
 }

@@ -1,5 +1,6 @@
 #include "dure/report/metrics_series.h"
 
+#include <fmt/core.h>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -19,14 +20,14 @@ class Line {
       : object_(std::move(object)), where_(std::move(where)) {}
 
   [[noreturn]] void refuse(const std::string& what) const {
-    throw Error(concat(where_, ": ", what));
+    throw Error("{}: {}", where_, what);
   }
 
   std::int64_t whole(const char* key) const {
     const auto found = object_.find(key);
     if (found == object_.end() || !found->is_number_integer() ||
         found->get<std::int64_t>() < 0) {
-      refuse(concat("wanted a whole number \"", key, "\""));
+      refuse(fmt::format("wanted a whole number \"{}\"", key));
     }
     return found->get<std::int64_t>();
   }
@@ -36,7 +37,7 @@ class Line {
   double number(const char* key) const {
     const auto found = object_.find(key);
     if (found == object_.end() || !(found->is_number() || found->is_null())) {
-      refuse(concat("wanted a number \"", key, "\""));
+      refuse(fmt::format("wanted a number \"{}\"", key));
     }
     return found->is_null() ? std::numeric_limits<double>::quiet_NaN()
                             : found->get<double>();
@@ -44,7 +45,7 @@ class Line {
 
   std::string text(const char* key) const {
     if (!object_.at(key).is_string()) {
-      refuse(concat("wanted a text \"", key, "\""));
+      refuse(fmt::format("wanted a text \"{}\"", key));
     }
     return object_.at(key).get<std::string>();
   }
@@ -57,8 +58,8 @@ class Line {
     for (const auto& [axis, kinds] : items(*found)) {
       for (const auto& [kind, bytes] : items(kinds)) {
         if (!bytes.is_number_unsigned()) {
-          refuse(
-              concat("wanted bytes of ", quoted(axis), " as a whole number"));
+          refuse(fmt::format("wanted bytes of {} as a whole number",
+                             quoted(axis)));
         }
         sum[axis][kind] += bytes.get<std::uint64_t>();
       }
@@ -98,8 +99,8 @@ train::Metrics metrics_of(const Line& line) {
 void add(MetricsSeries& series, const Line& line) {
   train::Metrics metrics = metrics_of(line);
   if (!series.lines.empty() && metrics.step <= series.lines.back().step) {
-    line.refuse(concat(
-        "step ", metrics.step, " follows step ", series.lines.back().step));
+    line.refuse(fmt::format(
+        "step {} follows step {}", metrics.step, series.lines.back().step));
   }
   line.add_traffic(series.communicated);
   if (line.has("test_loss")) {
@@ -117,13 +118,12 @@ MetricsSeries read_metrics(std::string_view text, const std::string& source) {
     const std::size_t end = text.find('\n', start);
     const std::string_view content = text.substr(start, end - start);
     json object = json::parse(content, nullptr, false);
-    const std::string where = concat(source, ":", number);
+    const std::string where = fmt::format("{}:{}", source, number);
     if (!object.is_object()) {
       if (end == std::string_view::npos) {
         break;
       }
-      throw Error(
-          concat(where, ": wanted a JSON object, found ", quoted(content)));
+      throw Error("{}: wanted a JSON object, found {}", where, quoted(content));
     }
     add(series, Line(std::move(object), where));
     start = end == std::string_view::npos ? text.size() : end + 1;

@@ -1,6 +1,7 @@
 #include "dure/report/page.h"
 
-#include "dure/base/check.h"
+#include <fmt/core.h>
+
 #include "dure/report/document.h"
 #include "dure/report/markup.h"
 #include "dure/report/sections.h"
@@ -11,7 +12,7 @@ namespace {
 std::string notes_section(const Report& report) {
   std::string html;
   for (const std::string& note : report.notes) {
-    html += concat("<p class=\"soft\">", escape(note), "</p>\n");
+    html += fmt::format("<p class=\"soft\">{}</p>\n", escape(note));
   }
   return html;
 }
@@ -20,15 +21,16 @@ std::string notes_section(const Report& report) {
 
 std::string to_html(const Report& report, const Choices& choices) {
   return document(report.name,
-                  concat(facts_section(report),
-                         notes_section(report),
-                         training_section(report, choices),
-                         memory_section(report),
-                         communication_section(report),
-                         pipeline_section(report),
-                         operations_section(report),
-                         data_section(report),
-                         starts_section(report)));
+                  fmt::format("{}{}{}{}{}{}{}{}{}",
+                              facts_section(report),
+                              notes_section(report),
+                              training_section(report, choices),
+                              memory_section(report),
+                              communication_section(report),
+                              pipeline_section(report),
+                              operations_section(report),
+                              data_section(report),
+                              starts_section(report)));
 }
 
 }  // namespace dure::report

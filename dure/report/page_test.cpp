@@ -61,7 +61,7 @@ TEST(Page, ShowsWhatThereIsOfARunThatGoesOn) {
 std::string trace_text(const parallel::ScheduleOptions& options) {
   const parallel::Replay replay = parallel::replay(options);
   std::vector<std::string> ranks;
-  for (int rank = 0; rank < options.stages; ++rank) {
+  for (int rank = 0; rank < options.ranks; ++rank) {
     Trace trace;
     trace.record({.name = "matmul", .start_seconds = 1, .seconds = 0.5});
     trace.record({.name = "step 5",
@@ -154,7 +154,7 @@ TEST(Page, ShowsThePipelineAsMeasuredAndPlanned) {
   run.put("metrics.jsonl", metrics_text(5));
   run.put("trace.json",
           trace_text({.kind = parallel::ScheduleKind::k1F1B,
-                      .stages = 2,
+                      .ranks = 2,
                       .micro_batches = 4}));
   const Report report = read_report(run.path());
   const std::string html = to_html(report);

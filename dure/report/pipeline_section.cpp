@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <utility>
 
-#include "dure/base/check.h"
 #include "dure/parallel/pipeline/draw.h"
 #include "dure/report/markup.h"
 #include "dure/report/sections.h"
@@ -40,16 +39,15 @@ parallel::Replay milliseconds(parallel::Replay replay) {
 std::string drawing(const PipelineStep& step,
                     const parallel::Replay& replay,
                     const std::string& title) {
-  return concat(
-      "<div class=\"scroll\">",
+  return fmt::format(
+      "<div class=\"scroll\">{}</div>\n",
       parallel::draw_svg(step.options,
                          milliseconds(replay),
                          {.title = title,
                           .unit = "ms",
                           .until = 1e3 * std::max(step.measured.makespan,
                                                   step.planned.makespan),
-                          .pixels = kPixels}),
-      "</div>\n");
+                          .pixels = kPixels}));
 }
 
 std::vector<std::string> row_of(const std::string& name,
@@ -92,7 +90,7 @@ std::string about(const PipelineStep& step) {
   std::string text = fmt::format("Step {}: {}, {} ranks, {} micro-batches",
                                  step.step,
                                  parallel::name_of(options.kind),
-                                 options.stages,
+                                 options.ranks,
                                  options.micro_batches);
   if (options.chunks > 1) {
     text += fmt::format(", {} chunks a rank", options.chunks);
@@ -135,10 +133,10 @@ std::string pipeline_section(const Report& report) {
     return "";
   }
   const PipelineStep& step = *report.pipeline;
-  std::string html = concat("<h2>Pipeline</h2>\n<p class=\"soft\">",
-                            escape(about(step)),
-                            "</p>\n",
-                            to_html(summary_table(step)));
+  std::string html =
+      fmt::format("<h2>Pipeline</h2>\n<p class=\"soft\">{}</p>\n{}",
+                  escape(about(step)),
+                  to_html(summary_table(step)));
   if (boxes(step.measured) <= kMostBoxes) {
     html += drawing(step, step.measured, "Measured") +
             drawing(step, step.planned, "Planned");

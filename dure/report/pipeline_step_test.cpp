@@ -14,7 +14,7 @@ using parallel::ScheduleKind;
 using parallel::ScheduleOptions;
 
 constexpr ScheduleOptions kOptions = {
-    .kind = ScheduleKind::k1F1B, .stages = 4, .micro_batches = 8};
+    .kind = ScheduleKind::k1F1B, .ranks = 4, .micro_batches = 8};
 
 ScheduleOptions unknown_micro_batches(ScheduleOptions options) {
   options.micro_batches = 1;
@@ -78,9 +78,9 @@ TEST(FindStep, MeasuresWhatWasPlanned) {
 TEST(FindStep, KnowsSplitBackwardsAndChunks) {
   for (const ScheduleOptions& options :
        {ScheduleOptions{
-            .kind = ScheduleKind::kZbH1, .stages = 4, .micro_batches = 8},
+            .kind = ScheduleKind::kZbH1, .ranks = 4, .micro_batches = 8},
         ScheduleOptions{.kind = ScheduleKind::kInterleaved,
-        .stages = 4,
+        .ranks = 4,
         .micro_batches = 8,
         .chunks = 2}}) {
     TraceEvents events;

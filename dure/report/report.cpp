@@ -1,5 +1,7 @@
 #include "dure/report/report.h"
 
+#include <fmt/core.h>
+
 #include "dure/base/check.h"
 #include "dure/config/load_config.h"
 #include "dure/config/pipeline.h"
@@ -26,7 +28,7 @@ bool is_there(const Path& file, const std::string& lost, Report& report) {
     return true;
   }
   report.notes.push_back(
-      concat("There is no ", file.filename().string(), lost));
+      fmt::format("There is no {}{}", file.filename().string(), lost));
   return false;
 }
 
@@ -69,9 +71,9 @@ void read_trace_of(const Path& run,
                                 drawn_ranks(report),
                                 step);
     if (!report.pipeline) {
-      report.notes.push_back(concat("In trace.json there is no ",
-                                    step ? concat("step ", *step) : "step",
-                                    " with all actions of the schedule."));
+      report.notes.push_back(fmt::format(
+          "In trace.json there is no {} with all actions of the schedule.",
+          step ? fmt::format("step {}", *step) : "step"));
     }
   }
   report.trace.actions = {};
@@ -83,9 +85,9 @@ void read_trace_of(const Path& run,
 Report read_report(const Path& run, std::optional<std::int64_t> step) {
   const Path config = run / "config.toml";
   DURE_CHECK(std::filesystem::exists(config),
-             run.string(),
-             " has no config.toml: wanted a directory that `dure train` wrote "
-             "(log.directory)");
+             "{} has no config.toml: wanted a directory that `dure train` "
+             "wrote (log.directory)",
+             run.string());
   const std::string text = read_regular_file(config);
   Report report = {
       .name = run.string(),

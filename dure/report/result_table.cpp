@@ -8,7 +8,6 @@
 #include <string>
 
 #include "dure/base/arithmetic.h"
-#include "dure/base/check.h"
 #include "dure/report/curves.h"
 #include "dure/report/sections.h"
 #include "dure/report/ticks.h"
@@ -72,10 +71,11 @@ std::string utilization(const Report& report) {
 
 std::string steps(const Report& report) {
   const auto& lines = report.metrics.lines;
-  return concat(grouped(static_cast<std::uint64_t>(
-                    lines.empty() ? 0 : lines.back().step)),
-                " of ",
-                grouped(static_cast<std::uint64_t>(report.config.train.steps)));
+  return fmt::format(
+      "{} of {}",
+      grouped(
+          static_cast<std::uint64_t>(lines.empty() ? 0 : lines.back().step)),
+      grouped(static_cast<std::uint64_t>(report.config.train.steps)));
 }
 
 std::string tokens(const Report& report) {
@@ -99,10 +99,12 @@ std::string hosts(const Report& report) {
   const auto& all = report.starts.back().hosts;
   std::string text;
   for (std::size_t i = 0; i < all.size() && i < 3; ++i) {
-    text += concat(i == 0 ? "" : ", ", all[i].name);
-    text += all[i].processor.empty() ? "" : concat(" (", all[i].processor, ")");
+    text += fmt::format("{}{}", i == 0 ? "" : ", ", all[i].name);
+    text +=
+        all[i].processor.empty() ? "" : fmt::format(" ({})", all[i].processor);
   }
-  return all.size() > 3 ? concat(text, " and ", all.size() - 3, " more") : text;
+  return all.size() > 3 ? fmt::format("{} and {} more", text, all.size() - 3)
+                        : text;
 }
 
 std::string wall(const Report& report) {
@@ -194,14 +196,14 @@ Table result_table(const std::vector<Report>& reports) {
   const auto step = common_step(reports);
   if (step) {
     const auto place = table.rows.begin() + 6;  // after the last loss
-    table.rows.insert(place,
-                      row_of(concat("training loss at step ",
-                                    grouped(static_cast<std::uint64_t>(*step)),
-                                    ", the last that all have"),
-                             reports,
-                             [&](const Report& report) {
-                               return loss_text(loss_at(report, *step));
-                             }));
+    table.rows.insert(
+        place,
+        row_of(fmt::format("training loss at step {}, the last that all have",
+                           grouped(static_cast<std::uint64_t>(*step))),
+               reports,
+               [&](const Report& report) {
+                 return loss_text(loss_at(report, *step));
+               }));
   }
   return table;
 }

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <fmt/core.h>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <unistd.h>
 #include <vector>
 
-#include "dure/base/check.h"
 #include "dure/base/files.h"
 #include "dure/config/load_config.h"
 #include "dure/run/memory_report.h"
@@ -22,7 +22,7 @@ class RunFolder {
  public:
   explicit RunFolder(const std::string& name = "run")
       : path_(std::filesystem::temp_directory_path() /
-              concat("dure_report_", ::getpid(), "_", name)) {
+              fmt::format("dure_report_{}_{}", ::getpid(), name)) {
     std::filesystem::remove_all(path_);
     make_directories(path_);
   }

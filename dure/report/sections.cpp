@@ -5,7 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "dure/base/check.h"
 #include "dure/mesh/draw.h"
 #include "dure/model/family.h"
 #include "dure/report/bar_chart.h"
@@ -101,13 +100,14 @@ std::string mesh_text(const Report& report) {
   const mesh::Mesh mesh = mesh_of(report);
   std::string text = mesh::describe_sizes(mesh);
   if (report.config.parallel.pipeline > 1) {
-    text += concat(", ", parallel::name_of(report.config.parallel.schedule));
+    text +=
+        fmt::format(", {}", parallel::name_of(report.config.parallel.schedule));
   }
   if (report.config.parallel.sequence) {
     text += ", sequence cut";
   }
   if (report.config.parallel.zero > 0) {
-    text += concat(", ZeRO ", report.config.parallel.zero);
+    text += fmt::format(", ZeRO {}", report.config.parallel.zero);
   }
   return text;
 }
@@ -132,7 +132,8 @@ std::string facts_section(const Report& report) {
       {"parameters", grouped(static_cast<std::uint64_t>(report.parameters))},
       {"mesh", mesh_text(report)},
       {"steps",
-       concat(grouped(last.step), " of ", grouped(report.config.train.steps))},
+       fmt::format(
+           "{} of {}", grouped(last.step), grouped(report.config.train.steps))},
       {"tokens", grouped(last.tokens)},
       {"loss", lines.empty() ? "none yet" : short_text(last.loss)},
       {"validation loss", last_validation(report.metrics)},
@@ -173,13 +174,13 @@ std::string memory_section(const Report& report) {
                     .mark_name = "at one time"};
   for (const RankMemory& rank : most) {
     chart.bars.push_back(
-        {.name = concat("rank ", rank.rank),
+        {.name = fmt::format("rank {}", rank.rank),
          .parts = std::vector<double>(rank.peak.begin(), rank.peak.end()),
          .mark = static_cast<double>(rank.peak_total)});
   }
   const std::string about =
       report.memory.size() > kMostBars
-          ? concat("of the ", kMostBars, " ranks that took most")
+          ? fmt::format("of the {} ranks that took most", kMostBars)
           : "by rank";
   return "<h2>Memory</h2>\n<p class=\"soft\">Each category has its peak at its "
          "own time; the upright line is the most of all at one time.</p>\n" +

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <utility>
 
-#include "dure/base/check.h"
 #include "dure/report/markup.h"
 #include "dure/report/sections.h"
 #include "dure/report/ticks.h"
@@ -19,7 +18,7 @@ std::string moment(const std::string& time) {
   if (time.size() != 20 || time[10] != 'T' || time.back() != 'Z') {
     return time;
   }
-  return concat(time.substr(0, 10), " ", time.substr(11, 8), " UTC");
+  return fmt::format("{} {} UTC", time.substr(0, 10), time.substr(11, 8));
 }
 
 Table starts_table(const std::vector<RunStart>& starts) {
@@ -44,10 +43,10 @@ Table starts_table(const std::vector<RunStart>& starts) {
          start.end ? seconds_text(start.end->seconds) : "",
          std::to_string(start.step + 1),
          start.end ? std::to_string(start.end->step) : "",
-         concat(start.ranks,
-                start.ranks == 1 ? " rank (" : " ranks (",
-                start.back_end,
-                ")"),
+         fmt::format("{}{}{})",
+                     start.ranks,
+                     start.ranks == 1 ? " rank (" : " ranks (",
+                     start.back_end),
          start.written_by});
   }
   return table;
@@ -64,7 +63,7 @@ std::string ranges_text(const std::vector<int>& numbers) {
     }
     text += text.empty() ? "" : ", ";
     text += last == i ? std::to_string(numbers[i])
-                      : concat(numbers[i], "-", numbers[last]);
+                      : fmt::format("{}-{}", numbers[i], numbers[last]);
     i = last + 1;
   }
   return text;
@@ -100,7 +99,7 @@ Table files_table(const train::DataFacts& data) {
                  .columns = {Column::kText, Column::kText}};
   for (const train::DataFacts::File& file : data.files) {
     table.rows.push_back(
-        {data.split.empty() ? file.part : concat("split ", data.split),
+        {data.split.empty() ? file.part : fmt::format("split {}", data.split),
          file.prefix,
          grouped(static_cast<std::uint64_t>(file.documents)),
          grouped(static_cast<std::uint64_t>(file.tokens))});
@@ -111,7 +110,8 @@ Table files_table(const train::DataFacts& data) {
 std::string samples_text(std::int64_t count, const char* what) {
   return count == 0
              ? ""
-             : concat(", ", grouped(static_cast<std::uint64_t>(count)), what);
+             : fmt::format(
+                   ", {}{}", grouped(static_cast<std::uint64_t>(count)), what);
 }
 
 }  // namespace
@@ -120,9 +120,9 @@ std::string starts_section(const Report& report) {
   if (report.starts.empty()) {
     return "";
   }
-  return concat("<h2>Time and place</h2>\n",
-                to_html(starts_table(report.starts)),
-                to_html(hosts_table(report.starts.back().hosts)));
+  return fmt::format("<h2>Time and place</h2>\n{}{}",
+                     to_html(starts_table(report.starts)),
+                     to_html(hosts_table(report.starts.back().hosts)));
 }
 
 std::string data_section(const Report& report) {
@@ -131,27 +131,25 @@ std::string data_section(const Report& report) {
   }
   const train::DataFacts& data = report.starts.back().data;
   std::string text =
-      concat("Samples of ",
-             data.sequence,
-             " tokens, by the tokenizer ",
-             data.tokenizer.empty() ? "(none named)" : data.tokenizer,
-             samples_text(data.train_samples, " for training"),
-             samples_text(data.validation_samples, " for validation"),
-             samples_text(data.test_samples, " for the test"));
+      fmt::format("Samples of {} tokens, by the tokenizer {}{}{}{}",
+                  data.sequence,
+                  data.tokenizer.empty() ? "(none named)" : data.tokenizer,
+                  samples_text(data.train_samples, " for training"),
+                  samples_text(data.validation_samples, " for validation"),
+                  samples_text(data.test_samples, " for the test"));
   if (data.epochs > 0) {
     text += fmt::format("; the run reads its training data in {} epoch{}",
                         data.epochs,
                         data.epochs == 1 ? "" : "s at most");
   }
   if (!report.metrics.lines.empty()) {
-    text += concat(". Tokens read so far: ",
-                   grouped(static_cast<std::uint64_t>(
-                       report.metrics.lines.back().tokens)));
+    text += fmt::format(". Tokens read so far: {}",
+                        grouped(static_cast<std::uint64_t>(
+                            report.metrics.lines.back().tokens)));
   }
-  return concat("<h2>Data</h2>\n<p class=\"soft\">",
-                escape(text),
-                ".</p>\n",
-                to_html(files_table(data)));
+  return fmt::format("<h2>Data</h2>\n<p class=\"soft\">{}.</p>\n{}",
+                     escape(text),
+                     to_html(files_table(data)));
 }
 
 }  // namespace dure::report

@@ -84,7 +84,7 @@ class Reader : public nlohmann::json_sax<json> {
 
   TraceEvents take() {
     if (!array_) {
-      throw Error(source_ + ": wanted an object with a list \"traceEvents\"");
+      throw Error("{}: wanted an object with a list \"traceEvents\"", source_);
     }
     return std::move(events_);
   }
@@ -153,7 +153,7 @@ class Reader : public nlohmann::json_sax<json> {
     const std::size_t end = std::min(position, text_.size());
     const auto lines = std::count(
         text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(end), '\n');
-    throw Error(concat(source_, ":", lines + 1, ": not JSON: ", error.what()));
+    throw Error("{}:{}: not JSON: {}", source_, lines + 1, error.what());
   }
 
  private:
@@ -162,8 +162,8 @@ class Reader : public nlohmann::json_sax<json> {
   static constexpr int kEvent = 3;
 
   [[noreturn]] void refuse(const char* what) const {
-    throw Error(concat(
-        source_, ": event ", count_, " (", shown_name(name_), "): ", what));
+    throw Error(
+        "{}: event {} ({}): {}", source_, count_, shown_name(name_), what);
   }
 
   bool number(double value) {

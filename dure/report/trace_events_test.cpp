@@ -1,6 +1,7 @@
 #include "dure/report/trace_events.h"
 
 #include <filesystem>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -90,10 +91,11 @@ TEST(ReadTrace, SaysWhatIsWrongWhere) {
               HasSubstr("wanted microseconds"));
   for (const char* name :
        {"F", "X1", "F1.", "F1.2.3", "F-1", "", "F99999999999"}) {
-    EXPECT_THAT(error_of(with(concat("\"cat\":\"pipeline\",\"name\":\"",
-                                     name,
-                                     "\",\"pid\":0,\"ts\":1,\"dur\":1"))),
-                HasSubstr("wanted the name of an action"))
+    EXPECT_THAT(
+        error_of(with(fmt::format(
+            "\"cat\":\"pipeline\",\"name\":\"{}\",\"pid\":0,\"ts\":1,\"dur\":1",
+            name))),
+        HasSubstr("wanted the name of an action"))
         << name;
   }
   EXPECT_THAT(error_of(with("\"cat\":\"step\",\"name\":\"step x\",\"pid\":0,"

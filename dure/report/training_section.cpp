@@ -1,9 +1,9 @@
 // Loss, learning rate, gradient norm and throughput over the steps.
 #include <algorithm>
 #include <cmath>
+#include <fmt/core.h>
 #include <utility>
 
-#include "dure/base/check.h"
 #include "dure/report/curves.h"
 #include "dure/report/line_chart.h"
 #include "dure/report/markup.h"
@@ -84,11 +84,10 @@ std::string skipped_table(const Report& report) {
   if (count == 0) {
     return "";
   }
-  return concat("<h3>Updates left out: ",
-                grouped(count),
-                count > kMostSkipped ? ", of which the first" : "",
-                "</h3>\n",
-                to_html(table));
+  return fmt::format("<h3>Updates left out: {}{}</h3>\n{}",
+                     grouped(count),
+                     count > kMostSkipped ? ", of which the first" : "",
+                     to_html(table));
 }
 
 }  // namespace
@@ -99,10 +98,10 @@ std::string training_section(const Report& report, const Choices& choices) {
   }
   const Offer offer =
       offer_of(choices, static_cast<double>(report.metrics.lines.back().step));
-  return concat(
-      "<section>\n<h2>Training</h2>\n",
+  return fmt::format(
+      "<section>\n<h2>Training</h2>\n{}<div "
+      "class=\"charts\">\n{}{}{}{}{}</div>\n</section>\n{}",
       to_html(offer, "training"),
-      "<div class=\"charts\">\n",
       loss_figure(report, offer),
       learning_rate_figure(report),
       norm_figure(report, offer),
@@ -110,7 +109,6 @@ std::string training_section(const Report& report, const Choices& choices) {
              "of all ranks"),
       figure(chart_of(report, offer, "Model FLOPs utilization", utilization_of),
              "percent of the rate of a large matrix product"),
-      "</div>\n</section>\n",
       skipped_table(report));
 }
 

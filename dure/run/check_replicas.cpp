@@ -1,6 +1,7 @@
 #include "dure/run/check_replicas.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <set>
 #include <span>
 #include <string>
@@ -125,7 +126,7 @@ void for_each_in_units(Rank& rank,
     units.insert(first_unit(one));
   }
   for (const int unit : units) {
-    rank_model.parameters().in_unit(ctx, unit, nn::Uses::kValues, [&] {
+    rank_model.parameters().in_unit(ctx, unit, nn::Access::kParameters, [&] {
       for (std::size_t i = 0; i < held.size(); ++i) {
         if (first_unit(held[i]) == unit) {
           function(i);
@@ -186,9 +187,9 @@ std::string text_of(std::vector<std::int64_t> ranks) {
   std::sort(ranks.begin(), ranks.end());
   std::string text;
   for (const std::int64_t rank : ranks) {
-    text += concat(text.empty() ? "" : ", ", rank);
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", rank);
   }
-  return concat(ranks.size() == 1 ? "rank " : "ranks ", text);
+  return fmt::format("{}{}", ranks.size() == 1 ? "rank " : "ranks ", text);
 }
 
 // The ranks that differ from most, if there is a majority.
@@ -199,19 +200,19 @@ std::string drifted(RanksByHash ranks) {
       });
   const auto& most = ranks[0].second;
   if (most.size() == ranks[1].second.size()) {
-    return concat(text_of(most),
-                  most.size() == 1 ? " differs from " : " differ from ",
-                  text_of(ranks[1].second),
-                  ", and nothing tells which of them drifted");
+    return fmt::format("{}{}{}, and nothing tells which of them drifted",
+                       text_of(most),
+                       most.size() == 1 ? " differs from " : " differ from ",
+                       text_of(ranks[1].second));
   }
   std::vector<std::int64_t> others;
   for (auto it = ranks.begin() + 1; it != ranks.end(); ++it) {
     others.insert(others.end(), it->second.begin(), it->second.end());
   }
-  return concat(text_of(others),
-                others.size() == 1 ? " has" : " have",
-                " drifted from ",
-                text_of(most));
+  return fmt::format("{}{} drifted from {}",
+                     text_of(others),
+                     others.size() == 1 ? " has" : " have",
+                     text_of(most));
 }
 
 // Compares ranks that hold things along an axis of this name. Collective over
@@ -223,18 +224,15 @@ void compare(Rank& rank,
   const auto answers = rank.control().gather(hashes_of(rank, trainer, held));
   for (std::size_t i = 0; i < held.size(); ++i) {
     const RanksByHash by_hash = ranks_by_hash(held[i].ranks, answers, i);
-    DURE_CHECK(
-        by_hash.size() < 2,
-        "after step ",
-        trainer.position().step,
-        " weight ",
-        trainer.rank_model().parameters()[held[i].slice.weight].name,
-        " is not the same on all ranks of the ",
-        axis,
-        " axis that hold it: ",
-        drifted(by_hash),
-        ". Go on from the last checkpoint (--resume); if it comes again, "
-        "suspect the memory or the processor of that rank's machine");
+    DURE_CHECK(by_hash.size() < 2,
+               "after step {} weight {} is not the same on all ranks of the {} "
+               "axis that hold it: {}. Go on from the last checkpoint "
+               "(--resume); if it comes again, suspect the memory or the "
+               "processor of that rank's machine",
+               trainer.position().step,
+               trainer.rank_model().parameters()[held[i].slice.weight].name,
+               axis,
+               drifted(by_hash));
   }
 }
 

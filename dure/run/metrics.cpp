@@ -89,9 +89,8 @@ MetricsFile::MetricsFile(Path path, std::int64_t last_step)
   write_file_atomically(path_, kept_lines(path_, last_step));
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   DURE_CHECK(descriptor_ >= 0,
-             "can't open ",
+             "can't open {}: {}",
              path_.string(),
-             ": ",
              std::strerror(errno));
 }
 
@@ -103,9 +102,8 @@ void MetricsFile::append(const Metrics& metrics) {
   const std::string line = to_json(metrics) + "\n";
   const ssize_t put = ::write(descriptor_, line.data(), line.size());
   DURE_CHECK(put == static_cast<ssize_t>(line.size()),
-             "can't write ",
+             "can't write {}: {}",
              path_.string(),
-             ": ",
              put < 0 ? std::strerror(errno) : "the disk is full");
 }
 

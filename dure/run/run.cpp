@@ -115,7 +115,7 @@ class Run {
   void train() {
     const std::int64_t first = trainer_.position().step;
     if (finished()) {
-      log_.info(concat("all ", first, " steps are done already"));
+      log_.info(fmt::format("all {} steps are done already", first));
       tested_ = data_.test == nullptr || was_tested();
       return test();
     }
@@ -317,7 +317,7 @@ class Run {
   // Steps that overlap are one event, with the name of the last.
   void record_step(std::int64_t step, double start, double seconds) {
     if (config_.log.trace) {
-      trace_.record({.name = trace_.keep(concat("step ", step)),
+      trace_.record({.name = trace_.keep(fmt::format("step {}", step)),
                      .start_seconds = start,
                      .seconds = seconds,
                      .row = TraceRow::kStep});
@@ -379,9 +379,9 @@ class Run {
       }
     }
     if (stopped_ && !finished()) {
-      log_.info(concat("stopped after step ",
-                       trainer_.position().step,
-                       " as asked, and saved; add --resume to go on"));
+      log_.info(fmt::format(
+          "stopped after step {} as asked, and saved; add --resume to go on",
+          trainer_.position().step));
     }
   }
 

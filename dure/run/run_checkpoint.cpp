@@ -1,6 +1,7 @@
 #include "dure/run/run_checkpoint.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <iterator>
 #include <map>
 #include <numeric>
@@ -79,7 +80,7 @@ std::vector<OwnedPart> owned_by(Trainer& trainer) {
 std::string hash_of(const std::map<std::string, std::string>& settings) {
   std::string text;
   for (const auto& [key, value] : settings) {
-    text += concat(key, " = ", value, "\n");
+    text += fmt::format("{} = {}\n", key, value);
   }
   return checkpoint::hex_of(checkpoint::xxh64(std::as_bytes(std::span(text))));
 }
@@ -90,10 +91,9 @@ TrainerFile trainer_file_in(const checkpoint::CheckpointReader& reader) {
   const TrainerFile file =
       trainer_file_from(reader.document(checkpoint::kTrainerFile), source);
   DURE_CHECK(file.position.step == reader.manifest().step,
+             "{} is of step {}, and its manifest of step {}",
              source,
-             " is of step ",
              file.position.step,
-             ", and its manifest of step ",
              reader.manifest().step);
   return file;
 }
@@ -109,9 +109,10 @@ bool has_all(const checkpoint::SafetensorsFile& file,
   const auto specs = model::weights(config.model);
   return std::ranges::all_of(specs, [&](const model::WeightSpec& spec) {
     const std::int64_t owners = owners_of(state, spec, config);
-    return file.find(concat(spec.name, ".", end_of(state, owners - 1))) !=
-               nullptr &&
-           file.find(concat(spec.name, ".", end_of(state, owners))) == nullptr;
+    return file.find(fmt::format(
+               "{}.{}", spec.name, end_of(state, owners - 1))) != nullptr &&
+           file.find(fmt::format("{}.{}", spec.name, end_of(state, owners))) ==
+               nullptr;
   });
 }
 
@@ -129,11 +130,11 @@ void load_states(Rank& rank,
       there.push_back(k);
       continue;
     }
-    log.info(concat("each data rank has its own ",
+    log.info(
+        fmt::format("each data rank has its own {}, and the checkpoint is not "
+                    "of {} of them: it begins again at 0",
                     states[k].name,
-                    ", and the checkpoint is not of ",
-                    ranks_of(config.parallel, mesh::kReplicas),
-                    " of them: it begins again at 0"));
+                    ranks_of(config.parallel, mesh::kReplicas)));
   }
   read_owned(rank,
              rank_model,
@@ -172,8 +173,8 @@ void save_trainer(Rank& rank,
   }
   const Path root = config.checkpoint.directory;
   const Path folder = checkpoint::step_folder(root, trainer.position().step);
-  const comm::Activity saving(ranks,
-                              concat("saving ", folder.filename().string()));
+  const comm::Activity saving(
+      ranks, fmt::format("saving {}", folder.filename().string()));
   const WeightCuts cuts(config.model, rank.place());
   const auto acquire = [&](const OwnedPart& part) {
     return acquire_to_read(rank.stream, trainer.rank_model().store(), part);
@@ -197,19 +198,21 @@ void load_trainer(Rank& rank,
                   const RunDocuments& documents,
                   const Log& log) {
   const comm::Activity loading(
-      rank.world(), concat("loading ", quoted(checkpoint.filename().string())));
+      rank.world(),
+      fmt::format("loading {}", quoted(checkpoint.filename().string())));
   const checkpoint::CheckpointWeights weights(checkpoint);
   const checkpoint::CheckpointReader& reader = weights.reader();
   reader.expect_model(trainer.config().model);
   if (!reader.has_document(checkpoint::kTrainerFile)) {
-    log.info(concat("starting from the weights of ", checkpoint.string()));
+    log.info(
+        fmt::format("starting from the weights of {}", checkpoint.string()));
     return load_weights(rank, trainer.rank_model(), weights);
   }
   const TrainerFile before = trainer_file_in(reader);
   if (rank.is_first()) {
     expect_same_run(reader, before, trainer.config(), documents, log);
   }
-  log.info(concat("going on from ", checkpoint.string()));
+  log.info(fmt::format("going on from {}", checkpoint.string()));
   load_weights(rank, trainer.rank_model(), weights);
   load_states(rank, trainer, reader.optimizer(), log);
   trainer.set_position(before.position);
@@ -232,8 +235,8 @@ std::string tokenizer_in(const Path& folder) {
 std::string tokenizer_of(const Path& folder) {
   std::string spec = tokenizer_in(folder);
   if (spec.empty()) {
-    throw UsageError(concat(folder.string(),
-                            " holds no tokenizer; name one with --tokenizer"));
+    throw UsageError("{} holds no tokenizer; name one with --tokenizer",
+                     folder.string());
   }
   return spec;
 }

@@ -33,22 +33,19 @@ void check_room(const Path& directory, const checkpoint::CheckpointPlan& plan) {
   struct rlimit limit {};
   ::getrlimit(RLIMIT_FSIZE, &limit);
   DURE_CHECK(limit.rlim_cur >= largest,
-             "a checkpoint has a file of ",
+             "a checkpoint has a file of {} bytes, and this process may write "
+             "files of {}: raise ulimit -f",
              largest,
-             " bytes, and this process may write files of ",
-             limit.rlim_cur,
-             ": raise ulimit -f");
+             limit.rlim_cur);
   struct statvfs disk {};
   const bool told = ::statvfs(directory.c_str(), &disk) == 0;
   const std::uint64_t left = std::uint64_t{disk.f_bavail} * disk.f_frsize;
   DURE_CHECK(!told || left >= all,
-             "a checkpoint takes ",
+             "a checkpoint takes {} bytes, and {} has room for {}: make room, "
+             "or choose another checkpoint.directory",
              all,
-             " bytes, and ",
              directory.string(),
-             " has room for ",
-             left,
-             ": make room, or choose another checkpoint.directory");
+             left);
 }
 
 // Finds an obstacle to a run's files: a folder, or a pipe, whose reader would
@@ -60,9 +57,9 @@ void check_files(const Path& log_directory) {
     DURE_CHECK(!std::filesystem::exists(there) ||
                    std::filesystem::is_regular_file(there) ||
                    std::filesystem::is_character_file(there),
-               path.string(),
-               " is a directory or a pipe, and the run writes a file there: "
-               "remove it, or choose another log.directory");
+               "{} is a directory or a pipe, and the run writes a file there: "
+               "remove it, or choose another log.directory",
+               path.string());
   }
 }
 
@@ -76,9 +73,9 @@ void check_config_file(const Path& path) {
   }
   const std::string text = read_regular_file(path, kMostBytes);
   DURE_CHECK(text.empty() || text.starts_with(kOurs),
-             path.string(),
-             " was not written by a run, and this one would write its "
-             "configuration over it: choose another log.directory");
+             "{} was not written by a run, and this one would write its "
+             "configuration over it: choose another log.directory",
+             path.string());
 }
 
 // Removes files and checkpoints that killed runs left incomplete.

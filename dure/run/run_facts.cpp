@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 #include <tuple>
 #include <utility>
@@ -180,15 +181,14 @@ std::string describe(const DataFacts& data) {
       tokens += file.tokens;
     }
   }
-  return concat(names,
-                ": ",
-                with_prefix(static_cast<double>(tokens)),
-                " tokens of ",
-                documents,
-                " documents",
-                data.split.empty() ? "" : ", split " + data.split,
-                data.epochs > 1 ? concat(", read up to ", data.epochs, " times")
-                                : std::string());
+  return fmt::format("{}: {} tokens of {} documents{}{}",
+                     names,
+                     with_prefix(static_cast<double>(tokens)),
+                     documents,
+                     data.split.empty() ? "" : ", split " + data.split,
+                     data.epochs > 1
+                         ? fmt::format(", read up to {} times", data.epochs)
+                         : std::string());
 }
 
 void to_json(ordered_json& json, const RunStart& start) {
@@ -209,15 +209,15 @@ std::vector<RunStart> read_starts(std::string_view text,
                                   const std::string& source) {
   const ordered_json json = ordered_json::parse(text, nullptr, false);
   DURE_CHECK(json.is_array(),
-             source,
-             ": wanted a JSON array with an object for each start of the run");
+             "{}: wanted a JSON array with an object for each start of the run",
+             source);
   std::vector<RunStart> starts;
   for (const ordered_json& start : json) {
     try {
       starts.push_back(start.get<RunStart>());
     } catch (const ordered_json::exception& error) {
-      throw Error(concat(
-          source, ": start ", starts.size() + 1, " is none: ", error.what()));
+      throw Error(
+          "{}: start {} is none: {}", source, starts.size() + 1, error.what());
     }
   }
   return starts;
@@ -229,7 +229,7 @@ RunFile::RunFile(Path path, RunStart start, Before before, const Log& log)
     try {
       starts_ = read_starts(read_regular_file(path_), path_.string());
     } catch (const Error& error) {
-      log.warning(concat(error.what(), "; it is begun anew"));
+      log.warning(fmt::format("{}; it is begun anew", error.what()));
     }
   }
   starts_.push_back(std::move(start));

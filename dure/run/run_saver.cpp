@@ -1,6 +1,7 @@
 #include "dure/run/run_saver.h"
 
-#include "dure/base/check.h"
+#include <fmt/core.h>
+
 #include "dure/base/error_text.h"
 #include "dure/comm/communicator.h"
 
@@ -33,9 +34,9 @@ void RunSaver::save_last_whole(comm::Communicator& ranks,
   control.barrier();
   if (rank_.is_first()) {
     options_.log.warning(
-        concat("the run ends by an error; step ",
-               step,
-               ", the last one, is saved: add --resume to go on"));
+        fmt::format("the run ends by an error; step {}, the last one, is "
+                    "saved: add --resume to go on",
+                    step));
   }
 }
 
@@ -45,7 +46,7 @@ void RunSaver::or_say(Function&& function) {
     function();
   } catch (const std::exception& error) {
     options_.log.warning(
-        concat("the last step could not be saved: ", message_of(error)));
+        fmt::format("the last step could not be saved: {}", message_of(error)));
   }
 }
 

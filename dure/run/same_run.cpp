@@ -58,11 +58,9 @@ std::vector<Change> changes_since(const checkpoint::CheckpointReader& reader,
   if (!same_tokenizer(
           tokenizer_in(reader), documents.tokenizer, before, config)) {
     all.push_back({"tokenizer",
-                   concat("data.tokenizer was ",
-                          quoted(before.tokenizer),
-                          ", is ",
-                          quoted(config.data.tokenizer),
-                          ", with other files")});
+                   fmt::format("data.tokenizer was {}, is {}, with other files",
+                               quoted(before.tokenizer),
+                               quoted(config.data.tokenizer))});
   }
   return all;
 }
@@ -89,17 +87,16 @@ void expect_same_samples(std::vector<Change> found,
     names.insert(quoted(name));
   }
   for (const Change& change : found) {
-    text += concat("\n  ", change.what);
+    text += fmt::format("\n  {}", change.what);
     names.insert(quoted(change.accept));
   }
-  throw Error(concat(checkpoint,
-                     " is of a run that read other samples:",
-                     text,
-                     "\nset it as it was, or, if it is meant, "
-                     "checkpoint.accept_changed = [",
-                     fmt::to_string(fmt::join(names, ", ")),
-                     "], and the run goes on at its sample number in the new "
-                     "order"));
+  throw Error(
+      "{} is of a run that read other samples:{}\nset it as it "
+      "was, or, if it is meant, checkpoint.accept_changed = [{}], "
+      "and the run goes on at its sample number in the new order",
+      checkpoint,
+      text,
+      fmt::to_string(fmt::join(names, ", ")));
 }
 
 void expect_optimizer(const TrainerFile& before,
@@ -107,10 +104,9 @@ void expect_optimizer(const TrainerFile& before,
                       const std::string& checkpoint) {
   const std::string wanted = trainer_file(config, {}, std::nullopt).optimizer;
   DURE_CHECK(before.optimizer == wanted,
+             "{} has the states of {}, wanted those of optimizer.name = {}",
              checkpoint,
-             " has the states of ",
              quoted(before.optimizer),
-             ", wanted those of optimizer.name = ",
              quoted(wanted));
 }
 

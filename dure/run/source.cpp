@@ -1,6 +1,7 @@
 #include "dure/run/source.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -17,13 +18,13 @@ namespace dure::train {
 namespace {
 
 std::string name_of(const Config& config) {
-  return concat("train.from = ", quoted(config.train.from));
+  return fmt::format("train.from = {}", quoted(config.train.from));
 }
 
 // "has no token", or "is" and the text in quotes.
 std::string meaning_of(const data::Tokenizer& tokenizer, std::int32_t id) {
   return tokenizer.has_token(id)
-             ? concat("is ", quoted(tokenizer.token_text(id)))
+             ? fmt::format("is {}", quoted(tokenizer.token_text(id)))
              : std::string("has no token");
 }
 
@@ -60,19 +61,16 @@ void expect_tokenizer(const Path& source, const Config& config) {
   const auto here = data::load_tokenizer(config.data.tokenizer);
   const std::int64_t ids = std::min(there->vocabulary(), here->vocabulary());
   for (std::int32_t id = 0; id < ids; ++id) {
-    DURE_CHECK(means_the_same(*there, *here, id),
-               "data.tokenizer = ",
-               quoted(config.data.tokenizer),
-               " is another than the weights of ",
-               name_of(config),
-               " know: id ",
-               id,
-               " ",
-               meaning_of(*there, id),
-               " there, and ",
-               meaning_of(*here, id),
-               " here; leave data.tokenizer out to have theirs, or, if it is "
-               "meant, set checkpoint.accept_changed = [\"tokenizer\"]");
+    DURE_CHECK(
+        means_the_same(*there, *here, id),
+        "data.tokenizer = {} is another than the weights of {} know: id {} {} "
+        "there, and {} here; leave data.tokenizer out to have theirs, or, if "
+        "it is meant, set checkpoint.accept_changed = [\"tokenizer\"]",
+        quoted(config.data.tokenizer),
+        name_of(config),
+        id,
+        meaning_of(*there, id),
+        meaning_of(*here, id));
   }
 }
 
@@ -89,7 +87,8 @@ std::map<std::string, std::string> inherited_tokenizer(const Path& folder,
   } catch (const UsageError&) {
     throw;
   } catch (const Error& error) {
-    log.warning(concat(error.what(), "; its files go along all the same"));
+    log.warning(
+        fmt::format("{}; its files go along all the same", error.what()));
   }
   return data::tokenizer_files_in(folder);
 }
@@ -104,10 +103,10 @@ void load_source(Rank& rank,
   const SourceModel found = {.model = weights->config(),
                              .name = source.string()};
   expect_model(found, model);
-  log.info(concat("starting from the weights of ", source.string()));
+  log.info(fmt::format("starting from the weights of {}", source.string()));
   const std::string other = checkpoint::model_difference(found.model, model);
   if (!other.empty()) {  // what positions mean
-    log.info(concat("as the configuration asks, ", other));
+    log.info(fmt::format("as the configuration asks, {}", other));
   }
   load_weights(rank, trainer.rank_model(), *weights);
 }

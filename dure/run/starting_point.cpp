@@ -1,5 +1,6 @@
 #include "dure/run/starting_point.h"
 
+#include <fmt/core.h>
 #include <string>
 #include <vector>
 
@@ -29,21 +30,20 @@ void expect_own(const Path& root,
                 const std::vector<StepFolder>& folders,
                 const model::ModelConfig& model) {
   DURE_CHECK(!std::filesystem::exists(root / checkpoint::kManifestFile),
+             "{} is itself a checkpoint, wanted a directory of them: {}",
              root.string(),
-             " is itself a checkpoint, wanted a directory of them: ",
              kOtherDirectory);
   for (const StepFolder& folder : folders) {
     DURE_CHECK(std::filesystem::is_directory(folder.path),
+               "{} is no folder, and a checkpoint would be saved there: remove "
+               "it, or {}",
                folder.path.string(),
-               " is no folder, and a checkpoint would be saved there: remove "
-               "it, or ",
                kOtherDirectory);
     const std::string difference = other_model(folder.path, model);
     DURE_CHECK(difference.empty(),
+               "{} is of another model: {}; {}",
                folder.path.string(),
-               " is of another model: ",
                difference,
-               "; ",
                kOtherDirectory);
   }
 }
@@ -63,13 +63,12 @@ void expect_elsewhere(const Path& from, const Path& root) {
   const Path own = plain(root);
   if (source == own || source.parent_path() == own ||
       source / "checkpoints" == own) {
-    throw UsageError(concat("train.from = ",
-                            from.string(),
-                            " is where this run saves its own checkpoints, ",
-                            root.string(),
-                            ": ",
-                            kOtherDirectory,
-                            ", or, to go on from it, add --resume"));
+    throw UsageError(
+        "train.from = {} is where this run saves its own "
+        "checkpoints, {}: {}, or, to go on from it, add --resume",
+        from.string(),
+        root.string(),
+        kOtherDirectory);
   }
 }
 
@@ -77,16 +76,15 @@ std::optional<Path> find_to_resume(const Path& root, const Log& log) {
   const checkpoint::Newest newest =
       checkpoint::find_newest(root, checkpoint::Look::kSums);
   DURE_CHECK(newest.whole || newest.damaged.empty(),
+             "{} holds no whole checkpoint: {}; --restart begins anew",
              root.string(),
-             " holds no whole checkpoint: ",
-             describe(newest.damaged),
-             "; --restart begins anew");
+             describe(newest.damaged));
   if (!newest.damaged.empty()) {
     log.warning(describe(newest.damaged));
   }
   if (!newest.whole) {
     log.info(
-        concat("no checkpoint in ", root.string(), ": beginning at step 1"));
+        fmt::format("no checkpoint in {}: beginning at step 1", root.string()));
   }
   return newest.whole;
 }
@@ -96,7 +94,7 @@ Path folder_aside(const Path& root) {
   int number = 1;
   Path aside;
   do {
-    aside = root / concat("before_restart_", number++);
+    aside = root / fmt::format("before_restart_{}", number++);
   } while (std::filesystem::exists(aside));
   return aside;
 }
@@ -116,12 +114,12 @@ std::optional<Path> find_starting_point(const Config& config,
     return find_to_resume(root, log);
   }
   if (start == Start::kNew && !folders.empty()) {
-    throw UsageError(concat(root.string(),
-                            " already holds checkpoints, the newest being ",
-                            folders.back().path.filename().string(),
-                            "; add --resume to go on from it or --restart to "
-                            "begin anew, or ",
-                            kOtherDirectory));
+    throw UsageError(
+        "{} already holds checkpoints, the newest being {}; add --resume to go "
+        "on from it or --restart to begin anew, or {}",
+        root.string(),
+        folders.back().path.filename().string(),
+        kOtherDirectory);
   }
   return std::nullopt;
 }
@@ -146,9 +144,9 @@ void put_aside(const Config& config, const Log& log) {
   }
   sync_directory(root);
   log.info(
-      concat("beginning anew at step 1; the checkpoints and the metrics of "
-             "before are in ",
-             aside.string()));
+      fmt::format("beginning anew at step 1; the checkpoints and the metrics "
+                  "of before are in {}",
+                  aside.string()));
 }
 
 }  // namespace dure::train

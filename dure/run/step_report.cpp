@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <vector>
 
-#include "dure/base/check.h"
 #include "dure/base/progress.h"
 #include "dure/comm/activity.h"
 #include "dure/model/flops.h"
@@ -45,11 +44,9 @@ void StepReport::take(const Segment& segment) {
 
 void StepReport::take(const StepResult& result, double seconds) {
   if (result.skipped && rank_.is_first()) {
-    log_.warning(concat("step ",
-                        result.step,
-                        ": ",
-                        *result.skipped,
-                        " is not finite; update left out"));
+    log_.warning(fmt::format("step {}: {} is not finite; update left out",
+                             result.step,
+                             *result.skipped));
   }
   tokens_ += result.tokens;
   const double rate = static_cast<double>(result.tokens) / seconds;

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "dure/base/check.h"
 #include "dure/base/fields.h"
 #include "dure/base/json.h"
 #include "dure/base/quote.h"
@@ -80,7 +80,8 @@ void compare(const Texts& before,
   if (was != before.end() && is != now.end() && was->second != is->second) {
     changes.push_back(
         {accept,
-         concat(name, " was ", one_line(was->second), ", is ", is->second)});
+         fmt::format(
+             "{} was {}, is {}", name, one_line(was->second), is->second)});
   }
 }
 
@@ -210,23 +211,18 @@ std::string moved_schedule(const TrainerFile& before, const Config& config) {
   }
   const std::int64_t update =
       first_other(before.position.updates + 1, old, config.optimizer);
-  return update == 0
-             ? ""
-             : concat(
-                   "the learning rate changes, since optimizer.decay_steps "
-                   "follows train.steps, which was ",
-                   steps,
-                   " and is ",
-                   config.train.steps,
-                   ": update ",
-                   update,
-                   " had ",
-                   optim::learning_rate(update, old),
-                   " and has ",
-                   optim::learning_rate(update, config.optimizer),
-                   "; set optimizer.decay_steps = ",
-                   steps,
-                   " to keep it");
+  return update == 0 ? ""
+                     : fmt::format(
+                           "the learning rate changes, since "
+                           "optimizer.decay_steps follows train.steps, which "
+                           "was {} and is {}: update {} had {:g} and has {:g}; "
+                           "set optimizer.decay_steps = {} to keep it",
+                           steps,
+                           config.train.steps,
+                           update,
+                           optim::learning_rate(update, old),
+                           optim::learning_rate(update, config.optimizer),
+                           steps);
 }
 
 }  // namespace dure::train

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <fmt/core.h>
 
 #include "dure/base/check.h"
 
@@ -18,7 +19,7 @@ std::size_t rounded(std::size_t bytes) {
 }
 
 std::string in_mib(std::size_t bytes) {
-  return concat(bytes >> 20, " MiB");
+  return fmt::format("{} MiB", bytes >> 20);
 }
 
 }  // namespace
@@ -84,19 +85,15 @@ Buffer Arena::allocate(std::size_t bytes, Category category) {
 void Arena::refuse(std::size_t bytes, Category category) const {
   const bool configured = limit_name_ == "memory.limit_gib";
   throw Error(
-      concat("out of memory: ",
-             bytes,
-             " bytes of ",
-             name_of(category),
-             " wanted over a limit of ",
-             in_mib(limit_),
-             ", ",
-             limit_name_,
-             "; held: ",
-             to_string(ledger_, memory_->tier()),
-             "; ask for less at once (train.micro_batch, data.sequence), or ",
-             configured ? "raise memory.limit_gib"
-                        : "use more ranks on other machines"));
+      "out of memory: {} bytes of {} wanted over a limit of {}, {}; held: {}; "
+      "ask for less at once (train.micro_batch, data.sequence), or {}",
+      bytes,
+      name_of(category),
+      in_mib(limit_),
+      limit_name_,
+      to_string(ledger_, memory_->tier()),
+      configured ? "raise memory.limit_gib"
+                 : "use more ranks on other machines");
 }
 
 std::vector<Arena::Hole>::iterator Arena::first_fit(std::size_t bytes) {

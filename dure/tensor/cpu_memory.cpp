@@ -14,6 +14,7 @@
 #endif
 #endif
 #ifdef DURE_ASAN
+#include <fmt/core.h>
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -47,13 +48,13 @@ std::size_t in_pages(std::size_t bytes) {
 }
 
 std::string in_mib(std::size_t bytes) {
-  return concat(bytes >> 20, " MiB");
+  return fmt::format("{} MiB", bytes >> 20);
 }
 
 // The part of a message that says why there are no more addresses.
 std::string addresses_text() {
   const auto left = addresses_left();
-  return left ? concat("ulimit -v leaves ", in_mib(*left), ": raise it")
+  return left ? fmt::format("ulimit -v leaves {}: raise it", in_mib(*left))
               : "the system has no more (vm.max_map_count, "
                 "vm.overcommit_memory)";
 }
@@ -112,13 +113,11 @@ Memory::Range CpuMemory::reserve(std::size_t least, std::size_t most) {
           : most;
   const Range range = map_addresses(std::max(least, wanted), least);
   DURE_CHECK(range.first != nullptr,
-             "can't reserve ",
+             "can't reserve {} of addresses for tensors, beside {}; {}, or ask "
+             "for less at once (train.micro_batch, data.sequence)",
              in_mib(least),
-             " of addresses for tensors, beside ",
              in_mib(reserved_),
-             "; ",
-             addresses_text(),
-             ", or ask for less at once (train.micro_batch, data.sequence)");
+             addresses_text());
   reserved_ += range.bytes;
   return range;
 }
@@ -142,15 +141,13 @@ void CpuMemory::make_usable(Range& range, std::size_t bytes) {
       return;
     }
   }
-  throw Error(concat(
-      "the system does not commit ",
+  throw Error(
+      "the system does not commit {} more for tensors, beside {}: "
+      "it promises no more than it has (vm.overcommit_memory = 2; "
+      "CommitLimit in /proc/meminfo); raise vm.overcommit_ratio, "
+      "or ask for less at once (train.micro_batch, data.sequence",
       in_mib(bytes - range.usable),
-      " more for tensors, beside ",
-      in_mib(range.usable),
-      ": it promises no more than it has "
-      "(vm.overcommit_memory = 2; CommitLimit in /proc/meminfo); "
-      "raise vm.overcommit_ratio, or ask for less at once (train.micro_batch, "
-      "data.sequence"));
+      in_mib(range.usable));
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ auto with_type(DType dtype, const Call& call) {
 template <typename Call>
 auto with_float_type(DType dtype, const Call& call) {
   DURE_CHECK(
-      is_f32_or_half(dtype), "wanted f32, bf16 or f16, got ", name_of(dtype));
+      is_f32_or_half(dtype), "wanted f32, bf16 or f16, got {}", name_of(dtype));
   return dtype == DType::kBf16  ? call(Bf16())
          : dtype == DType::kF16 ? call(F16())
                                 : call(float());

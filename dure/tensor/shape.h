@@ -16,7 +16,7 @@ class Shape {
   Shape() = default;
   Shape(std::initializer_list<std::int64_t> dims)
       : rank_(static_cast<int>(dims.size())) {
-    DURE_CHECK(rank_ <= 4, "a tensor has 4 dimensions at most, not ", rank_);
+    DURE_CHECK(rank_ <= 4, "a tensor has 4 dimensions at most, not {}", rank_);
     std::copy(dims.begin(), dims.end(), dims_.begin());
   }
 

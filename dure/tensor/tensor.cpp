@@ -14,18 +14,15 @@ void ConstTensor::expect(const char* name,
                          const Shape& wanted,
                          DType dtype) const {
   DURE_CHECK(data_ != nullptr || wanted.elements() == 0,
+             "{} is missing, wanted {}",
              name,
-             " is missing, wanted ",
              to_string(wanted));
   DURE_CHECK(shape_ == wanted && dtype_ == dtype,
+             "{} is {} {}, wanted {} {}",
              name,
-             " is ",
              name_of(dtype_),
-             " ",
              to_string(shape_),
-             ", wanted ",
              name_of(dtype),
-             " ",
              to_string(wanted));
 }
 
@@ -50,9 +47,8 @@ Shape ConstTensor::with_rows(std::int64_t count) const {
 
 void ConstTensor::check_reshape(const Shape& shape) const {
   DURE_CHECK(shape.elements() == elements(),
-             "can't view ",
+             "can't view {} as {}",
              to_string(shape_),
-             " as ",
              to_string(shape));
 }
 

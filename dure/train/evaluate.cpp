@@ -91,7 +91,7 @@ class EvaluationStages final : public parallel::StageModule {
 // The rounds that go through the pipeline without a pause: with p ranks, p - 1
 // in every 5 p - 4 slots are idle.
 int rounds_at_once(const Pipeline& pipeline) {
-  return 4 * (pipeline.schedule.stages - 1) + 1;
+  return 4 * (pipeline.schedule.ranks - 1) + 1;
 }
 
 }  // namespace

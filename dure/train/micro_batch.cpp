@@ -30,9 +30,10 @@ MicroBatch::MicroBatch(Rank& rank, std::int64_t samples, std::int64_t sequence)
       host_ids_(static_cast<std::size_t>(samples * sequence)),
       host_targets_(host_ids_.size()) {
   const int context = rank.mesh().size(mesh::Axis::kContext);
-  DURE_CHECK(context == 1,
-             "a micro-batch is of whole sequences: wanted 1 context rank, got ",
-             context);
+  DURE_CHECK(
+      context == 1,
+      "a micro-batch is of whole sequences: wanted 1 context rank, got {}",
+      context);
   const auto tensor = [&](DType dtype) {
     return rank.arena.tensor({rows()}, Category::kActivations, dtype);
   };

@@ -1,6 +1,7 @@
 #include "dure/train/rank.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -53,9 +54,8 @@ Rank::Rank(const RankOptions& options)
       rows_(options.rows),
       sums_(options.sums) {
   DURE_CHECK(mesh_.size() == world_->size(),
-             "a mesh of ",
+             "a mesh of {} ranks does not hold {}",
              mesh_.size(),
-             " ranks does not hold ",
              world_->size());
   control_ = std::make_unique<comm::HostRanks>(*world_);
   group(mesh::kReplicas);
@@ -76,7 +76,7 @@ comm::Communicator& Rank::group(mesh::AxisSet axes) {
   for (const auto& [axis, label] : kLabels) {
     if (axes.contains(axis) && mesh_.size(axis) > 1) {
       shared.add(axis);
-      name += concat(name.empty() ? "" : "-", label);
+      name += fmt::format("{}{}", name.empty() ? "" : "-", label);
     }
   }
   const bool is_alone = name.empty();

@@ -28,7 +28,7 @@ class RankModel {
             parallel::StoreOptions store,
             Pipeline pipeline);
 
-  // Uses even stages, one for each rank of the pipe axis.
+  // Access even stages, one for each rank of the pipe axis.
   RankModel(Rank& rank,
             const model::ModelConfig& config,
             std::uint64_t seed,

@@ -25,7 +25,7 @@ TEST(Segment, HasTheVisitsOfEachStepUpToItsUpdate) {
   ASSERT_EQ(first.visits.size(), 6U);
   for (std::size_t step = 0; step < 6; ++step) {
     for (const nn::Visit& visit : first.visits[step]) {
-      if (nn::writes_gradients(visit.uses)) {
+      if (nn::writes_gradients(visit.access)) {
         EXPECT_EQ(visit.micro_batch, static_cast<int>(step));
       }
     }
@@ -37,7 +37,7 @@ TEST(Segment, HasTheVisitsOfEachStepUpToItsUpdate) {
                          first.visits[step].end(),
                          [](const nn::Visit& visit) {
                            return visit.unit == 0 &&
-                                  visit.uses == nn::Uses::kValues;
+                                  visit.access == nn::Access::kParameters;
                          });
   };
   EXPECT_EQ(forwards(0), 4);

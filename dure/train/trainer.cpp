@@ -120,7 +120,7 @@ void Trainer::launch(Begun& begun,
                      std::int64_t consumed) {
   const data::BatchLayout layout = layout_of(begun.global_batch);
   const auto steps = static_cast<int>(begun.record.steps());
-  const Segment& segment = segment_of(layout.micro_steps(), steps);
+  const Segment& segment = segment_of(layout.micro_batches(), steps);
   parallel::ParameterStore& store = rank_model_.store();
   std::int64_t updated = 0;
   const auto update = [&](int last_micro_batch) {
@@ -140,7 +140,7 @@ void Trainer::launch(Begun& begun,
        .update = [&update](int micro_batch) { update(micro_batch); }});
   executor_.run(segment.program, stages_);
   if (updated < steps) {
-    update(static_cast<int>(layout.micro_steps()) - 1);
+    update(static_cast<int>(layout.micro_batches()) - 1);
   }
   updater_.read(begun.record);
 }
@@ -195,15 +195,13 @@ void Trainer::leave_out(const Begun& begun,
     begun_.clear();  // none of them has changed anything
     updater_.end();
     throw NotFinite(
-        concat("step ",
-               result.step,
-               ": ",
-               *result.skipped,
-               " is not finite (loss ",
-               loss,
-               "), and the weights were left as they were before it; lower "
-               "optimizer.learning_rate, lengthen optimizer.warmup_steps, or "
-               "set train.on_nonfinite = \"skip\" to leave such batches out"));
+        "step {}: {} is not finite (loss {:g}), and the weights were left as "
+        "they were before it; lower optimizer.learning_rate, lengthen "
+        "optimizer.warmup_steps, or set train.on_nonfinite = \"skip\" to leave "
+        "such batches out",
+        result.step,
+        *result.skipped,
+        loss);
   }
 }
 
@@ -213,17 +211,14 @@ void Trainer::lose(const Begun& begun,
                    const StepResult& result) const {
   const auto weight = updater_.nonfinite(begun.record, step);
   DURE_CHECK(false,
-             "step ",
+             "step {}: {} is not finite, on stage {}. Other stages may be past "
+             "this step, so the weights of this run are lost from the last "
+             "checkpoint on: lower optimizer.learning_rate, or lengthen "
+             "optimizer.warmup_steps, and go on from there with --resume",
              result.step,
-             ": ",
              weight ? "the gradient of " + name_of_weight(*weight)
                     : std::string("the loss"),
-             " is not finite, on stage ",
-             rank_.group(mesh::kStages).rank(),
-             ". Other stages may be past this step, so the weights of this run "
-             "are lost from the last checkpoint on: lower "
-             "optimizer.learning_rate, or lengthen optimizer.warmup_steps, and "
-             "go on from there with --resume");
+             rank_.group(mesh::kStages).rank());
 }
 
 std::string Trainer::name_of_weight(std::int64_t place) const {

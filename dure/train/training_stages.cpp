@@ -52,9 +52,8 @@ std::vector<TrainingStages::InFlight>::iterator TrainingStages::find(
         return slot.chunk == chunk && slot.micro_batch == micro_batch;
       });
   DURE_CHECK(found != in_flight_.end(),
-             "a backward of micro-batch ",
-             micro_batch,
-             " without its forward");
+             "a backward of micro-batch {} without its forward",
+             micro_batch);
   return found;
 }
 

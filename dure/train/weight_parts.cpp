@@ -1,6 +1,7 @@
 #include "dure/train/weight_parts.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <utility>
 
 #include "dure/base/check.h"
@@ -94,9 +95,8 @@ const model::WeightSpec& WeightCuts::weight(std::string_view tensor) const {
     name = name.substr(0, name.rfind('.'));
   }
   DURE_CHECK(found != weights_.end(),
-             "tensor ",
-             tensor,
-             " is neither a weight of the model nor a state of one");
+             "tensor {} is neither a weight of the model nor a state of one",
+             tensor);
   return found->second;
 }
 
@@ -117,7 +117,7 @@ std::vector<OwnedPart> owned_weights(const RankModel& rank_model) {
 
 std::string end_of(const optim::OptimizerState& state, std::int64_t rank) {
   return state.scope == optim::StateScope::kEachRank
-             ? concat(state.name, ".", rank)
+             ? fmt::format("{}.{}", state.name, rank)
              : state.name;
 }
 
@@ -130,12 +130,12 @@ std::vector<OwnedPart> owned_states(
   for (const parallel::Slice& slice : store.slices()) {
     const int rank = store.groups(slice.bucket).all->rank();
     for (const std::size_t state : wanted) {
-      parts.push_back(
-          {.name = concat(
-               name_of(rank_model, slice), ".", end_of(states[state], rank)),
-           .slice = slice,
-           .state = state,
-           .dtype = DType::kF32});
+      parts.push_back({.name = fmt::format("{}.{}",
+                                           name_of(rank_model, slice),
+                                           end_of(states[state], rank)),
+                       .slice = slice,
+                       .state = state,
+                       .dtype = DType::kF32});
     }
   }
   return parts;

@@ -15,10 +15,10 @@ class FlatStorage final : public nn::ParameterStorage {
   FlatStorage(Stream& stream, Arena& arena, nn::ParameterSet& parameters);
 
   void begin(int /*unit*/,
-             nn::Uses /*uses*/,
+             nn::Access /*access*/,
              const nn::Context& /*ctx*/) override {}
   void end(int /*unit*/,
-           nn::Uses /*uses*/,
+           nn::Access /*access*/,
            const nn::Context& /*ctx*/) override {}
 
   // The next gradients replace the last step's.

@@ -117,7 +117,7 @@ std::vector<FormStep> steps_of(Form form, const FormSizes& sizes) {
     case Form::kBuckets:
       return buckets(sizes);
   }
-  DURE_CHECK(false, "no such form: ", static_cast<int>(form));
+  DURE_CHECK(false, "no such form: {}", static_cast<int>(form));
   return {};
 }
 
@@ -140,7 +140,7 @@ std::int64_t bytes_received(const Travel& travel, int rank, int ranks) {
   const comm::Counts counts = comm::even_counts(travel.elements, plan.pieces);
   std::int64_t elements = 0;
   for (const comm::Step& step : plan.steps) {
-    if (step.move != comm::Move::kSend) {
+    if (step.transfer != comm::Transfer::kSend) {
       elements += comm::offset_of(counts, step.pieces.last) -
                   comm::offset_of(counts, step.pieces.first);
     }
@@ -197,13 +197,11 @@ const char* name_of(FormAction action) {
 }
 
 FormPlan plan_form(Form form, const FormSizes& sizes, int ranks) {
-  DURE_CHECK(ranks > 0, ranks, " ranks; at least one is wanted");
+  DURE_CHECK(ranks > 0, "{} ranks; at least one is wanted", ranks);
   DURE_CHECK(sizes.rows % ranks == 0,
-             "a batch of ",
+             "a batch of {} rows cannot be shared out alike over {} ranks",
              sizes.rows,
-             " rows cannot be shared out alike over ",
-             ranks,
-             " ranks");
+             ranks);
   return {.form = form,
           .ranks = ranks,
           .sizes = sizes,

@@ -1,5 +1,6 @@
 #include "examples/data_parallel/form_plan.h"
 
+#include <fmt/core.h>
 #include <set>
 #include <string>
 
@@ -55,7 +56,7 @@ TEST(FormPlan, RankZeroCarriesWhatItsFormSays) {
       if (!through_root(form)) {
         continue;
       }
-      SCOPED_TRACE(concat(name_of(form), ", ", ranks, " ranks"));
+      SCOPED_TRACE(fmt::format("{}, {} ranks", name_of(form), ranks));
       const FormSizes sizes = sizes_for(ranks);
       const FormPlan plan = plan_form(form, sizes, ranks);
       const AtRoot root = by_hand(form, sizes, ranks);
@@ -76,7 +77,7 @@ TEST(FormPlan, RankZeroCarriesWhatItsFormSays) {
 TEST(FormPlan, RingsSpareRankZero) {
   for (int ranks = 1; ranks <= kMostRanks; ++ranks) {
     for (const Form form : {Form::kAllReduce, Form::kBuckets}) {
-      SCOPED_TRACE(concat(name_of(form), ", ", ranks, " ranks"));
+      SCOPED_TRACE(fmt::format("{}, {} ranks", name_of(form), ranks));
       const FormSizes sizes = sizes_for(ranks);
       const FormPlan plan = plan_form(form, sizes, ranks);
       const std::int64_t hops = 2 * (ranks - 1);
@@ -100,7 +101,7 @@ TEST(FormPlan, RingsSpareRankZero) {
 TEST(FormPlan, WhatIsSentIsReceived) {
   for (int ranks = 1; ranks <= kMostRanks; ++ranks) {
     for (const Form form : kForms) {
-      SCOPED_TRACE(concat(name_of(form), ", ", ranks, " ranks"));
+      SCOPED_TRACE(fmt::format("{}, {} ranks", name_of(form), ranks));
       const FormPlan plan = plan_form(form, sizes_for(ranks), ranks);
       std::int64_t sent = 0;
       std::int64_t received = 0;

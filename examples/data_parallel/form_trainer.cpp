@@ -10,11 +10,11 @@ namespace {
 void check_batch(const train::Config& config, int ranks) {
   const std::int64_t wanted = config.train.micro_batch * ranks;
   if (config.train.global_batch != wanted) {
-    throw UsageError(concat("train.global_batch is ",
-                            config.train.global_batch,
-                            "; a form of data parallelism takes one "
-                            "micro-batch a rank, which makes ",
-                            wanted));
+    throw UsageError(
+        "train.global_batch is {}; a form of data parallelism "
+        "takes one micro-batch a rank, which makes {}",
+        config.train.global_batch,
+        wanted);
   }
 }
 
@@ -50,7 +50,7 @@ std::unique_ptr<FormTrainer> make_form_trainer(train::Rank& rank,
                                                Route route) {
   DURE_CHECK(rank.tensor().ranks->size() == 1,
              "a form of data parallelism is of whole models: wanted 1 tensor "
-             "rank, got ",
+             "rank, got {}",
              rank.tensor().ranks->size());
   check_batch(config, rank.world().size());
   if (form == Form::kBuckets) {

@@ -1,6 +1,7 @@
 // The historical forms of data parallelism beside the trainer: the same losses
 // and weights, and the plan's traffic and memory.
 
+#include <fmt/core.h>
 #include <string>
 #include <vector>
 
@@ -85,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(All,
 TEST_P(Forms, TrainAsTheTrainerDoesToTheBit) {
   for (const Config& model : {gpt_with_dropout(), small_llama()}) {
     for (const int ranks : {1, 2, 4}) {
-      SCOPED_TRACE(concat(ranks, " ranks"));
+      SCOPED_TRACE(fmt::format("{} ranks", ranks));
       const Config config = configured(model, ranks, SumOrder::kRanked);
       const Outcome trainer = run(config, ranks, Form::kBuckets);
       const Outcome form = run(config, ranks, GetParam());

@@ -222,7 +222,7 @@ void PlannedForm::communicate(const FormStep& step) {
                     .y = home_.gradients(), .x = home_.gradients(), .how = by});
       break;
     default:
-      DURE_CHECK(false, "no executor for: ", name_of(step.action));
+      DURE_CHECK(false, "no executor for: {}", name_of(step.action));
   }
 }
 
@@ -262,7 +262,7 @@ void PlannedForm::compute(const FormStep& step, const data::Dataset& dataset) {
       }
       break;
     default:
-      DURE_CHECK(false, "no executor for: ", name_of(step.action));
+      DURE_CHECK(false, "no executor for: {}", name_of(step.action));
   }
 }
 

@@ -85,9 +85,8 @@ void run(const std::string& text_file,
   write_bytes(prefix, dure::read_file(text_file));
   auto data = std::make_shared<const dure::data::IndexedDataset>(prefix);
   DURE_CHECK(data->tokens() >= 2,
-             "wanted a text of two bytes or more, got ",
+             "wanted a text of two bytes or more, got {} in {}",
              data->tokens(),
-             " in ",
              text_file);
   const dure::train::Config config =
       small_gpt(std::min(kMostSequence, data->tokens() - 1), steps);

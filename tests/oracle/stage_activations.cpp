@@ -77,7 +77,7 @@ class Walk {
     const int stage = stage_of(schedule_, rank_, action.chunk);
     const int step = (action.pass == Pass::kForward) == is_input ? -1 : 1;
     const int other = stage + step;
-    if (other < 0 || other >= schedule_.stages * schedule_.chunks ||
+    if (other < 0 || other >= schedule_.ranks * schedule_.chunks ||
         place_of(schedule_, other).rank == rank_) {
       return std::nullopt;
     }

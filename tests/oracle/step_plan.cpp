@@ -50,18 +50,18 @@ class Replay {
   }
 
   void run(const nn::Visit& visit) {
-    const bool reads = nn::reads_values(visit.uses) && step_.stage == 3;
+    const bool reads = nn::reads_parameters(visit.access) && step_.stage == 3;
     if (reads) {
       gather();
     }
-    if (nn::writes_gradients(visit.uses)) {
+    if (nn::writes_gradients(visit.access)) {
       open(visit);
     }
     if (reads) {
       ++at_;
       drop_gathered();
     }
-    if (nn::writes_gradients(visit.uses)) {
+    if (nn::writes_gradients(visit.access)) {
       close(visit);
     }
   }
@@ -204,9 +204,8 @@ StepPlan plan_step(const BucketPlan& plan,
                    const StepOf& step,
                    std::span<const nn::Visit> visits) {
   DURE_CHECK(step.shard_size >= 1 && plan.parts.front() % step.shard_size == 0,
-             "wanted a divisor of ",
+             "wanted a divisor of {} parts, got {}",
              plan.parts.front(),
-             " parts, got ",
              step.shard_size);
   return Replay(plan, step, visits).run();
 }

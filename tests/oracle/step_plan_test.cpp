@@ -43,7 +43,7 @@ TEST(StepPlan, VisitsGoForwardAndBack) {
             (std::vector<int>{0, 1, 2, 3, 4, 3, 2, 1, 0, 1, 2, 3, 4, 3, 2, 1}));
   std::vector<int> written;
   for (const nn::Visit& visit : two) {
-    if (nn::writes_gradients(visit.uses) && visit.micro_batch == 1) {
+    if (nn::writes_gradients(visit.access) && visit.micro_batch == 1) {
       written.push_back(visit.unit);
     }
   }
@@ -139,12 +139,12 @@ TEST(StepPlan, TiedStagesExchangeASummandAMicroBatch) {
       {.elements = 64, .units = {3}}};
   const BucketPlan plan =
       plan_buckets(weights, {.gradients = DType::kF32, .parts = {2}});
-  const std::vector<nn::Visit> last = {{3, nn::Uses::kValues, 0},
-                                       {4, nn::Uses::kBoth, 0},
-                                       {3, nn::Uses::kValues, 1},
-                                       {4, nn::Uses::kBoth, 1},
-                                       {3, nn::Uses::kBoth, 0},
-                                       {3, nn::Uses::kBoth, 1}};
+  const std::vector<nn::Visit> last = {{3, nn::Access::kParameters, 0},
+                                       {4, nn::Access::kBoth, 0},
+                                       {3, nn::Access::kParameters, 1},
+                                       {4, nn::Access::kBoth, 1},
+                                       {3, nn::Access::kBoth, 0},
+                                       {3, nn::Access::kBoth, 1}};
   StepOf step = {.stage = 2,
                  .shard_size = 2,
                  .order = Order::kRanked,

@@ -8,12 +8,11 @@ StateBytes bytes_per_rank(int stage,
                           double elements,
                           int ranks,
                           const ElementBytes& element) {
-  DURE_CHECK(
-      stage >= 0 && stage <= 3 && ranks >= 1,
-      "wanted one of ZeRO's stages 0 to 3 on 1 or more ranks, got stage ",
-      stage,
-      " on ",
-      ranks);
+  DURE_CHECK(stage >= 0 && stage <= 3 && ranks >= 1,
+             "wanted one of ZeRO's stages 0 to 3 on 1 or more ranks, got stage "
+             "{} on {}",
+             stage,
+             ranks);
   const double part = elements / ranks;
   return {.values = element.values * (stage >= 3 ? part : elements),
           .gradients = element.gradients * (stage >= 2 ? part : elements),

@@ -20,10 +20,9 @@ void check_finite(const std::string& weight,
     DURE_CHECK(std::all_of(some.begin(),
                            some.end(),
                            [](float value) { return std::isfinite(value); }),
-               "weight ",
-               weight,
-               " holds NaN or infinity, so the model computes nothing; take a "
-               "checkpoint from before that");
+               "weight {} holds NaN or infinity, so the model computes "
+               "nothing; take a checkpoint from before that",
+               weight);
   }
 }
 

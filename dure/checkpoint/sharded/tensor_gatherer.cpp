@@ -126,28 +126,21 @@ void TensorGatherer::place_parts() {
   for (const OwnedPart& part : holding_.parts) {
     const auto found = tensors_.find(part.name);
     DURE_CHECK(found != tensors_.end(),
-               "tensor ",
-               part.name,
-               " is not one of the checkpoint's");
+               "tensor {} is not one of the checkpoint's",
+               part.name);
     const GatheredTensor& tensor = found->second;
     DURE_CHECK(checkpoint::file_dtype(part.dtype) == tensor.dtype,
-               "tensor ",
+               "tensor {} is {} here, but {} in the checkpoint",
                part.name,
-               " is ",
                name_of(part.dtype),
-               " here, but ",
-               name_of(tensor.dtype),
-               " in the checkpoint");
+               name_of(tensor.dtype));
     const std::int64_t offset = part.slice.offset;
     const std::int64_t n = part.slice.elements;
     DURE_CHECK(offset >= 0 && offset + n <= tensor.mine.elements(),
-               "elements ",
+               "elements {} to {} are not of this rank's part of {}, of {}",
                offset,
-               " to ",
                offset + n,
-               " are not of this rank's part of ",
                part.name,
-               ", of ",
                tensor.mine.elements());
     const std::int64_t first = tensor.first + offset;
     parts_.push_back({.at = {first, first + n}, .part = &part});
@@ -258,9 +251,8 @@ PieceBytes TensorGatherer::collect(const TensorPiece& piece) {
     return held_by(holders_[rank], tensor, wanted);
   });
   DURE_CHECK(plan.missing.empty(),
-             "no rank has element ",
+             "no rank has element {} of {}",
              plan.missing.front().first,
-             " of ",
              piece.tensor);
   const auto givers = by_giver(plan.given);
   if (comm_.rank() == 0) {

@@ -77,17 +77,14 @@ void add_rounds(PlanBuilder& b, const PlanKey& of) {
 
 Plan plan_of(const PlanKey& of) {
   DURE_CHECK(is_planned(of.kind, of.algorithm),
-             "there is no plan of ",
+             "there is no plan of {} by {}",
              name_of(of.kind),
-             " by ",
              name_of(of.algorithm));
   DURE_CHECK(
       of.rank >= 0 && of.rank < of.ranks && of.root >= 0 && of.root < of.ranks,
-      "rank ",
+      "rank {} and root {} are to be of 0 to {}",
       of.rank,
-      " and root ",
       of.root,
-      " are to be of 0 to ",
       of.ranks - 1);
   PlanKey wanted = of;
   wanted.root = is_rooted(of.kind) ? of.root : 0;
@@ -121,12 +118,13 @@ PlanTraffic traffic_of(const Plan& plan, const Counts& counts) {
   }
   PlanTraffic traffic;
   for (const Step& step : plan.steps) {
-    if (step.move == Move::kSend) {
+    if (step.transfer == Transfer::kSend) {
       const std::int64_t elements =
           offsets[step.pieces.last] - offsets[step.pieces.first];
       ++traffic.messages;
       traffic.elements += elements;
-      traffic.partial_elements += step.load == Payload::kPartial ? elements : 0;
+      traffic.partial_elements +=
+          step.payload == Payload::kPartial ? elements : 0;
     }
   }
   return traffic;

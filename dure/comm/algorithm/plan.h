@@ -44,7 +44,7 @@ struct Pieces {
   bool operator==(const Pieces&) const = default;
 };
 
-enum class Move : std::uint8_t {
+enum class Transfer : std::uint8_t {
   kSend,
   kReceive,  // and keep: it takes the place of what was there
   kReduce,   // receive, and reduce with what is there
@@ -58,8 +58,8 @@ enum class Payload : std::uint8_t {
 
 struct Step {
   int round = 0;
-  Move move = Move::kSend;
-  Payload load = Payload::kData;
+  Transfer transfer = Transfer::kSend;
+  Payload payload = Payload::kData;
   int peer = 0;
   // In all_to_all a sent piece has the peer's number in x, and a received one
   // the peer's number in y.

@@ -25,14 +25,14 @@ class PlanBuilder {
     return ((from + distance) % ranks() + ranks()) % ranks();
   }
 
-  void send(int peer, Pieces pieces, Payload load = Payload::kData) {
-    add(Move::kSend, load, peer, pieces);
+  void send(int peer, Pieces pieces, Payload payload = Payload::kData) {
+    add(Transfer::kSend, payload, peer, pieces);
   }
   void receive(int peer, Pieces pieces) {
-    add(Move::kReceive, Payload::kData, peer, pieces);
+    add(Transfer::kReceive, Payload::kData, peer, pieces);
   }
-  void reduce(int peer, Pieces pieces, Payload load) {
-    add(Move::kReduce, load, peer, pieces);
+  void reduce(int peer, Pieces pieces, Payload payload) {
+    add(Transfer::kReduce, payload, peer, pieces);
   }
 
   // Every rank ends the same rounds.
@@ -41,10 +41,10 @@ class PlanBuilder {
   Plan take() { return std::move(plan_); }
 
  private:
-  void add(Move move, Payload load, int peer, Pieces pieces) {
+  void add(Transfer transfer, Payload payload, int peer, Pieces pieces) {
     plan_.steps.push_back({.round = plan_.rounds,
-                           .move = move,
-                           .load = load,
+                           .transfer = transfer,
+                           .payload = payload,
                            .peer = peer,
                            .pieces = pieces});
   }

@@ -65,10 +65,9 @@ PlanExecution::PlanExecution(Plan plan,
 
 void PlanExecution::set_scratch(std::span<std::byte> scratch) {
   DURE_CHECK(scratch.size() >= scratch_bytes(),
+             "{} needs {} bytes of scratch memory, got {}",
              describe(request_),
-             " needs ",
              scratch_bytes(),
-             " bytes of scratch memory, got ",
              scratch.size());
   memory_.set_scratch(scratch);
 }
@@ -118,7 +117,7 @@ void PlanExecution::post_round() {
       });
   for (const bool sends : {false, true}) {
     std::for_each(first, last, [&](const Step& step) {
-      if ((step.move == Move::kSend) == sends) {
+      if ((step.transfer == Transfer::kSend) == sends) {
         post(step);
       }
     });
@@ -132,7 +131,7 @@ bool PlanExecution::is_empty(const ConstTensor& message) const {
 }
 
 void PlanExecution::post(const Step& step) {
-  if (step.move == Move::kSend) {
+  if (step.transfer == Transfer::kSend) {
     const ConstTensor message = to_send(step);
     if (!is_empty(message)) {
       tickets_.push_back(transport_.send(step.peer, tag_, bytes_of(message)));
@@ -140,12 +139,12 @@ void PlanExecution::post(const Step& step) {
     return;
   }
   Tensor message;
-  if (step.move == Move::kReduce) {
-    message =
-        memory_.arrival(memory_.elements(step.pieces),
-                        step.load == Payload::kPartial ? memory_.partial_type()
-                                                       : request_.dtype(),
-                        arrivals_bytes_);
+  if (step.transfer == Transfer::kReduce) {
+    message = memory_.arrival(memory_.elements(step.pieces),
+                              step.payload == Payload::kPartial
+                                  ? memory_.partial_type()
+                                  : request_.dtype(),
+                              arrivals_bytes_);
     assert(arrivals_.empty() || arriving_ == step.pieces);
     arriving_ = step.pieces;
     arrivals_.push_back({step.peer, message});
@@ -159,7 +158,7 @@ void PlanExecution::post(const Step& step) {
 }
 
 ConstTensor PlanExecution::to_send(const Step& step) {
-  if (step.load == Payload::kPartial) {
+  if (step.payload == Payload::kPartial) {
     return memory_.sum(step.pieces);
   }
   const auto first = states_.begin() + step.pieces.first;
@@ -186,7 +185,8 @@ void PlanExecution::end_round() {
   for (std::size_t i = next_; i < round_end_; ++i) {
     const Step& step = plan_.steps[i];
     // all_to_all receives into y what does not belong to x.
-    if (step.move == Move::kReceive && plan_.of.kind != Kind::kAllToAll) {
+    if (step.transfer == Transfer::kReceive &&
+        plan_.of.kind != Kind::kAllToAll) {
       for (int p = step.pieces.first; p < step.pieces.last; ++p) {
         state(p) = State::kPlaced;
       }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <fmt/core.h>
 #include <map>
 #include <memory>
 #include <random>
@@ -12,7 +13,6 @@
 
 #include <gtest/gtest.h>
 
-#include "dure/base/check.h"
 #include "dure/comm/algorithm/reduce.h"
 #include "dure/comm/error.h"
 
@@ -365,20 +365,15 @@ class World {
 };
 
 void expect_right(const Case& c) {
-  SCOPED_TRACE(concat(name_of(c.kind),
-                      " by ",
-                      name_of(c.algorithm),
-                      " of ",
-                      c.ranks,
-                      " ranks, root ",
-                      c.root,
-                      ", ",
-                      c.elements,
-                      " ",
-                      name_of(c.dtype),
-                      ", ",
-                      name_of(c.reduction),
-                      c.where == Where::kInPlace ? ", in place" : ""));
+  SCOPED_TRACE(fmt::format("{} by {} of {} ranks, root {}, {} {}, {}{}",
+                           name_of(c.kind),
+                           name_of(c.algorithm),
+                           c.ranks,
+                           c.root,
+                           c.elements,
+                           name_of(c.dtype),
+                           name_of(c.reduction),
+                           c.where == Where::kInPlace ? ", in place" : ""));
   World world(c);
   ASSERT_NO_FATAL_FAILURE(world.run());
   world.check();

@@ -44,11 +44,11 @@ Counts counts_of(const Plan& plan, const Request& request) {
   }
   for (const Step& step : plan.steps) {
     if (step.pieces != Pieces{plan.of.rank, plan.of.rank + 1}) {
-      throw Unsupported(concat(name_of(plan.of.kind),
-                               " by ",
-                               name_of(plan.of.algorithm),
-                               " passes on what is others': every rank must "
-                               "give the counts, or take the algorithm root"));
+      throw Unsupported(
+          "{} by {} passes on what is others': every rank must "
+          "give the counts, or take the algorithm root",
+          name_of(plan.of.kind),
+          name_of(plan.of.algorithm));
     }
   }
   Counts counts(static_cast<std::size_t>(plan.of.ranks), 0);
@@ -100,10 +100,10 @@ void PlanMemory::find_places(const Plan& plan) {
     return;
   }
   for (const Step& step : plan.steps) {
-    if (step.move != Move::kSend) {
+    if (step.transfer != Transfer::kSend) {
       places_ = hull_of(places_, step.pieces);
     }
-    if (step.move == Move::kReduce && wide_) {
+    if (step.transfer == Transfer::kReduce && wide_) {
       sums_ = hull_of(sums_, step.pieces);
     }
   }
@@ -143,10 +143,10 @@ std::size_t PlanMemory::arrival_bytes(const Plan& plan) const {
       round = step.round;
       bytes = 0;
     }
-    if (step.move == Move::kReduce) {
-      bytes += aligned(
-          bytes_of(step.pieces,
-                   step.load == Payload::kPartial ? partial_type() : dtype_));
+    if (step.transfer == Transfer::kReduce) {
+      bytes += aligned(bytes_of(
+          step.pieces,
+          step.payload == Payload::kPartial ? partial_type() : dtype_));
       most = std::max(most, bytes);
     }
   }

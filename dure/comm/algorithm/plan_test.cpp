@@ -1,6 +1,7 @@
 #include "dure/comm/algorithm/plan.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <numeric>
 #include <span>
 #include <tuple>
@@ -129,13 +130,13 @@ class Symbols {
     return values_[std::size_t(rank) * pieces_ + piece];
   }
 
-  void check_load(int rank, int piece, Payload load) {
+  void check_payload(int rank, int piece, Payload payload) {
     if (is_reduction(kind_)) {
       const Value value = slot(rank, piece);
-      ASSERT_EQ(value == given_by(rank, piece), load == Payload::kSummand);
-      ASSERT_EQ(value == totals_[piece], load == Payload::kData);
+      ASSERT_EQ(value == given_by(rank, piece), payload == Payload::kSummand);
+      ASSERT_EQ(value == totals_[piece], payload == Payload::kData);
     } else {
-      ASSERT_EQ(load, Payload::kData);
+      ASSERT_EQ(payload, Payload::kData);
       ASSERT_NE(slot(rank, piece), kUnknown);
     }
   }
@@ -146,15 +147,16 @@ class Symbols {
     ASSERT_LE(step.pieces.last, pieces_);
     ASSERT_NE(step.peer, rank);
     for (int p = step.pieces.first; p < step.pieces.last; ++p) {
-      check_load(rank, p, step.load);
+      check_payload(rank, p, step.payload);
       sent_values_.push_back(slot(rank, p));
     }
   }
 
   void receive(int rank, const Step& step, const Message& message) {
     ASSERT_EQ(message.from, step.peer);
-    ASSERT_EQ(message.sent->load, step.load);
-    ASSERT_EQ(step.move == Move::kReduce, step.load != Payload::kData);
+    ASSERT_EQ(message.sent->payload, step.payload);
+    ASSERT_EQ(step.transfer == Transfer::kReduce,
+              step.payload != Payload::kData);
     if (kind_ == Kind::kAllToAll) {
       taken_[std::size_t(rank) * pieces_ + step.pieces.first] =
           sent_values_[message.values];
@@ -164,7 +166,7 @@ class Symbols {
     for (int p = step.pieces.first; p < step.pieces.last; ++p) {
       const Value value = sent_values_[message.values + p - step.pieces.first];
       slot(rank, p) =
-          step.move == Move::kReduce ? slot(rank, p) + value : value;
+          step.transfer == Transfer::kReduce ? slot(rank, p) + value : value;
     }
   }
 
@@ -177,7 +179,7 @@ class Symbols {
       for (; next_[rank] < steps.size() && steps[next_[rank]].round == round;
            ++next_[rank]) {
         const Step& step = steps[next_[rank]];
-        if (step.move == Move::kSend) {
+        if (step.transfer == Transfer::kSend) {
           send(rank, step);
         } else {
           receives.emplace_back(rank, &step);
@@ -260,7 +262,7 @@ void expect_all_met(const std::vector<Plan>& plans) {
     const auto before = knows;
     for (std::size_t rank = 0; rank < ranks; ++rank) {
       for (const Step& step : plans[rank].steps) {
-        if (step.round == round && step.move != Move::kSend) {
+        if (step.round == round && step.transfer != Transfer::kSend) {
           for (std::size_t other = 0; other < ranks; ++other) {
             knows[rank][other] =
                 knows[rank][other] || before[std::size_t(step.peer)][other];
@@ -275,13 +277,11 @@ void expect_all_met(const std::vector<Plan>& plans) {
 }
 
 void expect_right(Kind kind, Algorithm algorithm, int ranks, int root) {
-  SCOPED_TRACE(concat(name_of(kind),
-                      " by ",
-                      name_of(algorithm),
-                      " of ",
-                      ranks,
-                      " ranks, root ",
-                      root));
+  SCOPED_TRACE(fmt::format("{} by {} of {} ranks, root {}",
+                           name_of(kind),
+                           name_of(algorithm),
+                           ranks,
+                           root));
   const std::vector<Plan> plans = plans_of(kind, algorithm, ranks, root);
   if (kind == Kind::kBarrier) {
     return expect_all_met(plans);
@@ -372,7 +372,7 @@ bool sums_are_ranked(Kind kind, Algorithm algorithm, int ranks, int piece) {
     for (int rank = 0; rank < ranks; ++rank) {
       std::vector<int> summands = {rank};
       for (const Step& step : plans[rank].steps) {
-        if (step.round == round && step.move == Move::kReduce &&
+        if (step.round == round && step.transfer == Transfer::kReduce &&
             step.pieces.first <= piece && piece < step.pieces.last) {
           summands.push_back(step.peer);
         }
@@ -494,7 +494,7 @@ TEST(Plan, OfATreeIsAsDrawn) {
   std::vector<int> parents;
   for (const Plan& plan : plans_of(Kind::kBroadcast, Algorithm::kTree, 6, 0)) {
     for (const Step& step : plan.steps) {
-      if (step.move == Move::kReceive) {
+      if (step.transfer == Transfer::kReceive) {
         parents.push_back(step.peer);
       }
     }

@@ -1,5 +1,6 @@
 #include "dure/comm/mpi/collective_operation.h"
 
+#include <fmt/core.h>
 #include <utility>
 
 #include "dure/comm/error.h"
@@ -67,12 +68,10 @@ void CollectiveOperation::abandon() noexcept {
 }
 
 std::string CollectiveOperation::describe() const {
-  return concat("collective ",
-                number(),
-                " of this communicator (",
-                channel()->axis,
-                "), ",
-                comm::describe(header_));
+  return fmt::format("collective {} of this communicator ({}), {}",
+                     number(),
+                     channel()->axis,
+                     comm::describe(header_));
 }
 
 void CollectiveOperation::record(FlightRecorder::State state) {

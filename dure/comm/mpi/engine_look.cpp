@@ -1,5 +1,6 @@
 // The engine's work beside its operations: notices of other engines, and
 // operations that take too long.
+#include <fmt/core.h>
 #include <utility>
 
 #include "dure/base/trace.h"
@@ -80,7 +81,8 @@ void MpiEngine::fail_the_inquired() {
   try {
     inquiry_->write_flight_recorders();
   } catch (const Error& error) {
-    text += concat("\n  the flight recorders were not written: ", error.what());
+    text += fmt::format("\n  the flight recorders were not written: {}",
+                        error.what());
   }
   const std::shared_ptr<Operation> operation = inquiry_->operation();
   // A missing message says nothing about the communicator.

@@ -27,13 +27,12 @@ bool Inbox::test(const std::shared_ptr<Message>& message, MPI_Comm comm) {
     return false;
   }
   if (static_cast<std::size_t>(message->came_) != message->to_.size()) {
-    throw Mismatch(concat("a message does not fit: rank ",
-                          message->from_,
-                          " of the communicator sent ",
-                          message->came_,
-                          " bytes where ",
-                          message->to_.size(),
-                          " were expected"));
+    throw Mismatch(
+        "a message does not fit: rank {} of the communicator sent "
+        "{} bytes where {} were expected",
+        message->from_,
+        message->came_,
+        message->to_.size());
   }
   return true;
 }

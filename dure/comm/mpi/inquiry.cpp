@@ -1,6 +1,7 @@
 #include "dure/comm/mpi/inquiry.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <utility>
 
 #include "dure/base/files.h"
@@ -66,10 +67,10 @@ bool Inquiry::is_first_to_wait(int rank) const {
 
 std::string Inquiry::table() const {
   const Channel& channel = *operation_->channel();
-  std::string text = concat(operation_->describe(),
-                            ", was not finished within ",
-                            channel.lineage->options.timeout_seconds,
-                            " s (comm.timeout)");
+  std::string text =
+      fmt::format("{}, was not finished within {:g} s (comm.timeout)",
+                  operation_->describe(),
+                  channel.lineage->options.timeout_seconds);
   for (int rank = 0; rank < channel.size(); ++rank) {
     text += "\n  " + line_of(rank);
   }
@@ -79,9 +80,9 @@ std::string Inquiry::table() const {
 std::string Inquiry::line_of(int rank) const {
   const Channel& channel = *operation_->channel();
   const int in_world = channel.world_ranks[rank];
-  std::string line = concat("rank ", rank);
+  std::string line = fmt::format("rank {}", rank);
   if (in_world != rank) {
-    line += concat(" (of the world: ", in_world, ")");
+    line += fmt::format(" (of the world: {})", in_world);
   }
   const auto found = answers_.find(in_world);
   if (found == answers_.end()) {
@@ -107,8 +108,9 @@ void Inquiry::write_flight_recorders() const {
     if (found == answers_.end()) {
       continue;
     }
-    write_file_atomically(Path(folder) / concat("flight_rank", rank, ".jsonl"),
-                          found->second.calls);
+    write_file_atomically(
+        Path(folder) / fmt::format("flight_rank{}.jsonl", rank),
+        found->second.calls);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "dure/comm/mpi/make_channel.h"
 
+#include <fmt/core.h>
 #include <utility>
 
 namespace dure::comm {
@@ -51,7 +52,7 @@ bool MakeSubgroup::advance() {
 }
 
 std::string MakeSubgroup::describe() const {
-  return concat("a communicator of ", members_.size(), " ranks");
+  return fmt::format("a communicator of {} ranks", members_.size());
 }
 
 }  // namespace dure::comm

@@ -25,8 +25,8 @@ MessagesOperation::MessagesOperation(std::shared_ptr<MpiEngine> engine,
     : Operation(std::move(engine), std::move(channel), Order::kAlone) {
   for (const Request& message : messages) {
     DURE_CHECK(message.tag <= this->channel()->largest_tag,
+               "{}: this MPI has tags up to {}",
                comm::describe(message),
-               ": this MPI has tags up to ",
                this->channel()->largest_tag);
     transfers_.push_back({.message = message});
   }
@@ -106,8 +106,7 @@ bool MessagesOperation::test(const Transfer& transfer, Piece& piece) const {
                channel()->inbox.test(piece.expected, channel()->messages);
   } catch (const Mismatch& error) {
     piece.done = true;
-    throw Mismatch(
-        concat(comm::describe(transfer.message), ": ", error.what()));
+    throw Mismatch("{}: {}", comm::describe(transfer.message), error.what());
   }
 }
 

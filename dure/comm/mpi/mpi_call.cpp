@@ -14,7 +14,7 @@ void check_mpi(int code, const char* call) {
   int length = 0;
   MPI_Error_string(code, text, &length);
   const std::string name(call);
-  fail(concat(name.substr(0, name.find('(')), ": ", text));
+  fail("{}: {}", name.substr(0, name.find('(')), text);
 }
 
 }  // namespace dure::comm

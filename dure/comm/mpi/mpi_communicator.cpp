@@ -20,9 +20,8 @@ std::unique_ptr<Communicator> MpiCommunicator::make_world(
 
 std::unique_ptr<Communicator> MpiCommunicator::twin(const Options& options) {
   DURE_CHECK(size() == engine_->facts().size,
-             "only a communicator of all ",
-             engine_->facts().size,
-             " ranks has a twin");
+             "only a communicator of all {} ranks has a twin",
+             engine_->facts().size);
   auto lineage = std::make_shared<Lineage>();
   lineage->options = options;
   lineage->is_twin = true;

@@ -43,11 +43,11 @@ MPI_Op mpi_op(Reduction reduction) {
 
 int as_int(std::int64_t elements) {
   if (elements > INT_MAX) {
-    throw Unsupported(concat("MPI's own collectives take at most ",
-                             INT_MAX,
-                             " elements, not ",
-                             elements,
-                             ": choose an algorithm such as ring"));
+    throw Unsupported(
+        "MPI's own collectives take at most {} elements, not {}: "
+        "choose an algorithm such as ring",
+        INT_MAX,
+        elements);
   }
   return static_cast<int>(elements);
 }

@@ -21,7 +21,7 @@ class Procedure {
   virtual void abandon() noexcept = 0;
 };
 
-// Uses the algorithm that the request names; if it leaves that open, one is
+// Access the algorithm that the request names; if it leaves that open, one is
 // chosen and entered. kDirect is MPI's own collectives (direct.cpp), any other
 // a plan (planned.cpp). The request outlives the procedure.
 std::unique_ptr<Procedure> make_procedure(Request& request, Channel& channel);
@@ -33,7 +33,7 @@ bool trusts_sizes(const Request& request, int ranks);
 // Whether make_procedure() supports the request.
 bool has_procedure(const Request& request);
 
-// Uses MPI's own collectives.
+// Access MPI's own collectives.
 std::unique_ptr<Procedure> make_direct(const Request& request,
                                        Channel& channel);
 

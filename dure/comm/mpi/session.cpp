@@ -1,6 +1,7 @@
 #include "dure/comm/mpi/session.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -56,11 +57,11 @@ void Session::start(MpiThreads threads) {
   int level = MPI_THREAD_SINGLE;
   if (guest_) {
     DURE_MPI(MPI_Query_thread(&level));
-    DURE_CHECK(level == MPI_THREAD_MULTIPLE,
-               "this program has started MPI with thread level ",
-               name_of_level(level),
-               ", but dure's thread calls MPI beside it: wanted "
-               "MPI_Init_thread with MPI_THREAD_MULTIPLE");
+    DURE_CHECK(
+        level == MPI_THREAD_MULTIPLE,
+        "this program has started MPI with thread level {}, but dure's thread "
+        "calls MPI beside it: wanted MPI_Init_thread with MPI_THREAD_MULTIPLE",
+        name_of_level(level));
   } else {
     const int wanted = threads == MpiThreads::kFunneled ? MPI_THREAD_FUNNELED
                                                         : MPI_THREAD_SERIALIZED;
@@ -114,7 +115,7 @@ std::string mpi_library() {
   // MPICH adds lines about how it was built.
   name = name.substr(0, name.find('\n'));
   std::replace(name.begin(), name.end(), '\t', ' ');
-  return concat(name, ", MPI ", version, ".", subversion);
+  return fmt::format("{}, MPI {}.{}", name, version, subversion);
 }
 
 }  // namespace dure::comm

@@ -57,7 +57,9 @@ class PlanCost::Builder {
       const int round = step->round;
       Loads loads;
       for (; step != plan.steps.end() && step->round == round; ++step) {
-        add_step(rank, *step, step->move == Move::kSend ? loads.out : loads.in);
+        add_step(rank,
+                 *step,
+                 step->transfer == Transfer::kSend ? loads.out : loads.in);
       }
       end_round(static_cast<std::size_t>(round), loads);
     }
@@ -83,7 +85,7 @@ class PlanCost::Builder {
     const Link& link = network_.link(node_of(rank), node_of(step.peer));
     const double share = shares_[step.pieces.last] - shares_[step.pieces.first];
     const double factor =
-        step.load == comm::Payload::kPartial ? of_.partial_factor : 1;
+        step.payload == comm::Payload::kPartial ? of_.partial_factor : 1;
     const Line message = {link.latency_seconds,
                           share * factor / link.bytes_per_second};
     load.all.latency += message.latency;

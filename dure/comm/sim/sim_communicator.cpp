@@ -60,10 +60,10 @@ class SimCommunicator final : public Communicator {
   std::unique_ptr<Communicator> split(int /*color*/,
                                       int /*key*/,
                                       const std::string& axis) override {
-    throw Unsupported(concat("the sim back end can't split off ",
-                             axis,
-                             ": it would have to know the colors of ranks that "
-                             "do not exist; name the ranks, by subgroup()"));
+    throw Unsupported(
+        "the sim back end can't split off {}: it would have to know the colors "
+        "of ranks that do not exist; name the ranks, by subgroup()",
+        axis);
   }
 
   std::unique_ptr<Communicator> subgroup(std::span<const int> ranks,
@@ -180,11 +180,9 @@ class SimCommunicator final : public Communicator {
 std::unique_ptr<Communicator> make_sim_communicator(const SimWorld& world) {
   DURE_CHECK(world.rank >= 0 && world.rank < world.ranks &&
                  world.network.ranks_per_node > 0,
-             "a simulated world of ",
+             "a simulated world of {} ranks, {} on a node, has no rank {}",
              world.ranks,
-             " ranks, ",
              world.network.ranks_per_node,
-             " on a node, has no rank ",
              world.rank);
   return SimCommunicator::make(world);
 }

@@ -3,7 +3,6 @@
 #include <cstring>
 #include <vector>
 
-#include "dure/base/check.h"
 #include "dure/comm/algorithm/reduce.h"
 #include "dure/comm/error.h"
 
@@ -87,12 +86,11 @@ void scatter(std::span<const Request* const> requests, int rank) {
   const Request& root = *requests[mine.root];
   const std::int64_t count = mine.output.elements();
   if (root.counts[rank] != count) {
-    throw Mismatch(concat("scatter: rank ",
-                          rank,
-                          " takes ",
-                          count,
-                          " elements, but the root gives it ",
-                          root.counts[rank]));
+    throw Mismatch(
+        "scatter: rank {} takes {} elements, but the root gives it {}",
+        rank,
+        count,
+        root.counts[rank]);
   }
   copy(mine.output, 0, root.input, offset_of(root.counts, rank), count);
 }
@@ -102,12 +100,10 @@ void gather(std::span<const Request* const> requests, int rank) {
   const Request& root = *requests[mine.root];
   const std::int64_t count = mine.input.elements();
   if (root.counts[rank] != count) {
-    throw Mismatch(concat("gather: rank ",
-                          rank,
-                          " gives ",
-                          count,
-                          " elements, but the root takes ",
-                          root.counts[rank]));
+    throw Mismatch("gather: rank {} gives {} elements, but the root takes {}",
+                   rank,
+                   count,
+                   root.counts[rank]);
   }
   copy(root.output, offset_of(root.counts, rank), mine.input, 0, count);
 }
@@ -128,14 +124,12 @@ void all_to_all(std::span<const Request* const> requests, int rank) {
     const Request& from = *requests[peer];
     const std::int64_t count = mine.y_counts[peer];
     if (from.counts[rank] != count) {
-      throw Mismatch(concat("all_to_all: rank ",
-                            peer,
-                            " gives rank ",
-                            rank,
-                            " ",
-                            from.counts[rank],
-                            " elements, which takes ",
-                            count));
+      throw Mismatch(
+          "all_to_all: rank {} gives rank {} {} elements, which takes {}",
+          peer,
+          rank,
+          from.counts[rank],
+          count);
     }
     copy(mine.output, at, from.input, offset_of(from.counts, rank), count);
     at += count;

@@ -72,10 +72,9 @@ class Mailbox::Messages final : public Work::State {
     if (waited == Waited::kStopped) {
       mailbox_.watch_->fate().raise();
     }
-    throw Timeout(concat(what_,
-                         ": nobody answered within ",
-                         mailbox_.watch_->options().timeout_seconds,
-                         " s (comm.timeout)"));
+    throw Timeout("{}: nobody answered within {:g} s (comm.timeout)",
+                  what_,
+                  mailbox_.watch_->options().timeout_seconds);
   }
 
   Mailbox& mailbox_;

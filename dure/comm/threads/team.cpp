@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <fmt/core.h>
 
 #include "dure/base/files.h"
 #include "dure/comm/error.h"
@@ -17,7 +18,7 @@ bool is_small(const Request& request) {
 }
 
 Team::Team(int size, std::shared_ptr<Watch> watch)
-    : seats_(static_cast<std::size_t>(size)),
+    : rank_states_(static_cast<std::size_t>(size)),
       watch_(std::move(watch)),
       recorders_(static_cast<std::size_t>(size)) {}
 
@@ -32,7 +33,7 @@ std::shared_ptr<const FlightRecorder> Team::recorder_of(int rank) const {
 }
 
 void Team::arrive(int rank, std::uint64_t count, const Request& request) {
-  Seat& seat = seats_[rank];
+  RankState& seat = rank_states_[rank];
   Slot& slot = seat.slots[count % 2];
   slot.header = header_of(request);
   slot.request = &request;
@@ -41,26 +42,26 @@ void Team::arrive(int rank, std::uint64_t count, const Request& request) {
         slot.data.data(), request.input.bytes(), request.input.size_bytes());
   }
   seat.arrived.store(count, std::memory_order_release);
-  wait_for_all(rank, count, &Seat::arrived);
+  wait_for_all(rank, count, &RankState::arrived);
 }
 
 void Team::leave(int rank, std::uint64_t count) {
-  Seat& seat = seats_[rank];
+  RankState& seat = rank_states_[rank];
   seat.left.store(count, std::memory_order_release);
-  wait_for_all(rank, count, &Seat::left);
+  wait_for_all(rank, count, &RankState::left);
 }
 
 void Team::wait_for_all(int rank,
                         std::uint64_t count,
-                        std::atomic<std::uint64_t> Seat::*mark) {
+                        std::atomic<std::uint64_t> RankState::*mark) {
   // A rank that has been seen is not checked again.
-  auto seat = seats_.begin();
+  auto seat = rank_states_.begin();
   const Waited waited = watch_->wait([&] {
-    while (seat != seats_.end() &&
+    while (seat != rank_states_.end() &&
            ((*seat).*mark).load(std::memory_order_acquire) >= count) {
       ++seat;
     }
-    return seat == seats_.end();
+    return seat == rank_states_.end();
   });
   if (waited == Waited::kStopped) {
     wait_for_busy();
@@ -75,10 +76,10 @@ void Team::wait_for_all(int rank,
 }
 
 void Team::time_out(int rank, const std::string& what) {
-  const std::string text = concat(what,
-                                  " was not finished within ",
-                                  watch_->options().timeout_seconds,
-                                  " s (comm.timeout)");
+  const std::string text =
+      fmt::format("{} was not finished within {:g} s (comm.timeout)",
+                  what,
+                  watch_->options().timeout_seconds);
   write_flight_recorders();
   fail(rank, text);
   throw Timeout(text);
@@ -90,43 +91,42 @@ void Team::fail(int rank, const std::string& message) {
 }
 
 void Team::wait_for_busy() const {
-  for (const Seat& seat : seats_) {
+  for (const RankState& seat : rank_states_) {
     while (seat.busy.load()) {
       std::this_thread::yield();
     }
   }
 }
 
-Team::Access::Access(Team& team, int rank) : seat_(team.seats_[rank]) {
-  seat_.busy.store(true);
+Team::Access::Access(Team& team, int rank) : state_(team.rank_states_[rank]) {
+  state_.busy.store(true);
   if (team.fate().failed()) {
-    seat_.busy.store(false);
+    state_.busy.store(false);
     team.fate().raise();
   }
 }
 
 Team::Access::~Access() {
-  seat_.busy.store(false);
+  state_.busy.store(false);
 }
 
 std::string Team::table(int rank, std::uint64_t count) const {
   char seconds[32];
   std::snprintf(
       seconds, sizeof seconds, "%g", watch_->options().timeout_seconds);
-  std::string text = concat("collective ",
-                            count,
-                            " of this communicator, ",
-                            describe(slot(rank, count).header),
-                            ", was not finished within ",
-                            seconds,
-                            " s (comm.timeout)");
+  std::string text = fmt::format(
+      "collective {} of this communicator, {}, was not finished within {} s "
+      "(comm.timeout)",
+      count,
+      describe(slot(rank, count).header),
+      seconds);
   for (int r = 0; r < size(); ++r) {
-    const bool here = seats_[r].arrived >= count;
+    const bool here = rank_states_[r].arrived >= count;
     const auto recorder = recorder_of(r);
-    text += concat("\n  rank ",
-                   r,
-                   here ? ": arrived; " : ": DID NOT ARRIVE; ",
-                   recorder == nullptr ? "nothing yet" : recorder->last());
+    text += fmt::format("\n  rank {}{}{}",
+                        r,
+                        here ? ": arrived; " : ": DID NOT ARRIVE; ",
+                        recorder == nullptr ? "nothing yet" : recorder->last());
   }
   return text;
 }
@@ -140,7 +140,7 @@ void Team::write_flight_recorders() const {
     const auto recorder = recorder_of(r);
     if (recorder != nullptr) {
       write_file_atomically(Path(watch_->options().flight_directory) /
-                                concat("flight_rank", r, ".jsonl"),
+                                fmt::format("flight_rank{}.jsonl", r),
                             recorder->to_json_lines());
     }
   }

@@ -31,7 +31,7 @@ class Team {
   };
 
   // Aligned so that no two ranks write to one cache line.
-  struct alignas(128) Seat {
+  struct alignas(128) RankState {
     std::atomic<std::uint64_t> arrived = 0;
     std::atomic<std::uint64_t> left = 0;
     std::atomic<bool> busy = false;  // reads or writes peers' memory
@@ -40,7 +40,7 @@ class Team {
 
   Team(int size, std::shared_ptr<Watch> watch);
 
-  int size() const { return static_cast<int>(seats_.size()); }
+  int size() const { return static_cast<int>(rank_states_.size()); }
   AbortFlag& fate() { return watch_->fate(); }
 
   // The rank's flight recorder, for the table of a timeout.
@@ -67,7 +67,7 @@ class Team {
   }
 
   const Slot& slot(int rank, std::uint64_t count) const {
-    return seats_[rank].slots[count % 2];
+    return rank_states_[rank].slots[count % 2];
   }
 
   // While it lives, this rank's peers do not give up their memory.
@@ -79,7 +79,7 @@ class Team {
     ~Access();
 
    private:
-    Seat& seat_;
+    RankState& state_;
   };
 
   // Fails the run, and waits until no peer touches this rank's memory. A peer
@@ -89,14 +89,14 @@ class Team {
  private:
   void wait_for_all(int rank,
                     std::uint64_t count,
-                    std::atomic<std::uint64_t> Seat::*mark);
+                    std::atomic<std::uint64_t> RankState::*mark);
   [[noreturn]] void time_out(int rank, const std::string& what);
   void wait_for_busy() const;
   std::string table(int rank, std::uint64_t count) const;
   std::shared_ptr<const FlightRecorder> recorder_of(int rank) const;
   void write_flight_recorders() const;
 
-  std::vector<Seat> seats_;
+  std::vector<RankState> rank_states_;
   std::shared_ptr<Watch> watch_;
   mutable std::mutex mutex_;  // of what follows
   std::vector<std::shared_ptr<const FlightRecorder>> recorders_;

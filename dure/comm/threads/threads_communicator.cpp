@@ -17,9 +17,9 @@ namespace dure::comm {
 namespace {
 
 // The shared state of the ranks of one communicator.
-class Room {
+class SharedState {
  public:
-  Room(int ranks, std::shared_ptr<Watch> watch)
+  SharedState(int ranks, std::shared_ptr<Watch> watch)
       : team(ranks, watch),
         mailbox(ranks, watch),
         plan_mailbox(ranks, watch),
@@ -31,26 +31,27 @@ class Room {
 
   Watch& watch() { return *watch_; }
 
-  // A room for some of the ranks: the same for all that name the same members
+  // One for some of the ranks: the same for all that name the same members
   // in their split-th call.
-  std::shared_ptr<Room> part(std::uint64_t split,
-                             std::span<const int> members) {
+  std::shared_ptr<SharedState> part(std::uint64_t split,
+                                    std::span<const int> members) {
     return part(split, members, watch_);
   }
 
-  // A room for all of them whose failures are its own.
-  std::shared_ptr<Room> twin(std::uint64_t split, const Options& options) {
+  // One for all of them whose failures are its own.
+  std::shared_ptr<SharedState> twin(std::uint64_t split,
+                                    const Options& options) {
     return part(split, {}, std::make_shared<Watch>(team.size(), options));
   }
 
  private:
   // Empty members means all.
-  std::shared_ptr<Room> part(std::uint64_t split,
-                             std::span<const int> members,
-                             std::shared_ptr<Watch> watch);
+  std::shared_ptr<SharedState> part(std::uint64_t split,
+                                    std::span<const int> members,
+                                    std::shared_ptr<Watch> watch);
 
   struct Part {
-    std::shared_ptr<Room> room;
+    std::shared_ptr<SharedState> shared;
     std::size_t wanted = 0;
   };
 
@@ -59,23 +60,23 @@ class Room {
   std::map<std::pair<std::uint64_t, std::vector<int>>, Part> parts_;
 };
 
-std::shared_ptr<Room> Room::part(std::uint64_t split,
-                                 std::span<const int> members,
-                                 std::shared_ptr<Watch> watch) {
+std::shared_ptr<SharedState> SharedState::part(std::uint64_t split,
+                                               std::span<const int> members,
+                                               std::shared_ptr<Watch> watch) {
   const std::lock_guard lock(mutex_);
   const std::pair key(split, std::vector<int>(members.begin(), members.end()));
   Part& part = parts_[key];
-  if (part.room == nullptr) {
+  if (part.shared == nullptr) {
     const int ranks =
         members.empty() ? team.size() : static_cast<int>(members.size());
-    part.room = std::make_shared<Room>(ranks, std::move(watch));
+    part.shared = std::make_shared<SharedState>(ranks, std::move(watch));
     part.wanted = static_cast<std::size_t>(ranks);
   }
-  std::shared_ptr<Room> room = part.room;
+  std::shared_ptr<SharedState> shared = part.shared;
   if (--part.wanted == 0) {
     parts_.erase(key);
   }
-  return room;
+  return shared;
 }
 
 // Messages have no algorithm.
@@ -87,44 +88,44 @@ bool is_direct(const Request& request) {
 
 class ThreadsCommunicator final : public Communicator {
  public:
-  ThreadsCommunicator(std::shared_ptr<Room> room,
+  ThreadsCommunicator(std::shared_ptr<SharedState> shared,
                       int world_rank,
                       Identity identity)
       : Communicator(std::move(identity)),
-        room_(std::move(room)),
+        shared_(std::move(shared)),
         world_rank_(world_rank),
         headers_(static_cast<std::size_t>(size())),
         requests_(static_cast<std::size_t>(size())) {
-    room_->team.introduce(rank(), shared_recorder());
+    shared_->team.introduce(rank(), shared_recorder());
   }
 
   // The communicators of all ranks of a world.
-  static std::unique_ptr<Communicator> make(std::shared_ptr<Room> room,
+  static std::unique_ptr<Communicator> make(std::shared_ptr<SharedState> shared,
                                             int rank) {
-    const int size = room->team.size();
-    const Options& options = room->watch().options();
-    return make(std::move(room),
+    const int size = shared->team.size();
+    const Options& options = shared->watch().options();
+    return make(std::move(shared),
                 Identity{.rank = rank, .size = size, .options = options});
   }
-  static std::unique_ptr<Communicator> make(std::shared_ptr<Room> room,
+  static std::unique_ptr<Communicator> make(std::shared_ptr<SharedState> shared,
                                             Identity identity) {
     const int rank = identity.rank;
-    room->watch().introduce(rank, identity.ledger->recorder);
+    shared->watch().introduce(rank, identity.ledger->recorder);
     return std::make_unique<ThreadsCommunicator>(
-        std::move(room), rank, std::move(identity));
+        std::move(shared), rank, std::move(identity));
   }
 
   const char* back_end() const override { return "threads"; }
 
   void abandon(const std::string& message) override {
-    room_->watch().fate().fail(world_rank_, message);
+    shared_->watch().fate().fail(world_rank_, message);
   }
 
   std::unique_ptr<Communicator> twin(const Options& options) override {
     ++splits_;
     Identity identity = identity_of(rank(), size(), axis());
     identity.options = options;
-    return make(room_->twin(splits_, options), std::move(identity));
+    return make(shared_->twin(splits_, options), std::move(identity));
   }
 
  protected:
@@ -157,7 +158,7 @@ class ThreadsCommunicator final : public Communicator {
 
   Work begin_messages(Stream& /*after*/,
                       std::span<const Request> messages) override {
-    return Work(room_->mailbox.post(rank(), messages, shared_recorder()));
+    return Work(shared_->mailbox.post(rank(), messages, shared_recorder()));
   }
 
   std::unique_ptr<Communicator> make_subgroup(std::span<const int> members,
@@ -165,7 +166,7 @@ class ThreadsCommunicator final : public Communicator {
     ++splits_;
     return members.size() == 1 ? make_alone(std::move(identity))
                                : std::make_unique<ThreadsCommunicator>(
-                                     room_->part(splits_, members),
+                                     shared_->part(splits_, members),
                                      world_rank_,
                                      std::move(identity));
   }
@@ -175,7 +176,7 @@ class ThreadsCommunicator final : public Communicator {
   void run_small(const Request& request);
   void run_large();
 
-  std::shared_ptr<Room> room_;
+  std::shared_ptr<SharedState> shared_;
   int world_rank_;
   std::uint64_t count_ = 0;   // collectives so far
   std::uint64_t splits_ = 0;  // subgroups so far
@@ -187,7 +188,7 @@ class ThreadsCommunicator final : public Communicator {
 };
 
 void ThreadsCommunicator::run_now(const Request& request) {
-  Team& team = room_->team;
+  Team& team = shared_->team;
   team.arrive(rank(), ++count_, request);
   for (int r = 0; r < size(); ++r) {
     const Team::Slot& slot = team.slot(r, count_);
@@ -202,7 +203,7 @@ void ThreadsCommunicator::run_now(const Request& request) {
     throw Mismatch(found);
   }
   if (!is_direct(request)) {
-    return run_plan(request, rank(), team, room_->plan_mailbox, scratch_);
+    return run_plan(request, rank(), team, shared_->plan_mailbox, scratch_);
   }
   is_small(request) ? run_small(request) : run_large();
 }
@@ -212,7 +213,7 @@ void ThreadsCommunicator::run_small(const Request& request) {
     return;
   }
   const auto data_of = [&](std::size_t r) {
-    const Team::Slot& slot = room_->team.slot(static_cast<int>(r), count_);
+    const Team::Slot& slot = shared_->team.slot(static_cast<int>(r), count_);
     return ConstTensor(
         slot.data.data(), request.output.shape(), request.output.dtype());
   };
@@ -231,7 +232,7 @@ void ThreadsCommunicator::run_small(const Request& request) {
 }
 
 void ThreadsCommunicator::run_large() {
-  Team& team = room_->team;
+  Team& team = shared_->team;
   try {
     const Team::Access access(team, rank());
     run_share(requests_, rank());
@@ -246,10 +247,10 @@ void ThreadsCommunicator::run_large() {
 
 ThreadWorld::ThreadWorld(int ranks, const Options& options)
     : watch_(std::make_shared<Watch>(ranks, options)) {
-  DURE_CHECK(ranks >= 1, "wanted 1 rank or more, not ", ranks);
-  const auto room = std::make_shared<Room>(ranks, watch_);
+  DURE_CHECK(ranks >= 1, "wanted 1 rank or more, not {}", ranks);
+  const auto shared = std::make_shared<SharedState>(ranks, watch_);
   for (int rank = 0; rank < ranks; ++rank) {
-    communicators_.push_back(ThreadsCommunicator::make(room, rank));
+    communicators_.push_back(ThreadsCommunicator::make(shared, rank));
   }
 }
 

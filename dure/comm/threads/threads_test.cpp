@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <filesystem>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <thread>
 
@@ -188,7 +189,7 @@ TEST(Threads, ATimeoutNamesWhatARankWasAt) {
 
 TEST(Threads, ATimeoutWritesTheFlightRecorders) {
   const Path folder = std::filesystem::temp_directory_path() /
-                      concat("dure_flight_", ::getpid());
+                      fmt::format("dure_flight_{}", ::getpid());
   EXPECT_THROW(
       run_threads(2,
                   {.timeout_seconds = 0.2, .flight_directory = folder.string()},

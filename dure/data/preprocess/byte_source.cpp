@@ -31,7 +31,7 @@ class DescriptorSource : public ByteSource {
         return static_cast<std::size_t>(got);
       }
       DURE_CHECK(
-          errno == EINTR, "can't read ", name_, ": ", std::strerror(errno));
+          errno == EINTR, "can't read {}: {}", name_, std::strerror(errno));
     }
   }
 
@@ -47,7 +47,7 @@ class DescriptorSource : public ByteSource {
 
 std::unique_ptr<ByteSource> open_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  DURE_CHECK(descriptor >= 0, "can't open ", path, ": ", std::strerror(errno));
+  DURE_CHECK(descriptor >= 0, "can't open {}: {}", path, std::strerror(errno));
   return std::make_unique<DescriptorSource>(descriptor, path);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bzlib.h>
+#include <fmt/core.h>
 #include <limits>
 #include <lzma.h>
 #include <span>
@@ -225,13 +226,12 @@ class CompressedSource : public ByteSource {
       within_ = state != Decoder::State::kEnded;
       const bool moved = in_.size() < had_in || left.size() < had_out;
       DURE_CHECK(!within_ || moved || had_in > 0,
+                 "{}: the {} data ends too early; the file is truncated",
                  name_,
-                 ": the ",
-                 kind_,
-                 " data ends too early; the file is truncated");
+                 kind_);
       DURE_CHECK(state != Decoder::State::kDamaged && (!within_ || moved),
+                 "{}: {}",
                  name_,
-                 ": ",
                  damage());
     }
     return bytes.size() - left.size();
@@ -266,11 +266,10 @@ class CompressedSource : public ByteSource {
 
   std::string damage() const {
     return members_ > 1 && member_bytes_ == 0
-               ? concat("behind the ", kind_, " data follows something else")
-               : concat(
-                     "the ",
+               ? fmt::format("behind the {} data follows something else", kind_)
+               : fmt::format(
+                     "the {} data is damaged{}{}",
                      kind_,
-                     " data is damaged",
                      decoder_->reason() != nullptr ? ": " : "",
                      decoder_->reason() != nullptr ? decoder_->reason() : "");
   }

@@ -63,23 +63,22 @@ bool is_json(const std::string& file, TextFormat format, PeekedSource& source) {
   }
   const Beginning beginning = beginning_of(source);
   DURE_CHECK(!beginning.array,
-             file,
-             " is one JSON array; wanted JSON Lines, an object a line, such as "
-             "jq -c '.[]' makes of it (or --format text)");
+             "{} is one JSON array; wanted JSON Lines, an object a line, such "
+             "as jq -c '.[]' makes of it (or --format text)",
+             file);
   return named || beginning.object;
 }
 
 // 0 for a file without a size, such as a pipe.
 std::uint64_t size_of_file(const std::string& file) {
   const std::filesystem::file_status status = std::filesystem::status(file);
-  DURE_CHECK(std::filesystem::exists(status), "there is no ", file);
+  DURE_CHECK(std::filesystem::exists(status), "there is no {}", file);
   DURE_CHECK(!std::filesystem::is_directory(status),
-             file,
-             " is a directory, wanted files; DIR/* names those in it");
+             "{} is a directory, wanted files; DIR/* names those in it",
+             file);
   DURE_CHECK(::faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0,
-             "can't open ",
+             "can't open {}: {}",
              file,
-             ": ",
              std::strerror(errno));
   std::error_code none;
   const auto size = std::filesystem::file_size(file, none);
@@ -145,15 +144,12 @@ std::optional<std::string_view> DocumentExtractor::text(
   const std::string_view bytes = batch.record(record);
   if (!batch.json) {
     const std::size_t valid = valid_utf8_prefix(bytes);
-    DURE_CHECK(
-        valid == bytes.size(),
-        batch.file,
-        ":",
-        batch.records[record].number,
-        ": byte ",
-        valid + 1,
-        " is not UTF-8; wanted text in UTF-8, as iconv -t UTF-8 makes it "
-        "(iconv -c leaves away what is broken)");
+    DURE_CHECK(valid == bytes.size(),
+               "{}:{}: byte {} is not UTF-8; wanted text in UTF-8, as iconv -t "
+               "UTF-8 makes it (iconv -c leaves away what is broken)",
+               batch.file,
+               batch.records[record].number,
+               valid + 1);
     return bytes;
   }
   if (bytes.find_first_not_of(" \t") == std::string_view::npos) {
@@ -162,8 +158,8 @@ std::optional<std::string_view> DocumentExtractor::text(
   try {
     return json_.text(bytes);
   } catch (const Error& error) {
-    throw Error(concat(
-        batch.file, ":", batch.records[record].number, ": ", error.what()));
+    throw Error(
+        "{}:{}: {}", batch.file, batch.records[record].number, error.what());
   }
 }
 

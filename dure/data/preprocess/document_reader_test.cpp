@@ -1,5 +1,6 @@
 #include "dure/data/preprocess/document_reader.h"
 
+#include <fmt/core.h>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -127,7 +128,7 @@ TEST_F(DocumentReaderTest, ReadsAPipeOnceFromItsFirstByte) {
   std::string text;
   std::vector<std::string> lines;
   for (int i = 0; i < 100'000; ++i) {
-    lines.push_back(concat("line ", i));
+    lines.push_back(fmt::format("line {}", i));
     text += lines.back() + "\n";
   }
   const std::jthread writer(
@@ -151,7 +152,7 @@ TEST_F(DocumentReaderTest, NamesFileAndLineOfABadLine) {
 TEST_F(DocumentReaderTest, NamesADamagedOrMissingFile) {
   std::string text;
   for (int i = 0; i < 20000; ++i) {
-    text += concat("{\"text\": \"", i * 7919 % 10007, "\"}\n");
+    text += fmt::format("{{\"text\": \"{}\"}}\n", i * 7919 % 10007);
   }
   const std::string packed = gzip(text);
   for (std::size_t size : {packed.size() / 2, packed.size() - 1}) {
@@ -172,7 +173,7 @@ TEST_F(DocumentReaderTest, NamesADamagedOrMissingFile) {
 TEST_F(DocumentReaderTest, GivesBatchesOfWholeRecords) {
   std::string text;
   for (int i = 0; i < 1000; ++i) {
-    text += concat("document ", i, "\n");
+    text += fmt::format("document {}\n", i);
   }
   BatchReader reader({.files = {file("a.txt", text)}, .cut = Cut::kLine});
   DocumentBatch batch;

@@ -32,7 +32,7 @@ std::string reason(simdjson::error_code error) {
 }
 
 [[noreturn]] void refuse(simdjson::error_code error) {
-  throw Error("not valid JSON: " + reason(error));
+  throw Error("not valid JSON: {}", reason(error));
 }
 
 template <typename T>
@@ -74,9 +74,10 @@ std::string_view JsonText::text(std::string_view line) {
     throw Error("not valid JSON: something follows the object");
   }
   if (!found) {
-    throw Error(concat("the object has no key \"",
-                       key_,
-                       "\"; --text-key names the one that holds the text"));
+    throw Error(
+        "the object has no key \"{}\"; --text-key names the one "
+        "that holds the text",
+        key_);
   }
   return *found;
 }

@@ -78,7 +78,7 @@ TEST(OrderedPipeline, EndsWithTheFirstItemsError) {
         count_to(next, 1000),
         [](int, int& in) {
           dawdle(in);
-          DURE_CHECK(in != 10 && in != 12, "item ", in);
+          DURE_CHECK(in != 10 && in != 12, "item {}", in);
           return in;
         },
         [&](int&) { ++given; });

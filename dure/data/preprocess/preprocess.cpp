@@ -129,7 +129,7 @@ PreprocessReport preprocess(const Tokenizer& tokenizer,
       });
   pipeline.run(options.workers);
   DURE_CHECK(report.documents > 0,
-             "there is no document with any text in ",
+             "there is no document with any text in {}",
              joined(options.input.files));
   writer.commit();
   return report;

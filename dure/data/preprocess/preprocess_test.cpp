@@ -1,5 +1,6 @@
 #include "dure/data/preprocess/preprocess.h"
 
+#include <fmt/core.h>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
@@ -127,7 +128,7 @@ std::string many_documents() {
   const RandomStream random(1, "test");
   std::string text;
   for (int i = 0; i < 3000; ++i) {
-    text += concat("{\"text\": \"", i, " ");
+    text += fmt::format("{{\"text\": \"{} ", i);
     text += std::string(random.below(i % 100 == 0 ? 100000 : 1000, i), 'x');
     text += "\"}\n";
   }

@@ -126,9 +126,9 @@ bool RecordReader::read_more() {
     return false;
   }
   DURE_CHECK(end_ - begin_ <= kLargestRecord,
-             "a single document or line has more than ",
-             kLargestRecord,
-             " bytes; cut it, such as at blank lines");
+             "a single document or line has more than {} bytes; cut it, such "
+             "as at blank lines",
+             kLargestRecord);
   if (begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;

@@ -108,8 +108,8 @@ std::unique_ptr<PeekedSource> as_text(std::unique_ptr<ByteSource> source,
   }
   const std::string_view beginning = text->peek(kPeekBytes);
   if (const auto kind = kind_of(beginning)) {
-    throw Error(concat(
-        name, " is ", kind->name, "; wanted text in UTF-8; ", kind->advice));
+    throw Error(
+        "{} is {}; wanted text in UTF-8; {}", name, kind->name, kind->advice);
   }
   if (beginning.starts_with(kByteOrderMark)) {
     text->skip(kByteOrderMark.size());

@@ -3,6 +3,7 @@
 #include <bzlib.h>
 #include <chrono>
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <lzma.h>
 #include <sys/stat.h>
@@ -110,7 +111,7 @@ std::string refusal(const std::string& bytes) {
 std::string some_text() {
   std::string text;
   for (int i = 0; i < 60'000; ++i) {
-    text += concat(i * 7919 % 10007, i % 9 == 0 ? "\n" : " ");
+    text += fmt::format("{}{}", i * 7919 % 10007, i % 9 == 0 ? "\n" : " ");
   }
   return text;
 }
@@ -154,8 +155,8 @@ TEST(TextSource, RefusesCompressedDataThatEndsTooEarly) {
         pack("a text of some length, of which it has 48");
     for (std::size_t size = 6; size < packed.size(); ++size) {
       EXPECT_THAT(refusal(packed.substr(0, size)),
-                  HasSubstr(concat(
-                      "x: the ", name, " data ends too early; the file is ")))
+                  HasSubstr(fmt::format(
+                      "x: the {} data ends too early; the file is ", name)))
           << size;
       EXPECT_THAT(refusal(packed + packed.substr(0, size)),
                   HasSubstr("ends too early"))
@@ -171,11 +172,11 @@ TEST(TextSource, RefusesCompressedDataThatIsDamaged) {
     packed[packed.size() / 2] ^= 0x55;
     if (std::string_view(name) != "zstd") {  // whose frames here have no sum
       EXPECT_THAT(refusal(packed),
-                  HasSubstr(concat("x: the ", name, " data is damaged")));
+                  HasSubstr(fmt::format("x: the {} data is damaged", name)));
     }
     EXPECT_THAT(refusal(pack(text) + "something else"),
-                HasSubstr(concat(
-                    "x: behind the ", name, " data follows something else")));
+                HasSubstr(fmt::format(
+                    "x: behind the {} data follows something else", name)));
   }
   EXPECT_THAT(refusal("\x28\xB5\x2F\xFD\x04\0\x19\0\0abc"s), HasSubstr("zstd"));
 }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <fmt/core.h>
 #include <functional>
 #include <iterator>
 #include <utility>
 
-#include "dure/base/check.h"
 #include "dure/data/tokenizer/code_points.h"
 
 namespace dure::data {
@@ -78,9 +78,10 @@ const std::vector<std::int32_t>& Bpe::encode(std::string_view word,
 std::string Bpe::written(std::string_view word,
                          std::size_t at,
                          std::size_t bytes) const {
-  return concat(at > 0 ? characters_->prefix : "",
-                word.substr(at, bytes),
-                at + bytes == word.size() ? characters_->suffix : "");
+  return fmt::format("{}{}{}",
+                     at > 0 ? characters_->prefix : "",
+                     word.substr(at, bytes),
+                     at + bytes == word.size() ? characters_->suffix : "");
 }
 
 // The token of a character; -1 if it has none.

@@ -204,17 +204,14 @@ void check_special(const std::vector<std::string>& tokens) {
   for (const std::string& token : tokens) {
     // The file's text for a single byte is that byte's token.
     if (from_byte_level(token).value_or(token).size() < 2) {
-      throw UsageError(concat("the special token ",
-                              quoted(token),
-                              " must stand for two bytes or more"));
+      throw UsageError("the special token {} must stand for two bytes or more",
+                       quoted(token));
     }
     if (valid_utf8_prefix(token) < token.size()) {
-      throw UsageError(
-          concat("the special token ", quoted(token), " must be UTF-8"));
+      throw UsageError("the special token {} must be UTF-8", quoted(token));
     }
     if (!seen.insert(token).second) {
-      throw UsageError(
-          concat("the special token ", quoted(token), " is given twice"));
+      throw UsageError("the special token {} is given twice", quoted(token));
     }
   }
 }
@@ -223,12 +220,12 @@ void check(const BpeTrainingOptions& options) {
   const auto least =
       static_cast<std::int64_t>(options.special_tokens.size()) + 256;
   if (options.vocabulary < least || options.vocabulary > INT32_MAX) {
-    throw UsageError(concat("the vocabulary must be at least ",
-                            least,
-                            " (256 bytes and the special tokens) and at most ",
-                            INT32_MAX,
-                            ", got ",
-                            options.vocabulary));
+    throw UsageError(
+        "the vocabulary must be at least {} (256 bytes and the "
+        "special tokens) and at most {}, got {}",
+        least,
+        INT32_MAX,
+        options.vocabulary);
   }
   check_special(options.special_tokens);
 }

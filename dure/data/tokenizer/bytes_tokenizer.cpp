@@ -22,10 +22,10 @@ std::string BytesTokenizer::decode(std::span<const std::int32_t> ids) const {
 }
 
 std::string BytesTokenizer::token_text(std::int32_t id) const {
-  DURE_CHECK(id >= 0 && id <= kEndOfDocument,
-             "token id ",
-             id,
-             " is outside the vocabulary of 257 (bytes, end of document)");
+  DURE_CHECK(
+      id >= 0 && id <= kEndOfDocument,
+      "token id {} is outside the vocabulary of 257 (bytes, end of document)",
+      id);
   return id == kEndOfDocument ? "" : std::string(1, static_cast<char>(id));
 }
 

@@ -68,18 +68,17 @@ CharacterMap::CharacterMap(std::string_view bytes) {
       bytes.size() < kWordBytes ? 0 : std::size_t{word_at(bytes, 0)};
   DURE_CHECK(
       trie > 0 && trie % kWordBytes == 0 && trie <= bytes.size() - kWordBytes,
-      "a precompiled_charsmap of ",
+      "a precompiled_charsmap of {} bytes can't hold a trie of {}: the file is "
+      "broken",
       bytes.size(),
-      " bytes can't hold a trie of ",
-      trie,
-      ": the file is broken");
+      trie);
   for (std::size_t at = kWordBytes; at < kWordBytes + trie; at += kWordBytes) {
     units_.push_back(word_at(bytes, at));
   }
   texts_ = bytes.substr(kWordBytes + trie);
-  DURE_CHECK(valid_utf8_prefix(texts_) == texts_.size(),
-             "the texts of a precompiled_charsmap are not UTF-8: the file is "
-             "broken");
+  DURE_CHECK(
+      valid_utf8_prefix(texts_) == texts_.size(),
+      "the texts of a precompiled_charsmap are not UTF-8: the file is broken");
 }
 
 std::string CharacterMap::apply(std::string_view text) const {
@@ -145,9 +144,8 @@ std::string from_base64(std::string_view text) {
   for (const char c : text) {
     const std::size_t digit = kDigits.find(c);
     DURE_CHECK(digit != std::string_view::npos,
-               "a text in base 64 holds the byte ",
-               int{static_cast<unsigned char>(c)},
-               ", which is no digit of it");
+               "a text in base 64 holds the byte {}, which is no digit of it",
+               int{static_cast<unsigned char>(c)});
     bits = bits << 6 | static_cast<std::uint32_t>(digit);
     count += 6;
     if (count >= 8) {

@@ -17,7 +17,7 @@ namespace {
 
 TokenizerParts parts_of(const Json& file) {
   DURE_CHECK(file.is_object(),
-             "a tokenizer.json is an object, this is ",
+             "a tokenizer.json is an object, this is {}",
              file.type_name());
   TokenizerParts parts;
   parts.normalizer = read_normalizer(part(file, "normalizer"));
@@ -87,9 +87,9 @@ void apply(const TokenNotes& notes, TokenizerParts& parts) {
   const bool adds = adds_prefix_space(parts);
   DURE_CHECK(
       !parts.is_byte_level() || notes.adds_prefix_space.value_or(adds) == adds,
-      "tokenizer_config.json: add_prefix_space is ",
-      adds ? "false" : "true",
-      ", and the vocabulary's own file says otherwise; make them agree");
+      "tokenizer_config.json: add_prefix_space is {}, and the vocabulary's own "
+      "file says otherwise; make them agree",
+      adds ? "false" : "true");
   add_tokens(notes.added, parts);
   for (const NamedToken& named : notes.named) {
     add_named_token(named, parts);

@@ -22,9 +22,8 @@ Stage read_replace(const Json& stage) {
 std::size_t count_in(const Json& stage, const char* key) {
   const Json& value = part(stage, key);
   DURE_CHECK(value.is_number_unsigned(),
-             "Strip.",
+             "Strip.{} must be a count, got {}",
              key,
-             " must be a count, got ",
              shown(value));
   return value.get<std::size_t>();
 }
@@ -33,7 +32,7 @@ StripDecoder read_strip(const Json& stage) {
   const std::string& content = text_in(stage, "content");
   DURE_CHECK(
       !content.empty() && character_at(content, 0).bytes == content.size(),
-      "Strip.content must be one character, got ",
+      "Strip.content must be one character, got {}",
       quoted(content));
   return {content, count_in(stage, "start"), count_in(stage, "stop")};
 }
@@ -55,9 +54,8 @@ class Reader {
     const std::string type = type_of(stage);
     if (fused_) {
       DURE_CHECK(type == "Strip",
-                 "decoder ",
-                 quoted(type),
-                 " after Fuse is not supported: only Strip is");
+                 "decoder {} after Fuse is not supported: only Strip is",
+                 quoted(type));
       steps_.of_all.push_back(read_strip(stage));
     } else if (type == "Fuse") {
       fused_ = true;
@@ -83,11 +81,10 @@ class Reader {
       return read_strip(stage);
     }
     DURE_CHECK(type == "Metaspace",
-               "decoder ",
-               quoted(type),
-               " is not supported: only Replace, ByteFallback, Fuse, Strip and "
-               "Metaspace are, alone or in a Sequence, and ByteLevel after a "
-               "ByteLevel pre_tokenizer");
+               "decoder {} is not supported: only Replace, ByteFallback, Fuse, "
+               "Strip and Metaspace are, alone or in a Sequence, and ByteLevel "
+               "after a ByteLevel pre_tokenizer",
+               quoted(type));
     return read_metaspace(stage);
   }
 
@@ -112,10 +109,9 @@ void expect_byte_level_decoder(const Json& object) {
   const std::vector<Json> stages = stages_of(object, "decoders");
   for (const Json& stage : stages) {
     DURE_CHECK(stages.size() == 1 && type_of(stage) == "ByteLevel",
-               "decoder ",
-               quoted(type_of(stage)),
-               " is not supported after a ByteLevel pre_tokenizer: only "
-               "ByteLevel is");
+               "decoder {} is not supported after a ByteLevel pre_tokenizer: "
+               "only ByteLevel is",
+               quoted(type_of(stage)));
   }
 }
 

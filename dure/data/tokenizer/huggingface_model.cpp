@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <fmt/core.h>
 #include <optional>
 
 #include "dure/base/check.h"
@@ -23,13 +24,11 @@ void place_tokens(const TokenIds& vocabulary,
   for (const auto& [text, id] : vocabulary) {
     DURE_CHECK(!text.empty(), "the vocabulary holds an empty token");
     DURE_CHECK(id >= 0 && id < limit,
-               "the token ",
+               "the token {} has id {}, which is not in 0 .. {} for a "
+               "vocabulary of {}",
                quoted(text),
-               " has id ",
                id,
-               ", which is not in 0 .. ",
                limit - 1,
-               " for a vocabulary of ",
                vocabulary.size());
     const auto at = static_cast<std::size_t>(id);
     if (at >= model.tokens.size()) {
@@ -37,7 +36,7 @@ void place_tokens(const TokenIds& vocabulary,
       taken.resize(at + 1);
     }
     DURE_CHECK(
-        !taken[at], "two tokens have id ", id, ", one is ", quoted(text));
+        !taken[at], "two tokens have id {}, one is {}", id, quoted(text));
     taken[at] = true;
     model.tokens[at] = read(text);
   }
@@ -49,11 +48,10 @@ void place_bytes(const TokenIds& vocabulary, BpeModel& model) {
         to_byte_level(std::string(1, static_cast<char>(byte)));
     const auto found = vocabulary.find(text);
     DURE_CHECK(found != vocabulary.end(),
-               "byte ",
+               "byte {} (\"{}\") has no token: this is not a byte-level BPE "
+               "vocabulary",
                byte,
-               " (\"",
-               text,
-               "\") has no token: this is not a byte-level BPE vocabulary");
+               text);
     model.bytes[byte] = found->second;
   }
 }
@@ -63,11 +61,9 @@ std::int32_t id_of(const TokenIds& vocabulary,
                    std::size_t merge) {
   const auto found = vocabulary.find(text);
   DURE_CHECK(found != vocabulary.end(),
-             "merge ",
+             "merge {} needs {}, which is not in the vocabulary",
              merge,
-             " needs ",
-             quoted(text),
-             ", which is not in the vocabulary");
+             quoted(text));
   return found->second;
 }
 
@@ -89,7 +85,7 @@ std::vector<BpeMerge> merges_between(const TokenIds& vocabulary,
 // Each merge is "a b" or ["a", "b"].
 MergeTexts merges_of(const Json& array) {
   DURE_CHECK(array.is_array(),
-             "model.merges must be an array, got ",
+             "model.merges must be an array, got {}",
              array.type_name());
   MergeTexts merges;
   merges.reserve(array.size());
@@ -98,7 +94,7 @@ MergeTexts merges_of(const Json& array) {
       merges.push_back(parse_merge(merge.get_ref<const std::string&>()));
     } else {
       DURE_CHECK(merge.is_array() && merge.size() == 2,
-                 "a merge must be two tokens, got ",
+                 "a merge must be two tokens, got {}",
                  shown(merge));
       merges.emplace_back(merge[0].get<std::string>(),
                           merge[1].get<std::string>());
@@ -117,7 +113,7 @@ void expect_unused(const Json& model, const char* key) {
   // NOLINTNEXTLINE(readability-container-size-empty): a number has no empty()
   const bool unused = value.is_null() || value == std::string() ||
                       (value.is_number() && value == 0);
-  DURE_CHECK(unused, "model.", key, " = ", shown(value), " is not supported");
+  DURE_CHECK(unused, "model.{} = {} is not supported", key, shown(value));
 }
 
 // The tokens of single bytes; -1 if the vocabulary has none.
@@ -129,7 +125,7 @@ std::array<std::int32_t, 256> byte_tokens(const Json& model, const Find& find) {
   if (flag(model, "byte_fallback", "model")) {
     for (std::size_t byte = 0; byte < 256; ++byte) {
       bytes[byte] =
-          find(concat("<0x", kDigits[byte >> 4], kDigits[byte & 15], ">"));
+          find(fmt::format("<0x{}{}>", kDigits[byte >> 4], kDigits[byte & 15]));
     }
   }
   return bytes;
@@ -152,9 +148,8 @@ BpeModel make_character_bpe(const Json& model,
   if (!unknown.empty()) {
     const auto found = vocabulary.find(unknown);
     DURE_CHECK(found != vocabulary.end(),
-               "model.unk_token ",
-               quoted(unknown),
-               " is not in the vocabulary");
+               "model.unk_token {} is not in the vocabulary",
+               quoted(unknown));
     symbols.unknown = found->second;
   }
   BpeModel result;
@@ -189,16 +184,15 @@ UnigramModel read_unigram(const Json& model) {
   const Json& vocabulary = part(model, "vocab");
   DURE_CHECK(vocabulary.is_array() && !vocabulary.empty(),
              "the vocabulary of a Unigram model must be a list of tokens with "
-             "their scores, got ",
+             "their scores, got {}",
              shown(vocabulary));
   UnigramModel result;
   TokenIds ids;
   for (const Json& row : vocabulary) {
     DURE_CHECK(row.is_array() && row.size() == 2 && row[0].is_string() &&
                    row[1].is_number(),
-               "token ",
-               result.tokens.size(),
-               " of a Unigram model must be a text and a score");
+               "token {} of a Unigram model must be a text and a score",
+               result.tokens.size());
     ids[row[0].get<std::string>()] =
         static_cast<std::int32_t>(result.tokens.size());
     result.tokens.push_back(row[0].get<std::string>());
@@ -208,7 +202,7 @@ UnigramModel read_unigram(const Json& model) {
   DURE_CHECK(
       unknown.is_number_unsigned() &&
           unknown.get<std::size_t>() < result.tokens.size(),
-      "model.unk_id must be an id of the Unigram model's vocabulary, got ",
+      "model.unk_id must be an id of the Unigram model's vocabulary, got {}",
       shown(unknown));
   result.unknown = unknown.get<std::int32_t>();
   result.bytes = byte_tokens(model, [&](const std::string& token) {
@@ -222,22 +216,19 @@ UnigramModel read_unigram(const Json& model) {
 
 TokenIds vocabulary_of(const Json& object) {
   DURE_CHECK(object.is_object(),
-             "the vocabulary must be an object of token to "
-             "id, got ",
+             "the vocabulary must be an object of token to id, got {}",
              object.type_name());
   TokenIds ids;
   ids.reserve(object.size());
   for (const auto& [token, id] : object.items()) {
     DURE_CHECK(id.is_number_integer(),
-               "the id of token ",
+               "the id of token {} must be an integer, got {}",
                quoted(token),
-               " must be an integer, got ",
                shown(id));
     const auto value = id.get<std::int64_t>();
     DURE_CHECK(value >= 0 && value <= INT32_MAX,
-               "the id of token ",
+               "the id of token {} must be a 32-bit id, got {}",
                quoted(token),
-               " must be a 32-bit id, got ",
                value);
     ids.emplace(token, static_cast<std::int32_t>(value));
   }
@@ -249,9 +240,8 @@ std::variant<BpeModel, UnigramModel> read_model(const Json& model,
   DURE_CHECK(model.is_object(), "the file has no \"model\"");
   const Json& type = part(model, "type");
   DURE_CHECK(type.is_null() || type == "BPE" || type == "Unigram",
-             "model type ",
-             shown(type),
-             " is not supported: only BPE and Unigram are");
+             "model type {} is not supported: only BPE and Unigram are",
+             shown(type));
   if (type != "Unigram") {
     return read_bpe(model, symbols);
   }
@@ -277,9 +267,8 @@ std::pair<std::string, std::string> parse_merge(std::string_view line) {
   const std::size_t space = line.find(' ');
   DURE_CHECK(space != std::string_view::npos && space > 0 &&
                  space + 1 < line.size() && space == line.rfind(' '),
-             "the merge ",
-             quoted(line),
-             " is not two tokens and a space");
+             "the merge {} is not two tokens and a space",
+             quoted(line));
   return {std::string(line.substr(0, space)),
           std::string(line.substr(space + 1))};
 }

@@ -60,13 +60,11 @@ void read_stage(const Json& stage, NormalizerSteps& steps) {
   } else if (type == "Strip") {
     read_strip(stage, steps);
   } else {
-    DURE_CHECK(
-        false,
-        "normalizer ",
-        quoted(type),
-        " is not supported: only NFC, NFD, NFKC, NFKD, Precompiled, "
-        "Replace, Prepend, Lowercase, StripAccents and Strip are, alone or in "
-        "a Sequence");
+    DURE_CHECK(false,
+               "normalizer {} is not supported: only NFC, NFD, NFKC, NFKD, "
+               "Precompiled, Replace, Prepend, Lowercase, StripAccents and "
+               "Strip are, alone or in a Sequence",
+               quoted(type));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fmt/core.h>
 #include <utility>
 
 #include "dure/base/quote.h"
@@ -30,13 +31,12 @@ CutText::Match match_of(const Json& stage) {
         return behavior.is_string() &&
                behavior.get_ref<const std::string&>() == name.first;
       });
-  DURE_CHECK(found != kNames.end(),
-             "a ",
-             type_of(stage),
-             " pre-tokenizer with behavior ",
-             shown(behavior),
-             " is not supported: only Isolated, Removed, MergedWithPrevious, "
-             "MergedWithNext and Contiguous are");
+  DURE_CHECK(
+      found != kNames.end(),
+      "a {} pre-tokenizer with behavior {} is not supported: only Isolated, "
+      "Removed, MergedWithPrevious, MergedWithNext and Contiguous are",
+      type_of(stage),
+      shown(behavior));
   return found->second;
 }
 
@@ -52,24 +52,25 @@ void read_split(const Json& split, PieceSteps& steps) {
 }
 
 void read_digits(const Json& stage, PieceSteps& steps) {
-  const std::string digit =
-      concat(R"([\p{N})", class_members(numbers_of_unicode_17()), "]");
+  const std::string digit = fmt::format(R"([\p{{N}})"
+                                        "{}]",
+                                        class_members(numbers_of_unicode_17()));
   const bool single = flag(stage, "individual_digits", "Digits");
   steps.push_back(CutText{.pattern = single ? digit : digit + "+"});
 }
 
 void read_punctuation(const Json& stage, PieceSteps& steps) {
   steps.push_back(CutText{
-      .pattern = concat("[", class_members(punctuation()), "]"),
+      .pattern = fmt::format("[{}]", class_members(punctuation())),
       .match = part(stage, "behavior").is_null() ? CutText::Match::kIsolated
                                                  : match_of(stage)});
 }
 
 void read_whitespace(PieceSteps& steps) {
-  steps.push_back(CutText{
-      .pattern = concat("[", kWordMembers, R"(]+|[^\s)", kWordMembers, "]+"),
-      .match = CutText::Match::kRemoved,
-      .says = CutText::Pattern::kBetween});
+  steps.push_back(
+      CutText{.pattern = fmt::format(R"([{0}]+|[^\s{0}]+)", kWordMembers),
+              .match = CutText::Match::kRemoved,
+              .says = CutText::Pattern::kBetween});
 }
 
 void read_byte_level(const Json& stage, PieceSteps& steps) {
@@ -88,17 +89,17 @@ std::string prepend_scheme_of(const Json& stage) {
   const bool never = part(stage, "add_prefix_space").is_boolean() &&
                      !flag(stage, "add_prefix_space", "Metaspace");
   DURE_CHECK(!never || scheme.is_null() || scheme == "never",
-             "Metaspace.add_prefix_space is false, and its prepend_scheme is ",
-             shown(scheme),
-             ": make it \"never\"");
+             "Metaspace.add_prefix_space is false, and its prepend_scheme is "
+             "{}: make it \"never\"",
+             shown(scheme));
   const std::string name = never ? "never"
                            : scheme.is_null()
                                ? "always"
                                : text_in(stage, "prepend_scheme");
   DURE_CHECK(name == "always" || name == "first" || name == "never",
-             "Metaspace.prepend_scheme ",
-             quoted(name),
-             " is not supported: only always, first and never are");
+             "Metaspace.prepend_scheme {} is not supported: only always, first "
+             "and never are",
+             quoted(name));
   return name;
 }
 
@@ -138,11 +139,10 @@ void read_stage(const Json& stage, PieceSteps& steps) {
     steps.push_back(at_spaces);
   } else {
     DURE_CHECK(false,
-               "pre-tokenizer ",
-               quoted(type),
-               " is not supported: only ByteLevel, Metaspace, Split, Digits, "
-               "Punctuation, Whitespace and WhitespaceSplit are, alone or in a "
-               "Sequence");
+               "pre-tokenizer {} is not supported: only ByteLevel, Metaspace, "
+               "Split, Digits, Punctuation, Whitespace and WhitespaceSplit "
+               "are, alone or in a Sequence",
+               quoted(type));
   }
 }
 
@@ -154,9 +154,9 @@ ReadPieces read_pre_tokenizer(const Json& object) {
     // ByteLevel writes bytes as other characters, which later patterns would
     // read.
     DURE_CHECK(pieces.symbols == SymbolKind::kCharacters,
-               "pre-tokenizer ",
-               quoted(type_of(stage)),
-               " after ByteLevel is not supported: ByteLevel must be the last");
+               "pre-tokenizer {} after ByteLevel is not supported: ByteLevel "
+               "must be the last",
+               quoted(type_of(stage)));
     read_stage(stage, pieces.steps);
     if (type_of(stage) == "ByteLevel") {
       pieces.symbols = SymbolKind::kBytes;

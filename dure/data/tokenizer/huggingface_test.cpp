@@ -1,5 +1,6 @@
 #include "dure/data/tokenizer/huggingface.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
@@ -41,11 +42,11 @@ TEST(TokenizerJson, WhatIsUnsupportedIsNamed) {
   EXPECT_EQ(error_of(small_file()), "no error");
   for (const char* type : {"BertNormalizer", "ByteLevel", "Nmt"}) {
     EXPECT_THAT(error_of(with("/normalizer", {{"type", type}})),
-                HasSubstr(concat("normalizer \"", type, "\"")));
+                HasSubstr(fmt::format("normalizer \"{}\"", type)));
   }
   for (const char* type : {"WordPiece", "WordLevel"}) {
     EXPECT_THAT(error_of(with("/model/type", type)),
-                HasSubstr(concat("\"", type, "\"")));
+                HasSubstr(fmt::format("\"{}\"", type)));
   }
   EXPECT_THAT(error_of(with("/pre_tokenizer", {{"type", "UnicodeScripts"}})),
               HasSubstr("pre-tokenizer \"UnicodeScripts\""));

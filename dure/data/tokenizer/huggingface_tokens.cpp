@@ -16,17 +16,16 @@ namespace {
 AddedToken added_token(const Json& entry) {
   const Json& number = entry.at("id");
   DURE_CHECK(number.is_number_integer(),
-             "an added token's id must be an integer, got ",
+             "an added token's id must be an integer, got {}",
              shown(number));
   const auto id = number.get<std::int64_t>();
   AddedToken token =
       parse_added_token(entry, entry.at("content").get<std::string>());
   DURE_CHECK(id >= 0 && id <= INT32_MAX,
-             "the added token ",
+             "the added token {} must have a 32-bit id, got {}",
              quoted(token.text),
-             " must have a 32-bit id, got ",
              id);
-  DURE_CHECK(!token.text.empty(), "added token ", id, " is empty");
+  DURE_CHECK(!token.text.empty(), "added token {} is empty", id);
   token.id = static_cast<std::int32_t>(id);
   return token;
 }
@@ -50,11 +49,9 @@ void expect_place(const AddedToken& token, const TokenizerParts& parts) {
                     tokens[at] == from_byte_level(token.text) &&
                     !is_learnt(std::get<BpeModel>(parts.model), token.id);
   DURE_CHECK(same,
-             "the added token ",
+             "the added token {} has id {}, which already stands for {}",
              quoted(token.text),
-             " has id ",
              token.id,
-             ", which already stands for ",
              quoted(tokens[at]));
 }
 
@@ -74,11 +71,9 @@ void expect_free(const AddedToken& token, const TokenizerParts& parts) {
         return t.id == token.id;
       });
   DURE_CHECK(there == parts.added.end(),
-             "the added token ",
+             "the added token {} has id {}, which already stands for {}",
              quoted(token.text),
-             " has id ",
              token.id,
-             ", which already stands for ",
              quoted(there == parts.added.end() ? "" : there->text));
 }
 
@@ -86,23 +81,18 @@ void expect_free(const AddedToken& token, const TokenizerParts& parts) {
 void add(const AddedToken& token, std::size_t ids, TokenizerParts& parts) {
   if (const AddedToken* there = find_added(parts, token.text)) {
     DURE_CHECK(there->id == token.id,
-               "the added token ",
+               "the added token {} has id {}, and {} elsewhere",
                quoted(token.text),
-               " has id ",
                token.id,
-               ", and ",
-               there->id,
-               " elsewhere");
+               there->id);
     return;
   }
   // Some vocabularies leave holes, but this many are a broken file.
   const auto limit = static_cast<std::int64_t>(ids) * 4 + 65536;
   DURE_CHECK(token.id < limit,
-             "the added token ",
+             "the added token {} has id {}, which is not in 0 .. {}",
              quoted(token.text),
-             " has id ",
              token.id,
-             ", which is not in 0 .. ",
              limit - 1);
   expect_free(token, parts);
   expect_place(token, parts);
@@ -113,9 +103,8 @@ std::int32_t processor_token(const TokenizerParts& parts,
                              const std::string& text) {
   const auto id = id_of(parts, text);
   DURE_CHECK(id.has_value(),
-             "the post_processor names ",
-             quoted(text),
-             ", which is not in the vocabulary");
+             "the post_processor names {}, which is not in the vocabulary",
+             quoted(text));
   return *id;
 }
 
@@ -129,9 +118,9 @@ void read_template(const Json& stage, TokenizerParts& parts) {
   };
   const auto text = std::find_if_not(single.begin(), single.end(), is_token);
   DURE_CHECK(text - single.begin() <= 1,
-             "a TemplateProcessing that puts ",
-             text - single.begin(),
-             " tokens before a text is not supported: only one is");
+             "a TemplateProcessing that puts {} tokens before a text is not "
+             "supported: only one is",
+             text - single.begin());
   if (text != single.begin()) {
     parts.beginning_of_document = processor_token(
         parts, single[0]["SpecialToken"].at("id").get<std::string>());
@@ -142,7 +131,7 @@ void read_template(const Json& stage, TokenizerParts& parts) {
 
 std::vector<AddedToken> read_added_tokens(const Json& array) {
   DURE_CHECK(array.is_array() || array.is_null(),
-             "added_tokens must be an array, got ",
+             "added_tokens must be an array, got {}",
              shown(array));
   std::vector<AddedToken> tokens;
   for (const Json& entry : array) {
@@ -186,10 +175,9 @@ void read_post_processor(const Json& processor, TokenizerParts& parts) {
           processor_token(parts, stage.at("cls").at(0).get<std::string>());
     } else {
       DURE_CHECK(type == "ByteLevel",
-                 "post_processor ",
-                 quoted(type),
-                 " is not supported: only ByteLevel, TemplateProcessing, "
-                 "RobertaProcessing and BertProcessing are");
+                 "post_processor {} is not supported: only ByteLevel, "
+                 "TemplateProcessing, RobertaProcessing and BertProcessing are",
+                 quoted(type));
     }
   }
 }

@@ -27,9 +27,8 @@ std::vector<Json> stages_of(const Json& object, const char* key) {
   }
   const Json& list = part(object, key);
   DURE_CHECK(list.is_array(),
-             "a Sequence must have its parts in ",
+             "a Sequence must have its parts in {}, got {}",
              quoted(key),
-             ", got ",
              shown(list));
   std::vector<Json> stages;
   for (const Json& stage : list) {
@@ -43,27 +42,24 @@ std::vector<Json> stages_of(const Json& object, const char* key) {
 const std::string& text_in(const Json& object, const char* key) {
   const Json& value = part(object, key);
   DURE_CHECK(value.is_string(),
+             "{}.{} must be a text, got {}",
              type_of(object),
-             ".",
              key,
-             " must be a text, got ",
              shown(value));
   return value.get_ref<const std::string&>();
 }
 
 JsonPattern pattern_in(const Json& object) {
   const Json& pattern = part(object, "pattern");
-  DURE_CHECK(
-      pattern.is_object() && pattern.size() == 1,
-      "a ",
-      type_of(object),
-      " has no pattern: it must be {\"String\": ...} or {\"Regex\": ...}, "
-      "got ",
-      shown(pattern));
+  DURE_CHECK(pattern.is_object() && pattern.size() == 1,
+             "a {} has no pattern: it must be {{\"String\": ...}} or "
+             "{{\"Regex\": ...}}, got {}",
+             type_of(object),
+             shown(pattern));
   const bool is_regex = pattern.contains("Regex");
   const std::string& text = text_in(pattern, is_regex ? "Regex" : "String");
   DURE_CHECK(
-      !text.empty(), "a ", type_of(object), " has a pattern of no characters");
+      !text.empty(), "a {} has a pattern of no characters", type_of(object));
   return {is_regex ? JsonPattern::Kind::kRegex : JsonPattern::Kind::kText,
           text};
 }
@@ -71,7 +67,7 @@ JsonPattern pattern_in(const Json& object) {
 std::string metaspace_of(const Json& object) {
   const std::string& space = text_in(object, "replacement");
   DURE_CHECK(!space.empty() && character_at(space, 0).bytes == space.size(),
-             "Metaspace.replacement must be one character, got ",
+             "Metaspace.replacement must be one character, got {}",
              quoted(space));
   return space;
 }
@@ -87,10 +83,9 @@ std::string shown(const Json& value) {
 bool flag(const Json& object, const char* key, const char* where) {
   const Json& value = part(object, key);
   DURE_CHECK(value.is_null() || value.is_boolean(),
+             "{}.{} must be true or false, got {}",
              where,
-             ".",
              key,
-             " must be true or false, got ",
              shown(value));
   return value.is_boolean() && value.get<bool>();
 }

@@ -54,7 +54,7 @@ auto with_json_errors(std::string_view file,
   try {
     return parse(Json::parse(text));
   } catch (const Json::exception& e) {
-    throw Error(concat(file, ": ", e.what()));
+    throw Error("{}: {}", file, e.what());
   }
 }
 

@@ -48,9 +48,8 @@ void append_form(std::string_view text, NormalForm form, std::string& to) {
                    options_of(form));
   const std::unique_ptr<utf8proc_uint8_t, Free> owner(made);
   DURE_CHECK(bytes >= 0,
-             "a text of ",
+             "a text of {} bytes has no normal form: {}",
              text.size(),
-             " bytes has no normal form: ",
              utf8proc_errmsg(bytes));
   to.append(reinterpret_cast<const char*>(made),
             static_cast<std::size_t>(bytes));

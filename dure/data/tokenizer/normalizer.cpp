@@ -1,10 +1,10 @@
 #include "dure/data/tokenizer/normalizer.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <type_traits>
 #include <utf8proc.h>
 
-#include "dure/base/check.h"
 #include "dure/data/tokenizer/code_points.h"
 
 namespace dure::data {
@@ -116,7 +116,7 @@ struct Normalizer::Apply {
     return replaced(text, replace.pattern, replace.to, scratch);
   }
   std::string operator()(const Prepend& prepend) const {
-    return text.empty() ? "" : concat(prepend.prefix, text);
+    return text.empty() ? "" : fmt::format("{}{}", prepend.prefix, text);
   }
   std::string operator()(const ToLowerCase& /*step*/) const {
     return lower_case(text);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <fmt/core.h>
 #include <optional>
 #include <sstream>
 
@@ -39,13 +40,11 @@ class Translator {
  private:
   void refuse(std::string_view what) const {
     DURE_CHECK(false,
-               "the splitting pattern \"",
+               "the splitting pattern \"{}\" holds {} at byte {}, which is not "
+               "supported",
                pattern_,
-               "\" holds ",
                what,
-               " at byte ",
-               at_,
-               ", which is not supported");
+               at_);
   }
 
   bool comes(std::string_view text) const {
@@ -78,7 +77,7 @@ class Translator {
                (byte < 0x80 && std::isalnum(byte) == 0)) {
       copy(2);
     } else {
-      refuse(concat("\\", next));
+      refuse(fmt::format("\\{}", next));
     }
   }
 
@@ -100,7 +99,7 @@ class Translator {
         std::from_chars(digits.data(), end, code, 16).ptr != end) {
       refuse("\\u without four digits");
     }
-    out_ += concat("\\x{", digits, "}");
+    out_ += fmt::format("\\x{{{}}}", digits);
     at_ += 6;
   }
 
@@ -125,11 +124,12 @@ class Translator {
   void property(std::string_view name, Holds holds) {
     const auto found = UnicodeProperty::named(name);
     if (!found) {
-      refuse(concat("the property ", name));
+      refuse(fmt::format("the property {}", name));
     }
     if (!in_class_) {
-      out_ += concat(
-          holds == Holds::kThese ? "[" : "[^", found->members(classes_), "]");
+      out_ += fmt::format("{}{}]",
+                          holds == Holds::kThese ? "[" : "[^",
+                          found->members(classes_));
     } else {
       out_ += holds == Holds::kThese ? found->members(classes_)
                                      : found->others(classes_);
@@ -140,7 +140,7 @@ class Translator {
     if (in_class_) {
       out_ += white ? std::string(kSpaces) : R"(\S\x{180e})";
     } else {
-      out_ += concat(white ? "[" : "[^", kSpaces, "]");
+      out_ += fmt::format("{}{}]", white ? "[" : "[^", kSpaces);
     }
     at_ += 2;
   }

@@ -139,10 +139,9 @@ void PipelineTokenizer::add(const std::vector<AddedToken>& added) {
     if (token.normalized) {
       token.text = normalizer_(token.text, scratch);
       DURE_CHECK(!token.text.empty(),
-                 "the added token with id ",
-                 token.id,
-                 " is nothing after the normalizer: have \"normalized\": false "
-                 "with it");
+                 "the added token with id {} is nothing after the normalizer: "
+                 "have \"normalized\": false with it",
+                 token.id);
     }
     const auto at = static_cast<std::size_t>(token.id);
     tokens_.resize(std::max(tokens_.size(), at + 1));
@@ -233,12 +232,11 @@ const PipelineTokenizer::Ids& PipelineTokenizer::encode_anew(
 
 const std::string& PipelineTokenizer::token(std::int32_t id) const {
   DURE_CHECK(id >= 0 && id < vocabulary(),
-             "token id ",
+             "token id {} is outside the vocabulary of {}",
              id,
-             " is outside the vocabulary of ",
              vocabulary());
   const std::string& text = tokens_[id];
-  DURE_CHECK(!text.empty(), "token id ", id, " has no token in the vocabulary");
+  DURE_CHECK(!text.empty(), "token id {} has no token in the vocabulary", id);
   return text;
 }
 

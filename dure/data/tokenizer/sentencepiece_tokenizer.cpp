@@ -28,7 +28,7 @@ class SentencePieceTokenizer : public Tokenizer {
     const auto status =
         processor_.LoadFromSerializedProto({model.data(), model.size()});
     DURE_CHECK(status.ok() && processor_.GetPieceSize() > 0,
-               "it is not a SentencePiece model: ",
+               "it is not a SentencePiece model: {}",
                status.ToString());
     expect_pieces(notes.added);
     beginning_ = named(notes, "bos_token", processor_.bos_id());
@@ -44,7 +44,8 @@ class SentencePieceTokenizer : public Tokenizer {
               std::vector<std::int32_t>& ids) const override {
     std::vector<int> found;
     const auto status = processor_.Encode({text.data(), text.size()}, &found);
-    DURE_CHECK(status.ok(), "SentencePiece can't encode: ", status.ToString());
+    DURE_CHECK(
+        status.ok(), "SentencePiece can't encode: {}", status.ToString());
     ids.insert(ids.end(), found.begin(), found.end());
   }
 
@@ -55,7 +56,8 @@ class SentencePieceTokenizer : public Tokenizer {
     std::string text;
     const auto status =
         processor_.Decode(std::vector<int>(ids.begin(), ids.end()), &text);
-    DURE_CHECK(status.ok(), "SentencePiece can't decode: ", status.ToString());
+    DURE_CHECK(
+        status.ok(), "SentencePiece can't decode: {}", status.ToString());
     return text;
   }
 
@@ -88,9 +90,8 @@ class SentencePieceTokenizer : public Tokenizer {
  private:
   void check(std::int32_t id) const {
     DURE_CHECK(id >= 0 && id < vocabulary(),
-               "token id ",
+               "token id {} is outside the vocabulary of {}",
                id,
-               " is outside the vocabulary of ",
                vocabulary());
   }
 
@@ -98,14 +99,13 @@ class SentencePieceTokenizer : public Tokenizer {
   // model.
   void expect_pieces(const std::vector<AddedToken>& added) const {
     for (const AddedToken& token : added) {
-      DURE_CHECK(token.id < vocabulary() &&
-                     processor_.IdToPiece(token.id) == token.text,
-                 "the files beside it add the token ",
-                 quoted(token.text),
-                 " with id ",
-                 token.id,
-                 ", which the SentencePiece model has not: adding tokens to "
-                 "one is not supported");
+      DURE_CHECK(
+          token.id < vocabulary() &&
+              processor_.IdToPiece(token.id) == token.text,
+          "the files beside it add the token {} with id {}, which the "
+          "SentencePiece model has not: adding tokens to one is not supported",
+          quoted(token.text),
+          token.id);
     }
   }
 

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cstdint>
 #include <cstring>
+#include <fmt/core.h>
 
 #include "dure/base/check.h"
 #include "dure/base/pcre2.h"
@@ -50,7 +51,7 @@ std::string with_ascii_words_first(std::string_view pattern) {
 // Matches one word, then up to kBatch - 1 more, each beginning where the last
 // ended. The groups are atomic: a later word never changes an earlier one.
 std::string batched(std::string_view pattern) {
-  const std::string word = concat("((?>", pattern, "))");
+  const std::string word = fmt::format("((?>{}))", pattern);
   std::string all = word;
   for (std::size_t i = 1; i < SplitPattern::kBatch; ++i) {
     all += word + "?+";
@@ -115,18 +116,18 @@ SplitPattern::SplitPattern(std::string_view pattern) {
   const Pcre2<pcre2_code> single =
       compile(to_pcre2_dialect(pattern, CharacterClasses::kOfPcre2));
   DURE_CHECK(info(single.get(), PCRE2_INFO_MATCHEMPTY) == 0,
-             "the splitting pattern \"",
-             pattern,
-             "\" can match an empty text, which is not supported");
+             "the splitting pattern \"{}\" can match an empty text, which is "
+             "not supported",
+             pattern);
   DURE_CHECK(info(single.get(), PCRE2_INFO_CAPTURECOUNT) == 0,
-             "the splitting pattern \"",
-             pattern,
-             "\" captures groups, which is not supported: write (?:...)");
+             "the splitting pattern \"{}\" captures groups, which is not "
+             "supported: write (?:...)",
+             pattern);
   quick_ = std::make_unique<Code>(batched(with_ascii_words_first(pattern)));
   // The exact pattern takes one word at a time, as it is rarely used and long.
   const std::string exact =
       to_pcre2_dialect(pattern, CharacterClasses::kOfUnicode16);
-  exact_ = std::make_unique<Code>(concat("((?>", exact, "))"));
+  exact_ = std::make_unique<Code>(fmt::format("((?>{}))", exact));
 }
 
 SplitPattern::SplitPattern(SplitPattern&&) noexcept = default;
@@ -157,11 +158,9 @@ SplitPattern::Found SplitPattern::next(const Subject& subject,
     return {1, 1};
   }
   DURE_CHECK(groups > 0,
-             "splitting a text of ",
+             "splitting a text of {} bytes failed at byte {}: {}",
              text.size(),
-             " bytes failed at byte ",
              begin,
-             ": ",
              pcre2_error_text(groups));
   const PCRE2_SIZE* found = pcre2_get_ovector_pointer(match);
   std::size_t count = 0;

@@ -1,6 +1,7 @@
 #include "dure/data/tokenizer/split_pattern.h"
 
 #include <array>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
@@ -62,7 +63,7 @@ TEST(SplitPattern, BrokenCharactersAreMarksAndKeepTheirBytes) {
 TEST(SplitPattern, TheShortPathForAsciiChangesNoWord) {
   for (const std::string_view pattern :
        {kGpt2Pattern, kLlama3Pattern, kQwen2Pattern}) {
-    const std::string unknown = concat("(?:", pattern, ")");
+    const std::string unknown = fmt::format("(?:{})", pattern);
     for (std::uint64_t seed = 0; seed < 300; ++seed) {
       const std::string text = random_text(seed, 60);
       ASSERT_EQ(words(pattern, text), words(unknown, text)) << text;

@@ -1,9 +1,8 @@
 #include "dure/data/tokenizer/splitter.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <utility>
-
-#include "dure/base/check.h"
 
 namespace dure::data {
 namespace {
@@ -105,7 +104,7 @@ std::string Splitter::with_prefix(std::string_view text,
   const bool wanted =
       prefix.to == AddPrefix::To::kEveryPiece || at == PieceAt::kBeginning;
   return wanted && !text.starts_with(prefix.prefix)
-             ? concat(prefix.prefix, text)
+             ? fmt::format("{}{}", prefix.prefix, text)
              : std::string(text);
 }
 

@@ -1,8 +1,8 @@
 #include "dure/data/tokenizer/token_decoder.h"
 
-#include <gtest/gtest.h>
+#include <fmt/core.h>
 
-#include "dure/base/check.h"
+#include <gtest/gtest.h>
 
 namespace dure::data {
 namespace {
@@ -37,7 +37,7 @@ TEST(TokenDecoder, ARunOfBytesIsCharactersOrAMarkForEach) {
             "a\xc3\xa9"
             "b");
   EXPECT_EQ(decode(llama(), {"<0x41>", "<0xC3>", "b"}),
-            concat(kMark, kMark, "b"));
+            fmt::format("{}{}b", kMark, kMark));
   EXPECT_EQ(decode(llama(), {"<0x4>", "<0xZZ>"}), "<0x4><0xZZ>");
   EXPECT_EQ(decode({}, {"<0x41>"}), "<0x41>");
 }

@@ -28,12 +28,12 @@ void read_named(const TokenizerFile& file,
                 const Json& value,
                 TokenNotes& notes) {
   const Json& content = value.is_object() ? part(value, "content") : value;
-  DURE_CHECK(content.is_string() || value.is_null(),
-             file.name,
-             ": ",
-             key,
-             " must be a token's text or an object with its \"content\", got ",
-             shown(value));
+  DURE_CHECK(
+      content.is_string() || value.is_null(),
+      "{}: {} must be a token's text or an object with its \"content\", got {}",
+      file.name,
+      key,
+      shown(value));
   // NOLINTNEXTLINE(readability-container-size-empty): a text is no container
   if (value.is_null() || content == "") {
     return;
@@ -57,10 +57,9 @@ void read_roles(const TokenizerFile& file,
   for (const char* key : kLists) {
     const Json& list = part(object, key);
     DURE_CHECK(list.is_structured() || list.is_null(),
+               "{}: {} must be a list of tokens, got {}",
                file.name,
-               ": ",
                key,
-               " must be a list of tokens, got ",
                shown(list));
     for (const Json& value : list) {  // or an object with its own names
       read_named(file, key, value, notes);
@@ -72,10 +71,9 @@ std::int32_t id_in(const TokenizerFile& file,
                    const std::string& token,
                    std::int64_t id) {
   DURE_CHECK(id >= 0 && id <= INT32_MAX,
+             "{}: the id of {} must be a 32-bit id, got {}",
              file.name,
-             ": the id of ",
              quoted(token),
-             " must be a 32-bit id, got ",
              id);
   return static_cast<std::int32_t>(id);
 }
@@ -86,10 +84,9 @@ void read_added(const TokenizerFile& file,
                 TokenNotes& notes) {
   for (const auto& [text, id] : object.items()) {
     DURE_CHECK(id.is_number_integer() && !text.empty(),
+               "{} must give tokens their ids, got {}: {}",
                file.name,
-               " must give tokens their ids, got ",
                quoted(text),
-               ": ",
                shown(id));
     notes.added.push_back({.id = id_in(file, text, id.get<std::int64_t>()),
                            .text = text,
@@ -103,8 +100,8 @@ void read_added_decoder(const TokenizerFile& file,
                         TokenNotes& notes) {
   const Json& decoder = part(object, "added_tokens_decoder");
   DURE_CHECK(decoder.is_object() || decoder.is_null(),
+             "{}: added_tokens_decoder must be an object, got {}",
              file.name,
-             ": added_tokens_decoder must be an object, got ",
              shown(decoder));
   for (const auto& [key, value] : decoder.items()) {
     std::int64_t id = -1;
@@ -113,13 +110,13 @@ void read_added_decoder(const TokenizerFile& file,
     const Json& content = value.is_object() ? part(value, "content") : value;
     // NOLINTNEXTLINE(readability-container-size-empty): a text is no container
     const bool named = content.is_string() && content != "";
-    DURE_CHECK(number.ec == std::errc() && number.ptr == end &&
-                   value.is_object() && named,
-               file.name,
-               ": added_tokens_decoder must give ids their tokens, got ",
-               quoted(key),
-               ": ",
-               shown(value));
+    DURE_CHECK(
+        number.ec == std::errc() && number.ptr == end && value.is_object() &&
+            named,
+        "{}: added_tokens_decoder must give ids their tokens, got {}: {}",
+        file.name,
+        quoted(key),
+        shown(value));
     const auto text = content.get<std::string>();
     notes.added.push_back(parse_added_token(value, text));
     notes.added.back().id = id_in(file, text, id);
@@ -167,8 +164,8 @@ TokenNotes read_token_notes(std::span<const TokenizerFile> files) {
       }
       with_json_errors(file.name, file.text, [&](const Json& object) {
         DURE_CHECK(object.is_object(),
+                   "{} must be an object, got {}",
                    file.name,
-                   " must be an object, got ",
                    shown(object));
         reader.second(file, object, notes);
         return 0;
@@ -181,13 +178,11 @@ TokenNotes read_token_notes(std::span<const TokenizerFile> files) {
 std::int32_t expect_named(const NamedToken& named,
                           std::optional<std::int32_t> id) {
   DURE_CHECK(id.has_value(),
+             "{} names {} {}, which is not in the vocabulary: add it there or "
+             "in added_tokens.json, or take the key out",
              named.file,
-             " names ",
              named.key,
-             " ",
-             quoted(named.token.text),
-             ", which is not in the vocabulary: add it there or in "
-             "added_tokens.json, or take the key out");
+             quoted(named.token.text));
   return *id;
 }
 

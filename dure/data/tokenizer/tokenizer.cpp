@@ -60,8 +60,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const Files& files) {
   } catch (const UsageError&) {
     throw;
   } catch (const Error& e) {
-    throw Error(concat(
-        "can't read the tokenizer ", files[0].path.string(), ": ", e.what()));
+    throw Error(
+        "can't read the tokenizer {}: {}", files[0].path.string(), e.what());
   }
 }
 
@@ -91,15 +91,13 @@ std::map<std::string, std::string> tokenizer_documents(const std::string& spec,
   Files files = read_tokenizer_files(spec);
   const std::int64_t ids = make_tokenizer(files)->vocabulary();
   if (ids > model_ids) {
-    throw UsageError(concat("the tokenizer ",
-                            quoted(spec),
-                            " has ",
-                            ids,
-                            " ids and the model ",
-                            model_ids,
-                            ": wanted model.vocabulary = ",
-                            ids,
-                            " or more, or another data.tokenizer"));
+    throw UsageError(
+        "the tokenizer {} has {} ids and the model {}: wanted "
+        "model.vocabulary = {} or more, or another data.tokenizer",
+        quoted(spec),
+        ids,
+        model_ids,
+        ids);
   }
   return texts_by_name(std::move(files));
 }

@@ -60,10 +60,10 @@ Path vocabulary_in(const Path& folder) {
       kVocabularies.begin(), kVocabularies.end(), [&](const char* name) {
         return is_there(folder / name);
       });
-  DURE_CHECK(found != kVocabularies.end(),
-             "the directory ",
-             quoted(folder.string()),
-             " holds no tokenizer.json, vocab.json or tokenizer.model");
+  DURE_CHECK(
+      found != kVocabularies.end(),
+      "the directory {} holds no tokenizer.json, vocab.json or tokenizer.model",
+      quoted(folder.string()));
   return folder / *found;
 }
 
@@ -74,13 +74,12 @@ Path vocabulary_path(const std::string& spec) {
     return vocabulary_in(path);
   }
   DURE_CHECK(is_there(path),
-             "there is no tokenizer ",
-             quoted(spec),
-             ": it must be bytes, a directory, a .json or a .model file");
+             "there is no tokenizer {}: it must be bytes, a directory, a .json "
+             "or a .model file",
+             quoted(spec));
   DURE_CHECK(path.extension() == ".json" || path.extension() == ".model",
-             "the tokenizer ",
-             quoted(spec),
-             " must be a .json or a .model file");
+             "the tokenizer {} must be a .json or a .model file",
+             quoted(spec));
   return path;
 }
 

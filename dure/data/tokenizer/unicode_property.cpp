@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <fmt/core.h>
 #include <utility>
 #include <vector>
 
@@ -118,7 +119,7 @@ std::optional<UnicodeProperty> UnicodeProperty::named(std::string_view name) {
   for (const Script& script : scripts()) {
     if (plain(script.name) == wanted) {
       // Without "sc:" it would mean the scripts' extensions.
-      property.pcre2_ = concat("sc:", script.name);
+      property.pcre2_ = fmt::format("sc:{}", script.name);
       property.since_unicode_14_ = script.since_unicode_14;
       return property;
     }
@@ -127,7 +128,7 @@ std::optional<UnicodeProperty> UnicodeProperty::named(std::string_view name) {
 }
 
 std::string UnicodeProperty::members(CharacterClasses classes) const {
-  const std::string known = concat("\\p{", pcre2_, "}");
+  const std::string known = fmt::format("\\p{{{}}}", pcre2_);
   if (classes == CharacterClasses::kOfPcre2) {
     return known;
   }
@@ -143,11 +144,10 @@ std::string UnicodeProperty::members(CharacterClasses classes) const {
 
 std::string UnicodeProperty::others(CharacterClasses classes) const {
   DURE_CHECK(!categories_.empty(),
-             "a class that holds all but the script ",
-             pcre2_.substr(3),
-             " is not supported");
+             "a class that holds all but the script {} is not supported",
+             pcre2_.substr(3));
   return classes == CharacterClasses::kOfPcre2
-             ? concat("\\P{", pcre2_, "}")
+             ? fmt::format("\\P{{{}}}", pcre2_)
              : class_members(ranges_without(categories_));
 }
 

@@ -231,11 +231,9 @@ std::int64_t scratch_of_member(const AttentionInputs& in,
                                const Team& team) {
   const std::int64_t elements = attention_scratch(in, 1);
   DURE_CHECK(scratch.elements() >= team.members() * elements,
-             "attention on ",
+             "attention on {} threads wants scratch of {} elements, not {}",
              team.members(),
-             " threads wants scratch of ",
              team.members() * elements,
-             " elements, not ",
              scratch.elements());
   return elements;
 }

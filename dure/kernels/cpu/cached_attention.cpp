@@ -259,13 +259,10 @@ void run(OnCpu, Stream& stream, const CacheAppend& op) {
   const auto* lengths = op.lengths.data<std::int32_t>();
   for (std::int64_t b = 0; b < B; ++b) {
     DURE_CHECK(lengths[b] >= 0 && lengths[b] + T <= S,
-               "sample ",
+               "sample {} holds {} positions; {} more do not fit a cache of {}",
                b,
-               " holds ",
                lengths[b],
-               " positions; ",
                T,
-               " more do not fit a cache of ",
                S);
   }
   const std::int64_t heads = G;

@@ -147,15 +147,11 @@ void check_targets(const LogitStatistics& op) {
   for (std::int64_t n = 0; n < op.targets.elements(); ++n) {
     DURE_CHECK(
         target[n] == kIgnore || (target[n] >= 0 && target[n] < op.vocabulary),
-        "targets[",
+        "targets[{}] is {}, wanted 0 to {} or {} for none",
         n,
-        "] is ",
         target[n],
-        ", wanted 0 to ",
         op.vocabulary - 1,
-        " or ",
-        kIgnore,
-        " for none");
+        kIgnore);
   }
 }
 

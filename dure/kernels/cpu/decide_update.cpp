@@ -40,11 +40,9 @@ void run(OnCpu, Stream& /*stream*/, const DecideUpdate& op) {
     const auto [n, K] = op.rates.dims<2>("rates");
     const std::int64_t row = ++made - *op.first_update.data<std::int64_t>();
     DURE_CHECK(row >= 0 && row < n,
-               "update ",
+               "update {} has no rates: those given are of {} from {}",
                made,
-               " has no rates: those given are of ",
                n,
-               " from ",
                made - row);
     std::copy_n(op.rates.data<float>() + row * K, K, control + kDecisions);
   }

@@ -131,12 +131,10 @@ void check_indices(const char* name,
   const std::int32_t* const index = indices.data<std::int32_t>();
   for (std::int64_t n = 0; n < indices.elements(); ++n) {
     DURE_CHECK(index[n] >= 0 && index[n] < table_rows,
+               "{}[{}] is {}, wanted 0 to {}",
                name,
-               "[",
                n,
-               "] is ",
                index[n],
-               ", wanted 0 to ",
                table_rows - 1);
   }
 }

@@ -1,10 +1,9 @@
 #include "dure/kernels/cpu/gemm_plan.h"
 
+#include <fmt/core.h>
 #include <vector>
 
 #include <gtest/gtest.h>
-
-#include "dure/base/check.h"
 
 namespace dure::kernels {
 namespace {
@@ -27,15 +26,11 @@ template <typename Body>
 void for_each_plan(const Body& body) {
   for (const GemmShape& shape : shapes()) {
     for (const int threads : {1, 2, 3, 8, 64}) {
-      SCOPED_TRACE(concat("M ",
-                          shape.M,
-                          ", N ",
-                          shape.N,
-                          ", K ",
-                          shape.K,
-                          " on ",
-                          threads,
-                          " threads"));
+      SCOPED_TRACE(fmt::format("M {}, N {}, K {} on {} threads",
+                               shape.M,
+                               shape.N,
+                               shape.K,
+                               threads));
       body(plan_gemm(shape, kTile, threads), threads);
     }
   }

@@ -35,8 +35,8 @@ ModelConfig preset(const std::string& name) {
     }
     names.push_back(preset.config.preset);
   }
-  throw UsageError(concat(
-      "model.preset: unknown preset \"", name, "\"", suggestion(name, names)));
+  throw UsageError(
+      "model.preset: unknown preset \"{}\"{}", name, suggestion(name, names));
 }
 
 }  // namespace dure::model

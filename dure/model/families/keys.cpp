@@ -112,14 +112,11 @@ void check_divides(const char* whole_key,
                    const char* part_key,
                    std::int64_t part) {
   if (whole % part != 0) {
-    throw UsageError(concat("model.",
-                            whole_key,
-                            ": wanted a multiple of model.",
-                            part_key,
-                            ", ",
-                            part,
-                            ", got ",
-                            whole));
+    throw UsageError("model.{}: wanted a multiple of model.{}, {}, got {}",
+                     whole_key,
+                     part_key,
+                     part,
+                     whole);
   }
 }
 
@@ -177,20 +174,18 @@ void validate(const ModelConfig& config) {
   check_divides("hidden", config.hidden, "heads", config.heads);
   check_divides("heads", config.heads, "kv_heads", config.kv_heads);
   if (config.norm_bias == NormBias::kYes && !config.norm->takes_bias) {
-    throw UsageError(concat("model.norm_bias: \"",
-                            config.norm->name,
-                            "\" has none: wanted \"no\" or \"auto\", got "
-                            "\"yes\""));
+    throw UsageError(
+        "model.norm_bias: \"{}\" has none: wanted \"no\" or "
+        "\"auto\", got \"yes\"",
+        config.norm->name);
   }
   if (config.position == Position::kRope && config.head_dim() % 2 != 0) {
-    throw UsageError(concat(
-        "model.hidden: wanted an even number a head, as rope turns pairs, got ",
+    throw UsageError(
+        "model.hidden: wanted an even number a head, as rope turns "
+        "pairs, got {} ({} / {} heads)",
         config.head_dim(),
-        " (",
         config.hidden,
-        " / ",
-        config.heads,
-        " heads)"));
+        config.heads);
   }
 }
 

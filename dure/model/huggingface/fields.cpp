@@ -18,22 +18,17 @@ std::int64_t size_or_0(const JsonFields& fields, const SizeKey& size) {
   const std::int64_t also =
       size.also == nullptr ? value : fields.positive_or(size.also, value);
   DURE_CHECK(value == 0 || also == value,
+             "{}: {} is {}, but {}, which is another name of it, {}",
              fields.source(),
-             ": ",
              size.key,
-             " is ",
              value,
-             ", but ",
              size.also,
-             ", which is another name of it, ",
              also);
   DURE_CHECK(also <= kLargest,
+             "{}: {} is {}; no model has more than {}",
              fields.source(),
-             ": ",
              size.key,
-             " is ",
              also,
-             "; no model has more than ",
              kLargest);
   return also;
 }
@@ -48,14 +43,11 @@ void expect_name(const JsonFields& fields,
                  std::initializer_list<std::string> names) {
   const std::string found = fields.text_or(key, *names.begin());
   DURE_CHECK(std::find(names.begin(), names.end(), found) != names.end(),
+             "{}: {} is {}; Dure's {} has only {}",
              fields.source(),
-             ": ",
              key,
-             " is ",
              quoted(found),
-             "; Dure's ",
              fields.text("model_type"),
-             " has only ",
              quoted(*names.begin()));
 }
 

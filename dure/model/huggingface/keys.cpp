@@ -162,13 +162,11 @@ bool changes_nothing(const std::string& key, const json& value) {
 
 void check(bool harmless, const JsonFields& fields, const std::string& key) {
   DURE_CHECK(harmless,
+             "{}: {} is {}, which Dure does not have; take the key out if the "
+             "model computes the same without it",
              fields.source(),
-             ": ",
              quoted(key),
-             " is ",
-             fields.shown(key),
-             ", which Dure does not have; take the key out if the model "
-             "computes the same without it");
+             fields.shown(key));
 }
 
 }  // namespace

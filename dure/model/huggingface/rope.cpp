@@ -14,10 +14,9 @@ constexpr double kDefaultTheta = 10000;
 void check_whole_head(const JsonFields& fields) {
   const double share = fields.number_or("partial_rotary_factor", 1);
   DURE_CHECK(share == 1,
+             "{}: partial_rotary_factor is {:g}; Dure turns whole heads (1)",
              fields.source(),
-             ": partial_rotary_factor is ",
-             share,
-             "; Dure turns whole heads (1)");
+             share);
 }
 
 // Positions divided by 1 are not scaled either.
@@ -30,18 +29,16 @@ bool is_plain(const std::string& type, const JsonFields& rope) {
 void check_type(const JsonFields& rope) {
   for (const char* key : {"rope_type", "type"}) {
     DURE_CHECK(is_plain(rope.text_or(key, "default"), rope),
+               "{}: {} is {}; Dure has only plain RoPE, \"default\"",
                rope.source(),
-               ": ",
                key,
-               " is ",
-               rope.shown(key),
-               "; Dure has only plain RoPE, \"default\"");
+               rope.shown(key));
   }
   DURE_CHECK(rope.number_or("factor", 1) == 1,
+             "{}: factor is {}; Dure has only plain RoPE, which does not scale "
+             "positions",
              rope.source(),
-             ": factor is ",
-             rope.shown("factor"),
-             "; Dure has only plain RoPE, which does not scale positions");
+             rope.shown("factor"));
 }
 
 // The base that all places agree on.
@@ -53,12 +50,11 @@ class Theta {
     }
     const double here = fields.number("rope_theta");
     DURE_CHECK(value_.value_or(here) == here,
+               "{}: rope_theta is {}, but elsewhere in the file {}; leave the "
+               "one that the model was trained with",
                fields.source(),
-               ": rope_theta is ",
                fields.shown("rope_theta"),
-               ", but elsewhere in the file ",
-               shown_,
-               "; leave the one that the model was trained with");
+               shown_);
     value_ = here;
     shown_ = fields.shown("rope_theta");
   }

@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include "dure/base/check.h"
 #include "dure/base/json.h"
 #include "dure/model/huggingface/fields.h"
@@ -47,10 +49,10 @@ ModelConfig read_config(const JsonFields& fields) {
   const std::int64_t head_dim =
       fields.positive_or("head_dim", config.head_dim());
   DURE_CHECK(head_dim == config.head_dim(),
+             "{}: head_dim is {}; Dure's llama has only hidden_size / "
+             "num_attention_heads, {}",
              fields.source(),
-             ": head_dim is ",
              head_dim,
-             "; Dure's llama has only hidden_size / num_attention_heads, ",
              config.head_dim());
   return config;
 }
@@ -73,12 +75,11 @@ json write_config(const ModelConfig& c) {
 
 // A sentence for a rate that has no key in Llama's config.
 std::string unsaid(const char* key, double rate) {
-  return concat("model.",
-                key,
-                " is ",
-                rate,
-                ", for which Hugging Face's llama has no key: training that "
-                "goes on from there goes on without it");
+  return fmt::format(
+      "model.{} is {:g}, for which Hugging Face's llama has no key: training "
+      "that goes on from there goes on without it",
+      key,
+      rate);
 }
 
 std::vector<std::string> left_out(const ModelConfig& config) {

@@ -128,17 +128,17 @@ std::int64_t BucketPlan::padding() const {
 
 BucketPlan plan_buckets(std::span<const PlannedWeight> weights,
                         const BucketOptions& options) {
-  DURE_CHECK(options.bytes > 0 && options.first_bytes > 0,
-             "wanted buckets of more than 0 bytes, got ",
-             options.bytes,
-             ", the first one ",
-             options.first_bytes);
+  DURE_CHECK(
+      options.bytes > 0 && options.first_bytes > 0,
+      "wanted buckets of more than 0 bytes, got {:g}, the first one {:g}",
+      options.bytes,
+      options.first_bytes);
   BucketPlan plan;
   plan.parts = options.parts;
   std::vector<std::vector<std::int64_t>> loads;
   for (const int parts : options.parts) {
     DURE_CHECK(
-        parts >= 1, "a bucket divides into 1 or more parts, not ", parts);
+        parts >= 1, "a bucket divides into 1 or more parts, not {}", parts);
     loads.emplace_back(static_cast<std::size_t>(parts));
   }
   for (const Range& range : cut(weights, options)) {
@@ -211,11 +211,9 @@ std::vector<Slice> slices_of(const BucketPlan& plan, const Parts& parts) {
     const mesh::Part& part = parts.at(i);
     DURE_CHECK(part.count >= 1 && plan.parts[i] % part.count == 0 &&
                    part.index >= 0 && part.index < part.count,
-               "wanted one of a divisor of ",
+               "wanted one of a divisor of {} parts, got part {} of {}",
                plan.parts[i],
-               " parts, got part ",
                part.index,
-               " of ",
                part.count);
   }
   std::vector<Slice> slices;

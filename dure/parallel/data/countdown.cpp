@@ -10,7 +10,7 @@ Countdown::Countdown(const BucketPlan& plan,
     : every_(every), all_(plan.buckets.size()) {
   const UnitBuckets buckets(plan);
   for (const nn::Visit& visit : visits) {
-    if (!nn::writes_gradients(visit.uses)) {
+    if (!nn::writes_gradients(visit.access)) {
       continue;
     }
     const std::size_t place = place_of(visit.micro_batch);
@@ -40,20 +40,17 @@ Countdown::Left Countdown::end(int bucket, int micro_batch) {
   Bucket& left = left_[bucket];
   const std::size_t place = place_of(micro_batch);
   DURE_CHECK(place < left.visits.size() && left.visits[place] > 0,
-             "gradients of bucket ",
+             "gradients of bucket {} and micro-batch {} were written more "
+             "often than the step's visits say",
              bucket,
-             " and micro-batch ",
-             micro_batch,
-             " were written more often than the step's visits say");
+             micro_batch);
   const int visits = --left.visits[place];
   if (visits == 0) {
     // Only then are sums over micro-batches in order.
     DURE_CHECK(place == left.first,
-               "micro-batch ",
+               "micro-batch {} of bucket {} is complete before micro-batch {}",
                place,
-               " of bucket ",
                bucket,
-               " is complete before micro-batch ",
                left.first);
     --left.reductions;
     while (left.first < left.visits.size() && left.visits[left.first] == 0) {

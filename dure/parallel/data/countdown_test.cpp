@@ -9,7 +9,7 @@
 namespace dure::parallel {
 namespace {
 
-using nn::Uses;
+using nn::Access;
 using nn::Visit;
 
 // Bucket 0 has units 3 and 7, bucket 1 unit 3, bucket 2 unit 9.
@@ -24,14 +24,14 @@ BucketPlan plan() {
 // There are two micro-batches. Unit 3's gradients come in two halves each; 7 is
 // first.
 std::vector<Visit> visits() {
-  return {{3, Uses::kValues, 0},
-          {7, Uses::kBoth, 0},
-          {7, Uses::kBoth, 1},
-          {3, Uses::kBoth, 0},
-          {3, Uses::kBoth, 1},
-          {3, Uses::kGradients, 0},
-          {3, Uses::kGradients, 1},
-          {9, Uses::kValues, 1}};
+  return {{3, Access::kParameters, 0},
+          {7, Access::kBoth, 0},
+          {7, Access::kBoth, 1},
+          {3, Access::kBoth, 0},
+          {3, Access::kBoth, 1},
+          {3, Access::kGradients, 0},
+          {3, Access::kGradients, 1},
+          {9, Access::kParameters, 1}};
 }
 
 TEST(Countdown, CountsTheVisitsOfEveryMicroBatch) {

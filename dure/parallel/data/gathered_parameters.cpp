@@ -171,13 +171,11 @@ class ShardedParameters final : public GatheredParameters {
 
   void move_in_step(int unit) {
     DURE_CHECK(at_ < order_.size() && order_[at_] == unit,
-               "unit ",
+               "unit {} reads its weights as reading {} of {}, which is not "
+               "what the step's visits say",
                unit,
-               " reads its weights as reading ",
                at_ + 1,
-               " of ",
-               order_.size(),
-               ", which is not what the step's visits say");
+               order_.size());
     const std::size_t last = std::min(at_ + 1 + prefetch_, order_.size());
     window_.assign(order_.begin() + static_cast<std::ptrdiff_t>(at_),
                    order_.begin() + static_cast<std::ptrdiff_t>(last));
@@ -263,7 +261,7 @@ std::unique_ptr<GatheredParameters> make_sharded_parameters(const Place& place,
 std::vector<int> reading_order(std::span<const nn::Visit> visits) {
   std::vector<int> order;
   for (const nn::Visit& visit : visits) {
-    if (nn::reads_values(visit.uses)) {
+    if (nn::reads_parameters(visit.access)) {
       order.push_back(visit.unit);
     }
   }

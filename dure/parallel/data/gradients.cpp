@@ -93,7 +93,7 @@ void Gradients::count(std::span<const nn::Visit> visits) {
     const Bucket& planned = bucket_at(bucket);
     visits_.clear();  // never begun
     DURE_CHECK(false,
-               "no visit of the step writes the gradient of ",
+               "no visit of the step writes the gradient of {}",
                place_.parameters[planned.first].name);
   }
 }

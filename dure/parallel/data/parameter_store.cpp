@@ -204,26 +204,28 @@ void ParameterStore::broadcast() {
   all_gather();
 }
 
-void ParameterStore::begin(int unit, nn::Uses uses, const nn::Context& ctx) {
-  if (nn::reads_values(uses)) {
+void ParameterStore::begin(int unit,
+                           nn::Access access,
+                           const nn::Context& ctx) {
+  if (nn::reads_parameters(access)) {
     gathered_->begin(unit, ctx.phase);
     if (versions_ && ctx.phase == nn::Phase::kTrain) {
       versions_->begin(unit, ctx.micro_batch);
     }
   }
-  if (nn::writes_gradients(uses)) {
+  if (nn::writes_gradients(access)) {
     gradients_->begin(unit, ctx.micro_batch);
   }
 }
 
-void ParameterStore::end(int unit, nn::Uses uses, const nn::Context& ctx) {
-  if (nn::reads_values(uses)) {
+void ParameterStore::end(int unit, nn::Access access, const nn::Context& ctx) {
+  if (nn::reads_parameters(access)) {
     if (versions_ && ctx.phase == nn::Phase::kTrain) {
       versions_->end(unit, ctx.micro_batch);
     }
     gathered_->end(unit);
   }
-  if (nn::writes_gradients(uses)) {
+  if (nn::writes_gradients(access)) {
     gradients_->end(unit, ctx.micro_batch);
   }
 }
@@ -244,7 +246,7 @@ void ParameterStore::begin_overlap(std::vector<int> versions) {
   }
   DURE_CHECK(stage_ < 3,
              "steps overlap at ZeRO's stages 0 to 2, whose ranks have all "
-             "values; wanted one of these, got ",
+             "values; wanted one of these, got {}",
              stage_);
   if (!versions_) {
     versions_.emplace(place());

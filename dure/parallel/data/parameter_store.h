@@ -109,8 +109,8 @@ class ParameterStore final : public nn::ParameterStorage {
                  const StoreOptions& options);
   ~ParameterStore() override;
 
-  void begin(int unit, nn::Uses uses, const nn::Context& ctx) override;
-  void end(int unit, nn::Uses uses, const nn::Context& ctx) override;
+  void begin(int unit, nn::Access access, const nn::Context& ctx) override;
+  void end(int unit, nn::Access access, const nn::Context& ctx) override;
 
   // A step: begin_step with all of its visits, in this rank's order; then these
   // visits, each with the micro-batch in its Context; then finish_gradients.

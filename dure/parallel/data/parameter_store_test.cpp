@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fmt/core.h>
 #include <map>
 #include <optional>
 #include <span>
@@ -18,8 +19,8 @@
 namespace dure::parallel {
 namespace {
 
+using nn::Access;
 using nn::Phase;
-using nn::Uses;
 
 constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
                                        .gradient = DType::kF32};
@@ -97,9 +98,9 @@ class Step {
   void evaluate() {
     const nn::Context ctx = context(Phase::kEvaluate);
     for (int unit = 0; unit < kUnits; ++unit) {
-      store_->begin(unit, Uses::kValues, ctx);
+      store_->begin(unit, Access::kParameters, ctx);
       read(unit);
-      store_->end(unit, Uses::kValues, ctx);
+      store_->end(unit, Access::kParameters, ctx);
     }
   }
 
@@ -168,14 +169,14 @@ class Step {
   void run(const nn::Visit& visit) {
     nn::Context ctx = context(Phase::kTrain);
     ctx.micro_batch = visit.micro_batch;
-    store_->begin(visit.unit, visit.uses, ctx);
-    if (nn::reads_values(visit.uses)) {
+    store_->begin(visit.unit, visit.access, ctx);
+    if (nn::reads_parameters(visit.access)) {
       read(visit.unit);
     }
-    if (nn::writes_gradients(visit.uses)) {
+    if (nn::writes_gradients(visit.access)) {
       write(visit.unit, visit.micro_batch * world_.size() + world_.rank());
     }
-    store_->end(visit.unit, visit.uses, ctx);
+    store_->end(visit.unit, visit.access, ctx);
   }
 
   bool uses(const nn::Parameter& parameter, int unit) const {
@@ -234,7 +235,7 @@ INSTANTIATE_TEST_SUITE_P(ParameterStore,
 TEST_P(Stages, SumGradientsAndHandOutValues) {
   for (const int ranks : {1, 2, 3, 4}) {
     for (const auto order : {comm::SumOrder::kFast, comm::SumOrder::kRanked}) {
-      SCOPED_TRACE(concat(ranks, " ranks"));
+      SCOPED_TRACE(fmt::format("{} ranks", ranks));
       launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
         Step step(world, options_of(GetParam(), order));
         step.all_gather();
@@ -254,15 +255,16 @@ std::vector<nn::Visit> all_forward_then_backward() {
   std::vector<nn::Visit> order;
   for (int m = 0; m < kMicroBatches; ++m) {
     for (int unit = 0; unit + 1 < kUnits; ++unit) {
-      order.push_back({unit, Uses::kValues, m});
+      order.push_back({unit, Access::kParameters, m});
     }
-    order.push_back({kUnits - 1, Uses::kBoth, m});
+    order.push_back({kUnits - 1, Access::kBoth, m});
   }
   for (const std::vector<int>& chunk :
        {std::vector<int>{3, 2}, std::vector<int>{1, 0}}) {
     for (int m = 0; m < kMicroBatches; ++m) {
       for (const int unit : chunk) {
-        order.push_back({unit, unit == 0 ? Uses::kGradients : Uses::kBoth, m});
+        order.push_back(
+            {unit, unit == 0 ? Access::kGradients : Access::kBoth, m});
       }
     }
   }
@@ -325,7 +327,7 @@ TEST_P(Stages, SumGradientsOfSplitBackwards) {
     order.push_back(visit);
   }
   for (int m = 0; m < kMicroBatches; ++m) {
-    order.push_back({2, Uses::kGradients, m});
+    order.push_back({2, Access::kGradients, m});
   }
   for (const auto sums : {comm::SumOrder::kFast, comm::SumOrder::kRanked}) {
     launch::run_ranks({.ranks = 2}, [&](comm::Communicator& world) {
@@ -353,7 +355,7 @@ TEST(ParameterStore, RefusesVisitsThatTheStepDoesNotHave) {
     more.push_back(all.back());
     EXPECT_THROW(run(all, more), Error);
     // No visit writes the embedding's gradient.
-    const std::vector<nn::Visit> none = {{1, Uses::kBoth, 0}};
+    const std::vector<nn::Visit> none = {{1, Access::kBoth, 0}};
     EXPECT_THROW(run(none, none), Error);
   });
 }

@@ -35,10 +35,11 @@ ReplicaGroups make_replica_groups(comm::Communicator& data, int shard_size) {
   const int N = data.size();
   const int P = shard_size;
   if (P < 1 || N % P != 0) {
-    throw UsageError(concat("parallel.zero_group: wanted a divisor of the ",
-                            N,
-                            " data-parallel ranks, got ",
-                            P));
+    throw UsageError(
+        "parallel.zero_group: wanted a divisor of the {} "
+        "data-parallel ranks, got {}",
+        N,
+        P);
   }
   const int R = N / P;
   ReplicaGroups groups;

@@ -21,18 +21,18 @@ int bucket_of(const BucketPlan& plan, const Tied& tied) {
         return bucket.first == tied.weight && bucket.last == tied.weight + 1;
       });
   DURE_CHECK(found != plan.buckets.end(),
-             "wanted the tied weight ",
-             tied.weight,
-             " in a group by itself, but it shares a bucket with others");
+             "wanted the tied weight {} in a group by itself, but it shares a "
+             "bucket with others",
+             tied.weight);
   return static_cast<int>(found - plan.buckets.begin());
 }
 
 TiedRanks::TiedRanks(Stream& stream, comm::Communicator& ranks)
     : stream_(&stream), ranks_(&ranks) {
-  DURE_CHECK(ranks.size() == 2,
-             "wanted the first stage and the last of a tied weight, got ",
-             ranks.size(),
-             " ranks");
+  DURE_CHECK(
+      ranks.size() == 2,
+      "wanted the first stage and the last of a tied weight, got {} ranks",
+      ranks.size());
 }
 
 void TiedRanks::give(OwnedTensor summand) {

@@ -2,6 +2,7 @@
 // gradient equals that of a rank that holds the whole model.
 #include <algorithm>
 #include <cmath>
+#include <fmt/core.h>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -21,7 +22,7 @@
 namespace dure::parallel {
 namespace {
 
-using nn::Uses;
+using nn::Access;
 using nn::Visit;
 using Order = comm::SumOrder;
 
@@ -73,8 +74,8 @@ void add_parameters(nn::ParameterSet& parameters, const Stretch& stretch) {
 enum class Numbers : std::uint8_t { kWhole, kRounded };
 
 float gradient_of(Numbers numbers, int unit, std::int64_t i, int sample) {
-  const RandomStream stream(7,
-                            concat("unit ", unit, " sample ", sample).c_str());
+  const RandomStream stream(
+      7, fmt::format("unit {} sample {}", unit, sample).c_str());
   const float x = stream.normal(static_cast<std::uint64_t>(i));
   return numbers == Numbers::kWhole ? std::round(8 * x) : x;
 }
@@ -88,7 +89,8 @@ std::vector<Visit> visits_of(const Stretch& stretch, Schedule schedule) {
   std::vector<Visit> backward;
   for (const Visit& visit : visits(kUnits, kMicroBatches)) {
     if (stretch.has(visit.unit)) {
-      const bool ahead = visit.uses == Uses::kValues || visit.unit == kHead;
+      const bool ahead =
+          visit.access == Access::kParameters || visit.unit == kHead;
       (ahead ? forward : backward).push_back(visit);
       both.push_back(visit);
     }
@@ -113,12 +115,12 @@ struct Layout {
 };
 
 std::string text(const Layout& layout) {
-  return concat("zero ",
-                layout.zero,
-                ", data ",
-                layout.data,
-                layout.order == Order::kRanked ? ", ranked" : ", fast",
-                layout.schedule == Schedule::kOneByOne ? ", one by one" : "");
+  return fmt::format(
+      "zero {}, data {}{}{}",
+      layout.zero,
+      layout.data,
+      layout.order == Order::kRanked ? ", ranked" : ", fast",
+      layout.schedule == Schedule::kOneByOne ? ", one by one" : "");
 }
 
 // One rank's stage of the model.
@@ -152,11 +154,11 @@ class Stage {
                             .arena = arena_,
                             .tensor = {.stream = &stream_, .arena = &arena_},
                             .micro_batch = visit.micro_batch};
-      store_->begin(visit.unit, visit.uses, ctx);
-      if (nn::writes_gradients(visit.uses)) {
+      store_->begin(visit.unit, visit.access, ctx);
+      if (nn::writes_gradients(visit.access)) {
         write(visit);
       }
-      store_->end(visit.unit, visit.uses, ctx);
+      store_->end(visit.unit, visit.access, ctx);
     }
     store_->finish_gradients();
   }

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/core.h>
 #include <limits>
 #include <string_view>
 #include <vector>
-
-#include "dure/base/check.h"
 
 namespace dure::parallel {
 namespace {
@@ -82,10 +81,10 @@ std::string draw_text(const ScheduleOptions& options, const Replay& replay) {
       width = std::max(width, texts.back().back().size());
     }
   }
-  const std::size_t label = concat(replay.spans.size() - 1).size();
+  const std::size_t label = fmt::format("{}", replay.spans.size() - 1).size();
   std::string text;
   for (std::size_t rank = 0; rank < replay.spans.size(); ++rank) {
-    const std::string number = concat(rank);
+    const std::string number = fmt::format("{}", rank);
     text += "rank " + std::string(label - number.size(), ' ');
     text += number + " ";
     std::size_t blanks = 1;

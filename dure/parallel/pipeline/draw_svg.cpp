@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <set>
 
-#include "dure/base/check.h"
 #include "dure/base/markup.h"
 #include "dure/parallel/pipeline/draw.h"
 
@@ -120,7 +119,8 @@ class Drawing {
     }
     const double cell =
         kDigit *
-        (1 + static_cast<double>(concat(options_.micro_batches - 1).size()));
+        (1 + static_cast<double>(
+                 fmt::format("{}", options_.micro_batches - 1).size()));
     return shortest > 0 ? std::min(cell * until_ / shortest, kMostPixels)
                         : kLeastPixels;
   }
@@ -141,11 +141,13 @@ class Drawing {
         text += box(x, 36, 14, 14, fill(colour));
       }
       text += words(x + 5, 47, "start", style.meaning);
-      x += 5 + 7 * static_cast<double>(concat(style.meaning).size()) + 14;
+      x += 5 +
+           7 * static_cast<double>(fmt::format("{}", style.meaning).size()) +
+           14;
     }
     if (options_.chunks > 1) {
       text += words(
-          x, 47, "start", concat("(chunks 0 to ", options_.chunks - 1, ")"));
+          x, 47, "start", fmt::format("(chunks 0 to {})", options_.chunks - 1));
     }
     return text;
   }
@@ -153,7 +155,7 @@ class Drawing {
   std::string row(int rank) const {
     const double y = kHead + rank * kRow;
     std::string text =
-        words(kLeft - 8, y + kBar / 2 + 4, "end", concat("rank ", rank));
+        words(kLeft - 8, y + kBar / 2 + 4, "end", fmt::format("rank {}", rank));
     text += box(kLeft, y, pixels_, kBar, " fill=\"#eef0f2\" class=\"lane\"");
     for (const Span& span : replay_.spans[rank]) {
       text += cell(span, y);
@@ -180,7 +182,7 @@ class Drawing {
                                        number(span.start),
                                        number(span.end),
                                        draw_.unit));
-    const std::string name = concat(span.action.micro_batch);
+    const std::string name = fmt::format("{}", span.action.micro_batch);
     if (width >= kDigit * static_cast<double>(name.size()) + 2) {
       text += words(
           x + width / 2,
@@ -216,7 +218,8 @@ class Drawing {
       text += box(x - 0.5, y - 4, 1, 6, " fill=\"#777777\" class=\"tick\"");
       text += words(x, y + 15, "middle", number(i * step));
     }
-    return text + words(kLeft, y + 34, "start", concat("time in ", draw_.unit));
+    return text +
+           words(kLeft, y + 34, "start", fmt::format("time in {}", draw_.unit));
   }
 
   const ScheduleOptions& options_;

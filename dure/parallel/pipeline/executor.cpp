@@ -24,17 +24,14 @@ Executor::Executor(const PipeAxis& axis,
                    const ScheduleOptions& options,
                    Boundaries boundaries)
     : axis_(axis), options_(options), boundaries_(std::move(boundaries)) {
-  DURE_CHECK(axis.ranks->size() == options.stages,
-             "a schedule of ",
-             options.stages,
-             " ranks does not fit a pipe axis of ",
+  DURE_CHECK(axis.ranks->size() == options.ranks,
+             "a schedule of {} ranks does not fit a pipe axis of {}",
+             options.ranks,
              axis.ranks->size());
-  DURE_CHECK(std::ssize(boundaries_) == options.stages * options.chunks - 1,
-             "wanted what passes between ",
-             options.stages * options.chunks,
-             " stages, got ",
-             boundaries_.size(),
-             " boundaries");
+  DURE_CHECK(std::ssize(boundaries_) == options.ranks * options.chunks - 1,
+             "wanted what passes between {} stages, got {} boundaries",
+             options.ranks * options.chunks,
+             boundaries_.size());
 }
 
 const std::vector<StreamSpec>& Executor::boundary(const Edge& edge) const {
@@ -43,7 +40,7 @@ const std::vector<StreamSpec>& Executor::boundary(const Edge& edge) const {
 
 std::optional<Executor::Edge> Executor::input_of(const Action& action) const {
   const int stage = stage_of(options_, axis_.ranks->rank(), action.chunk);
-  const int last = options_.stages * options_.chunks - 1;
+  const int last = options_.ranks * options_.chunks - 1;
   if (goes_forward(action.pass) && stage > 0) {
     return Edge{stage - 1, stage};
   }
@@ -55,7 +52,7 @@ std::optional<Executor::Edge> Executor::input_of(const Action& action) const {
 
 std::optional<Executor::Edge> Executor::output_of(const Action& action) const {
   const int stage = stage_of(options_, axis_.ranks->rank(), action.chunk);
-  const int last = options_.stages * options_.chunks - 1;
+  const int last = options_.ranks * options_.chunks - 1;
   if (goes_forward(action.pass) && stage < last) {
     return Edge{stage, stage + 1};
   }
@@ -113,7 +110,7 @@ Streams Executor::take(const Action& action) {
   }
   std::deque<Streams>& all = handed_over_[*edge];
   DURE_CHECK(!all.empty(),
-             "a pipeline's program takes what no action before it made: ",
+             "a pipeline's program takes what no action before it made: {}",
              text_of(action, options_.chunks));
   Streams streams = std::move(all.front());
   all.pop_front();

@@ -1,6 +1,7 @@
 #include "dure/parallel/pipeline/executor.h"
 
 #include <cmath>
+#include <fmt/core.h>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,7 @@ Boundaries boundaries_of(const ScheduleOptions& options) {
     streams.push_back({name, columns_of(name), DType::kF32});
   }
   return Boundaries(
-      static_cast<std::size_t>(options.stages * options.chunks - 1), streams);
+      static_cast<std::size_t>(options.ranks * options.chunks - 1), streams);
 }
 
 // A model whose stage s turns x into 2 x + s, starting from micro-batch m's
@@ -89,7 +90,7 @@ class Doubling final : public StageModule {
   Program done;
 
  private:
-  int stages() const { return options_.stages * options_.chunks; }
+  int stages() const { return options_.ranks * options_.chunks; }
 
   void record(Pass pass, int chunk, int micro_batch) {
     done.push_back({pass, chunk, micro_batch});
@@ -163,7 +164,7 @@ std::uint64_t bytes_sent(const comm::Communicator& world) {
 std::uint64_t messages_of(const ScheduleOptions& options,
                           const Program& program,
                           int rank) {
-  const int last = options.stages * options.chunks - 1;
+  const int last = options.ranks * options.chunks - 1;
   std::uint64_t count = 0;
   for (const Action& action : program) {
     const int stage = stage_of(options, rank, action.chunk);
@@ -189,11 +190,11 @@ std::uint64_t bytes_of_streams(const comm::Communicator& tensor) {
 }
 
 void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
-  const int ranks = options.stages * tensor_ranks;
+  const int ranks = options.ranks * tensor_ranks;
   const Replay replayed = replay(options);
   launch::run_ranks({.ranks = ranks}, [&](comm::Communicator& world) {
     std::vector<std::vector<int>> pipes(tensor_ranks);
-    std::vector<std::vector<int>> tensors(options.stages);
+    std::vector<std::vector<int>> tensors(options.ranks);
     for (int r = 0; r < ranks; ++r) {
       pipes[r % tensor_ranks].push_back(r);
       tensors[r / tensor_ranks].push_back(r);
@@ -214,7 +215,7 @@ void run_and_check(const ScheduleOptions& options, int tensor_ranks) {
     executor.run(program, work);
     EXPECT_EQ(work.done, program);
     EXPECT_EQ(work.most_held(), replayed.peak_in_flight[pipe->rank()]);
-    const int stages = options.stages * options.chunks;
+    const int stages = options.ranks * options.chunks;
     if (place_of(options, stages - 1).rank == pipe->rank()) {
       ASSERT_EQ(work.results.size(), options.micro_batches);
       for (int m = 0; m < options.micro_batches; ++m) {
@@ -246,10 +247,10 @@ TEST(Executor, RunsEveryScheduleThatFlushes) {
     for (const int stages : {1, 2, 4}) {
       for (const int rounds : {1, 2}) {
         const ScheduleOptions options = {.kind = kind,
-                                         .stages = stages,
+                                         .ranks = stages,
                                          .micro_batches = rounds * stages,
                                          .chunks = chunks};
-        SCOPED_TRACE(concat(name, " ", stages, " x ", rounds));
+        SCOPED_TRACE(fmt::format("{} {} x {}", name, stages, rounds));
         run_and_check(options, 1);
       }
     }
@@ -257,13 +258,11 @@ TEST(Executor, RunsEveryScheduleThatFlushes) {
 }
 
 TEST(Executor, TensorRanksSendAPartOfTheRowsEach) {
-  const ScheduleOptions options = {.stages = 2, .micro_batches = 4};
+  const ScheduleOptions options = {.ranks = 2, .micro_batches = 4};
   run_and_check(options, 2);
-  run_and_check({.kind = ScheduleKind::kZbV,
-                 .stages = 2,
-                 .micro_batches = 4,
-                 .chunks = 2},
-                4);
+  run_and_check(
+      {.kind = ScheduleKind::kZbV, .ranks = 2, .micro_batches = 4, .chunks = 2},
+      4);
 }
 
 TEST(Executor, RefusesAnAxisOfOtherRanks) {
@@ -272,8 +271,8 @@ TEST(Executor, RefusesAnAxisOfOtherRanks) {
     Arena arena(stream);
     const PipeAxis axis = {
         .stream = &stream, .arena = &arena, .ranks = &world, .tensor = {}};
-    EXPECT_THROW(Executor(axis, {.stages = 3}, Boundaries(2)), Error);
-    EXPECT_THROW(Executor(axis, {.stages = 2}, Boundaries(2)), Error);
+    EXPECT_THROW(Executor(axis, {.ranks = 3}, Boundaries(2)), Error);
+    EXPECT_THROW(Executor(axis, {.ranks = 2}, Boundaries(2)), Error);
   });
 }
 

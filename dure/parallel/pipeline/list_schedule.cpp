@@ -20,9 +20,9 @@ class ListScheduler {
   ListScheduler(const ScheduleOptions& options, const ListRules& rules)
       : options_(options),
         rules_(rules),
-        stages_(static_cast<std::size_t>(options.stages) * options.chunks),
-        free_(options.stages),
-        programs_(options.stages) {
+        stages_(static_cast<std::size_t>(options.ranks) * options.chunks),
+        free_(options.ranks),
+        programs_(options.ranks) {
     assert(options.chunks == 1 ||
            (options.chunks == 2 && rules.most_of_first < rules.most));
   }
@@ -31,7 +31,7 @@ class ListScheduler {
     const std::size_t all =
         stages_.size() * 3 * static_cast<std::size_t>(options_.micro_batches);
     for (std::size_t done = 0; done < all; ++now_) {
-      for (int rank = 0; rank < options_.stages; ++rank) {
+      for (int rank = 0; rank < options_.ranks; ++rank) {
         done += free_[rank] <= now_ && begin_one(rank) ? 1 : 0;
       }
     }

@@ -1,6 +1,7 @@
 #include "dure/parallel/pipeline/replay.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <optional>
 #include <string>
 #include <utility>
@@ -56,13 +57,13 @@ class Replayer {
     const std::vector<Moment> never(options.micro_batches);
     const std::vector<bool> none(options.micro_batches);
     const Edge edge = {.sent = never, .posted = never, .order = {}};
-    stages_.assign(static_cast<std::size_t>(options.stages) * options.chunks,
+    stages_.assign(static_cast<std::size_t>(options.ranks) * options.chunks,
                    {.forward = none, .input = none, .down = edge, .up = edge});
   }
 
   void run() {
     std::vector<int> to_do;
-    for (int rank = 0; rank < options_.stages; ++rank) {
+    for (int rank = 0; rank < options_.ranks; ++rank) {
       post_receive(rank, 0, 0);
       to_do.push_back(rank);
     }
@@ -70,8 +71,8 @@ class Replayer {
       const int rank = to_do.back();
       to_do.pop_back();
       if (advance(rank)) {  // its neighbours may be able to go on
-        to_do.push_back((rank + 1) % options_.stages);
-        to_do.push_back((rank + options_.stages - 1) % options_.stages);
+        to_do.push_back((rank + 1) % options_.ranks);
+        to_do.push_back((rank + options_.ranks - 1) % options_.ranks);
       }
     }
     check_finished();
@@ -87,7 +88,7 @@ class Replayer {
       }
       replay.peak_in_flight.push_back(rank.peak);
     }
-    for (int rank = 0; rank < options_.stages; ++rank) {
+    for (int rank = 0; rank < options_.ranks; ++rank) {
       replay.bubble.push_back(replay.period - ranks_[rank].busy);
       replay.weight_versions.push_back(weight_staleness(options_, rank) + 1);
       replay.spans.push_back(std::move(ranks_[rank].spans));
@@ -160,17 +161,15 @@ class Replayer {
   }
 
   void check_action(int rank, const Action& action) const {
-    DURE_CHECK(action.chunk >= 0 && action.chunk < options_.chunks &&
-                   action.micro_batch >= 0 &&
-                   action.micro_batch < options_.micro_batches,
-               "wanted actions of ",
-               options_.chunks,
-               " chunks and ",
-               options_.micro_batches,
-               " micro-batches, rank ",
-               rank,
-               " has ",
-               text_of(action, 2));
+    DURE_CHECK(
+        action.chunk >= 0 && action.chunk < options_.chunks &&
+            action.micro_batch >= 0 &&
+            action.micro_batch < options_.micro_batches,
+        "wanted actions of {} chunks and {} micro-batches, rank {} has {}",
+        options_.chunks,
+        options_.micro_batches,
+        rank,
+        text_of(action, 2));
   }
 
   // Nothing if the input is still to be made.
@@ -248,19 +247,20 @@ class Replayer {
 
   void check_finished() const {
     std::string waiting;
-    for (int r = 0; r < options_.stages; ++r) {
+    for (int r = 0; r < options_.ranks; ++r) {
       const Rank& rank = ranks_[r];
       const std::size_t at = rank.sending ? rank.next - 1 : rank.next;
       if (at < programs_[r].size()) {
-        waiting += concat(waiting.empty() ? "" : ", ",
-                          "rank ",
-                          r,
-                          rank.sending ? " to send what it has of " : " at ",
-                          text_of(programs_[r][at], options_.chunks));
+        waiting +=
+            fmt::format("{}rank {}{}{}",
+                        waiting.empty() ? "" : ", ",
+                        r,
+                        rank.sending ? " to send what it has of " : " at ",
+                        text_of(programs_[r][at], options_.chunks));
       }
     }
     DURE_CHECK(waiting.empty(),
-               "the pipeline's programs wait for one another forever: ",
+               "the pipeline's programs wait for one another forever: {}",
                waiting);
   }
 
@@ -278,10 +278,9 @@ Replay replay(const ScheduleOptions& options,
               const std::vector<Program>& programs,
               const TimeOf& time_of,
               double message_seconds) {
-  DURE_CHECK(static_cast<int>(programs.size()) == options.stages,
-             "wanted a program for each of ",
-             options.stages,
-             " stages, got ",
+  DURE_CHECK(static_cast<int>(programs.size()) == options.ranks,
+             "wanted a program for each of {} stages, got {}",
+             options.ranks,
              programs.size());
   Replayer replayer(options, programs, time_of, message_seconds);
   replayer.run();

@@ -71,7 +71,7 @@ TEST(Replay, BubbleIsAsTheFormulaSays) {
     if (options.kind == ScheduleKind::kGpipe ||
         options.kind == ScheduleKind::k1F1B ||
         options.kind == ScheduleKind::kInterleaved) {
-      const double wanted = 3.0 * (options.stages - 1) / options.chunks;
+      const double wanted = 3.0 * (options.ranks - 1) / options.chunks;
       EXPECT_THAT(replay(options).bubble,
                   Each(testing::DoubleNear(wanted, 1e-9)))
           << text_of(options);
@@ -83,7 +83,7 @@ TEST(Replay, BubbleIsAsTheFormulaSays) {
 // at most m v.
 TEST(Replay, InterleavedHoldsItsWarmUp) {
   for (const ScheduleOptions& options : every_small_schedule()) {
-    const int p = options.stages;
+    const int p = options.ranks;
     const int v = options.chunks;
     if (options.kind != ScheduleKind::kInterleaved || v == 1) {
       continue;
@@ -102,10 +102,10 @@ TEST(Replay, InterleavedHoldsItsWarmUp) {
 TEST(Replay, ZbH1HasAThirdOfTheBubbleInTheSameMemory) {
   for (const ScheduleOptions& options : every_small_schedule()) {
     if (options.kind == ScheduleKind::kZbH1 &&
-        options.micro_batches >= options.stages) {
+        options.micro_batches >= options.ranks) {
       const Replay result = replay(options);
-      EXPECT_THAT(result.bubble, Each(options.stages - 1)) << text_of(options);
-      EXPECT_LE(most_in_flight(result), options.stages) << text_of(options);
+      EXPECT_THAT(result.bubble, Each(options.ranks - 1)) << text_of(options);
+      EXPECT_LE(most_in_flight(result), options.ranks) << text_of(options);
     }
   }
 }
@@ -114,7 +114,7 @@ TEST(Replay, ZbH1HasAThirdOfTheBubbleInTheSameMemory) {
 // rank starts later than the one before it, which is part of the makespan.
 TEST(Replay, Zb2pHasNoBubbleInTwiceTheMemory) {
   for (const ScheduleOptions& options : every_small_schedule()) {
-    const int p = options.stages;
+    const int p = options.ranks;
     const int m = options.micro_batches;
     if (options.kind != ScheduleKind::kZb2p) {
       continue;
@@ -132,7 +132,7 @@ TEST(Replay, Zb2pHasNoBubbleInTwiceTheMemory) {
 // that only just fit then lose something at every micro-batch.
 TEST(Replay, ZbVHasLittleBubbleInTheMemoryOf1F1B) {
   for (const ScheduleOptions& options : every_small_schedule()) {
-    const int p = options.stages;
+    const int p = options.ranks;
     const int m = options.micro_batches;
     if (options.kind != ScheduleKind::kZbV) {
       continue;
@@ -185,11 +185,11 @@ TEST(Replay, CountsTheWeightVersionsThatTheUpdateRuleNeeds) {
               ElementsAre(2, 2, 2, 2));
   for (const ScheduleOptions& options : every_small_schedule()) {
     if (is_synchronous(options.kind) ||
-        options.micro_batches < 2 * options.stages) {
+        options.micro_batches < 2 * options.ranks) {
       continue;
     }
     const std::vector<int> versions = replay(options).weight_versions;
-    for (int rank = 0; rank < options.stages; ++rank) {
+    for (int rank = 0; rank < options.ranks; ++rank) {
       EXPECT_EQ(versions[rank], versions_kept(options, rank))
           << text_of(options) << " rank " << rank;
     }

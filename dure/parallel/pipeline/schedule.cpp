@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <fmt/core.h>
 
-#include "dure/base/check.h"
 #include "dure/parallel/pipeline/families.h"
 
 namespace dure::parallel {
@@ -56,8 +56,9 @@ const char* name_of(ScheduleKind kind) {
 }
 
 std::string text_of(const Action& action, int chunks) {
-  const std::string text = concat(letter_of(action.pass), action.micro_batch);
-  return chunks > 1 ? concat(text, ".", action.chunk) : text;
+  const std::string text =
+      fmt::format("{}{}", letter_of(action.pass), action.micro_batch);
+  return chunks > 1 ? fmt::format("{}.{}", text, action.chunk) : text;
 }
 
 bool is_synchronous(ScheduleKind kind) {
@@ -78,7 +79,7 @@ std::vector<Program> programs_of(const ScheduleOptions& options) {
     return zb_v_programs(options);
   }
   std::vector<Program> programs;
-  for (int rank = 0; rank < options.stages; ++rank) {
+  for (int rank = 0; rank < options.ranks; ++rank) {
     programs.push_back(program_of(options, rank));
   }
   return programs;
@@ -109,7 +110,7 @@ Program program_of(const ScheduleOptions& options, int rank) {
 int weight_staleness(const ScheduleOptions& options, int rank) {
   switch (options.kind) {
     case ScheduleKind::kPipedream:
-      return options.stages - 1 - rank;
+      return options.ranks - 1 - rank;
     case ScheduleKind::kPipedream2bw:
       return 1;
     default:
@@ -128,18 +129,18 @@ std::vector<int> versions_read(const ScheduleOptions& options, int rank) {
 }
 
 int stage_of(const ScheduleOptions& options, int rank, int chunk) {
-  assert(rank >= 0 && rank < options.stages && chunk < options.chunks);
+  assert(rank >= 0 && rank < options.ranks && chunk < options.chunks);
   if (is_v_shaped(options) && chunk == 1) {
-    return 2 * options.stages - 1 - rank;
+    return 2 * options.ranks - 1 - rank;
   }
-  return chunk * options.stages + rank;
+  return chunk * options.ranks + rank;
 }
 
 Place place_of(const ScheduleOptions& options, int stage) {
-  const int chunk = stage / options.stages;
-  const int rank = stage % options.stages;
+  const int chunk = stage / options.ranks;
+  const int rank = stage % options.ranks;
   const bool back = is_v_shaped(options) && chunk == 1;
-  return {.rank = back ? options.stages - 1 - rank : rank, .chunk = chunk};
+  return {.rank = back ? options.ranks - 1 - rank : rank, .chunk = chunk};
 }
 
 }  // namespace dure::parallel

@@ -73,7 +73,7 @@ std::string text_of(const Action& action, int chunks);
 
 struct ScheduleOptions {
   ScheduleKind kind = ScheduleKind::k1F1B;
-  int stages = 1;         // p: ranks of the pipe axis
+  int ranks = 1;          // p: of the pipe axis
   int micro_batches = 1;  // m: of the program
   int chunks = 1;         // v: of each rank
   // Micro-batches in an update, for schedules without a flush: 1 for pipedream,

@@ -30,7 +30,7 @@ namespace {
 // micro-batches, backwards starting with the last chunk. A single chunk has all
 // turns.
 Action turn(const ScheduleOptions& options, Pass pass, int k) {
-  const int p = options.stages;
+  const int p = options.ranks;
   const int v = options.chunks;
   const int chunk = k % (p * v) / p;
   return {.pass = pass,
@@ -59,7 +59,7 @@ Program alternate(const ScheduleOptions& options, int forwards_ahead) {
 }  // namespace
 
 Program one_f_one_b_program(const ScheduleOptions& options, int rank) {
-  return alternate(options, options.stages - 1 - rank);
+  return alternate(options, options.ranks - 1 - rank);
 }
 
 // Chunk 0 of a rank goes backward (v - 1) p forwards later than its last chunk.
@@ -68,7 +68,7 @@ Program interleaved_program(const ScheduleOptions& options, int rank) {
   if (options.chunks == 1) {
     return one_f_one_b_program(options, rank);
   }
-  const int p = options.stages;
+  const int p = options.ranks;
   return alternate(options, 2 * (p - 1 - rank) + (options.chunks - 1) * p);
 }
 

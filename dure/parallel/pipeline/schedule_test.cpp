@@ -68,8 +68,8 @@ TEST(Schedule, OfOneRankIsThatOfAll) {
   for (const ScheduleOptions& options :
        every_schedule({1, 3, 4}, {4, 12}, {1, 2})) {
     const std::vector<Program> programs = programs_of(options);
-    ASSERT_EQ(programs.size(), options.stages);
-    for (int rank = 0; rank < options.stages; ++rank) {
+    ASSERT_EQ(programs.size(), options.ranks);
+    for (int rank = 0; rank < options.ranks; ++rank) {
       EXPECT_EQ(program_of(options, rank), programs[rank]) << text_of(options);
     }
   }
@@ -115,15 +115,15 @@ TEST(Schedule, StagesAndPlacesAreInverse) {
   for (const ScheduleOptions& options :
        every_schedule({1, 2, 5}, {5, 10}, {1, 2, 3})) {
     std::set<int> stages;
-    for (int rank = 0; rank < options.stages; ++rank) {
+    for (int rank = 0; rank < options.ranks; ++rank) {
       for (int chunk = 0; chunk < options.chunks; ++chunk) {
         const int stage = stage_of(options, rank, chunk);
         stages.insert(stage);
         EXPECT_EQ(place_of(options, stage), (Place{rank, chunk}));
       }
     }
-    EXPECT_EQ(stages.size(), options.stages * options.chunks);
-    EXPECT_EQ(*stages.rbegin(), options.stages * options.chunks - 1);
+    EXPECT_EQ(stages.size(), options.ranks * options.chunks);
+    EXPECT_EQ(*stages.rbegin(), options.ranks * options.chunks - 1);
   }
 }
 
@@ -186,7 +186,7 @@ TEST(Validate, NamesTheChunksThatAScheduleHas) {
 TEST(WeightsRead, AreThereWhenAMicroBatchGoesForward) {
   for (const ScheduleOptions& options :
        every_schedule(numbers(1, 6), numbers(1, 24), {1})) {
-    for (int rank = 0; rank < options.stages; ++rank) {
+    for (int rank = 0; rank < options.ranks; ++rank) {
       const std::vector<int> versions = versions_read(options, rank);
       ASSERT_EQ(versions.size(),
                 static_cast<std::size_t>(options.micro_batches));

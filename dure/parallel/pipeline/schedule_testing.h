@@ -1,6 +1,7 @@
 // The sizes with which schedules are tested.
 #pragma once
 
+#include <fmt/core.h>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ inline ScheduleOptions options_for(ScheduleKind kind,
                                    int micro_batches,
                                    int chunks = 1) {
   ScheduleOptions options = {.kind = kind,
-                             .stages = stages,
+                             .ranks = stages,
                              .micro_batches = micro_batches,
                              .chunks = chunks};
   if (kind == ScheduleKind::kZbV) {
@@ -75,13 +76,11 @@ inline std::vector<ScheduleOptions> every_large_schedule() {
 }
 
 inline std::string text_of(const ScheduleOptions& options) {
-  return concat(name_of(options.kind),
-                " p ",
-                options.stages,
-                " m ",
-                options.micro_batches,
-                " v ",
-                options.chunks);
+  return fmt::format("{} p {} m {} v {}",
+                     name_of(options.kind),
+                     options.ranks,
+                     options.micro_batches,
+                     options.chunks);
 }
 
 }  // namespace dure::parallel

@@ -36,7 +36,7 @@ Program zb_h1_program(const ScheduleOptions& options, int rank) {
 
 // 2 p - 1 micro-batches go forward before the first comes back.
 std::vector<Program> zb_2p_programs(const ScheduleOptions& options) {
-  const int most = 2 * options.stages - 1;
+  const int most = 2 * options.ranks - 1;
   return list_schedule(options, {.most = most, .most_of_first = most});
 }
 
@@ -57,7 +57,7 @@ double cost(const ScheduleOptions& options,
 }
 
 ListRules best_rules(const ScheduleOptions& options) {
-  const int p = options.stages;
+  const int p = options.ranks;
   std::optional<double> least;
   ListRules best;
   for (const int most_of_first : {p, std::min(p + 1, 2 * p - 1), 2 * p - 1}) {
@@ -81,12 +81,12 @@ ListRules best_rules(const ScheduleOptions& options) {
 
 }  // namespace
 
-// Uses the memory of 1F1B's p micro-batches, of two chunks each. For long
+// Access the memory of 1F1B's p micro-batches, of two chunks each. For long
 // programs the best is searched on a part, because the order repeats.
 std::vector<Program> zb_v_programs(const ScheduleOptions& options) {
   ScheduleOptions part = options;
   part.micro_batches = std::min(options.micro_batches,
-                                128 + options.micro_batches % options.stages);
+                                128 + options.micro_batches % options.ranks);
   return list_schedule(options, best_rules(part));
 }
 

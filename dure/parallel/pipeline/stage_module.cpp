@@ -6,9 +6,10 @@ namespace dure::parallel {
 namespace {
 
 [[noreturn]] void refuse(const char* what) {
-  throw Error(concat("this program can't be run here: it asks for ",
-                     what,
-                     ", of a pipeline that has none"));
+  throw Error(
+      "this program can't be run here: it asks for {}, of a "
+      "pipeline that has none",
+      what);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "dure/parallel/tensor/regions.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <functional>
 #include <gmock/gmock.h>
 #include <string>
@@ -42,7 +43,7 @@ class Regions : public testing::TestWithParam<std::tuple<int, Rows>> {
 
 std::string name_of(const testing::TestParamInfo<std::tuple<int, Rows>>& info) {
   const auto [ranks, rows] = info.param;
-  return concat(rows == Rows::kCut ? "Cut" : "Whole", ranks);
+  return fmt::format("{}{}", rows == Rows::kCut ? "Cut" : "Whole", ranks);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tensor,

@@ -9,9 +9,9 @@ std::int64_t TensorAxis::stream_rows(std::int64_t N) const {
     return N;
   }
   DURE_CHECK(N % ranks->size() == 0,
-             "sequence parallelism: wanted a multiple of ",
+             "sequence parallelism: wanted a multiple of {} rows, one part a "
+             "tensor rank, got {}",
              ranks->size(),
-             " rows, one part a tensor rank, got ",
              N);
   return N / ranks->size();
 }

@@ -16,7 +16,7 @@ using Tokens = std::vector<std::int32_t>;
 enum class KvCache : std::uint8_t { kOn, kOff };
 
 // The next T tokens of some neighbours among B texts: a micro-batch.
-struct Reading {
+struct DecodeMicroBatch {
   std::int64_t first = 0;  // the first text
   Tokens ids;              // T for each text
   Tokens lengths;          // tokens read before, for each text
@@ -24,7 +24,7 @@ struct Reading {
   std::int64_t count() const { return std::ssize(lengths); }
 };
 
-class ReadingStages final : public parallel::StageModule {
+class DecodeStages final : public parallel::StageModule {
  public:
   struct Sizes {
     std::int64_t texts = 0;      // B
@@ -32,14 +32,16 @@ class ReadingStages final : public parallel::StageModule {
   };
 
   // References outlive this.
-  ReadingStages(Rank& rank,
-                const RankModel& rank_model,
-                KvCache cache,
-                Sizes sizes);
+  DecodeStages(Rank& rank,
+               const RankModel& rank_model,
+               KvCache cache,
+               Sizes sizes);
 
   // Sets the micro-batches of the next program. Without the cache, each has all
   // of one text.
-  void begin(std::vector<Reading> readings) { readings_ = std::move(readings); }
+  void begin(std::vector<DecodeMicroBatch> micro_batches) {
+    micro_batches_ = std::move(micro_batches);
+  }
 
   // (B, Vp): each text's logits after its last token. The rank with the head
   // writes them.
@@ -53,8 +55,8 @@ class ReadingStages final : public parallel::StageModule {
  private:
   const model::Stack& stack() const { return rank_model_.chunks()[0]; }
   OwnedTensor upload(const Tokens& values);
-  Streams read(const Reading& reading, Streams x);
-  Streams read_everything(const Reading& reading, Streams x);
+  Streams read(const DecodeMicroBatch& micro_batch, Streams x);
+  Streams read_everything(const DecodeMicroBatch& micro_batch, Streams x);
 
   Rank& rank_;
   const RankModel& rank_model_;
@@ -63,7 +65,7 @@ class ReadingStages final : public parallel::StageModule {
   model::Stack::Cache kept_;
   OwnedTensor logits_;
   nn::Context ctx_;
-  std::vector<Reading> readings_;
+  std::vector<DecodeMicroBatch> micro_batches_;
 };
 
 }  // namespace dure::train

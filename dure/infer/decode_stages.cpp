@@ -1,4 +1,4 @@
-#include "dure/infer/reading_stages.h"
+#include "dure/infer/decode_stages.h"
 
 #include <utility>
 
@@ -10,11 +10,11 @@ namespace dure::train {
 namespace {
 
 // The positions of row b count from lengths[b] on.
-Tokens positions_of(const Reading& reading) {
-  const std::int64_t T = std::ssize(reading.ids) / reading.count();
+Tokens positions_of(const DecodeMicroBatch& micro_batch) {
+  const std::int64_t T = std::ssize(micro_batch.ids) / micro_batch.count();
   Tokens positions;
-  positions.reserve(reading.ids.size());
-  for (const std::int32_t length : reading.lengths) {
+  positions.reserve(micro_batch.ids.size());
+  for (const std::int32_t length : micro_batch.lengths) {
     for (std::int64_t t = 0; t < T; ++t) {
       positions.push_back(length + static_cast<std::int32_t>(t));
     }
@@ -31,16 +31,16 @@ nn::Context context_of(Rank& rank) {
 
 }  // namespace
 
-ReadingStages::ReadingStages(Rank& rank,
-                             const RankModel& rank_model,
-                             KvCache cache,
-                             Sizes sizes)
+DecodeStages::DecodeStages(Rank& rank,
+                           const RankModel& rank_model,
+                           KvCache cache,
+                           Sizes sizes)
     : rank_(rank),
       rank_model_(rank_model),
       cache_(cache),
       ctx_(context_of(rank)) {
   DURE_CHECK(rank_model.chunks().size() == 1,
-             "wanted one stretch of the model a rank, got ",
+             "wanted one stretch of the model a rank, got {}",
              rank_model.chunks().size());
   if (cache == KvCache::kOn) {
     memory_ = rank.arena.tensor(
@@ -56,20 +56,20 @@ ReadingStages::ReadingStages(Rank& rank,
                      DType::kF32);
 }
 
-std::int64_t ReadingStages::rows(int micro_batch,
-                                 parallel::StreamName /*stream*/) const {
-  return std::ssize(readings_[micro_batch].ids);
+std::int64_t DecodeStages::rows(int micro_batch,
+                                parallel::StreamName /*stream*/) const {
+  return std::ssize(micro_batches_[micro_batch].ids);
 }
 
-parallel::Streams ReadingStages::forward(int /*chunk*/,
-                                         int micro_batch,
-                                         Streams x) {
-  const Reading& reading = readings_[micro_batch];
-  return cache_ == KvCache::kOn ? read(reading, std::move(x))
-                                : read_everything(reading, std::move(x));
+parallel::Streams DecodeStages::forward(int /*chunk*/,
+                                        int micro_batch,
+                                        Streams x) {
+  const DecodeMicroBatch& next = micro_batches_[micro_batch];
+  return cache_ == KvCache::kOn ? read(next, std::move(x))
+                                : read_everything(next, std::move(x));
 }
 
-OwnedTensor ReadingStages::upload(const Tokens& values) {
+OwnedTensor DecodeStages::upload(const Tokens& values) {
   OwnedTensor tensor = rank_.arena.tensor(
       {std::ssize(values)}, Category::kWorkspace, DType::kI32);
   launch(
@@ -78,24 +78,25 @@ OwnedTensor ReadingStages::upload(const Tokens& values) {
   return tensor;
 }
 
-parallel::Streams ReadingStages::read(const Reading& reading, Streams x) {
-  const OwnedTensor ids = upload(reading.ids);
-  const OwnedTensor positions = upload(positions_of(reading));
-  const OwnedTensor lengths = upload(reading.lengths);
+parallel::Streams DecodeStages::read(const DecodeMicroBatch& micro_batch,
+                                     Streams x) {
+  const OwnedTensor ids = upload(micro_batch.ids);
+  const OwnedTensor positions = upload(positions_of(micro_batch));
+  const OwnedTensor lengths = upload(micro_batch.lengths);
   return stack().read(
       ctx_,
       std::move(x),
       {.ids = ids,
-       .sequences = {.samples = reading.count(), .positions = positions},
+       .sequences = {.samples = micro_batch.count(), .positions = positions},
        .lengths = lengths,
-       .logits = logits_.rows(reading.first, reading.count())},
-      kept_.of_texts(reading.first, reading.count()));
+       .logits = logits_.rows(micro_batch.first, micro_batch.count())},
+      kept_.of_texts(micro_batch.first, micro_batch.count()));
 }
 
-parallel::Streams ReadingStages::read_everything(const Reading& reading,
-                                                 Streams x) {
-  const OwnedTensor ids = upload(reading.ids);
-  const OwnedTensor positions = upload(positions_of(reading));
+parallel::Streams DecodeStages::read_everything(
+    const DecodeMicroBatch& micro_batch, Streams x) {
+  const OwnedTensor ids = upload(micro_batch.ids);
+  const OwnedTensor positions = upload(positions_of(micro_batch));
   const std::int64_t N = ids.elements();
   const OwnedTensor logits =
       ctx_.workspace({N, logits_.shape()[1]}, DType::kF32);
@@ -107,7 +108,7 @@ parallel::Streams ReadingStages::read_everything(const Reading& reading,
   if (stack().makes_loss()) {
     launch(ctx_.stream,
            kernels::EveryNthRow{
-               .y = logits_.rows(reading.first, 1), .x = logits, .n = N});
+               .y = logits_.rows(micro_batch.first, 1), .x = logits, .n = N});
   }
   return x;
 }
