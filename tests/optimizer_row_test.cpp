@@ -129,6 +129,8 @@ TEST(OptimizerRow, BucketsAreCutBetweenWeightsWhereItNeedsThemWhole) {
       {.data = 4, .zero = 3, .micro_batches = 2},
       {.data = 4, .zero = 2, .zero_group = 2, .micro_batches = 2},
       {.data = 8, .zero = 3, .zero_group = 4, .micro_batches = 1},
+      {.pipe = 2, .data = 2, .zero = 1, .micro_batches = 4},
+      {.pipe = 2, .data = 4, .zero = 2, .zero_group = 2, .micro_batches = 2},
       {.pipe = 2,
        .data = 2,
        .zero = 1,

@@ -12,7 +12,7 @@
 namespace dure::parallel {
 namespace {
 
-constexpr std::size_t kMostPending = 2;  // as in gradients.cpp
+constexpr std::size_t kMostPending = 2;  // as in queued_reducer.cpp
 
 // Goes through a step as Values and Gradients do, and counts.
 class Replay {

@@ -26,10 +26,10 @@
 #include <optional>
 #include <span>
 
+#include "dure/comm/collective.h"
 #include "dure/nn/parameter.h"
 #include "dure/parallel/data/bucket_plan.h"
 #include "dure/parallel/data/gathered_parameters.h"
-#include "dure/parallel/data/gradients.h"
 
 namespace dure::parallel {
 

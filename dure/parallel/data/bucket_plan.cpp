@@ -90,7 +90,8 @@ Placed place_equal(std::span<const PlannedWeight> weights, int parts) {
   return placed;
 }
 
-// `loads` are the elements of each part, in all buckets so far.
+// `loads` are the elements of each part, in all buckets so far. The place of a
+// tied weight, alone in its bucket, does not depend on them.
 Placed place_whole(std::span<const PlannedWeight> weights,
                    std::vector<std::int64_t>& loads) {
   std::vector<std::size_t> order(weights.size());
@@ -100,7 +101,8 @@ Placed place_whole(std::span<const PlannedWeight> weights,
   });
   std::vector<std::size_t> owners(weights.size());
   for (const std::size_t i : order) {
-    const auto least = std::ranges::min_element(loads);
+    const auto least =
+        weights[i].is_tied ? loads.begin() : std::ranges::min_element(loads);
     *least += round_up(weights[i].elements, kAlignment);
     owners[i] = static_cast<std::size_t>(least - loads.begin());
   }

@@ -42,6 +42,8 @@ struct PlannedWeight {
   // Weights whose gradients are summed over different ranks share no bucket
   // either: each set of ranks has a number.
   int replicas = 0;
+  // Whether another stage has it, too, and gives it to the same part.
+  bool is_tied = false;
 };
 
 // kBySize: as many weights as fill a bucket. kByUnits: the weights that the

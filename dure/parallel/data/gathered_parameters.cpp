@@ -5,29 +5,12 @@
 #include <utility>
 
 #include "dure/base/check.h"
+#include "dure/comm/traced_work.h"
 
 namespace dure::parallel {
 namespace {
 
-using Place = Gradients::Place;
-
-// Points the values of a bucket's weights into `memory`, or nowhere if that is
-// empty.
-void point(const Place& place, int bucket, Tensor memory) {
-  const Bucket& planned = place.bucket(bucket);
-  for (int w = planned.first; w < planned.last; ++w) {
-    const auto i = static_cast<std::size_t>(w);
-    nn::Parameter& parameter = place.parameters[i];
-    const Shape shape = parameter.value.shape();
-    parameter.value = memory ? memory
-                                   .rows(place.plan.offsets[i] - planned.offset,
-                                         place.plan.lengths[i])
-                                   .reshaped(shape)
-                             : Tensor(nullptr, shape, parameter.value.dtype());
-  }
-}
-
-comm::AllGather gather_of(const Place& place,
+comm::AllGather gather_of(const StorePlace& place,
                           int bucket,
                           Tensor whole,
                           Tensor part) {
@@ -39,7 +22,7 @@ comm::AllGather gather_of(const Place& place,
 
 class ReplicatedParameters final : public GatheredParameters {
  public:
-  explicit ReplicatedParameters(const Place& place)
+  explicit ReplicatedParameters(const StorePlace& place)
       : place_(place),
         flat_(place.arena.tensor(
             {place.plan.elements}, Category::kParameters, place.value_type())),
@@ -47,7 +30,7 @@ class ReplicatedParameters final : public GatheredParameters {
         gathers_(place.plan.buckets.size()) {
     for (std::size_t b = 0; b < gathers_.size(); ++b) {
       const int bucket = static_cast<int>(b);
-      point(place_, bucket, whole(bucket));
+      place_.point(bucket, &nn::Parameter::value, whole(bucket));
     }
   }
 
@@ -61,9 +44,7 @@ class ReplicatedParameters final : public GatheredParameters {
   void end(int /*unit*/) override {}
 
   Tensor part(int bucket) const override {
-    const PartRange range =
-        part_range(place_.bucket(bucket), place_.part(bucket));
-    return whole(bucket).rows(range.first, range.elements());
+    return place_.part_in(flat_, bucket);
   }
 
   void all_gather() override {
@@ -87,14 +68,11 @@ class ReplicatedParameters final : public GatheredParameters {
   }
 
  private:
-  Tensor whole(int bucket) const {
-    const Bucket& planned = place_.bucket(bucket);
-    return flat_.rows(planned.offset, planned.elements);
-  }
+  Tensor whole(int bucket) const { return place_.bucket_in(flat_, bucket); }
 
   void wait(int bucket) { gathers_[bucket].wait(); }
 
-  Place place_;
+  StorePlace place_;
   OwnedTensor flat_;
   UnitBuckets buckets_;
   std::vector<comm::TracedWork> gathers_;  // in flight, by bucket
@@ -102,7 +80,7 @@ class ReplicatedParameters final : public GatheredParameters {
 
 class ShardedParameters final : public GatheredParameters {
  public:
-  ShardedParameters(const Place& place, int prefetch, Reshard gather)
+  ShardedParameters(const StorePlace& place, int prefetch, Reshard gather)
       : place_(place),
         prefetch_(static_cast<std::size_t>(prefetch)),
         gather_(gather),
@@ -135,7 +113,7 @@ class ShardedParameters final : public GatheredParameters {
     for (const int bucket : buckets_.of(unit)) {
       Gathered& gathered = gathered_.at(bucket);
       gathered.work.wait();
-      point(place_, bucket, gathered.memory);
+      place_.point(bucket, &nn::Parameter::value, gathered.memory);
     }
   }
 
@@ -144,15 +122,13 @@ class ShardedParameters final : public GatheredParameters {
       window_.erase(window_.begin());
     }
     for (const int bucket : buckets_.of(unit)) {
-      point(place_, bucket, Tensor());
+      place_.point(bucket, &nn::Parameter::value, Tensor());
     }
     drop_unwanted();
   }
 
   Tensor part(int bucket) const override {
-    return flat_.rows(
-        part_place(place_.plan, bucket, place_.parts),
-        part_range(place_.bucket(bucket), place_.part(bucket)).elements());
+    return place_.part_in_parts(flat_, bucket);
   }
 
   void all_gather() override { wait(); }
@@ -232,7 +208,7 @@ class ShardedParameters final : public GatheredParameters {
     }
   }
 
-  Place place_;
+  StorePlace place_;
   std::size_t prefetch_;
   Reshard gather_;
   UnitBuckets buckets_;
@@ -248,13 +224,12 @@ class ShardedParameters final : public GatheredParameters {
 }  // namespace
 
 std::unique_ptr<GatheredParameters> make_replicated_parameters(
-    const Place& place) {
+    const StorePlace& place) {
   return std::make_unique<ReplicatedParameters>(place);
 }
 
-std::unique_ptr<GatheredParameters> make_sharded_parameters(const Place& place,
-                                                            int prefetch,
-                                                            Reshard gather) {
+std::unique_ptr<GatheredParameters> make_sharded_parameters(
+    const StorePlace& place, int prefetch, Reshard gather) {
   return std::make_unique<ShardedParameters>(place, prefetch, gather);
 }
 

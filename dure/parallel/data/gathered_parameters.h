@@ -14,8 +14,8 @@
 
 #include "dure/nn/parameter.h"
 #include "dure/parallel/data/bucket_plan.h"
-#include "dure/parallel/data/gradients.h"
 #include "dure/parallel/data/reshard.h"
+#include "dure/parallel/data/store_place.h"
 
 namespace dure::parallel {
 
@@ -47,11 +47,11 @@ class GatheredParameters {
 };
 
 std::unique_ptr<GatheredParameters> make_replicated_parameters(
-    const Gradients::Place& place);
+    const StorePlace& place);
 
 // `prefetch` is the number of reading visits to gather ahead.
 std::unique_ptr<GatheredParameters> make_sharded_parameters(
-    const Gradients::Place& place, int prefetch, Reshard gather);
+    const StorePlace& place, int prefetch, Reshard gather);
 
 // The units that read values in a step, in order.
 std::vector<int> reading_order(std::span<const nn::Visit> visits);

@@ -6,6 +6,7 @@
 
 #include "dure/base/check.h"
 #include "dure/kernels/elementwise.h"
+#include "dure/parallel/data/parts_reducer.h"
 
 namespace dure::parallel {
 namespace {
@@ -52,6 +53,9 @@ BucketPlan plan_of(const nn::ParameterSet& parameters,
                        .group = parameter.group,
                        .replicas = static_cast<int>(set - axes.begin())});
   }
+  if (options.tied) {
+    weights[options.tied->weight].is_tied = true;
+  }
   std::vector<int> parts;
   for (const ReplicaGroups& ranks : groups) {
     parts.push_back(ranks.ranks());
@@ -66,18 +70,27 @@ BucketPlan plan_of(const nn::ParameterSet& parameters,
        .spans = options.spans});
 }
 
-// Ranked sums exchange the summands of every micro-batch, so only parts are
-// stored. With gradients of this rank alone there is nothing to exchange.
-comm::SumOrder order_of(const StoreOptions& options) {
-  return options.gradients_of == kernels::GradientOf::kThisRank
-             ? comm::SumOrder::kFast
-             : options.order;
+// With gradients of this rank alone there is nothing to exchange.
+std::unique_ptr<GradientReducer> fast_reducer(const StorePlace& place,
+                                              const StoreOptions& options) {
+  if (options.gradients_of == kernels::GradientOf::kThisRank) {
+    return make_local_whole(place);
+  }
+  return options.stage >= 2 ? make_sum_parts(place) : make_sum_whole(place);
 }
 
-Gradients::Storage storage_of(const StoreOptions& options) {
-  return options.stage >= 2 || order_of(options) == comm::SumOrder::kRanked
-             ? Gradients::Storage::kParts
-             : Gradients::Storage::kWhole;
+std::unique_ptr<GradientReducer> make_reducer(const StorePlace& place,
+                                              const StoreOptions& options) {
+  if (options.order == comm::SumOrder::kRanked &&
+      options.gradients_of == kernels::GradientOf::kAllRanks) {
+    auto ranked = make_ranked_parts(place);
+    return options.tied
+               ? make_tied_ranked(std::move(ranked), place, *options.tied)
+               : std::move(ranked);
+  }
+  auto fast = fast_reducer(place, options);
+  return options.tied ? make_tied_fast(std::move(fast), place, *options.tied)
+                      : std::move(fast);
 }
 
 }  // namespace
@@ -100,11 +113,8 @@ ParameterStore::ParameterStore(Stream& stream,
           ? make_sharded_parameters(place(), options.prefetch, options.gather)
           : make_replicated_parameters(place());
   if (options.phase == nn::Phase::kTrain) {
-    gradients_ = std::make_unique<Gradients>(place(),
-                                             storage_of(options),
-                                             order_of(options),
-                                             options.tied,
-                                             options.gradients_of);
+    gradients_ =
+        std::make_unique<Gradients>(place(), make_reducer(place(), options));
   }
   slices_ = slices_of(plan_, parts_);
   find_first_slices();

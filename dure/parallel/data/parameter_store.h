@@ -25,6 +25,8 @@
 #include "dure/parallel/data/gathered_parameters.h"
 #include "dure/parallel/data/gradients.h"
 #include "dure/parallel/data/replica_groups.h"
+#include "dure/parallel/data/store_place.h"
+#include "dure/parallel/data/tied.h"
 #include "dure/parallel/data/weight_stash.h"
 
 namespace dure::parallel {
@@ -161,7 +163,7 @@ class ParameterStore final : public nn::ParameterStorage {
   std::span<const mesh::AxisSet> axes() const { return axes_; }
 
  private:
-  Gradients::Place place() {
+  StorePlace place() {
     return {stream_, arena_, plan_, groups_, parts_, parameters_};
   }
   friend class Acquired;

@@ -16,13 +16,10 @@
 // ever.
 #pragma once
 
-#include <cstdint>
-#include <vector>
+#include <memory>
 
-#include "dure/comm/traced_work.h"
-#include "dure/parallel/data/bucket_plan.h"
-#include "dure/tensor/arena.h"
-#include "dure/tensor/stream.h"
+#include "dure/comm/communicator.h"
+#include "dure/parallel/data/gradient_reducer.h"
 
 namespace dure::parallel {
 
@@ -36,33 +33,14 @@ struct Tied {
 // The bucket that has the weight. Throws Error if it has others, too.
 int bucket_of(const BucketPlan& plan, const Tied& tied);
 
-// The communicator of the two stages, as one of them sees it.
-class TiedRanks {
- public:
-  TiedRanks(Stream& stream, comm::Communicator& ranks);
-
-  bool is_first() const { return ranks_->rank() == 0; }
-
-  // The last stage sends the first a summand.
-  void give(OwnedTensor summand);
-  // The first stage waits for the next summand from the last.
-  void take(Tensor summand);
-
-  // Both add up their parts at the end of a step.
-  void add_up(Tensor part);
-  // The first stage's part is copied to the last at the end of a step. All
-  // summands that were sent have been received.
-  void copy_to_last(Tensor part);
-
- private:
-  struct Given {
-    OwnedTensor summand;
-    comm::TracedWork work;
-  };
-
-  Stream* stream_;
-  comm::Communicator* ranks_;
-  std::vector<Given> given_;
-};
+// Reducers around that of a stage's own gradients.
+std::unique_ptr<GradientReducer> make_tied_fast(
+    std::unique_ptr<GradientReducer> stage,
+    const StorePlace& place,
+    const Tied& tied);
+std::unique_ptr<GradientReducer> make_tied_ranked(
+    std::unique_ptr<PartsReducer> stage,
+    const StorePlace& place,
+    const Tied& tied);
 
 }  // namespace dure::parallel

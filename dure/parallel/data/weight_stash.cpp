@@ -7,7 +7,7 @@
 
 namespace dure::parallel {
 
-WeightStash::WeightStash(const Gradients::Place& place)
+WeightStash::WeightStash(const StorePlace& place)
     : place_(place), buckets_(place.plan) {
   for (const nn::Parameter& parameter : place.parameters.all()) {
     newest_.push_back(parameter.value);

@@ -16,14 +16,14 @@
 #include <map>
 #include <vector>
 
-#include "dure/parallel/data/gradients.h"
+#include "dure/parallel/data/store_place.h"
 
 namespace dure::parallel {
 
 class WeightStash {
  public:
   // Values are whole, in their places, and stay there.
-  explicit WeightStash(const Gradients::Place& place);
+  explicit WeightStash(const StorePlace& place);
 
   // `versions` are those of the micro-batches, ascending; version 0 is the
   // present one. The overlap is over after the update from the last
@@ -45,7 +45,7 @@ class WeightStash {
   bool reads_newest(int micro_batch) const;
   void keep_newest();
 
-  Gradients::Place place_;
+  StorePlace place_;
   UnitBuckets buckets_;
   std::vector<Tensor> newest_;  // by weight
   std::vector<int> versions_;   // by micro-batch
