@@ -188,6 +188,23 @@ TEST(BucketPlan, GivesWholeWeightsToThePartThatHasTheLeast) {
   }
 }
 
+// The stages that have it plan it beside different weights.
+TEST(BucketPlan, GivesATiedWeightToThePartThatItsOtherStageGivesItTo) {
+  const PlannedWeight tied = {
+      .elements = 160, .units = {0}, .group = 2, .is_tied = true};
+  const auto owner_beside = [&](const PlannedWeight& other) {
+    const std::vector<PlannedWeight> weights = {other, tied};
+    const BucketPlan plan =
+        plan_buckets(weights,
+                     {.gradients = DType::kF32,
+                      .parts = {2},
+                      .spans = kernels::SpanCut::kWholeWeights});
+    return part_range(plan.buckets.at(1), {0, 2}).elements() == 160 ? 0 : 1;
+  };
+  EXPECT_EQ(owner_beside({.elements = 320, .units = {1}}),
+            owner_beside({.elements = 0, .units = {1}}));
+}
+
 // The parts of fewer ranks consist of neighbouring parts of more.
 TEST(BucketPlan, PartsOfAShardGroupAreMadeOfTheRanksOwn) {
   const std::vector<PlannedWeight> weights = {
