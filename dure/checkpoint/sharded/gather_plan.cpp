@@ -5,12 +5,12 @@
 namespace dure::train {
 namespace {
 
-// Adds to `given` the elements of the gaps that a rank holds; returns the rest
-// of the gaps.
+// Adds to `contributions` the elements of the gaps that a rank holds; returns
+// the rest of the gaps.
 std::vector<ElementRange> fill(const std::vector<ElementRange>& gaps,
                                const std::vector<ElementRange>& held,
                                int rank,
-                               std::vector<Given>& given) {
+                               std::vector<Contribution>& contributions) {
   std::vector<ElementRange> left;
   auto next = held.begin();
   for (const ElementRange& gap : gaps) {
@@ -25,7 +25,7 @@ std::vector<ElementRange> fill(const std::vector<ElementRange>& gaps,
       if (at < part.first) {
         left.push_back({at, part.first});
       }
-      given.push_back({part, rank});
+      contributions.push_back({part, rank});
       at = part.last;
       next = some;
     }
@@ -45,14 +45,15 @@ ElementRange common(const ElementRange& a, const ElementRange& b) {
 GatherPlan plan_gather(const ElementRange& wanted,
                        int ranks,
                        const HeldBy& held) {
-  GatherPlan plan = {.given = {}, .missing = {wanted}};
+  GatherPlan plan = {.contributions = {}, .missing = {wanted}};
   for (int rank = 0; rank < ranks && !plan.missing.empty(); ++rank) {
-    plan.missing = fill(plan.missing, held(rank), rank, plan.given);
+    plan.missing = fill(plan.missing, held(rank), rank, plan.contributions);
   }
-  std::sort(
-      plan.given.begin(), plan.given.end(), [](const auto& a, const auto& b) {
-        return a.stretch.first < b.stretch.first;
-      });
+  std::sort(plan.contributions.begin(),
+            plan.contributions.end(),
+            [](const auto& a, const auto& b) {
+              return a.range.first < b.range.first;
+            });
   return plan;
 }
 

@@ -18,14 +18,14 @@ struct ElementRange {
 // The common elements of both; empty (first >= last) if there are none.
 ElementRange common(const ElementRange& a, const ElementRange& b);
 
-struct Given {
-  ElementRange stretch;
+struct Contribution {
+  ElementRange range;
   int rank = 0;
-  bool operator==(const Given&) const = default;
+  bool operator==(const Contribution&) const = default;
 };
 
 struct GatherPlan {
-  std::vector<Given> given;           // in the order of the elements
+  std::vector<Contribution> contributions;           // in the order of the elements
   std::vector<ElementRange> missing;  // elements that no rank has
   bool operator==(const GatherPlan&) const = default;
 };
@@ -34,10 +34,10 @@ struct GatherPlan {
 // lie outside the wanted ones.
 using HeldBy = std::function<std::vector<ElementRange>(int rank)>;
 
-// Each wanted element that some rank has is given once, by the lowest rank that
-// holds it, so rank 0 need not receive what it has. Each given stretch lies
+// Each wanted element that some rank has is contributions once, by the lowest rank that
+// holds it, so rank 0 need not receive what it has. Each contributions stretch lies
 // within one that is held. Ranks are asked from the lowest on, until all is
-// given.
+// contributions.
 GatherPlan plan_gather(const ElementRange& wanted,
                        int ranks,
                        const HeldBy& held);

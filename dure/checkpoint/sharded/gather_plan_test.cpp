@@ -27,12 +27,12 @@ TEST(GatherPlan, EachPartComesFromItsLowestHolder) {
   const Held held = {
       {{40, 50}}, {{0, 20}, {60, 80}}, {{0, 20}, {50, 60}}, {{10, 70}}};
   const GatherPlan plan = plan_of(held, {0, 80});
-  EXPECT_THAT(plan.given,
-              ElementsAre(Given{{0, 20}, 1},
-                          Given{{20, 40}, 3},
-                          Given{{40, 50}, 0},
-                          Given{{50, 60}, 2},
-                          Given{{60, 80}, 1}));
+  EXPECT_THAT(plan.contributions,
+              ElementsAre(Contribution{{0, 20}, 1},
+                          Contribution{{20, 40}, 3},
+                          Contribution{{40, 50}, 0},
+                          Contribution{{50, 60}, 2},
+                          Contribution{{60, 80}, 1}));
   EXPECT_THAT(plan.missing, IsEmpty());
 }
 
@@ -44,10 +44,12 @@ TEST(GatherPlan, SaysWhatIsMissing) {
 
 TEST(GatherPlan, IsOfWhatIsWantedAlone) {
   const Held held = {{{0, 5}, {9, 12}}, {{5, 9}}};
-  EXPECT_THAT(
-      plan_of(held, {3, 10}).given,
-      ElementsAre(Given{{3, 5}, 0}, Given{{5, 9}, 1}, Given{{9, 10}, 0}));
-  EXPECT_THAT(plan_of(held, {5, 6}).given, ElementsAre(Given{{5, 6}, 1}));
+  EXPECT_THAT(plan_of(held, {3, 10}).contributions,
+              ElementsAre(Contribution{{3, 5}, 0},
+                          Contribution{{5, 9}, 1},
+                          Contribution{{9, 10}, 0}));
+  EXPECT_THAT(plan_of(held, {5, 6}).contributions,
+              ElementsAre(Contribution{{5, 6}, 1}));
 }
 
 TEST(GatherPlan, AsksNobodyForWhatIsGivenAlready) {
@@ -89,25 +91,25 @@ TEST(GatherPlan, HoldsForHoldingsAtRandom) {
         lowest[at] = -1;
       }
     }
-    std::vector<int> given(kElements, -1);
+    std::vector<int> givers(kElements, -1);
     std::int64_t end = wanted.first;
     std::int64_t count = 0;
     const GatherPlan plan = plan_of(held, wanted);
-    for (const Given& g : plan.given) {
-      ASSERT_GE(g.stretch.first, end);
-      ASSERT_GT(g.stretch.last, g.stretch.first);
-      end = g.stretch.last;
-      count += end - g.stretch.first;
-      for (std::int64_t i = g.stretch.first; i < end; ++i) {
-        given[i] = g.rank;
+    for (const Contribution& g : plan.contributions) {
+      ASSERT_GE(g.range.first, end);
+      ASSERT_GT(g.range.last, g.range.first);
+      end = g.range.last;
+      count += end - g.range.first;
+      for (std::int64_t i = g.range.first; i < end; ++i) {
+        givers[i] = g.rank;
       }
       const auto& his = held[g.rank];
       ASSERT_TRUE(
           std::any_of(his.begin(), his.end(), [&](const ElementRange& s) {
-            return common(s, g.stretch) == g.stretch;
+            return common(s, g.range) == g.range;
           }));
     }
-    ASSERT_EQ(given, lowest);
+    ASSERT_EQ(givers, lowest);
     for (const ElementRange& hole : plan.missing) {
       count += hole.last - hole.first;
       ASSERT_LT(hole.first, hole.last);

@@ -55,10 +55,10 @@ void unpack(ConstTensor packed,
 }
 
 std::map<int, std::vector<ElementRange>> by_giver(
-    const std::vector<Given>& plan) {
+    const std::vector<Contribution>& plan) {
   std::map<int, std::vector<ElementRange>> givers;
-  for (const Given& given : plan) {
-    givers[given.rank].push_back(given.stretch);
+  for (const Contribution& one : plan) {
+    givers[one.rank].push_back(one.range);
   }
   return givers;
 }
@@ -254,7 +254,7 @@ PieceBytes TensorGatherer::collect(const TensorPiece& piece) {
              "no rank has element {} of {}",
              plan.missing.front().first,
              piece.tensor);
-  const auto givers = by_giver(plan.given);
+  const auto givers = by_giver(plan.contributions);
   if (comm_.rank() == 0) {
     return receive(tensor, wanted, givers);
   }

@@ -411,7 +411,7 @@ TEST(ReplicaGroups, NeedGroupsThatDivide) {
     const ReplicaGroups groups = make_replica_groups(world, 2);
     EXPECT_EQ(groups.shard->size(), 2);
     EXPECT_EQ(groups.replicate->size(), 2);
-    EXPECT_EQ(groups.by_data, (std::vector<int>{0, 2, 1, 3}));
+    EXPECT_EQ(groups.by_sample, (std::vector<int>{0, 2, 1, 3}));
   });
 }
 

@@ -17,8 +17,8 @@ class RankedParts final : public PartsReducer {
  private:
   InFlight start(Summand summand) override {
     const int bucket = summand.bucket;
-    comm::Communicator& exchange = *place_.groups_of(bucket).exchange;
-    const int ranks = exchange.size();
+    comm::Communicator& all = *place_.groups_of(bucket).all_to_all;
+    const int ranks = all.size();
     const comm::Counts own(static_cast<std::size_t>(ranks),
                            share(bucket).elements());
     InFlight started = {.bucket = bucket, .sent = take(summand)};
@@ -26,7 +26,7 @@ class RankedParts final : public PartsReducer {
         {ranks * own.front()}, Category::kCommunication, started.sent.dtype());
     started.work = comm::TracedWork(
         place_.stream,
-        exchange,
+        all,
         "all_to_all gradients",
         comm::AllToAll{.y = started.received,
                        .x = started.sent,
@@ -37,7 +37,7 @@ class RankedParts final : public PartsReducer {
 
   void add_received(const InFlight& done) override {
     const Tensor sum = share(done.bucket);
-    for (const int rank : place_.groups_of(done.bucket).by_data) {
+    for (const int rank : place_.groups_of(done.bucket).by_sample) {
       launch(place_.stream,
              kernels::Add{.y = sum,
                           .a = sum,
@@ -59,7 +59,7 @@ class RankedParts final : public PartsReducer {
     const Bucket& planned = place_.bucket(bucket);
     const ReplicaGroups& groups = place_.groups_of(bucket);
     const PartRange own =
-        part_range(planned, {groups.exchange->rank(), groups.ranks()});
+        part_range(planned, {groups.all_to_all->rank(), groups.ranks()});
     const PartRange all = part_range(planned, groups.part());
     return part(bucket).rows(own.first - all.first, own.elements());
   }

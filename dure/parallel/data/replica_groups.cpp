@@ -48,15 +48,15 @@ ReplicaGroups make_replica_groups(comm::Communicator& data, int shard_size) {
   groups.gather = my_group(data, strided(R, P, P, 1), "data shard");
   groups.replicate = my_group(data, strided(P, R, 1, P), "data replicate");
   std::vector<int> order;
-  groups.by_data.resize(static_cast<std::size_t>(N));
+  groups.by_sample.resize(static_cast<std::size_t>(N));
   for (int p = 0; p < P; ++p) {
     for (int r = 0; r < R; ++r) {
       const int rank = r * P + p;
-      groups.by_data[rank] = static_cast<int>(order.size());
+      groups.by_sample[rank] = static_cast<int>(order.size());
       order.push_back(rank);
     }
   }
-  groups.exchange = data.subgroup(order, "data");
+  groups.all_to_all = data.subgroup(order, "data");
   return groups;
 }
 

@@ -28,11 +28,11 @@ struct ReplicaGroups {
   // All N ranks, ordered by their place in the shard group first. Rank j sums
   // the j-th N-th of a bucket. So the N-ths of the ranks that own a part are
   // neighbours and make up that part.
-  std::unique_ptr<comm::Communicator> exchange;
-  // For each rank in the order of samples: its rank in `exchange`.
-  std::vector<int> by_data;
+  std::unique_ptr<comm::Communicator> all_to_all;
+  // For each rank in the order of samples: its rank in `all_to_all`.
+  std::vector<int> by_sample;
 
-  int ranks() const { return exchange->size(); }
+  int ranks() const { return all_to_all->size(); }
   mesh::Part part() const { return {shard->rank(), shard->size()}; }
 };
 

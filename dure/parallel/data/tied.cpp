@@ -110,27 +110,27 @@ class TiedLast final : public TiedReducer<PartsReducer> {
       stage_->reduce(summand, left);
       return;
     }
-    Given given = {.summand = stage_->take(summand)};
-    given.work = send(given.summand, kFirst, kSummands);
-    given.summand.used_until(given.work.event());
-    given_.push_back(std::move(given));
+    Sent sent = {.summand = stage_->take(summand)};
+    sent.work = send(sent.summand, kFirst, kSummands);
+    sent.summand.used_until(sent.work.event());
+    sent_.push_back(std::move(sent));
   }
 
  private:
-  struct Given {
+  struct Sent {
     OwnedTensor summand;
     comm::TracedWork work = {};
   };
 
   void exchange(Tensor part) override {
     receive(part, kFirst, kParts);
-    for (Given& given : given_) {
-      given.work.wait();
+    for (Sent& sent : sent_) {
+      sent.work.wait();
     }
-    given_.clear();
+    sent_.clear();
   }
 
-  std::vector<Given> given_;
+  std::vector<Sent> sent_;
 };
 
 }  // namespace
