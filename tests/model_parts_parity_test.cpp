@@ -1,13 +1,15 @@
 // Compares every norm, with and without a bias, on layouts of ranks with one
 // rank: bit for bit with ranked sums; on tensor ranks within docs/numerics.md's
-// bound.
+// bound. Evaluation and generation are compared with training.
 
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "dure/infer/generator.h"
 #include "dure/nn/norms.h"
+#include "dure/train/options.h"
 #include "tests/parity_run.h"
 
 namespace dure {
@@ -102,6 +104,26 @@ TEST_P(PartParity, TensorRanksAgreeWithinTheBound) {
     EXPECT_LT(worst(run_layout(config, layout, kSteps).losses, one.losses),
               1e-5);
   }
+}
+
+// A unit's forwards are four: in training, in evaluation, and of the next
+// tokens of texts with and without a cache.
+TEST_P(PartParity, AllForwardsAgree) {
+  const Config config =
+      configured(config_of(GetParam()), Layout{.micro_batches = 4});
+  train::Rank rank(train::rank_options(config));
+  train::Trainer trainer(rank, config);
+  const Walks data = small_data(config.model.vocabulary);
+  const auto evaluated = trainer.evaluate(data, config.train.global_batch);
+  EXPECT_EQ(trainer.step(data).loss, evaluated);
+  trainer.steps(data, kSteps);
+  const auto texts = [&](train::KvCache cache) {
+    return train::Generator(rank,
+                            trainer.rank_model(),
+                            {.tokens = 8, .sampling = {}, .cache = cache})
+        .run({{1}, {5, 6, 7, 8, 9}}, [](std::size_t, std::int32_t) {});
+  };
+  EXPECT_EQ(texts(train::KvCache::kOn), texts(train::KvCache::kOff));
 }
 
 }  // namespace
