@@ -29,7 +29,7 @@ const Family& family_of(const JsonFields& fields) {
       return *family;
     }
     known += fmt::format(
-        "{}{}", known.empty() ? "" : " and ", family->huggingface->type);
+        "{}{}", known.empty() ? "" : ", ", family->huggingface->type);
   }
   throw Error("{}: model_type is {}; Dure converts {}",
               fields.source(),

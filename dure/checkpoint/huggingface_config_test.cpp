@@ -100,7 +100,7 @@ TEST(HuggingFaceConfig, RefusesMissingAndAbsurdValues) {
               HasSubstr("c: not JSON"));
   EXPECT_THAT(
       error_of([] { config_from_huggingface(R"({"model_type":"t5"})", "c"); }),
-      HasSubstr("model_type is \"t5\"; Dure converts gpt2 and llama"));
+      HasSubstr("model_type is \"t5\"; Dure converts gpt2, llama"));
 }
 
 TEST(HuggingFaceConfig, RefusesToWriteWhatTheirModelsCanNotBe) {
