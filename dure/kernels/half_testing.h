@@ -1,6 +1,8 @@
 // Compares an operation on bf16 and f16 with the same operation on f32.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -79,6 +81,34 @@ inline constexpr OperandType kSumTypes[] = {OperandType::kHalf,
                                             OperandType::kF32};
 
 using Tensors = std::vector<Tensor>;
+
+// The largest errors of rounding to Half: relative to a normal number, and half
+// of the step between subnormal ones.
+template <typename Half>
+inline constexpr double kHalfUnit = dtype_of<Half>() == DType::kBf16 ? 0x1p-8
+                                                                     : 0x1p-11;
+template <typename Half>
+inline constexpr double kHalfStep = dtype_of<Half>() == DType::kBf16 ? 0x1p-134
+                                                                     : 0x1p-25;
+
+// Holds results that were computed in f32, as those of expect_near in
+// testing.h, and rounded to Half once.
+template <typename Half>
+void expect_near_rounded(const Values& actual,
+                         const Doubles& expected,
+                         double units) {
+  double largest = 0;
+  for (const double value : expected) {
+    largest = std::max(largest, std::abs(value));
+  }
+  const double before = units * kUnit * largest;
+  std::vector<Expected> wanted;
+  for (const double value : expected) {
+    const double rounding = kHalfUnit<Half> * (std::abs(value) + before);
+    wanted.push_back({value, before + rounding + kHalfStep<Half>});
+  }
+  expect_near(actual, wanted);
+}
 
 template <typename Half, typename Make>
 void expect_rounded_once(std::vector<Operand> operands, const Make& make) {

@@ -35,8 +35,8 @@ TEST(Operands, AreOfTypesThatTheOperationTakes) {
   EXPECT_EQ(error_of(MatMul{.y = half, .a = half, .b = half}),
             "matmul takes f32, got bf16");
   Attention attention;
-  attention.in.q.tensor = half;
-  EXPECT_EQ(error_of(attention), "attention takes f32, got bf16");
+  attention.in.q.tensor = whole;
+  EXPECT_EQ(error_of(attention), "attention takes f32, bf16 or f16, got i32");
 }
 
 TEST(Operands, AreOfOneTypeBesideStatisticsAndGradientsOfWeights) {
