@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -78,15 +79,36 @@ std::vector<Values> results_of(const std::vector<Operand>& operands,
 inline constexpr OperandType kSumTypes[] = {OperandType::kHalf,
                                             OperandType::kF32};
 
+// The types of the residual stream beside 16-bit operands.
+inline constexpr OperandType kResidualTypes[] = {OperandType::kHalf,
+                                                 OperandType::kF32};
+
 using Tensors = std::vector<Tensor>;
 
-template <typename Half, typename Make>
-void expect_rounded_once(std::vector<Operand> operands, const Make& make) {
+// The operands with the values that they have in memory, of which those of 16
+// bits are rounded.
+template <typename Half>
+std::vector<Operand> in_memory(std::vector<Operand> operands) {
   for (Operand& operand : operands) {
     if (operand.type == OperandType::kHalf) {
       operand.values = Rounded<Half>(operand).values();
     }
   }
+  return operands;
+}
+
+// The unit roundoff of a 16-bit type, in those of f32: what one rounding of a
+// result to the type adds to its error. bf16 has 8 significant bits and f16 11.
+template <typename Half>
+constexpr double units_of_rounding(OperandType type) {
+  const double unit = std::is_same_v<Half, Bf16> ? 0x1p-8 : 0x1p-11;
+  return type == OperandType::kHalf ? unit / kUnit : 0;
+}
+
+template <typename Half, typename Make>
+void expect_rounded_once(const std::vector<Operand>& unrounded,
+                         const Make& make) {
+  const std::vector<Operand> operands = in_memory<Half>(unrounded);
   const std::vector<Values> halves = results_of<Half>(operands, make);
   const std::vector<Values> floats = results_of<float>(operands, make);
   for (std::size_t i = 0; i < operands.size(); ++i) {
