@@ -22,7 +22,7 @@ struct Decision {
     ExactSum squares;
     squares.add(norm * norm);
     launch_on_cpu(DecideUpdate{
-        .control = tensor(control, {4}),
+        .control = tensor(control, {kDecisions + 2}),
         .outcome = Tensor(outcome.data(), {2}),
         .counters = Tensor(counters.data(), {2}),
         .loss = ConstTensor(losses.digits().data(), {kSumDigits}),
@@ -36,7 +36,7 @@ struct Decision {
   Values rates = {0.5F, 50, 0.6F, 60};
   std::int64_t first_update = 5;
   std::vector<std::int64_t> counters = {4, 0};
-  Values control = Values(4);
+  Values control = Values(kDecisions + 2);
   std::vector<std::int64_t> outcome = {-1, -1};
 };
 
@@ -45,10 +45,10 @@ using Integers = std::vector<std::int64_t>;
 TEST(DecideUpdate, TakesTheRatesOfTheUpdateThatItIs) {
   Decision d;
   d.decide(2, 0.5);
-  EXPECT_EQ(d.control, (Values{1, 1, 0.5F, 50}));
+  EXPECT_EQ(d.control, (Values{1, 1, update_number(5), 0.5F, 50}));
   EXPECT_EQ(d.outcome, (Integers{1, 5}));
   d.decide(2, 0.5);
-  EXPECT_EQ(d.control, (Values{1, 1, 0.6F, 60}));
+  EXPECT_EQ(d.control, (Values{1, 1, update_number(6), 0.6F, 60}));
   EXPECT_EQ(d.counters, (Integers{6, 0}));
   EXPECT_THROW(d.decide(2, 0.5), Error);  // the seventh has no rates
 }
@@ -56,7 +56,7 @@ TEST(DecideUpdate, TakesTheRatesOfTheUpdateThatItIs) {
 TEST(DecideUpdate, ClipsToTheNorm) {
   Decision d;
   d.decide(2, 4);
-  EXPECT_EQ(d.control[1], static_cast<float>(1 / (4 + 1e-6)));
+  EXPECT_EQ(d.control[kFactor], static_cast<float>(1 / (4 + 1e-6)));
 }
 
 TEST(DecideUpdate, LeavesOutWhatIsNotFiniteAndGoesOn) {
@@ -64,11 +64,11 @@ TEST(DecideUpdate, LeavesOutWhatIsNotFiniteAndGoesOn) {
   for (const auto& [loss, norm] :
        {std::pair(kNan, 1.0), {1.0, kNan}, {1.0, HUGE_VAL}}) {
     d.decide(loss, norm);
-    EXPECT_EQ(d.control[0], 0);
+    EXPECT_EQ(d.control[kIsUpdated], 0);
     EXPECT_EQ(d.outcome, (Integers{0, 4}));
   }
   d.decide(1, 1);
-  EXPECT_EQ(d.control, (Values{1, 1, 0.5F, 50}));
+  EXPECT_EQ(d.control, (Values{1, 1, update_number(5), 0.5F, 50}));
 }
 
 // The last good state stays in any case.
@@ -76,7 +76,7 @@ TEST(DecideUpdate, StopsForGood) {
   Decision d;
   d.decide(kNan, 1, AfterNonfinite::kStop);
   d.decide(1, 1, AfterNonfinite::kStop);
-  EXPECT_EQ(d.control[0], 0);
+  EXPECT_EQ(d.control[kIsUpdated], 0);
   EXPECT_EQ(d.counters, (Integers{4, 1}));
   EXPECT_EQ(d.outcome, (Integers{0, 4}));
 }

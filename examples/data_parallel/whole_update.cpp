@@ -57,7 +57,7 @@ void WholeUpdate::run(ConstTensor loss) {
          kernels::Download{.host = std::as_writable_bytes(std::span(control)),
                            .x = control_});
   rank_.stream.synchronize();
-  DURE_CHECK(control[0] == 1,
+  DURE_CHECK(control[kernels::kIsUpdated] == 1,
              "the loss or the gradients are not finite; lower "
              "optimizer.learning_rate");
   apply();

@@ -34,8 +34,8 @@ void run(OnCpu, Stream& /*stream*/, const DecideUpdate& op) {
   }
   const bool is_made = finite && stopped == 0;
   float* const control = op.control.data<float>();
-  control[0] = is_made ? 1 : 0;
-  control[1] = static_cast<float>(clip_scale(norm, op.clip));
+  control[kIsUpdated] = is_made ? 1 : 0;
+  control[kFactor] = static_cast<float>(clip_scale(norm, op.clip));
   if (is_made) {
     const auto [n, K] = op.rates.dims<2>("rates");
     const std::int64_t row = ++made - *op.first_update.data<std::int64_t>();
@@ -46,6 +46,7 @@ void run(OnCpu, Stream& /*stream*/, const DecideUpdate& op) {
                made - row);
     std::copy_n(op.rates.data<float>() + row * K, K, control + kDecisions);
   }
+  control[kUpdateNumber] = update_number(made);
   std::int64_t* const outcome = op.outcome.data<std::int64_t>();
   outcome[DecideUpdate::kIsMade] = is_made ? 1 : 0;
   outcome[DecideUpdate::kUpdatesAfter] = made;

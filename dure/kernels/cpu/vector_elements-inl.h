@@ -64,6 +64,15 @@ HWY_INLINE void store_vector(Vector v, Bf16* to) {
       &to->bits);
 }
 
+// base/half.h's to_bf16_stochastic(), as floats that bf16 holds: storing them
+// rounds no more. There is a random word for each lane.
+HWY_INLINE Vector round_stochastically(Vector v, hn::Vec<UnsignedBits> words) {
+  const UnsignedBits d;
+  const auto sum = hn::Add(hn::BitCast(d, v), hn::ShiftRight<16>(words));
+  const auto rounded = hn::And(sum, hn::Set(d, 0xFFFF0000U));
+  return hn::IfThenElse(hn::IsFinite(v), hn::BitCast(Floats(), rounded), v);
+}
+
 HWY_INLINE Vector load_vector(const F16* from) {
   const SignedBits d;
   const auto half = load_half_bits(&from->bits);
