@@ -1,6 +1,7 @@
 #include "dure/train/updater.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "dure/kernels/squared_norm.h"
 #include "dure/kernels/transfer.h"
@@ -85,9 +86,16 @@ ExactSum UpdateRecord::host_squares(std::int64_t step) const {
   return sum_in(host_sums, kSquares * steps() + step);
 }
 
+kernels::UpdateOutcome UpdateRecord::outcome(std::int64_t step) const {
+  constexpr auto kOutcomes = static_cast<std::size_t>(DecideUpdate::kOutcomes);
+  return kernels::outcome_in(
+      std::span(host_outcomes)
+          .subspan(static_cast<std::size_t>(step) * kOutcomes)
+          .first<kOutcomes>());
+}
+
 bool UpdateRecord::is_made(std::int64_t step) const {
-  return host_outcomes[static_cast<std::size_t>(step * DecideUpdate::kOutcomes +
-                                                DecideUpdate::kIsMade)] != 0;
+  return outcome(step).is_made;
 }
 
 Updater::Updater(Rank& rank,
@@ -175,8 +183,10 @@ void Updater::begin(UpdateRecord& record,
   record.host_outcomes.clear();
   // The simulator decides nothing; every update counts as made.
   for (std::int64_t step = 0; step < steps; ++step) {
-    record.host_outcomes.push_back(1);
-    record.host_outcomes.push_back(known + pending + step + 1);
+    std::ranges::copy(
+        kernels::numbers_of(kernels::UpdateOutcome{
+            .is_made = true, .updates_after = known + pending + step + 1}),
+        std::back_inserter(record.host_outcomes));
   }
   record.host_rates.resize(static_cast<std::size_t>(n * K));
   for (std::int64_t i = 0; i < n; ++i) {

@@ -41,6 +41,8 @@ struct UpdateRecord {
 
   ExactSum host_loss(std::int64_t step) const;
   ExactSum host_squares(std::int64_t step) const;
+  // This is what was decided. The simulator makes every update.
+  kernels::UpdateOutcome outcome(std::int64_t step) const;
   bool is_made(std::int64_t step) const;
 };
 
