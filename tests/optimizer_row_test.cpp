@@ -57,7 +57,8 @@ void launch_direction(Stream& /*stream*/,
       squares += gradient[i] * gradient[i];
     }
     for (std::int64_t i = 0; i < span.master.elements() && squares > 0; ++i) {
-      master[i] -= control[2] * gradient[i] / std::sqrt(squares);
+      master[i] -=
+          control[kernels::kDecisions] * gradient[i] / std::sqrt(squares);
     }
   }
 }
@@ -82,7 +83,8 @@ void launch_signs(Stream& stream,
     std::vector<float> message(static_cast<std::size_t>(n));
     float length = 0;
     for (std::int64_t i = 0; i < n; ++i) {
-      error[i] += control[2] * control[1] * gradient[i];
+      error[i] += control[kernels::kDecisions] * control[kernels::kFactor] *
+                  gradient[i];
       length += std::fabs(error[i]) / static_cast<float>(n);
     }
     for (std::int64_t i = 0; i < n; ++i) {

@@ -20,6 +20,12 @@ using train::Config;
 using train::Rank;
 using train::Trainer;
 
+float float_in(const ConstTensor& x, std::int64_t i) {
+  return x.dtype() == DType::kBf16  ? to_float(x.data<Bf16>()[i])
+         : x.dtype() == DType::kF16 ? to_float(x.data<F16>()[i])
+                                    : x.data<float>()[i];
+}
+
 // Puts elements of a rank's part to their places in the whole weight.
 void put(const model::WeightSpec& spec,
          const mesh::Place& place,
@@ -34,7 +40,7 @@ void put(const model::WeightSpec& spec,
       const std::int64_t global = stretch.global + i;
       if (global < std::ssize(whole)) {
         whole[static_cast<std::size_t>(global)] =
-            piece.data<float>()[stretch.local + i - offset];
+            float_in(piece, stretch.local + i - offset);
       }
     }
   }
@@ -55,7 +61,7 @@ void collect(Rank& rank, train::RankModel& rank_model, ParityOutcome& outcome) {
   outcome.gradients.resize(specs.size());
   for (const parallel::Shard& shard :
        shards_of(rank_model.store(),
-                 {.weight = parallel::Access::kRead,
+                 {.master = parallel::Access::kRead,
                  .gradient = parallel::Access::kRead})) {
     const std::string& name = rank_model.parameters()[shard.weight].name;
     const auto spec =
@@ -63,7 +69,7 @@ void collect(Rank& rank, train::RankModel& rank_model, ParityOutcome& outcome) {
           return candidate.name == name;
         });
     const auto w = static_cast<std::size_t>(spec - specs.begin());
-    put(*spec, place, shard.offset, shard.values, outcome.weights[w]);
+    put(*spec, place, shard.offset, shard.master, outcome.weights[w]);
     put(*spec, place, shard.offset, shard.gradient, outcome.gradients[w]);
   }
 }

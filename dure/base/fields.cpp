@@ -69,7 +69,24 @@ std::string describe(const Real& range) {
             digits(range.most);
   }
   text += open || range.least <= 0 ? " that f32 holds" : "";
+  text += range.dynamic ? ", or \"dynamic\"" : "";
   return range.automatic ? text + ", or \"auto\"" : text;
+}
+
+// The number that a word stands for, and the word for a number.
+std::optional<double> number_of_word(const Setting& setting,
+                                     const Real& range) {
+  const auto* text = as<std::string>(setting.value);
+  return text == nullptr      ? std::nullopt
+         : *text == "auto"    ? range.automatic
+         : *text == "dynamic" ? range.dynamic
+                              : std::nullopt;
+}
+
+const char* word_of(double value, const Real& range) {
+  return value == range.automatic ? "\"auto\""
+         : value == range.dynamic ? "\"dynamic\""
+                                  : nullptr;
 }
 
 template <typename Items, typename Text>
@@ -210,15 +227,15 @@ void Fields::number(std::string name,
                     Real range) {
   Field& field = add(std::move(name), std::move(meaning), describe(range));
   field.text = [&value, range] {
-    return value == range.automatic ? "\"auto\"" : number_text(value);
+    const char* const word = word_of(value, range);
+    return word != nullptr ? word : number_text(value);
   };
   field.valid = [&value, range] {
-    return value == range.automatic || within(value, range);
+    return word_of(value, range) != nullptr || within(value, range);
   };
   field.set = [&value, range](const Setting& setting) {
-    const auto* text = as<std::string>(setting.value);
-    if (range.automatic && text != nullptr && *text == "auto") {
-      value = *range.automatic;
+    if (const auto named = number_of_word(setting, range)) {
+      value = *named;
       return true;
     }
     const auto number = number_of(setting);

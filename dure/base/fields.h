@@ -45,6 +45,7 @@ struct Real {
   End low = End::kIncluded;
   End high = End::kIncluded;
   std::optional<double> automatic = std::nullopt;  // "auto", as in Whole
+  std::optional<double> dynamic = std::nullopt;    // what "dynamic" stands for
 };
 
 // How an enumerator is written.

@@ -3,7 +3,8 @@
 // bf16 is the upper half of a float (1 sign, 8 exponent, 7 mantissa bits); f16
 // is IEEE 754 binary16 (1, 5, 10). A float becomes the nearest of 16 bits, ties
 // to even, and infinity beyond the largest finite number; a NaN stays a (quiet)
-// NaN. The way back is exact. No branch depends on data, so that loops
+// NaN. (Weights and states without f32 beside them round stochastically.) The
+// way back is exact. No branch depends on data, so that loops
 // vectorize, and no subnormal passes through arithmetic, so that flush-to-zero
 // modes can't matter.
 #pragma once
@@ -54,6 +55,19 @@ constexpr Bf16 to_bf16(float value) {
   const std::uint32_t quiet_nan = (bits >> 16) | 0x0040U;
   const bool nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
   return {static_cast<std::uint16_t>(nan ? quiet_nan : rounded)};
+}
+
+// Stochastic rounding: one of the two neighbours of the value, each the
+// likelier the nearer it is, so that the mean of many is the value. `word` is
+// 32 random bits, of which the upper 16 are added below the kept ones before
+// the rest is cut off. A value that bf16 can represent stays; so do infinity
+// and NaN.
+constexpr Bf16 to_bf16_stochastic(float value, std::uint32_t word) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t rounded = (bits + (word >> 16)) >> 16;
+  const bool is_finite = (bits & 0x7F800000U) != 0x7F800000U;
+  return {is_finite ? static_cast<std::uint16_t>(rounded)
+                    : to_bf16(value).bits};
 }
 
 constexpr F16 to_f16(float value) {

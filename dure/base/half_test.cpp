@@ -126,5 +126,36 @@ TEST(HalfTest, F16HoldsThePublishedLimits) {
   EXPECT_EQ(to_float(F16{0x0001}), 0x1p-24F);
 }
 
+// A value that is k 2^-16 of a step beyond its lower neighbour goes up for k of
+// the 2^16 words. So the mean over all words is the value.
+TEST(StochasticRounding, GoesUpAsOftenAsTheValueIsNear) {
+  for (const std::uint32_t rest : {0U, 1U, 0x1234U, 0x8000U, 0xFFFFU}) {
+    for (const std::uint32_t kept : {0U, 0x0042U, 0x3F80U, 0xBFFFU, 0xFF7EU}) {
+      const auto value = std::bit_cast<float>((kept << 16) | rest);
+      std::uint32_t up = 0;
+      for (std::uint32_t word = 0; word < 0x10000; ++word) {
+        const std::uint32_t bits =
+            to_bf16_stochastic(value, (word << 16) | (word ^ 0xABCD)).bits;
+        ASSERT_TRUE(bits == kept || bits == kept + 1);
+        up += bits - kept;
+      }
+      EXPECT_EQ(up, rest) << kept;
+    }
+  }
+}
+
+TEST(StochasticRounding, LeavesWhatBf16CanRepresent) {
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const Bf16 half = {static_cast<std::uint16_t>(bits)};
+    const float value = to_float(half);
+    for (const std::uint32_t word : {0U, 0x7FFFFFFFU, ~0U}) {
+      ASSERT_EQ(to_bf16_stochastic(value, word), to_bf16(value)) << bits;
+    }
+  }
+  // A NaN whose upper half alone would be infinity.
+  EXPECT_TRUE(std::isnan(
+      to_float(to_bf16_stochastic(std::bit_cast<float>(0x7F800001U), ~0U))));
+}
+
 }  // namespace
 }  // namespace dure

@@ -14,6 +14,7 @@
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
 #include "dure/cli/output.h"
+#include "dure/cli/precision_option.h"
 #include "dure/cli/rank_options.h"
 #include "dure/comm/host_ranks.h"
 #include "dure/data/preprocess/text_source.h"
@@ -37,6 +38,7 @@ struct Options {
   launch::LaunchOptions ranks;
   int zero = 0;
   int pipeline = 1;
+  std::string precision = "auto";
 };
 
 // The first rank reads the file for all, because a pipe can be read once.
@@ -205,8 +207,12 @@ void generate(const Options& options, comm::Communicator& world) {
   rank_options.world = &world;
   rank_options.mesh = mesh_of(options, source->config(), world.size());
   train::Rank rank(rank_options);
-  train::RankModel rank_model(
-      rank, source->config(), 0, nn::Phase::kEvaluate, {.stage = options.zero});
+  train::RankModel rank_model(rank,
+                              source->config(),
+                              0,
+                              nn::Phase::kEvaluate,
+                              {.stage = options.zero},
+                              types_of(options.precision, *source));
   train::load_weights(rank, rank_model, *source);
   train::Generator generator(rank, rank_model, settings);
   if (options.json) {
@@ -284,6 +290,7 @@ void add_generate(CLI::App& app) {
   command->add_flag("--no-cache",
                     options->no_cache,
                     "Read everything again for each token: slow, to compare");
+  add_precision_option(*command, options->precision);
   add_rank_options(*command, options->ranks);
   command
       ->add_option("--zero",

@@ -226,7 +226,7 @@ void print_json(const ParitySides& sides, const train::ParityReport& report) {
   put_json({{"agrees", agrees},
             {"layout", json_of(sides.layout)},
             {"reference", json_of(sides.reference)},
-            {"bounds", json_of(*report.rule, sides.steps)},
+            {"bounds", json_of(report.rule, sides.steps)},
             {"weights", report.weights},
             {"elements", report.elements},
             {"steps", steps},

@@ -26,10 +26,6 @@ constexpr Choice<OnNonfinite> kOnNonfinites[] = {
     {"skip", OnNonfinite::kSkip},
 };
 
-constexpr Choice<Compute> kComputes[] = {
-    {"fp32", Compute::kFp32},
-};
-
 constexpr Choice<parallel::Reshard> kGathers[] = {
     {"each_use", parallel::Reshard::kAfterUse},
     {"once_a_step", parallel::Reshard::kAfterStep},
@@ -208,12 +204,6 @@ void visit(Fields& fields, CommConfig& c) {
               "Compare what ranks are about to do before they do it.");
 }
 
-void visit(Fields& fields, PrecisionConfig& c) {
-  fields.section("precision", "Number formats.");
-  fields.choice(
-      "compute", c.compute, "Of activations and matrix products.", kComputes);
-}
-
 void visit(Fields& fields, MemoryConfig& c) {
   fields.section("memory", "What tensors may take.");
   fields.choice("recompute",
@@ -301,6 +291,7 @@ Config resolve(Config config) {
   config.parallel.first_bucket_mb =
       std::min(config.parallel.first_bucket_mb, config.parallel.bucket_mb);
   optim::resolve(config.optimizer, config.train.steps);
+  resolve(config.precision);
   if (config.checkpoint.directory.empty()) {
     config.checkpoint.directory =
         (Path(config.log.directory) / "checkpoints").string();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dure/base/arithmetic.h"
+#include "dure/config/precision.h"
 #include "dure/config/profile_file.h"
 #include "dure/data/config.h"
 #include "dure/mesh/fit.h"
@@ -65,14 +66,6 @@ struct ParallelConfig {
   comm::SumOrder sums = comm::SumOrder::kFast;
 
   bool operator==(const ParallelConfig&) const = default;
-};
-
-enum class Compute : std::uint8_t { kFp32 };
-
-struct PrecisionConfig {
-  Compute compute = Compute::kFp32;
-
-  bool operator==(const PrecisionConfig&) const = default;
 };
 
 // How much of its logits the head's forward saves (model::Logits).

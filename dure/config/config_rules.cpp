@@ -79,6 +79,11 @@ void validate_without_flush(const Config& config) {
                "the norm is that of all stages' gradients, wanted 0, got {:g}",
                config.optimizer.clip_gradient));
   }
+  if (config.precision.loss_scale == kDynamicScale) {
+    refuse("precision.loss_scale",
+           "none could skip an update that another has made, wanted a fixed "
+           "scale, or precision.compute = \"bf16\", got \"dynamic\"");
+  }
   if (config.train.on_nonfinite != OnNonfinite::kStop) {
     refuse("train.on_nonfinite",
            "one can't take back the update that another has left out, wanted "
@@ -186,6 +191,7 @@ void validate(const Config& config) {
   check(fields);
   model::validate(config.model);
   optim::validate(config.optimizer);
+  validate(config.precision);
   validate(config.parallel);
   validate_tensor(config);
   validate(config.memory);

@@ -115,6 +115,17 @@ TEST(Config, HasTheseKeys) {
       "comm.timeout",
       "comm.check",
       "precision.compute",
+      "precision.residual",
+      "precision.gradients",
+      "precision.reduce",
+      "precision.master",
+      "precision.states",
+      "precision.loss_scale",
+      "precision.scale_rule",
+      "precision.initial_scale_power",
+      "precision.scale_window",
+      "precision.hysteresis",
+      "precision.minimum_scale",
       "memory.recompute",
       "memory.partition_checkpoints",
       "memory.logits",
@@ -259,7 +270,8 @@ TEST(LoadConfig, RefusesWhatDoesNotGoTogether) {
            Case{"parallel.schedule=pipedream",
                 "optimizer.clip_gradient beside parallel.schedule "
                 "\"pipedream\""},
-           Case{"precision.compute=bf16", "wanted \"fp32\", got \"bf16\""},
+           Case{"precision.compute=fp64",
+                "wanted one of \"fp32\", \"bf16\", \"fp16\", got \"fp64\""},
            Case{"train.device=cuda", "wanted one of \"cpu\", \"sim\", got"},
        }) {
     EXPECT_THAT(error_of("", {set}), HasSubstr(message)) << set;

@@ -46,7 +46,7 @@ DecodeStages::DecodeStages(Rank& rank,
     memory_ = rank.arena.tensor(
         {stack().cache_elements(sizes.texts, sizes.positions)},
         Category::kActivations,
-        DType::kF32);
+        rank_model.types().compute);
     kept_ = stack().make_cache(memory_, sizes.texts, sizes.positions);
   }
   logits_ =

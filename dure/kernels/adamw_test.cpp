@@ -114,7 +114,7 @@ TEST(AdamW, GivesTheSameBitsOnAnyNumberOfThreads) {
 TEST(AdamW, ChangesNothingWhereItIsLeftOutOrSimulated) {
   expect_nothing_changes([](UpdateProblem& p) {
     Values control = control_at(1);
-    control[0] = 0;
+    control[kIsUpdated] = 0;
     launch_on_cpu(adamw(p.spans(), control));
   });
   expect_nothing_changes([](UpdateProblem& p) {

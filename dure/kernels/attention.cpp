@@ -34,7 +34,7 @@ void check_heads(const AttentionInputs& in, DType dtype) {
   expect_heads("v", in.v, wanted, dtype);
 }
 
-void check_bias(const AttentionBias& bias, std::int64_t heads) {
+void check_bias(const AttentionBias& bias, std::int64_t heads, DType dtype) {
   const auto slopes = static_cast<std::int64_t>(bias.slopes.size());
   DURE_CHECK(slopes == 0 || slopes == heads,
              "there are {} slopes for {} heads",
@@ -42,7 +42,8 @@ void check_bias(const AttentionBias& bias, std::int64_t heads) {
              heads);
   if (bias.table) {
     const std::int64_t distances = bias.table.dims<2>("table")[1];
-    bias.table.expect("table", {heads, distances}, DType::kF32);
+    const bool wide = bias.table.dtype() == DType::kF32;
+    bias.table.expect("table", {heads, distances}, wide ? DType::kF32 : dtype);
     DURE_CHECK(bias.zero >= 0 && bias.zero < distances,
                "a table of {} distances has no column {} for distance 0",
                distances,
@@ -55,7 +56,7 @@ void check_bias(const AttentionBias& bias, std::int64_t heads) {
 void check_inputs(const AttentionInputs& in, DType dtype) {
   check_heads(in, dtype);
   check_pattern(in.pattern, in.q.at.samples, in.lengths());
-  check_bias(in.bias, in.q.at.heads);
+  check_bias(in.bias, in.q.at.heads, dtype);
   DURE_CHECK(
       in.scale > 0,
       "attention's scale is positive, such as 1 / sqrt(head_dim), not {:g}",
@@ -66,13 +67,13 @@ void check_inputs(const AttentionInputs& in, DType dtype) {
              in.parts);
 }
 
-void check_scratch(const AttentionInputs& in, const Tensor& scratch) {
+void check_scratch(const Tensor& scratch, std::int64_t least) {
   const auto [floats] = scratch.dims<1>("scratch");
   scratch.expect("scratch", {floats}, DType::kF32);
-  DURE_CHECK(floats >= attention_scratch(in, 1),
-             "scratch has {} elements, wanted attention_scratch(), at least {}",
+  DURE_CHECK(floats >= least,
+             "attention's scratch has {} elements, wanted at least {}",
              floats,
-             attention_scratch(in, 1));
+             least);
 }
 
 Shape output_shape(const AttentionInputs& in) {
@@ -94,13 +95,13 @@ Cost cost_of_pairs(const AttentionInputs& in, int products) {
 }
 
 void check(const Attention& op) {
-  const DType dtype = only_f32(op, op.in.q.tensor);
+  const DType dtype = float_type(op, op.in.q.tensor);
   check_inputs(op.in, dtype);
   check_mask(op.mask);
   const Shape output = output_shape(op.in);
   op.y.expect("y", output, dtype);
   op.lse.expect("lse", {output[0], op.in.q.at.heads}, DType::kF32);
-  check_scratch(op.in, op.scratch);
+  check_scratch(op.scratch, attention_scratch(op.in, 1));
 }
 
 // Counts the scores, and their product with the values.

@@ -12,8 +12,12 @@
 // Each of the B samples has Sq rows of q and Sk of k and v. Query head h of H
 // reads key head h / (H / G) of G. `drop` is the dropout of dropout.h, with
 // index ((b * H' + h') * Sq + i) * Sk + j, where b counts from
-// mask.first_index, and head h' of H' counts over all parts. All operands are
-// f32.
+// mask.first_index, and head h' of H' counts over all parts.
+//
+// Types: q, k, v, y and the gradients of these are all f32, all bf16 or all
+// f16; lse and scratch are f32. Elements of 16 bits are widened as they are
+// read, everything between is in f32, and each element of an output is rounded
+// once, as it is stored.
 //
 // [1] Ainslie et al. 2023, arXiv:2305.13245.
 // [2] Dao 2023, arXiv:2307.08691, algorithms 1 and 2.
@@ -38,7 +42,7 @@ namespace dure::kernels {
 struct AttentionBias {
   std::span<const float> slopes =
       {};                  // (H), in host memory that a launch reads
-  ConstTensor table = {};  // (H, R)
+  ConstTensor table = {};  // (H, R)   of q's type or f32
   std::int64_t zero = 0;   // the column of distance 0
 
   bool is_there() const { return !slopes.empty() || table; }
@@ -59,13 +63,15 @@ struct AttentionInputs {
 };
 
 // The f32 elements of scratch that Attention and AttentionBackward need on so
-// many threads.
-std::int64_t attention_scratch(const AttentionInputs& in, int threads);
+// many threads. A d_table of 16 bits is summed there.
+std::int64_t attention_scratch(const AttentionInputs& in,
+                               int threads,
+                               DType d_table = DType::kF32);
 
 struct Attention {
   static constexpr const char* kName = "attention";
   Tensor y;    // (B Sq, H D)    overwritten
-  Tensor lse;  // (B Sq, H)      overwritten; for the backward
+  Tensor lse;  // (B Sq, H)      f32, overwritten; for the backward
   AttentionInputs in;
   DropoutMask mask = {};
   Tensor scratch;  // (attention_scratch()) overwritten
@@ -78,16 +84,18 @@ void run(OnCuda, Stream& stream, const Attention& op);
 
 struct AttentionBackward {
   static constexpr const char* kName = "attention_backward";
-  Heads d_q;            // as in.q         overwritten
-  Heads d_k;            // as in.k         overwritten
-  Heads d_v;            // as in.v         overwritten
-  Tensor d_table = {};  // as in.bias.table   added to; set if that is
-  ConstTensor d_y;      // (B Sq, H D)
-  ConstTensor y;        // (B Sq, H D)
-  ConstTensor lse;      // (B Sq, H)
+  Heads d_q;  // as in.q   overwritten
+  Heads d_k;  // as in.k   overwritten
+  Heads d_v;  // as in.v   overwritten
+  // It has the shape of in.bias.table, is set if that is, and is of a type of
+  // its own: f32, bf16 or f16. The sum is added to it in f32 and rounded once.
+  Tensor d_table = {};
+  ConstTensor d_y;  // (B Sq, H D)
+  ConstTensor y;    // (B Sq, H D)
+  ConstTensor lse;  // (B Sq, H)   f32
   AttentionInputs in;
   DropoutMask mask = {};
-  Tensor scratch;  // (attention_scratch()) overwritten
+  Tensor scratch;  // (attention_scratch(), with d_table's type) overwritten
 };
 
 void check(const AttentionBackward& op);

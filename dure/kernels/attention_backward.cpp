@@ -6,7 +6,7 @@ namespace dure::kernels {
 
 void check(const AttentionBackward& op) {
   const AttentionInputs& in = op.in;
-  const DType dtype = only_f32(op, in.q.tensor);
+  const DType dtype = float_type(op, in.q.tensor);
   check_inputs(in, dtype);
   check_mask(op.mask);
   const Shape output = output_shape(in);
@@ -17,9 +17,10 @@ void check(const AttentionBackward& op) {
   expect_heads("d_k", op.d_k, in.k.at, dtype);
   expect_heads("d_v", op.d_v, in.v.at, dtype);
   if (op.d_table || in.bias.table) {
-    op.d_table.expect("d_table", in.bias.table.shape(), dtype);
+    op.d_table.expect(
+        "d_table", in.bias.table.shape(), float_type(op, op.d_table));
   }
-  check_scratch(in, op.scratch);
+  check_scratch(op.scratch, attention_scratch(in, 1, op.d_table.dtype()));
 }
 
 // Counts the scores again, and the gradients of the probabilities, q, k and v.

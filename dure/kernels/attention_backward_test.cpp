@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/kernels/attention_examples_testing.h"
+#include "dure/kernels/attention_half_testing.h"
 #include "dure/kernels/attention_testing.h"
 #include "dure/kernels/target_testing.h"
 
@@ -16,21 +17,22 @@ double units(const AttentionSizes& sizes) {
                   sizes.longest() * (sizes.heads / sizes.kv_heads)));
 }
 
+template <typename Numbers>
+Numbers joined(Numbers first, const Numbers& second, const Numbers& third) {
+  first.insert(first.end(), second.begin(), second.end());
+  first.insert(first.end(), third.begin(), third.end());
+  return first;
+}
+
 void expect_reference(const AttentionCase& of) {
   AttentionOperands operands(of);
   launch_on_cpu(operands.forward());
   launch_on_cpu(operands.backward());
   const AttentionDoubles want =
       reference_backward(of, operands.in_double(), doubles(operands.d_y));
-  Values gradients = operands.d_q;
-  Doubles wanted = want.q;
-  for (const Values* more : {&operands.d_k, &operands.d_v}) {
-    gradients.insert(gradients.end(), more->begin(), more->end());
-  }
-  for (const Doubles* more : {&want.k, &want.v}) {
-    wanted.insert(wanted.end(), more->begin(), more->end());
-  }
-  expect_near(gradients, wanted, units(of.sizes));
+  expect_near(joined(operands.d_q, operands.d_k, operands.d_v),
+              joined(want.q, want.k, want.v),
+              units(of.sizes));
   expect_near(operands.d_table, want.table, units(of.sizes));
 }
 
@@ -187,6 +189,129 @@ TEST(AttentionBackward, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
     EXPECT_EQ(half.d_k, part_of_heads(whole.d_k, k, part, 2));
     EXPECT_EQ(half.d_v, part_of_heads(whole.d_v, k, part, 2));
   }
+}
+
+// The operands of the backward: those of the forward with its outputs, then
+// d_y, d_q, d_k, d_v and d_table.
+std::vector<Operand> backward_operands(AttentionOperands& of,
+                                       OperandType table,
+                                       OperandType d_table) {
+  launch_on_cpu(of.forward());
+  std::vector<Operand> operands = half_operands(of, table);
+  operands.push_back({of.d_y, operands[0].shape});
+  operands.push_back({of.d_q, operands[0].shape});
+  operands.push_back({of.d_k, operands[1].shape});
+  operands.push_back({of.d_v, operands[1].shape});
+  operands.push_back(random_operand("d_table", operands[3].shape, d_table));
+  return operands;
+}
+
+// The operation on backward_operands(), with its scratch.
+class BackwardOnHalves {
+ public:
+  explicit BackwardOnHalves(AttentionOperands& operands)
+      : operands_(operands) {}
+
+  AttentionBackward operator()(const Tensors& t) const {
+    AttentionBackward op = operands_.backward();
+    op.in = inputs_from(operands_, t);
+    op.y = t[4];
+    op.lse = t[5];
+    op.d_y = t[6];
+    op.d_q.tensor = t[7];
+    op.d_k.tensor = t[8];
+    op.d_v.tensor = t[9];
+    op.d_table = op.in.bias.table ? t[10] : Tensor();
+    scratch_ = AttentionOperands::nans(
+        attention_scratch(op.in, kScratchThreads, op.d_table.dtype()));
+    op.scratch = tensor(scratch_, {static_cast<std::int64_t>(scratch_.size())});
+    return op;
+  }
+
+ private:
+  AttentionOperands& operands_;
+  mutable Values scratch_;
+};
+
+TEST(AttentionBackward, RoundsHalvesOnce) {
+  for (const AttentionExample& example : attention_half_examples()) {
+    SCOPED_TRACE(example.name);
+    AttentionOperands operands(example.of);
+    for (const OperandType table : table_types(example.of)) {
+      for (const OperandType d_table : table_types(example.of)) {
+        expect_halves_rounded_once(backward_operands(operands, table, d_table),
+                                   BackwardOnHalves(operands));
+      }
+    }
+  }
+}
+
+TEST(AttentionBackward, OfAFusedProductRoundsHalvesOnce) {
+  AttentionOperands operands({.sizes = kAttentionSizes[3]});
+  const AttentionSizes& sizes = operands.of.sizes;
+  const FusedHeads fused = {
+      sizes.batch, sizes.heads, sizes.kv_heads, sizes.head_dim};
+  const Shape matrix = {sizes.batch * sizes.queries, fused.columns()};
+  std::vector<Operand> in =
+      backward_operands(operands, OperandType::kHalf, OperandType::kHalf);
+  in.push_back(random_operand("d_qkv", matrix));
+  const BackwardOnHalves backward(operands);
+  expect_halves_rounded_once(in, [&](const Tensors& t) {
+    AttentionBackward op = backward(t);
+    launch_on_cpu(op);  // writes operands 7 to 9, which are compared, too
+    op.d_q = heads_of_rows(t[11], fused.q());
+    op.d_k = heads_of_rows(t[11], fused.k());
+    op.d_v = heads_of_rows(t[11], fused.v());
+    return op;
+  });
+}
+
+// The forward's y is that of the same operands, which Half holds.
+template <typename Half>
+void expect_reference_of(const AttentionCase& of) {
+  AttentionOperands operands = rounded_operands<Half>(of);
+  std::vector<Operand> in =
+      backward_operands(operands, OperandType::kHalf, OperandType::kHalf);
+  std::fill(in[10].values.begin(), in[10].values.end(), 0.0F);
+  const auto results = results_of<Half>(in, BackwardOnHalves(operands));
+  const AttentionDoubles want = reference_backward(
+      of, doubles_from(results), doubles(results[6]), doubles(results[4]));
+  expect_near_rounded<Half>(joined(results[7], results[8], results[9]),
+                            joined(want.q, want.k, want.v),
+                            units(of.sizes));
+  expect_near_rounded<Half>(results[10], want.table, units(of.sizes));
+}
+
+TEST(AttentionBackward, OfHalvesEqualsTheReference) {
+  for (const AttentionExample& example : attention_half_examples()) {
+    SCOPED_TRACE(example.name);
+    expect_reference_of<Bf16>(example.of);
+    expect_reference_of<F16>(example.of);
+  }
+}
+
+TEST(AttentionBackward, OfHalvesGivesTheSameBitsOnAnyNumberOfThreads) {
+  expect_same_bits_on_any_threads([&] {
+    AttentionOperands operands(
+        {.sizes = kAttentionSizes[3], .mask = mask(0.1F), .distances = 20});
+    return results_of<Bf16>(
+        backward_operands(operands, OperandType::kF32, OperandType::kHalf),
+        BackwardOnHalves(operands));
+  });
+}
+
+// A gradient of a table of 16 bits is summed in scratch.
+TEST(AttentionBackward, RefusesScratchWithoutRoomForTheSums) {
+  AttentionOperands operands({.sizes = kAttentionSizes[3], .distances = 3});
+  AttentionBackward op = operands.backward();
+  const std::int64_t elements = attention_scratch(op.in, 1);
+  op.scratch = op.scratch.rows(0, elements);
+  EXPECT_NO_THROW(check(op));
+  std::vector<Bf16> d_table(operands.table.size());
+  op.d_table = Tensor(d_table.data(), op.d_table.shape());
+  EXPECT_THROW(check(op), Error);
+  EXPECT_GT(attention_scratch(op.in, 1, DType::kBf16), elements);
+  EXPECT_EQ(attention_scratch(op.in, 1, DType::kF32), elements);
 }
 
 TEST(AttentionBackward, TakesTimeOnTheSimulatorAndTouchesNothing) {

@@ -7,7 +7,7 @@ namespace dure::kernels {
 
 // Both throw Error.
 void check_inputs(const AttentionInputs& in, DType dtype);
-void check_scratch(const AttentionInputs& in, const Tensor& scratch);
+void check_scratch(const Tensor& scratch, std::int64_t least);
 
 // The shape of y and of its gradient.
 Shape output_shape(const AttentionInputs& in);

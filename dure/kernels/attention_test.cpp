@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/kernels/attention_examples_testing.h"
+#include "dure/kernels/attention_half_testing.h"
 #include "dure/kernels/attention_testing.h"
 #include "dure/kernels/target_testing.h"
 
@@ -240,6 +241,116 @@ TEST(Attention, OfSlopesIsThatOfATableOfThemToTheBit) {
   launch_on_cpu(slopes.forward());
   launch_on_cpu(table.forward());
   EXPECT_EQ(slopes.y, table.y);
+}
+
+// The operation on half_operands().
+auto forward_on(AttentionOperands& operands) {
+  return [&](const Tensors& t) {
+    Attention op = operands.forward();
+    op.in = inputs_from(operands, t);
+    op.y = t[4];
+    op.lse = t[5];
+    return op;
+  };
+}
+
+TEST(Attention, RoundsHalvesOnce) {
+  for (const AttentionExample& example : attention_half_examples()) {
+    SCOPED_TRACE(example.name);
+    AttentionOperands operands(example.of);
+    for (const OperandType table : table_types(example.of)) {
+      expect_halves_rounded_once(half_operands(operands, table),
+                                 forward_on(operands));
+    }
+  }
+}
+
+TEST(Attention, OfAFusedProductRoundsHalvesOnce) {
+  AttentionOperands operands({.sizes = kAttentionSizes[3]});
+  const AttentionSizes& sizes = operands.of.sizes;
+  const FusedHeads fused = {
+      sizes.batch, sizes.heads, sizes.kv_heads, sizes.head_dim};
+  const std::int64_t N = sizes.batch * sizes.queries;
+  expect_halves_rounded_once(
+      {random_operand("qkv", {N, fused.columns()}),
+       random_operand("y", {N, sizes.heads * sizes.head_dim}),
+       random_operand("lse", {N, sizes.heads}, OperandType::kF32)},
+      [&](const Tensors& t) {
+        Attention op = operands.forward();
+        op.in.q = heads_of_rows(t[0], fused.q());
+        op.in.k = heads_of_rows(t[0], fused.k());
+        op.in.v = heads_of_rows(t[0], fused.v());
+        op.y = t[1];
+        op.lse = t[2];
+        return op;
+      });
+}
+
+template <typename Half>
+void expect_reference_of(const AttentionCase& of) {
+  AttentionOperands operands(of);
+  const auto results = results_of<Half>(
+      half_operands(operands, OperandType::kHalf), forward_on(operands));
+  const AttentionOutputs want = reference_forward(of, doubles_from(results));
+  expect_near_rounded<Half>(results[4], want.y, units(of.sizes));
+  expect_lse(results[5], want.lse, units(of.sizes));
+}
+
+TEST(Attention, OfHalvesEqualsTheReference) {
+  for (const AttentionExample& example : attention_half_examples()) {
+    SCOPED_TRACE(example.name);
+    expect_reference_of<Bf16>(example.of);
+    expect_reference_of<F16>(example.of);
+  }
+}
+
+TEST(Attention, RefusesOperandsOfOtherTypes) {
+  AttentionOperands operands({.sizes = kAttentionSizes[3], .distances = 3});
+  std::vector<Rounded<Bf16>> halves;
+  for (const Operand& operand : half_operands(operands, OperandType::kHalf)) {
+    halves.emplace_back(operand);
+  }
+  const auto with = [&](const auto& change) {
+    Attention op = operands.forward();
+    op.in.q.tensor = halves[0].tensor();
+    op.in.k.tensor = halves[1].tensor();
+    op.in.v.tensor = halves[2].tensor();
+    op.y = halves[4].tensor();
+    change(op);
+    return op;
+  };
+  const auto refused = [&](const auto& change) {
+    EXPECT_THROW(check(with(change)), Error);
+  };
+  Values wide = operands.q;
+  std::vector<double> doubles_of_q(operands.q.size());
+  const Shape rows = operands.inputs().q.tensor.shape();
+  EXPECT_NO_THROW(check(with([](Attention&) {})));
+  EXPECT_NO_THROW(check(
+      with([&](Attention& op) { op.in.bias.table = halves[3].tensor(); })));
+  refused([&](Attention& op) { op.y = tensor(wide, rows); });
+  refused([&](Attention& op) { op.in.q.tensor = tensor(wide, rows); });
+  refused([&](Attention& op) { op.in.k.tensor = operands.inputs().k.tensor; });
+  refused([&](Attention& op) { op.lse = halves[5].tensor(); });
+  refused([&](Attention& op) {
+    op = operands.forward();
+    op.in.bias.table = halves[3].tensor();
+  });
+  refused([&](Attention& op) {
+    op = operands.forward();
+    op.in.q.tensor = Tensor(doubles_of_q.data(), rows);
+  });
+}
+
+TEST(Attention, CostsTheBytesOfItsTypes) {
+  AttentionOperands operands({.sizes = square(1, 1, 1, 1, 8)});
+  EXPECT_EQ(cost(operands.forward()).bytes, 4 * (4 * 8 + 1));
+  results_of<Bf16>(half_operands(operands, OperandType::kHalf),
+                   [&](const Tensors& t) {
+                     const Attention op = forward_on(operands)(t);
+                     EXPECT_EQ(cost(op).bytes, 2 * (4 * 8) + 4);
+                     return op;
+                   });
 }
 
 TEST(Attention, TakesTimeOnTheSimulatorAndTouchesNothing) {

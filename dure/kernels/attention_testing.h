@@ -137,10 +137,13 @@ class HeadReference {
     }
   }
 
-  // Adds to the gradients.
-  void backward(AttentionDoubles& gradient, const Doubles& d_y) const {
+  // Adds to the gradients. With the y that the operation reads, which is
+  // rounded, they are those that this y gives.
+  void backward(AttentionDoubles& gradient,
+                const Doubles& d_y,
+                const Doubles& rounded_y) const {
     for (std::int64_t i = 0; i < of_.sizes.queries; ++i) {
-      backward_row(gradient, d_y, i);
+      backward_row(gradient, d_y, rounded_y, i);
     }
   }
 
@@ -181,6 +184,7 @@ class HeadReference {
 
   void backward_row(AttentionDoubles& gradient,
                     const Doubles& d_y,
+                    const Doubles& rounded_y,
                     std::int64_t i) const {
     Doubles p = scores(i);
     normalize(p);
@@ -197,6 +201,12 @@ class HeadReference {
         gradient.v[k(j, d)] += keep * p[at] * d_y[q(i, d)];
       }
       mean += p[at] * d_p[at];
+    }
+    if (!rounded_y.empty()) {
+      mean = 0;
+      for (std::int64_t d = 0; d < of_.sizes.head_dim; ++d) {
+        mean += d_y[q(i, d)] * rounded_y[q(i, d)];
+      }
     }
     for (std::int64_t j = 0; j < of_.sizes.keys; ++j) {
       const auto at = static_cast<std::size_t>(j);
@@ -253,14 +263,15 @@ inline AttentionOutputs reference_forward(const AttentionCase& of,
 
 inline AttentionDoubles reference_backward(const AttentionCase& of,
                                            const AttentionDoubles& in,
-                                           const Doubles& d_y) {
+                                           const Doubles& d_y,
+                                           const Doubles& rounded_y = {}) {
   AttentionDoubles gradient{Doubles(in.q.size()),
                             Doubles(in.k.size()),
                             Doubles(in.v.size()),
                             Doubles(in.table.size())};
   for (std::int64_t b = 0; b < of.sizes.batch; ++b) {
     for (std::int64_t h = 0; h < of.sizes.heads; ++h) {
-      HeadReference(of, in, b, h).backward(gradient, d_y);
+      HeadReference(of, in, b, h).backward(gradient, d_y, rounded_y);
     }
   }
   return gradient;

@@ -7,7 +7,7 @@ namespace dure::kernels {
 
 void check(const CacheAppend& op) {
   const auto [B, G, S, D] = op.k_cache.dims<4>("k_cache");
-  const DType dtype = only_f32(op, op.k_cache);
+  const DType dtype = float_type(op, op.k_cache);
   op.v_cache.expect("v_cache", op.k_cache.shape(), dtype);
   const HeadLayout rows = {
       .samples = B, .rows = op.k.at.rows, .heads = G, .head_dim = D};
@@ -27,9 +27,10 @@ Cost cost(const CacheAppend& op) {
 }
 
 void check(const CachedAttention& op) {
-  const DType dtype = only_f32(op, op.in.q.tensor);
+  const DType dtype = float_type(op, op.in.q.tensor);
   check_inputs(op.in, dtype);
   op.y.expect("y", output_shape(op.in), dtype);
+  check_scratch(op.scratch, cached_attention_scratch(op.in, 1));
 }
 
 // The lengths are data, which may not be readable (kSim), so it counts as far

@@ -4,8 +4,13 @@
 // CachedAttention computes the attention of attention.h on a view of all the
 // cache. It is an operation of its own because it works differently: the
 // forward of attention.h transposes a block of 64 queries and copies every key
-// and value, which pays for many queries. Here there is often one; each key is
-// read once in place, and neither scratch nor lse is needed.
+// and value, which pays for many queries. Here there is often one; each key of
+// f32 is read once in place, and no lse is needed. A few keys of bf16 or f16 at
+// a time are widened into scratch.
+//
+// Types: q, k, v, y and the caches are all f32, all bf16 or all f16; what is
+// between is that of attention.h. A row's y depends on its own query and its
+// sample's cache alone, to the bit.
 #pragma once
 
 #include "dure/kernels/attention.h"
@@ -27,11 +32,16 @@ Cost cost(const CacheAppend& op);
 void run(OnCpu, Stream& stream, const CacheAppend& op);
 void run(OnCuda, Stream& stream, const CacheAppend& op);
 
+// The f32 elements of scratch that CachedAttention needs on so many threads,
+// none for heads of f32.
+std::int64_t cached_attention_scratch(const AttentionInputs& in, int threads);
+
 // Reads only the keys from the first to the last that a query sees.
 struct CachedAttention {
   static constexpr const char* kName = "cached_attention";
   Tensor y;  // (B T, H D)   overwritten
   AttentionInputs in;
+  Tensor scratch = {};  // (cached_attention_scratch()) overwritten
 };
 
 void check(const CachedAttention& op);

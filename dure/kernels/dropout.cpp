@@ -14,10 +14,14 @@ void check_mask(const DropoutMask& mask) {
 }
 
 void check(const Dropout& op) {
-  op.x.expect("x", op.x.shape(), DType::kF32);
-  op.y.expect("y", op.x.shape(), DType::kF32);
+  const DType x = float_type(op, op.x);
+  const DType y = same_if_half(op, "y", op.y, x);
+  op.y.expect("y", op.x.shape(), y);
   if (op.residual) {
-    op.residual.expect("residual", op.x.shape(), DType::kF32);
+    const DType half = is_half(x) ? x : y;
+    op.residual.expect("residual",
+                       op.x.shape(),
+                       same_if_half(op, "residual", op.residual, half));
   }
   check_mask(op.mask);
 }

@@ -12,6 +12,9 @@
 // The first sample changes with every step, so it is read from tensor memory.
 // The gradient is the same operation on d_y.
 //
+// x, y and residual each have a type of their own: f32, or the one 16-bit type
+// of the others. The sum is made in f32 and rounded once.
+//
 // [1] Srivastava et al. 2014, JMLR 15.
 #pragma once
 
@@ -38,7 +41,8 @@ void check_mask(const DropoutMask& mask);
 
 struct Dropout {
   static constexpr const char* kName = "dropout";
-  Tensor y;                   // (N, C)   overwritten; may be x or residual
+  Tensor y;                   // (N, C)   overwritten; may be one of the
+                              //          others if the types agree
   ConstTensor x;              // (N, C)
   ConstTensor residual = {};  // (N, C), optional
   DropoutMask mask;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dure/kernels/dropout_testing.h"
+#include "dure/kernels/half_testing.h"
 #include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
@@ -126,6 +127,53 @@ TEST(Dropout, DropsWhatIsNotFinite) {
   }
 }
 
+inline constexpr OperandType kTypes[] = {OperandType::kHalf, OperandType::kF32};
+
+// Each of x, y and residual has 16 bits or f32, and the range is several tiles
+// and a part of one. Over x or the residual it is the same, if y has the type.
+TEST(Dropout, RoundsHalvesOnceWhateverTheTypes) {
+  const Shape shape = {3, 1001};
+  for (const float rate : {0.0F, 0.3F}) {
+    const DropoutMask mask = mask_of(rate, 7);
+    for (const OperandType y : kTypes) {
+      for (const OperandType x : kTypes) {
+        expect_halves_rounded_once(
+            {random_operand("y", shape, y), random_operand("x", shape, x)},
+            [&](const Tensors& t) {
+              return Dropout{.y = t[0], .x = t[1], .mask = mask};
+            });
+        for (const OperandType residual : kTypes) {
+          const auto over = [&](std::size_t at) {
+            expect_halves_rounded_once(
+                {random_operand("y", shape, y),
+                 random_operand("x", shape, x),
+                 random_operand("residual", shape, residual)},
+                [&](const Tensors& t) {
+                  return Dropout{
+                      .y = t[at], .x = t[1], .residual = t[2], .mask = mask};
+                });
+          };
+          for (const std::size_t at : {0, 1, 2}) {
+            over(at);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Dropout, GivesTheSameBitsOnAnyNumberOfThreadsInTwoTypes) {
+  expect_same_bits_on_any_threads([] {
+    return results_of<Bf16>(
+        {random_operand("x", {67, 1001}),
+         random_operand("residual", {67, 1001}, OperandType::kF32)},
+        [](const Tensors& t) {
+          return Dropout{
+              .y = t[1], .x = t[0], .residual = t[1], .mask = mask_of(0.1F, 3)};
+        });
+  });
+}
+
 // y is linear in x with slope keep(i) / (1 - rate), which is the same operation
 // on d_y.
 TEST(Dropout, IsItsOwnGradient) {
@@ -165,6 +213,16 @@ TEST(Dropout, RefusesOperandsThatDoNotFit) {
   };
   refuses([&](Dropout& op) { op.y = six.rows(0, 5); });
   refuses([&](Dropout& op) { op.residual = six.rows(0, 5); });
+  const auto as = [&](DType dtype) { return Tensor(x.data(), {6}, dtype); };
+  refuses([&](Dropout& op) { op.y = as(DType::kI32); });
+  refuses([&](Dropout& op) {
+    op.y = as(DType::kBf16);
+    op.residual = as(DType::kF16);
+  });
+  refuses([&](Dropout& op) {
+    op.x = as(DType::kBf16);
+    op.y = as(DType::kF16);
+  });
   refuses([](Dropout& op) { op.mask.first_sample = {}; });
   refuses([](Dropout& op) { op.mask.first_sample = op.x; });
   refuses([](Dropout& op) { op.mask.rate = 1; });

@@ -13,9 +13,8 @@ Cost cost(const Fill& op) {
 }
 
 void check(const Copy& op) {
-  const DType dtype = float_type(op, op.y);
-  op.y.expect("y", op.y.shape(), dtype);
-  op.x.expect("x", op.y.shape(), dtype);
+  op.y.expect("y", op.y.shape(), float_type(op, op.y));
+  op.x.expect("x", op.y.shape(), float_type(op, op.x));
 }
 
 Cost cost(const Copy& op) {
@@ -26,7 +25,7 @@ void check(const Add& op) {
   const DType dtype = float_type(op, op.y);
   op.y.expect("y", op.y.shape(), dtype);
   op.a.expect("a", op.y.shape(), dtype);
-  op.b.expect("b", op.y.shape(), dtype);
+  op.b.expect("b", op.y.shape(), same_if_half(op, "b", op.b, dtype));
 }
 
 Cost cost(const Add& op) {

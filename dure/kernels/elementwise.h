@@ -18,11 +18,11 @@ Cost cost(const Fill& op);
 void run(OnCpu, Stream& stream, const Fill& op);
 void run(OnCuda, Stream& stream, const Fill& op);
 
-// y = x
+// y = x, in the type of y: a cast if the types differ.
 struct Copy {
   static constexpr const char* kName = "copy";
   Tensor y;       // any shape   overwritten
-  ConstTensor x;  // as y
+  ConstTensor x;  // as y        of a type of its own
 };
 
 void check(const Copy& op);
@@ -30,12 +30,12 @@ Cost cost(const Copy& op);
 void run(OnCpu, Stream& stream, const Copy& op);
 void run(OnCuda, Stream& stream, const Copy& op);
 
-// y = a + b
+// y = a + b, rounded once
 struct Add {
   static constexpr const char* kName = "add";
-  Tensor y;       // any shape   overwritten; may be a or b
+  Tensor y;       // any shape   overwritten; may be a, or b if the types agree
   ConstTensor a;  // as y
-  ConstTensor b;  // as y
+  ConstTensor b;  // as y        of y's type, or one of them is f32
 };
 
 void check(const Add& op);

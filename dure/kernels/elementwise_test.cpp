@@ -1,6 +1,9 @@
 #include "dure/kernels/elementwise.h"
 
+#include <vector>
+
 #include "dure/kernels/half_testing.h"
+#include "dure/kernels/target_testing.h"
 #include "dure/kernels/testing.h"
 
 namespace dure::kernels {
@@ -91,18 +94,66 @@ TEST(Elementwise, RoundsHalvesOnce) {
                       .columns = 1013,
                       .filled_rows = 5};
   });
-  expect_halves_rounded_once(
-      {y, random_operand("x", shape)},
-      [](const Tensors& t) { return Copy{.y = t[0], .x = t[1]}; });
-  expect_halves_rounded_once(
-      {y, random_operand("a", shape), random_operand("b", shape)},
-      [](const Tensors& t) { return Add{.y = t[0], .a = t[1], .b = t[2]}; });
+}
+
+inline constexpr OperandType kTypes[] = {OperandType::kHalf, OperandType::kF32};
+
+TEST(Copy, RoundsHalvesOnce) {
+  for (const OperandType y : kTypes) {
+    for (const OperandType x : kTypes) {
+      expect_halves_rounded_once(
+          {random_operand("y", {7, 1001}, y),
+           random_operand("x", {7, 1001}, x)},
+          [](const Tensors& t) { return Copy{.y = t[0], .x = t[1]}; });
+    }
+  }
+}
+
+// A cast is exact where the other type has the number, and rounds once.
+TEST(Copy, CastsBetweenAnyTwoTypes) {
+  on_every_instruction_set([] {
+    const Operand x = random_operand("x", {40003});
+    const Rounded<Bf16> exact(x);
+    Rounded<Bf16> bf16(x);
+    Rounded<F16> f16({.values = Values(40003), .shape = {40003}});
+    launch_on_cpu(Copy{.y = f16.tensor(), .x = bf16.tensor()});
+    EXPECT_EQ(
+        f16.values(),
+        Rounded<F16>({.values = exact.values(), .shape = {40003}}).values());
+    launch_on_cpu(Copy{.y = bf16.tensor(), .x = f16.tensor()});
+    EXPECT_EQ(
+        bf16.values(),
+        Rounded<Bf16>({.values = f16.values(), .shape = {40003}}).values());
+  });
+}
+
+TEST(Add, RoundsHalvesOnce) {
+  for (const OperandType y : kTypes) {
+    for (const OperandType b : kTypes) {
+      const std::vector<Operand> operands = {random_operand("a", {40003}, y),
+                                             random_operand("b", {40003}, b),
+                                             random_operand("y", {40003}, y)};
+      expect_halves_rounded_once(operands, [](const Tensors& t) {
+        return Add{.y = t[2], .a = t[0], .b = t[1]};
+      });
+      expect_halves_rounded_once(operands, [](const Tensors& t) {
+        return Add{.y = t[0], .a = t[0], .b = t[1]};
+      });
+    }
+  }
 }
 
 TEST(Elementwise, RefusesOperandsThatDoNotFit) {
   Values y(6);
   const Tensor six = tensor(y, {6});
   EXPECT_THROW(check(Add{.y = six, .a = six, .b = six.rows(0, 5)}), Error);
+  const auto as = [&](DType dtype) { return Tensor(y.data(), {6}, dtype); };
+  EXPECT_THROW(check(Add{.y = six, .a = as(DType::kBf16), .b = six}), Error);
+  EXPECT_THROW(
+      check(Add{
+          .y = as(DType::kBf16), .a = as(DType::kBf16), .b = as(DType::kF16)}),
+      Error);
+  EXPECT_THROW(check(Copy{.y = six, .x = as(DType::kI32)}), Error);
   EXPECT_THROW(check(Fill{.y = {y.data(), {6}, DType::kI32}}), Error);
   const FillNormal op = {.y = six.reshaped({2, 3}), .columns = 3};
   EXPECT_NO_THROW(check(op));

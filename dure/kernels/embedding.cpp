@@ -18,8 +18,8 @@ void check_rows(const TableRows& rows, std::int64_t held) {
 void check(const Embedding& op) {
   const auto [N, C] = op.y.dims<2>("y");
   const auto [V, C2] = op.token.dims<2>("token");
-  const DType dtype = float_type(op, op.y);
-  op.y.expect("y", {N, C}, dtype);
+  const DType dtype = float_type(op, op.token);
+  op.y.expect("y", {N, C}, same_or_f32(op, "y", op.y, dtype));
   op.ids.expect("ids", {N}, DType::kI32);
   op.token.expect("token", {V, C}, dtype);
   check_rows(op.token_rows, V);
@@ -31,17 +31,21 @@ void check(const Embedding& op) {
 }
 
 Cost cost(const Embedding& op) {
-  const double streams = op.position ? 3 : 2;
-  return {.flops = op.position ? static_cast<double>(op.y.elements()) : 0,
-          .bytes = streams * bytes_of(op.y)};
+  const auto elements = static_cast<double>(op.y.elements());
+  const auto size = static_cast<double>(size_of(op.token.dtype()));
+  const double tables = op.position ? 2 : 1;
+  return {.flops = (tables - 1) * elements,
+          .bytes = bytes_of(op.y) + tables * size * elements};
 }
 
 void check(const EmbeddingBackward& op) {
   const auto [N, C] = op.d_y.dims<2>("d_y");
   const auto [V, C2] = op.d_table.dims<2>("d_table");
-  op.d_y.expect("d_y", {N, C}, float_type(op, op.d_y));
+  const DType dtype = float_type(op, op.d_y);
+  op.d_y.expect("d_y", {N, C}, dtype);
   op.indices.expect("indices", {N}, DType::kI32);
-  op.d_table.expect("d_table", {V, C}, float_type(op, op.d_table));
+  op.d_table.expect(
+      "d_table", {V, C}, same_if_half(op, "d_table", op.d_table, dtype));
   check_rows(op.rows, V);
 }
 

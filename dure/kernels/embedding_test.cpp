@@ -196,33 +196,123 @@ TEST(Embedding, GivesTheSameBitsOnAnyNumberOfThreads) {
 
 TEST(Embedding, RoundsHalvesOnce) {
   const Problem p(41, 17);
-  const Operand y = random_operand("y", {41, 17});
   const Operand token = random_operand("token", {Problem::kV, 17});
   const Operand position = random_operand("position", {Problem::kS, 17});
-  expect_halves_rounded_once({y, token, position}, [&](const Tensors& t) {
-    return Embedding{.y = t[0],
-                     .ids = tensor(p.ids),
-                     .token = t[1],
-                     .token_rows = {.all = Problem::kV},
-                     .positions = tensor(p.positions),
-                     .position = t[2]};
-  });
+  for (const OperandType residual : kResidualTypes) {
+    const Operand y = random_operand("y", {41, 17}, residual);
+    expect_halves_rounded_once({y, token, position}, [&](const Tensors& t) {
+      return Embedding{.y = t[0],
+                       .ids = tensor(p.ids),
+                       .token = t[1],
+                       .token_rows = {.all = Problem::kV},
+                       .positions = tensor(p.positions),
+                       .position = t[2]};
+    });
+  }
 }
 
-// Ids repeat: the sum of all rows of an id is rounded once.
+// The gradient of the rows of a table from `first` on, of an operand t[0].
+EmbeddingBackward backward_of(const Tensors& t,
+                              const Ids& ids,
+                              std::int64_t first = 0) {
+  return {.d_table = t[0],
+          .d_y = t[1],
+          .indices = tensor(ids),
+          .rows = {.first = first, .all = Problem::kV}};
+}
+
+// Ids repeat, and the sum of all rows of an id is rounded once, also in a part
+// of the table.
 TEST(EmbeddingBackward, RoundsHalvesOnce) {
   const Problem p(41, 17);
   for (const OperandType sums : kSumTypes) {
-    expect_halves_rounded_once(
-        {random_operand("d_table", {Problem::kV, 17}, sums),
-         random_operand("d_y", {41, 17})},
-        [&](const Tensors& t) {
-          return EmbeddingBackward{.d_table = t[0],
-                                   .d_y = t[1],
-                                   .indices = tensor(p.ids),
-                                   .rows = {.all = Problem::kV}};
-        });
+    for (const OperandType residual : kResidualTypes) {
+      for (const std::int64_t first : {0, 4}) {
+        expect_halves_rounded_once(
+            {random_operand("d_table", {Problem::kV - first, 17}, sums),
+             random_operand("d_y", {41, 17}, residual)},
+            [&](const Tensors& t) { return backward_of(t, p.ids, first); });
+      }
+    }
   }
+}
+
+TEST(EmbeddingBackward, GivesTheSameBitsOnAnyNumberOfThreadsInTwoTypes) {
+  const Problem p(67, 1001);
+  expect_same_bits_on_any_threads([&] {
+    return results_of<Bf16>(
+        {random_operand("d_table", {Problem::kV, 1001}),
+         random_operand("d_y", {67, 1001}, OperandType::kF32)},
+        [&](const Tensors& t) { return backward_of(t, p.ids); });
+  });
+}
+
+// In bf16 256 + 1 is 256, so a sum that is rounded for each row stops there.
+TEST(EmbeddingBackward, DoesNotLoseTheRowsOfAFrequentId) {
+  constexpr std::int64_t kRows = 4096;
+  const Ids ids(kRows, 3);
+  const std::vector<Values> results = results_of<Bf16>(
+      {{.values = Values(Problem::kV), .shape = {Problem::kV, 1}},
+       {.values = Values(kRows, 1.0F), .shape = {kRows, 1}}},
+      [&](const Tensors& t) { return backward_of(t, ids); });
+  Values want(Problem::kV);
+  want[3] = kRows;
+  EXPECT_EQ(results[0], want);
+}
+
+// The sum in f64. That in f32 has as many roundings as an id has rows, and then
+// there is the one to the table's type; each is of at most the sum of the
+// absolute values.
+template <typename Half>
+void expect_sums_in(OperandType sums, OperandType residual) {
+  const Problem p(1000, 3);
+  const std::vector<Operand> operands =
+      in_memory<Half>({random_operand("d_table", {Problem::kV, 3}, sums),
+                       random_operand("d_y", {p.N, 3}, residual)});
+  Doubles sum = doubles(operands[0].values);
+  Doubles magnitude = sum;
+  Doubles roundings(sum.size(), units_of_rounding<Half>(sums));
+  for (double& value : magnitude) {
+    value = std::abs(value);
+  }
+  for (std::size_t i = 0; i < operands[1].values.size(); ++i) {
+    const std::size_t to = static_cast<std::size_t>(p.ids[i / 3]) * 3 + i % 3;
+    sum[to] += operands[1].values[i];
+    magnitude[to] += std::abs(operands[1].values[i]);
+    roundings[to] += 1;
+  }
+  std::vector<Expected> want;
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    want.push_back({sum[i], roundings[i] * kUnit * magnitude[i]});
+  }
+  const auto results = results_of<Half>(
+      operands, [&](const Tensors& t) { return backward_of(t, p.ids); });
+  expect_near(results[0], want);
+}
+
+TEST(EmbeddingBackward, IsTheSumInAnyTypes) {
+  on_every_instruction_set([] {
+    for (const OperandType sums : kSumTypes) {
+      for (const OperandType residual : kResidualTypes) {
+        expect_sums_in<Bf16>(sums, residual);
+        expect_sums_in<F16>(sums, residual);
+      }
+    }
+  });
+}
+
+TEST(Embedding, CountsTheBytesOfItsTypes) {
+  Problem p(5, 2);
+  const auto bytes = [&](DType tables, DType y) {
+    Embedding op = p.forward_op();
+    op.y = Tensor(p.y.data(), {5, 2}, y);
+    op.token = ConstTensor(p.token.data(), op.token.shape(), tables);
+    op.position = ConstTensor(p.position.data(), op.position.shape(), tables);
+    return cost(op).bytes;
+  };
+  EXPECT_EQ(bytes(DType::kF32, DType::kF32), 3 * 10 * 4);
+  EXPECT_EQ(bytes(DType::kBf16, DType::kF32), 10 * 4 + 2 * 10 * 2);
+  EXPECT_EQ(bytes(DType::kBf16, DType::kBf16), 3 * 10 * 2);
 }
 
 template <typename Op>

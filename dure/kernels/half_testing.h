@@ -1,6 +1,8 @@
 // Compares an operation on bf16 and f16 with the same operation on f32.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -78,15 +80,63 @@ std::vector<Values> results_of(const std::vector<Operand>& operands,
 inline constexpr OperandType kSumTypes[] = {OperandType::kHalf,
                                             OperandType::kF32};
 
+// The types of the residual stream beside 16-bit operands.
+inline constexpr OperandType kResidualTypes[] = {OperandType::kHalf,
+                                                 OperandType::kF32};
+
 using Tensors = std::vector<Tensor>;
 
-template <typename Half, typename Make>
-void expect_rounded_once(std::vector<Operand> operands, const Make& make) {
+// The largest errors of rounding to Half: relative to a normal number, and half
+// of the step between subnormal ones.
+template <typename Half>
+inline constexpr double kHalfUnit = dtype_of<Half>() == DType::kBf16 ? 0x1p-8
+                                                                     : 0x1p-11;
+template <typename Half>
+inline constexpr double kHalfStep = dtype_of<Half>() == DType::kBf16 ? 0x1p-134
+                                                                     : 0x1p-25;
+
+// Holds results that were computed in f32, as those of expect_near in
+// testing.h, and rounded to Half once.
+template <typename Half>
+void expect_near_rounded(const Values& actual,
+                         const Doubles& expected,
+                         double units) {
+  double largest = 0;
+  for (const double value : expected) {
+    largest = std::max(largest, std::abs(value));
+  }
+  const double before = units * kUnit * largest;
+  std::vector<Expected> wanted;
+  for (const double value : expected) {
+    const double rounding = kHalfUnit<Half> * (std::abs(value) + before);
+    wanted.push_back({value, before + rounding + kHalfStep<Half>});
+  }
+  expect_near(actual, wanted);
+}
+
+// The operands with the values that they have in memory, of which those of 16
+// bits are rounded.
+template <typename Half>
+std::vector<Operand> in_memory(std::vector<Operand> operands) {
   for (Operand& operand : operands) {
     if (operand.type == OperandType::kHalf) {
       operand.values = Rounded<Half>(operand).values();
     }
   }
+  return operands;
+}
+
+// The unit roundoff of a 16-bit type, in those of f32: what one rounding of a
+// result to the type adds to its error. bf16 has 8 significant bits and f16 11.
+template <typename Half>
+constexpr double units_of_rounding(OperandType type) {
+  return type == OperandType::kHalf ? kHalfUnit<Half> / kUnit : 0;
+}
+
+template <typename Half, typename Make>
+void expect_rounded_once(const std::vector<Operand>& unrounded,
+                         const Make& make) {
+  const std::vector<Operand> operands = in_memory<Half>(unrounded);
   const std::vector<Values> halves = results_of<Half>(operands, make);
   const std::vector<Values> floats = results_of<float>(operands, make);
   for (std::size_t i = 0; i < operands.size(); ++i) {

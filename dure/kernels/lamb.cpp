@@ -26,10 +26,11 @@ void check(const LambMeasure& op) {
   check_sums(op.sums, op.spans);
 }
 
-// The master is read, not written.
+// The master is read, not written, and the weight is not used.
 Cost cost(const LambMeasure& op) {
-  Cost sum = {.flops = 22 * elements_of(op.spans),
-              .bytes = update_bytes(op.spans, kStates)};
+  Cost sum = {
+      .flops = 22 * elements_of(op.spans),
+      .bytes = update_bytes(op.spans, kStates) - weight_bytes(op.spans)};
   for (const UpdateSpan& span : op.spans) {
     sum.bytes -= static_cast<double>(span.master.size_bytes());
   }

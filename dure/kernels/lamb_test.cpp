@@ -199,7 +199,7 @@ TEST(Lamb, GivesTheSameBitsOnAnyNumberOfThreads) {
 TEST(Lamb, ChangesNothingWhereItIsLeftOut) {
   expect_nothing_changes([](UpdateProblem& p) {
     Values control = control_at(1);
-    control[0] = 0;
+    control[kIsUpdated] = 0;
     lamb(p.spans(), control);
   });
 }

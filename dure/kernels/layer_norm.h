@@ -13,10 +13,10 @@ namespace dure::kernels {
 
 struct LayerNorm {
   static constexpr const char* kName = "layer_norm";
-  Tensor y;               // (N, C)   overwritten; may be x
+  Tensor y;               // (N, C)   overwritten; may be x if the types agree
   Tensor mean;            // (N) f32  overwritten; for the backward
   Tensor rstd;            // (N) f32  overwritten; for the backward
-  ConstTensor x;          // (N, C)
+  ConstTensor x;          // (N, C)   of y's type or f32
   ConstTensor gain;       // (C)
   ConstTensor bias = {};  // (C), optional
   float eps = 1e-5F;
@@ -36,15 +36,17 @@ void run(OnCuda, Stream& stream, const LayerNorm& op);
 // The sums over rows are the same for any number of threads.
 struct LayerNormBackward {
   static constexpr const char* kName = "layer_norm_backward";
-  Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
-  Tensor d_gain;              // (C)      of a type of its own
-  Tensor d_bias = {};         // (C)      as d_gain; optional
-  ConstTensor d_y;            // (N, C)
-  ConstTensor x;              // (N, C)
-  ConstTensor gain;           // (C)
-  ConstTensor mean;           // (N)      f32
-  ConstTensor rstd;           // (N)      f32
-  ConstTensor residual = {};  // (N, C), optional: the gradient around the norm
+  Tensor d_x;          // (N, C)   of x's type   overwritten; may be residual,
+                       //          or d_y if the types agree
+  Tensor d_gain;       // (C)      of a type of its own
+  Tensor d_bias = {};  // (C)      as d_gain; optional
+  ConstTensor d_y;     // (N, C)
+  ConstTensor x;       // (N, C)   of d_y's type or f32
+  ConstTensor gain;    // (C)
+  ConstTensor mean;    // (N)      f32
+  ConstTensor rstd;    // (N)      f32
+  ConstTensor residual = {};  // (N, C)   of x's type, optional: the gradient
+                              //          around the norm
   Write write = Write::kAdd;
 };
 

@@ -293,51 +293,160 @@ TEST(LayerNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
   });
 }
 
+// The operands of a LayerNorm whose x has the residual stream's type.
+std::vector<Operand> operands_of_forward(Size s, OperandType residual) {
+  const Shape shape = {s.N, s.C};
+  return {random_operand("y", shape),
+          random_operand("mean", {s.N}, OperandType::kF32),
+          random_operand("rstd", {s.N}, OperandType::kF32),
+          random_operand("x", shape, residual),
+          random_operand("gain", {s.C}),
+          random_operand("bias", {s.C})};
+}
+LayerNorm forward_of(const Tensors& t) {
+  return {.y = t[0],
+          .mean = t[1],
+          .rstd = t[2],
+          .x = t[3],
+          .gain = t[4],
+          .bias = t[5],
+          .eps = static_cast<float>(kEps)};
+}
+
 TEST(LayerNorm, RoundsHalvesOnce) {
-  const Shape shape = {7, 1001};
-  expect_halves_rounded_once({random_operand("y", shape),
-                              random_operand("mean", {7}, OperandType::kF32),
-                              random_operand("rstd", {7}, OperandType::kF32),
-                              random_operand("x", shape),
-                              random_operand("gain", {1001}),
-                              random_operand("bias", {1001})},
-                             [](const Tensors& t) {
-                               return LayerNorm{.y = t[0],
-                                                .mean = t[1],
-                                                .rstd = t[2],
-                                                .x = t[3],
-                                                .gain = t[4],
-                                                .bias = t[5]};
-                             });
+  for (const OperandType residual : kResidualTypes) {
+    expect_halves_rounded_once(operands_of_forward({7, 1001}, residual),
+                               forward_of);
+  }
+}
+
+template <typename Half>
+void expect_formula_in(Size size, OperandType residual) {
+  const std::vector<Operand> operands =
+      in_memory<Half>(operands_of_forward(size, residual));
+  const std::vector<Values> results = results_of<Half>(operands, forward_of);
+  const auto in_double = [&](std::size_t i) {
+    return doubles(operands[i].values);
+  };
+  const Reference want =
+      forward(in_double(3), in_double(4), in_double(5), size);
+  expect_near(results[0],
+              want.y,
+              units(size.C) + units_of_rounding<Half>(OperandType::kHalf));
+  expect_near(results[1], want.mean, units(size.C));
+  expect_near(results[2], want.rstd, units(size.C));
+}
+
+TEST(LayerNorm, IsTheFormulaInAnyTypes) {
+  on_every_instruction_set([] {
+    for (const Size& size : {Size{7, 17}, Size{33, 1031}}) {
+      for (const OperandType residual : kResidualTypes) {
+        expect_formula_in<Bf16>(size, residual);
+        expect_formula_in<F16>(size, residual);
+      }
+    }
+  });
+}
+
+std::vector<Operand> operands_of_backward(Size s,
+                                          OperandType residual,
+                                          OperandType sums) {
+  const Shape shape = {s.N, s.C};
+  return {random_operand("d_x", shape, residual),
+          random_operand("d_gain", {s.C}, sums),
+          random_operand("d_bias", {s.C}, sums),
+          random_operand("d_y", shape),
+          random_operand("x", shape, residual),
+          random_operand("gain", {s.C}),
+          random_operand("mean", {s.N}, OperandType::kF32),
+          random_operand("rstd", {s.N}, OperandType::kF32),
+          random_operand("residual", shape, residual)};
+}
+LayerNormBackward backward_of(const Tensors& t) {
+  return {.d_x = t[0],
+          .d_gain = t[1],
+          .d_bias = t[2],
+          .d_y = t[3],
+          .x = t[4],
+          .gain = t[5],
+          .mean = t[6],
+          .rstd = t[7],
+          .residual = t[8]};
 }
 
 // The rows fill several blocks, the columns several tiles: sums are rounded
 // once.
 TEST(LayerNormBackward, RoundsHalvesOnce) {
-  const Shape shape = {300, 1031};
-  for (const OperandType sums : kSumTypes) {
-    expect_halves_rounded_once(
-        {random_operand("d_x", shape),
-         random_operand("d_gain", {1031}, sums),
-         random_operand("d_bias", {1031}, sums),
-         random_operand("d_y", shape),
-         random_operand("x", shape),
-         random_operand("gain", {1031}),
-         random_operand("mean", {300}, OperandType::kF32),
-         random_operand("rstd", {300}, OperandType::kF32),
-         random_operand("residual", shape)},
-        [](const Tensors& t) {
-          return LayerNormBackward{.d_x = t[0],
-                                   .d_gain = t[1],
-                                   .d_bias = t[2],
-                                   .d_y = t[3],
-                                   .x = t[4],
-                                   .gain = t[5],
-                                   .mean = t[6],
-                                   .rstd = t[7],
-                                   .residual = t[8]};
-        });
+  for (const OperandType residual : kResidualTypes) {
+    for (const OperandType sums : kSumTypes) {
+      expect_halves_rounded_once(
+          operands_of_backward({300, 1031}, residual, sums), backward_of);
+    }
   }
+}
+
+template <typename Half>
+void expect_gradients_in(Size size, OperandType residual, OperandType sums) {
+  std::vector<Operand> operands =
+      in_memory<Half>(operands_of_backward(size, residual, sums));
+  const auto in_double = [&](std::size_t i) {
+    return doubles(operands[i].values);
+  };
+  const Doubles gain = in_double(5);
+  const Reference r = forward(in_double(4), gain, Doubles(gain.size()), size);
+  operands[6].values = Values(r.mean.begin(), r.mean.end());
+  operands[7].values = Values(r.rstd.begin(), r.rstd.end());
+  const std::vector<Values> results = results_of<Half>(operands, backward_of);
+  Gradients want = backward(in_double(3), in_double(4), gain, size);
+  const auto add = [&](Doubles& to, std::size_t operand) {
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      to[i] += operands[operand].values[i];
+    }
+  };
+  add(want.d_gain, 1);
+  add(want.d_bias, 2);
+  add(want.d_x, 8);
+  const double of_row = 4 * units(size.C);
+  const double of_sum =
+      2 * units(size.C) + units(4 * size.N) + units_of_rounding<Half>(sums);
+  expect_near(results[0], want.d_x, of_row + units_of_rounding<Half>(residual));
+  expect_near(results[1], want.d_gain, of_sum);
+  expect_near(results[2], want.d_bias, of_sum);
+}
+
+TEST(LayerNormBackward, IsTheFormulaInAnyTypes) {
+  on_every_instruction_set([] {
+    for (const OperandType residual : kResidualTypes) {
+      for (const OperandType sums : kSumTypes) {
+        expect_gradients_in<Bf16>({33, 1031}, residual, sums);
+        expect_gradients_in<F16>({33, 1031}, residual, sums);
+      }
+    }
+  });
+}
+
+TEST(LayerNorm, GivesTheSameBitsOnAnyNumberOfThreadsInTwoTypes) {
+  expect_same_bits_on_any_threads([] {
+    return std::tuple(
+        results_of<Bf16>(operands_of_forward({67, 1001}, OperandType::kF32),
+                         forward_of),
+        results_of<Bf16>(operands_of_backward(
+                             {67, 1001}, OperandType::kF32, OperandType::kHalf),
+                         backward_of));
+  });
+}
+
+// d_x of the residual stream's type, where it is the residual.
+TEST(LayerNormBackward, MayWriteOverTheResidualInTwoTypes) {
+  const auto operands =
+      operands_of_backward({6, 20}, OperandType::kF32, OperandType::kF32);
+  const auto apart = results_of<Bf16>(operands, backward_of);
+  const auto over = results_of<Bf16>(operands, [](const Tensors& t) {
+    LayerNormBackward op = backward_of(t);
+    op.d_x = t[8];
+    return op;
+  });
+  EXPECT_EQ(over[8], apart[0]);
 }
 
 TEST(LayerNorm, RefusesOperandsThatDoNotFit) {

@@ -95,7 +95,9 @@ TEST(Lion, GivesTheSameBitsOnAnyNumberOfThreads) {
 
 TEST(Lion, ChangesNothingWhereItIsLeftOutOrSimulated) {
   expect_nothing_changes([](UpdateProblem& p) {
-    launch_on_cpu(lion(p.spans(), {0, 1, static_cast<float>(kRate)}));
+    Values control = kControl;
+    control[kIsUpdated] = 0;
+    launch_on_cpu(lion(p.spans(), control));
   });
   expect_nothing_changes(
       [](UpdateProblem& p) { launch_on_simulator(lion(p.spans())); });

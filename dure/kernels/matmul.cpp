@@ -17,27 +17,54 @@ Sizes sizes_of(const MatMul& op) {
   return {M, N, op.transpose_a == Transpose::kYes ? a0 : a1};
 }
 
+// Operands may differ in type, but not mix the two of 16 bits.
+void check_types(const MatMul& op) {
+  struct Operand {
+    const char* name;
+    ConstTensor tensor;
+  };
+  const Operand* half = nullptr;
+  const Operand operands[] = {{"y", op.y},
+                              {"a", op.a},
+                              {"b", op.b},
+                              {"bias", op.bias},
+                              {"residual", op.residual}};
+  for (const Operand& operand : operands) {
+    const DType dtype = float_type(op, operand.tensor);
+    if (is_half(dtype)) {
+      half = half == nullptr ? &operand : half;
+      DURE_CHECK(half->tensor.dtype() == dtype,
+                 "{} is {}, but {} is {}: the 16-bit operands of a matmul have "
+                 "one type",
+                 half->name,
+                 name_of(half->tensor.dtype()),
+                 operand.name,
+                 name_of(dtype));
+    }
+  }
+}
+
 }  // namespace
 
 void check(const MatMul& op) {
   const auto [M, N, K] = sizes_of(op);
-  const DType dtype = only_f32(op, op.y);
-  op.y.expect("y", {M, N}, dtype);
+  check_types(op);
+  op.y.expect("y", {M, N}, op.y.dtype());
   if (op.transpose_a == Transpose::kYes) {
-    op.a.expect("a (transposed)", {K, M}, dtype);
+    op.a.expect("a (transposed)", {K, M}, op.a.dtype());
   } else {
-    op.a.expect("a", {M, K}, dtype);
+    op.a.expect("a", {M, K}, op.a.dtype());
   }
   if (op.transpose_b == Transpose::kYes) {
-    op.b.expect("b (transposed)", {N, K}, dtype);
+    op.b.expect("b (transposed)", {N, K}, op.b.dtype());
   } else {
-    op.b.expect("b", {K, N}, dtype);
+    op.b.expect("b", {K, N}, op.b.dtype());
   }
   if (op.bias) {
-    op.bias.expect("bias", {N}, dtype);
+    op.bias.expect("bias", {N}, op.bias.dtype());
   }
   if (op.residual) {
-    op.residual.expect("residual", {M, N}, dtype);
+    op.residual.expect("residual", {M, N}, op.residual.dtype());
   }
   DURE_CHECK(op.write == Write::kOverwrite || (!op.bias && !op.residual),
              "a matmul that adds to y takes no bias and no residual: add them "

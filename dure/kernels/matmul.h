@@ -5,7 +5,11 @@
 //
 // op(x) is x or its transpose. A linear layer with weight w of (out, in) is {y,
 // a = x, b = w, transpose_b}. Its input's gradient is {d_x, a = d_y, b = w},
-// its weight's {d_w, a = d_y, b = x, transpose_a}. All operands are f32.
+// its weight's {d_w, a = d_y, b = x, transpose_a}.
+//
+// Types: each operand is f32 or 16-bit, all 16-bit ones either bf16 or f16.
+// Products and sums are in f32, with the bits that f32 operands of the same
+// values have, and each element of y is rounded once.
 #pragma once
 
 #include "dure/kernels/op.h"

@@ -20,6 +20,34 @@ DType float_type(const Op& /*op*/, const ConstTensor& operand) {
   return dtype;
 }
 
+// The type of an operand that is stored as the operation's elements are, or in
+// f32: what is of the residual stream. Throws Error for another.
+template <typename Op>
+DType same_or_f32(const Op& /*op*/,
+                  const char* name,
+                  const ConstTensor& operand,
+                  DType elements) {
+  DURE_CHECK(operand.dtype() == elements || operand.dtype() == DType::kF32,
+             "{} takes {} in {}{}, got {}",
+             Op::kName,
+             name,
+             name_of(elements),
+             elements == DType::kF32 ? "" : " or f32",
+             name_of(operand.dtype()));
+  return operand.dtype();
+}
+
+// The type of an operand beside another: if both have 16 bits they are the
+// same. Throws Error if they differ.
+template <typename Op>
+DType same_if_half(const Op& op,
+                   const char* name,
+                   const ConstTensor& operand,
+                   DType other) {
+  return is_half(other) ? same_or_f32(op, name, operand, other)
+                        : float_type(op, operand);
+}
+
 // The type for operations on f32 alone.
 template <typename Op>
 DType only_f32(const Op& /*op*/, const ConstTensor& operand) {

@@ -6,8 +6,8 @@ namespace dure::kernels {
 
 void check(const RmsNorm& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  const DType dtype = float_type(op, op.x);
-  op.x.expect("x", {N, C}, dtype);
+  const DType dtype = float_type(op, op.y);
+  op.x.expect("x", {N, C}, same_or_f32(op, "x", op.x, dtype));
   op.y.expect("y", {N, C}, dtype);
   op.rstd.expect("rstd", {N}, DType::kF32);
   op.gain.expect("gain", {C}, dtype);
@@ -24,11 +24,12 @@ Cost cost(const RmsNorm& op) {
 
 void check(const RmsNormBackward& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  const DType dtype = float_type(op, op.x);
-  op.x.expect("x", {N, C}, dtype);
-  op.d_x.expect("d_x", {N, C}, dtype);
+  const DType dtype = float_type(op, op.d_y);
+  const DType residual = same_or_f32(op, "x", op.x, dtype);
+  op.x.expect("x", {N, C}, residual);
+  op.d_x.expect("d_x", {N, C}, residual);
   op.d_y.expect("d_y", {N, C}, dtype);
-  const DType gradients = float_type(op, op.d_gain);
+  const DType gradients = same_if_half(op, "d_gain", op.d_gain, dtype);
   op.d_gain.expect("d_gain", {C}, gradients);
   if (op.d_bias) {
     op.d_bias.expect("d_bias", {C}, gradients);
@@ -36,7 +37,7 @@ void check(const RmsNormBackward& op) {
   op.gain.expect("gain", {C}, dtype);
   op.rstd.expect("rstd", {N}, DType::kF32);
   if (op.residual) {
-    op.residual.expect("residual", {N, C}, dtype);
+    op.residual.expect("residual", {N, C}, residual);
   }
 }
 

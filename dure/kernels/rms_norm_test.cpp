@@ -248,41 +248,140 @@ TEST(RmsNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
   });
 }
 
+// The operands of an RmsNorm whose x has the residual stream's type.
+std::vector<Operand> operands_of_forward(Size s, OperandType residual) {
+  const Shape shape = {s.N, s.C};
+  return {random_operand("y", shape),
+          random_operand("rstd", {s.N}, OperandType::kF32),
+          random_operand("x", shape, residual),
+          random_operand("gain", {s.C})};
+}
+RmsNorm forward_of(const Tensors& t) {
+  return {.y = t[0],
+          .rstd = t[1],
+          .x = t[2],
+          .gain = t[3],
+          .eps = static_cast<float>(kEps)};
+}
+
 TEST(RmsNorm, RoundsHalvesOnce) {
-  const Shape shape = {7, 1001};
-  expect_halves_rounded_once(
-      {random_operand("y", shape),
-       random_operand("rstd", {7}, OperandType::kF32),
-       random_operand("x", shape),
-       random_operand("gain", {1001})},
-      [](const Tensors& t) {
-        return RmsNorm{.y = t[0], .rstd = t[1], .x = t[2], .gain = t[3]};
-      });
+  for (const OperandType residual : kResidualTypes) {
+    auto operands = operands_of_forward({7, 1001}, residual);
+    expect_halves_rounded_once(operands, forward_of);
+    operands.push_back(random_operand("bias", {1001}));
+    expect_halves_rounded_once(operands, [](const Tensors& t) {
+      RmsNorm op = forward_of(t);
+      op.bias = t[4];
+      return op;
+    });
+  }
+}
+
+template <typename Half>
+void expect_formula_in(Size size, OperandType residual) {
+  const std::vector<Operand> operands =
+      in_memory<Half>(operands_of_forward(size, residual));
+  const std::vector<Values> results = results_of<Half>(operands, forward_of);
+  const Reference want =
+      forward(doubles(operands[2].values), doubles(operands[3].values));
+  expect_near(results[0],
+              want.y,
+              units(size.C) + units_of_rounding<Half>(OperandType::kHalf));
+  expect_near(results[1], want.rstd, units(size.C));
+}
+
+TEST(RmsNorm, IsTheFormulaInAnyTypes) {
+  on_every_instruction_set([] {
+    for (const Size& size : {Size{7, 17}, Size{33, 1031}}) {
+      for (const OperandType residual : kResidualTypes) {
+        expect_formula_in<Bf16>(size, residual);
+        expect_formula_in<F16>(size, residual);
+      }
+    }
+  });
+}
+
+std::vector<Operand> operands_of_backward(Size s,
+                                          OperandType residual,
+                                          OperandType sums) {
+  const Shape shape = {s.N, s.C};
+  return {random_operand("d_x", shape, residual),
+          random_operand("d_gain", {s.C}, sums),
+          random_operand("d_bias", {s.C}, sums),
+          random_operand("d_y", shape),
+          random_operand("x", shape, residual),
+          random_operand("gain", {s.C}),
+          random_operand("rstd", {s.N}, OperandType::kF32),
+          random_operand("residual", shape, residual)};
+}
+RmsNormBackward backward_of(const Tensors& t) {
+  return {.d_x = t[0],
+          .d_gain = t[1],
+          .d_bias = t[2],
+          .d_y = t[3],
+          .x = t[4],
+          .gain = t[5],
+          .rstd = t[6],
+          .residual = t[7]};
 }
 
 // The rows fill several blocks, the columns several tiles: sums are rounded
 // once.
 TEST(RmsNormBackward, RoundsHalvesOnce) {
-  const Shape shape = {300, 1031};
-  for (const OperandType sums : kSumTypes) {
-    expect_halves_rounded_once(
-        {random_operand("d_x", shape),
-         random_operand("d_gain", {1031}, sums),
-         random_operand("d_y", shape),
-         random_operand("x", shape),
-         random_operand("gain", {1031}),
-         random_operand("rstd", {300}, OperandType::kF32),
-         random_operand("residual", shape)},
-        [](const Tensors& t) {
-          return RmsNormBackward{.d_x = t[0],
-                                 .d_gain = t[1],
-                                 .d_y = t[2],
-                                 .x = t[3],
-                                 .gain = t[4],
-                                 .rstd = t[5],
-                                 .residual = t[6]};
-        });
+  for (const OperandType residual : kResidualTypes) {
+    for (const OperandType sums : kSumTypes) {
+      expect_halves_rounded_once(
+          operands_of_backward({300, 1031}, residual, sums), backward_of);
+    }
   }
+}
+
+template <typename Half>
+void expect_gradients_in(Size size, OperandType residual, OperandType sums) {
+  std::vector<Operand> operands =
+      in_memory<Half>(operands_of_backward(size, residual, sums));
+  const auto in_double = [&](std::size_t i) {
+    return doubles(operands[i].values);
+  };
+  const Doubles rstd = forward(in_double(4), in_double(5)).rstd;
+  operands[6].values = Values(rstd.begin(), rstd.end());
+  const std::vector<Values> results = results_of<Half>(operands, backward_of);
+  Gradients want = backward(in_double(3), in_double(4), in_double(5));
+  for (std::size_t i = 0; i < want.d_x.size(); ++i) {
+    want.d_x[i] += operands[7].values[i];
+  }
+  for (std::size_t c = 0; c < want.d_gain.size(); ++c) {
+    want.d_gain[c] += operands[1].values[c];
+  }
+  expect_near(results[0],
+              want.d_x,
+              4 * units(size.C) + units_of_rounding<Half>(residual));
+  expect_near(
+      results[1],
+      want.d_gain,
+      2 * units(size.C) + units(4 * size.N) + units_of_rounding<Half>(sums));
+}
+
+TEST(RmsNormBackward, IsTheFormulaInAnyTypes) {
+  on_every_instruction_set([] {
+    for (const OperandType residual : kResidualTypes) {
+      for (const OperandType sums : kSumTypes) {
+        expect_gradients_in<Bf16>({33, 1031}, residual, sums);
+        expect_gradients_in<F16>({33, 1031}, residual, sums);
+      }
+    }
+  });
+}
+
+TEST(RmsNorm, GivesTheSameBitsOnAnyNumberOfThreadsInTwoTypes) {
+  expect_same_bits_on_any_threads([] {
+    return std::tuple(
+        results_of<Bf16>(operands_of_forward({67, 1001}, OperandType::kF32),
+                         forward_of),
+        results_of<Bf16>(operands_of_backward(
+                             {67, 1001}, OperandType::kF32, OperandType::kHalf),
+                         backward_of));
+  });
 }
 
 TEST(RmsNorm, RefusesOperandsThatDoNotFit) {

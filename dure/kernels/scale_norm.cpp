@@ -6,8 +6,8 @@ namespace dure::kernels {
 
 void check(const ScaleNorm& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  const DType dtype = float_type(op, op.x);
-  op.x.expect("x", {N, C}, dtype);
+  const DType dtype = float_type(op, op.y);
+  op.x.expect("x", {N, C}, same_or_f32(op, "x", op.x, dtype));
   op.y.expect("y", {N, C}, dtype);
   op.inverse.expect("inverse", {N}, DType::kF32);
   op.gain.expect("gain", {1}, dtype);
@@ -21,16 +21,17 @@ Cost cost(const ScaleNorm& op) {
 
 void check(const ScaleNormBackward& op) {
   const auto [N, C] = op.x.dims<2>("x");
-  const DType dtype = float_type(op, op.x);
-  op.x.expect("x", {N, C}, dtype);
-  op.d_x.expect("d_x", {N, C}, dtype);
+  const DType dtype = float_type(op, op.d_y);
+  const DType residual = same_or_f32(op, "x", op.x, dtype);
+  op.x.expect("x", {N, C}, residual);
+  op.d_x.expect("d_x", {N, C}, residual);
   op.d_y.expect("d_y", {N, C}, dtype);
-  op.d_gain.expect("d_gain", {1}, float_type(op, op.d_gain));
+  op.d_gain.expect("d_gain", {1}, same_if_half(op, "d_gain", op.d_gain, dtype));
   op.row_sums.expect("row_sums", {N}, DType::kF32);
   op.gain.expect("gain", {1}, dtype);
   op.inverse.expect("inverse", {N}, DType::kF32);
   if (op.residual) {
-    op.residual.expect("residual", {N, C}, dtype);
+    op.residual.expect("residual", {N, C}, residual);
   }
 }
 

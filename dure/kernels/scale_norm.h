@@ -12,9 +12,9 @@ namespace dure::kernels {
 
 struct ScaleNorm {
   static constexpr const char* kName = "scale_norm";
-  Tensor y;          // (N, C)   overwritten; may be x
+  Tensor y;          // (N, C)   overwritten; may be x if the types agree
   Tensor inverse;    // (N) f32  overwritten; for the backward
-  ConstTensor x;     // (N, C)
+  ConstTensor x;     // (N, C)   of y's type or f32
   ConstTensor gain;  // (1)
   float eps = 1e-5F;
 };
@@ -32,14 +32,16 @@ void run(OnCuda, Stream& stream, const ScaleNorm& op);
 // The sum over rows is made in f64, one row after another.
 struct ScaleNormBackward {
   static constexpr const char* kName = "scale_norm_backward";
-  Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
-  Tensor d_gain;              // (1)      of a type of its own
-  Tensor row_sums;            // (N) f32  overwritten: scratch
-  ConstTensor d_y;            // (N, C)
-  ConstTensor x;              // (N, C)
-  ConstTensor gain;           // (1)
-  ConstTensor inverse;        // (N) f32
-  ConstTensor residual = {};  // (N, C), optional: the gradient around the norm
+  Tensor d_x;           // (N, C)   of x's type   overwritten; may be residual,
+                        //          or d_y if the types agree
+  Tensor d_gain;        // (1)      of a type of its own
+  Tensor row_sums;      // (N) f32  overwritten: scratch
+  ConstTensor d_y;      // (N, C)
+  ConstTensor x;        // (N, C)   of d_y's type or f32
+  ConstTensor gain;     // (1)
+  ConstTensor inverse;  // (N) f32
+  ConstTensor residual = {};  // (N, C)   of x's type, optional: the gradient
+                              //          around the norm
   float eps = 1e-5F;
   Write write = Write::kAdd;
 };

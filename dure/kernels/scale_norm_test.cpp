@@ -216,16 +216,92 @@ TEST(ScaleNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
   });
 }
 
+// The operands of a ScaleNorm whose x has the residual stream's type.
+std::vector<Operand> operands_of_forward(Size s, OperandType residual) {
+  const Shape shape = {s.N, s.C};
+  return {random_operand("y", shape),
+          random_operand("inverse", {s.N}, OperandType::kF32),
+          random_operand("x", shape, residual),
+          random_operand("gain", {1})};
+}
+ScaleNorm forward_of(const Tensors& t) {
+  return {.y = t[0],
+          .inverse = t[1],
+          .x = t[2],
+          .gain = t[3],
+          .eps = static_cast<float>(kEps)};
+}
+
 TEST(ScaleNorm, RoundsHalvesOnce) {
-  const Shape shape = {7, 1001};
-  expect_halves_rounded_once(
-      {random_operand("y", shape),
-       random_operand("inverse", {7}, OperandType::kF32),
-       random_operand("x", shape),
-       random_operand("gain", {1})},
-      [](const Tensors& t) {
-        return ScaleNorm{.y = t[0], .inverse = t[1], .x = t[2], .gain = t[3]};
-      });
+  for (const OperandType residual : kResidualTypes) {
+    expect_halves_rounded_once(operands_of_forward({7, 1001}, residual),
+                               forward_of);
+  }
+}
+
+template <typename Half>
+void expect_formula_in(Size size, OperandType residual) {
+  const std::vector<Operand> operands =
+      in_memory<Half>(operands_of_forward(size, residual));
+  const std::vector<Values> results = results_of<Half>(operands, forward_of);
+  expect_near(results[0],
+              forward(doubles(operands[2].values), operands[3].values[0], size),
+              units(size.C) + units_of_rounding<Half>(OperandType::kHalf));
+}
+
+TEST(ScaleNorm, IsTheFormulaInAnyTypes) {
+  on_every_instruction_set([] {
+    for (const Size& size : {Size{7, 17}, Size{33, 1031}}) {
+      for (const OperandType residual : kResidualTypes) {
+        expect_formula_in<Bf16>(size, residual);
+        expect_formula_in<F16>(size, residual);
+      }
+    }
+  });
+}
+
+std::vector<Operand> operands_of_backward(Size s,
+                                          OperandType residual,
+                                          OperandType sums) {
+  const Shape shape = {s.N, s.C};
+  return {random_operand("d_x", shape, residual),
+          random_operand("d_gain", {1}, sums),
+          random_operand("row_sums", {s.N}, OperandType::kF32),
+          random_operand("d_y", shape),
+          random_operand("x", shape, residual),
+          random_operand("gain", {1}),
+          random_operand("inverse", {s.N}, OperandType::kF32),
+          random_operand("residual", shape, residual)};
+}
+ScaleNormBackward backward_of(const Tensors& t) {
+  return {.d_x = t[0],
+          .d_gain = t[1],
+          .row_sums = t[2],
+          .d_y = t[3],
+          .x = t[4],
+          .gain = t[5],
+          .inverse = t[6],
+          .residual = t[7]};
+}
+
+TEST(ScaleNormBackward, RoundsHalvesOnce) {
+  for (const OperandType residual : kResidualTypes) {
+    for (const OperandType sums : kSumTypes) {
+      expect_halves_rounded_once(
+          operands_of_backward({300, 1031}, residual, sums), backward_of);
+    }
+  }
+}
+
+TEST(ScaleNorm, GivesTheSameBitsOnAnyNumberOfThreadsInTwoTypes) {
+  expect_same_bits_on_any_threads([] {
+    return std::tuple(
+        results_of<Bf16>(operands_of_forward({67, 1001}, OperandType::kF32),
+                         forward_of),
+        results_of<Bf16>(operands_of_backward(
+                             {67, 1001}, OperandType::kF32, OperandType::kHalf),
+                         backward_of));
+  });
 }
 
 TEST(ScaleNorm, RefusesOperandsThatDoNotFit) {

@@ -45,7 +45,8 @@ TEST(Sgd, NeedsAStateOnlyForMomentum) {
 
 TEST(Sgd, ChangesNothingWhereItIsLeftOutOrSimulated) {
   expect_nothing_changes([](UpdateProblem& p) {
-    const Values left_out = {0, 1, static_cast<float>(kRate)};
+    Values left_out = kControl;
+    left_out[kIsUpdated] = 0;
     const auto spans = p.spans();
     launch_on_cpu(Sgd{.spans = spans, .control = tensor_of(left_out)});
   });

@@ -1,12 +1,14 @@
 #include "dure/kernels/squared_norm.h"
 
+#include "dure/kernels/operands.h"
+
 namespace dure::kernels {
 
 void check(const SquaredNorm& op) {
   op.sum.expect("sum", {kSumDigits}, DType::kI64);
   op.first_nonfinite.expect("first_nonfinite", {1}, DType::kI64);
   for (const ConstTensor& span : op.spans) {
-    span.expect("span", span.shape(), DType::kF32);
+    float_type(op, span);
   }
 }
 

@@ -19,9 +19,9 @@ namespace dure::kernels {
 struct SquaredNorm {
   static constexpr const char* kName = "squared_norm";
   static constexpr std::int64_t kGroup = 16;
-  Tensor sum;              // (kSumDigits)   i64, added to
-  Tensor first_nonfinite;  // (1)            i64, updated
-  std::span<const ConstTensor> spans;
+  Tensor sum;                          // (kSumDigits)   i64, added to
+  Tensor first_nonfinite;              // (1)            i64, updated
+  std::span<const ConstTensor> spans;  // each f32, bf16 or f16
   std::int64_t first_span = 0;
 };
 

@@ -172,6 +172,38 @@ TEST(SquaredNorm, AddsUpAllSpansAndNamesTheFirstThatIsNotFinite) {
   EXPECT_FALSE(std::isfinite(found.sum.value()));
 }
 
+template <typename Half>
+void expect_squares_of_halves() {
+  constexpr std::int64_t kCount = 16 * 3000 + 5;
+  const Values x = values_of_all_sizes(kCount, "halves");
+  std::vector<Half> halves;
+  Values wide;
+  for (const float value : x) {
+    halves.push_back(from_float<Half>(value / 64));
+    wide.push_back(to_float(halves.back()));
+  }
+  const ExactSum expected = squares_by_the_formula(wide);
+  on_every_instruction_set([&] {
+    EXPECT_EQ(squared_norms({{halves.data(), {kCount}}})[0], expected);
+  });
+  ExactSum sum;
+  for (const ExactSum& part :
+       squared_norms({{halves.data(), {16 * 77}},
+                      {halves.data() + 16 * 77, {kCount - 16 * 77}}})) {
+    sum.add(part);
+  }
+  EXPECT_EQ(sum, expected);
+  halves[kCount - 1] = from_float<Half>(HUGE_VALF);
+  const Norm found = norm_of({tensor(x, {kCount}), {halves.data(), {kCount}}});
+  EXPECT_EQ(found.first_nonfinite, 11);
+  EXPECT_FALSE(std::isfinite(found.sum.value()));
+}
+
+TEST(SquaredNorm, OfHalvesIsThatOfTheSameFloats) {
+  expect_squares_of_halves<Bf16>();
+  expect_squares_of_halves<F16>();
+}
+
 TEST(SquaredNorm, RefusesSumsThatDoNotFit) {
   const std::vector<ConstTensor> none;
   EXPECT_THROW(

@@ -47,7 +47,7 @@ inline constexpr double kScale = 0.5;
 
 // The control of an update that is made.
 inline Values control_of(const Values& rates, double scale = kScale) {
-  Values control = {1, static_cast<float>(scale)};
+  Values control = {1, static_cast<float>(scale), update_number(1)};
   control.insert(control.end(), rates.begin(), rates.end());
   return control;
 }

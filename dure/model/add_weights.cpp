@@ -55,14 +55,11 @@ std::vector<int> units_here(const std::vector<int>& units,
 
 }  // namespace
 
-// The types of this version.
-constexpr nn::ParameterTypes kTypes = {.value = DType::kF32,
-                                       .gradient = DType::kF32};
-
 void add_weights(const ModelConfig& config,
                  nn::ParameterSet& parameters,
                  const mesh::Place& place,
-                 std::span<const UnitRange> stretches) {
+                 std::span<const UnitRange> stretches,
+                 const nn::ParameterTypes& types) {
   for (const WeightSpec& spec :
        weights(config, place.part(mesh::Axis::kTensor).count)) {
     std::vector<int> units = units_here(spec.units, stretches);
@@ -72,7 +69,7 @@ void add_weights(const ModelConfig& config,
     nn::Parameter& added =
         parameters.add(spec.name,
                        to_shape(local_shape(spec.shape, spec.placement, place)),
-                       kTypes,
+                       types,
                        spec.placement,
                        spec.decay == Decay::kYes,
                        std::move(units));

@@ -15,6 +15,7 @@ namespace dure::model {
 void add_weights(const ModelConfig& config,
                  nn::ParameterSet& parameters,
                  const mesh::Place& place,
-                 std::span<const UnitRange> stretches);
+                 std::span<const UnitRange> stretches,
+                 const nn::ParameterTypes& types = {});
 
 }  // namespace dure::model

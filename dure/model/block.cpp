@@ -90,12 +90,12 @@ void Block::attend(nn::Context& ctx,
 }
 
 void Block::norm_input(nn::Context& ctx, ConstTensor x, Saved& saved) const {
-  saved.norm1_nC = ctx.activation(x.shape(), x.dtype());
+  saved.norm1_nC = ctx.activation(x.shape(), norm1_.dtype());
   norm1_.forward(ctx, saved.norm1_nC, x, saved.norm1);
 }
 
 void Block::norm_mid(nn::Context& ctx, Saved& saved) const {
-  saved.norm2_nC = ctx.activation(saved.mid_nC.shape(), saved.mid_nC.dtype());
+  saved.norm2_nC = ctx.activation(saved.mid_nC.shape(), norm2_.dtype());
   norm2_.forward(ctx, saved.norm2_nC, saved.mid_nC, saved.norm2);
 }
 
@@ -115,7 +115,7 @@ void Block::remake_cheap(nn::Context& ctx, ConstTensor x, Saved& saved) const {
 
 void Block::backward(nn::Context& ctx, const Backward& op, Saved& saved) const {
   const Tensor d_nC = op.d_nC;
-  const OwnedTensor d_branch = ctx.workspace(d_nC.shape(), d_nC.dtype());
+  const OwnedTensor d_branch = ctx.workspace(d_nC.shape(), norm1_.dtype());
   mlp_.backward(ctx,
                 {.d_x = d_branch,
                  .d_y = d_nC,
@@ -139,7 +139,7 @@ void Block::backward(nn::Context& ctx, const Backward& op, Saved& saved) const {
 }
 
 void Block::forward_cached(nn::Context& ctx, const ForwardCached& op) const {
-  const OwnedTensor normed = ctx.workspace(op.x.shape(), op.x.dtype());
+  const OwnedTensor normed = ctx.workspace(op.x.shape(), norm1_.dtype());
   const OwnedTensor mid = ctx.workspace(op.x.shape(), op.x.dtype());
   nn::Norm::Saved unused;
   norm1_.forward(ctx, normed, op.x, unused);

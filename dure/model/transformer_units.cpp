@@ -28,6 +28,7 @@ class EmbeddingUnit final : public Unit {
  public:
   explicit EmbeddingUnit(const UnitParts& parts)
       : hidden_(parts.config.hidden),
+        residual_(parts.types.residual),
         embedding_(parts.parameters["embedding.token.weight"],
                    has_position_table(parts.config)
                        ? &parts.parameters["embedding.position.weight"]
@@ -72,11 +73,12 @@ class EmbeddingUnit final : public Unit {
              ConstTensor ids,
              const nn::Sequences& sequences) const {
     const Shape shape = {ctx.tensor.stream_rows(ids.elements()), hidden_};
-    streams[kResidual] = ctx.activation(shape, embedding_.dtype());
+    streams[kResidual] = ctx.activation(shape, residual_);
     embedding_.forward(ctx, streams[kResidual], ids, sequences);
   }
 
   std::int64_t hidden_;
+  DType residual_;
   nn::Embedding embedding_;
 };
 
@@ -165,7 +167,7 @@ class FinalNormUnit final : public Unit {
                UnitSaved& saved) const override {
     auto& own = static_cast<Saved&>(saved);
     own.x_nC = std::move(streams[kResidual]);
-    streams[kResidual] = ctx.activation(own.x_nC.shape(), own.x_nC.dtype());
+    streams[kResidual] = ctx.activation(own.x_nC.shape(), norm_.dtype());
     norm_.forward(ctx, streams[kResidual], own.x_nC, own.norm);
   }
 
@@ -174,8 +176,14 @@ class FinalNormUnit final : public Unit {
                 const Batch& /*batch*/,
                 UnitSaved& saved) const override {
     auto& own = static_cast<Saved&>(saved);
-    const Tensor d_nC = gradients[kResidual];
-    norm_.backward(ctx, {.d_x = d_nC, .d_y = d_nC, .x = own.x_nC}, own.norm);
+    OwnedTensor d_nC = std::move(gradients[kResidual]);
+    OwnedTensor other;
+    if (d_nC.dtype() != own.x_nC.dtype()) {
+      other = ctx.activation(own.x_nC.shape(), own.x_nC.dtype());
+    }
+    const Tensor d_x = other ? other : d_nC;
+    norm_.backward(ctx, {.d_x = d_x, .d_y = d_nC, .x = own.x_nC}, own.norm);
+    gradients[kResidual] = other ? std::move(other) : std::move(d_nC);
     own.norm = {};
     own.x_nC = OwnedTensor();
   }
@@ -184,7 +192,7 @@ class FinalNormUnit final : public Unit {
            Streams& streams,
            const Batch& /*batch*/) const override {
     const OwnedTensor x_nC = std::move(streams[kResidual]);
-    streams[kResidual] = ctx.activation(x_nC.shape(), x_nC.dtype());
+    streams[kResidual] = ctx.activation(x_nC.shape(), norm_.dtype());
     nn::Norm::Saved norm;
     norm_.forward(ctx, streams[kResidual], x_nC, norm);
   }
@@ -196,12 +204,12 @@ class FinalNormUnit final : public Unit {
     const OwnedTensor x_NC = std::move(streams[kResidual]);
     const auto [N, C] = x_NC.dims<2>("x");
     const std::int64_t B = batch.lengths.elements();
-    streams[kResidual] = ctx.workspace({B, C}, x_NC.dtype());
-    const Tensor last_BC = streams[kResidual];
+    const OwnedTensor last_BC = ctx.workspace({B, C}, x_NC.dtype());
     launch(ctx.stream,
            kernels::EveryNthRow{.y = last_BC, .x = x_NC, .n = N / B});
+    streams[kResidual] = ctx.workspace({B, C}, norm_.dtype());
     nn::Norm::Saved norm;
-    norm_.forward(ctx, last_BC, last_BC, norm);
+    norm_.forward(ctx, streams[kResidual], last_BC, norm);
   }
 
  private:

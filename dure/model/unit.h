@@ -100,12 +100,22 @@ struct Accesses {
   std::optional<nn::Access> of(parallel::Pass pass) const;
 };
 
+// The types of a model's numbers. Layers read weights in `compute`, and so are
+// their activations; the residual stream and its gradient have a type of their
+// own, which is `compute` or f32.
+struct Types {
+  DType compute = DType::kF32;
+  DType residual = DType::kF32;
+  DType gradients = DType::kF32;  // of weights
+};
+
 // The inputs from which a unit is made. The parameters outlive it.
 struct UnitParts {
   const ModelConfig& config;  // resolved
   std::uint64_t seed = 0;
   nn::ParameterSet& parameters;  // with the unit's weights
   mesh::Place place = {};
+  Types types = {};
 
   mesh::Part tensor() const { return place.part(mesh::Axis::kTensor); }
 };

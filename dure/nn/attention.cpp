@@ -11,10 +11,11 @@ namespace dure::nn {
 namespace {
 
 OwnedTensor scratch_for(const Context& ctx,
-                        const kernels::AttentionInputs& inputs) {
-  return ctx.workspace(
-      {kernels::attention_scratch(inputs, ctx.stream.team().members())},
-      DType::kF32);
+                        const kernels::AttentionInputs& inputs,
+                        DType d_table = DType::kF32) {
+  return ctx.workspace({kernels::attention_scratch(
+                           inputs, ctx.stream.team().members(), d_table)},
+                       DType::kF32);
 }
 
 }  // namespace
@@ -119,7 +120,7 @@ void Attention::backward(Context& ctx, const Backward& op, Saved& saved) const {
     const kernels::FusedHeads fused = heads(sequences.samples);
     const kernels::AttentionInputs in =
         inputs(ctx, saved.qkv_NC, sequences, op.table);
-    const OwnedTensor scratch = scratch_for(ctx, in);
+    const OwnedTensor scratch = scratch_for(ctx, in, op.d_table.dtype());
     launch(ctx.stream,
            kernels::AttentionBackward{.d_q = heads_of_rows(d_qkv, fused.q()),
                                       .d_k = heads_of_rows(d_qkv, fused.k()),
@@ -160,7 +161,11 @@ void Attention::forward_cached(Context& ctx, const ForwardCached& op) const {
   in.v = kernels::heads_of_cache(op.cache.v);
   in.pattern.offset = {.value = in.k.at.rows - in.q.at.rows,
                        .each = op.lengths};
-  launch(ctx.stream, kernels::CachedAttention{.y = attended, .in = in});
+  const OwnedTensor scratch = ctx.workspace(
+      {kernels::cached_attention_scratch(in, ctx.stream.team().members())},
+      DType::kF32);
+  launch(ctx.stream,
+         kernels::CachedAttention{.y = attended, .in = in, .scratch = scratch});
   projection_.forward(ctx,
                       {.y = op.y,
                        .x = attended,

@@ -22,9 +22,6 @@ class Embedding {
             mesh::Part part)
       : token_(token), position_(position), dropout_(dropout), part_(part) {}
 
-  // The type of the stream, which is the table's.
-  DType dtype() const { return token_.value.dtype(); }
-
   // y is a stream; ids (N) i32.
   void forward(Context& ctx,
                Tensor y,

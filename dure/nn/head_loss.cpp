@@ -6,6 +6,7 @@
 #include "dure/base/check.h"
 #include "dure/kernels/matmul.h"
 #include "dure/kernels/transfer.h"
+#include "dure/nn/in_type.h"
 #include "dure/nn/weight_gradient_store.h"
 
 namespace dure::nn {
@@ -54,8 +55,9 @@ void HeadLoss::forward(Context& ctx, const Forward& op, Saved& saved) const {
     const Tensor logits_NV = memory_NV.rows(0, block.count);
     own_logits(ctx, logits_NV, x_NC);
     cross_entropy.loss_and_gradient(ctx, rows_of(op, block, logits_NV));
-    backward_input(ctx, logits_NV, block.first, d_x);
-    backward_weight(ctx, logits_NV, x_NC);
+    const InType d_logits(ctx, logits_NV, weight_.value.dtype());
+    backward_input(ctx, d_logits.get(), block.first, d_x);
+    backward_weight(ctx, d_logits.get(), x_NC);
   });
   d_x.wait();
 }
@@ -103,12 +105,22 @@ void HeadLoss::forward_keeping(Context& ctx,
                                Saved& saved) const {
   AllRows all_x(ctx.tensor, op.x);
   const std::int64_t N = op.targets.elements();
-  saved.d_logits = ctx.activation({N, weight_.value.shape()[0]}, DType::kF32);
+  const std::int64_t V = weight_.value.shape()[0];
+  saved.d_logits = ctx.activation({N, V}, weight_.value.dtype());
+  OwnedTensor memory_NV;  // of a block's logits, where gradients are shorter
+  if (saved.d_logits.dtype() != DType::kF32) {
+    memory_NV = ctx.workspace({std::min(N, kMaximumRows), V}, DType::kF32);
+  }
   const CrossEntropy cross_entropy(vocabulary_, part_);
   for_each_block(N, [&](RowRange block) {
-    const Tensor logits_NV = saved.d_logits.rows(block.first, block.count);
+    const Tensor kept_NV = saved.d_logits.rows(block.first, block.count);
+    const Tensor logits_NV =
+        memory_NV ? memory_NV.rows(0, block.count) : kept_NV;
     own_logits(ctx, logits_NV, all_x.get().rows(block.first, block.count));
     cross_entropy.loss_and_gradient(ctx, rows_of(op, block, logits_NV));
+    if (memory_NV) {
+      launch(ctx.stream, kernels::Copy{.y = kept_NV, .x = logits_NV});
+    }
   });
 }
 
@@ -146,8 +158,9 @@ void HeadLoss::backward_all_input(Context& ctx,
                                   ConstTensor d_logits,
                                   PartialSum& d_x) const {
   for_each_block(d_logits.shape()[0], [&](RowRange block) {
-    backward_input(
-        ctx, d_logits.rows(block.first, block.count), block.first, d_x);
+    const InType rows(
+        ctx, d_logits.rows(block.first, block.count), weight_.value.dtype());
+    backward_input(ctx, rows.get(), block.first, d_x);
   });
 }
 
@@ -155,9 +168,9 @@ void HeadLoss::backward_all_weight(Context& ctx,
                                    ConstTensor d_logits,
                                    ConstTensor x) const {
   for_each_block(d_logits.shape()[0], [&](RowRange block) {
-    backward_weight(ctx,
-                    d_logits.rows(block.first, block.count),
-                    x.rows(block.first, block.count));
+    const InType rows(
+        ctx, d_logits.rows(block.first, block.count), weight_.value.dtype());
+    backward_weight(ctx, rows.get(), x.rows(block.first, block.count));
   });
 }
 

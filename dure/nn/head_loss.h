@@ -11,6 +11,9 @@
 // forward_keeping() and backward_kept() divide the work as other layers do, at
 // the cost of memory for the logits. All ways give the same bits.
 //
+// Logits, the loss and their gradient are f32; the gradient is rounded to the
+// weight's type when it enters a product.
+//
 // Each tensor rank has a part of the vocabulary: it reads all rows and makes
 // its columns of the logits; d_x is a sum over the ranks
 // (parallel/tensor/regions.h). N counts all rows; a stream has this rank's.

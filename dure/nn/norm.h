@@ -1,6 +1,8 @@
 // Normalisation over the hidden dimension, of the kind that a row says
 // (norms.h).
 //
+// The residual stream, x, may have more digits than what layers read, y.
+//
 // It goes by row, so it takes a residual stream as it comes. If the stream is
 // cut, the parameters' gradients are summands over tensor ranks.
 #pragma once
@@ -22,10 +24,11 @@ class Norm {
 
   // d_x = the gradient through the norm + residual, the gradient around it.
   struct Backward {
-    Tensor d_x;                 // (N, C)   overwritten; may be d_y or residual
-    ConstTensor d_y;            // (N, C)
+    Tensor d_x;                 // (N, C)   as x, overwritten; may be residual,
+                                //          or d_y if that has the same type
+    ConstTensor d_y;            // (N, C)   of dtype()
     ConstTensor x;              // (N, C)   the forward's
-    ConstTensor residual = {};  // (N, C), optional
+    ConstTensor residual = {};  // (N, C)   as x, optional
   };
 
   // gain (row.gains(C)); bias (C) or null.
@@ -35,6 +38,10 @@ class Norm {
         bias_(bias),
         epsilon_(static_cast<float>(epsilon)) {}
 
+  // The type of what layers read, which x need not have: the gain's.
+  DType dtype() const { return gain_.value.dtype(); }
+
+  // y, of dtype(), may be x if that has the same type.
   void forward(Context& ctx, Tensor y, ConstTensor x, Saved& saved) const;
 
   void backward(Context& ctx, const Backward& op, const Saved& saved) const;

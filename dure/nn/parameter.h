@@ -76,8 +76,8 @@ class ParameterStorage {
 
 // The type that layers read, and the type of gradients that they write.
 struct ParameterTypes {
-  DType value;
-  DType gradient;
+  DType value = DType::kF32;
+  DType gradient = DType::kF32;
 };
 
 class ParameterSet {

@@ -21,7 +21,7 @@ void ShardedToAll::forward(Context& ctx, const Forward& op) const {
     sum_products(ctx, op.y, op.x, op.residual);
     return;
   }
-  const OwnedTensor branch = ctx.workspace(op.y.shape(), op.y.dtype());
+  const OwnedTensor branch = ctx.workspace(op.y.shape(), op.x.dtype());
   sum_products(ctx, branch, op.x, {});
   launch(ctx.stream,
          kernels::Dropout{
@@ -50,11 +50,12 @@ void ShardedToAll::sum_products(Context& ctx,
 void ShardedToAll::backward(Context& ctx, const Backward& op) const {
   const kernels::DropoutMask mask =
       dropout_.stream_mask(ctx, op.sequences, op.d_y.shape());
-  if (mask.rate == 0 && ctx.deferred == nullptr) {
+  const DType dtype = weight_.value.dtype();
+  if (mask.rate == 0 && ctx.deferred == nullptr && op.d_y.dtype() == dtype) {
     backward_products(ctx, op, {});
     return;
   }
-  OwnedTensor branch = room_for_weights(ctx, op.d_y.shape(), op.d_y.dtype());
+  OwnedTensor branch = room_for_weights(ctx, op.d_y.shape(), dtype);
   launch(ctx.stream, kernels::Dropout{.y = branch, .x = op.d_y, .mask = mask});
   Backward of_branch = op;
   of_branch.d_y = branch;

@@ -30,7 +30,8 @@ class ShardedToAll {
   // deferred, the queue takes x (weight_gradient_store.h), but not d_y, which
   // is the stream's and which other layers add to in place. The deferred half
   // owns the branch's gradient, which dropout makes, or, without dropout, a
-  // copy of d_y.
+  // copy of d_y. The stream may have a type of its own: the branch has the
+  // weight's.
   struct Backward {
     Tensor d_x;       // (N, in / T)   overwritten
     ConstTensor d_y;  // (n, out), a stream

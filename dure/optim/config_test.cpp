@@ -27,14 +27,6 @@ TEST(OptimizerConfig, RefusesWarmupThatOutlastsTheDecay) {
   EXPECT_NO_THROW(validate(config));
 }
 
-TEST(OptimizerConfig, KnowsTheBytesOfItsStates) {
-  EXPECT_EQ(state_bytes_per_parameter({}), 8);  // two f32 means
-  OptimizerConfig sgd{.name = &kSgd, .momentum = 0.9};
-  EXPECT_EQ(state_bytes_per_parameter(sgd), 4);
-  sgd.momentum = 0;
-  EXPECT_EQ(state_bytes_per_parameter(sgd), 0);
-}
-
 TEST(OptimizerConfig, TakesWhatItsRowGives) {
   OptimizerConfig config;
   resolve(config, 70);

@@ -29,9 +29,4 @@ const OptimizerRow& optimizer(const std::string& name) {
   return **found;
 }
 
-std::int64_t state_bytes_per_parameter(const OptimizerConfig& config) {
-  return std::ssize(config.name->states(config)) *
-         static_cast<std::int64_t>(size_of(DType::kF32));
-}
-
 }  // namespace dure::optim

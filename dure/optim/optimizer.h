@@ -53,7 +53,8 @@ struct OptimizerRow {
   const char* name;  // in optimizer.name and in checkpoints
   OptimizerDefaults defaults = {};
 
-  // States are f32, with one element for each of the weight's, and start at 0.
+  // States have one element for each of the weight's, and start at 0. They are
+  // f32 to the optimizer, whatever the type in which they are kept.
   // States of each rank need gradients of this rank.
   std::vector<OptimizerState> (*states)(const OptimizerConfig& config);
 
@@ -92,8 +93,5 @@ std::span<const OptimizerRow* const> optimizers();
 
 // The row of this name. Throws Error that lists all names.
 const OptimizerRow& optimizer(const std::string& name);
-
-// The bytes of state for each parameter.
-std::int64_t state_bytes_per_parameter(const OptimizerConfig& config);
 
 }  // namespace dure::optim

@@ -27,6 +27,7 @@ enum class Rule : std::uint8_t {
   kMicroBatches,
   kMicroBatchesAndOrder,
   kOwnGradients,
+  kOtherTypes,
 };
 
 constexpr ParityRule kRules[] = {
@@ -73,7 +74,27 @@ constexpr ParityRule kRules[] = {
      .first = {kLosses, kNone, kNone, kNone, kNone},
      .later = kNothing,
      .steps = 0},
+    {.name = "other types",
+     .when = "other keys of [precision]",
+     .reason = "numbers are rounded to other types",
+     .first = kNothing,
+     .later = kNothing,
+     .steps = 0},
 };
+
+double unit_of(DType dtype) {
+  return dtype == DType::kBf16  ? 0x1p-8
+         : dtype == DType::kF16 ? 0x1p-11
+                                : 0x1p-24;
+}
+
+void scale(Bounds& bounds, double factor) {
+  for (Bound& bound : bounds) {
+    if (bound) {
+      *bound *= factor;
+    }
+  }
+}
 
 bool same_tensor_ranks(const ParallelConfig& a, const ParallelConfig& b) {
   return a.tensor == b.tensor && (a.tensor == 1 || a.sequence == b.sequence);
@@ -84,6 +105,9 @@ bool same_replicas(const ParallelConfig& a, const ParallelConfig& b) {
 }
 
 Rule find_rule(const Config& a, const Config& b) {
+  if (a.precision != b.precision) {
+    return Rule::kOtherTypes;
+  }
   const optim::OptimizerRow& row = *a.optimizer.name;
   const bool same_tensor = same_tensor_ranks(a.parallel, b.parallel);
   if (row.gradients == kernels::GradientOf::kThisRank &&
@@ -131,8 +155,14 @@ std::span<const ParityRule> parity_rules() {
   return kRules;
 }
 
-const ParityRule& rule_of(const Config& layout, const Config& reference) {
-  return kRules[static_cast<std::size_t>(find_rule(layout, reference))];
+ParityRule rule_of(const Config& layout, const Config& reference) {
+  ParityRule rule =
+      kRules[static_cast<std::size_t>(find_rule(layout, reference))];
+  const double factor =
+      unit_of(compute_type(layout.precision)) / unit_of(DType::kF32);
+  scale(rule.first, factor);
+  scale(rule.later, factor);
+  return rule;
 }
 
 std::string text_of(Bound bound) {

@@ -70,7 +70,7 @@ struct Found {
 // written or read, except for members that the mutex protects.
 struct Board {
   const ParityOptions& options;
-  const ParityRule& rule;
+  ParityRule rule;
   std::vector<model::WeightSpec> specs;
   ParityReport report = {};
 
@@ -423,7 +423,7 @@ ParityReport run_parity(const ParityOptions& options) {
       .reference =
           std::vector<const Pieces*>(static_cast<std::size_t>(reference)),
       .layout = std::vector<const Pieces*>(static_cast<std::size_t>(layout))};
-  board.report.rule = &board.rule;
+  board.report.rule = board.rule;
   board.report.weights = std::ssize(board.specs);
   board.report.elements = elements_of(board.specs);
   launch::run_ranks(

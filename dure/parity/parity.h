@@ -58,7 +58,7 @@ struct ParityStep {
 };
 
 struct ParityReport {
-  const ParityRule* rule = nullptr;
+  ParityRule rule = {};
   std::vector<ParityStep> steps = {};  // up to the first difference
   std::int64_t weights = 0;            // compared after each step
   std::int64_t elements = 0;           // of them

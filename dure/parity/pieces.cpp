@@ -6,29 +6,47 @@
 #include <unordered_map>
 
 #include "dure/base/check.h"
+#include "dure/base/half.h"
 
 namespace dure::train {
 namespace {
 
 using parallel::Access;
 
-const float* data_of(const Piece& piece, PieceOf of) {
-  return of == PieceOf::kValues ? piece.values : piece.gradient;
-}
+// Elements of f32, bf16 or f16, as floats.
+class Floats {
+ public:
+  Floats(const Piece& piece, PieceOf of)
+      : tensor_(of == PieceOf::kValues ? piece.values : piece.gradient) {}
+
+  float operator[](std::int64_t i) const {
+    switch (tensor_.dtype()) {
+      case DType::kBf16:
+        return to_float(tensor_.data<Bf16>()[i]);
+      case DType::kF16:
+        return to_float(tensor_.data<F16>()[i]);
+      default:
+        return tensor_.data<float>()[i];
+    }
+  }
+
+ private:
+  ConstTensor tensor_;
+};
 
 // Without its first elements.
 Piece without(Piece piece, std::int64_t elements) {
   piece.first += elements;
   piece.count -= elements;
-  piece.values += elements;
-  piece.gradient += elements;
+  piece.values = piece.values.rows(elements, piece.count);
+  piece.gradient = piece.gradient.rows(elements, piece.count);
   return piece;
 }
 
 float largest_of(std::span<const Piece> pieces, PieceOf of) {
   float largest = 0;
   for (const Piece& piece : pieces) {
-    const float* x = data_of(piece, of);
+    const Floats x(piece, of);
     for (std::int64_t i = 0; i < piece.count; ++i) {
       largest = std::max(largest, std::fabs(x[i]));
     }
@@ -91,23 +109,24 @@ void compare(const PieceComparison& comparison,
              ElementDifference& result) {
   const std::int64_t first = std::max(here.first, reference.first);
   const std::int64_t end = std::min(here.end(), reference.end());
-  const float* a = data_of(here, comparison.of) + (first - here.first);
-  const float* b =
-      data_of(reference, comparison.of) + (first - reference.first);
+  const Floats here_floats(here, comparison.of);
+  const Floats reference_floats(reference, comparison.of);
   for (std::int64_t i = 0; i < end - first; ++i) {
-    if (a[i] == b[i]) {
+    const float a = here_floats[first - here.first + i];
+    const float b = reference_floats[first - reference.first + i];
+    if (a == b) {
       continue;
     }
-    const double difference = std::fabs(static_cast<double>(a[i]) - b[i]);
-    if (!same_number(a[i], b[i])) {
+    const double difference = std::fabs(static_cast<double>(a) - b);
+    if (!same_number(a, b)) {
       result.worst =
           std::max(result.worst, relative(difference, comparison.largest));
     }
     const bool is_first = result.element < 0 || first + i < result.element;
-    if (is_first && too_far(a[i], b[i], comparison.most)) {
+    if (is_first && too_far(a, b, comparison.most)) {
       result.element = first + i;
-      result.here = a[i];
-      result.reference = b[i];
+      result.here = a;
+      result.reference = b;
     }
   }
 }
@@ -132,7 +151,7 @@ HeldPieces::HeldPieces(Rank& rank, RankModel& rank_model) {
   pieces_.resize(specs.size());
   for (int bucket = 0; bucket < store.buckets(); ++bucket) {
     acquired_.push_back(store.acquire(
-        bucket, {.weight = Access::kRead, .gradient = Access::kRead}));
+        bucket, {.master = Access::kRead, .gradient = Access::kRead}));
     for (const parallel::Slice& slice : store.slices(bucket)) {
       const parallel::Shard shard = acquired_.back().shard(slice);
       const std::int64_t weight =
@@ -151,7 +170,7 @@ void HeldPieces::add(const model::WeightSpec& spec,
   const std::int64_t elements = mesh::elements(spec.logical);
   const mesh::LocalPart local(spec.shape, spec.placement, place);
   for (const mesh::Stretch& stretch :
-       local.stretches(shard.offset, shard.values.elements())) {
+       local.stretches(shard.offset, shard.master.elements())) {
     const std::int64_t count =
         std::min(stretch.length, elements - stretch.global);
     if (count > 0) {
@@ -159,8 +178,8 @@ void HeldPieces::add(const model::WeightSpec& spec,
       pieces_[static_cast<std::size_t>(weight)].push_back(
           {.first = stretch.global,
            .count = count,
-           .values = shard.values.data<float>() + at,
-           .gradient = shard.gradient.data<float>() + at});
+           .values = shard.master.rows(at, count),
+           .gradient = shard.gradient.rows(at, count)});
     }
   }
 }

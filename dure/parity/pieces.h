@@ -18,8 +18,8 @@ namespace dure::train {
 struct Piece {
   std::int64_t first = 0;  // in the whole
   std::int64_t count = 0;
-  const float* values = nullptr;
-  const float* gradient = nullptr;
+  ConstTensor values;    // (count), of the masters
+  ConstTensor gradient;  // (count)
 
   std::int64_t end() const { return first + count; }
 };

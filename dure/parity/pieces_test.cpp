@@ -20,8 +20,11 @@ struct Weight {
   Piece piece(std::int64_t first, std::int64_t count) const {
     return {.first = first,
             .count = count,
-            .values = values.data() + first,
-            .gradient = values.data() + first};
+            .values = elements(first, count),
+            .gradient = elements(first, count)};
+  }
+  ConstTensor elements(std::int64_t first, std::int64_t count) const {
+    return {values.data() + first, Shape{count}};
   }
 };
 
@@ -66,7 +69,7 @@ TEST(ParityPieces, HaveEveryElementOnceWhenMerged) {
   const Pieces all = merged(ranks, specs_of(4), "the layout");
   ASSERT_EQ(all[0].size(), 2);
   EXPECT_EQ(all[0][1].first, 2);
-  EXPECT_EQ(all[0][1].values[0], 3.0F);
+  EXPECT_EQ(all[0][1].values.data<float>()[0], 3.0F);
   EXPECT_EQ(all[0][1].end(), 4);
   EXPECT_EQ(largest_of(all).values[0], 4.0F);
 }

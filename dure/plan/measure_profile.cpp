@@ -37,8 +37,13 @@ class Layer {
       : rank_(rank),
         config_(config),
         batch_(rank, config.train.micro_batch, config.data.sequence),
+        types_(train::model_types(config.precision)),
         d_loss_(train::scalar(rank, 1.0F / kLossScale)) {
-    model::add_weights(config.model, parameters_, {}, {&units, 1});
+    model::add_weights(config.model,
+                       parameters_,
+                       {},
+                       {&units, 1},
+                       {types_.compute, types_.gradients});
     parameters_.set_storage(home_);
     fill_weights();
     stack_.emplace(model::units(config.model, train::activation_policy(config)),
@@ -46,7 +51,8 @@ class Layer {
                    model::UnitParts{.config = config.model,
                                     .seed = 0,
                                     .parameters = parameters_,
-                                    .place = {}});
+                                    .place = {},
+                                    .types = types_});
     const auto tokens =
         static_cast<std::size_t>(batch_.samples() * (config.data.sequence + 1));
     std::vector<std::int32_t> ids(tokens);
@@ -62,7 +68,7 @@ class Layer {
     return stack_->makes_loss()
                ? 0
                : static_cast<double>(stream_shape().elements() *
-                                     size_of(stream_type()));
+                                     size_of(types_.residual));
   }
   double weight_bytes() const {
     double bytes = 0;
@@ -95,10 +101,9 @@ class Layer {
   static constexpr float kLossScale = 1024;
 
   Shape stream_shape() const { return {batch_.rows(), config_.model.hidden}; }
-  DType stream_type() const { return parameters_.all().front().value.dtype(); }
   OwnedTensor stream() {
     OwnedTensor x_nC = rank_.arena.tensor(
-        stream_shape(), Category::kActivations, stream_type());
+        stream_shape(), Category::kActivations, types_.residual);
     kernels::launch(rank_.stream,
                     kernels::FillNormal{.y = x_nC,
                                         .stream = RandomStream(0, "profile"),
@@ -143,6 +148,7 @@ class Layer {
   std::optional<model::Stack> stack_;
   model::Stack::Saved saved_;
   train::MicroBatch batch_;
+  model::Types types_;
   OwnedTensor d_loss_;
 };
 

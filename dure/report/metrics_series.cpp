@@ -90,6 +90,9 @@ train::Metrics metrics_of(const Line& line) {
   if (line.has("validation_loss")) {
     metrics.validation_loss = line.number("validation_loss");
   }
+  if (line.has("loss_scale")) {
+    metrics.loss_scale = line.number("loss_scale");
+  }
   if (line.has("skipped")) {
     metrics.skipped = line.text("skipped");
   }

@@ -58,6 +58,9 @@ std::string to_json(const Metrics& metrics) {
   if (metrics.validation_loss) {
     line["validation_loss"] = *metrics.validation_loss;
   }
+  if (metrics.loss_scale) {
+    line["loss_scale"] = *metrics.loss_scale;
+  }
   if (metrics.skipped) {
     line["skipped"] = *metrics.skipped;
   }

@@ -20,6 +20,7 @@ struct Metrics {
   double model_flops_utilization = 0;
   std::optional<double> validation_loss = {};
   std::optional<std::string> skipped = {};
+  std::optional<double> loss_scale = {};  // of the step, where it is scaled
   // The bytes of this rank's collectives since the last line, by mesh axis and
   // kind (comm/traffic.h).
   std::map<std::string, std::map<std::string, std::uint64_t>> communicated = {};

@@ -265,6 +265,13 @@ class Run {
     const comm::Activity writing(world(), "writing the files of the run");
     const DataFacts data = facts_of(config_.data, data_);
     log_.info("data    " + describe(data));
+    if (config_.precision.compute == Compute::kFp16 &&
+        config_.precision.loss_scale == 1) {
+      log_.warning(
+          "precision.compute = \"fp16\" without a loss scale: gradients below "
+          "2^-24 become 0, and those below 2^-14 lose digits; "
+          "precision.loss_scale = \"dynamic\" keeps them");
+    }
     if (start_how_ == Start::kRestart && config_.train.device != Device::kSim) {
       put_aside(config_, log_);
     }

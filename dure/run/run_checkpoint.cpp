@@ -51,13 +51,21 @@ checkpoint::CheckpointContent content_of(const Config& config,
   content.manifest.step = position.step;
   content.manifest.consumed_samples = position.consumed;
   content.manifest.seed = config.train.seed;
+  const FileDtype of_weights =
+      checkpoint::file_dtype(compute_type(config.precision));
+  const FileDtype of_states =
+      checkpoint::file_dtype(state_type(config.precision));
   for (const model::WeightSpec& spec : model::weights(config.model)) {
-    content.model.push_back({spec.name, FileDtype::kF32, spec.logical});
+    content.model.push_back({spec.name, of_weights, spec.logical});
+    if (has_masters(config.precision)) {
+      content.optimizer.push_back({fmt::format("{}.{}", spec.name, kMasterEnd),
+                                   FileDtype::kF32,
+                                   spec.logical});
+    }
     for (const optim::OptimizerState& state : states_of(config)) {
       for (std::int64_t r = 0; r < owners_of(state, spec, config); ++r) {
-        content.optimizer.push_back({spec.name + "." + end_of(state, r),
-                                     FileDtype::kF32,
-                                     spec.logical});
+        content.optimizer.push_back(
+            {spec.name + "." + end_of(state, r), of_states, spec.logical});
       }
     }
   }
@@ -71,6 +79,9 @@ std::vector<OwnedPart> owned_by(Trainer& trainer) {
   std::vector<std::size_t> all(states.size());
   std::iota(all.begin(), all.end(), 0);
   std::vector<OwnedPart> parts = owned_weights(rank_model);
+  if (rank_model.store().has_masters()) {
+    std::ranges::move(owned_masters(rank_model), std::back_inserter(parts));
+  }
   std::ranges::move(owned_states(rank_model, states, all),
                     std::back_inserter(parts));
   return parts;
@@ -116,12 +127,41 @@ bool has_all(const checkpoint::SafetensorsFile& file,
   });
 }
 
+void read_from(const checkpoint::SafetensorsFile& file,
+               Rank& rank,
+               RankModel& rank_model,
+               std::span<const OwnedPart> parts) {
+  const WeightCuts cuts(rank_model.config(), rank.place());
+  read_owned(rank,
+             rank_model,
+             parts,
+             [&](const std::string& tensor,
+                 std::span<const mesh::Stretch> stretches,
+                 std::span<float> out) {
+               checkpoint::expect_tensor(file.at(tensor),
+                                         cuts.weight(tensor).logical,
+                                         file.path().string());
+               checkpoint::read_stretches(file, tensor, stretches, out);
+             });
+}
+
+// Masters have more digits than the weights beside them, whatever type these
+// have now.
+void load_masters(Rank& rank,
+                  RankModel& rank_model,
+                  const checkpoint::SafetensorsFile& file) {
+  const std::string& first = rank_model.weights().all().front().name;
+  if (file.find(fmt::format("{}.{}", first, kMasterEnd)) != nullptr) {
+    read_from(file, rank, rank_model, owned_masters(rank_model));
+    rank_model.store().broadcast();
+  }
+}
+
 void load_states(Rank& rank,
                  Trainer& trainer,
                  const checkpoint::SafetensorsFile& file,
                  const Log& log) {
   const Config& config = trainer.config();
-  const WeightCuts cuts(config.model, rank.place());
   RankModel& rank_model = trainer.rank_model();
   const auto states = states_of(config);
   std::vector<std::size_t> there;
@@ -136,17 +176,7 @@ void load_states(Rank& rank,
                     states[k].name,
                     ranks_of(config.parallel, mesh::kReplicas)));
   }
-  read_owned(rank,
-             rank_model,
-             owned_states(rank_model, states, there),
-             [&](const std::string& state,
-                 std::span<const mesh::Stretch> stretches,
-                 std::span<float> out) {
-               checkpoint::expect_tensor(file.at(state),
-                                         cuts.weight(state).logical,
-                                         file.path().string());
-               checkpoint::read_stretches(file, state, stretches, out);
-             });
+  read_from(file, rank, rank_model, owned_states(rank_model, states, there));
 }
 
 }  // namespace
@@ -214,6 +244,7 @@ void load_trainer(Rank& rank,
   }
   log.info(fmt::format("going on from {}", checkpoint.string()));
   load_weights(rank, trainer.rank_model(), weights);
+  load_masters(rank, trainer.rank_model(), reader.optimizer());
   load_states(rank, trainer, reader.optimizer(), log);
   trainer.set_position(before.position);
 }

@@ -21,6 +21,15 @@ double peak_of(Rank& rank) {
                                      : 0);
 }
 
+// "; the loss scale was 65536, and is now 32768", where there is one.
+std::string scale_text(const StepResult& result) {
+  return result.loss_scale
+             ? fmt::format("; the loss scale was {:g}, and is now {:g}",
+                           *result.loss_scale,
+                           result.next_loss_scale)
+             : std::string();
+}
+
 }  // namespace
 
 StepReport::StepReport(Rank& rank, Trainer& trainer, Log log)
@@ -44,9 +53,10 @@ void StepReport::take(const Segment& segment) {
 
 void StepReport::take(const StepResult& result, double seconds) {
   if (result.skipped && rank_.is_first()) {
-    log_.warning(fmt::format("step {}: {} is not finite; update left out",
+    log_.warning(fmt::format("step {}: {} is not finite; update left out{}",
                              result.step,
-                             *result.skipped));
+                             *result.skipped,
+                             scale_text(result)));
   }
   tokens_ += result.tokens;
   const double rate = static_cast<double>(result.tokens) / seconds;
@@ -59,7 +69,8 @@ void StepReport::take(const StepResult& result, double seconds) {
            .tokens_per_second = rate,
            .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
            .validation_loss = {},
-           .skipped = result.skipped};
+           .skipped = result.skipped,
+           .loss_scale = result.loss_scale};
   if (result.step < trainer_.position().step) {
     write(last_);
   }

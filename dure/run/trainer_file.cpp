@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -140,6 +141,23 @@ TrainerFile trainer_file(const Config& config,
           .data = std::move(data)};
 }
 
+namespace {
+
+kernels::LossScaleState loss_scale_from(const JsonFields& fields) {
+  const double scale = fields.number("scale");
+  DURE_CHECK(scale > 0 && std::isnormal(static_cast<float>(scale)),
+             "{}: wanted a loss scale above 0 that f32 holds, got {:g}",
+             fields.source(),
+             scale);
+  return {.scale = static_cast<float>(scale),
+          .good_steps = fields.whole("good_steps"),
+          .tracker = fields.integer("tracker"),
+          .iteration = fields.whole("iteration"),
+          .last_overflow = fields.integer("last_overflow")};
+}
+
+}  // namespace
+
 std::string to_json(const TrainerFile& file) {
   Json json = {{"step", file.position.step},
                {"updates", file.position.updates},
@@ -152,6 +170,14 @@ std::string to_json(const TrainerFile& file) {
   }
   if (!file.from.empty()) {
     json["from"] = file.from;
+  }
+  if (file.position.loss_scale) {
+    const kernels::LossScaleState& state = *file.position.loss_scale;
+    json["loss_scale"] = {{"scale", state.scale},
+                          {"good_steps", state.good_steps},
+                          {"tracker", state.tracker},
+                          {"iteration", state.iteration},
+                          {"last_overflow", state.last_overflow}};
   }
   // Earlier versions read it from here.
   json["sequence"] = whole(file.settings, "data.sequence");
@@ -173,6 +199,10 @@ TrainerFile trainer_file_from(std::string_view text,
       .data = {}};
   if (fields.has("data")) {
     file.data = fields.object("data").get<data::DataIdentity>();
+  }
+  if (fields.has("loss_scale")) {
+    file.position.loss_scale =
+        loss_scale_from({fields.object("loss_scale"), source});
   }
   if (file.settings.empty()) {
     file.settings["data.sequence"] = std::to_string(fields.whole("sequence"));

@@ -48,7 +48,39 @@ auto with_float_type(DType dtype, const Call& call) {
                                 : call(float());
 }
 
-// Does this for two types: call(element, other).
+// Does this for a type and one that is the same or f32: call(element, other).
+// These are five pairs. Throws Error for any other pair.
+template <typename Call>
+void with_type_or_f32(DType dtype, DType other_dtype, const Call& call) {
+  DURE_CHECK(other_dtype == dtype || other_dtype == DType::kF32,
+             "wanted {} or f32 beside {}, got {}",
+             name_of(dtype),
+             name_of(dtype),
+             name_of(other_dtype));
+  with_float_type(dtype, [&](auto element) {
+    if (other_dtype == DType::kF32) {
+      call(element, float());
+    } else {
+      call(element, element);
+    }
+  });
+}
+
+// Does this for two types of which at least one is f32 unless they are the
+// same: call(element, other). These are seven pairs. Throws Error for any
+// other.
+template <typename Call>
+void with_one_half_type(DType dtype, DType other_dtype, const Call& call) {
+  if (is_half(other_dtype)) {
+    with_type_or_f32(other_dtype, dtype, [&](auto other, auto element) {
+      call(element, other);
+    });
+  } else {
+    with_type_or_f32(dtype, other_dtype, call);
+  }
+}
+
+// Does this for two types, in all nine pairs: call(element, other).
 template <typename Call>
 void with_float_types(DType dtype, DType other_dtype, const Call& call) {
   with_float_type(dtype, [&](auto element) {

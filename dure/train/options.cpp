@@ -14,7 +14,10 @@ parallel::StoreOptions store_options(const Config& config) {
           .first_bucket_bytes = parallel.first_bucket_mb * kMib,
           .order = parallel.sums,
           .spans = config.optimizer.name->spans,
-          .gradients_of = config.optimizer.name->gradients};
+          .gradients_of = config.optimizer.name->gradients,
+          .master = master_type(config.precision),
+          .states = state_type(config.precision),
+          .reduce = reduce_type(config.precision)};
 }
 
 RankOptions rank_options(const Config& config) {

@@ -12,7 +12,12 @@ std::vector<model::Stack> make_chunks(const Pipeline& pipeline,
                                       int pipe_rank,
                                       const model::UnitParts& parts) {
   const std::vector<model::UnitRange> ranges = pipeline.chunks(pipe_rank);
-  add_weights(parts.config, parts.parameters, parts.place, ranges);
+  add_weights(
+      parts.config,
+      parts.parameters,
+      parts.place,
+      ranges,
+      {.value = parts.types.compute, .gradient = parts.types.gradients});
   std::vector<model::Stack> chunks;
   for (const model::UnitRange& range : ranges) {
     chunks.emplace_back(pipeline.units, range, parts);
@@ -62,8 +67,10 @@ RankModel::RankModel(Rank& rank,
                      std::uint64_t seed,
                      nn::Phase phase,
                      parallel::StoreOptions store,
-                     Pipeline pipeline)
+                     Pipeline pipeline,
+                     const model::Types& types)
     : config_(config),
+      types_(types),
       weights_(config),
       pipeline_(std::move(pipeline)),
       chunks_(make_chunks(pipeline_,
@@ -71,7 +78,8 @@ RankModel::RankModel(Rank& rank,
                           {.config = config_,
                            .seed = seed,
                            .parameters = parameters_,
-                           .place = rank.place()})),
+                           .place = rank.place(),
+                           .types = types})),
       store_(
           rank.stream,
           rank.arena,
@@ -83,13 +91,15 @@ RankModel::RankModel(Rank& rank,
                      const model::ModelConfig& config,
                      std::uint64_t seed,
                      nn::Phase phase,
-                     parallel::StoreOptions store)
+                     parallel::StoreOptions store,
+                     const model::Types& types)
     : RankModel(rank,
                 config,
                 seed,
                 phase,
                 store,
-                forward_pipeline(config, rank.group(mesh::kStages).size())) {}
+                forward_pipeline(config, rank.group(mesh::kStages).size()),
+                types) {}
 
 const model::Stack& RankModel::stack() const {
   DURE_CHECK(

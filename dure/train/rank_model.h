@@ -26,14 +26,16 @@ class RankModel {
             std::uint64_t seed,
             nn::Phase phase,
             parallel::StoreOptions store,
-            Pipeline pipeline);
+            Pipeline pipeline,
+            const model::Types& types = {});
 
-  // Access even stages, one for each rank of the pipe axis.
+  // Has even stages, one for each rank of the pipe axis.
   RankModel(Rank& rank,
             const model::ModelConfig& config,
             std::uint64_t seed,
             nn::Phase phase,
-            parallel::StoreOptions store = {});
+            parallel::StoreOptions store = {},
+            const model::Types& types = {});
 
   // The stack of a whole model.
   const model::Stack& stack() const;
@@ -52,16 +54,17 @@ class RankModel {
   }
   nn::ParameterSet& parameters() { return parameters_; }
   const nn::ParameterSet& parameters() const { return parameters_; }
-  // The streams that its chunks pass on, in the type of its weights.
+  const model::Types& types() const { return types_; }
+  // The streams that its chunks pass on.
   parallel::Boundaries boundaries() const {
-    return boundaries_of(
-        pipeline_, config_.hidden, parameters_.all().front().value.dtype());
+    return boundaries_of(pipeline_, config_.hidden, types_.residual);
   }
   parallel::ParameterStore& store() { return store_; }
   const parallel::ParameterStore& store() const { return store_; }
 
  private:
   model::ModelConfig config_;
+  model::Types types_;
   model::WeightTable weights_;
   Pipeline pipeline_;
   nn::ParameterSet parameters_;

@@ -35,7 +35,8 @@ Trainer::Trainer(Rank& rank, const Config& config)
                   seed_of(config),
                   nn::Phase::kTrain,
                   store_options(config),
-                  pipeline_of(config)),
+                  pipeline_of(config),
+                  model_types(config.precision)),
       updater_(rank, rank_model_, config, reach_),
       samples_(rank.group(mesh::kSamples)),
       stages_(rank, rank_model_, config),
@@ -51,6 +52,8 @@ Trainer::Trainer(Rank& rank, const Config& config)
 void Trainer::set_position(const TrainingPosition& position) {
   position_ = position;
   updater_.set_updates(position.updates);
+  updater_.set_loss_scale(
+      position.loss_scale.value_or(first_loss_scale_state(config_.precision)));
 }
 
 const Segment& Trainer::segment_of(std::int64_t micro_batches, int steps) {
@@ -135,7 +138,9 @@ void Trainer::launch(Begun& begun,
       {.dataset = &dataset,
        .layout = layout,
        .consumed = consumed,
-       .d_loss = static_cast<float>(1 / static_cast<double>(tokens_of(begun))),
+       .loss_weight =
+           static_cast<float>(1 / static_cast<double>(tokens_of(begun))),
+       .loss_scale = updater_.loss_scale(),
        .losses = begun.record.losses(),
        .update = [&update](int micro_batch) { update(micro_batch); }});
   executor_.run(segment.program, stages_);
@@ -157,7 +162,8 @@ std::span<const StepResult> Trainer::end() {
     }
     position_ = {.step = position_.step + 1,
                  .updates = position_.updates + (is_made ? 1 : 0),
-                 .consumed = position_.consumed + begun.global_batch};
+                 .consumed = position_.consumed + begun.global_batch,
+                 .loss_scale = loss_scale_after(begun, step)};
   }
   ended_.push_back(std::move(begun_.front()));
   begun_.erase(begun_.begin());
@@ -169,13 +175,28 @@ std::span<const StepResult> Trainer::end() {
 
 StepResult Trainer::result_of(const Begun& begun, std::int64_t step) const {
   const std::int64_t tokens = tokens_of(begun);
-  return {.step = position_.step + 1,
-          .loss = begun.record.host_loss(step).value() /
-                  static_cast<double>(tokens),
-          .learning_rate =
-              optim::learning_rate(position_.updates + 1, config_.optimizer),
-          .grad_norm = std::sqrt(begun.record.host_squares(step).value()),
-          .tokens = tokens};
+  const kernels::UpdateOutcome outcome = begun.record.outcome(step);
+  StepResult result = {
+      .step = position_.step + 1,
+      .loss =
+          begun.record.host_loss(step).value() / static_cast<double>(tokens),
+      .learning_rate =
+          optim::learning_rate(position_.updates + 1, config_.optimizer),
+      .grad_norm = std::sqrt(begun.record.host_squares(step).value()) /
+                   static_cast<double>(outcome.scale_used),
+      .tokens = tokens};
+  if (scales_loss(config_.precision)) {
+    result.loss_scale = outcome.scale_used;
+    result.next_loss_scale = outcome.after.scale;
+  }
+  return result;
+}
+
+std::optional<kernels::LossScaleState> Trainer::loss_scale_after(
+    const Begun& begun, std::int64_t step) const {
+  return scales_loss(config_.precision)
+             ? std::optional(begun.record.outcome(step).after)
+             : std::nullopt;
 }
 
 // All ranks come here together, except for updates that each decides for
@@ -190,6 +211,23 @@ void Trainer::leave_out(const Begun& begun,
       rank_.control().least(updater_.nonfinite(begun.record, step));
   result.skipped =
       weight ? "the gradient of " + name_of_weight(*weight) : "the loss";
+  const kernels::UpdateOutcome outcome = begun.record.outcome(step);
+  if (outcome.ends_run) {
+    begun_.clear();
+    updater_.end();
+    throw NotFinite(
+        "step {}: {} is not finite at the smallest loss scale, {:g}, and the "
+        "weights were left as they were before it; set precision.scale_rule = "
+        "\"megatron\" to leave such batches out, lower "
+        "precision.minimum_scale or optimizer.learning_rate, or train with "
+        "precision.compute = \"bf16\", which needs no scale",
+        result.step,
+        *result.skipped,
+        outcome.scale_used);
+  }
+  if (outcome.is_overflow) {
+    return;
+  }
   if (config_.train.on_nonfinite == OnNonfinite::kStop) {
     const double loss = result.loss;
     begun_.clear();  // none of them has changed anything

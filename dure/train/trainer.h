@@ -27,6 +27,8 @@ struct TrainingPosition {
   std::int64_t step = 0;      // steps taken, updates and skipped ones
   std::int64_t updates = 0;   // of the optimizer
   std::int64_t consumed = 0;  // samples
+  // Empty: a run's first one.
+  std::optional<kernels::LossScaleState> loss_scale = {};
   bool operator==(const TrainingPosition&) const = default;
 };
 
@@ -35,10 +37,13 @@ struct StepResult {
   std::int64_t step = 0;  // from 1
   double loss = 0;        // mean over the global batch's tokens
   double learning_rate = 0;
-  double grad_norm = 0;  // before clipping
+  double grad_norm = 0;  // before clipping, and without the loss scale
   std::int64_t tokens = 0;
   // The loss or gradient that was not finite, if the update was skipped.
   std::optional<std::string> skipped = {};
+  // The scale of the step's loss, and of the next one's, where it is scaled.
+  std::optional<double> loss_scale = {};
+  double next_loss_scale = 1;
 };
 
 // A loss or gradient was not finite, and the weights were left as they were.
@@ -104,6 +109,8 @@ class Trainer {
               const data::Dataset& dataset,
               std::int64_t consumed);
   StepResult result_of(const Begun& begun, std::int64_t step) const;
+  std::optional<kernels::LossScaleState> loss_scale_after(
+      const Begun& begun, std::int64_t step) const;
   void leave_out(const Begun& begun, std::int64_t step, StepResult& result);
   [[noreturn]] void lose(const Begun& begun,
                          std::int64_t step,

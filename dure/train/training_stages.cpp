@@ -6,7 +6,7 @@
 
 #include "dure/base/check.h"
 #include "dure/kernels/exact_sum.h"
-#include "dure/kernels/transfer.h"
+#include "dure/kernels/scale_loss.h"
 
 namespace dure::train {
 
@@ -16,7 +16,7 @@ TrainingStages::TrainingStages(Rank& rank,
     : rank_(rank),
       rank_model_(rank_model),
       config_(config),
-      d_loss_(scalar(rank, batch_.d_loss)) {
+      d_loss_(scalar(rank, 0)) {
   // Makes the inputs of the first slot, so that a step with one
   // allocates nothing.
   free_.push_back(std::make_unique<Slot>(rank, config));
@@ -25,8 +25,9 @@ TrainingStages::TrainingStages(Rank& rank,
 void TrainingStages::begin(Batch batch) {
   batch_ = std::move(batch);
   launch(rank_.stream,
-         kernels::Upload{.y = d_loss_,
-                         .host = std::as_bytes(std::span(&batch_.d_loss, 1))});
+         kernels::ScaleLoss{.d_loss = d_loss_,
+                            .loss_scale = batch_.loss_scale,
+                            .weight = batch_.loss_weight});
   updates_ = 0;
 }
 

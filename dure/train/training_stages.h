@@ -22,14 +22,15 @@ class TrainingStages final : public parallel::StageModule {
   // References outlive this. `config` is the trainer's.
   TrainingStages(Rank& rank, RankModel& rank_model, const Config& config);
 
-  // The inputs of a step, which begins after so many samples of the data, and
-  // the derivative of what is minimised by a token's loss. Micro-batches may
-  // continue into the global batches that follow.
+  // The inputs of a step, which begins after so many samples of the data. The
+  // sum of the tokens' losses is minimised, times `loss_weight` and the loss
+  // scale. Micro-batches may continue into the global batches that follow.
   struct Batch {
     const data::Dataset* dataset = nullptr;
     data::BatchLayout layout;
     std::int64_t consumed = 0;
-    float d_loss = 0;
+    float loss_weight = 0;
+    ConstTensor loss_scale;  // (1)   f32
     // (steps, kSumDigits) i64: to each step's row the losses of this rank's
     // head, up to that step's update, are added.
     Tensor losses;
@@ -77,7 +78,7 @@ class TrainingStages final : public parallel::StageModule {
   RankModel& rank_model_;
   Config config_;
   Batch batch_;
-  OwnedTensor d_loss_;        // (1), batch_.d_loss
+  OwnedTensor d_loss_;        // (1)
   std::int64_t updates_ = 0;  // of the program so far
   std::vector<InFlight> in_flight_;
   std::vector<std::unique_ptr<Slot>> free_;  // to be used again

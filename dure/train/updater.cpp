@@ -1,11 +1,14 @@
 #include "dure/train/updater.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 
 #include "dure/kernels/squared_norm.h"
 #include "dure/kernels/transfer.h"
 #include "dure/optim/optimizer.h"
 #include "dure/optim/schedule.h"
+#include "dure/train/weight_parts.h"
 
 namespace dure::train {
 namespace {
@@ -85,9 +88,16 @@ ExactSum UpdateRecord::host_squares(std::int64_t step) const {
   return sum_in(host_sums, kSquares * steps() + step);
 }
 
+kernels::UpdateOutcome UpdateRecord::outcome(std::int64_t step) const {
+  constexpr auto kOutcomes = static_cast<std::size_t>(DecideUpdate::kOutcomes);
+  return kernels::outcome_in(
+      std::span(host_outcomes)
+          .subspan(static_cast<std::size_t>(step) * kOutcomes)
+          .first<kOutcomes>());
+}
+
 bool UpdateRecord::is_made(std::int64_t step) const {
-  return host_outcomes[static_cast<std::size_t>(step * DecideUpdate::kOutcomes +
-                                                DecideUpdate::kIsMade)] != 0;
+  return outcome(step).is_made;
 }
 
 Updater::Updater(Rank& rank,
@@ -107,7 +117,11 @@ Updater::Updater(Rank& rank,
                        replicated_of(rank, rank_model)),
       pieces_(counted(rank_model.store().slices(),
                       replicated_of(rank, rank_model),
-                      rank.place().part(mesh::Axis::kTensor))) {
+                      rank.place().part(mesh::Axis::kTensor))),
+      loss_scale_rule_(reach == Reach::kJoint
+                           ? train::loss_scale_rule(config.precision)
+                           : kernels::LossScaleRule()),
+      seed_(static_cast<std::uint64_t>(config.train.seed)) {
   const optim::OptimizerRow& row = *config_.name;
   const bool has_own = row.gradients == kernels::GradientOf::kThisRank;
   rank_model.store().add_states(row.states(config_).size());
@@ -137,9 +151,39 @@ Updater::Updater(Rank& rank,
                          kSumDigits},
                         DType::kI64);
   }
+  loss_scale_ = room({1}, DType::kF32);
+  loss_scale_numbers_ = room({kernels::kLossScaleNumbers}, DType::kI64);
+  find_blocks();
   spans_.reserve(pieces_.size());
   gradients_.reserve(norm_.size());
   set_updates(0);
+  set_loss_scale(first_loss_scale_state(config.precision));
+}
+
+// Only bf16 masters and states are rounded stochastically.
+void Updater::find_blocks() {
+  const parallel::ParameterStore& store = rank_model_.store();
+  if (store.master_type() == DType::kF32 && store.state_type() == DType::kF32) {
+    return;
+  }
+  const WeightCuts cuts(rank_model_.config(), rank_.place());
+  for (const parallel::Counted& piece : pieces_) {
+    const mesh::LocalPart local =
+        cuts.local(parameter_of(rank_model_, piece.slice.weight).name);
+    std::vector<kernels::ElementBlock>& blocks = blocks_.emplace_back();
+    for (const mesh::Stretch& stretch :
+         local.stretches(piece.slice.offset, piece.slice.elements)) {
+      kernels::add_run(blocks,
+                       {.local = stretch.local - piece.slice.offset,
+                        .global = stretch.global,
+                        .length = stretch.length});
+    }
+  }
+}
+
+void Updater::set_loss_scale(const kernels::LossScaleState& state) {
+  upload(rank_.stream, loss_scale_, std::array{state.scale});
+  upload(rank_.stream, loss_scale_numbers_, numbers_of(state));
 }
 
 void Updater::set_updates(std::int64_t updates) {
@@ -175,8 +219,10 @@ void Updater::begin(UpdateRecord& record,
   record.host_outcomes.clear();
   // The simulator decides nothing; every update counts as made.
   for (std::int64_t step = 0; step < steps; ++step) {
-    record.host_outcomes.push_back(1);
-    record.host_outcomes.push_back(known + pending + step + 1);
+    std::ranges::copy(
+        kernels::numbers_of(kernels::UpdateOutcome{
+            .is_made = true, .updates_after = known + pending + step + 1}),
+        std::back_inserter(record.host_outcomes));
   }
   record.host_rates.resize(static_cast<std::size_t>(n * K));
   for (std::int64_t i = 0; i < n; ++i) {
@@ -291,7 +337,22 @@ void Updater::decide(UpdateRecord& record, std::int64_t step) {
                       .rates = record.rates,
                       .first_update = record.first_update,
                       .clip = config_.clip_gradient,
-                      .after_nonfinite = after_nonfinite_});
+                      .after_nonfinite = after_nonfinite_,
+                      .rule = loss_scale_rule_,
+                      .loss_scale = loss_scale_,
+                      .loss_scale_numbers = loss_scale_numbers_});
+}
+
+std::optional<kernels::StochasticRounding> Updater::rounding_of(
+    std::ptrdiff_t piece) const {
+  if (blocks_.empty()) {
+    return std::nullopt;
+  }
+  const int weight = pieces_[static_cast<std::size_t>(piece)].slice.weight;
+  return kernels::StochasticRounding{
+      .stream = kernels::rounding_stream(
+          seed_, parameter_of(rank_model_, weight).name),
+      .blocks = blocks_[static_cast<std::size_t>(piece)]};
 }
 
 float Updater::decay_of(int weight) const {
@@ -318,7 +379,8 @@ void Updater::for_each_bucket(Function&& function) {
                         .states = shard.states,
                         .weight_decay = decay_of(shard.weight),
                         .row = shard.weight,
-                        .counted = piece->counted});
+                        .counted = piece->counted,
+                        .rounding = rounding_of(piece - pieces_.begin())});
     }
     function(bucket);
     spans_.clear();

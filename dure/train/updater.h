@@ -41,6 +41,8 @@ struct UpdateRecord {
 
   ExactSum host_loss(std::int64_t step) const;
   ExactSum host_squares(std::int64_t step) const;
+  // This is what was decided. The simulator makes every update.
+  kernels::UpdateOutcome outcome(std::int64_t step) const;
   bool is_made(std::int64_t step) const;
 };
 
@@ -57,6 +59,11 @@ class Updater {
 
   // Sets the number of updates made so far.
   void set_updates(std::int64_t updates);
+
+  // The scale of the loss, (1) f32, which an update may change; 1 where losses
+  // are not scaled.
+  ConstTensor loss_scale() const { return loss_scale_; }
+  void set_loss_scale(const kernels::LossScaleState& state);
 
   // Called before so many steps. The first comes after `known` updates and
   // `pending` more, of which each may be skipped. The record is allocated, or
@@ -85,6 +92,9 @@ class Updater {
   void end() { ahead_ = false; }
 
  private:
+  void find_blocks();
+  std::optional<kernels::StochasticRounding> rounding_of(
+      std::ptrdiff_t piece) const;
   void make(UpdateRecord& record, std::int64_t steps, std::int64_t rates);
   // The gradients that this rank owns, or those that it counts in a sum over
   // all ranks that has each gradient once.
@@ -111,10 +121,17 @@ class Updater {
   std::vector<parallel::Slice> norm_;        // those that count in the norm
   std::vector<bool> is_counted_;             // by this rank
   std::vector<std::int64_t> weight_places_;  // their indices in the table
-  OwnedTensor control_;                      // kernels/update.h
-  OwnedTensor counters_;                     // kernels/decide_update.h
+  // The blocks of the pieces in their weights, for stochastic rounding; empty
+  // where nothing is rounded so.
+  std::vector<std::vector<kernels::ElementBlock>> blocks_;
+  OwnedTensor control_;   // kernels/update.h
+  OwnedTensor counters_;  // kernels/decide_update.h
+  kernels::LossScaleRule loss_scale_rule_;
+  OwnedTensor loss_scale_;          // (1)                   f32
+  OwnedTensor loss_scale_numbers_;  // (kLossScaleNumbers)   i64
   OwnedTensor weight_sums_;  // (weights, kWeightSums, kSumDigits)   i64, of an
                              // optimizer that measures
+  std::uint64_t seed_;       // of rounding
   std::vector<kernels::UpdateSpan> spans_;
   std::vector<ConstTensor> gradients_;
   bool ahead_ = false;

@@ -61,18 +61,51 @@ const std::string& name_of(const RankModel& rank_model,
   return rank_model.parameters()[slice.weight].name;
 }
 
-// Acquires the bucket of a part, for its masters or for its states.
+// Acquires the bucket of a part.
 Acquired acquire(parallel::ParameterStore& store,
                  const OwnedPart& part,
                  Access access) {
-  const parallel::Wants wants = part.state ? parallel::Wants{.states = access}
-                                           : parallel::Wants{.master = access};
+  parallel::Wants wants;
+  switch (part.of) {
+    case OwnedPart::Of::kWeight:
+      wants.weight = access;
+      break;
+    case OwnedPart::Of::kMaster:
+      wants.master = access;
+      break;
+    case OwnedPart::Of::kState:
+      wants.states = access;
+      break;
+  }
   return store.acquire(part.slice.bucket, wants);
 }
 
 Tensor values_of(const Acquired& acquired, const OwnedPart& part) {
   const parallel::Shard shard = acquired.shard(part.slice);
-  return part.state ? shard.states[*part.state] : shard.master;
+  switch (part.of) {
+    case OwnedPart::Of::kWeight:
+      return shard.values;
+    case OwnedPart::Of::kMaster:
+      return shard.master;
+    case OwnedPart::Of::kState:
+      break;
+  }
+  return shard.states[part.state];
+}
+
+// All parts of weights or of masters, with this end of their names.
+std::vector<OwnedPart> owned(const RankModel& rank_model,
+                             OwnedPart::Of of,
+                             DType dtype,
+                             const std::string& end = {}) {
+  std::vector<OwnedPart> parts;
+  for (const parallel::Slice& slice : rank_model.store().slices()) {
+    parts.push_back({.name = name_of(rank_model, slice) + end,
+                     .slice = slice,
+                     .of = of,
+                     .dtype = dtype});
+  }
+  return parts;
 }
 
 }  // namespace
@@ -106,13 +139,19 @@ mesh::LocalPart WeightCuts::local(std::string_view tensor) const {
 }
 
 std::vector<OwnedPart> owned_weights(const RankModel& rank_model) {
-  std::vector<OwnedPart> parts;
-  for (const parallel::Slice& slice : rank_model.store().slices()) {
-    parts.push_back({.name = name_of(rank_model, slice),
-                     .slice = slice,
-                     .dtype = DType::kF32});
-  }
-  return parts;
+  return owned(rank_model, OwnedPart::Of::kWeight, rank_model.types().compute);
+}
+
+std::vector<OwnedPart> first_masters(const RankModel& rank_model) {
+  return owned(
+      rank_model, OwnedPart::Of::kMaster, rank_model.store().master_type());
+}
+
+std::vector<OwnedPart> owned_masters(const RankModel& rank_model) {
+  return owned(rank_model,
+               OwnedPart::Of::kMaster,
+               rank_model.store().master_type(),
+               fmt::format(".{}", kMasterEnd));
 }
 
 std::string end_of(const optim::OptimizerState& state, std::int64_t rank) {
@@ -134,8 +173,9 @@ std::vector<OwnedPart> owned_states(
                                            name_of(rank_model, slice),
                                            end_of(states[state], rank)),
                        .slice = slice,
+                       .of = OwnedPart::Of::kState,
                        .state = state,
-                       .dtype = DType::kF32});
+                       .dtype = store.state_type()});
     }
   }
   return parts;

@@ -50,22 +50,30 @@ struct WeightPart {
   Tensor values;
 };
 
-// Such a range between two uses, when its values may be anywhere. Masters and
-// states are f32 (kernels/update.h).
+// Such a range between two uses, when its values may be anywhere.
 struct OwnedPart {
+  enum class Of : std::uint8_t { kWeight, kMaster, kState };
+
   std::string name;
   parallel::Slice slice;
-  std::optional<std::size_t> state = std::nullopt;  // none: the master
+  Of of = Of::kWeight;
+  std::size_t state = 0;  // for kState
   DType dtype;
 };
+
+// The end of a master's name in a checkpoint, where the weight is a copy of it.
+inline constexpr const char* kMasterEnd = "master";
 
 // The suffix of a state's name in a checkpoint. A state that each rank has for
 // itself ends in its number among the ranks that the weight is summed over.
 std::string end_of(const optim::OptimizerState& state, std::int64_t rank);
 
-// The parts of weights that a rank owns, and of all states whose numbers are
-// `wanted`, bucket by bucket.
+// The parts that a rank owns, bucket by bucket: of weights; of masters, by the
+// names of weights, which are to get their first values, or by their own; and
+// of all states whose numbers are `wanted`.
 std::vector<OwnedPart> owned_weights(const RankModel& rank_model);
+std::vector<OwnedPart> first_masters(const RankModel& rank_model);
+std::vector<OwnedPart> owned_masters(const RankModel& rank_model);
 std::vector<OwnedPart> owned_states(
     const RankModel& rank_model,
     std::span<const optim::OptimizerState> states,
@@ -89,7 +97,7 @@ using ReadStretches = std::function<void(const std::string& tensor,
                                          std::span<const mesh::Stretch>,
                                          std::span<float> out)>;
 
-// Fills the weights or states that a rank owns, one bucket at a time, as
+// Fills masters or states that a rank owns, one bucket at a time, as
 // read_parts() does.
 void read_owned(Rank& rank,
                 RankModel& rank_model,

@@ -66,7 +66,8 @@ FormPlan plan_for(const train::Config& config,
        .rows = config.train.global_batch * config.data.sequence,
        .columns = model::padded_vocabulary(config.model.vocabulary, 1),
        .optimizer_bytes_per_weight =
-           optim::state_bytes_per_parameter(config.optimizer)},
+           std::ssize(config.optimizer.name->states(config.optimizer)) *
+           static_cast<std::int64_t>(sizeof(float))},
       ranks);
 }
 

@@ -40,14 +40,17 @@ WholeUpdate::WholeUpdate(train::Rank& rank,
   };
   const std::int64_t weights = std::ssize(parameters.all());
   control_ = room({kernels::kDecisions + row.rates}, DType::kF32);
-  counters_ = room({2, DecideUpdate::kCounters}, DType::kI64);
+  counters_ = room({DecideUpdate::kCounters}, DType::kI64);
+  outcome_ = room({DecideUpdate::kOutcomes}, DType::kI64);
   rates_ = room({1, row.rates}, DType::kF32);
   squares_ = room({kSumDigits}, DType::kI64);
   numbers_ = room({2}, DType::kI64);
   if (row.measure != nullptr) {
     weight_sums_ = room({weights, optim::kWeightSums, kSumDigits}, DType::kI64);
   }
-  upload(rank.stream, counters_, std::vector<std::int64_t>(4));
+  upload(rank.stream,
+         counters_,
+         std::vector<std::int64_t>(DecideUpdate::kCounters));
 }
 
 void WholeUpdate::run(ConstTensor loss) {
@@ -57,7 +60,7 @@ void WholeUpdate::run(ConstTensor loss) {
          kernels::Download{.host = std::as_writable_bytes(std::span(control)),
                            .x = control_});
   rank_.stream.synchronize();
-  DURE_CHECK(control[0] == 1,
+  DURE_CHECK(control[kernels::kIsUpdated] == 1,
              "the loss or the gradients are not finite; lower "
              "optimizer.learning_rate");
   apply();
@@ -84,8 +87,8 @@ void WholeUpdate::decide(ConstTensor loss) {
   upload(rank_.stream, rates_, rates);
   launch(rank_.stream,
          DecideUpdate{.control = control_,
-                      .outcome = flat(counters_.rows(1, 1)),
-                      .counters = flat(counters_.rows(0, 1)),
+                      .outcome = outcome_,
+                      .counters = counters_,
                       .loss = loss,
                       .squares = squares_,
                       .rates = rates_,

@@ -33,7 +33,8 @@ class WholeUpdate {
   optim::OptimizerConfig config_;
   std::vector<OwnedTensor> states_;
   OwnedTensor control_;
-  OwnedTensor counters_;     // of kernels::DecideUpdate, and its outcome
+  OwnedTensor counters_;     // of kernels::DecideUpdate
+  OwnedTensor outcome_;      // of kernels::DecideUpdate
   OwnedTensor rates_;        // (1, K)
   OwnedTensor squares_;      // (kSumDigits)   i64
   OwnedTensor numbers_;      // (2)   i64: the first update, the first weight

@@ -25,8 +25,8 @@ struct Contribution {
 };
 
 struct GatherPlan {
-  std::vector<Contribution> contributions;           // in the order of the elements
-  std::vector<ElementRange> missing;  // elements that no rank has
+  std::vector<Contribution> contributions;  // in the order of the elements
+  std::vector<ElementRange> missing;        // elements that no rank has
   bool operator==(const GatherPlan&) const = default;
 };
 
@@ -34,10 +34,10 @@ struct GatherPlan {
 // lie outside the wanted ones.
 using HeldBy = std::function<std::vector<ElementRange>(int rank)>;
 
-// Each wanted element that some rank has is contributions once, by the lowest rank that
-// holds it, so rank 0 need not receive what it has. Each contributions stretch lies
+// Each wanted element that some rank has is given once, by the lowest rank that
+// holds it, so rank 0 need not receive what it has. Each contribution lies
 // within one that is held. Ranks are asked from the lowest on, until all is
-// contributions.
+// given.
 GatherPlan plan_gather(const ElementRange& wanted,
                        int ranks,
                        const HeldBy& held);

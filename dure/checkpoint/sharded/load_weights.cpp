@@ -5,15 +5,18 @@
 #include <vector>
 
 #include "dure/base/check.h"
+#include "dure/base/half.h"
 #include "dure/checkpoint/sharded/same_files.h"
 #include "dure/train/weight_parts.h"
 
 namespace dure::train {
 namespace {
 
+// Checks that the values are finite, and stay so in the type that layers read.
 void check_finite(const std::string& weight,
                   std::span<const mesh::Stretch> stretches,
-                  std::span<const float> values) {
+                  std::span<const float> values,
+                  DType dtype) {
   for (const mesh::Stretch& stretch : stretches) {
     const auto some = values.subspan(static_cast<std::size_t>(stretch.local),
                                      static_cast<std::size_t>(stretch.length));
@@ -23,6 +26,16 @@ void check_finite(const std::string& weight,
                "weight {} holds NaN or infinity, so the model computes "
                "nothing; take a checkpoint from before that",
                weight);
+    const auto beyond =
+        std::find_if(some.begin(), some.end(), [&](float value) {
+          return dtype == DType::kF16 &&
+                 !std::isfinite(to_float(to_f16(value)));
+        });
+    DURE_CHECK(beyond == some.end(),
+               "weight {} holds {:g}, and fp16 ends at 65504; read it in bf16 "
+               "or fp32",
+               weight,
+               *beyond);
   }
 }
 
@@ -40,12 +53,12 @@ void load_weights(Rank& rank,
                   const checkpoint::WeightSource& source) {
   read_owned(rank,
              rank_model,
-             owned_weights(rank_model),
+             first_masters(rank_model),
              [&](const std::string& weight,
                  std::span<const mesh::Stretch> stretches,
                  std::span<float> out) {
                source.read_stretches(weight, stretches, out);
-               check_finite(weight, stretches, out);
+               check_finite(weight, stretches, out, rank_model.types().compute);
              });
   rank_model.store().broadcast();
 }

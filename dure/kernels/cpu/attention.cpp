@@ -26,6 +26,7 @@ struct ForwardState {
   float* keep;   // (block, block)   dropout
   float* most;   // (block)   the largest score so far, in units of log 2
   float* total;  // (block)   the sum so far of exp2(score - most)
+  float* rows;   // (block, D)   q, then y, if they have 16 bits
 };
 
 inline ForwardState cut_forward(const HeadLayout& k, float* scratch) {
@@ -38,7 +39,8 @@ inline ForwardState cut_forward(const HeadLayout& k, float* scratch) {
           .s = cut.take(kSquare),
           .keep = cut.take(kSquare),
           .most = cut.take(kAttentionBlock),
-          .total = cut.take(kAttentionBlock)};
+          .total = cut.take(kAttentionBlock),
+          .rows = cut.take(k.head_dim * kAttentionBlock)};
 }
 
 // The largest of rows 0 .. keys - 1 of a vector-wide column.
@@ -155,12 +157,10 @@ inline void finish_queries(const Attention& op,
                                               hn::Div(hn::Set(d, 1.0F), total));
     scale_column(at.y_t + i, q.head_dim, inverse);
   }
-  const HeadRows<float> y =
-      output_rows(op.y.data<float>(), q, task.b, task.head);
-  transpose(y.from(block.first_query),
-            {at.y_t, kAttentionBlock},
-            q.head_dim,
-            block.queries);
+  save_turned_rows(heads_of_rows(op.y, output_columns(q)),
+                   slice_of(task, block),
+                   at.y_t,
+                   {at.rows, q.head_dim});
   float* lse = op.lse.data<float>() +
                (task.b * q.rows + block.first_query) * q.heads + task.head;
   for (std::int64_t i = 0; i < block.queries; ++i) {
@@ -174,8 +174,10 @@ inline void attend_queries(const Attention& op,
                            const ForwardState& at,
                            const Block& rows) {
   const std::int64_t D = op.in.q.at.head_dim;
-  const HeadRows<const float> q = head_rows(op.in.q, task.b, task.head);
-  turn_rows(at.q_t, q.from(rows.first_query), rows.queries, D);
+  turn_rows(at.q_t,
+            rows_in_f32(op.in.q, slice_of(task, rows), {at.rows, D}),
+            rows.queries,
+            D);
   std::fill_n(at.most, kAttentionBlock, -HUGE_VALF);
   std::fill_n(at.total, kAttentionBlock, 0.0F);
   const bool sees =
@@ -192,10 +194,12 @@ void attend_head(const Attention& op, const HeadTask& task) {
   const AttentionInputs& in = op.in;
   const std::int64_t D = in.q.at.head_dim;
   const ForwardState at = cut_forward(in.k.at, task.scratch);
-  const std::int64_t kv_head = task.head / heads_of_group(in);
-  const std::int64_t keys = task.seen.keys();
-  copy_rows({at.k, D}, head_rows(in.k, task.b, kv_head), keys, D);
-  copy_rows({at.v, D}, head_rows(in.v, task.b, kv_head), keys, D);
+  const HeadSlice keys = {.b = task.b,
+                          .head = task.head / heads_of_group(in),
+                          .first = 0,
+                          .count = task.seen.keys()};
+  load_rows({at.k, D}, in.k, keys);
+  load_rows({at.v, D}, in.v, keys);
   const std::int64_t rows = in.q.at.rows;
   for (std::int64_t first = task.first_block * kAttentionBlock; first < rows;
        first += task.block_step * kAttentionBlock) {
@@ -215,7 +219,9 @@ namespace dure::kernels {
 
 HWY_EXPORT(attend_head);
 
-std::int64_t attention_scratch(const AttentionInputs& in, int threads) {
+std::int64_t attention_scratch(const AttentionInputs& in,
+                               int threads,
+                               DType d_table) {
   const std::int64_t D = in.k.at.head_dim;
   const std::int64_t whole_heads =
       2 * padded(in.k.at.rows * D) + 2 * in.k.at.rows * padded(D);
@@ -223,26 +229,27 @@ std::int64_t attention_scratch(const AttentionInputs& in, int threads) {
   const std::int64_t blocks = 2 * kAttentionBlock * padded(D);
   const std::int64_t scores = 3 * kAttentionBlock * kAttentionBlock;
   const std::int64_t rows = 2 * kAttentionBlock;
-  return threads * (whole_heads + turned_blocks + blocks + scores + rows);
+  const std::int64_t sums =
+      is_half(d_table) ? padded(table_elements_of_group(in)) : 0;
+  return threads *
+         (whole_heads + turned_blocks + blocks + scores + rows + sums);
 }
 
-std::int64_t scratch_of_member(const AttentionInputs& in,
-                               const Tensor& scratch,
-                               const Team& team) {
-  const std::int64_t elements = attention_scratch(in, 1);
+void check_scratch_of_members(const Tensor& scratch,
+                              std::int64_t elements,
+                              const Team& team) {
   DURE_CHECK(scratch.elements() >= team.members() * elements,
              "attention on {} threads wants scratch of {} elements, not {}",
              team.members(),
              team.members() * elements,
              scratch.elements());
-  return elements;
 }
 
 void run(OnCpu, Stream& stream, const Attention& op) {
   const HeadLayout& q = op.in.q.at;
   const std::int64_t heads = q.samples * q.heads;
-  const std::int64_t stride =
-      scratch_of_member(op.in, op.scratch, stream.team());
+  const std::int64_t stride = attention_scratch(op.in, 1);
+  check_scratch_of_members(op.scratch, stride, stream.team());
   check_samples(op.in.pattern, op.in.lengths(), q.samples);
   // Few heads are split further, by blocks of queries, which are independent.
   const std::int64_t blocks = (q.rows + kAttentionBlock - 1) / kAttentionBlock;

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <numbers>
+#include <span>
+#include <type_traits>
 
 #include "dure/kernels/attention.h"
 #include "dure/kernels/cpu/attention_head.h"
@@ -25,7 +28,7 @@ struct BackwardState {
   float* q_t;    // (D, block)
   float* d_y_t;  // (D, block)
   float* d_q_t;  // (D, block)
-  float* q;      // (block, W)
+  float* q;      // (block, W)   d_q at the end, if that has 16 bits
   float* d_y;    // (block, W)
   float* p;      // (block, block)   scores, then probabilities
   float* d_s;    // (block, block)   d_p, then d_s
@@ -116,7 +119,9 @@ inline void backward_block(const AttentionBackward& op,
   multiply_to_keys(at.d_k + first_padded, at.d_s, at.q, D, block);
   multiply_to_queries(at.d_q_t, at.k + first, at.d_s, D, block);
   if (op.d_table) {
-    add_bias_gradient(at.d_s, op, task, block);
+    const std::int64_t row = task.head % heads_of_group(op.in);
+    float* const d_row = task.d_table + row * op.d_table.shape()[1];
+    add_bias_gradient(d_row, at.d_s, op, task, block);
   }
 }
 
@@ -127,18 +132,16 @@ inline void load_queries(const AttentionBackward& op,
                          const Block& block) {
   const HeadLayout& layout = op.in.q.at;
   const std::int64_t D = layout.head_dim;
-  const auto output = [&](const ConstTensor& y) {
-    return output_rows(y.data<float>(), layout, task.b, task.head)
-        .from(block.first_query);
-  };
-  const HeadRows<const float> q =
-      head_rows(op.in.q, task.b, task.head).from(block.first_query);
-  const HeadRows<const float> y = output(op.y);
-  const HeadRows<const float> d_y = output(op.d_y);
-  turn_rows(at.q_t, q, block.queries, D);
-  turn_rows(at.d_y_t, d_y, block.queries, D);
-  copy_rows({at.q, padded(D)}, q, block.queries, D);
-  copy_rows({at.d_y, padded(D)}, d_y, block.queries, D);
+  const HeadColumns columns = output_columns(layout);
+  const HeadSlice slice = slice_of(task, block);
+  load_rows({at.q, padded(D)}, op.in.q, slice);
+  load_rows({at.d_y, padded(D)}, heads_of_rows(op.d_y, columns), slice);
+  turn_rows(at.q_t, {at.q, padded(D)}, block.queries, D);
+  turn_rows(at.d_y_t, {at.d_y, padded(D)}, block.queries, D);
+  const HeadRows<const float> y = rows_in_f32(  // d_q_t is not yet in use
+      heads_of_rows(op.y, columns),
+      slice,
+      {at.d_q_t, D});
   const float* lse = op.lse.data<float>() +
                      (task.b * layout.rows + block.first_query) * layout.heads +
                      task.head;
@@ -148,7 +151,7 @@ inline void load_queries(const AttentionBackward& op,
     const float total = lse[i * layout.heads];
     at.lse[i] =
         total == -HUGE_VALF ? HUGE_VALF : total * std::numbers::log2e_v<float>;
-    at.delta[i] = dot(y.row(i), d_y.row(i), D);
+    at.delta[i] = dot(y.row(i), at.d_y + i * padded(D), D);
   }
 }
 
@@ -165,9 +168,7 @@ inline void backward_queries(const AttentionBackward& op,
   if (!sees) {
     std::fill_n(at.d_q_t, D * kAttentionBlock, 0.0F);
   }
-  const HeadRows<float> d_q = head_rows(op.d_q, task.b, task.head);
-  transpose(
-      d_q.from(rows.first_query), {at.d_q_t, kAttentionBlock}, D, rows.queries);
+  save_turned_rows(op.d_q, slice_of(task, rows), at.d_q_t, {at.q, padded(D)});
 }
 
 inline void load_keys(const AttentionBackward& op,
@@ -176,9 +177,10 @@ inline void load_keys(const AttentionBackward& op,
   const HeadLayout& k = op.in.k.at;
   const std::int64_t D = k.head_dim;
   const std::int64_t W = padded(D);
-  const std::int64_t keys = task.seen.keys();
-  copy_rows({at.k, D}, head_rows(op.in.k, task.b, task.head), keys, D);
-  copy_rows({at.v, D}, head_rows(op.in.v, task.b, task.head), keys, D);
+  const HeadSlice keys = {
+      .b = task.b, .head = task.head, .first = 0, .count = task.seen.keys()};
+  load_rows({at.k, D}, op.in.k, keys);
+  load_rows({at.v, D}, op.in.v, keys);
   std::fill_n(at.d_k, k.rows * W, 0.0F);
   std::fill_n(at.d_v, k.rows * W, 0.0F);
   // The padding of the rows stays 0.
@@ -204,10 +206,10 @@ void backward_key_head(const AttentionBackward& op, const HeadTask& task) {
                         .queries = std::min(kAttentionBlock, rows - first)});
     }
   }
-  const std::int64_t D = k.head_dim;
-  const std::int64_t W = padded(D);
-  copy_rows(head_rows(op.d_k, task.b, task.head), {at.d_k, W}, k.rows, D);
-  copy_rows(head_rows(op.d_v, task.b, task.head), {at.d_v, W}, k.rows, D);
+  const HeadSlice keys = {
+      .b = task.b, .head = task.head, .first = 0, .count = k.rows};
+  save_rows(op.d_k, keys, {at.d_k, padded(k.head_dim)});
+  save_rows(op.d_v, keys, {at.d_v, padded(k.head_dim)});
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE
@@ -218,28 +220,68 @@ namespace dure::kernels {
 
 HWY_EXPORT(backward_key_head);
 
+namespace {
+
+// The rows of d_table for the query heads of a key head.
+template <typename Element>
+std::span<Element> table_rows(const AttentionBackward& op, std::int64_t head) {
+  const std::int64_t elements = table_elements_of_group(op.in);
+  return {op.d_table.data<Element>() + head * elements,
+          static_cast<std::size_t>(elements)};
+}
+
+// Calls body(sums) with the rows of d_table in f32: in place, or in `scratch`
+// if they have 16 bits; then the sums are rounded once.
+template <typename Body>
+void with_table_sums(const AttentionBackward& op,
+                     std::int64_t head,
+                     float* scratch,
+                     const Body& body) {
+  with_float_type(op.d_table.dtype(), [&](auto element) {
+    using Element = decltype(element);
+    const std::span<Element> rows = table_rows<Element>(op, head);
+    if constexpr (std::is_same_v<Element, float>) {
+      body(rows.data());
+    } else {
+      std::transform(rows.begin(), rows.end(), scratch, [](Element value) {
+        return to_float(value);
+      });
+      body(scratch);
+      std::transform(
+          scratch, scratch + rows.size(), rows.begin(), from_float<Element>);
+    }
+  });
+}
+
+}  // namespace
+
 // The gradient of a table sums over the samples, so these follow in order.
 void run(OnCpu, Stream& stream, const AttentionBackward& op) {
   const std::int64_t samples = op.in.q.at.samples;
   const std::int64_t kv_heads = op.in.k.at.heads;
   const std::int64_t in_order = op.d_table ? samples : 1;
-  const std::int64_t stride =
-      scratch_of_member(op.in, op.scratch, stream.team());
+  const std::int64_t blocks = attention_scratch(op.in, 1);
+  const std::int64_t stride = attention_scratch(op.in, 1, op.d_table.dtype());
+  check_scratch_of_members(op.scratch, stride, stream.team());
   check_samples(op.in.pattern, op.in.lengths(), samples);
-  const auto run_one = [&](std::int64_t b, std::int64_t head, int member) {
-    HWY_DYNAMIC_DISPATCH(backward_key_head)
-    (op,
-     {.seen = SamplePattern(op.in.pattern, op.in.lengths(), b),
-      .b = b,
-      .head = head,
-      .scratch = op.scratch.data<float>() + member * stride});
-  };
-  stream.team().run(samples * kv_heads / std::max<std::int64_t>(in_order, 1),
-                    [&](std::int64_t task, int member) {
-                      for (std::int64_t n = 0; n < in_order; ++n) {
-                        run_one(task / kv_heads + n, task % kv_heads, member);
-                      }
-                    });
+  const std::int64_t tasks =
+      samples * kv_heads / std::max<std::int64_t>(in_order, 1);
+  stream.team().run(tasks, [&](std::int64_t task, int member) {
+    const std::int64_t head = task % kv_heads;
+    float* const scratch = op.scratch.data<float>() + member * stride;
+    with_table_sums(op, head, scratch + blocks, [&](float* d_table) {
+      for (std::int64_t n = 0; n < in_order; ++n) {
+        const std::int64_t b = task / kv_heads + n;
+        HWY_DYNAMIC_DISPATCH(backward_key_head)
+        (op,
+         {.seen = SamplePattern(op.in.pattern, op.in.lengths(), b),
+          .b = b,
+          .head = head,
+          .scratch = scratch,
+          .d_table = d_table});
+      }
+    });
+  });
 }
 
 }  // namespace dure::kernels

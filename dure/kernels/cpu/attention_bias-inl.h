@@ -55,8 +55,10 @@ inline void add_bias(float* s,
   }
 }
 
-// d_table += the sums of d_s / scale over the pairs of each distance.
-inline void add_bias_gradient(const float* d_s,
+// d_row, the head's row of d_table, += the sums of d_s / scale over the pairs
+// of each distance.
+inline void add_bias_gradient(float* d_row,
+                              const float* d_s,
                               const AttentionBackward& op,
                               const HeadTask& task,
                               const Block& block) {
@@ -70,7 +72,6 @@ inline void add_bias_gradient(const float* d_s,
     }
   }
   const std::int64_t first = first_distance(task, block);
-  float* d_row = op.d_table.data<float>() + task.head * bias.table.shape()[1];
   for (std::size_t n = 0; n < sums.size(); ++n) {
     const std::int64_t distance = first + static_cast<std::int64_t>(n);
     d_row[table_column(bias, distance)] += sums[n] / op.in.scale;

@@ -17,9 +17,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 
-#include "dure/kernels/cpu/attention_head.h"
+#include "dure/kernels/cpu/attention_rows-inl.h"
 #include "dure/kernels/cpu/tile_product-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -43,6 +42,14 @@ struct Block {
     return on_diagonal() ? std::min(keys, (v + 1) * kLanes) : keys;
   }
 };
+
+// The rows of the block's queries.
+inline HeadSlice slice_of(const HeadTask& task, const Block& block) {
+  return {.b = task.b,
+          .head = task.head,
+          .first = block.first_query,
+          .count = block.queries};
+}
 
 // Calls body(block) for the blocks of keys that the block's queries see, in
 // order. Returns whether there was one.
@@ -114,15 +121,20 @@ inline void turn_rows(float* to,
   transpose({to, kAttentionBlock}, from, rows, columns);
 }
 
-inline void copy_rows(HeadRows<float> to,
-                      HeadRows<const float> from,
-                      std::int64_t rows,
-                      std::int64_t columns) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    std::memcpy(to.row(r),
-                from.row(r),
-                static_cast<std::size_t>(columns) * sizeof(float));
+// Transposes the queries' side of a block, from[d][i], to the rows of a head;
+// by way of `scratch`, if these have 16 bits.
+inline void save_turned_rows(const Heads& heads,
+                             const HeadSlice& at,
+                             const float* from,
+                             HeadRows<float> scratch) {
+  const HeadRows<const float> turned = {from, kAttentionBlock};
+  const std::int64_t D = heads.at.head_dim;
+  if (heads.tensor.dtype() == DType::kF32) {
+    transpose(rows_of<float>(heads, at), turned, D, at.count);
+    return;
   }
+  transpose(scratch, turned, D, at.count);
+  save_rows(heads, at, {scratch.data, scratch.step});
 }
 
 // s[j][i] = sum_d keys[j][d] queries_t[d][i], without most of what lies above

@@ -10,6 +10,7 @@
 #include "dure/base/arithmetic.h"
 #include "dure/base/team.h"
 #include "dure/kernels/attention.h"
+#include "dure/tensor/element_type.h"
 
 namespace dure::kernels {
 
@@ -24,10 +25,15 @@ constexpr std::int64_t padded(std::int64_t floats) {
   return round_up(floats, kAttentionPad);
 }
 
-// The scratch elements of a member; checks that all members have theirs.
-std::int64_t scratch_of_member(const AttentionInputs& in,
-                               const Tensor& scratch,
-                               const Team& team);
+// The positions of a cache that are read together, and the rows of queries that
+// use them before the next: 64 positions of 128 are 64 KiB of keys and values.
+inline constexpr std::int64_t kCachedPositions = 64;
+inline constexpr std::int64_t kCachedQueries = 16;
+
+// Throws Error unless all members have so many elements.
+void check_scratch_of_members(const Tensor& scratch,
+                              std::int64_t elements,
+                              const Team& team);
 
 // Hands out a thread's scratch piece by piece.
 class ScratchCutter {
@@ -44,40 +50,46 @@ class ScratchCutter {
 };
 
 // The rows of one head of one sequence within a matrix of many.
-template <typename Float>
+template <typename Element>
 struct HeadRows {
-  Float* data;
+  Element* data;
   std::int64_t step;
 
-  Float* row(std::int64_t i) const { return data + i * step; }
+  Element* row(std::int64_t i) const { return data + i * step; }
   HeadRows from(std::int64_t i) const { return {row(i), step}; }
 };
 
-inline HeadRows<const float> head_rows(const ConstHeads& heads,
-                                       std::int64_t b,
-                                       std::int64_t head) {
-  return {heads.tensor.data<float>() + heads.at.offset(b, head),
+template <typename Element>
+HeadRows<const Element> head_rows(const ConstHeads& heads,
+                                  std::int64_t b,
+                                  std::int64_t head) {
+  return {heads.tensor.data<Element>() + heads.at.offset(b, head),
           heads.at.row_step};
 }
 
-inline HeadRows<float> head_rows(const Heads& heads,
-                                 std::int64_t b,
-                                 std::int64_t head) {
-  return {heads.tensor.data<float>() + heads.at.offset(b, head),
-          heads.at.row_step};
-}
-
-// The rows of y, or of its gradient: (B Sq, H D).
-template <typename Float>
-HeadRows<Float> output_rows(Float* y,
-                            const HeadLayout& q,
+template <typename Element>
+HeadRows<Element> head_rows(const Heads& heads,
                             std::int64_t b,
                             std::int64_t head) {
-  return {y + (b * q.rows * q.heads + head) * q.head_dim, q.heads * q.head_dim};
+  return {heads.tensor.data<Element>() + heads.at.offset(b, head),
+          heads.at.row_step};
+}
+
+// The columns of y, or of its gradient, are the heads of q.
+inline HeadColumns output_columns(const HeadLayout& q) {
+  return {.samples = q.samples,
+          .first = 0,
+          .heads = q.heads,
+          .head_dim = q.head_dim};
 }
 
 inline std::int64_t heads_of_group(const AttentionInputs& in) {
   return in.q.at.heads / in.k.at.heads;
+}
+
+// The elements of the bias table's rows for the query heads of a key head.
+inline std::int64_t table_elements_of_group(const AttentionInputs& in) {
+  return in.bias.table ? heads_of_group(in) * in.bias.table.shape()[1] : 0;
 }
 
 // The column of the bias table for a distance.
@@ -85,6 +97,12 @@ inline std::int64_t table_column(const AttentionBias& bias,
                                  std::int64_t distance) {
   return std::clamp<std::int64_t>(
       distance + bias.zero, 0, bias.table.shape()[1] - 1);
+}
+
+inline float element_in_f32(const ConstTensor& tensor, std::int64_t at) {
+  return with_float_type(tensor.dtype(), [&](auto element) {
+    return to_float(tensor.data<decltype(element)>()[at]);
+  });
 }
 
 // The bias of a head's score for the distance of the pair.
@@ -97,8 +115,9 @@ inline float bias_of(const AttentionBias& bias,
            static_cast<float>(std::abs(distance));
   }
   if (bias.table) {
-    sum += bias.table.data<float>()[head * bias.table.shape()[1] +
-                                    table_column(bias, distance)];
+    sum += element_in_f32(
+        bias.table,
+        head * bias.table.shape()[1] + table_column(bias, distance));
   }
   return sum;
 }
@@ -111,6 +130,7 @@ struct HeadTask {
   std::int64_t first_block = 0;  // blocks first_block, + block_step, ...
   std::int64_t block_step = 1;
   float* scratch = nullptr;
+  float* d_table = nullptr;  // the sums of the key head's rows of d_table, f32
 };
 
 }  // namespace dure::kernels

@@ -10,28 +10,48 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 #include <span>
 
+#include "dure/kernels/cpu/attention_rows-inl.h"
 #include "dure/kernels/cpu/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-// The positions of the cache that are read together, and the rows of queries
-// that use them before the next: 64 positions of 128 are 64 KiB of keys and
-// values.
-inline constexpr std::int64_t kPositions = 64;
-inline constexpr std::int64_t kQueries = 16;
+// A thread's scratch for heads of 16 bits: rows that it widened, and sums. All
+// are null for f32, which is read, and summed, in place.
+struct CachedState {
+  float* q = nullptr;  // (kCachedQueries, D)
+  float* y = nullptr;  // (kCachedQueries, D)
+  float* k = nullptr;  // (kCachedPositions, D)
+  float* v = nullptr;  // (kCachedPositions, D)
+};
 
-// A key head of a sample, with its cached rows.
+inline CachedState cut_cached(std::int64_t head_dim, float* scratch) {
+  if (scratch == nullptr) {
+    return {};
+  }
+  ScratchCutter cut(scratch);
+  return {.q = cut.take(kCachedQueries * head_dim),
+          .y = cut.take(kCachedQueries * head_dim),
+          .k = cut.take(kCachedPositions * head_dim),
+          .v = cut.take(kCachedPositions * head_dim)};
+}
+
+// A key head of a sample.
 struct CachedHead {
   const AttentionInputs& in;
   const HeadTask& task;
   const SamplePattern& seen;
-  float* y;  // of all samples and heads
+  Heads y;
+  CachedState at;
+};
+
+// A few positions of its cache; row 0 is position `first`.
+struct CachedRows {
+  std::int64_t first;
   HeadRows<const float> k;
   HeadRows<const float> v;
 };
@@ -113,20 +133,22 @@ HWY_NOINLINE float adjust_scores(std::span<float> p,
   return most;
 }
 
-// Adds the keys of a range, at most kPositions, that the query sees to its
-// softmax and sum.
+// Adds the keys of a range within `rows`, at most kCachedPositions, that the
+// query sees to its softmax and sum.
 inline void attend_positions(CachedQuery& query,
                              const CachedHead& head,
+                             const CachedRows& rows,
                              const PositionRange& keys,
                              Cover cover) {
   const Floats d;
   const AttentionInputs& in = head.in;
   const std::int64_t D = in.q.at.head_dim;
-  std::array<float, kPositions> p;
+  const std::int64_t row = keys.first - rows.first;
+  std::array<float, kCachedPositions> p;
   p.fill(-HUGE_VALF);
   const std::span<float> scores(
       p.data(), static_cast<std::size_t>(keys.last - keys.first));
-  float most = score_positions(scores, query, head.k.from(keys.first), in);
+  float most = score_positions(scores, query, rows.k.from(row), in);
   if (cover == Cover::kSome || in.bias.is_there()) {
     most = adjust_scores(scores, query, head, keys.first);
     if (most == -HUGE_VALF) {
@@ -134,7 +156,7 @@ inline void attend_positions(CachedQuery& query,
     }
   }
   Vector total = hn::Zero(d);
-  for (std::int64_t n = 0; n < kPositions; n += kLanes) {
+  for (std::int64_t n = 0; n < kCachedPositions; n += kLanes) {
     const Vector part =
         exp2(hn::Sub(hn::LoadU(d, p.data() + n), hn::Set(d, most)));
     hn::StoreU(part, d, p.data() + n);
@@ -143,23 +165,69 @@ inline void attend_positions(CachedQuery& query,
   const float shrink = std::exp2(query.most - most);
   query.most = most;
   query.total = query.total * shrink + hn::GetLane(hn::SumOfLanes(d, total));
-  add_values(query.y, head.v.from(keys.first), scores, shrink, D);
+  add_values(query.y, rows.v.from(row), scores, shrink, D);
 }
 
-inline CachedQuery start_query(const CachedHead& of, std::int64_t index) {
+inline HeadSlice slice_of(const CachedHead& head, const CachedQuery& query) {
+  return {.b = head.task.b, .head = query.head, .first = query.row, .count = 1};
+}
+
+// Has the query read and sum in place, or in row `place` of the thread's own.
+inline void place_query(CachedQuery& query,
+                        const CachedHead& of,
+                        std::int64_t place) {
+  const HeadSlice slice = slice_of(of, query);
+  if (of.in.q.tensor.dtype() == DType::kF32) {
+    query.q = rows_of<float>(of.in.q, slice).data;
+    query.y = rows_of<float>(of.y, slice).data;
+    return;
+  }
+  const std::int64_t D = of.in.q.at.head_dim;
+  const HeadRows<float> q = {of.at.q + place * D, D};
+  load_rows(q, of.in.q, slice);
+  query.q = q.data;
+  query.y = of.at.y + place * D;
+}
+
+// Query `index` of those of a key head, as query `place` of its batch.
+inline CachedQuery start_query(const CachedHead& of,
+                               std::int64_t index,
+                               std::int64_t place) {
   const std::int64_t group = heads_of_group(of.in);
   const std::int64_t row = index / group;
-  const std::int64_t head = of.task.head * group + index % group;
-  CachedQuery query = {
-      .row = row,
-      .head = head,
-      .q = head_rows(of.in.q, of.task.b, head).row(row),
-      .y = output_rows(of.y, of.in.q.at, of.task.b, head).row(row),
-      .keys = of.seen.keys_of(row, 1),
-      .most = -HUGE_VALF,
-      .total = 0};
+  CachedQuery query = {.row = row,
+                       .head = of.task.head * group + index % group,
+                       .q = nullptr,
+                       .y = nullptr,
+                       .keys = of.seen.keys_of(row, 1),
+                       .most = -HUGE_VALF,
+                       .total = 0};
+  place_query(query, of, place);
   std::fill_n(query.y, of.in.q.at.head_dim, 0.0F);
   return query;
+}
+
+// Divides by the total, and rounds.
+inline void finish_query(const CachedHead& head, const CachedQuery& query) {
+  const std::int64_t D = head.in.q.at.head_dim;
+  const float total = query.total == 0 ? 1 : query.total;  // 0: sees none
+  for (std::int64_t c = 0; c < D; ++c) {
+    query.y[c] /= total;
+  }
+  if (head.y.tensor.dtype() != DType::kF32) {
+    save_rows(head.y, slice_of(head, query), {query.y, D});
+  }
+}
+
+inline CachedRows read_rows(const CachedHead& head, const PositionRange& keys) {
+  const std::int64_t D = head.in.k.at.head_dim;
+  const HeadSlice slice = {.b = head.task.b,
+                           .head = head.task.head,
+                           .first = keys.first,
+                           .count = keys.last - keys.first};
+  return {.first = keys.first,
+          .k = rows_in_f32(head.in.k, slice, {head.at.k, D}),
+          .v = rows_in_f32(head.in.v, slice, {head.at.v, D})};
 }
 
 inline void attend_queries(std::span<CachedQuery> queries,
@@ -168,12 +236,15 @@ inline void attend_queries(std::span<CachedQuery> queries,
   const PositionRange keys =
       head.seen.keys_of(row, queries.back().row - row + 1);
   const bool is_whole = head.seen.is_one_range();
-  std::int64_t first = keys.first / kPositions * kPositions;
-  for (; first < keys.last; first += kPositions) {
+  std::int64_t first = keys.first / kCachedPositions * kCachedPositions;
+  for (; first < keys.last; first += kCachedPositions) {
+    const std::int64_t last = first + kCachedPositions;
+    const CachedRows rows = read_rows(head,
+                                      {.first = std::max(first, keys.first),
+                                       .last = std::min(last, keys.last)});
     for (CachedQuery& query : queries) {
-      const PositionRange some = {
-          .first = std::max(first, query.keys.first),
-          .last = std::min(first + kPositions, query.keys.last)};
+      const PositionRange some = {.first = std::max(first, query.keys.first),
+                                  .last = std::min(last, query.keys.last)};
       if (some.first >= some.last) {
         continue;
       }
@@ -184,31 +255,28 @@ inline void attend_queries(std::span<CachedQuery> queries,
                                       .first_key = some.first,
                                       .keys = some.last - some.first});
       if (cover != Cover::kNone) {
-        attend_positions(query, head, some, cover);
+        attend_positions(query, head, rows, some, cover);
       }
     }
   }
   for (const CachedQuery& query : queries) {
-    const float total = query.total == 0 ? 1 : query.total;  // 0: sees none
-    for (std::int64_t c = 0; c < head.in.q.at.head_dim; ++c) {
-      query.y[c] /= total;
-    }
+    finish_query(head, query);
   }
 }
 
 void attend_cache(const CachedAttention& op, const HeadTask& task) {
+  const HeadLayout& q = op.in.q.at;
   const CachedHead head = {.in = op.in,
                            .task = task,
                            .seen = task.seen,
-                           .y = op.y.data<float>(),
-                           .k = head_rows(op.in.k, task.b, task.head),
-                           .v = head_rows(op.in.v, task.b, task.head)};
-  const std::int64_t queries = op.in.q.at.rows * heads_of_group(op.in);
-  std::array<CachedQuery, kQueries> batch;
-  for (std::int64_t first = 0; first < queries; first += kQueries) {
-    const std::int64_t count = std::min(kQueries, queries - first);
+                           .y = heads_of_rows(op.y, output_columns(q)),
+                           .at = cut_cached(q.head_dim, task.scratch)};
+  const std::int64_t queries = q.rows * heads_of_group(op.in);
+  std::array<CachedQuery, kCachedQueries> batch;
+  for (std::int64_t first = 0; first < queries; first += kCachedQueries) {
+    const std::int64_t count = std::min(kCachedQueries, queries - first);
     for (std::int64_t i = 0; i < count; ++i) {
-      batch[static_cast<std::size_t>(i)] = start_query(head, first + i);
+      batch[static_cast<std::size_t>(i)] = start_query(head, first + i, i);
     }
     attend_queries({batch.data(), static_cast<std::size_t>(count)}, head);
   }
@@ -222,16 +290,30 @@ namespace dure::kernels {
 
 HWY_EXPORT(attend_cache);
 
+// The parts of CachedState.
+std::int64_t cached_attention_scratch(const AttentionInputs& in, int threads) {
+  const std::int64_t D = in.q.at.head_dim;
+  return is_half(in.q.tensor.dtype())
+             ? threads * 2 *
+                   (padded(kCachedQueries * D) + padded(kCachedPositions * D))
+             : 0;
+}
+
 void run(OnCpu, Stream& stream, const CachedAttention& op) {
+  const std::int64_t stride = cached_attention_scratch(op.in, 1);
+  check_scratch_of_members(op.scratch, stride, stream.team());
+  float* const scratch = stride > 0 ? op.scratch.data<float>() : nullptr;
   check_samples(op.in.pattern, op.in.lengths(), op.in.q.at.samples);
   const std::int64_t kv_heads = op.in.k.at.heads;
-  stream.team().run(op.in.q.at.samples * kv_heads, [&](std::int64_t task, int) {
+  const std::int64_t tasks = op.in.q.at.samples * kv_heads;
+  stream.team().run(tasks, [&](std::int64_t task, int member) {
     const std::int64_t b = task / kv_heads;
     HWY_DYNAMIC_DISPATCH(attend_cache)
     (op,
      {.seen = SamplePattern(op.in.pattern, op.in.lengths(), b),
       .b = b,
-      .head = task % kv_heads});
+      .head = task % kv_heads,
+      .scratch = scratch + member * stride});
   });
 }
 
@@ -243,12 +325,18 @@ void append(const Tensor& cache,
             std::int64_t task,
             std::int64_t length) {
   const auto [B, G, S, D] = cache.dims<4>("a cache");
-  const HeadRows<const float> from = head_rows(rows, task / G, task % G);
-  float* to = cache.data<float>() + (task * S + length) * D;
-  for (std::int64_t t = 0; t < rows.at.rows; ++t) {
-    std::memcpy(
-        to + t * D, from.row(t), static_cast<std::size_t>(D) * sizeof(float));
-  }
+  const std::int64_t head = task % G;
+  const std::int64_t b = task / G;
+  const std::int64_t at = (task * S + length) * D;
+  const std::int64_t columns = D;
+  with_float_type(cache.dtype(), [&](auto element) {
+    using Element = decltype(element);
+    const HeadRows<const Element> from = head_rows<Element>(rows, b, head);
+    Element* const to = cache.data<Element>() + at;
+    for (std::int64_t t = 0; t < rows.at.rows; ++t) {
+      std::copy_n(from.row(t), columns, to + t * columns);
+    }
+  });
 }
 
 }  // namespace

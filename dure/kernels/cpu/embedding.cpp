@@ -39,11 +39,11 @@ class Rows {
 };
 
 // y = token + position; either may be null.
-template <typename Element>
-HWY_INLINE void add_two(const Element* token,
-                        const Element* position,
+template <typename Compute, typename Residual>
+HWY_INLINE void add_two(const Compute* token,
+                        const Compute* position,
                         std::int64_t C,
-                        Element* y) {
+                        Residual* y) {
   for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
     Vector sum = token != nullptr ? part.load(token + c) : hn::Zero(Floats());
     if (position != nullptr) {
@@ -53,25 +53,28 @@ HWY_INLINE void add_two(const Element* token,
   });
 }
 
-template <typename Element>
+template <typename Compute, typename Residual>
 void look_up_rows(const Embedding& op, std::int64_t first, std::int64_t last) {
   const std::int64_t C = op.y.shape()[1];
   const Rows tokens(
-      op.token.data<Element>(), op.token.shape(), op.token_rows.first);
+      op.token.data<Compute>(), op.token.shape(), op.token_rows.first);
   const std::int32_t* const ids = op.ids.data<std::int32_t>();
   for (std::int64_t n = first; n < last; ++n) {
-    const Element* const position =
-        op.position ? op.position.data<Element>() +
+    const Compute* const position =
+        op.position ? op.position.data<Compute>() +
                           op.positions.data<std::int32_t>()[n] * C
                     : nullptr;
-    add_two(tokens[ids[n]], position, C, op.y.data<Element>() + n * C);
+    add_two(tokens[ids[n]], position, C, op.y.data<Residual>() + n * C);
   }
 }
 
 void look_up(const Embedding& op, std::int64_t first, std::int64_t last) {
-  with_float_type(op.y.dtype(), [&](auto element) HWY_ATTR {
-    look_up_rows<decltype(element)>(op, first, last);
-  });
+  with_type_or_f32(op.token.dtype(),
+                   op.y.dtype(),
+                   [&](auto compute, auto residual) HWY_ATTR {
+                     look_up_rows<decltype(compute), decltype(residual)>(
+                         op, first, last);
+                   });
 }
 
 // Adds d_y[n] to the columns of d_table[indices[n]], for n in this order. If an
@@ -107,7 +110,7 @@ void add_rows(const EmbeddingBackward& op,
 void add_columns(const EmbeddingBackward& op,
                  std::span<const std::int32_t> order,
                  Range columns) {
-  with_float_types(
+  with_one_half_type(
       op.d_y.dtype(), op.d_table.dtype(), [&](auto element, auto sum) HWY_ATTR {
         add_rows<decltype(element), decltype(sum)>(op, order, columns);
       });
@@ -139,24 +142,56 @@ void check_indices(const char* name,
   }
 }
 
-// The order in which rows are added: as they come, or, if sums are rounded,
-// grouped by index and in this order within an index.
+// The order in which rows are added.
 struct RowOrder {
-  std::vector<std::int32_t> rows;  // kept between launches
+  std::vector<std::int32_t> rows;
+  std::vector<std::int32_t> ends;  // of the rows of an index, in `rows`
 };
+
+// All rows as they come.
+void order_as_they_come(std::int64_t N, RowOrder& order) {
+  order.rows.resize(static_cast<std::size_t>(N));
+  std::iota(order.rows.begin(), order.rows.end(), 0);
+}
+
+// The rows whose index the table has, grouped by index, and as they come within
+// an index: a counting sort, whose time is that of two walks over the indices
+// and one over the table's rows.
+void group_by_index(const EmbeddingBackward& op, RowOrder& order) {
+  const std::int64_t V = op.d_table.shape()[0];
+  const std::span<const std::int32_t> indices(
+      op.indices.data<std::int32_t>(),
+      static_cast<std::size_t>(op.indices.elements()));
+  // Calls body(n, v) where the table's row v is of indices[n].
+  const auto for_each_held = [&](const auto& body) {
+    for (std::size_t n = 0; n < indices.size(); ++n) {
+      const std::int64_t v = indices[n] - op.rows.first;
+      if (v >= 0 && v < V) {
+        body(static_cast<std::int32_t>(n), static_cast<std::size_t>(v));
+      }
+    }
+  };
+  std::vector<std::int32_t>& ends = order.ends;
+  ends.assign(static_cast<std::size_t>(V) + 1, 0);
+  for_each_held([&](std::int32_t, std::size_t v) { ++ends[v + 1]; });
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  order.rows.resize(static_cast<std::size_t>(ends.back()));
+  // ends[v] is where the rows of v begin until they are all there.
+  for_each_held([&](std::int32_t n, std::size_t v) {
+    order.rows[static_cast<std::size_t>(ends[v]++)] = n;
+  });
+}
+
+// Sums that are rounded are made index by index. The stream keeps the memory.
 std::span<const std::int32_t> order_of(Stream& stream,
                                        const EmbeddingBackward& op) {
-  std::vector<std::int32_t>& order = stream.kept<RowOrder>().rows;
-  order.resize(static_cast<std::size_t>(op.indices.elements()));
-  std::iota(order.begin(), order.end(), 0);
+  auto& order = stream.kept<RowOrder>();
   if (is_half(op.d_table.dtype())) {
-    const std::int32_t* const index = op.indices.data<std::int32_t>();
-    std::stable_sort(
-        order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-          return index[a] < index[b];
-        });
+    group_by_index(op, order);
+  } else {
+    order_as_they_come(op.indices.elements(), order);
   }
-  return order;
+  return order.rows;
 }
 
 }  // namespace

@@ -3,7 +3,8 @@
 //
 //   panel[k * width + i] = element(first_item + i, first_k + k)
 //
-// Items past the last are 0. Included once for each target.
+// Elements are f32, bf16 or f16, and become f32. Items past the last are 0.
+// Included once for each target.
 #if defined(DURE_KERNELS_CPU_GEMM_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef DURE_KERNELS_CPU_GEMM_PACK_INL_H_
 #undef DURE_KERNELS_CPU_GEMM_PACK_INL_H_
@@ -15,8 +16,11 @@
 #include <cstdint>
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
+#include <type_traits>
 
+#include "dure/base/half.h"
 #include "dure/kernels/cpu/gemm_plan.h"
+#include "dure/kernels/cpu/vector_elements-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
@@ -25,8 +29,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // An operand in the product's terms: items are rows of op(a) or columns of
 // op(b). Either items or k are neighbours in memory.
+template <typename Element>
 struct PackSource {
-  const float* data;
+  const Element* data;
   std::int64_t items;
   std::int64_t item_step;
   std::int64_t depth_step;
@@ -37,35 +42,75 @@ struct PackSource {
 template <int kWidth>
 using PackTag = hn::CappedTag<float, kWidth % 8 == 0 ? 8 : 4>;
 
-// The elements of a cache line.
-inline constexpr std::int64_t kLine = 16;
+// The elements of a cache line, and of the 32 bits that transposing moves as
+// one.
+template <typename Element>
+inline constexpr std::int64_t kLine = 64 / sizeof(Element);
+template <typename Element>
+inline constexpr std::int64_t kWord = 4 / sizeof(Element);
 
 // Prefetches into the second-level cache: lines whose addresses differ by a
 // power of two would push one another out of the first.
-HWY_INLINE void prefetch_far(const float* address) {
+HWY_INLINE void prefetch_far(const void* address) {
   __builtin_prefetch(address, 0, 2);
 }
 
 #if HWY_TARGET != HWY_SCALAR
 
-// Block b of 4 lanes gets 4 elements in a row of item 4 b.
-template <class D>
-HWY_INLINE hn::Vec<D> load_fours(D d, const float* from, std::int64_t step) {
-  if constexpr (hn::MaxLanes(D()) == 4) {
-    return hn::LoadU(d, from);
-  } else {
+// Block b of 4 lanes gets 4 words in a row of item 4 b.
+template <class D, typename Element>
+HWY_INLINE hn::Vec<D> load_fours(D d, const Element* from, std::int64_t step) {
+  if constexpr (hn::MaxLanes(D()) > 4) {
     const hn::Half<D> half;
     constexpr auto kHalf = static_cast<std::int64_t>(hn::MaxLanes(D())) / 2;
     return hn::Combine(d,
                        load_fours(half, from + kHalf * step, step),
                        load_fours(half, from, step));
+  } else if constexpr (std::is_same_v<Element, float>) {
+    return hn::LoadU(d, from);
+  } else {
+    const hn::Repartition<std::uint16_t, D> bits;
+    return hn::BitCast(d, hn::LoadU(bits, &from->bits));
   }
 }
 
-// Packs as many items as a vector has lanes, 4 deep, transposed in blocks of 4
-// x 4.
-template <int kWidth>
-HWY_INLINE void transpose_fours(const float* from,
+// From the bits of an Element in each lane. Highway's conversion from f16 is an
+// instruction; only signalling NaNs come out otherwise than from float_of(), as
+// the quiet ones that a product makes of them.
+template <typename Element, class D>
+HWY_INLINE hn::Vec<D> widen(D d, hn::Vec<hn::RebindToUnsigned<D>> bits) {
+  const hn::RebindToSigned<D> number;
+  if constexpr (std::is_same_v<Element, F16>) {
+    const hn::Rebind<std::uint16_t, D> narrow;
+    const hn::Rebind<hwy::float16_t, D> half;
+    return hn::PromoteTo(
+        d, hn::BitCast(half, hn::DemoteTo(narrow, hn::BitCast(number, bits))));
+  } else {
+    return float_of<Element>(d, hn::BitCast(number, bits));
+  }
+}
+
+// Stores a word of each item: the elements of one depth, or of two.
+template <int kWidth, typename Element>
+HWY_INLINE void store_word(hn::Vec<PackTag<kWidth>> word, float* to) {
+  const PackTag<kWidth> d;
+  if constexpr (std::is_same_v<Element, float>) {
+    hn::StoreU(word, d, to);
+  } else {
+    const hn::RebindToUnsigned<PackTag<kWidth>> pair;
+    const auto both = hn::BitCast(pair, word);
+    const auto first = hn::And(both, hn::Set(pair, 0xFFFF));
+    const auto second = hn::ShiftRight<16>(both);
+    hn::StoreU(widen<Element>(d, first), d, to);
+    hn::StoreU(widen<Element>(d, second), d, to + kWidth);
+  }
+}
+
+// Packs as many items as a vector has lanes, 4 words deep, transposed in blocks
+// of 4 x 4 words. Elements of 16 bits are widened after that, because so they
+// need half as many shuffles.
+template <int kWidth, typename Element>
+HWY_INLINE void transpose_fours(const Element* from,
                                 std::int64_t item_step,
                                 float* to) {
   const PackTag<kWidth> d;
@@ -78,8 +123,9 @@ HWY_INLINE void transpose_fours(const float* from,
   const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
   const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1));
   const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
-  const auto store = [&](auto v, std::int64_t k) HWY_ATTR {
-    hn::StoreU(hn::BitCast(d, v), d, to + k * kWidth);
+  const auto store = [&](auto v, std::int64_t word) HWY_ATTR {
+    store_word<kWidth, Element>(hn::BitCast(d, v),
+                                to + word * kWord<Element> * kWidth);
   };
   store(hn::InterleaveLower(pairs, low01, low23), 0);
   store(hn::InterleaveUpper(pairs, low01, low23), 1);
@@ -87,26 +133,27 @@ HWY_INLINE void transpose_fours(const float* from,
   store(hn::InterleaveUpper(pairs, high01, high23), 3);
 }
 
-// Packs whole blocks of 4 in depth, and returns how far that goes. It goes line
-// by line of the source, so that lines being written stay in the cache until
-// they are whole. There are more items than the hardware prefetcher follows, so
-// the next lines are prefetched here.
-template <int kWidth>
-HWY_INLINE std::int64_t pack_fours(const float* from,
+// Packs whole blocks of 4 words in depth, and returns how far that goes. It
+// goes line by line of the source, so that lines being written stay in the
+// cache until they are whole. There are more items than the hardware prefetcher
+// follows, so the next lines are prefetched here.
+template <int kWidth, typename Element>
+HWY_INLINE std::int64_t pack_fours(const Element* from,
                                    std::int64_t item_step,
                                    std::int64_t depth,
                                    float* to) {
-  constexpr std::int64_t kAhead = 2 * kLine;
+  constexpr std::int64_t kFour = 4 * kWord<Element>;
+  constexpr std::int64_t kAhead = 2 * kLine<Element>;
   constexpr std::int64_t kLanesAtOnce = hn::MaxLanes(PackTag<kWidth>());
-  const std::int64_t end = depth / 4 * 4;
-  for (std::int64_t line = 0; line < end; line += kLine) {
-    const std::int64_t line_end = std::min(line + kLine, end);
+  const std::int64_t end = depth / kFour * kFour;
+  for (std::int64_t line = 0; line < end; line += kLine<Element>) {
+    const std::int64_t line_end = std::min(line + kLine<Element>, end);
     for (std::int64_t i = 0; i < kWidth; ++i) {
       hwy::Prefetch(from + i * item_step + line + kAhead);
     }
     for (std::int64_t i = 0; i < kWidth; i += kLanesAtOnce) {
-      const float* const items = from + i * item_step;
-      for (std::int64_t k = line; k < line_end; k += 4) {
+      const Element* const items = from + i * item_step;
+      for (std::int64_t k = line; k < line_end; k += kFour) {
         transpose_fours<kWidth>(items + k, item_step, to + k * kWidth + i);
       }
     }
@@ -116,8 +163,8 @@ HWY_INLINE std::int64_t pack_fours(const float* from,
 
 #else
 
-template <int kWidth>
-HWY_INLINE std::int64_t pack_fours(const float*,
+template <int kWidth, typename Element>
+HWY_INLINE std::int64_t pack_fours(const Element*,
                                    std::int64_t,
                                    std::int64_t,
                                    float*) {
@@ -126,23 +173,23 @@ HWY_INLINE std::int64_t pack_fours(const float*,
 
 #endif
 
-template <int kWidth>
-HWY_INLINE void pack_transposed(const float* from,
+template <int kWidth, typename Element>
+HWY_INLINE void pack_transposed(const Element* from,
                                 std::int64_t item_step,
                                 std::int64_t depth,
                                 float* to) {
   std::int64_t k = pack_fours<kWidth>(from, item_step, depth, to);
   for (; k < depth; ++k) {
     for (std::int64_t i = 0; i < kWidth; ++i) {
-      to[k * kWidth + i] = from[i * item_step + k];
+      to[k * kWidth + i] = to_float(from[i * item_step + k]);
     }
   }
 }
 
 // Packs `panels` panels side by side, so that a line of the source is read
 // once.
-template <int kWidth>
-HWY_INLINE void pack_in_order(const float* from,
+template <int kWidth, typename Element>
+HWY_INLINE void pack_in_order(const Element* from,
                               std::int64_t depth_step,
                               std::int64_t depth,
                               std::int64_t panels,
@@ -151,30 +198,30 @@ HWY_INLINE void pack_in_order(const float* from,
   const PackTag<kWidth> d;
   constexpr std::int64_t kLanesAtOnce = hn::MaxLanes(PackTag<kWidth>());
   for (std::int64_t k = 0; k < depth; ++k) {
-    const float* const row = from + k * depth_step;
-    for (std::int64_t i = 0; i < panels * kWidth; i += kLine) {
+    const Element* const row = from + k * depth_step;
+    for (std::int64_t i = 0; i < panels * kWidth; i += kLine<Element>) {
       prefetch_far(row + kAhead * depth_step + i);
     }
     for (std::int64_t p = 0; p < panels; ++p) {
       float* const panel = to + (p * depth + k) * kWidth;
       for (std::int64_t i = 0; i < kWidth; i += kLanesAtOnce) {
-        hn::StoreU(hn::LoadU(d, row + p * kWidth + i), d, panel + i);
+        hn::StoreU(load_floats(d, row + p * kWidth + i), d, panel + i);
       }
     }
   }
 }
 
 // Packs the last panel, which has fewer items than its width.
-template <int kWidth>
-HWY_INLINE void pack_partly(const PackSource& from,
+template <int kWidth, typename Element>
+HWY_INLINE void pack_partly(const PackSource<Element>& from,
                             std::int64_t first_item,
                             Range depth,
                             float* to) {
   const std::int64_t items = from.items - first_item;
-  const float* const data = from.data + first_item * from.item_step;
+  const Element* const data = from.data + first_item * from.item_step;
   for (std::int64_t k = depth.first; k < depth.last; ++k) {
     for (std::int64_t i = 0; i < items; ++i) {
-      to[i] = data[i * from.item_step + k * from.depth_step];
+      to[i] = to_float(data[i * from.item_step + k * from.depth_step]);
     }
     std::fill(to + items, to + kWidth, 0.0F);
     to += kWidth;
@@ -182,13 +229,13 @@ HWY_INLINE void pack_partly(const PackSource& from,
 }
 
 // Packs `count` whole panels.
-template <int kWidth>
-HWY_INLINE void pack_whole(const PackSource& from,
+template <int kWidth, typename Element>
+HWY_INLINE void pack_whole(const PackSource<Element>& from,
                            std::int64_t first_item,
                            std::int64_t count,
                            Range depth,
                            float* to) {
-  const float* const data =
+  const Element* const data =
       from.data + first_item * from.item_step + depth.first * from.depth_step;
   if (from.depth_step != 1) {
     return pack_in_order<kWidth>(
@@ -203,12 +250,13 @@ HWY_INLINE void pack_whole(const PackSource& from,
 }
 
 // Packs panels one after another.
-template <int kWidth>
-HWY_NOINLINE void pack_panels(const PackSource& from,
+template <int kWidth, typename Element>
+HWY_NOINLINE void pack_panels(const PackSource<Element>& from,
                               Range panels,
                               Range depth,
                               float* to) {
-  constexpr std::int64_t kAtOnce = std::max(1, 2 * int{kLine} / kWidth);
+  constexpr std::int64_t kAtOnce =
+      std::max<std::int64_t>(1, 2 * kLine<Element> / kWidth);
   const std::int64_t whole = std::min(panels.last, from.items / kWidth);
   std::int64_t p = panels.first;
   while (p < whole) {

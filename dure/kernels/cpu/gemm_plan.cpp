@@ -86,6 +86,11 @@ std::int64_t GemmPlan::b_elements() const {
          largest_part(shape.K, depth_blocks);
 }
 
+std::int64_t GemmPlan::sum_elements() const {
+  const std::int64_t rows = largest_part(row_panels, row_blocks) * tile.rows;
+  return depth_blocks == 1 ? 0 : rows * shape.N;
+}
+
 GemmPlan plan_gemm(const GemmShape& shape, const GemmTile& tile, int threads) {
   GemmPlan plan{.shape = shape, .tile = tile};
   plan.row_panels = divided_up(shape.M, tile.rows);

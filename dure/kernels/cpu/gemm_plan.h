@@ -77,6 +77,10 @@ struct GemmPlan {
   std::int64_t workspace_elements() const {
     return 2 * a_elements() + threads * b_elements();
   }
+
+  // The rows of y of a phase, which a y of 16 bits needs in f32 as well if K
+  // has several blocks: an element is rounded once, after the last.
+  std::int64_t sum_elements() const;
 };
 
 // M, N, K >= 1.

@@ -121,5 +121,16 @@ TEST(GemmPlan, HoldsItsWorkspaceBelowAFewMegabytesWhateverTheShape) {
   });
 }
 
+TEST(GemmPlan, KeepsSumsOfABlockOfRowsIfKHasSeveralBlocks) {
+  EXPECT_EQ(plan_gemm({1100, 50, 768}, kTile, 1).sum_elements(), 0);
+  for_each_plan([](const GemmPlan& plan, int) {
+    for (std::int64_t phase = 0; phase < plan.phases(); ++phase) {
+      const std::int64_t rows = plan.panels_of(phase).count() * plan.tile.rows;
+      ASSERT_TRUE(plan.depth_of(phase).count() == plan.shape.K ||
+                  rows * plan.shape.N <= plan.sum_elements());
+    }
+  });
+}
+
 }  // namespace
 }  // namespace dure::kernels

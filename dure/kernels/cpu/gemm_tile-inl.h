@@ -17,7 +17,6 @@
 #define DURE_KERNELS_CPU_GEMM_TILE_INL_H_  // NOLINT(readability-identifier-naming)
 #endif
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <hwy/cache_control.h>
@@ -142,43 +141,6 @@ HWY_INLINE void multiply_whole(const Tile& tile, std::int64_t rows) {
   static constexpr auto kTable =
       rows_table(std::make_integer_sequence<int, kTileRows>());
   kTable[static_cast<std::size_t>(rows - 1)](tile);
-}
-
-// The right edge: computes a tile of whole width, of which only `columns`
-// columns are y's, with the same sums in the same order.
-inline HWY_NOINLINE void multiply_partly(const Tile& tile,
-                                         std::int64_t rows,
-                                         std::int64_t columns) {
-  HWY_ALIGN float sums[kTileRows * kTileColumns];
-  multiply_whole({.y = sums,
-                  .y_step = kTileColumns,
-                  .start = tile.start,
-                  .a = tile.a,
-                  .b = tile.b,
-                  .depth = tile.depth},
-                 rows);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t n = 0; n < columns; ++n) {
-      float sum = sums[r * kTileColumns + n];
-      if (tile.bias != nullptr) {
-        sum += tile.bias[n];
-      }
-      if (tile.addend != nullptr) {
-        sum += tile.addend[r * tile.addend_step + n];
-      }
-      tile.y[r * tile.y_step + n] = sum;
-    }
-  }
-}
-
-HWY_INLINE void multiply_tile(const Tile& tile,
-                              std::int64_t rows,
-                              std::int64_t columns) {
-  if (columns == kTileColumns) {
-    multiply_whole(tile, rows);
-  } else {
-    multiply_partly(tile, rows, columns);
-  }
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE

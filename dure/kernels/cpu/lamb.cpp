@@ -14,6 +14,7 @@
 
 #include "dure/kernels/cpu/squares-inl.h"
 #include "dure/kernels/cpu/sum_digits.h"
+#include "dure/kernels/cpu/update_block-inl.h"
 #include "dure/kernels/cpu/update_spans.h"
 #include "dure/kernels/cpu/vector_loop-inl.h"
 
@@ -24,8 +25,8 @@ namespace dure::kernels::HWY_NAMESPACE {
 // that they get the same bits.
 struct LambDirection {
   LambDirection(ConstTensor control, float eps, float weight_decay)
-      : rate(broadcast(control.data<float>()[3])),
-        root(broadcast(control.data<float>()[4])),
+      : rate(broadcast(control.data<float>()[kDecisions + 1])),
+        root(broadcast(control.data<float>()[kDecisions + 2])),
         epsilon(broadcast(eps)),
         decay(broadcast(weight_decay)) {}
 
@@ -40,28 +41,20 @@ struct LambDirection {
   Vector decay;
 };
 
-// Measures elements [first, last) of one span, which are whole groups from its
-// start, except for its last ones.
-void lamb_measure_span(const LambMeasure& op,
-                       const UpdateSpan& span,
-                       Range part,
-                       ExactSum& weights,
-                       ExactSum& moves) {
-  constexpr std::int64_t kBlock = 128 * kGroup;
-  HWY_ALIGN float u[kBlock];
-  const Vector scale = broadcast(op.control.data<float>()[1]);
+inline constexpr SpanUse kMomentsUse = {.gradient = Use::kRead,
+                                        .states = {Use::kUpdate, Use::kUpdate}};
+
+void update_moments(const LambMeasure& op, const UpdateSpan& span, Range part) {
+  const Vector scale = broadcast(op.control.data<float>()[kFactor]);
   const Vector beta1 = broadcast(op.beta1);
   const Vector beta2 = broadcast(op.beta2);
   const Vector rest1 = broadcast(1 - op.beta1);
   const Vector rest2 = broadcast(1 - op.beta2);
-  const LambDirection direction(op.control, op.epsilon, span.weight_decay);
-  const float* const w = span.master.data<float>();
-  float* const m = span.states[0].data<float>();
-  float* const v = span.states[1].data<float>();
-  const float* const gradient = span.gradient.data<float>();
-  for (std::int64_t block = part.first; block < part.last; block += kBlock) {
-    const std::int64_t end = std::min(block + kBlock, part.last);
-    for_each_vector(block, end, [&](std::int64_t i, auto vector) HWY_ATTR {
+  const auto update = [&](const UpdateBlock& block) HWY_ATTR {
+    float* const m = block.states[0];
+    float* const v = block.states[1];
+    const float* const gradient = block.gradient;
+    for_each_vector(0, block.count, [&](std::int64_t i, auto vector) HWY_ATTR {
       const Vector g = hn::Mul(vector.load(gradient + i), scale);
       const Vector new_m =
           hn::MulAdd(beta1, vector.load(m + i), hn::Mul(rest1, g));
@@ -69,13 +62,55 @@ void lamb_measure_span(const LambMeasure& op,
           hn::MulAdd(beta2, vector.load(v + i), hn::Mul(rest2, hn::Mul(g, g)));
       vector.store(new_m, m + i);
       vector.store(new_v, v + i);
-      vector.store(direction(vector.load(w + i), new_m, new_v),
-                   u + (i - block));
     });
-    add_squares(w + block, end - block, weights);
-    add_squares(u, end - block, moves);
+  };
+  for_each_block(op.control, span, kMomentsUse, part, update);
+}
+
+inline constexpr SpanUse kDirectionUse = {.master = Use::kRead,
+                                          .states = {Use::kRead, Use::kRead}};
+
+// Writes the part's steps before the ratio.
+void find_directions(const LambMeasure& op,
+                     const UpdateSpan& span,
+                     Range part,
+                     float* steps) {
+  const LambDirection direction(op.control, op.epsilon, span.weight_decay);
+  const auto find = [&](const UpdateBlock& block) HWY_ATTR {
+    const float* const w = block.master;
+    const float* const m = block.states[0];
+    const float* const v = block.states[1];
+    float* const u = steps + (block.first - part.first);
+    for_each_vector(0, block.count, [&](std::int64_t i, auto vector) HWY_ATTR {
+      vector.store(
+          direction(vector.load(w + i), vector.load(m + i), vector.load(v + i)),
+          u + i);
+    });
+  };
+  for_each_block(op.control, span, kDirectionUse, part, find);
+}
+
+// Measures a part of one span, which is whole groups from its start, except for
+// its last ones. It reads the moments as they were stored, which are those that
+// LambUpdate will read; few enough at once that they are still in the L1 cache.
+void lamb_measure_span(const LambMeasure& op,
+                       const UpdateSpan& span,
+                       Range part,
+                       ExactSum& weights,
+                       ExactSum& moves) {
+  constexpr std::int64_t kMeasured = 64 * kGroup;
+  HWY_ALIGN float u[kMeasured];
+  for (std::int64_t i = part.first; i < part.last; i += kMeasured) {
+    const Range here = {i, std::min(i + kMeasured, part.last)};
+    update_moments(op, span, here);
+    find_directions(op, span, here, u);
+    add_squares_of(span.master, here, weights);
+    add_squares(u, here.count(), moves);
   }
 }
+
+inline constexpr SpanUse kLambUse = {.master = Use::kUpdate,
+                                     .states = {Use::kRead, Use::kRead}};
 
 // `rate` is the learning rate times the ratio.
 void lamb_update_span(const LambUpdate& op,
@@ -84,19 +119,17 @@ void lamb_update_span(const LambUpdate& op,
                       Range part) {
   const Vector rates = broadcast(rate);
   const LambDirection direction(op.control, op.epsilon, span.weight_decay);
-  float* const w = span.master.data<float>();
-  float* const weight = span.weight.data<float>();
-  const float* const m = span.states[0].data<float>();
-  const float* const v = span.states[1].data<float>();
-  for_each_vector(
-      part.first, part.last, [&](std::int64_t i, auto vector) HWY_ATTR {
-        const Vector old_w = vector.load(w + i);
-        const Vector u =
-            direction(old_w, vector.load(m + i), vector.load(v + i));
-        const Vector new_w = hn::NegMulAdd(rates, u, old_w);
-        vector.store(new_w, w + i);
-        vector.store(new_w, weight + i);
-      });
+  const auto update = [&](const UpdateBlock& block) HWY_ATTR {
+    float* const w = block.master;
+    const float* const m = block.states[0];
+    const float* const v = block.states[1];
+    for_each_vector(0, block.count, [&](std::int64_t i, auto vector) HWY_ATTR {
+      const Vector old_w = vector.load(w + i);
+      const Vector u = direction(old_w, vector.load(m + i), vector.load(v + i));
+      vector.store(hn::NegMulAdd(rates, u, old_w), w + i);
+    });
+  };
+  for_each_block(op.control, span, kLambUse, part, update);
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE
@@ -132,13 +165,13 @@ float rate_of(const LambUpdate& op, const UpdateSpan& span) {
   const double ratio = weight > 0 && move > 0
                            ? std::clamp(weight, kLeastNorm, kMostNorm) / move
                            : 1;
-  return static_cast<float>(op.control.data<float>()[2] * ratio);
+  return static_cast<float>(op.control.data<float>()[kDecisions] * ratio);
 }
 
 }  // namespace
 
 void run(OnCpu, Stream& stream, const LambMeasure& op) {
-  if (op.control.data<float>()[0] == 0) {
+  if (op.control.data<float>()[kIsUpdated] == 0) {
     return;
   }
   constexpr std::int64_t kGroup = SquaredNorm::kGroup;
@@ -167,13 +200,10 @@ void run(OnCpu, Stream& stream, const LambMeasure& op) {
 }
 
 void run(OnCpu, Stream& stream, const LambUpdate& op) {
-  parallel_update(
-      stream,
-      op,
-      [&](const UpdateSpan& span, std::int64_t first, std::int64_t last) {
-        HWY_DYNAMIC_DISPATCH(lamb_update_span)
-        (op, span, rate_of(op, span), {first, last});
-      });
+  parallel_update(stream, op, [&](const UpdateSpan& span, Range part) {
+    HWY_DYNAMIC_DISPATCH(lamb_update_span)
+    (op, span, rate_of(op, span), part);
+  });
 }
 
 }  // namespace dure::kernels

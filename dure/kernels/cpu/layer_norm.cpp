@@ -37,16 +37,16 @@ HWY_INLINE float variance_of_row(const Element* x, std::int64_t C, float mean) {
   return sum_of_lanes(sum) / static_cast<float>(C);
 }
 
-template <typename Element>
+template <typename Compute, typename Residual>
 void normalize_rows(const LayerNorm& op,
                     std::int64_t first,
                     std::int64_t last) {
   const std::int64_t C = op.x.shape()[1];
-  const Element* const gain = op.gain.data<Element>();
-  const Element* const bias = op.bias ? op.bias.data<Element>() : nullptr;
+  const Compute* const gain = op.gain.data<Compute>();
+  const Compute* const bias = op.bias ? op.bias.data<Compute>() : nullptr;
   for (std::int64_t n = first; n < last; ++n) {
-    const Element* const x = op.x.data<Element>() + n * C;
-    Element* const y = op.y.data<Element>() + n * C;
+    const Residual* const x = op.x.data<Residual>() + n * C;
+    Compute* const y = op.y.data<Compute>() + n * C;
     const float mean = mean_of_row(x, C);
     const float rstd = 1 / std::sqrt(variance_of_row(x, C, mean) + op.eps);
     op.mean.data<float>()[n] = mean;
@@ -65,9 +65,10 @@ void normalize_rows(const LayerNorm& op,
 void layer_norm_rows(const LayerNorm& op,
                      std::int64_t first,
                      std::int64_t last) {
-  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
-    normalize_rows<decltype(element)>(op, first, last);
-  });
+  with_type_or_f32(
+      op.y.dtype(), op.x.dtype(), [&](auto compute, auto residual) HWY_ATTR {
+        normalize_rows<decltype(compute), decltype(residual)>(op, first, last);
+      });
 }
 
 // mean_c(h) and mean_c(h * x') of a row.
@@ -76,10 +77,10 @@ struct RowMeans {
   float h_x;
 };
 
-template <typename Element>
+template <typename Compute, typename Residual>
 struct BackwardRow {
-  const Element* d_y;
-  const Element* x;
+  const Compute* d_y;
+  const Residual* x;
   Vector mean;
   Vector rstd;
 
@@ -89,9 +90,9 @@ struct BackwardRow {
   }
 };
 
-template <typename Element>
-HWY_INLINE RowMeans row_means(const BackwardRow<Element>& row,
-                              const Element* gain,
+template <typename Compute, typename Residual>
+HWY_INLINE RowMeans row_means(const BackwardRow<Compute, Residual>& row,
+                              const Compute* gain,
                               std::int64_t C) {
   Vector sum_h = hn::Zero(Floats());
   Vector sum_h_x = hn::Zero(Floats());
@@ -105,29 +106,29 @@ HWY_INLINE RowMeans row_means(const BackwardRow<Element>& row,
 }
 
 // Row n, from a column on.
-template <typename Element>
-HWY_INLINE BackwardRow<Element> row_of(const LayerNormBackward& op,
-                                       std::int64_t n,
-                                       std::int64_t first_column) {
+template <typename Compute, typename Residual>
+HWY_INLINE BackwardRow<Compute, Residual> row_of(const LayerNormBackward& op,
+                                                 std::int64_t n,
+                                                 std::int64_t first_column) {
   const std::int64_t at = n * op.x.shape()[1] + first_column;
-  return {op.d_y.data<Element>() + at,
-          op.x.data<Element>() + at,
+  return {op.d_y.data<Compute>() + at,
+          op.x.data<Residual>() + at,
           broadcast(op.mean.data<float>()[n]),
           broadcast(op.rstd.data<float>()[n])};
 }
 
-template <typename Element>
+template <typename Compute, typename Residual>
 void d_x_of_rows(const LayerNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
-  const Element* const gain = op.gain.data<Element>();
+  const Compute* const gain = op.gain.data<Compute>();
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const BackwardRow row = row_of<Element>(op, n, 0);
+    const BackwardRow row = row_of<Compute, Residual>(op, n, 0);
     const RowMeans means = row_means(row, gain, C);
     const Vector mean_h = broadcast(means.h);
     const Vector mean_h_x = broadcast(means.h_x);
-    Element* const d_x = op.d_x.data<Element>() + n * C;
-    const Element* const residual =
-        op.residual ? op.residual.data<Element>() + n * C : nullptr;
+    Residual* const d_x = op.d_x.data<Residual>() + n * C;
+    const Residual* const residual =
+        op.residual ? op.residual.data<Residual>() + n * C : nullptr;
     for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
       const Vector h = hn::Mul(part.load(row.d_y + c), part.load(gain + c));
       const Vector inner =
@@ -140,19 +141,20 @@ void d_x_of_rows(const LayerNormBackward& op, Range rows) {
 }
 
 void layer_norm_d_x(const LayerNormBackward& op, Range rows) {
-  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
-    d_x_of_rows<decltype(element)>(op, rows);
-  });
+  with_type_or_f32(
+      op.d_y.dtype(), op.x.dtype(), [&](auto compute, auto residual) HWY_ATTR {
+        d_x_of_rows<decltype(compute), decltype(residual)>(op, rows);
+      });
 }
 
 // Adds row n to the sums of the columns, of which the first is columns.first.
-template <typename Element>
+template <typename Compute, typename Residual>
 HWY_INLINE void add_row_to_columns(const LayerNormBackward& op,
                                    std::int64_t n,
                                    Range columns,
                                    float* d_gain,
                                    float* d_bias) {
-  const BackwardRow row = row_of<Element>(op, n, columns.first);
+  const BackwardRow row = row_of<Compute, Residual>(op, n, columns.first);
   for_each_vector(0, columns.count(), [&](std::int64_t c, auto part) HWY_ATTR {
     const Vector d_y = part.load(row.d_y + c);
     part.store(hn::MulAdd(d_y, row.normal(c, part), part.load(d_gain + c)),
@@ -163,25 +165,27 @@ HWY_INLINE void add_row_to_columns(const LayerNormBackward& op,
   });
 }
 
+template <typename Compute, typename Residual>
+void add_to_columns(const LayerNormBackward& op, Range rows, Range columns) {
+  for_each_tile(columns, [&](Range tile) HWY_ATTR {
+    const TileSums gain_sums(op.d_gain, tile);
+    const TileSums bias_sums(op.d_bias, tile);
+    for (std::int64_t n = rows.first; n < rows.last; ++n) {
+      add_row_to_columns<Compute, Residual>(
+          op, n, tile, gain_sums.data(), bias_sums.data());
+    }
+    gain_sums.store();
+    bias_sums.store();
+  });
+}
+
 void layer_norm_columns(const LayerNormBackward& op,
                         Range rows,
                         Range columns) {
-  with_float_types(
-      op.x.dtype(), op.d_gain.dtype(), [&](auto element, auto sum) HWY_ATTR {
-        using Element = decltype(element);
-        auto* const d_gain = op.d_gain.data<decltype(sum)>();
-        auto* const d_bias =
-            op.d_bias ? op.d_bias.data<decltype(sum)>() : nullptr;
-        for_each_tile(columns, [&](Range tile) HWY_ATTR {
-          TileSums gain_sums(d_gain, tile);
-          TileSums bias_sums(d_bias, tile);
-          for (std::int64_t n = rows.first; n < rows.last; ++n) {
-            add_row_to_columns<Element>(
-                op, n, tile, gain_sums.data(), bias_sums.data());
-          }
-          gain_sums.store();
-          bias_sums.store();
-        });
+  with_type_or_f32(
+      op.d_y.dtype(), op.x.dtype(), [&](auto compute, auto residual) HWY_ATTR {
+        add_to_columns<decltype(compute), decltype(residual)>(
+            op, rows, columns);
       });
 }
 

@@ -71,19 +71,22 @@ inline constexpr std::int64_t words_for(std::int64_t count) {
   return count + 3 + kWordsAtOnce;
 }
 
-// Draws stream.bits(first_index + i) for i in [0, count). Returns where in
-// `words` the first of them lies.
+// Draws stream.bits(first_index + i, major) for i in [0, count). Returns where
+// in `words` the first of them lies.
 HWY_INLINE const std::uint32_t* draw_words(const RandomStream& stream,
                                            std::uint64_t first_index,
                                            std::int64_t count,
-                                           std::uint32_t* words) {
+                                           std::uint32_t* words,
+                                           std::uint64_t major = 0) {
   const WordLanes d;
   const auto skip = static_cast<std::int64_t>(first_index % 4);
-  const Words zero = hn::Zero(d);
+  const Words major_low = hn::Set(d, major);
+  const Words major_high = hn::Set(d, major >> 32);
   Words block = hn::Iota(d, first_index / 4);
   for (std::int64_t i = 0; i < skip + count; i += kWordsAtOnce) {
-    const CounterLanes c = philox_rounds(
-        {block, hn::ShiftRight<32>(block), zero, zero}, stream.key());
+    const CounterLanes c =
+        philox_rounds({block, hn::ShiftRight<32>(block), major_low, major_high},
+                      stream.key());
     hn::StoreInterleaved2(join(c.word0, c.word1),
                           join(c.word2, c.word3),
                           d,

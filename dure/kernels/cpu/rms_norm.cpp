@@ -17,14 +17,14 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-template <typename Element>
+template <typename Compute, typename Residual>
 void normalize_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
   const std::int64_t C = op.x.shape()[1];
-  const Element* const gain = op.gain.data<Element>();
-  const Element* const bias = op.bias ? op.bias.data<Element>() : nullptr;
+  const Compute* const gain = op.gain.data<Compute>();
+  const Compute* const bias = op.bias ? op.bias.data<Compute>() : nullptr;
   for (std::int64_t n = first; n < last; ++n) {
-    const Element* const x = op.x.data<Element>() + n * C;
-    Element* const y = op.y.data<Element>() + n * C;
+    const Residual* const x = op.x.data<Residual>() + n * C;
+    Compute* const y = op.y.data<Compute>() + n * C;
     const float mean_square = dot(x, x, C) / static_cast<float>(C);
     const float rstd = 1 / std::sqrt(mean_square + op.eps);
     op.rstd.data<float>()[n] = rstd;
@@ -40,16 +40,17 @@ void normalize_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
 }
 
 void rms_norm_rows(const RmsNorm& op, std::int64_t first, std::int64_t last) {
-  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
-    normalize_rows<decltype(element)>(op, first, last);
-  });
+  with_type_or_f32(
+      op.y.dtype(), op.x.dtype(), [&](auto compute, auto residual) HWY_ATTR {
+        normalize_rows<decltype(compute), decltype(residual)>(op, first, last);
+      });
 }
 
 // sum_c d_y[c] gain[c] x[c]
-template <typename Element>
-HWY_INLINE float projection(const Element* d_y,
-                            const Element* gain,
-                            const Element* x,
+template <typename Compute, typename Residual>
+HWY_INLINE float projection(const Compute* d_y,
+                            const Compute* gain,
+                            const Residual* x,
                             std::int64_t C) {
   Vector sum = hn::Zero(Floats());
   for_each_vector(0, C, [&](std::int64_t c, auto part) HWY_ATTR {
@@ -61,16 +62,16 @@ HWY_INLINE float projection(const Element* d_y,
 }
 
 // d_x = rstd (h - x rstd^2 mean(h x)), h = d_y gain
-template <typename Element>
+template <typename Compute, typename Residual>
 void d_x_of_rows(const RmsNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
-  const Element* const gain = op.gain.data<Element>();
+  const Compute* const gain = op.gain.data<Compute>();
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const Element* const x = op.x.data<Element>() + n * C;
-    const Element* const d_y = op.d_y.data<Element>() + n * C;
-    const Element* const residual =
-        op.residual ? op.residual.data<Element>() + n * C : nullptr;
-    Element* const d_x = op.d_x.data<Element>() + n * C;
+    const Residual* const x = op.x.data<Residual>() + n * C;
+    const Compute* const d_y = op.d_y.data<Compute>() + n * C;
+    const Residual* const residual =
+        op.residual ? op.residual.data<Residual>() + n * C : nullptr;
+    Residual* const d_x = op.d_x.data<Residual>() + n * C;
     const float rstd = op.rstd.data<float>()[n];
     const float mean =
         projection(d_y, gain, x, C) / static_cast<float>(C) * rstd * rstd;
@@ -87,21 +88,22 @@ void d_x_of_rows(const RmsNormBackward& op, Range rows) {
 }
 
 void rms_norm_d_x(const RmsNormBackward& op, Range rows) {
-  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
-    d_x_of_rows<decltype(element)>(op, rows);
-  });
+  with_type_or_f32(
+      op.d_y.dtype(), op.x.dtype(), [&](auto compute, auto residual) HWY_ATTR {
+        d_x_of_rows<decltype(compute), decltype(residual)>(op, rows);
+      });
 }
 
 // Adds row n to the sums of the columns, of which the first is columns.first.
-template <typename Element>
+template <typename Compute, typename Residual>
 HWY_INLINE void add_row_to_columns(const RmsNormBackward& op,
                                    std::int64_t n,
                                    Range columns,
                                    float* d_gain,
                                    float* d_bias) {
   const std::int64_t at = n * op.x.shape()[1] + columns.first;
-  const Element* const x = op.x.data<Element>() + at;
-  const Element* const d_y = op.d_y.data<Element>() + at;
+  const Residual* const x = op.x.data<Residual>() + at;
+  const Compute* const d_y = op.d_y.data<Compute>() + at;
   const Vector scale = broadcast(op.rstd.data<float>()[n]);
   for_each_vector(0, columns.count(), [&](std::int64_t c, auto part) HWY_ATTR {
     const Vector normal = hn::Mul(part.load(x + c), scale);
@@ -113,23 +115,25 @@ HWY_INLINE void add_row_to_columns(const RmsNormBackward& op,
   });
 }
 
+template <typename Compute, typename Residual>
+void add_to_columns(const RmsNormBackward& op, Range rows, Range columns) {
+  for_each_tile(columns, [&](Range tile) HWY_ATTR {
+    const TileSums gain_sums(op.d_gain, tile);
+    const TileSums bias_sums(op.d_bias, tile);
+    for (std::int64_t n = rows.first; n < rows.last; ++n) {
+      add_row_to_columns<Compute, Residual>(
+          op, n, tile, gain_sums.data(), bias_sums.data());
+    }
+    gain_sums.store();
+    bias_sums.store();
+  });
+}
+
 void rms_norm_columns(const RmsNormBackward& op, Range rows, Range columns) {
-  with_float_types(
-      op.x.dtype(), op.d_gain.dtype(), [&](auto element, auto sum) HWY_ATTR {
-        using Element = decltype(element);
-        auto* const d_gain = op.d_gain.data<decltype(sum)>();
-        auto* const d_bias =
-            op.d_bias ? op.d_bias.data<decltype(sum)>() : nullptr;
-        for_each_tile(columns, [&](Range tile) HWY_ATTR {
-          TileSums gain_sums(d_gain, tile);
-          TileSums bias_sums(d_bias, tile);
-          for (std::int64_t n = rows.first; n < rows.last; ++n) {
-            add_row_to_columns<Element>(
-                op, n, tile, gain_sums.data(), bias_sums.data());
-          }
-          gain_sums.store();
-          bias_sums.store();
-        });
+  with_type_or_f32(
+      op.d_y.dtype(), op.x.dtype(), [&](auto compute, auto residual) HWY_ATTR {
+        add_to_columns<decltype(compute), decltype(residual)>(
+            op, rows, columns);
       });
 }
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "dure/kernels/cpu/f32_tile-inl.h"
 #include "dure/kernels/cpu/range.h"
 #include "dure/kernels/cpu/vector_loop-inl.h"
 
@@ -22,44 +23,30 @@ namespace dure::kernels::HWY_NAMESPACE {
 inline constexpr std::int64_t kTileColumns = 1024;
 
 // The sums of a tile while rows are added to them. They begin with the values
-// in memory, and store() writes them back. `memory` covers all columns; if it
-// is null, no sums are wanted, and data() is null.
-template <typename Element>
+// in memory, and store() writes them back, rounded. `sums` covers all columns;
+// if it is absent, none are wanted, and data() is null.
 class TileSums {
  public:
-  HWY_INLINE TileSums(Element* memory, Range tile)
-      : memory_(memory == nullptr ? nullptr : memory + tile.first),
-        count_(tile.count()) {
-    if (memory_ != nullptr) {
-      convert(memory_, count_, sums_);
+  HWY_INLINE TileSums(const Tensor& sums, Range tile)
+      : sums_(sums), tile_(tile) {
+    if (sums_) {
+      load_tile(sums_, tile_, buffer_);
+      data_ = place_of_tile(sums_, tile_, buffer_);
     }
   }
 
-  HWY_INLINE float* data() { return memory_ == nullptr ? nullptr : sums_; }
+  HWY_INLINE float* data() const { return data_; }
   HWY_INLINE void store() const {
-    if (memory_ != nullptr) {
-      convert(sums_, count_, memory_);
+    if (sums_) {
+      store_tile(sums_, tile_, data_);
     }
   }
 
  private:
-  HWY_ALIGN float sums_[kTileColumns];
-  Element* memory_;
-  std::int64_t count_;
-};
-
-// Sums of f32 are made in place.
-template <>
-class TileSums<float> {
- public:
-  HWY_INLINE TileSums(float* memory, Range tile)
-      : memory_(memory == nullptr ? nullptr : memory + tile.first) {}
-
-  HWY_INLINE float* data() { return memory_; }
-  HWY_INLINE void store() const {}
-
- private:
-  float* memory_;
+  HWY_ALIGN float buffer_[kTileColumns];
+  Tensor sums_;
+  Range tile_;
+  float* data_ = nullptr;
 };
 
 template <typename Body>

@@ -18,13 +18,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-template <typename Element>
+template <typename Compute, typename Residual>
 void scale_rows(const ScaleNorm& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
-  const auto gain = to_float(op.gain.data<Element>()[0]);
+  const auto gain = to_float(op.gain.data<Compute>()[0]);
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const Element* const x = op.x.data<Element>() + n * C;
-    Element* const y = op.y.data<Element>() + n * C;
+    const Residual* const x = op.x.data<Residual>() + n * C;
+    Compute* const y = op.y.data<Compute>() + n * C;
     const float inverse = 1 / std::max(std::sqrt(dot(x, x, C)), op.eps);
     op.inverse.data<float>()[n] = inverse;
     const Vector scale = broadcast(inverse * gain);
@@ -35,21 +35,22 @@ void scale_rows(const ScaleNorm& op, Range rows) {
 }
 
 void scale_norm_rows(const ScaleNorm& op, Range rows) {
-  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
-    scale_rows<decltype(element)>(op, rows);
-  });
+  with_type_or_f32(
+      op.y.dtype(), op.x.dtype(), [&](auto compute, auto residual) HWY_ATTR {
+        scale_rows<decltype(compute), decltype(residual)>(op, rows);
+      });
 }
 
-template <typename Element>
+template <typename Compute, typename Residual>
 void d_x_of_rows(const ScaleNormBackward& op, Range rows) {
   const std::int64_t C = op.x.shape()[1];
-  const auto gain = to_float(op.gain.data<Element>()[0]);
+  const auto gain = to_float(op.gain.data<Compute>()[0]);
   for (std::int64_t n = rows.first; n < rows.last; ++n) {
-    const Element* const x = op.x.data<Element>() + n * C;
-    const Element* const d_y = op.d_y.data<Element>() + n * C;
-    const Element* const residual =
-        op.residual ? op.residual.data<Element>() + n * C : nullptr;
-    Element* const d_x = op.d_x.data<Element>() + n * C;
+    const Residual* const x = op.x.data<Residual>() + n * C;
+    const Compute* const d_y = op.d_y.data<Compute>() + n * C;
+    const Residual* const residual =
+        op.residual ? op.residual.data<Residual>() + n * C : nullptr;
+    Residual* const d_x = op.d_x.data<Residual>() + n * C;
     const float inverse = op.inverse.data<float>()[n];
     const float sum = dot(d_y, x, C) * inverse;
     op.row_sums.data<float>()[n] = sum;
@@ -66,9 +67,10 @@ void d_x_of_rows(const ScaleNormBackward& op, Range rows) {
 }
 
 void scale_norm_d_x(const ScaleNormBackward& op, Range rows) {
-  with_float_type(op.x.dtype(), [&](auto element) HWY_ATTR {
-    d_x_of_rows<decltype(element)>(op, rows);
-  });
+  with_type_or_f32(
+      op.d_y.dtype(), op.x.dtype(), [&](auto compute, auto residual) HWY_ATTR {
+        d_x_of_rows<decltype(compute), decltype(residual)>(op, rows);
+      });
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE

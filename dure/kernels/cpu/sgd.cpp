@@ -7,36 +7,40 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "dure/kernels/cpu/update_block-inl.h"
 #include "dure/kernels/cpu/update_spans.h"
 #include "dure/kernels/cpu/vector_loop-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dure::kernels::HWY_NAMESPACE {
 
-void sgd_span(const Sgd& op,
-              const UpdateSpan& span,
-              std::int64_t first,
-              std::int64_t last) {
+void sgd_span(const Sgd& op, const UpdateSpan& span, Range part) {
   const float* const control = op.control.data<float>();
-  const Vector scale = broadcast(control[1]);
-  const Vector rate = broadcast(control[2]);
+  const float learning_rate = control[kDecisions];
+  const Vector scale = broadcast(control[kFactor]);
+  const Vector rate = broadcast(learning_rate);
   const Vector momentum = broadcast(op.momentum);
-  const Vector keep = broadcast(1 - control[2] * span.weight_decay);
-  float* const w = span.master.data<float>();
-  float* const weight = span.weight.data<float>();
-  float* const m = op.momentum != 0 ? span.states[0].data<float>() : nullptr;
-  const float* const gradient = span.gradient.data<float>();
-  for_each_vector(first, last, [&](std::int64_t i, auto part) HWY_ATTR {
-    Vector step = hn::Mul(part.load(gradient + i), scale);
-    if (m != nullptr) {
-      step = hn::MulAdd(momentum, part.load(m + i), step);
-      part.store(step, m + i);
-    }
-    const Vector new_w =
-        hn::NegMulAdd(rate, step, hn::Mul(keep, part.load(w + i)));
-    part.store(new_w, w + i);
-    part.store(new_w, weight + i);
-  });
+  const Vector keep = broadcast(1 - learning_rate * span.weight_decay);
+  const SpanUse use = {
+      .master = Use::kUpdate,
+      .gradient = Use::kRead,
+      .states = {op.momentum != 0 ? Use::kUpdate : Use::kNone}};
+  const auto update = [&](const UpdateBlock& block) HWY_ATTR {
+    float* const w = block.master;
+    float* const m = block.states[0];
+    const float* const gradient = block.gradient;
+    for_each_vector(0, block.count, [&](std::int64_t i, auto vector) HWY_ATTR {
+      Vector step = hn::Mul(vector.load(gradient + i), scale);
+      if (m != nullptr) {
+        step = hn::MulAdd(momentum, vector.load(m + i), step);
+        vector.store(step, m + i);
+      }
+      const Vector new_w =
+          hn::NegMulAdd(rate, step, hn::Mul(keep, vector.load(w + i)));
+      vector.store(new_w, w + i);
+    });
+  };
+  for_each_block(op.control, span, use, part, update);
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE
@@ -48,12 +52,9 @@ namespace dure::kernels {
 HWY_EXPORT(sgd_span);
 
 void run(OnCpu, Stream& stream, const Sgd& op) {
-  parallel_update(
-      stream,
-      op,
-      [&](const UpdateSpan& span, std::int64_t first, std::int64_t last) {
-        HWY_DYNAMIC_DISPATCH(sgd_span)(op, span, first, last);
-      });
+  parallel_update(stream, op, [&](const UpdateSpan& span, Range part) {
+    HWY_DYNAMIC_DISPATCH(sgd_span)(op, span, part);
+  });
 }
 
 }  // namespace dure::kernels

@@ -18,7 +18,7 @@
 #if HWY_ONCE
 namespace dure::kernels {
 
-HWY_EXPORT(add_squares);
+HWY_EXPORT(add_squares_of);
 
 void run(OnCpu, Stream& stream, const SquaredNorm& op) {
   constexpr std::int64_t kGroup = SquaredNorm::kGroup;
@@ -32,15 +32,13 @@ void run(OnCpu, Stream& stream, const SquaredNorm& op) {
       {.elements_per_item = kGroup},
       [&](std::size_t s, Range groups) {
         const ConstTensor& span = op.spans[s];
-        const std::int64_t first = groups.first * kGroup;
-        const std::int64_t last =
-            std::min(groups.last * kGroup, span.elements());
-        ExactSum part;
-        HWY_DYNAMIC_DISPATCH(add_squares)
-        (span.data<float>() + first, last - first, part);
-        const bool is_finite = std::isfinite(part.value());
+        const Range part = {groups.first * kGroup,
+                            std::min(groups.last * kGroup, span.elements())};
+        ExactSum squares;
+        HWY_DYNAMIC_DISPATCH(add_squares_of)(span, part, squares);
+        const bool is_finite = std::isfinite(squares.value());
         const std::scoped_lock lock(adding);
-        add_to(op.sum, part);
+        add_to(op.sum, squares);
         std::int64_t& bad = *op.first_nonfinite.data<std::int64_t>();
         bad = is_finite
                   ? bad

@@ -1,4 +1,4 @@
-// Sums of squares of f32 elements without rounding.
+// Sums of squares of f32, bf16 or f16 elements without rounding.
 //
 // Included once for each target (see Highway's foreach_target.h).
 #if defined(DURE_KERNELS_CPU_SQUARES_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -12,6 +12,7 @@
 
 #include "dure/kernels/cpu/exact_sum-inl.h"
 #include "dure/kernels/cpu/vector_math-inl.h"
+#include "dure/kernels/cpu/widen-inl.h"
 #include "dure/kernels/squared_norm.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -84,6 +85,21 @@ inline void add_squares(const float* x, std::int64_t count, ExactSum& sum) {
   for (std::int64_t i = 0; i < count; i += kBlock) {
     const std::int64_t in_block = std::min(kBlock, count - i);
     add_terms(sums, group_sums(x + i, in_block, sums), sum);
+  }
+}
+
+// Adds the squares of a part of a tensor that begins with a group. Elements of
+// 16 bits are widened block by block, which is exact.
+inline void add_squares_of(const ConstTensor& x, Range part, ExactSum& sum) {
+  if (x.dtype() == DType::kF32) {
+    return add_squares(x.data<float>() + part.first, part.count(), sum);
+  }
+  constexpr std::int64_t kBlock = 128 * kGroup;
+  HWY_ALIGN float block[kBlock];
+  for (std::int64_t i = part.first; i < part.last; i += kBlock) {
+    const Range here = {i, std::min(i + kBlock, part.last)};
+    widen(x, here, block);
+    add_squares(block, here.count(), sum);
   }
 }
 

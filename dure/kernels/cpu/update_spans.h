@@ -36,11 +36,11 @@ void parallel_parts(Stream& stream,
       });
 }
 
-// Calls update(span, first, last) for elements [first, last) of each span,
-// unless the decision is to skip the update.
+// Calls update(span, part) for parts that divide each span, unless the decision
+// is to skip the update.
 template <typename Op, typename Update>
 void parallel_update(Stream& stream, const Op& op, const Update& update) {
-  if (op.control.template data<float>()[0] == 0) {
+  if (op.control.template data<float>()[kIsUpdated] == 0) {
     return;
   }
   parallel_parts(
@@ -48,9 +48,7 @@ void parallel_update(Stream& stream, const Op& op, const Update& update) {
       op.spans,
       [](const UpdateSpan& span) { return span.gradient.elements(); },
       kFlat,
-      [&](std::size_t s, Range part) {
-        update(op.spans[s], part.first, part.last);
-      });
+      [&](std::size_t s, Range part) { update(op.spans[s], part); });
 }
 
 }  // namespace dure::kernels

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <hwy/highway.h>
+#include <type_traits>
 
 #include "dure/base/half.h"
 
@@ -32,24 +33,61 @@ using SignedBits = hn::RebindToSigned<Floats>;
 using UnsignedBits = hn::RebindToUnsigned<Floats>;
 using HalfBits = hn::Rebind<std::uint16_t, Floats>;
 
-HWY_INLINE hn::Vec<SignedBits> load_half_bits(const std::uint16_t* from) {
-  return hn::PromoteTo(SignedBits(), hn::LoadU(HalfBits(), from));
+// From the bits of an f16 in each lane, as numbers below 2^16.
+template <class D>
+HWY_INLINE hn::Vec<D> float_of_f16(D floats,
+                                   hn::Vec<hn::RebindToSigned<D>> half) {
+  const hn::RebindToSigned<D> d;
+  const auto magnitude = hn::And(half, hn::Set(d, 0x7FFF));
+  const auto sign = hn::ShiftLeft<16>(hn::Xor(half, magnitude));
+  const auto subnormal = hn::BitCast(
+      d, hn::Mul(hn::ConvertTo(floats, magnitude), hn::Set(floats, 0x1p-24F)));
+  const auto shifted = hn::ShiftLeft<13>(magnitude);
+  const auto normal = hn::Add(shifted, hn::Set(d, 112 << 23));
+  const auto special = hn::Or(shifted, hn::Set(d, 0x7F800000));
+  const auto bits = hn::IfThenElse(
+      hn::Lt(magnitude, hn::Set(d, 0x0400)),
+      subnormal,
+      hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0x7C00)), normal, special));
+  return hn::BitCast(floats, hn::Or(sign, bits));
 }
+
+// From the bits of a Half in each lane, as numbers below 2^16.
+template <typename Half, class D>
+HWY_INLINE hn::Vec<D> float_of(D d, hn::Vec<hn::RebindToSigned<D>> bits) {
+  if constexpr (std::is_same_v<Half, Bf16>) {
+    return hn::BitCast(d, hn::ShiftLeft<16>(bits));
+  } else {
+    static_assert(std::is_same_v<Half, F16>);
+    return float_of_f16(d, bits);
+  }
+}
+
+// Loads as many elements as d has lanes.
+template <class D, typename Element>
+HWY_INLINE hn::Vec<D> load_floats(D d, const Element* from) {
+  if constexpr (std::is_same_v<Element, float>) {
+    return hn::LoadU(d, from);
+  } else {
+    const hn::RebindToSigned<D> bits;
+    const hn::Rebind<std::uint16_t, D> half;
+    return float_of<Element>(d,
+                             hn::PromoteTo(bits, hn::LoadU(half, &from->bits)));
+  }
+}
+
 // Takes numbers below 2^16.
 HWY_INLINE void store_half_bits(hn::Vec<SignedBits> bits, std::uint16_t* to) {
   hn::StoreU(hn::DemoteTo(HalfBits(), bits), HalfBits(), to);
 }
 
 // Load and store kLanes elements.
-HWY_INLINE Vector load_vector(const float* from) {
-  return hn::LoadU(Floats(), from);
+template <typename Element>
+HWY_INLINE Vector load_vector(const Element* from) {
+  return load_floats(Floats(), from);
 }
 HWY_INLINE void store_vector(Vector v, float* to) {
   hn::StoreU(v, Floats(), to);
-}
-
-HWY_INLINE Vector load_vector(const Bf16* from) {
-  return hn::BitCast(Floats(), hn::ShiftLeft<16>(load_half_bits(&from->bits)));
 }
 HWY_INLINE void store_vector(Vector v, Bf16* to) {
   const UnsignedBits d;
@@ -64,23 +102,15 @@ HWY_INLINE void store_vector(Vector v, Bf16* to) {
       &to->bits);
 }
 
-HWY_INLINE Vector load_vector(const F16* from) {
-  const SignedBits d;
-  const auto half = load_half_bits(&from->bits);
-  const auto magnitude = hn::And(half, hn::Set(d, 0x7FFF));
-  const auto sign = hn::ShiftLeft<16>(hn::Xor(half, magnitude));
-  const auto subnormal = hn::BitCast(
-      d,
-      hn::Mul(hn::ConvertTo(Floats(), magnitude), hn::Set(Floats(), 0x1p-24F)));
-  const auto shifted = hn::ShiftLeft<13>(magnitude);
-  const auto normal = hn::Add(shifted, hn::Set(d, 112 << 23));
-  const auto special = hn::Or(shifted, hn::Set(d, 0x7F800000));
-  const auto bits = hn::IfThenElse(
-      hn::Lt(magnitude, hn::Set(d, 0x0400)),
-      subnormal,
-      hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0x7C00)), normal, special));
-  return hn::BitCast(Floats(), hn::Or(sign, bits));
+// base/half.h's to_bf16_stochastic(), as floats that bf16 holds: storing them
+// rounds no more. There is a random word for each lane.
+HWY_INLINE Vector round_stochastically(Vector v, hn::Vec<UnsignedBits> words) {
+  const UnsignedBits d;
+  const auto sum = hn::Add(hn::BitCast(d, v), hn::ShiftRight<16>(words));
+  const auto rounded = hn::And(sum, hn::Set(d, 0xFFFF0000U));
+  return hn::IfThenElse(hn::IsFinite(v), hn::BitCast(Floats(), rounded), v);
 }
+
 HWY_INLINE void store_vector(Vector v, F16* to) {
   const SignedBits d;
   const Vector half = hn::Set(Floats(), 0.5F);

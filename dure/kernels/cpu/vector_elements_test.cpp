@@ -1,4 +1,5 @@
-// Compares the conversions of vector_elements-inl.h with those of base/half.h.
+// Compares the conversions of vector_elements-inl.h with those of base/half.h,
+// and the words of philox-inl.h with those of base/random.h.
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "dure/kernels/cpu/philox-inl.h"
 #include "dure/kernels/cpu/vector_loop-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -34,6 +36,29 @@ void narrow_to_f16(const float* from, std::int64_t count, F16* to) {
   convert(from, count, to);
 }
 
+void round_to_bf16(const float* from,
+                   const std::uint32_t* words,
+                   std::int64_t count,
+                   Bf16* to) {
+  for_each_vector(0, count, [&](std::int64_t i, auto part) HWY_ATTR {
+    part.store(round_stochastically(part.load(from + i),
+                                    hn::LoadU(UnsignedBits(), words + i)),
+               to + i);
+  });
+}
+
+// Draws `count` words and copies them.
+void draw(const RandomStream& stream,
+          std::uint64_t first,
+          std::uint64_t major,
+          std::vector<std::uint32_t>& words) {
+  std::vector<std::uint32_t> buffer(
+      static_cast<std::size_t>(words_for(std::ssize(words))));
+  const std::uint32_t* const drawn =
+      draw_words(stream, first, std::ssize(words), buffer.data(), major);
+  std::copy(drawn, drawn + words.size(), words.begin());
+}
+
 }  // namespace dure::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -41,6 +66,8 @@ HWY_AFTER_NAMESPACE();
 namespace dure::kernels {
 namespace {
 
+HWY_EXPORT(round_to_bf16);
+HWY_EXPORT(draw);
 HWY_EXPORT(widen_bf16);
 HWY_EXPORT(widen_f16);
 HWY_EXPORT(narrow_to_bf16);
@@ -169,6 +196,44 @@ TYPED_TEST(VectorElements, ConvertEveryLengthAndNoMore) {
                   std::bit_cast<std::uint32_t>(to_float(some[i])));
         ASSERT_EQ(narrow[i], from_float<TypeParam>(wide[i]));
       }
+    }
+  });
+}
+
+TEST(RandomWords, AreThoseOfTheStream) {
+  const RandomStream stream(7, "words");
+  constexpr std::uint64_t kFarMajor = 0x123456789ABULL;
+  on_every_instruction_set([&] {
+    for (const std::uint64_t first : {0ULL, 3ULL, (1ULL << 34) - 6}) {
+      for (const std::uint64_t major : {std::uint64_t{0}, kFarMajor}) {
+        std::vector<std::uint32_t> words(101);
+        HWY_DYNAMIC_DISPATCH(draw)(stream, first, major, words);
+        for (std::size_t i = 0; i < words.size(); ++i) {
+          ASSERT_EQ(words[i], stream.bits(first + i, major)) << i;
+        }
+      }
+    }
+  });
+}
+
+TEST(StochasticRounding, OfVectorsIsThatOfScalars) {
+  const RandomStream stream(7, "rounding");
+  std::vector<float> values = floats_of_every_exponent();
+  for (std::size_t i = values.size(); i-- > 0;) {
+    values.push_back(-values[i]);
+  }
+  const auto lanes = static_cast<std::size_t>(64);
+  std::vector<std::uint32_t> words(values.size() + lanes);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    words[i] = stream.bits(i);
+  }
+  on_every_instruction_set([&] {
+    std::vector<Bf16> rounded(values.size());
+    HWY_DYNAMIC_DISPATCH(round_to_bf16)
+    (values.data(), words.data(), std::ssize(values), rounded.data());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      ASSERT_EQ(rounded[i].bits, to_bf16_stochastic(values[i], words[i]).bits)
+          << std::hex << std::bit_cast<std::uint32_t>(values[i]);
     }
   });
 }

@@ -38,20 +38,55 @@ HWY_INLINE Vector exp2(Vector x) {
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -125.0F)), scaled);
 }
 
-// sum_n a[n] b[n]
+// total + sum_n a[n] b[n], one after another. Which products the compiler fuses
+// with their sums is its choice, so there is one copy of this for all types of
+// elements: then they have the same arithmetic.
+HWY_NOINLINE inline float add_products(float total,
+                                       const float* a,
+                                       const float* b,
+                                       std::int64_t count) {
+  for (std::int64_t n = 0; n < count; ++n) {
+    total += a[n] * b[n];
+  }
+  return total;
+}
+
+// At most kLanes elements as f32: those in memory, or converted into `lanes`.
+HWY_INLINE const float* as_floats(const float* from,
+                                  std::int64_t /*count*/,
+                                  float* /*lanes*/) {
+  return from;
+}
 template <typename Element>
-HWY_INLINE float dot(const Element* a, const Element* b, std::int64_t count) {
+HWY_INLINE const float* as_floats(const Element* from,
+                                  std::int64_t count,
+                                  float* lanes) {
+  for (std::int64_t n = 0; n < count; ++n) {
+    lanes[n] = to_float(from[n]);
+  }
+  return lanes;
+}
+
+// sum_n a[n] b[n]
+template <typename A, typename B>
+HWY_INLINE float dot(const A* a, const B* b, std::int64_t count) {
   const Floats d;
   Vector sum = hn::Zero(d);
   std::int64_t n = 0;
   for (; n + kLanes <= count; n += kLanes) {
     sum = hn::MulAdd(load_vector(a + n), load_vector(b + n), sum);
   }
-  float total = hn::GetLane(hn::SumOfLanes(d, sum));
-  for (; n < count; ++n) {
-    total += to_float(a[n]) * to_float(b[n]);
+  const float total = hn::GetLane(hn::SumOfLanes(d, sum));
+  if (n == count) {
+    return total;
   }
-  return total;
+  const std::int64_t rest = count - n;
+  float a_lanes[kLanes] = {};
+  float b_lanes[kLanes] = {};
+  return add_products(total,
+                      as_floats(a + n, rest, a_lanes),
+                      as_floats(b + n, rest, b_lanes),
+                      rest);
 }
 
 }  // namespace dure::kernels::HWY_NAMESPACE

@@ -58,15 +58,33 @@ class SumWhole : public QueuedReducer {
  private:
   InFlight start(Summand summand) override {
     const int bucket = summand.bucket;
+    const Tensor whole = place_.bucket_in(sums_, bucket);
     InFlight started = {.bucket = bucket};
-    if (place_.part(bucket).count > 1) {
-      started.work = reduce_scatter(
-          place_, bucket, part(bucket), place_.bucket_in(sums_, bucket));
+    if (place_.part(bucket).count == 1) {
+      return started;
     }
+    if (place_.reduce == place_.gradient) {
+      started.work = reduce_scatter(place_, bucket, part(bucket), whole);
+      return started;
+    }
+    const auto room = [&](std::int64_t elements) {
+      return place_.arena.tensor(
+          {elements}, Category::kCommunication, place_.reduce);
+    };
+    started.sent = room(whole.elements());
+    launch(place_.stream, kernels::Copy{.y = started.sent, .x = whole});
+    started.received = room(part(bucket).elements());
+    started.work =
+        reduce_scatter(place_, bucket, started.received, started.sent);
     return started;
   }
 
-  void add_received(const InFlight& /*done*/) override {}  // received in place
+  void add_received(const InFlight& done) override {
+    if (done.received) {  // else it was received in place
+      launch(place_.stream,
+             kernels::Copy{.y = part(done.bucket), .x = done.received});
+    }
+  }
 
   comm::TracedWork start_across(int bucket) override {
     return all_reduce(place_, bucket, part(bucket));
@@ -87,24 +105,32 @@ class SumParts final : public PartsReducer {
   void begin_step() override { std::fill(has_sum_.begin(), has_sum_.end(), 0); }
 
  private:
-  // A bucket's first sum of a step is received where the others are added.
+  // A bucket's first sum of a step is received where the others are added, if
+  // it has that type.
   InFlight start(Summand summand) override {
     const int bucket = summand.bucket;
-    InFlight started = {.bucket = bucket, .sent = take(summand)};
+    InFlight started = {.bucket = bucket, .sent = take_to_send(summand)};
     Tensor sum = part(bucket);
-    if (has_sum_[bucket] != 0) {
+    if (has_sum_[bucket] != 0 || sum.dtype() != place_.reduce) {
       started.received = place_.arena.tensor(
-          {sum.elements()}, Category::kCommunication, sum.dtype());
+          {sum.elements()}, Category::kCommunication, place_.reduce);
       sum = started.received;
+    } else {
+      has_sum_[bucket] = 1;
     }
-    has_sum_[bucket] = 1;
     started.work = reduce_scatter(place_, bucket, sum, started.sent);
     return started;
   }
 
   void add_received(const InFlight& done) override {
-    if (done.received) {
-      const Tensor sum = part(done.bucket);
+    if (!done.received) {
+      return;
+    }
+    const Tensor sum = part(done.bucket);
+    if (has_sum_[done.bucket] == 0) {
+      has_sum_[done.bucket] = 1;
+      launch(place_.stream, kernels::Copy{.y = sum, .x = done.received});
+    } else {
       launch(place_.stream,
              kernels::Add{.y = sum, .a = sum, .b = done.received});
     }

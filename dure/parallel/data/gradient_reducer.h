@@ -66,7 +66,9 @@ std::unique_ptr<GradientReducer> make_local_whole(const StorePlace& place);
 // rank 0, of rank 1, ..., then micro-batch 1 of rank 0, and so on: the order of
 // the samples in the global batch. So they are the same, bit for bit, on any
 // number of ranks that share the same micro-batches. Summands are exchanged in
-// an all-to-all, and each rank adds up those of its own elements.
+// an all-to-all, and each rank adds up those of its own elements: a summand is
+// rounded to the type in which it is sent, on one rank as on many, and every
+// sum to the type of gradients.
 std::unique_ptr<PartsReducer> make_ranked_parts(const StorePlace& place);
 
 }  // namespace dure::parallel

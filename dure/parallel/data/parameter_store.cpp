@@ -107,7 +107,13 @@ ParameterStore::ParameterStore(Stream& stream,
       groups_(groups_of(axes_, ranks, options)),
       parts_(parts_of(groups_)),
       plan_(plan_of(parameters, axes_, groups_, options)),
-      stage_(options.stage) {
+      stage_(options.stage),
+      gradient_type_(parameters.all().front().gradient.dtype()),
+      reduce_type_(options.reduce),
+      master_type_(options.phase == nn::Phase::kTrain
+                       ? options.master
+                       : parameters.all().front().value.dtype()),
+      state_type_(options.states) {
   gathered_ =
       options.stage == 3
           ? make_sharded_parameters(place(), options.prefetch, options.gather)
@@ -118,6 +124,15 @@ ParameterStore::ParameterStore(Stream& stream,
   }
   slices_ = slices_of(plan_, parts_);
   find_first_slices();
+  owned_places_.resize(plan_.lengths.size());
+  for (const Slice& slice : slices_) {
+    owned_places_[slice.weight] = owned_elements_ - slice.offset;
+    owned_elements_ += slice.elements;
+  }
+  if (master_type_ != place().value_type()) {
+    masters_ =
+        arena.tensor({owned_elements_}, Category::kOptimizer, master_type_);
+  }
   parameters.set_storage(*this);
 }
 
@@ -142,15 +157,9 @@ std::span<const Slice> ParameterStore::slices(int bucket) const {
 }
 
 void ParameterStore::add_states(std::size_t count) {
-  state_places_.resize(plan_.lengths.size());
-  std::int64_t elements = 0;
-  for (const Slice& slice : slices_) {
-    state_places_[slice.weight] = elements - slice.offset;
-    elements += slice.elements;
-  }
   for (std::size_t i = 0; i < count; ++i) {
     states_.push_back(
-        arena_.tensor({elements}, Category::kOptimizer, DType::kF32));
+        arena_.tensor({owned_elements_}, Category::kOptimizer, state_type_));
     launch(stream_, kernels::Fill{.y = states_.back(), .value = 0});
   }
 }
@@ -175,29 +184,46 @@ Shard Acquired::shard(const Slice& slice) const {
 
 Shard ParameterStore::shard(int bucket, const Slice& slice, Wants wants) const {
   Shard shard = {.weight = slice.weight, .offset = slice.offset};
-  const std::int64_t first = slice.place - part_place(plan_, bucket, parts_);
-  const auto values = [&] {
-    return gathered_->part(bucket).rows(first, slice.elements);
-  };
   if (wants.weight != Access::kNone) {
-    shard.values = values();
+    shard.values = values(bucket, slice);
   }
   if (wants.master != Access::kNone) {
-    shard.master = values();
+    shard.master = masters_ ? owned(masters_, slice) : values(bucket, slice);
   }
   if (wants.gradient != Access::kNone) {
-    shard.gradient = gradients_->part(bucket).rows(first, slice.elements);
+    shard.gradient =
+        gradients_->part(bucket).rows(in_part(bucket, slice), slice.elements);
   }
   for (std::size_t k = 0; wants.states != Access::kNone && k < states_.size();
        ++k) {
-    shard.states[k] = state(k, slice);
+    shard.states[k] = owned(states_[k], slice);
   }
   return shard;
 }
 
-Tensor ParameterStore::state(std::size_t kind, const Slice& slice) const {
-  return states_[kind].rows(state_places_[slice.weight] + slice.offset,
-                            slice.elements);
+std::int64_t ParameterStore::in_part(int bucket, const Slice& slice) const {
+  return slice.place - part_place(plan_, bucket, parts_);
+}
+
+Tensor ParameterStore::values(int bucket, const Slice& slice) const {
+  return gathered_->part(bucket).rows(in_part(bucket, slice), slice.elements);
+}
+
+Tensor ParameterStore::owned(const OwnedTensor& all, const Slice& slice) const {
+  return all.rows(owned_places_[slice.weight] + slice.offset, slice.elements);
+}
+
+Tensor ParameterStore::masters(int bucket) const {
+  if (!masters_) {
+    return gathered_->part(bucket);
+  }
+  std::int64_t first = owned_elements_;
+  std::int64_t elements = 0;
+  for (const Slice& slice : slices(bucket)) {
+    first = std::min(first, owned_places_[slice.weight] + slice.offset);
+    elements += slice.elements;
+  }
+  return masters_.rows(first, elements);
 }
 
 void ParameterStore::all_gather() {
@@ -208,8 +234,15 @@ void ParameterStore::all_gather() {
 void ParameterStore::broadcast() {
   for (std::size_t b = 0; b < plan_.buckets.size(); ++b) {
     const int bucket = static_cast<int>(b);
-    groups(bucket).replicate->run(
-        stream_, comm::Broadcast{.x = gathered_->part(bucket)});
+    groups(bucket).replicate->run(stream_,
+                                  comm::Broadcast{.x = masters(bucket)});
+    for (const Slice& slice : slices(bucket)) {
+      if (masters_) {
+        launch(stream_,
+               kernels::Copy{.y = values(bucket, slice),
+                             .x = owned(masters_, slice)});
+      }
+    }
   }
   all_gather();
 }

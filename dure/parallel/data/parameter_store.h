@@ -7,6 +7,8 @@
 //   2       parts              parts       whole
 //   3       parts              parts       parts
 //
+// Masters are optimizer states: in fp32 they are the values.
+//
 // [1] Rajbhandari et al. 2020, arXiv:1910.02054, section 5.
 #pragma once
 
@@ -46,6 +48,10 @@ struct StoreOptions {
   // need stage 0.
   kernels::SpanCut spans = kernels::SpanCut::kAnywhere;
   kernels::GradientOf gradients_of = kernels::GradientOf::kAllRanks;
+
+  DType master = DType::kF32;  // that of the weights: they are the masters
+  DType states = DType::kF32;
+  DType reduce = DType::kF32;  // of gradients between ranks
 };
 
 // A caller's use, by acquire(), of this rank's part of a bucket.
@@ -58,8 +64,9 @@ struct Wants {
 };
 
 // A rank's shard of a weight, or a piece of it, which this rank updates and
-// saves. All tensors are flat; one that was not acquired is empty. In fp32 the
-// master, which is updated, and the weight, which layers read, share memory.
+// saves. All tensors are flat; one that was not acquired is empty. The master,
+// which is updated, and the weight, which layers read, share memory if they
+// have one type.
 struct Shard {
   int weight = 0;           // in the parameter set
   std::int64_t offset = 0;  // of the first element, in the weight
@@ -129,7 +136,7 @@ class ParameterStore final : public nn::ParameterStorage {
   void before_update(int last_micro_batch);
 
   // Called after masters got their first values: copies those of the first
-  // shard group to all groups.
+  // shard group to all groups, and rounds them to the weights.
   void broadcast();
   // Called after weights have changed, alike on all ranks that own them: starts
   // to copy them to the other ranks.
@@ -139,6 +146,12 @@ class ParameterStore final : public nn::ParameterStorage {
 
   // Adds optimizer states, `count` tensors for each weight, with value 0.
   void add_states(std::size_t count);
+
+  // The types of masters and states. Where masters have the type of weights,
+  // they are the weights.
+  DType master_type() const { return master_type_; }
+  DType state_type() const { return state_type_; }
+  bool has_masters() const { return static_cast<bool>(masters_); }
 
   // All that this rank owns, in the order of the weights; and what it owns of
   // one bucket.
@@ -164,12 +177,24 @@ class ParameterStore final : public nn::ParameterStorage {
 
  private:
   StorePlace place() {
-    return {stream_, arena_, plan_, groups_, parts_, parameters_};
+    return {stream_,
+            arena_,
+            plan_,
+            groups_,
+            parts_,
+            parameters_,
+            gradient_type_,
+            reduce_type_};
   }
   friend class Acquired;
   void find_first_slices();
   Shard shard(int bucket, const Slice& slice, Wants wants) const;
-  Tensor state(std::size_t kind, const Slice& slice) const;
+  // This rank's part of a bucket, and of one slice of it.
+  Tensor masters(int bucket) const;
+  Tensor values(int bucket, const Slice& slice) const;
+  std::int64_t in_part(int bucket, const Slice& slice) const;
+  // A slice of what it owns, in memory with the order of the slices.
+  Tensor owned(const OwnedTensor& all, const Slice& slice) const;
 
   Stream& stream_;
   Arena& arena_;
@@ -179,15 +204,22 @@ class ParameterStore final : public nn::ParameterStorage {
   Parts parts_;  // this rank's
   BucketPlan plan_;
   int stage_;
+  DType gradient_type_;
+  DType reduce_type_;
   std::unique_ptr<GatheredParameters> gathered_;
   std::optional<WeightStash> versions_;  // where steps overlap
   std::unique_ptr<Gradients> gradients_;
   std::vector<Slice> slices_;
   std::vector<std::ptrdiff_t> first_slices_;  // by bucket, and their number
-  // The states of each kind lie one after another, in the order of the slices.
+  // The shards of masters, unless they are the weights, and of states of each
+  // kind lie one after another, in the order of the slices.
+  OwnedTensor masters_;
+  DType master_type_;
+  DType state_type_;
   std::vector<OwnedTensor> states_;
-  std::vector<std::int64_t> state_places_;  // by weight, where its offset is 0
-  int held_ = 0;                            // acquisitions
+  std::vector<std::int64_t> owned_places_;  // by weight, where its offset is 0
+  std::int64_t owned_elements_ = 0;
+  int held_ = 0;  // acquisitions
 };
 
 // Calls function(shard) for all that this rank owns, bucket by bucket.

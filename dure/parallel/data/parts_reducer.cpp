@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "dure/kernels/elementwise.h"
+
 namespace dure::parallel {
 
 PartsReducer::PartsReducer(const StorePlace& place)
@@ -11,7 +13,7 @@ Tensor PartsReducer::add(Summand summand, kernels::Write first) {
   const Bucket& planned = place_.bucket(summand.bucket);
   Written& written = written_[summand];
   written.memory = place_.arena.tensor(
-      {planned.elements}, Category::kCommunication, place_.gradient_type());
+      {planned.elements}, Category::kCommunication, DType::kF32);
   written.next.assign(static_cast<std::size_t>(planned.last - planned.first),
                       first);
   return written.memory;
@@ -41,6 +43,17 @@ void PartsReducer::close(Summand summand) {
 OwnedTensor PartsReducer::take(Summand summand) {
   place_.point(summand.bucket, &nn::Parameter::gradient, Tensor());
   return std::move(written_.extract(summand).mapped().memory);
+}
+
+OwnedTensor PartsReducer::take_to_send(Summand summand) {
+  OwnedTensor memory = take(summand);
+  if (memory.dtype() == place_.reduce) {
+    return memory;
+  }
+  OwnedTensor rounded = place_.arena.tensor(
+      memory.shape(), Category::kCommunication, place_.reduce);
+  launch(place_.stream, kernels::Copy{.y = rounded, .x = memory});
+  return rounded;
 }
 
 }  // namespace dure::parallel

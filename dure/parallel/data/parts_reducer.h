@@ -1,7 +1,8 @@
 // A reducer that has memory for this rank's parts alone.
 //
 // A summand has memory of its own, from the first visit that writes to it to
-// the end of its reduction. Several may have some at once.
+// the end of its reduction. Several may have some at once. It is added up in
+// f32 and rounded once, to the type in which it is sent.
 #pragma once
 
 #include <map>
@@ -27,6 +28,8 @@ class PartsReducer : public QueuedReducer {
   bool has(Summand summand) const { return written_.contains(summand); }
   Tensor add(Summand summand, kernels::Write first);
   OwnedTensor take(Summand summand);
+  // Takes it in the type of reductions.
+  OwnedTensor take_to_send(Summand summand);
 
  private:
   struct Written {

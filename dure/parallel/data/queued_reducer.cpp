@@ -13,7 +13,7 @@ QueuedReducer::QueuedReducer(const StorePlace& place,
                              std::int64_t elements_of_sums)
     : place_(place),
       sums_(place.arena.tensor(
-          {elements_of_sums}, Category::kGradients, place.gradient_type())) {}
+          {elements_of_sums}, Category::kGradients, place.gradient)) {}
 
 void QueuedReducer::reduce(Summand summand, int left) {
   if (in_flight_.size() == kMostInFlight) {

@@ -21,7 +21,7 @@ class RankedParts final : public PartsReducer {
     const int ranks = all.size();
     const comm::Counts own(static_cast<std::size_t>(ranks),
                            share(bucket).elements());
-    InFlight started = {.bucket = bucket, .sent = take(summand)};
+    InFlight started = {.bucket = bucket, .sent = take_to_send(summand)};
     started.received = place_.arena.tensor(
         {ranks * own.front()}, Category::kCommunication, started.sent.dtype());
     started.work = comm::TracedWork(

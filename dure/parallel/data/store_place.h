@@ -20,17 +20,18 @@ struct StorePlace {
   const Parts& parts;                     // this rank's
   nn::ParameterSet& parameters;
 
+  // The types in which the gradients of weights are accumulated and sent.
+  DType gradient;
+  DType reduce;
+
   const Bucket& bucket(int b) const { return plan.buckets[b]; }
   const ReplicaGroups& groups_of(int b) const {
     return groups[bucket(b).replicas];
   }
   mesh::Part part(int b) const { return parts[bucket(b).replicas]; }
 
-  // The weights of a store have one type, and so have their gradients.
+  // The weights of a store have one type.
   DType value_type() const { return parameters.all().front().value.dtype(); }
-  DType gradient_type() const {
-    return parameters.all().front().gradient.dtype();
-  }
 
   // A bucket in a tensor of all buckets; this rank's part of a bucket in one;
   // and that part in a tensor of this rank's parts.

@@ -1,0 +1,106 @@
+#include "dure/config/precision.h"
+
+#include <gmock/gmock.h>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dure/base/check.h"
+#include "dure/config/load_config.h"
+
+namespace dure::train {
+namespace {
+
+using kernels::LossScaleKind;
+using kernels::LossScaleRule;
+using testing::HasSubstr;
+
+PrecisionConfig precision_of(const std::vector<std::string>& sets) {
+  return parse_config("", "test", sets).config.precision;
+}
+
+std::string error_of(const std::vector<std::string>& sets) {
+  try {
+    precision_of(sets);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Precision, EachComputeTypeHasItsDefaults) {
+  const PrecisionConfig fp32 = precision_of({});
+  EXPECT_EQ(compute_type(fp32), DType::kF32);
+  EXPECT_EQ(model_types(fp32).residual, DType::kF32);
+  EXPECT_FALSE(has_masters(fp32));
+  EXPECT_FALSE(scales_loss(fp32));
+  EXPECT_EQ(loss_scale_rule(fp32), LossScaleRule());
+
+  const PrecisionConfig bf16 = precision_of({"precision.compute=bf16"});
+  EXPECT_EQ(compute_type(bf16), DType::kBf16);
+  EXPECT_EQ(model_types(bf16).residual, DType::kBf16);
+  EXPECT_EQ(model_types(bf16).gradients, DType::kF32);
+  EXPECT_EQ(reduce_type(bf16), DType::kF32);
+  EXPECT_EQ(master_type(bf16), DType::kF32);
+  EXPECT_TRUE(has_masters(bf16));
+  EXPECT_FALSE(scales_loss(bf16));
+
+  const PrecisionConfig fp16 = precision_of({"precision.compute=fp16"});
+  EXPECT_EQ(compute_type(fp16), DType::kF16);
+  EXPECT_EQ(first_loss_scale(fp16), 0x1p32F);
+  EXPECT_EQ(loss_scale_rule(fp16),
+            (LossScaleRule{.kind = LossScaleKind::kMegatron,
+                           .window = 1000,
+                           .hysteresis = 2,
+                           .minimum = 1}));
+}
+
+TEST(Precision, EachRuleOfTheLossScaleHasItsDefaults) {
+  const PrecisionConfig torch =
+      precision_of({"precision.compute=fp16", "precision.scale_rule=torch"});
+  EXPECT_EQ(first_loss_scale(torch), 0x1p16F);
+  EXPECT_EQ(loss_scale_rule(torch).window, 2000);
+  EXPECT_EQ(loss_scale_rule(torch).hysteresis, 1);
+  const PrecisionConfig own = precision_of({"precision.compute=fp16",
+                                            "precision.scale_rule=deepspeed",
+                                            "precision.initial_scale_power=8",
+                                            "precision.hysteresis=4"});
+  EXPECT_EQ(first_loss_scale(own), 256);
+  EXPECT_EQ(loss_scale_rule(own).kind, LossScaleKind::kDeepSpeed);
+  EXPECT_EQ(loss_scale_rule(own).hysteresis, 4);
+}
+
+TEST(Precision, AScaleMayBeFixed) {
+  const PrecisionConfig fixed =
+      precision_of({"precision.compute=fp16", "precision.loss_scale=1024"});
+  EXPECT_EQ(first_loss_scale(fixed), 1024);
+  EXPECT_EQ(loss_scale_rule(fixed).kind, LossScaleKind::kFixed);
+}
+
+TEST(Precision, RefusesWhatContradictsItself) {
+  EXPECT_THAT(
+      error_of({"precision.compute=bf16", "precision.loss_scale=dynamic"}),
+      HasSubstr("wanted 1 beside precision.compute = \"bf16\""));
+  EXPECT_THAT(error_of({"precision.loss_scale=1024"}),
+              HasSubstr("got 1024; \"fp16\" would take one"));
+  EXPECT_THAT(error_of({"precision.compute=fp16", "precision.master=none"}),
+              HasSubstr("precision.compute = \"bf16\" would do"));
+  EXPECT_THAT(error_of({"precision.master=none"}),
+              HasSubstr("fp32 weights are masters themselves"));
+  EXPECT_THAT(error_of({"precision.compute=fp16",
+                        "precision.initial_scale_power=4",
+                        "precision.minimum_scale=32"}),
+              HasSubstr("wanted at most the first scale, 2^4, got 32"));
+  EXPECT_THAT(error_of({"precision.loss_scale=0"}),
+              HasSubstr("or \"dynamic\", or \"auto\""));
+  EXPECT_THAT(error_of({"precision.compute=fp16",
+                        "parallel.schedule=pipedream",
+                        "parallel.pipeline=2",
+                        "optimizer.clip_gradient=0",
+                        "model.tie_embeddings=false"}),
+              HasSubstr("precision.loss_scale beside parallel.schedule"));
+}
+
+}  // namespace
+}  // namespace dure::train
