@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/optim/sgd.h"
 #include "tests/parity_run.h"
 
 namespace dure {
@@ -98,6 +99,41 @@ TEST_P(PrecisionParity, DataRanksZeroAndPipelinesChangeNoBit) {
   for (const Layout& layout : layouts) {
     SCOPED_TRACE(text(layout));
     expect_same(run_layout(config(), layout, kSteps), one);
+  }
+}
+
+// Each rank rounds its summands, so results are as near as fp32's bounds times
+// the ratio of the types' unit roundoffs.
+TEST(PrecisionParityOfTensorRanks, LossesAreWithinTheTypesBound) {
+  struct OfType {
+    Compute compute;
+    double bound;  // docs/numerics.md
+  };
+  for (const OfType& type : {OfType{Compute::kBf16, 1e-6 * 0x1p16},
+                             OfType{Compute::kFp16, 1e-6 * 0x1p13}}) {
+    Config config = small_gpt();
+    config.model.hidden = 64;
+    config.model.heads = 8;
+    config.model.vocabulary = 1000;
+    config.optimizer.name = &optim::kSgd;
+    config.optimizer.learning_rate = 0.2;
+    config.precision = {.compute = type.compute};
+    config.precision.initial_scale_power = 10;
+    const ParityOutcome one = run_layout(config, {.micro_batches = 4}, kSteps);
+    for (const int tensor : {2, 4, 8}) {
+      for (const bool sequence : {false, true}) {
+        Layout layout = {
+            .tensor = tensor, .sequence = sequence, .micro_batches = 4};
+        SCOPED_TRACE(text(layout));
+        const ParityOutcome shared = run_layout(config, layout, kSteps);
+        EXPECT_LT(worst(shared.losses, one.losses), type.bound);
+        EXPECT_NE(shared.weights, one.weights);
+        layout.data = 2;
+        layout.zero = 2;
+        layout.micro_batches = 2;
+        expect_same(run_layout(config, layout, kSteps), shared);
+      }
+    }
   }
 }
 
