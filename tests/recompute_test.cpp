@@ -138,7 +138,8 @@ model::StepShape step_shape(const Config& config) {
           .tensor = config.parallel.tensor,
           .cut = train::rank_options(config).rows,
           .activation_policy = train::activation_policy(config),
-          .activations = DType::kF32};
+          .activations = train::compute_type(config.precision),
+          .residual = train::model_types(config.precision).residual};
 }
 
 constexpr Recompute kRecomputes[] = {
@@ -179,6 +180,27 @@ TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytesOnTensorRanks) {
           Layout{.tensor = 4, .parts = true}}) {
       SCOPED_TRACE(text(with(recompute, layout)));
       expect_formula(configured(GetParam().config(), with(recompute, layout)));
+    }
+  }
+}
+
+TEST_P(RecomputeParity, TheLedgerHasTheFormulasBytesIn16Bits) {
+  using train::Compute;
+  for (const Recompute recompute : kRecomputes) {
+    for (const train::PrecisionConfig& precision :
+         {train::PrecisionConfig{.compute = Compute::kBf16},
+          train::PrecisionConfig{.compute = Compute::kFp16},
+          train::PrecisionConfig{.compute = Compute::kBf16,
+          .residual = train::KeptIn::kFp32}}) {
+      for (const Layout& layout :
+           {Layout(), Layout{.tensor = 2, .sequence = true}}) {
+        SCOPED_TRACE(text(with(recompute, layout)));
+        Config config = GetParam().config();
+        config.precision = precision;
+        expect_formula(configured(config, with(recompute, layout)));
+        config.memory.logits = train::LogitsMemory::kWhole;
+        expect_formula(configured(config, with(recompute, layout)));
+      }
     }
   }
 }

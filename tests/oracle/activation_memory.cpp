@@ -19,7 +19,18 @@ std::int64_t stream_rows(const StepShape& step) {
   return step.cut == parallel::Rows::kCut ? step.rows / step.tensor : step.rows;
 }
 
+DType residual_type(const StepShape& step) {
+  return step.residual.value_or(step.activations);
+}
+
 std::int64_t stream_bytes(const ModelConfig& config, const StepShape& step) {
+  return block_of_memory(stream_rows(step) * config.hidden,
+                         residual_type(step));
+}
+
+// What layers read of a stream, and the gradient of that.
+std::int64_t layer_stream_bytes(const ModelConfig& config,
+                                const StepShape& step) {
   return block_of_memory(stream_rows(step) * config.hidden, step.activations);
 }
 
@@ -30,7 +41,7 @@ std::int64_t kept_stream_bytes(const ModelConfig& config,
     return stream_bytes(config, step);
   }
   const std::int64_t rows = (step.rows + step.tensor - 1) / step.tensor;
-  return block_of_memory(rows * config.hidden, step.activations);
+  return block_of_memory(rows * config.hidden, residual_type(step));
 }
 
 std::int64_t logits_bytes(const ModelConfig& config, const StepShape& step) {
@@ -39,7 +50,7 @@ std::int64_t logits_bytes(const ModelConfig& config, const StepShape& step) {
   }
   const std::int64_t columns =
       padded_vocabulary(config.vocabulary, step.tensor) / step.tensor;
-  return block_of_memory(step.rows * columns, DType::kF32);
+  return block_of_memory(step.rows * columns, step.activations);
 }
 
 std::int64_t statistics_bytes(const ModelConfig& config,
@@ -63,7 +74,7 @@ BlockActivations block_activations(const ModelConfig& config,
   };
   const std::int64_t stream = stream_bytes(config, step);
   return {.input = stream,
-          .norms = 2 * stream,
+          .norms = 2 * layer_stream_bytes(config, step),
           .statistics = 2 * statistics_bytes(config, step),
           .qkv = columns((heads + 2 * kv_heads) * config.head_dim()),
           .attended = columns(heads * config.head_dim()),
@@ -143,10 +154,16 @@ ActivationSizes activation_sizes(const ModelConfig& config,
 
 std::int64_t peak_activation_bytes(const ModelConfig& config,
                                    const StepShape& step) {
-  // The head has the blocks' output, its norm, and its gradient.
-  const std::int64_t at_head = 3 * stream_bytes(config, step) +
-                               statistics_bytes(config, step) +
-                               logits_bytes(config, step);
+  // The head has the blocks' output, its norm, and its gradient. Then the last
+  // norm has its own gradient in place of its output, if their types differ.
+  const std::int64_t stream = stream_bytes(config, step);
+  const std::int64_t of_layers = layer_stream_bytes(config, step);
+  const std::int64_t at_head =
+      std::max(stream + 2 * of_layers + logits_bytes(config, step),
+               residual_type(step) == step.activations
+                   ? 0
+                   : 2 * stream + of_layers) +
+      statistics_bytes(config, step);
   return step_bytes() + micro_batch_bytes(step) +
          config.layers * kept_bytes(config, step) +
          std::max(at_head, running_bytes(config, step));

@@ -22,8 +22,10 @@
 // the key-value heads, each rank has one. Every tensor takes whole blocks of 64
 // bytes (tensor/arena.h).
 //
-// If the head keeps the logits (Logits), it has N Vp / T in f32, where Vp is
-// the padded vocabulary.
+// Input and mid are of the residual stream, which may have a type of its own.
+//
+// If the head keeps the logits (Logits), it has N Vp / T gradients of them,
+// where Vp is the padded vocabulary.
 //
 // For GPT, with C = H D, G = H and F = 4 C, "none" is 16 N C elements and
 // little more. In [1, section 4.1], in 2 bytes each, a block of s b rows of h
@@ -56,6 +58,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "dure/model/activation_policy.h"
 #include "dure/model/config.h"
@@ -71,6 +74,7 @@ struct StepShape {
   parallel::Rows cut = parallel::Rows::kWhole;
   ActivationPolicy activation_policy = {};
   DType activations;
+  std::optional<DType> residual = {};  // of the stream; none: as activations
 };
 
 // The tensors of one block, in bytes.
@@ -92,9 +96,9 @@ struct BlockActivations {
     return input + qkv + attended + log_sums + mid + up;
   }
   std::int64_t cheap() const { return norms + statistics + active; }
-  // The part that deferred gradients hold. A branch's is as large as the input.
+  // The part that deferred gradients hold. Branches are as large as norms.
   std::int64_t deferred() const {
-    return norms + 2 * input + qkv + attended + up + active;
+    return 2 * norms + qkv + attended + up + active;
   }
 };
 
