@@ -187,8 +187,8 @@ void validate(const PrecisionConfig& c) {
   }
   if (c.loss_scale == kDynamicScale && first_loss_scale(c) < c.minimum_scale) {
     throw UsageError(
-        "precision.minimum_scale: wanted at most the first scale, 2^{}, got "
-        "{:g}",
+        "precision.minimum_scale: wanted at most the first scale, 2 to "
+        "precision.initial_scale_power, {}, got {:g}",
         c.initial_scale_power,
         c.minimum_scale);
   }
@@ -245,6 +245,18 @@ float first_loss_scale(const PrecisionConfig& config) {
 kernels::LossScaleState first_loss_scale_state(const PrecisionConfig& config) {
   return kernels::first_state(loss_scale_rule(config),
                               first_loss_scale(config));
+}
+
+kernels::LossScaleState next_loss_scale_state(
+    const PrecisionConfig& config,
+    const std::optional<kernels::LossScaleState>& saved) {
+  if (!saved || config.loss_scale != kDynamicScale) {
+    return first_loss_scale_state(config);
+  }
+  kernels::LossScaleState state = *saved;
+  state.scale = std::max(state.scale, static_cast<float>(config.minimum_scale));
+  state.tracker = std::min(state.tracker, config.hysteresis);
+  return state;
 }
 
 }  // namespace dure::train

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "dure/kernels/loss_scale.h"
 #include "dure/model/unit.h"
@@ -74,6 +75,12 @@ bool has_masters(const PrecisionConfig& config);
 bool scales_loss(const PrecisionConfig& config);
 float first_loss_scale(const PrecisionConfig& config);
 kernels::LossScaleState first_loss_scale_state(const PrecisionConfig& config);
+
+// The state that a run goes on with: the saved one, if the scale is dynamic
+// now, within the minimum and hysteresis of now; else a first one.
+kernels::LossScaleState next_loss_scale_state(
+    const PrecisionConfig& config,
+    const std::optional<kernels::LossScaleState>& saved);
 kernels::LossScaleRule loss_scale_rule(const PrecisionConfig& config);
 
 }  // namespace dure::train

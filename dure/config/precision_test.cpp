@@ -78,6 +78,25 @@ TEST(Precision, AScaleMayBeFixed) {
   EXPECT_EQ(loss_scale_rule(fixed).kind, LossScaleKind::kFixed);
 }
 
+// What a run saved counts while the scale is dynamic, within the keys of now.
+TEST(Precision, AResumedRunHasTheScaleOfItsConfiguration) {
+  const kernels::LossScaleState saved = {
+      .scale = 0x1p20F, .good_steps = 7, .tracker = 4};
+  const auto next = [&](const std::vector<std::string>& sets) {
+    std::vector<std::string> all = sets;
+    all.emplace_back("precision.compute=fp16");
+    return next_loss_scale_state(precision_of(all), saved);
+  };
+  EXPECT_EQ(next({}).scale, 0x1p20F);
+  EXPECT_EQ(next({}).good_steps, 7);
+  EXPECT_EQ(next({}).tracker, 2);
+  EXPECT_EQ(next({"precision.minimum_scale=2097152.0"}).scale, 0x1p21F);
+  EXPECT_EQ(next({"precision.loss_scale=1024"}).scale, 1024);
+  EXPECT_EQ(next_loss_scale_state(precision_of({"precision.compute=fp16"}), {})
+                .scale,
+            0x1p32F);
+}
+
 TEST(Precision, RefusesWhatContradictsItself) {
   EXPECT_THAT(
       error_of({"precision.compute=bf16", "precision.loss_scale=dynamic"}),
@@ -91,7 +110,7 @@ TEST(Precision, RefusesWhatContradictsItself) {
   EXPECT_THAT(error_of({"precision.compute=fp16",
                         "precision.initial_scale_power=4",
                         "precision.minimum_scale=32"}),
-              HasSubstr("wanted at most the first scale, 2^4, got 32"));
+              HasSubstr("precision.initial_scale_power, 4, got 32"));
   EXPECT_THAT(error_of({"precision.loss_scale=0"}),
               HasSubstr("or \"dynamic\", or \"auto\""));
   EXPECT_THAT(error_of({"precision.compute=fp16",

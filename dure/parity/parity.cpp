@@ -113,7 +113,7 @@ class StepComparison {
     }
   }
 
-  void elements(const Pieces& here, ParityStep& step) {
+  void gradients(const Pieces& here, ParityStep& step) {
     for (std::size_t w = 0; w < here.size(); ++w) {
       compare_weight(w,
                      here[w],
@@ -121,6 +121,11 @@ class StepComparison {
                       PieceOf::kGradient,
                       board_.largest.gradients[w]},
                      {step.gradient_difference, step.worst_gradient});
+    }
+  }
+
+  void weights(const Pieces& here, ParityStep& step) {
+    for (std::size_t w = 0; w < here.size(); ++w) {
       compare_weight(
           w,
           here[w],
@@ -191,14 +196,23 @@ void take_worse(ParityStep& all, const ParityStep& one) {
   }
 }
 
+// Gradients that both sides leave out are not compared: which of them overflow
+// first, and to what, depends on the order of sums.
+bool both_skip(const StepResult& here, const StepResult& reference) {
+  return here.skipped && reference.skipped;
+}
+
 ParityStep numbers_of(const StepResult& here, const StepResult& reference) {
-  return {.step = here.step,
-          .loss = here.loss,
-          .norm = here.grad_norm,
-          .reference_loss = reference.loss,
-          .reference_norm = reference.grad_norm,
-          .loss_difference = relative(here.loss, reference.loss),
-          .norm_difference = relative(here.grad_norm, reference.grad_norm)};
+  return {
+      .step = here.step,
+      .loss = here.loss,
+      .norm = here.grad_norm,
+      .reference_loss = reference.loss,
+      .reference_norm = reference.grad_norm,
+      .loss_difference = relative(here.loss, reference.loss),
+      .norm_difference = both_skip(here, reference)
+                             ? 0
+                             : relative(here.grad_norm, reference.grad_norm)};
 }
 
 enum class Side : std::uint8_t { kLayout, kReference };
@@ -271,7 +285,10 @@ class ParityRank {
     const std::vector<StepResult> results =
         trainer_.steps(*board_.options.dataset, static_cast<int>(count));
     {
-      const HeldPieces held(rank_, trainer_.rank_model());
+      const HeldPieces held(
+          rank_,
+          trainer_.rank_model(),
+          static_cast<float>(results.back().loss_scale.value_or(1)));
       show(held.all(), results);
       everyone_.barrier();
       if (side_ == Side::kReference && rank_.is_first()) {
@@ -323,10 +340,16 @@ class ParityRank {
       StepComparison comparison(board_, number(), results[i].step);
       ParityStep& line = lines.emplace_back(numbers_of(results[i], reference));
       comparison.number(Quantity::kLoss, results[i].loss, reference.loss);
-      comparison.number(
-          Quantity::kNorm, results[i].grad_norm, reference.grad_norm);
-      if (i + 1 == results.size()) {
-        comparison.elements(pieces, line);
+      const bool is_last = i + 1 == results.size();
+      if (!both_skip(results[i], reference)) {
+        comparison.number(
+            Quantity::kNorm, results[i].grad_norm, reference.grad_norm);
+        if (is_last) {
+          comparison.gradients(pieces, line);
+        }
+      }
+      if (is_last) {
+        comparison.weights(pieces, line);
       }
     }
     const std::lock_guard lock(board_.mutex);

@@ -13,13 +13,17 @@ namespace {
 
 using parallel::Access;
 
-// Elements of f32, bf16 or f16, as floats.
+// Elements of f32, bf16 or f16, as floats, without the loss scale.
 class Floats {
  public:
   Floats(const Piece& piece, PieceOf of)
-      : tensor_(of == PieceOf::kValues ? piece.values : piece.gradient) {}
+      : tensor_(of == PieceOf::kValues ? piece.values : piece.gradient),
+        scale_(of == PieceOf::kValues ? 1 : piece.loss_scale) {}
 
-  float operator[](std::int64_t i) const {
+  float operator[](std::int64_t i) const { return element(i) / scale_; }
+
+ private:
+  float element(std::int64_t i) const {
     switch (tensor_.dtype()) {
       case DType::kBf16:
         return to_float(tensor_.data<Bf16>()[i]);
@@ -30,8 +34,8 @@ class Floats {
     }
   }
 
- private:
   ConstTensor tensor_;
+  float scale_;
 };
 
 // Without its first elements.
@@ -137,7 +141,7 @@ bool same_number(double a, double b) {
   return a == b || (std::isnan(a) && std::isnan(b));
 }
 
-HeldPieces::HeldPieces(Rank& rank, RankModel& rank_model) {
+HeldPieces::HeldPieces(Rank& rank, RankModel& rank_model, float loss_scale) {
   parallel::ParameterStore& store = rank_model.store();
   store.wait();
   rank.stream.synchronize();
@@ -158,7 +162,11 @@ HeldPieces::HeldPieces(Rank& rank, RankModel& rank_model) {
           places.at(rank_model.parameters()
                         .all()[static_cast<std::size_t>(shard.weight)]
                         .name);
-      add(specs[static_cast<std::size_t>(weight)], place, weight, shard);
+      add(specs[static_cast<std::size_t>(weight)],
+          place,
+          weight,
+          shard,
+          loss_scale);
     }
   }
 }
@@ -166,7 +174,8 @@ HeldPieces::HeldPieces(Rank& rank, RankModel& rank_model) {
 void HeldPieces::add(const model::WeightSpec& spec,
                      const mesh::Place& place,
                      std::int64_t weight,
-                     const parallel::Shard& shard) {
+                     const parallel::Shard& shard,
+                     float loss_scale) {
   const std::int64_t elements = mesh::elements(spec.logical);
   const mesh::LocalPart local(spec.shape, spec.placement, place);
   for (const mesh::Stretch& stretch :
@@ -179,7 +188,8 @@ void HeldPieces::add(const model::WeightSpec& spec,
           {.first = stretch.global,
            .count = count,
            .values = shard.master.rows(at, count),
-           .gradient = shard.gradient.rows(at, count)});
+           .gradient = shard.gradient.rows(at, count),
+           .loss_scale = loss_scale});
     }
   }
 }

@@ -19,7 +19,8 @@ struct Piece {
   std::int64_t first = 0;  // in the whole
   std::int64_t count = 0;
   ConstTensor values;    // (count), of the masters
-  ConstTensor gradient;  // (count)
+  ConstTensor gradient;  // (count), of the loss times a scale
+  float loss_scale = 1;
 
   std::int64_t end() const { return first + count; }
 };
@@ -31,7 +32,8 @@ using Pieces = std::vector<std::vector<Piece>>;
 // Gradients are the last step's.
 class HeldPieces {
  public:
-  HeldPieces(Rank& rank, RankModel& rank_model);
+  // Gradients are those of the loss times `loss_scale`.
+  HeldPieces(Rank& rank, RankModel& rank_model, float loss_scale);
 
   const Pieces& all() const { return pieces_; }
 
@@ -39,7 +41,8 @@ class HeldPieces {
   void add(const model::WeightSpec& spec,
            const mesh::Place& place,
            std::int64_t weight,
-           const parallel::Shard& shard);
+           const parallel::Shard& shard,
+           float loss_scale);
 
   std::vector<parallel::Acquired> acquired_;
   Pieces pieces_;

@@ -23,11 +23,14 @@ double peak_of(Rank& rank) {
 
 // "; the loss scale was 65536, and is now 32768", where there is one.
 std::string scale_text(const StepResult& result) {
-  return result.loss_scale
-             ? fmt::format("; the loss scale was {:g}, and is now {:g}",
+  if (!result.loss_scale) {
+    return "";
+  }
+  return *result.loss_scale == result.next_loss_scale
+             ? fmt::format("; the loss scale stays {}", *result.loss_scale)
+             : fmt::format("; the loss scale was {}, and is now {}",
                            *result.loss_scale,
-                           result.next_loss_scale)
-             : std::string();
+                           result.next_loss_scale);
 }
 
 }  // namespace

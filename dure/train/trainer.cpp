@@ -53,7 +53,7 @@ void Trainer::set_position(const TrainingPosition& position) {
   position_ = position;
   updater_.set_updates(position.updates);
   updater_.set_loss_scale(
-      position.loss_scale.value_or(first_loss_scale_state(config_.precision)));
+      next_loss_scale_state(config_.precision, position.loss_scale));
 }
 
 const Segment& Trainer::segment_of(std::int64_t micro_batches, int steps) {
@@ -194,7 +194,7 @@ StepResult Trainer::result_of(const Begun& begun, std::int64_t step) const {
 
 std::optional<kernels::LossScaleState> Trainer::loss_scale_after(
     const Begun& begun, std::int64_t step) const {
-  return scales_loss(config_.precision)
+  return config_.precision.loss_scale == kDynamicScale
              ? std::optional(begun.record.outcome(step).after)
              : std::nullopt;
 }
@@ -248,15 +248,20 @@ void Trainer::lose(const Begun& begun,
                    std::int64_t step,
                    const StepResult& result) const {
   const auto weight = updater_.nonfinite(begun.record, step);
-  DURE_CHECK(false,
-             "step {}: {} is not finite, on stage {}. Other stages may be past "
-             "this step, so the weights of this run are lost from the last "
-             "checkpoint on: lower optimizer.learning_rate, or lengthen "
-             "optimizer.warmup_steps, and go on from there with --resume",
-             result.step,
-             weight ? "the gradient of " + name_of_weight(*weight)
-                    : std::string("the loss"),
-             rank_.group(mesh::kStages).rank());
+  const char* const advice =
+      scales_loss(config_.precision)
+          ? "lower precision.loss_scale or optimizer.learning_rate, or set "
+            "precision.compute = \"bf16\""
+          : "lower optimizer.learning_rate, or lengthen optimizer.warmup_steps";
+  throw Error(
+      "step {}: {} is not finite, on stage {}. Other stages may be past this "
+      "step, so the weights of this run are lost from the last checkpoint on: "
+      "{}, and go on from there with --resume",
+      result.step,
+      weight ? "the gradient of " + name_of_weight(*weight)
+             : std::string("the loss"),
+      rank_.group(mesh::kStages).rank(),
+      advice);
 }
 
 std::string Trainer::name_of_weight(std::int64_t place) const {

@@ -12,6 +12,12 @@
 namespace dure::train {
 namespace {
 
+bool stays_finite(float value, DType dtype) {
+  return dtype == DType::kF16    ? std::isfinite(to_float(to_f16(value)))
+         : dtype == DType::kBf16 ? std::isfinite(to_float(to_bf16(value)))
+                                 : true;
+}
+
 // Checks that the values are finite, and stay so in the type that layers read.
 void check_finite(const std::string& weight,
                   std::span<const mesh::Stretch> stretches,
@@ -28,14 +34,14 @@ void check_finite(const std::string& weight,
                weight);
     const auto beyond =
         std::find_if(some.begin(), some.end(), [&](float value) {
-          return dtype == DType::kF16 &&
-                 !std::isfinite(to_float(to_f16(value)));
+          return !stays_finite(value, dtype);
         });
     DURE_CHECK(beyond == some.end(),
-               "weight {} holds {:g}, and fp16 ends at 65504; read it in bf16 "
-               "or fp32",
+               "weight {} holds {:g}, which is beyond the range of {}; read it "
+               "in a wider type",
                weight,
-               *beyond);
+               *beyond,
+               name_of(dtype));
   }
 }
 
