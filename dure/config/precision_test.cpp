@@ -78,7 +78,7 @@ TEST(Precision, AScaleMayBeFixed) {
   EXPECT_EQ(loss_scale_rule(fixed).kind, LossScaleKind::kFixed);
 }
 
-// What a run saved counts while the scale is dynamic, within the keys of now.
+// A saved scale counts while the scale is dynamic, within the keys of now.
 TEST(Precision, AResumedRunHasTheScaleOfItsConfiguration) {
   const kernels::LossScaleState saved = {
       .scale = 0x1p20F, .good_steps = 7, .tracker = 4};
@@ -92,9 +92,9 @@ TEST(Precision, AResumedRunHasTheScaleOfItsConfiguration) {
   EXPECT_EQ(next({}).tracker, 2);
   EXPECT_EQ(next({"precision.minimum_scale=2097152.0"}).scale, 0x1p21F);
   EXPECT_EQ(next({"precision.loss_scale=1024"}).scale, 1024);
-  EXPECT_EQ(next_loss_scale_state(precision_of({"precision.compute=fp16"}), {})
-                .scale,
-            0x1p32F);
+  EXPECT_EQ(
+      next_loss_scale_state(precision_of({"precision.compute=fp16"}), {}).scale,
+      0x1p32F);
 }
 
 TEST(Precision, RefusesWhatContradictsItself) {

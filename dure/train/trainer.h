@@ -27,7 +27,7 @@ struct TrainingPosition {
   std::int64_t step = 0;      // steps taken, updates and skipped ones
   std::int64_t updates = 0;   // of the optimizer
   std::int64_t consumed = 0;  // samples
-  // Of a dynamic scale; none: a first one.
+  // The state of a dynamic scale; none: a first one.
   std::optional<kernels::LossScaleState> loss_scale = {};
   bool operator==(const TrainingPosition&) const = default;
 };

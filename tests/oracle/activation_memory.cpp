@@ -28,7 +28,7 @@ std::int64_t stream_bytes(const ModelConfig& config, const StepShape& step) {
                          residual_type(step));
 }
 
-// What layers read of a stream, and the gradient of that.
+// The part of a stream that layers read, and the gradient of that.
 std::int64_t layer_stream_bytes(const ModelConfig& config,
                                 const StepShape& step) {
   return block_of_memory(stream_rows(step) * config.hidden, step.activations);
