@@ -294,7 +294,7 @@ HWY_EXPORT(attend_cache);
 std::int64_t cached_attention_scratch(const AttentionInputs& in, int threads) {
   const std::int64_t D = in.q.at.head_dim;
   return is_half(in.q.tensor.dtype())
-             ? threads * 2 *
+             ? std::int64_t{threads} * 2 *
                    (padded(kCachedQueries * D) + padded(kCachedPositions * D))
              : 0;
 }
