@@ -4,6 +4,7 @@
 // and changes that a 16-bit weight cannot take. docs/precision.md explains it.
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <vector>
 
 #include "dure/base/half.h"
@@ -169,8 +170,14 @@ void change_a_weight() {
 }  // namespace
 
 int main() {
-  Stream stream(Device::kCpu);
-  update_by_hand(stream);
-  lose_small_gradients();
-  change_a_weight();
+  try {
+    Stream stream(Device::kCpu);
+    update_by_hand(stream);
+    lose_small_gradients();
+    change_a_weight();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+  return 0;
 }
