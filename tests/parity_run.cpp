@@ -10,6 +10,7 @@
 #include "dure/launch/run_ranks.h"
 #include "dure/model/weights.h"
 #include "dure/parallel/data/shards_testing.h"
+#include "dure/parity/pieces.h"
 #include "dure/run/check_replicas.h"
 #include "dure/train/options.h"
 
@@ -19,12 +20,6 @@ namespace {
 using train::Config;
 using train::Rank;
 using train::Trainer;
-
-float float_in(const ConstTensor& x, std::int64_t i) {
-  return x.dtype() == DType::kBf16  ? to_float(x.data<Bf16>()[i])
-         : x.dtype() == DType::kF16 ? to_float(x.data<F16>()[i])
-                                    : x.data<float>()[i];
-}
 
 // Puts elements of a rank's part to their places in the whole weight.
 void put(const model::WeightSpec& spec,
@@ -40,7 +35,7 @@ void put(const model::WeightSpec& spec,
       const std::int64_t global = stretch.global + i;
       if (global < std::ssize(whole)) {
         whole[static_cast<std::size_t>(global)] =
-            float_in(piece, stretch.local + i - offset);
+            train::float_at(piece, stretch.local + i - offset);
       }
     }
   }

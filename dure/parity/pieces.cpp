@@ -20,20 +20,11 @@ class Floats {
       : tensor_(of == PieceOf::kValues ? piece.values : piece.gradient),
         scale_(of == PieceOf::kValues ? 1 : piece.loss_scale) {}
 
-  float operator[](std::int64_t i) const { return element(i) / scale_; }
-
- private:
-  float element(std::int64_t i) const {
-    switch (tensor_.dtype()) {
-      case DType::kBf16:
-        return to_float(tensor_.data<Bf16>()[i]);
-      case DType::kF16:
-        return to_float(tensor_.data<F16>()[i]);
-      default:
-        return tensor_.data<float>()[i];
-    }
+  float operator[](std::int64_t i) const {
+    return float_at(tensor_, i) / scale_;
   }
 
+ private:
   ConstTensor tensor_;
   float scale_;
 };
@@ -136,6 +127,17 @@ void compare(const PieceComparison& comparison,
 }
 
 }  // namespace
+
+float float_at(const ConstTensor& x, std::int64_t i) {
+  switch (x.dtype()) {
+    case DType::kBf16:
+      return to_float(x.data<Bf16>()[i]);
+    case DType::kF16:
+      return to_float(x.data<F16>()[i]);
+    default:
+      return x.data<float>()[i];
+  }
+}
 
 bool same_number(double a, double b) {
   return a == b || (std::isnan(a) && std::isnan(b));

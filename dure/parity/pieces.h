@@ -84,6 +84,9 @@ struct PieceComparison {
 };
 ElementDifference compare(const PieceComparison& comparison);
 
+// Element i of a tensor of f32, bf16 or f16.
+float float_at(const ConstTensor& x, std::int64_t i);
+
 // Whether they are the same to every bit, but for the sign of 0 and the bits of
 // what is no number.
 bool same_number(double a, double b);

@@ -33,21 +33,21 @@ std::shared_ptr<const FlightRecorder> Team::recorder_of(int rank) const {
 }
 
 void Team::arrive(int rank, std::uint64_t count, const Request& request) {
-  RankState& seat = rank_states_[rank];
-  Slot& slot = seat.slots[count % 2];
+  RankState& state = rank_states_[rank];
+  Slot& slot = state.slots[count % 2];
   slot.header = header_of(request);
   slot.request = &request;
   if (is_small(request) && request.input.elements() > 0) {
     std::memcpy(
         slot.data.data(), request.input.bytes(), request.input.size_bytes());
   }
-  seat.arrived.store(count, std::memory_order_release);
+  state.arrived.store(count, std::memory_order_release);
   wait_for_all(rank, count, &RankState::arrived);
 }
 
 void Team::leave(int rank, std::uint64_t count) {
-  RankState& seat = rank_states_[rank];
-  seat.left.store(count, std::memory_order_release);
+  RankState& state = rank_states_[rank];
+  state.left.store(count, std::memory_order_release);
   wait_for_all(rank, count, &RankState::left);
 }
 
@@ -55,13 +55,13 @@ void Team::wait_for_all(int rank,
                         std::uint64_t count,
                         std::atomic<std::uint64_t> RankState::*mark) {
   // A rank that has been seen is not checked again.
-  auto seat = rank_states_.begin();
+  auto state = rank_states_.begin();
   const Waited waited = watch_->wait([&] {
-    while (seat != rank_states_.end() &&
-           ((*seat).*mark).load(std::memory_order_acquire) >= count) {
-      ++seat;
+    while (state != rank_states_.end() &&
+           ((*state).*mark).load(std::memory_order_acquire) >= count) {
+      ++state;
     }
-    return seat == rank_states_.end();
+    return state == rank_states_.end();
   });
   if (waited == Waited::kStopped) {
     wait_for_busy();
@@ -91,8 +91,8 @@ void Team::fail(int rank, const std::string& message) {
 }
 
 void Team::wait_for_busy() const {
-  for (const RankState& seat : rank_states_) {
-    while (seat.busy.load()) {
+  for (const RankState& state : rank_states_) {
+    while (state.busy.load()) {
       std::this_thread::yield();
     }
   }
