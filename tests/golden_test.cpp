@@ -3,23 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "dure/checkpoint/elements.h"
-#include "dure/checkpoint/huggingface.h"
-#include "dure/checkpoint/sharded/load_weights.h"
-#include "dure/kernels/transfer.h"
-#include "dure/mesh/placement.h"
-#include "dure/model/weights.h"
-#include "dure/parallel/data/visits_testing.h"
 #include "dure/train/loss_sum.h"
-#include "dure/train/micro_batch.h"
+#include "tests/golden_model.h"
 
 namespace dure {
 namespace {
@@ -32,67 +22,19 @@ constexpr double kLogitTolerance = 9e-6;
 // relative to the largest of its weight.
 constexpr double kGradientTolerance = 2e-5;
 
-struct Golden : testing::TestWithParam<std::string> {
-  Path folder = Path("tests/golden") / GetParam();
-  checkpoint::SafetensorsFile expected{folder / "expected.safetensors"};
-  checkpoint::HuggingFaceWeights weights{folder};
-  train::Rank rank{{}};
-  train::RankModel rank_model{rank, weights.config(), 0, nn::Phase::kTrain};
-  std::vector<std::int32_t> tokens;
-
-  void SetUp() override {
-    train::load_weights(rank, rank_model, weights);
-    const std::span<const std::byte> bytes = expected.at("tokens").bytes;
-    std::vector<std::int64_t> ids(bytes.size() / sizeof(std::int64_t));
-    std::memcpy(ids.data(), bytes.data(), bytes.size());
-    tokens.assign(ids.begin(), ids.end());
-  }
-
-  train::MicroBatch batch() {
-    const checkpoint::Dims& shape = expected.at("tokens").shape;
-    train::MicroBatch batch(rank, shape[0], shape[1] - 1);
-    batch.load(tokens);
-    return batch;
-  }
-
-  std::vector<nn::Visit> visits(int micro_batches) const {
-    return parallel::visits(rank_model.pipeline().whole_model().last,
-                            micro_batches);
-  }
+struct Golden : testing::TestWithParam<std::string>, GoldenModel {
+  Golden() : GoldenModel(Path("tests/golden") / GetParam()) {}
 };
 
 INSTANTIATE_TEST_SUITE_P(Models, Golden, testing::Values("gpt2", "llama"));
 
-std::vector<float> to_host(train::Rank& rank, ConstTensor x) {
-  std::vector<float> host(static_cast<std::size_t>(x.elements()));
-  launch(rank.stream,
-         kernels::Download{.host = std::as_writable_bytes(std::span(host)),
-                           .x = x});
-  rank.stream.synchronize();
-  return host;
-}
-
 TEST_P(Golden, LogitsAreTransformers) {
-  const train::MicroBatch inputs = batch();
-  const std::int64_t rows = inputs.rows();
-  const std::int64_t columns =
-      model::padded_vocabulary(rank_model.config().vocabulary, 1);
-  nn::Context ctx = rank.context();
-  const OwnedTensor logits = ctx.workspace({rows, columns}, DType::kF32);
-  model::Batch batch_of_logits = inputs.batch();
-  batch_of_logits.logits = logits;
-  rank_model.stack().run(ctx, {}, batch_of_logits);
-  const std::vector<float> ours = to_host(rank, logits);
+  const std::vector<float> ours = logits();
   const std::vector<float> theirs =
       checkpoint::to_floats(expected.at("logits"));
-  const std::int64_t vocabulary = weights.config().vocabulary;
-  for (std::int64_t n = 0; n < rows; ++n) {
-    for (std::int64_t v = 0; v < vocabulary; ++v) {
-      ASSERT_NEAR(ours[static_cast<std::size_t>(n * columns + v)],
-                  theirs[static_cast<std::size_t>(n * vocabulary + v)],
-                  kLogitTolerance)
-          << "row " << n << ", token " << v;
-    }
+  ASSERT_EQ(ours.size(), theirs.size());
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    ASSERT_NEAR(ours[i], theirs[i], kLogitTolerance) << "element " << i;
   }
 }
 
@@ -109,23 +51,12 @@ TEST_P(Golden, LossIsTransformers) {
 }
 
 TEST_P(Golden, EveryGradientIsTransformers) {
-  train::MicroBatch inputs = batch();
-  nn::Context ctx = rank.context();
-  model::Stack::Saved saved;
-  rank_model.store().begin_step(visits(1));
-  const OwnedTensor d_loss =
-      train::scalar(rank, 1 / static_cast<float>(inputs.rows()));
-  rank_model.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
-  rank_model.stack().backward(ctx, {}, inputs.batch(), saved);
-  rank_model.store().finish_gradients();
-  const checkpoint::HuggingFaceWeights gradients(
-      folder, folder / "gradients.safetensors");
+  make_gradients();
+  const checkpoint::HuggingFaceWeights gradients =
+      gradients_of("gradients.safetensors");
   for (const model::WeightSpec& spec : model::weights(rank_model.config())) {
-    std::vector<float> theirs(
-        static_cast<std::size_t>(mesh::elements(spec.logical)));
-    gradients.read(spec.name, theirs);
-    const std::vector<float> ours =
-        to_host(rank, rank_model.parameters()[spec.name].gradient);
+    const std::vector<float> theirs = gradient_in(gradients, spec);
+    const std::vector<float> ours = gradient(spec.name);
     double largest = 0;
     double difference = 0;
     for (std::size_t i = 0; i < theirs.size(); ++i) {
@@ -142,22 +73,16 @@ TEST_P(Golden, EveryGradientIsTransformers) {
 
 // A second micro-batch with the same samples doubles every gradient.
 TEST_P(Golden, GradientsAddUp) {
-  train::MicroBatch inputs = batch();
+  const train::MicroBatch inputs = batch();
   nn::Context ctx = rank.context();
-  model::Stack::Saved saved;
-  const OwnedTensor d_loss = train::scalar(rank, 0.5F);
-  const auto pass = [&] {
-    rank_model.stack().forward(ctx, {}, inputs.batch(d_loss), saved);
-    rank_model.stack().backward(ctx, {}, inputs.batch(), saved);
-  };
   rank_model.store().begin_step(visits(2));
-  pass();
+  pass(ctx, inputs, 0.5F);
   std::vector<std::vector<float>> once;
   for (const nn::Parameter& parameter : rank_model.parameters().all()) {
     once.push_back(to_host(rank, parameter.gradient));
   }
   ctx.micro_batch = 1;
-  pass();
+  pass(ctx, inputs, 0.5F);
   rank_model.store().finish_gradients();
   std::size_t p = 0;
   for (const nn::Parameter& parameter : rank_model.parameters().all()) {
