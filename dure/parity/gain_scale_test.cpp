@@ -37,7 +37,7 @@ TEST(GainScale, FindsTheMatrixThatReadsTheNorm) {
   EXPECT_EQ(reader_name(specs, "blocks.1.norm1.weight"),
             "blocks.1.attention.qkv.weight");
   EXPECT_EQ(reader_name(specs, "blocks.1.norm2.weight"),
-            "blocks.1.mlp.gate_up.weight");
+            "blocks.1.mlp.up.weight");
   EXPECT_EQ(reader_name(specs, "final_norm.weight"), "head.weight");
   EXPECT_EQ(reader_name(specs, "head.weight"), "none");
   EXPECT_EQ(reader_name(model::weights(scale_norm(true)), "final_norm.weight"),
