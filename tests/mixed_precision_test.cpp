@@ -213,6 +213,47 @@ TEST(LossScale, AFixedScaleGivesTheGradientsBackThatFp16Loses) {
   EXPECT_LT(norm(0x1p-20) / fp32, 0.9);
 }
 
+// The update moves every weight by the learning rate. All ranks stop with the
+// same words, whichever of them owns the first weight, and hold nothing to be
+// saved.
+TEST(WeightOverflow, StopsAllRanksInTheSameStep) {
+  const std::vector<Layout> layouts = {
+      {},
+      {.data = 2, .zero = 3},
+      {.pipe = 2, .data = 2, .zero = 1, .micro_batches = 2},
+      {.tensor = 2, .sequence = true},
+      {.pipe = 2,
+       .schedule = parallel::ScheduleKind::kPipedream,
+       .micro_batches = 2}};
+  for (const Layout& layout : layouts) {
+    SCOPED_TRACE(text(layout));
+    Config config = small_gpt();
+    config.precision = {.compute = Compute::kFp16, .loss_scale = 1};
+    config.optimizer.learning_rate = 1e5;
+    config.optimizer.clip_gradient = 0;
+    config.model.tie_embeddings = false;
+    std::vector<std::string> said;
+    std::mutex mutex;
+    on_trainers(configured(config, layout),
+                [&](train::Rank&, Trainer& trainer) {
+                  std::string own;
+                  try {
+                    trainer.steps(small_data(), 2);
+                  } catch (const train::NotFinite& error) {
+                    own = error.what();
+                    EXPECT_EQ(error.steps().back().step, 1);
+                  }
+                  EXPECT_FALSE(trainer.is_whole());
+                  const std::lock_guard lock(mutex);
+                  said.push_back(own);
+                });
+    EXPECT_THAT(said[0],
+                HasSubstr("step 1: embedding.token.weight has grown beyond "
+                          "65504"));
+    EXPECT_THAT(said, testing::Each(said[0]));
+  }
+}
+
 struct Resumed {
   const char* name;
   train::PrecisionConfig precision;

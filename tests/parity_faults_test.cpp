@@ -16,6 +16,7 @@
 #include "dure/base/check.h"
 #include "dure/kernels/exact_sum.h"
 #include "dure/model/weights.h"
+#include "dure/nn/scale_norm.h"
 #include "dure/optim/lamb.h"
 #include "dure/optim/sgd.h"
 #include "dure/parity/configs.h"
@@ -32,7 +33,7 @@ using train::Config;
 using train::ParityReport;
 
 // Which reductions of a layout are done wrongly.
-enum class Which : std::uint8_t { kAll, kWeightSums };
+enum class Which : std::uint8_t { kAll, kWeightSums, kGains };
 
 struct Case {
   const char* name;
@@ -45,6 +46,7 @@ struct Case {
   std::int64_t steps = 1;
   Which which = Which::kAll;
   std::int64_t kv_heads = 0;
+  const nn::NormRow* norm = nullptr;  // null: the family's
 
   friend std::ostream& operator<<(std::ostream& out, const Case& of) {
     return out << text(of.layout);
@@ -107,6 +109,13 @@ std::vector<Case> cases() {
        .optimizer = &optim::kLamb,
        .steps = 2,
        .which = Which::kWeightSums},
+      // The terms of a gain's gradient cancel, so that a fault is small beside
+      // them.
+      {.name = "OnlyGains",
+       .layout = {.tensor = 2, .sequence = true},
+       .has = "all_reduce of 1 f32, sum",
+       .which = Which::kGains,
+       .norm = &nn::kScaleNorm},
   };
 }
 
@@ -125,6 +134,10 @@ Config config_of(const Case& of) {
   config.optimizer.learning_rate = 0.1;
   config.optimizer.clip_gradient = 0.1;  // so that the norm counts
   config.parallel.sums = of.sums;
+  if (of.norm != nullptr) {
+    config.model.norm = of.norm;
+    config.model.norm_bias = model::NormBias::kAutomatic;
+  }
   return configured(std::move(config), of.layout);
 }
 
@@ -231,7 +244,15 @@ class ParityFaults : public testing::TestWithParam<Case> {
   }
 
   bool is_wanted(const ReductionSite& site) const {
-    return GetParam().which == Which::kAll || is_weight_sums(site);
+    switch (GetParam().which) {
+      case Which::kAll:
+        return true;
+      case Which::kWeightSums:
+        return is_weight_sums(site);
+      case Which::kGains:
+        return site.what == "all_reduce of 1 f32, sum";
+    }
+    return false;
   }
 
   // Whether there are ranks to be summed over instead, which come to this
@@ -265,7 +286,8 @@ INSTANTIATE_TEST_SUITE_P(Layouts,
 // ("control"). Others are in no parity run, as no number of a training follows
 // from them: HostRanks::any of a stop that was asked for (run/run.cpp), the
 // sum of peak flops (run/step_report.cpp), and HostRanks::least, by which
-// ranks agree on the name of what is not finite (Trainer::leave_out).
+// ranks agree on the name of what is not finite (Trainer::leave_out), and in
+// fp16 on whether a weight is (Trainer::find_overflow).
 TEST_P(ParityFaults, EveryFaultIsFound) {
   const Outcome clean = run({}, Fault::kLeftOut);
   ASSERT_TRUE(clean.agrees()) << clean.text();
@@ -285,6 +307,42 @@ TEST_P(ParityFaults, EveryFaultIsFound) {
   }
   EXPECT_THAT(all, testing::HasSubstr(GetParam().has));
   EXPECT_GT(faults, 0);
+}
+
+// The terms of scalenorm's gradient cancel to less than their roundings for one
+// gain in some dozens, so the bound is relative to the terms.
+TEST(OnlyGains, OfTensorRanksAreWithinTheBoundsInSixteenBits) {
+  for (const train::PrecisionConfig& precision :
+       {train::PrecisionConfig{.compute = train::Compute::kBf16},
+        train::PrecisionConfig{.compute = train::Compute::kFp16,
+        .loss_scale = 1024}}) {
+    double worst = 0;  // as a share of the bound
+    for (std::int64_t seed = 1; seed <= 20; ++seed) {
+      Config config = small_gpt();
+      config.model.norm = &nn::kScaleNorm;
+      config.optimizer.name = &optim::kSgd;
+      config.optimizer.learning_rate = 0.05;
+      config.parallel.sums = SumOrder::kRanked;
+      config.precision = precision;
+      config.train.seed = seed;
+      config = configured(std::move(config), {.tensor = 2, .micro_batches = 2});
+      const Walks data = small_data();
+      const ParityReport report =
+          train::run_parity({.layout = config,
+                             .reference = train::one_rank_of(config),
+                             .dataset = &data,
+                             .steps = 2});
+      EXPECT_FALSE(report.difference)
+          << seed << ": " << describe(*report.difference);
+      for (const train::ParityStep& step : report.steps) {
+        worst = std::max(
+            worst,
+            step.gradient_difference /
+                *report.rule.bound(train::Quantity::kGradient, step.step));
+      }
+    }
+    fmt::print("the worst gradient is at {:.3f} of its bound\n", worst);
+  }
 }
 
 // Gradients that this rank alone has: which one, where, and both values.

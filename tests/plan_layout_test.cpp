@@ -55,6 +55,10 @@ TEST(PlanLayout, FollowsTheDevice) {
   const json tf32 = facts(kSmall + std::string("--device a100-80g-sxm "
                                                "--reach 1 --products tf32"));
   EXPECT_LT(tf32["step_seconds"], all["step_seconds"]);
+  const json bf16 = facts(kSmall + std::string("--device a100-80g-sxm "
+                                               "--reach 1 --set "
+                                               "precision.compute=bf16"));
+  EXPECT_EQ(bf16["assumed"]["flops"]["per_second"], 312e12);
 }
 
 TEST(PlanLayout, ComparesTheMemoryWithTheDevices) {

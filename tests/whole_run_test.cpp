@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -101,6 +102,16 @@ struct Run : testing::Test {
       return error.what();
     }
     return "";
+  }
+
+  static std::vector<nlohmann::json> metrics_of(const Config& config) {
+    std::istringstream file(
+        read_file(Path(config.log.directory) / "metrics.jsonl"));
+    std::vector<nlohmann::json> lines;
+    for (std::string line; std::getline(file, line);) {
+      lines.push_back(nlohmann::json::parse(line));
+    }
+    return lines;
   }
 
   // Flips one bit of a weight.
@@ -404,10 +415,89 @@ TEST_F(Run, SavesTheLastWholeStepWhenTheLossIsNoNumber) {
     EXPECT_THROW(train_on(ranks, diverges), Error);
     const auto latest = newest(diverges);
     ASSERT_TRUE(latest);
-    const std::string metrics =
-        read_file(Path(diverges.log.directory) / "metrics.jsonl");
-    EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'),
-              checkpoint::CheckpointReader(*latest).manifest().step);
+    // The step that failed has a line, and is none of those that are saved.
+    const nlohmann::json last = metrics_of(diverges).back();
+    EXPECT_EQ(last.at("step"),
+              checkpoint::CheckpointReader(*latest).manifest().step + 1);
+    EXPECT_THAT(last.at("skipped").get<std::string>(),
+                testing::HasSubstr("the "));
+  }
+}
+
+// The run dies by DeepSpeed's rule, and its last line says at which scale.
+TEST_F(Run, TheStepThatEndsByTheLossScaleHasItsLine) {
+  for (const int ranks : {1, 2}) {
+    SCOPED_TRACE(ranks);
+    Config dies = config(fmt::format("scale{}", ranks));
+    dies.precision = {.compute = train::Compute::kFp16,
+                      .scale_rule = kernels::LossScaleKind::kDeepSpeed,
+                      .minimum_scale = 0x1p30};
+    dies = train::resolve(dies);
+    EXPECT_THROW(train_on(ranks, dies), Error);
+    const std::vector<nlohmann::json> lines = metrics_of(dies);
+    ASSERT_EQ(lines.size(), 4);
+    EXPECT_EQ(lines[3].at("step"), 4);
+    EXPECT_EQ(lines[3].at("loss_scale"), 0x1p30);
+    EXPECT_GT(lines[3].at("loss"), 1);
+    EXPECT_THAT(lines[3].at("skipped").get<std::string>(),
+                testing::HasSubstr("the gradient of "));
+    // It goes on from before that step, whose line gets lost.
+    dies.precision.scale_rule = kernels::LossScaleKind::kMegatron;
+    dies.precision.minimum_scale = 1;
+    train_on(ranks, dies, Start::kResume);
+    EXPECT_EQ(metrics_of(dies).size(), 12);
+  }
+}
+
+// Masters have fp32's range and their fp16 copies have not: an update of AdamW
+// moves a weight by as much as the learning rate.
+TEST_F(Run, AWeightBeyondFp16EndsItAndIsNotSaved) {
+  for (const std::int64_t zero : {0, 3}) {
+    SCOPED_TRACE(zero);
+    Config good = config(fmt::format("grows{}", zero));
+    good.train.steps = 3;
+    good.checkpoint.every = 1;
+    good.parallel.zero = zero;
+    good.precision = {.compute = train::Compute::kFp16, .loss_scale = 128};
+    good = train::resolve(good);
+    train_on(2, good);
+    Config grows = good;
+    grows.train.steps = 5;
+    grows.optimizer.learning_rate = 1e5;
+    grows.train.on_nonfinite = train::OnNonfinite::kSkip;
+    try {
+      train_on(2, grows, Start::kResume);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(),
+                  testing::AllOf(
+                      testing::HasSubstr("step 4: embedding.token.weight has "
+                                         "grown beyond 65504"),
+                      testing::HasSubstr("precision.compute = \"bf16\"")));
+    }
+    EXPECT_EQ(metrics_of(grows).back().at("step"), 4);
+    const auto latest = newest(grows);
+    ASSERT_TRUE(latest);
+    EXPECT_EQ(checkpoint::CheckpointReader(*latest).manifest().step, 3);
+    grows.precision = {.compute = train::Compute::kBf16};
+    grows.optimizer.learning_rate = good.optimizer.learning_rate;
+    train_on(2, train::resolve(grows), Start::kResume);
+    EXPECT_EQ(metrics_of(grows).back().at("step"), 5);
+  }
+}
+
+// Nothing overflows there, so the first scale stays.
+TEST_F(Run, OnTheSimulatorShowsTheFirstLossScale) {
+  for (const auto& [scale, shown] :
+       {std::pair{train::kDynamicScale, 0x1p32}, {512.0, 512.0}}) {
+    Config simulated = config(fmt::format("sim{}", shown));
+    simulated.train.device = Device::kSim;
+    simulated.precision = {.compute = train::Compute::kFp16,
+                           .loss_scale = scale};
+    train(train::resolve(simulated));
+    for (const nlohmann::json& line : metrics_of(simulated)) {
+      EXPECT_EQ(line.at("loss_scale"), shown);
+    }
   }
 }
 

@@ -51,8 +51,9 @@ std::string limit_memory(train::Config& config, const std::string& device) {
 }
 
 LayoutPlan plan_layout(const Options& options) {
-  const plan::AssumedMachines assumed = plan::assume_machines(options.machines);
   train::LoadedConfig loaded = load(options.config);
+  const plan::AssumedMachines assumed = plan::assume_machines(
+      options.machines, compute_type(loaded.config.precision));
   const int ranks =
       options.world > 0
           ? options.world
@@ -224,7 +225,8 @@ void add_plan_layout(CLI::App& plan) {
       "comes from. --device takes rates, a usual node and memory.limit_gib\n"
       "from a table of published peaks, of which --reach is reached; other\n"
       "options go over it. Tensors have [precision]'s types, whatever "
-      "--products says.\n"
+      "--products\n"
+      "says; without it products are in precision.compute.\n"
       "\n"
       "--json prints ranks, pipeline, data, tensor, zero, schedule,\n"
       "virtual_stages, micro_batches, assumed (flops, memory_bytes,\n"

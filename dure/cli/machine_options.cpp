@@ -44,9 +44,8 @@ void add_machine_options(CLI::App& command, plan::MachinesWanted& wanted) {
           [&wanted](const std::string& name) {
             wanted.products = plan::products_named(name);
           },
-          "What its products are taken to be in")
+          "What its products are taken to be in; else in precision.compute")
       ->check(CLI::IsMember({"fp32", "tf32", "bf16", "fp16"}))
-      ->default_str("fp32")
       ->needs(device);
   command
       .add_option(

@@ -16,6 +16,7 @@
 #include "dure/model/count.h"
 #include "dure/model/flops.h"
 #include "dure/plan/predict.h"
+#include "dure/plan/saving.h"
 #include "dure/plan/stage_plan.h"
 
 namespace dure::cli {
@@ -33,6 +34,7 @@ struct Options {
 struct StagePlan {
   std::int64_t zero = 0;
   plan::MemoryPrediction memory;
+  std::int64_t saving = 0;  // of the rank that holds the most while it saves
 };
 
 struct ModelPlan {
@@ -50,7 +52,16 @@ struct ModelPlan {
 
 StagePlan plan_stage(train::Config config, std::int64_t zero) {
   config.parallel.zero = zero;
-  return {.zero = zero, .memory = plan::predict_memory(config)};
+  const std::vector<plan::MemoryPrediction> stages =
+      plan::predict_stage_memory(config);
+  StagePlan plan = {.zero = zero,
+                    .memory = stages[plan::largest_stage(stages)]};
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    plan.saving = std::max(
+        plan.saving,
+        static_cast<std::int64_t>(plan::peak_while_saving(config, stages, s)));
+  }
+  return plan;
 }
 
 ModelPlan plan_model(const train::Config& config) {
@@ -145,6 +156,7 @@ void print_json(const ModelPlan& plan) {
       {"zero", plan.step.zero},
       {"peak_bytes", peak_json(plan.step.memory)},
       {"peak_bytes_by_zero", by_stage},
+      {"saving_bytes", plan.step.saving},
       {"micro_batch", plan.micro_batch},
       {"sequence", plan.sequence},
       {"flops_per_token", plan.flops_per_token},
@@ -179,15 +191,22 @@ Unit unit_for(std::int64_t most) {
   return most < 1 << 30 ? Unit{"MiB", 1 << 20} : Unit{"GiB", 1 << 30};
 }
 
-void print_peaks(const plan::MemoryPrediction& memory) {
-  const auto peaks = peak_bytes(memory);
+void print_bytes(const std::string& name, std::int64_t bytes, Unit unit) {
+  fmt::print("  {:<24}{:>20}{:>12.2f} {}\n",
+             name,
+             grouped(bytes),
+             unit.of(bytes),
+             unit.name);
+}
+
+void print_peaks(const StagePlan& plan) {
+  const auto peaks = peak_bytes(plan.memory);
   const Unit unit = unit_for(peaks.back().second);
   for (const auto& [name, bytes] : peaks) {
-    fmt::print("  {:<24}{:>20}{:>12.2f} {}\n",
-               name,
-               grouped(bytes),
-               unit.of(bytes),
-               unit.name);
+    print_bytes(name, bytes, unit);
+  }
+  if (plan.saving > peaks.back().second) {
+    print_bytes("while it saves, at most", plan.saving, unit);
   }
 }
 
@@ -254,7 +273,7 @@ void print_table(const ModelPlan& plan) {
              plan.micro_batch,
              plan.sequence,
              plan.step.zero);
-  print_peaks(plan.step.memory);
+  print_peaks(plan.step);
   if (!plan.stages.empty()) {
     print_stages(plan);
   }
@@ -297,10 +316,14 @@ void add_plan_model(CLI::App& plan) {
   command->footer(
       "parameters counts tied weights once and no padding; a rank holds the\n"
       "padded vocabulary. Peak bytes are those of the training step itself,\n"
-      "run on a simulated device: 4 a parameter for its value, 4 for its\n"
-      "gradient, 8 for AdamW's two means, and what the passes need. They\n"
-      "are those of the rank that needs the most, of a pipeline too. Where\n"
-      "ranks share a batch, those of each of ZeRO's stages are shown.\n"
+      "run on a simulated device: in fp32 4 a parameter for its value, 4 for\n"
+      "its gradient, 8 for AdamW's two means, in other types what\n"
+      "docs/precision.md says; and what the passes need. They are those of "
+      "the\n"
+      "rank that needs the most, of a pipeline too. Where ranks share a "
+      "batch,\n"
+      "those of each of ZeRO's stages are shown. Rank 0 saves what others\n"
+      "hold, in pieces; it is said if that may take more than a step.\n"
       "Flops of a token, forward and backward, in a sequence of S:\n"
       "6 P + 6 L H D (S + 1), with P the weights of matrix products, L layers\n"
       "and H heads of D.\n"
@@ -320,7 +343,8 @@ void add_plan_model(CLI::App& plan) {
       "peak_bytes (the ledger's categories and total), peak_bytes_by_zero (a\n"
       "list of zero and peak_bytes, for stages 0 to 3; empty for one "
       "replica),\n"
-      "micro_batch, sequence and flops_per_token.\n"
+      "saving_bytes (at most, while it saves), micro_batch, sequence and\n"
+      "flops_per_token.\n"
       "\n"
       "Examples:\n"
       "  dure plan model run.toml --world 4\n"

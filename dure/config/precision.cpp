@@ -37,6 +37,7 @@ constexpr Choice<StateType> kStateTypes[] = {
 };
 
 constexpr Choice<LossScaleKind> kRules[] = {
+    {"auto", kAutoRule},
     {"megatron", LossScaleKind::kMegatron},
     {"deepspeed", LossScaleKind::kDeepSpeed},
     {"torch", LossScaleKind::kTorch},
@@ -63,10 +64,18 @@ struct ScaleDefaults {
   double minimum;
 };
 constexpr ScaleDefaults kScaleDefaults[] = {
+    {},
     {32, 1000, 2, 1},
     {32, 1000, 2, 1},
     {16, 2000, 1, 0x1p-24},
 };
+
+// The keys that only a dynamic scale has.
+constexpr const char* kScaleKeys[] = {"precision.scale_rule",
+                                      "precision.initial_scale_power",
+                                      "precision.scale_window",
+                                      "precision.hysteresis",
+                                      "precision.minimum_scale"};
 
 const char* name_of(Compute compute) {
   return kComputes[static_cast<std::size_t>(compute)].name;
@@ -81,6 +90,64 @@ void fill_in(T& value, T automatic, T own) {
   value = value == automatic ? own : value;
 }
 
+void resolve_dynamic_scale(PrecisionConfig& c) {
+  fill_in(c.scale_rule, kAutoRule, LossScaleKind::kMegatron);
+  const auto rule =
+      std::ranges::find(kRules, c.scale_rule, &Choice<LossScaleKind>::value);
+  const ScaleDefaults& own = kScaleDefaults[rule - std::begin(kRules)];
+  fill_in(c.initial_scale_power, kAutoScale, own.initial_power);
+  fill_in(c.scale_window, kAutoScale, own.window);
+  fill_in(c.hysteresis, kAutoScale, own.hysteresis);
+  fill_in(c.minimum_scale, static_cast<double>(kAutoScale), own.minimum);
+}
+
+// "precision.scale_window = 500, precision.hysteresis = 3": those of a dynamic
+// scale that are set.
+std::string set_scale_keys(PrecisionConfig config) {
+  Fields fields;
+  visit(fields, config);
+  std::string text;
+  for (const char* key : kScaleKeys) {
+    const std::string value = fields.find(key)->text();
+    if (value != "\"auto\"") {
+      text += fmt::format("{}{} = {}", text.empty() ? "" : ", ", key, value);
+    }
+  }
+  return text;
+}
+
+// Refuses a scale where there is none, together with all that would be of it.
+void validate_no_scale(const PrecisionConfig& c) {
+  if (c.loss_scale == 1) {
+    return;
+  }
+  const std::string of_it = set_scale_keys(c);
+  throw UsageError(
+      "precision.loss_scale: wanted 1 beside precision.compute = \"{}\", "
+      "whose exponents have the range of fp32's, so that no gradient gets "
+      "lost; got {}; \"fp16\" would take one{}",
+      name_of(c.compute),
+      c.loss_scale == kDynamicScale ? std::string("\"dynamic\"")
+                                    : fmt::format("{:g}", c.loss_scale),
+      of_it.empty() ? "" : fmt::format("; and \"auto\" instead of {}", of_it));
+}
+
+// Without a dynamic scale its keys would do nothing.
+void validate_no_scale_keys(const PrecisionConfig& c) {
+  const std::string keys = set_scale_keys(c);
+  if (keys.empty()) {
+    return;
+  }
+  const bool is_fp16 = c.compute == Compute::kFp16;
+  throw UsageError(
+      "{}: wanted \"auto\" beside precision.{}, as only a dynamic loss scale "
+      "has such keys; {}precision.loss_scale = \"dynamic\" would take them",
+      keys,
+      is_fp16 ? fmt::format("loss_scale = {:g}", c.loss_scale)
+              : fmt::format("compute = \"{}\"", name_of(c.compute)),
+      is_fp16 ? "" : "precision.compute = \"fp16\" with ");
+}
+
 }  // namespace
 
 void visit(Fields& fields, PrecisionConfig& c) {
@@ -90,11 +157,12 @@ void visit(Fields& fields, PrecisionConfig& c) {
                 "The type of the weights that layers read, and of activations. "
                 "Products add up in fp32.",
                 kComputes);
-  fields.choice("residual",
-                c.residual,
-                "The type of the residual stream and of its gradient, on a "
-                "rank as between stages; auto: compute.",
-                kKeptIns);
+  fields.choice(
+      "residual",
+      c.residual,
+      "The type of the residual stream and of its gradient, on a "
+      "rank as between stages; auto: compute. In fp32 all are the same.",
+      kKeptIns);
   fields.choice("gradients",
                 c.gradients,
                 "The type in which the gradients of weights are accumulated; "
@@ -127,7 +195,9 @@ void visit(Fields& fields, PrecisionConfig& c) {
                  .dynamic = kDynamicScale});
   fields.choice("scale_rule",
                 c.scale_rule,
-                "Whose rule a dynamic scale follows.",
+                "Whose rule a dynamic scale follows; auto: megatron. This key "
+                "and those below take a dynamic scale, without which they stay "
+                "auto.",
                 kRules);
   fields.whole("initial_scale_power",
                c.initial_scale_power,
@@ -156,24 +226,17 @@ void resolve(PrecisionConfig& c) {
   fill_in(c.gradients, KeptIn::kAuto, own.gradients);
   fill_in(c.reduce, KeptIn::kAuto, own.reduce);
   fill_in(c.loss_scale, static_cast<double>(kAutoScale), own.loss_scale);
-  const auto rule =
-      std::ranges::find(kRules, c.scale_rule, &Choice<LossScaleKind>::value);
-  const ScaleDefaults& scale = kScaleDefaults[rule - std::begin(kRules)];
-  fill_in(c.initial_scale_power, kAutoScale, scale.initial_power);
-  fill_in(c.scale_window, kAutoScale, scale.window);
-  fill_in(c.hysteresis, kAutoScale, scale.hysteresis);
-  fill_in(c.minimum_scale, static_cast<double>(kAutoScale), scale.minimum);
+  if (c.loss_scale == kDynamicScale) {
+    resolve_dynamic_scale(c);
+  }
 }
 
 void validate(const PrecisionConfig& c) {
-  if (c.compute != Compute::kFp16 && c.loss_scale != 1) {
-    throw UsageError(
-        "precision.loss_scale: wanted 1 beside precision.compute = \"{}\", "
-        "whose exponents have the range of fp32's, so that no gradient gets "
-        "lost; got {}; \"fp16\" would take one",
-        name_of(c.compute),
-        c.loss_scale == kDynamicScale ? std::string("\"dynamic\"")
-                                      : fmt::format("{:g}", c.loss_scale));
+  if (c.compute != Compute::kFp16) {
+    validate_no_scale(c);
+  }
+  if (c.loss_scale != kDynamicScale) {
+    validate_no_scale_keys(c);
   }
   if (c.master == Master::kNone && c.compute != Compute::kBf16) {
     throw UsageError(
@@ -229,8 +292,10 @@ kernels::LossScaleRule loss_scale_rule(const PrecisionConfig& config) {
   if (!scales_loss(config)) {
     return {};
   }
-  return {.kind = config.loss_scale == kDynamicScale ? config.scale_rule
-                                                     : LossScaleKind::kFixed,
+  if (config.loss_scale != kDynamicScale) {
+    return {.kind = LossScaleKind::kFixed};
+  }
+  return {.kind = config.scale_rule,
           .window = config.scale_window,
           .hysteresis = config.hysteresis,
           .minimum = static_cast<float>(config.minimum_scale)};

@@ -30,6 +30,7 @@ enum class StateType : std::uint8_t { kFp32, kBf16 };
 // Values of loss_scale and of the keys of a dynamic one.
 inline constexpr double kDynamicScale = 0;
 inline constexpr std::int64_t kAutoScale = -1;
+inline constexpr auto kAutoRule = kernels::LossScaleKind::kNone;
 
 struct PrecisionConfig {
   Compute compute = Compute::kFp32;
@@ -39,7 +40,7 @@ struct PrecisionConfig {
   Master master = Master::kFp32;
   StateType states = StateType::kFp32;
   double loss_scale = kAutoScale;  // kDynamicScale, or a fixed one
-  kernels::LossScaleKind scale_rule = kernels::LossScaleKind::kMegatron;
+  kernels::LossScaleKind scale_rule = kAutoRule;
   std::int64_t initial_scale_power = kAutoScale;
   std::int64_t scale_window = kAutoScale;
   std::int64_t hysteresis = kAutoScale;
@@ -50,7 +51,8 @@ struct PrecisionConfig {
 
 void visit(Fields& fields, PrecisionConfig& config);
 
-// Fills in automatic values: those of the table in precision.cpp.
+// Fills in automatic values: those of the table in precision.cpp. The keys of a
+// dynamic scale stay automatic where there is none.
 void resolve(PrecisionConfig& config);
 
 // Throws UsageError for values that contradict each other. The config must be

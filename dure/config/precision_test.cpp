@@ -1,7 +1,9 @@
 #include "dure/config/precision.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -95,6 +97,91 @@ TEST(Precision, AResumedRunHasTheScaleOfItsConfiguration) {
   EXPECT_EQ(
       next_loss_scale_state(precision_of({"precision.compute=fp16"}), {}).scale,
       0x1p32F);
+}
+
+// A dynamic scale's keys would do nothing without one.
+TEST(Precision, RefusesTheKeysOfAScaleWhereThereIsNone) {
+  const std::pair<const char*, const char*> keys[] = {
+      {"precision.scale_rule", "\"torch\""},
+      {"precision.initial_scale_power", "8"},
+      {"precision.scale_window", "1000"},
+      {"precision.hysteresis", "3"},
+      {"precision.minimum_scale", "2.0"}};
+  for (const auto& [key, value] : keys) {
+    SCOPED_TRACE(key);
+    const std::string set = fmt::format("{}={}", key, value);
+    const std::string said =
+        fmt::format("{} = {}: wanted \"auto\"", key, value);
+    for (const char* compute : {"fp32", "bf16"}) {
+      EXPECT_THAT(
+          error_of({fmt::format("precision.compute={}", compute), set}),
+          testing::AllOf(
+              HasSubstr(said),
+              HasSubstr(
+                  fmt::format("beside precision.compute = \"{}\"", compute)),
+              HasSubstr("precision.compute = \"fp16\" with "
+                        "precision.loss_scale = \"dynamic\" would take")));
+    }
+    EXPECT_THAT(
+        error_of({"precision.compute=fp16", "precision.loss_scale=512", set}),
+        testing::AllOf(
+            HasSubstr(said),
+            HasSubstr("beside precision.loss_scale = 512"),
+            HasSubstr("; precision.loss_scale = \"dynamic\" would take")));
+    EXPECT_EQ(error_of({"precision.compute=fp16", set}), "");
+  }
+}
+
+std::string printed(const std::string& file,
+                    const std::vector<std::string>& sets) {
+  return to_toml(parse_config(file, "config.toml", sets));
+}
+
+// A run's config.toml loads to the same. Another type takes it once the scale's
+// keys, which the error lists, are given back.
+TEST(Precision, AResolvedConfigurationLoadsAgain) {
+  for (const std::vector<std::string>& sets :
+       std::vector<std::vector<std::string>>{
+           {},
+           {"precision.compute=bf16", "precision.master=none"},
+           {"precision.compute=fp16"},
+           {"precision.compute=fp16", "precision.scale_rule=torch"},
+           {"precision.compute=fp16", "precision.loss_scale=512"}}) {
+    const std::string file = printed("", sets);
+    EXPECT_EQ(parse_config(file, "config.toml", {}).config.precision,
+              precision_of(sets));
+  }
+  EXPECT_THAT(printed("", {"precision.compute=bf16"}),
+              testing::AllOf(HasSubstr("\nscale_rule = \"auto\""),
+                             HasSubstr("\nscale_window = \"auto\"")));
+  const std::string fp16 = printed("", {"precision.compute=fp16"});
+  EXPECT_THAT(fp16, HasSubstr("\nscale_rule = \"megatron\""));
+  const auto in_bf16 = [&](std::vector<std::string> sets) {
+    sets.emplace_back("precision.compute=bf16");
+    return parse_config(fp16, "config.toml", sets).config.precision;
+  };
+  try {
+    in_bf16({});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("; and \"auto\" instead of "
+                          "precision.scale_rule = \"megatron\", "
+                          "precision.initial_scale_power = 32, "
+                          "precision.scale_window = 1000, "
+                          "precision.hysteresis = 2, "
+                          "precision.minimum_scale = 1.0"));
+  }
+  std::vector<std::string> back;
+  for (const char* key : {"loss_scale",
+                          "scale_rule",
+                          "initial_scale_power",
+                          "scale_window",
+                          "hysteresis",
+                          "minimum_scale"}) {
+    back.push_back(fmt::format("precision.{}=auto", key));
+  }
+  EXPECT_EQ(in_bf16(back), precision_of({"precision.compute=bf16"}));
 }
 
 TEST(Precision, RefusesWhatContradictsItself) {

@@ -111,6 +111,9 @@ void check_spans(std::span<const UpdateSpan> spans, std::size_t states) {
                "a gradient is f32, bf16 or f16, got {}",
                name_of(span.gradient.dtype()));
     check_rounding(span, states);
+    if (span.first_overflow) {
+      span.first_overflow.expect("first_overflow", {1}, DType::kI64);
+    }
   }
 }
 

@@ -97,19 +97,24 @@ constexpr std::uint64_t rounding_major(std::uint64_t update, int tensor) {
 
 // An update reads the gradient and the master, and writes the master and the
 // weight, which is the master in the type that layers read. In fp32 they share
-// memory, and also where a bf16 weight has no f32 master.
+// memory, and also where a bf16 weight has no f32 master. A master may outgrow
+// its weight's type, of which the host is told by first_overflow.
 struct UpdateSpan {
   Tensor master;         // (n)   f32, or bf16 if it is the weight; updated
   Tensor weight;         // (n)   f32, bf16, f16; overwritten; may be the master
   ConstTensor gradient;  // (n)   f32, bf16, f16
   std::array<Tensor, kMostStates> states = {};  // (n) each   f32, bf16; updated
   float weight_decay = 0;
-  // For an update with sums over whole weights: the weight's row there, and
-  // which rank counts the span if several have it.
+  // The weight's number. For an update with sums over whole weights it is its
+  // row there, and `counted` says which rank counts the span if several have
+  // it.
   std::int32_t row = 0;
   CountedBy counted = CountedBy::kThisRank;
   // A bf16 master or state needs it; others do not use it.
   std::optional<StochasticRounding> rounding = {};
+  // (1) i64, updated: the least of its value and the rows of the spans whose
+  // weight, beside its master, is not finite after the update. It may be null.
+  Tensor first_overflow = {};
 };
 
 // The decision about an update (decide_update.h), in f32:

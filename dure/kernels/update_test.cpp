@@ -1,5 +1,6 @@
 #include "dure/kernels/update.h"
 
+#include <limits>
 #include <string>
 #include <tuple>
 
@@ -327,6 +328,52 @@ TEST(MixedUpdate, IsWithoutBias) {
   constexpr double kP = 1.0 / 16;
   const double deviation = 0x1p-8 * std::sqrt(kP * (1 - kP) / kCount);
   EXPECT_NEAR(mean_of(mixed.master.values()), 1 - kStep, 5 * deviation);
+}
+
+// Launches an update that changes nothing of a weight but its copy, and returns
+// the least row of those that overflow, or the value before.
+std::int64_t first_overflow(const std::vector<Values>& masters,
+                            DType weight,
+                            std::int64_t before) {
+  std::vector<MixedSpan> mixed;
+  for (const Values& master : masters) {
+    mixed.emplace_back(SpanTypes{.weight = weight}, std::ssize(master));
+    mixed.back().master = Stored(master, DType::kF32);
+    fill(mixed.back().gradient, 0);
+    mixed.back().weight_decay = 0;
+  }
+  std::vector<UpdateSpan> spans;
+  std::int64_t first = before;
+  for (MixedSpan& one : mixed) {
+    one.blocks = {};
+    spans.push_back(one.span());
+    spans.back().row = static_cast<std::int32_t>(spans.size()) - 1;
+    spans.back().first_overflow = {&first, {1}};
+  }
+  const Values control = control_at(1, {kR});
+  launch_on_cpu(Sgd{.spans = spans, .control = tensor_of(control)});
+  return first;
+}
+
+// Beyond 65,504, 65,520 is the first number that rounds to infinity.
+TEST(MixedUpdate, NotesTheFirstWeightThatIsNotFinite) {
+  constexpr float kHuge = 65520;
+  const Values small(1000, -65519.9F);
+  Values huge = small;
+  huge[777] = -kHuge;
+  Values at_the_end = small;
+  at_the_end.back() = kHuge;
+  Values nan = small;
+  nan[5] = std::numeric_limits<float>::quiet_NaN();
+  on_every_instruction_set([&] {
+    EXPECT_EQ(first_overflow({small, small}, DType::kF16, 7), 7);
+    EXPECT_EQ(first_overflow({small, huge, at_the_end}, DType::kF16, 7), 1);
+    EXPECT_EQ(first_overflow({at_the_end, small}, DType::kF16, 7), 0);
+    EXPECT_EQ(first_overflow({small, nan}, DType::kF16, 7), 1);
+    EXPECT_EQ(first_overflow({small, huge}, DType::kF16, 0), 0);
+    EXPECT_EQ(first_overflow({huge}, DType::kBf16, 7), 7);
+    EXPECT_EQ(first_overflow({Values(20, 0x1.FFp127F)}, DType::kBf16, 7), 0);
+  });
 }
 
 // Rounded to nearest, 0.999 v would be v for ever. Here the mean is 0.999^t. A

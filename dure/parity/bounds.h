@@ -27,8 +27,9 @@ const char* name_of(Quantity quantity);
 
 // 0: every bit is the same, but for the sign of a 0. Else the most that numbers
 // may differ by, relative to the reference's, and elements of gradients and
-// weights relative to the largest element of the reference's tensor. Nothing:
-// no bound is known, and none is held to.
+// weights relative to the largest element of the reference's tensor, but the
+// gradient of a norm's only gain to its terms (gain_scale.h). Nothing: no bound
+// is known, and none is held to.
 using Bound = std::optional<double>;
 using Bounds = std::array<Bound, kQuantities>;  // by Quantity
 

@@ -12,6 +12,7 @@
 #include "dure/base/check.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/weights.h"
+#include "dure/parity/gain_scale.h"
 #include "dure/parity/pieces.h"
 #include "dure/run/check_replicas.h"
 #include "dure/run/source.h"
@@ -171,6 +172,8 @@ class StepComparison {
                           .here = difference.here,
                           .reference = difference.reference,
                           .scale = what.largest,
+                          .is_of_terms = what.quantity == Quantity::kGradient &&
+                                         reader_of(board_.specs, w).has_value(),
                           .bound = *bound,
                           .rank = rank_},
            .weight = static_cast<std::int64_t>(w)});
@@ -294,6 +297,7 @@ class ParityRank {
       if (side_ == Side::kReference && rank_.is_first()) {
         board_.merged = merged(board_.reference, board_.specs, kOfReference);
         board_.largest = largest_of(board_.merged);
+        raise_gain_scales(board_.largest, board_.merged, board_.specs);
       }
       if (speaks()) {
         merged(board_.layout, board_.specs, kOfLayout);
@@ -432,7 +436,9 @@ std::string describe(const ParityDifference& difference) {
       is_number ? 17 : 9,
       apart,
       apart / difference.scale,
-      is_number ? "the reference's" : "the largest element",
+      is_number                ? "the reference's"
+      : difference.is_of_terms ? "the norm of its terms, which cancel"
+                               : "the largest element",
       difference.bound == 0 ? "no difference" : text_of(difference.bound));
 }
 

@@ -31,9 +31,10 @@ struct ParityDifference {
   std::vector<std::int64_t> index = {};
   double here = 0;
   double reference = 0;
-  double scale = 0;  // what the bound is relative to
-  double bound = 0;  // parity_bounds.h
-  int rank = 0;      // of the layout, that has it
+  double scale = 0;          // what the bound is relative to
+  bool is_of_terms = false;  // that is that of terms that cancel (gain_scale.h)
+  double bound = 0;          // parity_bounds.h
+  int rank = 0;              // of the layout, that has it
 };
 
 // One sentence: what differs where, both values, by how much, and the bound.

@@ -55,7 +55,8 @@ Pieces merged(std::span<const Pieces* const> of_ranks,
               const std::vector<model::WeightSpec>& specs,
               const char* who);
 
-// Largest elements by weight, apart from their signs.
+// Largest elements by weight, apart from their signs, to which differences are
+// relative; of a norm's only gain see gain_scale.h.
 struct Largest {
   std::vector<float> values;
   std::vector<float> gradients;

@@ -10,12 +10,21 @@ namespace {
 
 constexpr const char* kDefault = "the default, of no particular machine";
 
-// The simulated tensors are fp32.
-std::string text_of(Products products) {
-  const bool short_ones =
-      products == Products::kBf16 || products == Products::kFp16;
+Products products_of(DType tensors) {
+  return tensors == DType::kBf16  ? Products::kBf16
+         : tensors == DType::kF16 ? Products::kFp16
+                                  : Products::kFp32;
+}
+
+// Products may be assumed that the tensors' type does not give.
+std::string text_of(Products products, DType tensors) {
+  const Products own = products_of(tensors);
+  const bool is_apart = products != own && !(products == Products::kTf32 &&
+                                             own == Products::kFp32);
   return fmt::format(
-      "{}{}", name_of(products), short_ones ? ", tensors stay fp32" : "");
+      "{}{}",
+      name_of(products),
+      is_apart ? fmt::format(", tensors are {}", name_of(own)) : "");
 }
 
 double peak_flops(const KnownDevice& device, Products products) {
@@ -82,35 +91,35 @@ Machines AssumedMachines::machines() const {
   return result;
 }
 
-AssumedMachines assume_machines(const MachinesWanted& wanted) {
+AssumedMachines assume_machines(const MachinesWanted& wanted, DType tensors) {
   const Source source(wanted);
+  const Products products = wanted.products.value_or(products_of(tensors));
   const KnownDevice none;
   const bool known = source.device() != nullptr;
   const KnownDevice& device = known ? *source.device() : none;
   const Machines defaults;
   const comm::SimNetwork& network = defaults.network;
   // A given rate needs no peak.
-  const double peak = known && !wanted.flops_per_second
-                          ? peak_flops(device, wanted.products)
-                          : 0;
+  const double peak =
+      known && !wanted.flops_per_second ? peak_flops(device, products) : 0;
   const int usual = known ? device.node_devices : network.ranks_per_node;
-  return {
-      .flops = source.of(wanted.flops_per_second,
-                         peak,
-                         fmt::format("FLOP/s in {}", text_of(wanted.products)),
-                         defaults.rates.flops_per_second),
-      .memory = source.of(wanted.memory_bytes_per_second,
-                          device.memory_bytes_per_second,
-                          "B/s",
-                          defaults.rates.bytes_per_second),
-      .node_link = source.of(wanted.node_link_bytes_per_second,
-                             device.link_bytes_per_second,
-                             fmt::format("B/s one way ({})", device.link),
-                             network.inside.bytes_per_second),
-      .link = {.value = wanted.link_bytes_per_second.value_or(
-                   network.between.bytes_per_second),
-               .source = wanted.link_bytes_per_second ? "given" : kDefault},
-      .node_ranks = wanted.node_ranks.value_or(usual)};
+  return {.flops =
+              source.of(wanted.flops_per_second,
+                        peak,
+                        fmt::format("FLOP/s in {}", text_of(products, tensors)),
+                        defaults.rates.flops_per_second),
+          .memory = source.of(wanted.memory_bytes_per_second,
+                              device.memory_bytes_per_second,
+                              "B/s",
+                              defaults.rates.bytes_per_second),
+          .node_link = source.of(wanted.node_link_bytes_per_second,
+                                 device.link_bytes_per_second,
+                                 fmt::format("B/s one way ({})", device.link),
+                                 network.inside.bytes_per_second),
+          .link = {.value = wanted.link_bytes_per_second.value_or(
+                       network.between.bytes_per_second),
+                   .source = wanted.link_bytes_per_second ? "given" : kDefault},
+          .node_ranks = wanted.node_ranks.value_or(usual)};
 }
 
 }  // namespace dure::plan

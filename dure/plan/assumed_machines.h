@@ -8,12 +8,13 @@
 
 #include "dure/plan/devices.h"
 #include "dure/plan/predict_step.h"
+#include "dure/tensor/dtype.h"
 
 namespace dure::plan {
 
 struct MachinesWanted {
-  std::string device = {};  // by name (devices.h); empty: none
-  Products products = Products::kFp32;
+  std::string device = {};                // by name (devices.h); empty: none
+  std::optional<Products> products = {};  // else those of the tensors' type
   // The share of the device's peaks that a run is assumed to reach. No run
   // reaches the peaks, and how far it gets differs by shape, driver and
   // cooling, so this is a round number, to be replaced by a measured one.
@@ -41,8 +42,9 @@ struct AssumedMachines {
   Machines machines() const;
 };
 
-// Throws UsageError for an unknown device, and for one without the wanted
-// products.
-AssumedMachines assume_machines(const MachinesWanted& wanted);
+// For layers that compute on tensors of this type: f32, bf16 or f16. Throws
+// UsageError for an unknown device, and for one without the products.
+AssumedMachines assume_machines(const MachinesWanted& wanted,
+                                DType tensors = DType::kF32);
 
 }  // namespace dure::plan

@@ -39,6 +39,22 @@ TEST(AssumedMachines, TakeTheProductsThatAreWanted) {
       989.5e12);
 }
 
+TEST(AssumedMachines, HaveTheProductsOfTheTensorsUnlessOthersAreWanted) {
+  MachinesWanted wanted = {.device = "h100-sxm", .reach = 1};
+  const AssumedMachines bf16 = assume_machines(wanted, DType::kBf16);
+  EXPECT_DOUBLE_EQ(bf16.flops.value, 989.5e12);
+  EXPECT_EQ(bf16.flops.source, "1 of h100-sxm's 990 TFLOP/s in bf16");
+  EXPECT_DOUBLE_EQ(assume_machines(wanted, DType::kF16).flops.value, 989.5e12);
+  EXPECT_DOUBLE_EQ(assume_machines(wanted, DType::kF32).flops.value, 67e12);
+  wanted.products = Products::kFp32;
+  EXPECT_EQ(assume_machines(wanted, DType::kBf16).flops.source,
+            "1 of h100-sxm's 67 TFLOP/s in fp32, tensors are bf16");
+  wanted.device = "v100-sxm2-32g";
+  wanted.products = {};
+  EXPECT_DOUBLE_EQ(assume_machines(wanted, DType::kF16).flops.value, 125e12);
+  EXPECT_THROW(assume_machines(wanted, DType::kBf16), UsageError);
+}
+
 TEST(AssumedMachines, TakeWhatIsGivenAsItIs) {
   const AssumedMachines assumed =
       assume_machines({.device = "h100-sxm",

@@ -9,49 +9,15 @@
 
 #include "dure/base/arithmetic.h"
 #include "dure/base/check.h"
-#include "dure/checkpoint/checkpoint.h"
-#include "dure/checkpoint/sharded/tensor_gatherer.h"
 #include "dure/config/pipeline.h"
 #include "dure/model/stage_split.h"
 #include "dure/plan/predict.h"
+#include "dure/plan/saving.h"
 
 namespace dure::plan {
 namespace {
 
-std::size_t of(const MemoryPrediction& memory, Category category) {
-  return memory.peak_bytes[static_cast<std::size_t>(category)];
-}
-
 using Stages = std::vector<MemoryPrediction>;
-
-// The bytes for saving: the first rank gets the other ranks' values and states
-// in pieces. If matrices are cut, a piece has its own elements among theirs,
-// which come packed. Ranks of other stages pack what they send.
-std::size_t to_save(const train::Config& config,
-                    const Stages& stages,
-                    std::size_t stage) {
-  if (stage > 0) {
-    return std::min<std::size_t>(checkpoint::kPieceBytes,
-                                 of(stages[stage], Category::kOptimizer));
-  }
-  const std::int64_t shards = config.parallel.zero_group > 0
-                                  ? config.parallel.zero_group
-                                  : ranks_of(config.parallel, mesh::kReplicas);
-  const std::int64_t tensor = config.parallel.tensor;
-  std::size_t bytes = 0;
-  const auto add = [&](Category category, int cut_from_stage) {
-    const std::int64_t parts =
-        tensor * (config.parallel.zero >= cut_from_stage ? shards : 1);
-    const std::int64_t copies = tensor > 1 ? 2 * parts : parts;
-    for (const MemoryPrediction& memory : stages) {
-      bytes += static_cast<std::size_t>(copies) * of(memory, category);
-    }
-    bytes -= of(stages[0], category);  // its own
-  };
-  add(Category::kOptimizer, 1);
-  add(Category::kParameters, 3);
-  return std::min<std::size_t>(train::kGatherBytes, bytes);
-}
 
 // The stage of a pipeline that needs the most.
 struct Largest {
@@ -65,10 +31,9 @@ Largest largest_of(const train::Config& config, MicroBatches micro_batches) {
   const Stages stages = predict_stage_memory(config, micro_batches);
   Largest largest;
   for (std::size_t s = 0; s < stages.size(); ++s) {
-    const Largest here = {
-        .stage = static_cast<int>(s),
-        .memory = stages[s],
-        .saving = stages[s].between_steps + to_save(config, stages, s)};
+    const Largest here = {.stage = static_cast<int>(s),
+                          .memory = stages[s],
+                          .saving = peak_while_saving(config, stages, s)};
     if (here.needed() > largest.needed()) {
       largest = here;
     }

@@ -161,7 +161,7 @@ std::vector<MemoryPrediction> predict_stage_memory(const train::Config& config,
 int largest_stage(std::span<const MemoryPrediction> stages) {
   const auto largest = std::max_element(
       stages.begin(), stages.end(), [](const auto& a, const auto& b) {
-        return a.high_water < b.high_water;
+        return a.peak_total < b.peak_total;
       });
   return static_cast<int>(largest - stages.begin());
 }

@@ -48,7 +48,8 @@ std::vector<MemoryPrediction> predict_stage_memory(
     const train::Config& config,
     MicroBatches micro_batches = MicroBatches::kEnough);
 
-// The stage that takes the most memory, and its prediction.
+// The stage that holds the most at once, and its prediction. The arena of
+// another may have more holes, and a higher high water.
 int largest_stage(std::span<const MemoryPrediction> stages);
 MemoryPrediction predict_memory(const train::Config& config);
 

@@ -1,9 +1,11 @@
 #include "dure/plan/predict.h"
 
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "dure/config/load_config.h"
 #include "dure/model/families/families.h"
 #include "tests/oracle/zero_memory.h"
 
@@ -163,6 +165,36 @@ TEST(Predict, CountsTheVersionsOfWeightsWithoutAFlush) {
               static_cast<double>(4 - stage) * once);
     EXPECT_EQ(bytes(parallel::ScheduleKind::kPipedream2bw, stage), 2 * once);
   }
+}
+
+// The arena of one stage has more holes, and the other holds more at once, as a
+// run's memory.json has it, too.
+TEST(Predict, OfAPipelineIsTheStageThatHoldsTheMostAtOnce) {
+  train::LoadedConfig loaded = train::parse_config(
+      "",
+      "test",
+      std::vector<std::string>{"model.family=llama",
+                               "model.layers=4",
+                               "model.hidden=32",
+                               "model.heads=4",
+                               "model.vocabulary=258",
+                               "model.max_sequence=32",
+                               "data.sequence=32",
+                               "train.global_batch=8",
+                               "train.micro_batch=1",
+                               "train.threads=2",
+                               "optimizer.name=sgd",
+                               "parallel.pipeline=2",
+                               "parallel.data=2",
+                               "parallel.zero=2",
+                               "parallel.schedule=interleaved",
+                               "memory.recompute=full",
+                               "memory.logits=whole"});
+  const auto stages = predict_stage_memory(loaded.config);
+  ASSERT_EQ(stages.size(), 2);
+  ASSERT_GT(stages[0].high_water, stages[1].high_water);
+  ASSERT_LT(stages[0].peak_total, stages[1].peak_total);
+  EXPECT_EQ(predict_memory(loaded.config).peak_total, stages[1].peak_total);
 }
 
 }  // namespace

@@ -299,11 +299,22 @@ class Run {
     const std::int64_t count =
         steps_of_segment(config_, trainer_.position().step);
     const double start = monotonic_seconds();
-    const std::vector<StepResult> results = steps(count);
-    const double seconds = monotonic_seconds() - start;
-    record_step(results.back().step, start, seconds);
-    report_.take(
-        {.results = results, .seconds = seconds, .tokens_before = tokens});
+    std::vector<StepResult> results;
+    const auto segment = [&] {
+      return StepReport::Segment{.results = results,
+                                 .seconds = monotonic_seconds() - start,
+                                 .tokens_before = tokens};
+    };
+    try {
+      results = steps(count);
+    } catch (const NotFinite& error) {
+      results = error.steps();
+      report_.take_failed(segment());
+      throw;
+    }
+    const StepReport::Segment made = segment();
+    record_step(results.back().step, start, made.seconds);
+    report_.take(made);
     const std::optional<double> validation_loss = validate();
     if (due(config_.train.check_replicas_every)) {
       check_replicas(rank_, trainer_);

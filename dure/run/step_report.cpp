@@ -48,19 +48,40 @@ void StepReport::open(const Path& file) {
 }
 
 void StepReport::take(const Segment& segment) {
+  take(segment, Warn::kYes);
+}
+
+void StepReport::take_failed(const Segment& segment) {
+  take(segment, Warn::kNo);
+  write(last_);
+}
+
+void StepReport::take(const Segment& segment, Warn last) {
   tokens_ = segment.tokens_before;
+  const double seconds =
+      segment.seconds / static_cast<double>(segment.results.size());
   for (const StepResult& result : segment.results) {
-    take(result, segment.seconds / static_cast<double>(segment.results.size()));
+    const bool is_last = &result == &segment.results.back();
+    if (!is_last || last == Warn::kYes) {
+      warn_of_skipped(result);
+    }
+    take(result, seconds);
+    if (!is_last) {
+      write(last_);
+    }
   }
 }
 
-void StepReport::take(const StepResult& result, double seconds) {
+void StepReport::warn_of_skipped(const StepResult& result) {
   if (result.skipped && rank_.is_first()) {
     log_.warning(fmt::format("step {}: {} is not finite; update left out{}",
                              result.step,
                              *result.skipped,
                              scale_text(result)));
   }
+}
+
+void StepReport::take(const StepResult& result, double seconds) {
   tokens_ += result.tokens;
   const double rate = static_cast<double>(result.tokens) / seconds;
   rate_.add(static_cast<double>(result.tokens), seconds);
@@ -74,9 +95,6 @@ void StepReport::take(const StepResult& result, double seconds) {
            .validation_loss = {},
            .skipped = result.skipped,
            .loss_scale = result.loss_scale};
-  if (result.step < trainer_.position().step) {
-    write(last_);
-  }
 }
 
 void StepReport::write_last(std::optional<double> validation_loss) {

@@ -45,6 +45,10 @@ class StepReport {
   };
   void take(const Segment& segment);
 
+  // Steps of which the last ended the run, for a reason that the run's error
+  // gives. All are written.
+  void take_failed(const Segment& segment);
+
   // Writes the last step's line.
   void write_last(std::optional<double> validation_loss);
 
@@ -55,7 +59,11 @@ class StepReport {
   double peak_flops() const { return peak_flops_; }
 
  private:
+  enum class Warn : std::uint8_t { kNo, kYes };
+  // Writes all but the last. `last` is whether to warn if it was left out.
+  void take(const Segment& segment, Warn last);
   void take(const StepResult& result, double seconds);
+  void warn_of_skipped(const StepResult& result);
   void write(Metrics& metrics);
   std::set<std::string> shared_axes() const;
   std::map<std::string, std::map<std::string, std::uint64_t>> communicated();

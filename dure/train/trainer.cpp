@@ -1,6 +1,7 @@
 #include "dure/train/trainer.h"
 
 #include <cmath>
+#include <fmt/format.h>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,8 @@ namespace {
 std::uint64_t seed_of(const Config& config) {
   return static_cast<std::uint64_t>(config.train.seed);
 }
+
+constexpr int kLargestF16 = 65504;
 
 Updater::Reach reach_of(const Config& config) {
   return parallel::is_synchronous(config.parallel.schedule)
@@ -154,8 +157,12 @@ std::span<const StepResult> Trainer::end() {
   const Begun& begun = *begun_.front();
   rank_.stream.synchronize();
   results_.clear();
+  const std::optional<Overflow> overflow = find_overflow(begun);
   for (std::int64_t step = 0; step < begun.record.steps(); ++step) {
     results_.push_back(result_of(begun, step));
+    if (overflow && overflow->step == step) {
+      fail_overflown(overflow->weight);
+    }
     const bool is_made = begun.record.is_made(step);
     if (!is_made) {
       leave_out(begun, step, results_.back());
@@ -213,9 +220,7 @@ void Trainer::leave_out(const Begun& begun,
       weight ? "the gradient of " + name_of_weight(*weight) : "the loss";
   const kernels::UpdateOutcome outcome = begun.record.outcome(step);
   if (outcome.ends_run) {
-    begun_.clear();
-    updater_.end();
-    throw NotFinite(
+    fail_unchanged(fmt::format(
         "step {}: {} is not finite at the smallest loss scale, {:g}, and the "
         "weights were left as they were before it; set precision.scale_rule = "
         "\"megatron\" to leave such batches out, lower "
@@ -223,24 +228,63 @@ void Trainer::leave_out(const Begun& begun,
         "precision.compute = \"bf16\", which needs no scale",
         result.step,
         *result.skipped,
-        outcome.scale_used);
+        outcome.scale_used));
   }
   if (outcome.is_overflow) {
     return;
   }
   if (config_.train.on_nonfinite == OnNonfinite::kStop) {
-    const double loss = result.loss;
-    begun_.clear();  // none of them has changed anything
-    updater_.end();
-    throw NotFinite(
+    fail_unchanged(fmt::format(
         "step {}: {} is not finite (loss {:g}), and the weights were left as "
         "they were before it; lower optimizer.learning_rate, lengthen "
         "optimizer.warmup_steps, or set train.on_nonfinite = \"skip\" to leave "
         "such batches out",
         result.step,
         *result.skipped,
-        loss);
+        result.loss));
   }
+}
+
+void Trainer::fail_unchanged(const std::string& text) {
+  begun_.clear();  // none of them has changed anything
+  updater_.end();
+  throw NotFinite(std::move(results_), text);
+}
+
+// Any rank may own the weight's elements, and all must stop.
+std::optional<Trainer::Overflow> Trainer::find_overflow(const Begun& begun) {
+  if (compute_type(config_.precision) != DType::kF16) {
+    return std::nullopt;
+  }
+  const std::int64_t weights = std::ssize(rank_model_.weights().all());
+  std::optional<std::int64_t> here;
+  for (std::int64_t step = 0; step < begun.record.steps() && !here; ++step) {
+    if (const auto weight = updater_.overflowed(begun.record, step)) {
+      here = step * weights + *weight;
+    }
+  }
+  const std::optional<std::int64_t> first = rank_.control().least(here);
+  return first ? std::optional(Overflow{.step = *first / weights,
+                                        .weight = *first % weights})
+               : std::nullopt;
+}
+
+// The masters are finite, but what layers read is not: this and later steps are
+// lost.
+void Trainer::fail_overflown(std::int64_t weight) {
+  begun_.clear();
+  const std::int64_t step = results_.back().step;
+  throw NotFinite(
+      std::move(results_),
+      fmt::format(
+          "step {}: {} has grown beyond {}, the largest number of "
+          "precision.compute = \"fp16\", so the weights of this run are lost "
+          "from the last checkpoint on; set precision.compute = \"bf16\", a "
+          "lower optimizer.learning_rate or a higher optimizer.weight_decay, "
+          "and go on from there with --resume",
+          step,
+          name_of_weight(weight),
+          kLargestF16));
 }
 
 // Throws for a segment, whose other stages may have gone on.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dure/base/check.h"
@@ -46,11 +47,20 @@ struct StepResult {
   double next_loss_scale = 1;
 };
 
-// A loss or gradient was not finite, and the weights were left as they were.
-// All ranks throw it at the same point, so none waits for another.
+// A loss or gradient was not finite, and the weights were left as they were; or
+// an update made a weight infinite in its type, and there is nothing to be
+// saved (is_whole()). All ranks throw it at the same point, so none waits for
+// another.
 class NotFinite : public Error {
  public:
-  using Error::Error;
+  NotFinite(std::vector<StepResult> steps, const std::string& text)
+      : Error(text), steps_(std::move(steps)) {}
+
+  // The last is the one that failed.
+  const std::vector<StepResult>& steps() const { return steps_; }
+
+ private:
+  std::vector<StepResult> steps_;
 };
 
 class Trainer {
@@ -89,7 +99,8 @@ class Trainer {
   const TrainingPosition& position() const { return position_; }
 
   // Whether all of this rank's weights and states are those of position(). They
-  // are not if an exception left an update or a segment unfinished.
+  // are not if an exception left an update or a segment unfinished, or an
+  // update that it can't take back.
   bool is_whole() const { return !updater_.is_ahead(); }
   void set_position(const TrainingPosition& position);
 
@@ -112,6 +123,15 @@ class Trainer {
   std::optional<kernels::LossScaleState> loss_scale_after(
       const Begun& begun, std::int64_t step) const;
   void leave_out(const Begun& begun, std::int64_t step, StepResult& result);
+  // The step and, by its index in the model's table, the first of its weights
+  // that overflowed on any rank.
+  struct Overflow {
+    std::int64_t step = 0;
+    std::int64_t weight = 0;
+  };
+  std::optional<Overflow> find_overflow(const Begun& begun);
+  [[noreturn]] void fail_unchanged(const std::string& text);
+  [[noreturn]] void fail_overflown(std::int64_t weight);
   [[noreturn]] void lose(const Begun& begun,
                          std::int64_t step,
                          const StepResult& result) const;

@@ -20,6 +20,8 @@ using parallel::Access;
 constexpr auto kDigits = static_cast<std::size_t>(kSumDigits);
 constexpr std::int64_t kLosses = 0;  // of the record's sums
 constexpr std::int64_t kSquares = 1;
+constexpr std::int64_t kGradients = 0;  // of its first_nonfinite
+constexpr std::int64_t kWeights = 1;
 
 std::vector<parallel::ReplicatedSlice> replicated_of(Rank& rank,
                                                      RankModel& rank_model) {
@@ -80,6 +82,14 @@ Tensor UpdateRecord::squares(std::int64_t step) const {
       .reshaped({kSumDigits});
 }
 
+Tensor UpdateRecord::first_gradient(std::int64_t step) const {
+  return first_nonfinite.rows(kGradients, 1).reshaped({steps()}).rows(step, 1);
+}
+
+Tensor UpdateRecord::first_weight(std::int64_t step) const {
+  return first_nonfinite.rows(kWeights, 1).reshaped({steps()}).rows(step, 1);
+}
+
 ExactSum UpdateRecord::host_loss(std::int64_t step) const {
   return sum_in(host_sums, kLosses * steps() + step);
 }
@@ -133,7 +143,7 @@ Updater::Updater(Rank& rank,
     if (piece.counted == kernels::CountedBy::kThisRank &&
         !rank_model.is_copy(parameter)) {
       norm_.push_back(piece.slice);
-      weight_places_.push_back(rank_model.weights().place(parameter.name));
+      weight_places_.push_back(place_of(piece.slice.weight));
       is_counted_.push_back(has_own || is_first_of(piece.slice));
     }
     if (!is_first_of(piece.slice)) {
@@ -160,6 +170,11 @@ Updater::Updater(Rank& rank,
   set_loss_scale(first_loss_scale_state(config.precision));
 }
 
+// The weight's index in the model's table.
+std::int64_t Updater::place_of(int weight) const {
+  return rank_model_.weights().place(parameter_of(rank_model_, weight).name);
+}
+
 // Only bf16 masters and states are rounded stochastically.
 void Updater::find_blocks() {
   const parallel::ParameterStore& store = rank_model_.store();
@@ -182,6 +197,7 @@ void Updater::find_blocks() {
 }
 
 void Updater::set_loss_scale(const kernels::LossScaleState& state) {
+  first_loss_scale_ = state;
   upload(rank_.stream, loss_scale_, std::array{state.scale});
   upload(rank_.stream, loss_scale_numbers_, numbers_of(state));
 }
@@ -199,7 +215,7 @@ void Updater::make(UpdateRecord& record,
   };
   record = {.sums = room({2, steps, kSumDigits}, DType::kI64),
             .outcomes = room({steps, DecideUpdate::kOutcomes}, DType::kI64),
-            .first_nonfinite = room({steps}, DType::kI64),
+            .first_nonfinite = room({2, steps}, DType::kI64),
             .rates = room({rates, K}, DType::kF32),
             .first_update = room({1}, DType::kI64)};
 }
@@ -216,13 +232,17 @@ void Updater::begin(UpdateRecord& record,
   const auto count = static_cast<std::size_t>(steps);
   record.host_sums.assign(2 * count * kDigits, 0);
   record.host_first_nonfinite.assign(count, std::ssize(norm_));
+  record.host_first_nonfinite.resize(
+      2 * count, std::ssize(rank_model_.parameters().all()));
   record.host_outcomes.clear();
   // The simulator decides nothing; every update counts as made.
   for (std::int64_t step = 0; step < steps; ++step) {
-    std::ranges::copy(
-        kernels::numbers_of(kernels::UpdateOutcome{
-            .is_made = true, .updates_after = known + pending + step + 1}),
-        std::back_inserter(record.host_outcomes));
+    std::ranges::copy(kernels::numbers_of(kernels::UpdateOutcome{
+                          .is_made = true,
+                          .updates_after = known + pending + step + 1,
+                          .scale_used = first_loss_scale_.scale,
+                          .after = first_loss_scale_}),
+                      std::back_inserter(record.host_outcomes));
   }
   record.host_rates.resize(static_cast<std::size_t>(n * K));
   for (std::int64_t i = 0; i < n; ++i) {
@@ -263,7 +283,7 @@ void Updater::update(UpdateRecord& record,
   if (config_.name->measure != nullptr) {
     measure();
   }
-  apply();
+  apply(record.first_weight(step));
   store.all_gather();
 }
 
@@ -284,6 +304,15 @@ std::optional<std::int64_t> Updater::nonfinite(const UpdateRecord& record,
                                        : std::nullopt;
 }
 
+std::optional<std::int64_t> Updater::overflowed(const UpdateRecord& record,
+                                                std::int64_t step) const {
+  const std::int64_t first =
+      record.host_first_nonfinite[kWeights * record.steps() + step];
+  return first < std::ssize(rank_model_.parameters().all())
+             ? std::optional(place_of(static_cast<int>(first)))
+             : std::nullopt;
+}
+
 bool Updater::is_first_of(const parallel::Slice& slice) const {
   return rank_model_.store().groups(slice.bucket).replicate->rank() == 0;
 }
@@ -302,11 +331,10 @@ void Updater::find_squares(UpdateRecord& record, std::int64_t step, Of of) {
       gradients_.push_back(gradient.rows(0, counts ? gradient.elements() : 0));
     }
     launch(rank_.stream,
-           kernels::SquaredNorm{
-               .sum = record.squares(step),
-               .first_nonfinite = record.first_nonfinite.rows(step, 1),
-               .spans = gradients_,
-               .first_span = first});
+           kernels::SquaredNorm{.sum = record.squares(step),
+                                .first_nonfinite = record.first_gradient(step),
+                                .spans = gradients_,
+                                .first_span = first});
     gradients_.clear();
   }
 }
@@ -362,9 +390,10 @@ float Updater::decay_of(int weight) const {
 }
 
 // Calls function(bucket) with spans_ set to all that this rank owns in it,
-// whether it counts them or not.
+// whether it counts them or not. Only f16 overflows beside its master.
 template <typename Function>
-void Updater::for_each_bucket(Function&& function) {
+void Updater::for_each_bucket(Function&& function,
+                              const Tensor& first_overflow) {
   parallel::ParameterStore& store = rank_model_.store();
   auto piece = pieces_.begin();
   for (int bucket = 0; bucket < store.buckets(); ++bucket) {
@@ -380,7 +409,10 @@ void Updater::for_each_bucket(Function&& function) {
                         .weight_decay = decay_of(shard.weight),
                         .row = shard.weight,
                         .counted = piece->counted,
-                        .rounding = rounding_of(piece - pieces_.begin())});
+                        .rounding = rounding_of(piece - pieces_.begin()),
+                        .first_overflow = shard.values.dtype() == DType::kF16
+                                              ? first_overflow
+                                              : Tensor()});
     }
     function(bucket);
     spans_.clear();
@@ -399,15 +431,18 @@ void Updater::measure() {
   add_up(rank_.stream, *rank_.tensor().ranks, weight_sums_);
 }
 
-void Updater::apply() {
-  for_each_bucket([&](int bucket) {
-    config_.name->launch(rank_.stream,
-                         config_,
-                         {.spans = spans_,
-                          .control = control_,
-                          .sums = weight_sums_,
-                          .replicas = rank_model_.store().groups(bucket).all});
-  });
+void Updater::apply(const Tensor& first_overflow) {
+  for_each_bucket(
+      [&](int bucket) {
+        config_.name->launch(
+            rank_.stream,
+            config_,
+            {.spans = spans_,
+             .control = control_,
+             .sums = weight_sums_,
+             .replicas = rank_model_.store().groups(bucket).all});
+      },
+      first_overflow);
 }
 
 }  // namespace dure::train

@@ -22,7 +22,8 @@ struct UpdateRecord {
   OwnedTensor sums;             // (2, steps, kSumDigits)   i64: of the losses,
                                 // and of the squares of gradients
   OwnedTensor outcomes;         // (steps, kOutcomes)       i64
-  OwnedTensor first_nonfinite;  // (steps)                  i64
+  OwnedTensor first_nonfinite;  // (2, steps)               i64: gradients, and
+                                // weights after the update
   OwnedTensor rates;            // (n, K)                   f32
   OwnedTensor first_update;     // (1)                      i64
 
@@ -35,13 +36,16 @@ struct UpdateRecord {
   std::int64_t host_first_update = 0;
 
   std::int64_t steps() const { return outcomes.shape()[0]; }
-  Tensor losses() const;                    // (steps, kSumDigits)
-  Tensor loss(std::int64_t step) const;     // (kSumDigits)
-  Tensor squares(std::int64_t step) const;  // (kSumDigits)
+  Tensor losses() const;                           // (steps, kSumDigits)
+  Tensor loss(std::int64_t step) const;            // (kSumDigits)
+  Tensor squares(std::int64_t step) const;         // (kSumDigits)
+  Tensor first_gradient(std::int64_t step) const;  // (1)
+  Tensor first_weight(std::int64_t step) const;    // (1)
 
   ExactSum host_loss(std::int64_t step) const;
   ExactSum host_squares(std::int64_t step) const;
-  // This is what was decided. The simulator makes every update.
+  // This is what was decided. The simulator makes every update, and its loss
+  // scale stays.
   kernels::UpdateOutcome outcome(std::int64_t step) const;
   bool is_made(std::int64_t step) const;
 };
@@ -85,6 +89,11 @@ class Updater {
   // this rank whose gradient is not finite.
   std::optional<std::int64_t> nonfinite(const UpdateRecord& record,
                                         std::int64_t step) const;
+  // It finds likewise the first weight that the update made infinite in its
+  // type, f16, beside a master that has the range of f32. It is only looked for
+  // in f16.
+  std::optional<std::int64_t> overflowed(const UpdateRecord& record,
+                                         std::int64_t step) const;
 
   // Whether weights and states may be those of an update whose steps have not
   // ended: true from its first change until end().
@@ -92,6 +101,7 @@ class Updater {
   void end() { ahead_ = false; }
 
  private:
+  std::int64_t place_of(int weight) const;
   void find_blocks();
   std::optional<kernels::StochasticRounding> rounding_of(
       std::ptrdiff_t piece) const;
@@ -105,10 +115,11 @@ class Updater {
   bool is_first_of(const parallel::Slice& slice) const;
   void add_over_ranks(UpdateRecord& record);
   void decide(UpdateRecord& record, std::int64_t step);
-  void apply();
+  // `first_overflow` is the step's.
+  void apply(const Tensor& first_overflow);
   void measure();
   template <typename Function>
-  void for_each_bucket(Function&& function);
+  void for_each_bucket(Function&& function, const Tensor& first_overflow = {});
   float decay_of(int weight) const;
 
   Rank& rank_;
@@ -127,8 +138,9 @@ class Updater {
   OwnedTensor control_;   // kernels/update.h
   OwnedTensor counters_;  // kernels/decide_update.h
   kernels::LossScaleRule loss_scale_rule_;
-  OwnedTensor loss_scale_;          // (1)                   f32
-  OwnedTensor loss_scale_numbers_;  // (kLossScaleNumbers)   i64
+  kernels::LossScaleState first_loss_scale_;  // that was set last
+  OwnedTensor loss_scale_;                    // (1)                   f32
+  OwnedTensor loss_scale_numbers_;            // (kLossScaleNumbers)   i64
   OwnedTensor weight_sums_;  // (weights, kWeightSums, kSumDigits)   i64, of an
                              // optimizer that measures
   std::uint64_t seed_;       // of rounding

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 
 #include "dure/kernels/cpu/philox-inl.h"
@@ -117,6 +118,39 @@ inline bool is_all_f32(const UpdateSpan& span, const SpanUse& use) {
   return all;
 }
 
+// The least number that is infinite when rounded to the type of 16 bits: half a
+// step beyond the largest finite one.
+constexpr float overflows_from(DType dtype) {
+  return dtype == DType::kF16 ? 65520.0F : 0x1.FFp127F;
+}
+
+// Whether all values stay finite in the type. NaN is greater than infinity,
+// and that than all numbers, if the bits of magnitudes are compared.
+inline bool stay_finite(const float* values, std::int64_t count, DType dtype) {
+  const SignedBits d;
+  auto most = hn::Zero(d);
+  for_each_vector(0, count, [&](std::int64_t i, auto part) HWY_ATTR {
+    const Vector magnitude = hn::Abs(part.load(values + i));
+    most = hn::Max(most, hn::BitCast(d, magnitude));
+  });
+  const auto limit = hn::BitCast(d, broadcast(overflows_from(dtype)));
+  return hn::AllTrue(d, hn::Lt(most, limit));
+}
+
+// Only a weight that has overflowed costs more than the look at its block.
+inline void note_overflow(const UpdateSpan& span,
+                          const float* master,
+                          std::int64_t count) {
+  if (!span.first_overflow || stay_finite(master, count, span.weight.dtype())) {
+    return;
+  }
+  const std::atomic_ref<std::int64_t> first(
+      *span.first_overflow.data<std::int64_t>());
+  std::int64_t before = first.load();
+  while (span.row < before && !first.compare_exchange_weak(before, span.row)) {
+  }
+}
+
 // Stores what was updated and has not f32 memory of its own.
 inline void close_block(const UpdateSpan& span,
                         const SpanUse& use,
@@ -138,6 +172,7 @@ inline void close_block(const UpdateSpan& span,
   }
   if (use.master == Use::kUpdate && is_weight_apart(span)) {
     narrow(x.master, block, span.weight);
+    note_overflow(span, x.master, x.count);
   }
 }
 
