@@ -20,11 +20,18 @@ struct Held {
   std::vector<int> ranks;
 };
 
-// At stage 3 a rank holds only its parts, which other shard groups own, too.
+enum class Compared : std::uint8_t { kWeights, kMasters };
+
+// Whether a rank holds only its parts, which other shard groups own, too.
+bool in_parts(const Trainer& trainer, Compared compared) {
+  return compared == Compared::kMasters || trainer.config().parallel.zero == 3;
+}
+
 std::vector<parallel::Slice> slices_of(const Trainer& trainer,
-                                       const RankModel& rank_model) {
+                                       const RankModel& rank_model,
+                                       Compared compared) {
   const parallel::ParameterStore& store = rank_model.store();
-  if (trainer.config().parallel.zero == 3) {
+  if (in_parts(trainer, compared)) {
     return {store.slices().begin(), store.slices().end()};
   }
   std::vector<parallel::Slice> weights;
@@ -43,13 +50,13 @@ std::vector<int> group_of(const Rank& rank, mesh::AxisSet axes) {
   return rank.mesh().group(rank.world().rank(), axes);
 }
 
-// At stage 3 each rank of a shard group owns a part, and ranks at the same
-// place in other groups own it, too.
+// Ranks at the same place in other shard groups own a part, too.
 std::vector<Held> on_replicas(std::span<const parallel::Slice> slices,
                               const Rank& rank,
-                              Trainer& trainer) {
+                              Trainer& trainer,
+                              Compared compared) {
   const parallel::ParameterStore& store = trainer.rank_model().store();
-  const bool parts = trainer.config().parallel.zero == 3;
+  const bool parts = in_parts(trainer, compared);
   std::vector<Held> held;
   for (const parallel::Slice& slice : slices) {
     const mesh::Part part =
@@ -136,17 +143,32 @@ void for_each_in_units(Rank& rank,
   }
 }
 
+// The hash of a part that this rank owns.
+std::int64_t hash_of_part(parallel::ParameterStore& store,
+                          const parallel::Slice& slice,
+                          Compared compared) {
+  if (compared == Compared::kMasters) {
+    return hash_of(
+        store.acquire(slice.bucket, {.master = parallel::Access::kRead})
+            .shard(slice)
+            .master);
+  }
+  return hash_of(
+      store.acquire(slice.bucket, {.weight = parallel::Access::kRead})
+          .shard(slice)
+          .values);
+}
+
 std::vector<std::int64_t> hashes_of(Rank& rank,
                                     Trainer& trainer,
-                                    const std::vector<Held>& held) {
+                                    const std::vector<Held>& held,
+                                    Compared compared) {
   RankModel& rank_model = trainer.rank_model();
   std::vector<std::int64_t> hashes(held.size());
-  if (trainer.config().parallel.zero == 3) {
+  if (in_parts(trainer, compared)) {
     std::transform(
         held.begin(), held.end(), hashes.begin(), [&](const Held& one) {
-          const parallel::Acquired acquired = rank_model.store().acquire(
-              one.slice.bucket, {.weight = parallel::Access::kRead});
-          return hash_of(acquired.shard(one.slice).values);
+          return hash_of_part(rank_model.store(), one.slice, compared);
         });
     return hashes;
   }
@@ -217,23 +239,50 @@ std::string drifted(RanksByHash ranks) {
 
 // Compares ranks that hold things along an axis of this name. Collective over
 // the world: ranks that hold the same thing have it at the same index.
-void compare(Rank& rank,
-             Trainer& trainer,
-             const std::vector<Held>& held,
-             const std::string& axis) {
-  const auto answers = rank.control().gather(hashes_of(rank, trainer, held));
-  for (std::size_t i = 0; i < held.size(); ++i) {
-    const RanksByHash by_hash = ranks_by_hash(held[i].ranks, answers, i);
-    DURE_CHECK(by_hash.size() < 2,
-               "after step {} weight {} is not the same on all ranks of the {} "
-               "axis that hold it: {}. Go on from the last checkpoint "
-               "(--resume); if it comes again, suspect the memory or the "
-               "processor of that rank's machine",
-               trainer.position().step,
-               trainer.rank_model().parameters()[held[i].slice.weight].name,
-               axis,
-               drifted(by_hash));
+// What the ranks of an axis have in common.
+struct Comparison {
+  Compared compared;
+  std::vector<Held> held;
+  std::string axis;
+};
+
+void compare(Rank& rank, Trainer& trainer, const Comparison& of) {
+  const auto answers =
+      rank.control().gather(hashes_of(rank, trainer, of.held, of.compared));
+  for (std::size_t i = 0; i < of.held.size(); ++i) {
+    const RanksByHash by_hash = ranks_by_hash(of.held[i].ranks, answers, i);
+    DURE_CHECK(
+        by_hash.size() < 2,
+        "after step {} {} {} is not the same on all ranks of the {} "
+        "axis that hold it: {}. Go on from the last checkpoint "
+        "(--resume); if it comes again, suspect the memory or the "
+        "processor of that rank's machine",
+        trainer.position().step,
+        of.compared == Compared::kMasters ? "the master of weight" : "weight",
+        trainer.rank_model().parameters()[of.held[i].slice.weight].name,
+        of.axis,
+        drifted(by_hash));
   }
+}
+
+void compare_on_all_axes(Rank& rank, Trainer& trainer, Compared compared) {
+  const RankModel& rank_model = trainer.rank_model();
+  const auto slices = slices_of(trainer, rank_model, compared);
+  compare(rank,
+          trainer,
+          {.compared = compared,
+           .held = on_replicas(slices, rank, trainer, compared),
+           .axis = in_parts(trainer, compared) ? "data replicate" : "data"});
+  compare(rank,
+          trainer,
+          {.compared = compared,
+           .held = on_tensor_ranks(slices, rank_model.parameters(), rank),
+           .axis = "tensor"});
+  compare(rank,
+          trainer,
+          {.compared = compared,
+           .held = on_both_ends(slices, rank, rank_model),
+           .axis = "tied"});
 }
 
 }  // namespace
@@ -242,20 +291,12 @@ void check_replicas(Rank& rank, Trainer& trainer) {
   if (trainer.config().train.device == Device::kSim) {
     return;
   }
-  parallel::ParameterStore& store = trainer.rank_model().store();
-  store.wait();
+  trainer.rank_model().store().wait();
   rank.stream.synchronize();
-  const RankModel& rank_model = trainer.rank_model();
-  const auto slices = slices_of(trainer, rank_model);
-  compare(rank,
-          trainer,
-          on_replicas(slices, rank, trainer),
-          trainer.config().parallel.zero == 3 ? "data replicate" : "data");
-  compare(rank,
-          trainer,
-          on_tensor_ranks(slices, rank_model.parameters(), rank),
-          "tensor");
-  compare(rank, trainer, on_both_ends(slices, rank, rank_model), "tied");
+  compare_on_all_axes(rank, trainer, Compared::kWeights);
+  if (has_masters(trainer.config().precision)) {
+    compare_on_all_axes(rank, trainer, Compared::kMasters);
+  }
 }
 
 }  // namespace dure::train
