@@ -73,7 +73,8 @@ void StepReport::take(const StepResult& result, double seconds) {
            .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
            .validation_loss = {},
            .skipped = result.skipped,
-           .loss_scale = result.loss_scale};
+           .loss_scale = result.loss_scale,
+           .gradient_exponents = result.gradient_exponents};
   if (result.step < trainer_.position().step) {
     write(last_);
   }
