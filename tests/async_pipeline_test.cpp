@@ -66,6 +66,7 @@ Config without_clipping(Config config, const Layout& layout) {
   config.parallel.sums = comm::SumOrder::kRanked;
   config.optimizer.clip_gradient = 0;
   config.optimizer.warmup_steps = 3;  // so that rates differ
+  config.log.gradient_histogram_every = 2;
   return config;
 }
 
@@ -92,10 +93,13 @@ class Reference {
       outcome.losses.push_back(accumulate(data, t));
       set([&](const nn::Parameter&) { return t; });
       train::UpdateRecord record;
-      updater_.begin(record, 1, updates_++, 0);
+      updater_.begin(record, {.first_step = updates_ + 1, .known = updates_});
+      ++updates_;
       updater_.update(record, 0, 0);
       updater_.read(record);
       outcome.norms.push_back(std::sqrt(record.host_squares(0).value()));
+      outcome.exponents.push_back(
+          record.gradient_exponents(0, train::LossIs::kUnscaled));
       history_.push_back(now());
     }
   }
@@ -211,6 +215,7 @@ ParityOutcome by_the_pipeline(const Config& config, const Segments& segments) {
       for (const train::StepResult& step : trainer.steps(small_data(), steps)) {
         mine.losses.push_back(step.loss);
         mine.norms.push_back(step.grad_norm);
+        mine.exponents.push_back(step.gradient_exponents);
         EXPECT_EQ(step.step, std::ssize(mine.losses));
       }
     }
@@ -219,9 +224,11 @@ ParityOutcome by_the_pipeline(const Config& config, const Segments& segments) {
     if (!outcome.losses.empty()) {
       EXPECT_EQ(mine.losses, outcome.losses);
       EXPECT_EQ(mine.norms, outcome.norms);
+      EXPECT_TRUE(mine.exponents == outcome.exponents);
     }
     outcome.losses = mine.losses;
     outcome.norms = mine.norms;
+    outcome.exponents = mine.exponents;
     collect(rank, trainer.rank_model(), outcome);
   });
   return outcome;
@@ -232,6 +239,7 @@ void expect_the_rule(const Config& config, const Segments& segments) {
   const ParityOutcome got = by_the_pipeline(config, segments);
   EXPECT_EQ(got.losses, wanted.losses);
   EXPECT_EQ(got.norms, wanted.norms);
+  EXPECT_TRUE(got.exponents == wanted.exponents);
   EXPECT_TRUE(got.weights == wanted.weights);
 }
 

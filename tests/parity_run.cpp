@@ -86,6 +86,7 @@ ParityOutcome run_config(const Config& config,
       const train::StepResult step = trainer.step(data);
       mine.losses.push_back(step.loss);
       mine.norms.push_back(step.grad_norm);
+      mine.exponents.push_back(step.gradient_exponents);
     }
     mine.validation = trainer.evaluate(data, evaluated).value();
     check_replicas(rank, trainer);
@@ -93,11 +94,13 @@ ParityOutcome run_config(const Config& config,
     DURE_CHECK(
         outcome.losses.empty() ||
             (mine.losses == outcome.losses && mine.norms == outcome.norms &&
-             mine.validation == outcome.validation),
+             mine.validation == outcome.validation &&
+             mine.exponents == outcome.exponents),
         "ranks say different losses");
     outcome.losses = mine.losses;
     outcome.norms = mine.norms;
     outcome.validation = mine.validation;
+    outcome.exponents = mine.exponents;
     collect(rank, trainer.rank_model(), outcome);
   });
   return outcome;
@@ -109,6 +112,7 @@ ParityOutcome run_layout(Config config,
                          comm::SumOrder sums) {
   config.parallel.sums = sums;
   config.optimizer.clip_gradient = 0.5;
+  config.log.gradient_histogram_every = 2;
   const Config resolved = configured(std::move(config), layout);
   train::validate(resolved);
   train::validate_pipeline(resolved);
@@ -123,6 +127,7 @@ void expect_same(const ParityOutcome& a, const ParityOutcome& b) {
   EXPECT_EQ(a.losses, b.losses);
   EXPECT_EQ(a.norms, b.norms);
   EXPECT_EQ(a.validation, b.validation);
+  EXPECT_TRUE(a.exponents == b.exponents);
   EXPECT_TRUE(a.gradients == b.gradients);
   EXPECT_TRUE(a.weights == b.weights);
 }

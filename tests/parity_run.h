@@ -2,6 +2,7 @@
 // change.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "dure/train/trainer.h"
@@ -18,6 +19,8 @@ struct ParityOutcome {
   std::vector<double> losses;
   std::vector<double> norms;
   double validation = 0;
+  // They are absent for steps whose gradients were not counted.
+  std::vector<std::optional<train::GradientExponents>> exponents;
   Arrays weights;
   Arrays gradients;
 };
@@ -28,7 +31,8 @@ void collect(train::Rank& rank,
              ParityOutcome& outcome);
 
 // Trains with ranks as threads, which must all report the same losses.
-// Gradients are clipped, so that the norm counts.
+// Gradients are clipped, so that the norm counts, and every second step counts
+// them by exponent.
 ParityOutcome run_layout(train::Config config,
                          const Layout& layout,
                          int steps,

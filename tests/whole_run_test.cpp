@@ -211,6 +211,45 @@ TEST_F(Run, GoesOnWhereRunJsonIsBroken) {
   }
 }
 
+// The histograms of a run's metrics, by step.
+std::map<int, nlohmann::json> histograms(const Path& metrics) {
+  std::map<int, nlohmann::json> found;
+  std::istringstream lines(read_file(metrics));
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json.contains("gradient_exponents")) {
+      found[json["step"]] = json["gradient_exponents"];
+    }
+  }
+  return found;
+}
+
+TEST_F(Run, WritesHistogramsOfGradientsThatResumingDoesNotChange) {
+  const auto counting = [&](const char* name) {
+    Config counting = config(name);
+    counting.precision.compute = train::Compute::kFp16;
+    counting.precision.initial_scale_power = 24;
+    counting.log.gradient_histogram_every = 5;
+    return train::resolve(counting);
+  };
+  train(counting("whole"));
+  const auto whole = histograms(folder / "whole" / "metrics.jsonl");
+  ASSERT_EQ(whole.size(), 2U);  // of 12 steps
+  for (const auto& [step, histogram] : whole) {
+    EXPECT_EQ(step % 5, 0);
+    EXPECT_TRUE(histogram.contains("scaled"));
+  }
+  train(counting("cut"));
+  std::filesystem::remove_all(checkpoint("cut", "12"));
+  train(counting("cut"), Start::kResume);  // from step 8
+  EXPECT_EQ(histograms(folder / "cut" / "metrics.jsonl"), whole);
+  Config plain = counting("plain");
+  plain.log.gradient_histogram_every = 0;
+  train(plain);
+  expect_same_end("whole", "plain");
+  EXPECT_TRUE(histograms(folder / "plain" / "metrics.jsonl").empty());
+}
+
 // Everything after the checkpoint is lost, as if the machine had died in step
 // 11. The second run must equal one that never stopped.
 TEST_F(Run, GoesOnBitForBitAsIfItHadNeverStopped) {

@@ -252,6 +252,10 @@ void visit(Fields& fields, LogConfig& c) {
                c.every,
                "Steps between lines of progress; 0: a line every ten seconds, "
                "or one that is redrawn. metrics.jsonl has every step.");
+  fields.whole("gradient_histogram_every",
+               c.gradient_histogram_every,
+               "Steps between histograms of the gradients' exponents in "
+               "metrics.jsonl; 0: never.");
   fields.flag("trace", c.trace, "Whether to write trace.json, of every step.");
 }
 

@@ -99,7 +99,8 @@ struct CheckpointConfig {
 
 struct LogConfig {
   std::string directory = "out/run";
-  std::int64_t every = 0;  // 0: by time
+  std::int64_t every = 0;                     // 0: by time
+  std::int64_t gradient_histogram_every = 0;  // 0: never
   bool trace = false;
 
   bool operator==(const LogConfig&) const = default;

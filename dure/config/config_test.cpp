@@ -136,6 +136,7 @@ TEST(Config, HasTheseKeys) {
       "checkpoint.accept_changed",
       "log.directory",
       "log.every",
+      "log.gradient_histogram_every",
       "log.trace",
   };
   Config config;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/report/bar_chart.h"
+#include "dure/report/histogram_chart.h"
 #include "dure/report/line_chart.h"
 #include "dure/report/well_formed.h"
 
@@ -60,6 +61,21 @@ TEST(LineChart, TakesLogarithms) {
   // 0 has no logarithm, so there is a gap. 1 is half way between 0.01 and 100.
   EXPECT_THAT(to_html(chart),
               HasSubstr("d=\"M0.0 1000.0h0L333.3 500.0M1000.0 0.0h0\""));
+}
+
+TEST(LineChart, MarksPowersOfTwo) {
+  LineChart chart = chart_of({{0, 0x1p32}, {1, 0x1p28}, {2, 0x1p22}});
+  chart.scales = Scales::kLog;
+  chart.y_marks = YMarks::kPowersOfTwo;
+  const std::string html = to_html(chart);
+  EXPECT_EQ(WellFormed(html).error(), "");
+  // Eleven powers get every other a mark; 2^22 is the lowest.
+  EXPECT_THAT(html, HasSubstr("<span style=\"top:100.00%\">2^22</span>"));
+  EXPECT_THAT(html, HasSubstr("<span style=\"top:0.00%\">2^32</span>"));
+  EXPECT_THAT(html, HasSubstr(">2^24</span>"));
+  EXPECT_THAT(html, Not(HasSubstr(">2^23</span>")));
+  // 2^28 is six tenths of the way up.
+  EXPECT_THAT(html, HasSubstr("M0.0 0.0h0L500.0 400.0L1000.0 1000.0"));
 }
 
 TEST(LineChart, HasBothScalesToChooseFrom) {
@@ -178,6 +194,58 @@ TEST(LineChart, HasATable) {
                           ElementsAre("3", "4", ""),
                           ElementsAre("4", "3.5", "6")));
   EXPECT_THAT(table_of(chart, 4).rows[1], ElementsAre("2", "not finite", ""));
+}
+
+// The plot's 1000 is for the numbers -27 to -22, 200 each.
+TEST(HistogramChart, DrawsSharesWhereTheNumbersAre) {
+  const std::string html = to_html(HistogramChart{
+      .title = "Sizes",
+      .x_name = "exponent",
+      .histograms =
+          {{.name = "a<b", .first = -27, .counts = {1, 0, 3}},
+           {.name = "c", .first = -26, .counts = {0, 1, 1, 2}, .series = 1}},
+      .marks = {{.at = -24, .text = "2^-24", .more = "least & last"}}});
+  EXPECT_EQ(WellFormed(html).error(), "");
+  // The highest share is 3 of 4.
+  EXPECT_THAT(html,
+              HasSubstr("f b s0\" x=\"0.00\" y=\"666.7\" width=\"200.00\""
+                        " height=\"333.3\"/>"));
+  EXPECT_THAT(html,
+              HasSubstr("f b s0\" x=\"400.00\" y=\"0.0\" width=\"200.00\""));
+  EXPECT_THAT(html, HasSubstr("f b s1\" x=\"800.00\" y=\"333.3\""));
+  EXPECT_THAT(html, HasSubstr("class=\"k\" d=\"M600.0 0V1000\"/>"));
+  EXPECT_THAT(html, HasSubstr("title=\"least &amp; last\">2^-24</span>"));
+  EXPECT_THAT(html,
+              HasSubstr("<title>exponent -25\na&lt;b: 75.0 %\nc: 25.0 %"));
+  EXPECT_EQ(count(html, "class=\"f b"), 5);
+}
+
+TEST(HistogramChart, LeavesOutTailsOfLessThanAThousandth) {
+  Histogram histogram = {.name = "a", .first = -100, .counts = {1}};
+  histogram.counts.resize(71);
+  histogram.counts.push_back(5000);  // of -29
+  histogram.counts.push_back(5000);
+  histogram.counts.resize(100);
+  histogram.counts.push_back(9);
+  const std::string html = to_html(HistogramChart{
+      .histograms = {histogram}, .marks = {{.at = -24, .text = "2^-24"}}});
+  EXPECT_EQ(WellFormed(html).error(), "");
+  EXPECT_EQ(count(html, "class=\"f b"), 2);
+  // The numbers -29 to -24, of which the mark's is the last.
+  EXPECT_EQ(count(html, "class=\"h\""), 6);
+}
+
+TEST(HistogramChart, IsDrawnWithoutValues) {
+  for (const std::vector<Histogram>& histograms :
+       {std::vector<Histogram>{},
+        {{.name = "a", .first = 3}},
+        {{.name = "a", .first = 3, .counts = {0, 0}}}}) {
+    const std::string html =
+        to_html(HistogramChart{.histograms = histograms, .marks = {{.at = 1}}});
+    EXPECT_EQ(WellFormed(html).error(), "");
+    EXPECT_THAT(html, HasSubstr("no values"));
+    EXPECT_THAT(html, Not(HasSubstr("nan")));
+  }
 }
 
 // Two bars share the plot's 1000.

@@ -93,7 +93,19 @@ std::string drawn(const Axes& axes, const Line& line) {
   return svg;
 }
 
-std::vector<AxisMark> y_marks(const Axes& axes) {
+std::vector<AxisMark> power_marks(const Axes& axes) {
+  std::vector<AxisMark> marks;
+  for (const int power : powers_of_two(axes.y.low, axes.y.high, kMostTicks)) {
+    marks.push_back({.at = axes.at_y(std::ldexp(1.0, power)),
+                     .text = fmt::format("2^{}", power)});
+  }
+  return marks;
+}
+
+std::vector<AxisMark> y_marks(const LineChart& chart, const Axes& axes) {
+  if (axes.scale == Scale::kLog && chart.y_marks == YMarks::kPowersOfTwo) {
+    return power_marks(axes);
+  }
   const auto values = axes.scale == Scale::kLog
                           ? log_ticks(axes.y.low, axes.y.high, kMostTicks)
                           : ticks(axes.y.low, axes.y.high, kMostTicks);
@@ -200,7 +212,7 @@ std::string to_html(const LineChart& chart) {
     }
     empty = false;
     const char* const style = style_of(chart, scale);
-    frame.y.push_back({.style = style, .marks = y_marks(axes)});
+    frame.y.push_back({.style = style, .marks = y_marks(chart, axes)});
     frame.svg += layer(chart, axes, frame.y.back().marks);
     frame.over += fmt::format(
         "<div class=\"over {}\">{}</div>\n", style, edge_marks(chart, axes));

@@ -18,6 +18,8 @@ enum class Floor : std::uint8_t { kData, kZero };   // where linear axes begin
 enum class Limits : std::uint8_t { kAll, kUsual };  // see range.h
 enum class Mark : std::uint8_t { kLine, kDots };
 enum class XValues : std::uint8_t { kWhole, kAny };  // where x has marks
+// The marks of a logarithmic y: "1 k", or "2^10".
+enum class YMarks : std::uint8_t { kNumbers, kPowersOfTwo };
 
 struct Line {
   std::string name = {};
@@ -37,6 +39,7 @@ struct LineChart {
   Floor floor = Floor::kData;
   Limits limits = Limits::kAll;
   XValues x_values = XValues::kWhole;
+  YMarks y_marks = YMarks::kNumbers;
 };
 
 // At most kMostPoints of a line are drawn (thin.h). Values beyond the limits of

@@ -50,6 +50,18 @@ class Line {
     return object_.at(key).get<std::string>();
   }
 
+  train::GradientExponents exponents() const {
+    const json& all = object_.at("gradient_exponents");
+    train::GradientExponents exponents = {
+        .zeros = count_in(all, "zeros"),
+        .nonfinite = count_in(all, "nonfinite"),
+        .unscaled = histogram_in(all, "unscaled")};
+    if (all.contains("scaled")) {
+      exponents.scaled = histogram_in(all, "scaled");
+    }
+    return exponents;
+  }
+
   void add_traffic(Traffic& sum) const {
     const auto found = object_.find("communicated");
     if (found == object_.end()) {
@@ -67,6 +79,49 @@ class Line {
   }
 
  private:
+  [[noreturn]] void refuse_exponents() const {
+    refuse("wanted \"gradient_exponents\" as docs/formats/run.md has it");
+  }
+
+  const json& part(const json& all, const char* key) const {
+    if (!all.is_object() || !all.contains(key)) {
+      refuse_exponents();
+    }
+    return all[key];
+  }
+
+  // So many at most that sums fit.
+  std::int64_t count(const json& value) const {
+    if (!value.is_number_unsigned() ||
+        value.get<std::uint64_t>() > std::uint64_t{1} << 50) {
+      refuse_exponents();
+    }
+    return value.get<std::int64_t>();
+  }
+  std::int64_t count_in(const json& all, const char* key) const {
+    return count(part(all, key));
+  }
+
+  train::ExponentHistogram histogram_in(const json& all,
+                                        const char* key) const {
+    constexpr int kMost = 512;  // beyond the exponents of any run
+    const json& histogram = part(all, key);
+    const json& first = part(histogram, "first");
+    const json& counts = part(histogram, "counts");
+    const bool fits =
+        first.is_number_unsigned()
+            ? first.get<std::uint64_t>() < kMost
+            : first.is_number_integer() && first.get<std::int64_t>() > -kMost;
+    if (!fits || !counts.is_array() || counts.size() > std::size_t{2} * kMost) {
+      refuse_exponents();
+    }
+    train::ExponentHistogram result = {.first = first.get<int>()};
+    for (const json& value : counts) {
+      result.counts.push_back(count(value));
+    }
+    return result;
+  }
+
   const json::object_t& items(const json& value) const {
     if (!value.is_object()) {
       refuse("wanted \"communicated\" as bytes by axis and kind");
@@ -92,6 +147,9 @@ train::Metrics metrics_of(const Line& line) {
   }
   if (line.has("loss_scale")) {
     metrics.loss_scale = line.number("loss_scale");
+  }
+  if (line.has("gradient_exponents")) {
+    metrics.gradient_exponents = line.exponents();
   }
   if (line.has("skipped")) {
     metrics.skipped = line.text("skipped");

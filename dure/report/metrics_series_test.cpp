@@ -38,6 +38,14 @@ TEST(ReadMetrics, GivesBackWhatARunWrote) {
       .model_flops_utilization = 0.25,
       .validation_loss = 4.5,
       .skipped = "the gradient of \"x\"",
+      .loss_scale = 1024,
+      .gradient_exponents =
+          train::GradientExponents{
+              .zeros = 3,
+              .nonfinite = 1,
+              .unscaled = {.first = -30, .counts = {1, 0, 5}},
+              .scaled =
+                  train::ExponentHistogram{.first = -20, .counts = {1, 0, 5}}},
       .communicated = {{"data", {{"all_reduce", 80}}}}};
   const MetricsSeries series =
       read_metrics(train::to_json(metrics) + "\n", "m.jsonl");
@@ -52,6 +60,8 @@ TEST(ReadMetrics, GivesBackWhatARunWrote) {
   EXPECT_EQ(found.model_flops_utilization, 0.25);
   EXPECT_EQ(found.validation_loss, 4.5);
   EXPECT_EQ(found.skipped, "the gradient of \"x\"");
+  EXPECT_EQ(found.loss_scale, 1024);
+  EXPECT_EQ(found.gradient_exponents, metrics.gradient_exponents);
   EXPECT_EQ(series.communicated, metrics.communicated);
 }
 
@@ -73,6 +83,31 @@ TEST(ReadMetrics, SumsWhatLinesCommunicated) {
 TEST(ReadMetrics, LeavesOutALastLineThatIsBrokenOff) {
   EXPECT_EQ(read_metrics(line(1) + line(2).substr(0, 30), "m").lines.size(), 1);
   EXPECT_TRUE(read_metrics("", "m").lines.empty());
+}
+
+TEST(ReadMetrics, RefusesHistogramsThatNoRunWrites) {
+  const std::string begin =
+      line(1).substr(0, line(1).size() - 2) + R"(,"gradient_exponents":)";
+  const auto error_of_histogram = [&](const std::string& histogram) {
+    return error_of(begin + R"({"zeros":1,"nonfinite":0,"unscaled":)" +
+                    histogram + "}}\n");
+  };
+  EXPECT_EQ(error_of_histogram(R"({"first":-3,"counts":[1,2]})"), "");
+  for (const char* histogram :
+       {"5",
+        "[]",
+        R"({"first":-3})",
+        R"({"first":0.5,"counts":[1]})",
+        R"({"first":-9223372036854775808,"counts":[1]})",
+        R"({"first":18446744073709551615,"counts":[1]})",
+        R"({"first":-3,"counts":{"1":2}})",
+        R"({"first":-3,"counts":[-1]})",
+        R"({"first":-3,"counts":[9223372036854775807]})"}) {
+    EXPECT_THAT(error_of_histogram(histogram),
+                HasSubstr("m.jsonl:1: wanted \"gradient_exponents\" as"))
+        << histogram;
+  }
+  EXPECT_THAT(error_of(begin + "7}\n"), HasSubstr("\"gradient_exponents\""));
 }
 
 TEST(ReadMetrics, NamesTheLineThatIsWrong) {

@@ -72,6 +72,7 @@ figcaption small { font-weight: 400; font-size: var(--small); }
   stroke-linecap: round; }
 .d { stroke-width: 7; }
 .f { fill: var(--c); }
+.b { fill-opacity: 0.6; }
 .k { stroke: var(--ink); stroke-width: 2; }
 .h { fill: transparent; }
 .h:hover { fill: var(--ink); fill-opacity: 0.08; }

@@ -173,6 +173,63 @@ TEST(Page, ShowsThePipelineAsMeasuredAndPlanned) {
   EXPECT_FALSE(read_report(run.path(), 4).pipeline);
 }
 
+// A run with a loss scale, which counted its gradients at steps 2 and 4.
+std::string scaled_metrics_text() {
+  std::string text;
+  for (int step = 1; step <= 5; ++step) {
+    train::Metrics metrics = {
+        .step = step, .loss = 5, .tokens = step, .tokens_per_second = 1};
+    metrics.loss_scale = step < 4 ? 0x1p20 : 0x1p19;
+    if (step == 3) {
+      metrics.skipped = "the gradient of x";
+    }
+    if (step % 2 == 0) {
+      metrics.gradient_exponents = {
+          .zeros = 100,
+          .unscaled = {.first = -26, .counts = {1, 0, 1, 0, 0, step}},
+          .scaled = train::ExponentHistogram{.first = -15,
+                                             .counts = {1, 0, 1, 0, 0, step}}};
+    }
+    text += train::to_json(metrics) + "\n";
+  }
+  return text;
+}
+
+TEST(Page, ShowsTheLossScaleAndTheGradientsByExponent) {
+  const RunFolder run;
+  run.put("config.toml", config_text());
+  run.put("metrics.jsonl", metrics_text(5));
+  const std::string without = to_html(read_report(run.path()));
+  EXPECT_THAT(without, Not(HasSubstr("Loss scale")));
+  EXPECT_THAT(without, Not(HasSubstr("by exponent")));
+  run.put("metrics.jsonl", scaled_metrics_text());
+  const Report report = read_report(run.path());
+  const std::string html = to_html(report);
+  EXPECT_EQ(WellFormed(html).error(), "");
+  for (const char* text :
+       {"<figcaption>Loss scale",
+        ">2^20</span>",
+        "<i class=\"s1\"></i>update left out</li>",
+        "step 3\nloss scale: 1.04858e+06\nupdate left out: 1.04858e+06",
+        "<figcaption>Gradients by exponent <small>step 4: 106 elements, of "
+        "which 94.3 % are 0; of the others, by exponent",
+        "exponent -21\nbefore the scale: 66.7 %\nafter the scale: 0.0 %",
+        ">2^-14</span>",
+        "<td class=\"n\">-26</td><td class=\"n\">1</td><td class=\"n\"></td>",
+        "step 2\nbelow 2^-24, before the scale: 25\nbelow 2^-24, after the "
+        "scale: 0\nbelow 2^-14, before the scale: 100\nbelow 2^-14, after the "
+        "scale: 25"}) {
+    EXPECT_THAT(html, HasSubstr(text));
+  }
+  const auto json = nlohmann::json::parse(to_json(report));
+  EXPECT_EQ(json["skipped"], 1);
+  ASSERT_EQ(json["gradient_exponents"].size(), 2);
+  EXPECT_EQ(json["gradient_exponents"][1]["step"], 4);
+  EXPECT_EQ(json["gradient_exponents"][1]["zeros"], 100);
+  EXPECT_EQ(json["gradient_exponents"][0]["unscaled"]["below_least"], 0.25);
+  EXPECT_EQ(json["gradient_exponents"][0]["scaled"]["below_normal"], 0.25);
+}
+
 TEST(Page, IsSmallHoweverLongTheRun) {
   const RunFolder run;
   run.put("config.toml", config_text());

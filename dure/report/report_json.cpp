@@ -1,5 +1,6 @@
 #include "dure/report/report_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "dure/report/comparison.h"
@@ -28,6 +29,36 @@ ordered_json validations(const MetricsSeries& metrics) {
     }
   }
   return list;
+}
+
+ordered_json shares_json(const train::ExponentHistogram& histogram) {
+  return {{"below_least", histogram.share_below(train::kLeastOfFp16)},
+          {"below_normal", histogram.share_below(train::kLeastNormalOfFp16)}};
+}
+
+// Lists the steps whose gradients were counted.
+ordered_json exponents_json(const MetricsSeries& metrics) {
+  ordered_json list = ordered_json::array();
+  for (const train::Metrics& line : metrics.lines) {
+    if (line.gradient_exponents) {
+      const train::GradientExponents& exponents = *line.gradient_exponents;
+      list.push_back({{"step", line.step},
+                      {"elements", exponents.elements()},
+                      {"zeros", exponents.zeros},
+                      {"nonfinite", exponents.nonfinite},
+                      {"unscaled", shares_json(exponents.unscaled)}});
+      if (exponents.scaled) {
+        list.back()["scaled"] = shares_json(*exponents.scaled);
+      }
+    }
+  }
+  return list;
+}
+
+std::int64_t skipped_updates(const MetricsSeries& metrics) {
+  return std::ranges::count_if(metrics.lines, [](const train::Metrics& line) {
+    return line.skipped.has_value();
+  });
 }
 
 ordered_json mesh_json(const mesh::Mesh& mesh) {
@@ -87,6 +118,8 @@ ordered_json json_of(const Report& report) {
       {"test_loss",
        report.metrics.test_loss ? ordered_json(*report.metrics.test_loss)
                                 : ordered_json()},
+      {"skipped", skipped_updates(report.metrics)},
+      {"gradient_exponents", exponents_json(report.metrics)},
       {"seconds", training_seconds(report.metrics)},
       {"starts", report.starts},
       {"communicated", report.metrics.communicated},

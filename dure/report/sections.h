@@ -33,6 +33,9 @@ std::string facts_section(const Report& report);
 std::string starts_section(const Report& report);
 std::string data_section(const Report& report);
 std::string training_section(const Report& report, const Choices& choices);
+// Figures for the training section.
+std::string loss_scale_figure(const Report& report);
+std::string gradient_figures(const Report& report);
 std::string memory_section(const Report& report);
 std::string communication_section(const Report& report);
 std::string pipeline_section(const Report& report);

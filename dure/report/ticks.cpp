@@ -1,5 +1,6 @@
 #include "dure/report/ticks.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -49,6 +50,17 @@ std::vector<double> log_ticks(double low, double high, int most) {
     marks.push_back(std::pow(10.0, power));
   }
   return marks;
+}
+
+std::vector<int> powers_of_two(double low, double high, int most) {
+  const auto first = static_cast<int>(std::ceil(std::log2(low) - 1e-6));
+  const auto last = static_cast<int>(std::floor(std::log2(high) + 1e-6));
+  const int stride = std::max((last - first + most) / most, 1);
+  std::vector<int> powers;
+  for (int power = first; power <= last; power += stride) {
+    powers.push_back(power);
+  }
+  return powers;
 }
 
 std::string short_text(double value) {

@@ -15,6 +15,10 @@ std::vector<double> ticks(double low, double high, int most);
 // two, those of ticks(). Needs 0 < low < high.
 std::vector<double> log_ticks(double low, double high, int most);
 
+// The exponents of the powers of two within low to high, every so many of them,
+// at most `most`. Needs 0 < low < high.
+std::vector<int> powers_of_two(double low, double high, int most);
+
 // Short, for the eye: "0.0005", "12.5", "3.2 k", "1.25 M"; "none" if it is not
 // a number.
 std::string short_text(double value);

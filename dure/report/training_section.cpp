@@ -1,4 +1,4 @@
-// Loss, learning rate, gradient norm and throughput over the steps.
+// Loss, learning rate, gradients and throughput over the steps.
 #include <algorithm>
 #include <cmath>
 #include <fmt/core.h>
@@ -100,11 +100,13 @@ std::string training_section(const Report& report, const Choices& choices) {
       offer_of(choices, static_cast<double>(report.metrics.lines.back().step));
   return fmt::format(
       "<section>\n<h2>Training</h2>\n{}<div "
-      "class=\"charts\">\n{}{}{}{}{}</div>\n</section>\n{}",
+      "class=\"charts\">\n{}{}{}{}{}{}{}</div>\n</section>\n{}",
       to_html(offer, "training"),
       loss_figure(report, offer),
       learning_rate_figure(report),
       norm_figure(report, offer),
+      loss_scale_figure(report),
+      gradient_figures(report),
       figure(chart_of(report, offer, "Tokens a second", rate_of),
              "of all ranks"),
       figure(chart_of(report, offer, "Model FLOPs utilization", utilization_of),

@@ -44,6 +44,24 @@ std::string kept_lines(const Path& path, std::int64_t last_step) {
   return kept;
 }
 
+ordered_json json_of(const ExponentHistogram& histogram) {
+  return {{"below_least", histogram.share_below(kLeastOfFp16)},
+          {"below_normal", histogram.share_below(kLeastNormalOfFp16)},
+          {"first", histogram.first},
+          {"counts", histogram.counts}};
+}
+
+ordered_json json_of(const GradientExponents& exponents) {
+  ordered_json json = {{"elements", exponents.elements()},
+                       {"zeros", exponents.zeros},
+                       {"nonfinite", exponents.nonfinite},
+                       {"unscaled", json_of(exponents.unscaled)}};
+  if (exponents.scaled) {
+    json["scaled"] = json_of(*exponents.scaled);
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string to_json(const Metrics& metrics) {
@@ -63,6 +81,9 @@ std::string to_json(const Metrics& metrics) {
   }
   if (metrics.skipped) {
     line["skipped"] = *metrics.skipped;
+  }
+  if (metrics.gradient_exponents) {
+    line["gradient_exponents"] = json_of(*metrics.gradient_exponents);
   }
   if (!metrics.communicated.empty()) {
     line["communicated"] = metrics.communicated;

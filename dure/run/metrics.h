@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dure/base/files.h"
+#include "dure/train/gradient_exponents.h"
 
 namespace dure::train {
 
@@ -21,6 +22,7 @@ struct Metrics {
   std::optional<double> validation_loss = {};
   std::optional<std::string> skipped = {};
   std::optional<double> loss_scale = {};  // of the step, where it is scaled
+  std::optional<GradientExponents> gradient_exponents = {};
   // The bytes of this rank's collectives since the last line, by mesh axis and
   // kind (comm/traffic.h).
   std::map<std::string, std::map<std::string, std::uint64_t>> communicated = {};

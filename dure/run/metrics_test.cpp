@@ -24,6 +24,23 @@ TEST(Metrics, SayWhatWasSkippedAndWhatIsNotANumber) {
             std::string::npos);
 }
 
+TEST(Metrics, HaveTheHistogramsOfGradientsThatWereCounted) {
+  const GradientExponents unscaled = {
+      .zeros = 4, .unscaled = {.first = -26, .counts = {1, 0, 1, 2}}};
+  EXPECT_NE(to_json({.gradient_exponents = unscaled})
+                .find(R"("gradient_exponents":{"elements":8,"zeros":4,)"
+                      R"("nonfinite":0,"unscaled":{"below_least":0.25,)"
+                      R"("below_normal":1.0,"first":-26,"counts":[1,0,1,2]}})"),
+            std::string::npos);
+  GradientExponents scaled = unscaled;
+  scaled.scaled = {.first = -16, .counts = {1, 0, 1, 2}};
+  EXPECT_NE(to_json({.gradient_exponents = scaled})
+                .find(R"(,"scaled":{"below_least":0.0,"below_normal":0.25,)"
+                      R"("first":-16,"counts":[1,0,1,2]}})"),
+            std::string::npos);
+  EXPECT_EQ(to_json({}).find("gradient_exponents"), std::string::npos);
+}
+
 TEST(MetricsFile, GoesOnAfterTheLastStepKept) {
   const Path path = std::filesystem::temp_directory_path() /
                     ("dure_metrics_" + std::to_string(::getpid()));

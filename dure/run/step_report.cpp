@@ -94,7 +94,8 @@ void StepReport::take(const StepResult& result, double seconds) {
            .model_flops_utilization = rate * flops_per_token_ / peak_flops_,
            .validation_loss = {},
            .skipped = result.skipped,
-           .loss_scale = result.loss_scale};
+           .loss_scale = result.loss_scale,
+           .gradient_exponents = result.gradient_exponents};
 }
 
 void StepReport::write_last(std::optional<double> validation_loss) {

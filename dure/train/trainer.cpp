@@ -115,8 +115,11 @@ void Trainer::begin(const data::Dataset& dataset, int count) {
   Begun& begun = *begun_.emplace_back(std::move(ended_.back()));
   ended_.pop_back();
   begun.global_batch = global_batch_after(before.consumed, config_.train);
-  updater_.begin(
-      begun.record, count, position_.updates, before.step - position_.step);
+  updater_.begin(begun.record,
+                 {.count = count,
+                  .first_step = before.step + 1,
+                  .known = position_.updates,
+                  .pending = before.step - position_.step});
   launch(begun, dataset, before.consumed);
 }
 
@@ -191,7 +194,11 @@ StepResult Trainer::result_of(const Begun& begun, std::int64_t step) const {
           optim::learning_rate(position_.updates + 1, config_.optimizer),
       .grad_norm = std::sqrt(begun.record.host_squares(step).value()) /
                    static_cast<double>(outcome.scale_used),
-      .tokens = tokens};
+      .tokens = tokens,
+      .gradient_exponents = begun.record.gradient_exponents(
+          step,
+          scales_loss(config_.precision) ? LossIs::kScaled
+                                         : LossIs::kUnscaled)};
   if (scales_loss(config_.precision)) {
     result.loss_scale = outcome.scale_used;
     result.next_loss_scale = outcome.after.scale;

@@ -45,6 +45,8 @@ struct StepResult {
   // The scale of the step's loss, and of the next one's, where it is scaled.
   std::optional<double> loss_scale = {};
   double next_loss_scale = 1;
+  // On the steps of log.gradient_histogram_every.
+  std::optional<GradientExponents> gradient_exponents = {};
 };
 
 // A loss or gradient was not finite, and the weights were left as they were; or

@@ -4,6 +4,7 @@
 #include <array>
 #include <iterator>
 
+#include "dure/kernels/count_exponents.h"
 #include "dure/kernels/squared_norm.h"
 #include "dure/kernels/transfer.h"
 #include "dure/optim/optimizer.h"
@@ -13,6 +14,7 @@
 namespace dure::train {
 namespace {
 
+using kernels::CountExponents;
 using kernels::DecideUpdate;
 using kernels::kSumDigits;
 using parallel::Access;
@@ -57,6 +59,10 @@ void clear(Stream& stream, Tensor digits) {
 
 void add_up(Stream& stream, comm::Communicator& ranks, Tensor digits) {
   ranks.run(stream, comm::AllReduce{.y = digits, .x = digits});
+}
+
+bool counts_any(const UpdateRecord& record) {
+  return std::ranges::find(record.is_counted, true) != record.is_counted.end();
 }
 
 ExactSum sum_in(const std::vector<std::int64_t>& digits, std::int64_t row) {
@@ -110,6 +116,20 @@ bool UpdateRecord::is_made(std::int64_t step) const {
   return outcome(step).is_made;
 }
 
+std::optional<GradientExponents> UpdateRecord::gradient_exponents(
+    std::int64_t step, LossIs loss) const {
+  if (!is_counted[static_cast<std::size_t>(step)]) {
+    return std::nullopt;
+  }
+  constexpr auto kCounts = static_cast<std::size_t>(CountExponents::kCounts);
+  return train::gradient_exponents(
+      std::span(host_exponents)
+          .subspan(static_cast<std::size_t>(step) * kCounts)
+          .first<kCounts>(),
+      outcome(step).scale_used,
+      loss);
+}
+
 Updater::Updater(Rank& rank,
                  RankModel& rank_model,
                  const Config& config,
@@ -131,7 +151,8 @@ Updater::Updater(Rank& rank,
       loss_scale_rule_(reach == Reach::kJoint
                            ? train::loss_scale_rule(config.precision)
                            : kernels::LossScaleRule()),
-      seed_(static_cast<std::uint64_t>(config.train.seed)) {
+      seed_(static_cast<std::uint64_t>(config.train.seed)),
+      count_every_(config.log.gradient_histogram_every) {
   const optim::OptimizerRow& row = *config_.name;
   const bool has_own = row.gradients == kernels::GradientOf::kThisRank;
   rank_model.store().add_states(row.states(config_).size());
@@ -164,6 +185,9 @@ Updater::Updater(Rank& rank,
   loss_scale_ = room({1}, DType::kF32);
   loss_scale_numbers_ = room({kernels::kLossScaleNumbers}, DType::kI64);
   find_blocks();
+  if (count_every_ > 0) {
+    counter_.emplace(rank, rank_model, counted_slices());
+  }
   spans_.reserve(pieces_.size());
   gradients_.reserve(norm_.size());
   set_updates(0);
@@ -173,6 +197,18 @@ Updater::Updater(Rank& rank,
 // The weight's index in the model's table.
 std::int64_t Updater::place_of(int weight) const {
   return rank_model_.weights().place(parameter_of(rank_model_, weight).name);
+}
+
+// The slices that this rank counts in a sum over all ranks that has each
+// gradient once.
+std::vector<parallel::Slice> Updater::counted_slices() const {
+  std::vector<parallel::Slice> slices;
+  for (std::size_t i = 0; i < norm_.size(); ++i) {
+    if (is_counted_[i]) {
+      slices.push_back(norm_[i]);
+    }
+  }
+  return slices;
 }
 
 // Only bf16 masters and states are rounded stochastically.
@@ -217,29 +253,30 @@ void Updater::make(UpdateRecord& record,
             .outcomes = room({steps, DecideUpdate::kOutcomes}, DType::kI64),
             .first_nonfinite = room({2, steps}, DType::kI64),
             .rates = room({rates, K}, DType::kF32),
-            .first_update = room({1}, DType::kI64)};
+            .first_update = room({1}, DType::kI64),
+            .exponents =
+                counter_ ? room({steps, CountExponents::kCounts}, DType::kI64)
+                         : OwnedTensor()};
 }
 
-void Updater::begin(UpdateRecord& record,
-                    std::int64_t steps,
-                    std::int64_t known,
-                    std::int64_t pending) {
+void Updater::begin(UpdateRecord& record, const Steps& steps) {
   const std::int64_t K = config_.name->rates;
-  const std::int64_t n = pending + steps;
-  if (record.steps() != steps || record.rates.elements() != n * K) {
-    make(record, steps, n);
+  const std::int64_t n = steps.pending + steps.count;
+  const std::int64_t known = steps.known;
+  if (record.steps() != steps.count || record.rates.elements() != n * K) {
+    make(record, steps.count, n);
   }
-  const auto count = static_cast<std::size_t>(steps);
+  const auto count = static_cast<std::size_t>(steps.count);
   record.host_sums.assign(2 * count * kDigits, 0);
   record.host_first_nonfinite.assign(count, std::ssize(norm_));
   record.host_first_nonfinite.resize(
       2 * count, std::ssize(rank_model_.parameters().all()));
   record.host_outcomes.clear();
   // The simulator decides nothing; every update counts as made.
-  for (std::int64_t step = 0; step < steps; ++step) {
+  for (std::int64_t step = 0; step < steps.count; ++step) {
     std::ranges::copy(kernels::numbers_of(kernels::UpdateOutcome{
                           .is_made = true,
-                          .updates_after = known + pending + step + 1,
+                          .updates_after = known + steps.pending + step + 1,
                           .scale_used = first_loss_scale_.scale,
                           .after = first_loss_scale_}),
                       std::back_inserter(record.host_outcomes));
@@ -261,6 +298,40 @@ void Updater::begin(UpdateRecord& record,
   upload(rank_.stream,
          record.first_update,
          std::span(&record.host_first_update, 1));
+  begin_counts(record, steps);
+}
+
+void Updater::begin_counts(UpdateRecord& record, const Steps& steps) {
+  record.is_counted.clear();
+  for (std::int64_t step = 0; step < steps.count; ++step) {
+    record.is_counted.push_back(count_every_ > 0 &&
+                                (steps.first_step + step) % count_every_ == 0);
+  }
+  if (counts_any(record)) {
+    record.host_exponents.assign(
+        static_cast<std::size_t>(record.exponents.elements()), 0);
+    upload(rank_.stream, record.exponents, record.host_exponents);
+  }
+}
+
+void Updater::count_exponents(UpdateRecord& record, std::int64_t step) {
+  if (record.is_counted[static_cast<std::size_t>(step)]) {
+    counter_->add_to(
+        record.exponents.rows(step, 1).reshaped({CountExponents::kCounts}),
+        loss_scale_);
+  }
+}
+
+void Updater::read_counts(UpdateRecord& record) {
+  if (!counts_any(record)) {
+    return;
+  }
+  for (comm::Communicator* const ranks : {&rank_.group(mesh::kReplicas),
+                                          rank_.tensor().ranks,
+                                          &rank_.group(mesh::kStages)}) {
+    add_up(rank_.stream, *ranks, record.exponents);
+  }
+  download(rank_.stream, record.host_exponents, record.exponents);
 }
 
 void Updater::update(UpdateRecord& record,
@@ -269,6 +340,7 @@ void Updater::update(UpdateRecord& record,
   parallel::ParameterStore& store = rank_model_.store();
   store.finish_gradients();
   replicated_sums_.run(store);
+  count_exponents(record, step);
   if (reach_ == Reach::kJoint) {
     find_squares(record, step, Of::kCounted);
     add_over_ranks(record);
@@ -294,6 +366,7 @@ void Updater::read(UpdateRecord& record) {
   download(rank_.stream, record.host_sums, record.sums);
   download(rank_.stream, record.host_outcomes, record.outcomes);
   download(rank_.stream, record.host_first_nonfinite, record.first_nonfinite);
+  read_counts(record);
 }
 
 std::optional<std::int64_t> Updater::nonfinite(const UpdateRecord& record,

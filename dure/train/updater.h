@@ -13,6 +13,8 @@
 #include "dure/kernels/decide_update.h"
 #include "dure/optim/config.h"
 #include "dure/parallel/data/replicated_gradients.h"
+#include "dure/train/gradient_counter.h"
+#include "dure/train/gradient_exponents.h"
 #include "dure/train/rank_model.h"
 
 namespace dure::train {
@@ -26,6 +28,9 @@ struct UpdateRecord {
                                 // weights after the update
   OwnedTensor rates;            // (n, K)                   f32
   OwnedTensor first_update;     // (1)                      i64
+  // (steps, CountExponents::kCounts)   i64: of the steps whose gradients are
+  // counted; absent if none ever are.
+  OwnedTensor exponents;
 
   // The host's inputs to the steps, and, after a synchronization, their
   // outcome.
@@ -34,6 +39,8 @@ struct UpdateRecord {
   std::vector<std::int64_t> host_first_nonfinite = {};
   std::vector<float> host_rates = {};
   std::int64_t host_first_update = 0;
+  std::vector<std::int64_t> host_exponents = {};
+  std::vector<bool> is_counted = {};  // by step
 
   std::int64_t steps() const { return outcomes.shape()[0]; }
   Tensor losses() const;                           // (steps, kSumDigits)
@@ -48,6 +55,9 @@ struct UpdateRecord {
   // scale stays.
   kernels::UpdateOutcome outcome(std::int64_t step) const;
   bool is_made(std::int64_t step) const;
+  // Reads what was counted in the step. The simulator counts nothing.
+  std::optional<GradientExponents> gradient_exponents(std::int64_t step,
+                                                      LossIs loss) const;
 };
 
 class Updater {
@@ -69,13 +79,18 @@ class Updater {
   ConstTensor loss_scale() const { return loss_scale_; }
   void set_loss_scale(const kernels::LossScaleState& state);
 
-  // Called before so many steps. The first comes after `known` updates and
-  // `pending` more, of which each may be skipped. The record is allocated, or
-  // reused if it has as many steps.
-  void begin(UpdateRecord& record,
-             std::int64_t steps,
-             std::int64_t known,
-             std::int64_t pending);
+  // So many steps from `first_step` on, which is counted from 1. They come
+  // after `known` updates and `pending` more, of which each may be skipped.
+  struct Steps {
+    std::int64_t count = 1;
+    std::int64_t first_step = 1;
+    std::int64_t known = 0;
+    std::int64_t pending = 0;
+  };
+
+  // Called before the steps. The record is allocated, or reused if it has as
+  // many steps.
+  void begin(UpdateRecord& record, const Steps& steps);
 
   // Makes the update of the record's step, whose micro-batches up to this one
   // are over. record.loss(step) is this rank's.
@@ -103,9 +118,13 @@ class Updater {
  private:
   std::int64_t place_of(int weight) const;
   void find_blocks();
+  std::vector<parallel::Slice> counted_slices() const;
   std::optional<kernels::StochasticRounding> rounding_of(
       std::ptrdiff_t piece) const;
   void make(UpdateRecord& record, std::int64_t steps, std::int64_t rates);
+  void begin_counts(UpdateRecord& record, const Steps& steps);
+  void count_exponents(UpdateRecord& record, std::int64_t step);
+  void read_counts(UpdateRecord& record);
   // The gradients that this rank owns, or those that it counts in a sum over
   // all ranks that has each gradient once.
   enum class Of : std::uint8_t { kOwned, kCounted };
@@ -141,9 +160,11 @@ class Updater {
   kernels::LossScaleState first_loss_scale_;  // that was set last
   OwnedTensor loss_scale_;                    // (1)                   f32
   OwnedTensor loss_scale_numbers_;            // (kLossScaleNumbers)   i64
-  OwnedTensor weight_sums_;  // (weights, kWeightSums, kSumDigits)   i64, of an
-                             // optimizer that measures
-  std::uint64_t seed_;       // of rounding
+  OwnedTensor weight_sums_;   // (weights, kWeightSums, kSumDigits)   i64, of an
+                              // optimizer that measures
+  std::uint64_t seed_;        // of rounding
+  std::int64_t count_every_;  // steps
+  std::optional<GradientCounter> counter_;  // where gradients are counted
   std::vector<kernels::UpdateSpan> spans_;
   std::vector<ConstTensor> gradients_;
   bool ahead_ = false;
