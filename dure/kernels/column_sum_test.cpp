@@ -101,6 +101,14 @@ TEST(ColumnSum, RefusesAnotherWidth) {
                Error);
 }
 
+TEST(ColumnSum, RefusesBf16BesideF16) {
+  const std::vector<Bf16> x(12);
+  std::vector<F16> y(4);
+  EXPECT_THROW(check(ColumnSum{.y = Tensor(y.data(), {4}),
+                               .x = ConstTensor(x.data(), {3, 4})}),
+               Error);
+}
+
 TEST(ColumnSum, TakesTimeOnTheSimulatorAndTouchesNothing) {
   const Values x(12, 1.0F);
   Values y(4);

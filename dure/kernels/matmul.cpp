@@ -83,7 +83,7 @@ Cost cost(const MatMul& op) {
 void check(const ColumnSum& op) {
   const auto [N, C] = op.x.dims<2>("x");
   op.x.expect("x", {N, C}, float_type(op, op.x));
-  op.y.expect("y", {C}, float_type(op, op.y));
+  op.y.expect("y", {C}, same_if_half(op, "y", op.y, op.x.dtype()));
 }
 
 Cost cost(const ColumnSum& op) {

@@ -40,7 +40,7 @@ void run(OnCuda, Stream& stream, const MatMul& op);
 //   y[c] = sum_n x[n,c]    (or added to y)
 struct ColumnSum {
   static constexpr const char* kName = "column_sum";
-  Tensor y;       // (C)   of a type of its own
+  Tensor y;       // (C)   of x's type, or one of them is f32
   ConstTensor x;  // (N, C)
   Write write = Write::kOverwrite;
 };

@@ -64,7 +64,7 @@ void sum_strips(const ColumnSum& op, std::int64_t first, std::int64_t last) {
 }
 
 void sum_columns(const ColumnSum& op, std::int64_t first, std::int64_t last) {
-  with_float_types(
+  with_one_half_type(
       op.x.dtype(), op.y.dtype(), [&](auto element, auto sum) HWY_ATTR {
         sum_strips<decltype(element), decltype(sum)>(op, first, last);
       });

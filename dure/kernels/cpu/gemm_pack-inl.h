@@ -74,63 +74,98 @@ HWY_INLINE hn::Vec<D> load_fours(D d, const Element* from, std::int64_t step) {
   }
 }
 
-// From the bits of an Element in each lane. Highway's conversion from f16 is an
-// instruction; only signalling NaNs come out otherwise than from float_of(), as
-// the quiet ones that a product makes of them.
-template <typename Element, class D>
-HWY_INLINE hn::Vec<D> widen(D d, hn::Vec<hn::RebindToUnsigned<D>> bits) {
-  const hn::RebindToSigned<D> number;
-  if constexpr (std::is_same_v<Element, F16>) {
-    const hn::Rebind<std::uint16_t, D> narrow;
-    const hn::Rebind<hwy::float16_t, D> half;
-    return hn::PromoteTo(
-        d, hn::BitCast(half, hn::DemoteTo(narrow, hn::BitCast(number, bits))));
-  } else {
-    return float_of<Element>(d, hn::BitCast(number, bits));
-  }
-}
-
-// Stores a word of each item: the elements of one depth, or of two.
-template <int kWidth, typename Element>
-HWY_INLINE void store_word(hn::Vec<PackTag<kWidth>> word, float* to) {
-  const PackTag<kWidth> d;
+// Calls take(column, k) for a word of each item: the elements of one depth, or
+// of two, widened. `first` is the first of these.
+template <typename Element, class D, class Take>
+HWY_INLINE void take_word(D d,
+                          hn::Vec<D> word,
+                          std::int64_t first,
+                          const Take& take) {
   if constexpr (std::is_same_v<Element, float>) {
-    hn::StoreU(word, d, to);
-  } else {
-    const hn::RebindToUnsigned<PackTag<kWidth>> pair;
+    take(word, first);
+  } else if constexpr (std::is_same_v<Element, Bf16>) {
+    const hn::RebindToUnsigned<D> pair;
     const auto both = hn::BitCast(pair, word);
-    const auto first = hn::And(both, hn::Set(pair, 0xFFFF));
-    const auto second = hn::ShiftRight<16>(both);
-    hn::StoreU(widen<Element>(d, first), d, to);
-    hn::StoreU(widen<Element>(d, second), d, to + kWidth);
+    const auto upper = hn::And(both, hn::Set(pair, 0xFFFF0000U));
+    take(hn::BitCast(d, hn::ShiftLeft<16>(both)), first);
+    take(hn::BitCast(d, upper), first + 1);
+  } else {
+    const hn::RebindToSigned<D> number;
+    const hn::RebindToUnsigned<D> pair;
+    const auto both = hn::BitCast(pair, word);
+    const auto lower = hn::And(both, hn::Set(pair, 0xFFFF));
+    const auto upper = hn::ShiftRight<16>(both);
+    take(float_of<Element>(d, hn::BitCast(number, lower)), first);
+    take(float_of<Element>(d, hn::BitCast(number, upper)), first + 1);
   }
 }
 
-// Packs as many items as a vector has lanes, 4 words deep, transposed in blocks
-// of 4 x 4 words. Elements of 16 bits are widened after that, because so they
-// need half as many shuffles.
-template <int kWidth, typename Element>
-HWY_INLINE void transpose_fours(const Element* from,
-                                std::int64_t item_step,
-                                float* to) {
-  const PackTag<kWidth> d;
-  const hn::RepartitionToWide<PackTag<kWidth>> pairs;
-  const auto r0 = load_fours(d, from, item_step);
-  const auto r1 = load_fours(d, from + item_step, item_step);
-  const auto r2 = load_fours(d, from + 2 * item_step, item_step);
-  const auto r3 = load_fours(d, from + 3 * item_step, item_step);
+// Transposes 4 x 4 words in each block of 4 lanes.
+template <class D>
+struct FourColumns {
+  hn::Vec<D> of[4];
+};
+
+template <class D>
+HWY_INLINE FourColumns<D> transpose_blocks(
+    D d, hn::Vec<D> r0, hn::Vec<D> r1, hn::Vec<D> r2, hn::Vec<D> r3) {
+  const hn::RepartitionToWide<D> pairs;
   const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1));
   const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
   const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1));
   const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
-  const auto store = [&](auto v, std::int64_t word) HWY_ATTR {
-    store_word<kWidth, Element>(hn::BitCast(d, v),
-                                to + word * kWord<Element> * kWidth);
+  return {{hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)),
+           hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)),
+           hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)),
+           hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23))}};
+}
+
+// Does what transpose_fours() does for 8 items of f16, which an instruction
+// widens in order of depth, so before they are transposed.
+template <class D, class Take>
+HWY_INLINE void transpose_f16(D d,
+                              const F16* from,
+                              std::int64_t item_step,
+                              const Take& take) {
+  const auto row = [&](std::int64_t i) HWY_ATTR {
+    return load_floats(d, from + i * item_step);
   };
-  store(hn::InterleaveLower(pairs, low01, low23), 0);
-  store(hn::InterleaveUpper(pairs, low01, low23), 1);
-  store(hn::InterleaveLower(pairs, high01, high23), 2);
-  store(hn::InterleaveUpper(pairs, high01, high23), 3);
+  const auto first = transpose_blocks(d, row(0), row(1), row(2), row(3));
+  const auto second = transpose_blocks(d, row(4), row(5), row(6), row(7));
+  HWY_UNROLL(4)
+  for (int k = 0; k < 4; ++k) {
+    take(hn::ConcatLowerLower(d, second.of[k], first.of[k]), k);
+  }
+  HWY_UNROLL(4)
+  for (int k = 0; k < 4; ++k) {
+    take(hn::ConcatUpperUpper(d, second.of[k], first.of[k]), 4 + k);
+  }
+}
+
+// Transposes as many items as d has lanes, 4 words deep, in blocks of 4 x 4
+// words, and calls take(column, k) for each depth in turn, from 0 on. Elements
+// of 16 bits are widened after that, because so they need half as many
+// shuffles.
+template <class D, typename Element, class Take>
+HWY_INLINE void transpose_fours(D d,
+                                const Element* from,
+                                std::int64_t item_step,
+                                const Take& take) {
+  if constexpr (std::is_same_v<Element, F16> && kHasF16C &&
+                hn::MaxLanes(D()) == 8) {
+    transpose_f16(d, from, item_step, take);
+  } else {
+    const auto columns =
+        transpose_blocks(d,
+                         load_fours(d, from, item_step),
+                         load_fours(d, from + item_step, item_step),
+                         load_fours(d, from + 2 * item_step, item_step),
+                         load_fours(d, from + 3 * item_step, item_step));
+    HWY_UNROLL(4)
+    for (int word = 0; word < 4; ++word) {
+      take_word<Element>(d, columns.of[word], word * kWord<Element>, take);
+    }
+  }
 }
 
 // Packs whole blocks of 4 words in depth, and returns how far that goes. It
@@ -144,6 +179,7 @@ HWY_INLINE std::int64_t pack_fours(const Element* from,
                                    float* to) {
   constexpr std::int64_t kFour = 4 * kWord<Element>;
   constexpr std::int64_t kAhead = 2 * kLine<Element>;
+  const PackTag<kWidth> d;
   constexpr std::int64_t kLanesAtOnce = hn::MaxLanes(PackTag<kWidth>());
   const std::int64_t end = depth / kFour * kFour;
   for (std::int64_t line = 0; line < end; line += kLine<Element>) {
@@ -154,7 +190,10 @@ HWY_INLINE std::int64_t pack_fours(const Element* from,
     for (std::int64_t i = 0; i < kWidth; i += kLanesAtOnce) {
       const Element* const items = from + i * item_step;
       for (std::int64_t k = line; k < line_end; k += kFour) {
-        transpose_fours<kWidth>(items + k, item_step, to + k * kWidth + i);
+        const auto store = [&](auto column, std::int64_t depth_of) HWY_ATTR {
+          hn::StoreU(column, d, to + (k + depth_of) * kWidth + i);
+        };
+        transpose_fours(d, items + k, item_step, store);
       }
     }
   }

@@ -12,6 +12,7 @@
 
 #include "dure/kernels/cpu/gemm_epilogue-inl.h"
 #include "dure/kernels/cpu/gemm_pack-inl.h"
+#include "dure/kernels/cpu/gemm_row-inl.h"
 #include "dure/kernels/cpu/gemm_workspace.h"
 #include "dure/tensor/element_type.h"
 
@@ -100,29 +101,54 @@ class PhaseWork {
     }
   }
 
-  // A single panel of rows uses the packed part of b once, so it need not leave
-  // the first-level cache.
+  // A single panel of rows uses each element of b once.
   void multiply_few_rows(Range columns,
                          const float* packed_a,
                          float* packed_b) const {
-    constexpr std::int64_t kChunk = 64;
-    HWY_ALIGN float sums[kTileRows * kTileColumns];
     for (std::int64_t j = columns.first; j < columns.last; ++j) {
       const TilePlace place = tile_at(epilogue_, 0, j * kTileColumns);
-      for (Range k = depth_; k.first < depth_.last; k.first = k.last) {
-        k.last = std::min(k.first + kChunk, depth_.last);
-        pack_b({j, j + 1}, k, packed_b);
-        Tile tile{.y = sums,
-                  .y_step = kTileColumns,
-                  .start = k.first == depth_.first ? nullptr : sums,
-                  .a = packed_a + (k.first - depth_.first) * kTileRows,
-                  .b = packed_b,
-                  .depth = k.count()};
-        if (k.last < depth_.last) {
-          multiply_whole(tile, place.rows);
-        } else {
-          multiply_tile(epilogue_, place, tile);
-        }
+      if (plan_.shape.M == 1 && op_.transpose_b == Transpose::kYes &&
+          place.columns == kTileColumns) {
+        multiply_single_row(place, packed_a);
+      } else {
+        multiply_in_chunks(place, packed_a, packed_b);
+      }
+    }
+  }
+
+  void multiply_single_row(const TilePlace& place,
+                           const float* packed_a) const {
+    HWY_ALIGN float sums[kTileColumns];
+    with_float_type(op_.b.dtype(), [&](auto element) HWY_ATTR {
+      multiply_row(packed_a,
+                   columns_of_b<decltype(element)>(op_, plan_.shape),
+                   place.column,
+                   depth_,
+                   sums);
+    });
+    finish_sums(epilogue_, place, sums);
+  }
+
+  // The packed part of b need not leave the first-level cache.
+  void multiply_in_chunks(const TilePlace& place,
+                          const float* packed_a,
+                          float* packed_b) const {
+    constexpr std::int64_t kChunk = 64;
+    HWY_ALIGN float sums[kTileRows * kTileColumns];
+    const std::int64_t panel = place.column / kTileColumns;
+    for (Range k = depth_; k.first < depth_.last; k.first = k.last) {
+      k.last = std::min(k.first + kChunk, depth_.last);
+      pack_b({panel, panel + 1}, k, packed_b);
+      Tile tile{.y = sums,
+                .y_step = kTileColumns,
+                .start = k.first == depth_.first ? nullptr : sums,
+                .a = packed_a + (k.first - depth_.first) * kTileRows,
+                .b = packed_b,
+                .depth = k.count()};
+      if (k.last < depth_.last) {
+        multiply_whole(tile, place.rows);
+      } else {
+        multiply_tile(epilogue_, place, tile);
       }
     }
   }

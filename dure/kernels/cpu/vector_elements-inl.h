@@ -1,7 +1,8 @@
 // Vectors of f32, and their conversion from and to arrays of f32, bf16 or f16.
 //
-// The conversions are those of base/half.h, to the bit, on every target.
-// Highway's own are not: its conversion to bf16 truncates.
+// The conversions are those of base/half.h, to the bit, on every target. For
+// f16 they are instructions where there are any; these make a signalling NaN
+// quiet, as arithmetic does. Highway's conversion to bf16 would truncate.
 //
 // Included once for each target (see Highway's foreach_target.h).
 #if defined(DURE_KERNELS_CPU_VECTOR_ELEMENTS_INL_H_) == \
@@ -33,10 +34,30 @@ using SignedBits = hn::RebindToSigned<Floats>;
 using UnsignedBits = hn::RebindToUnsigned<Floats>;
 using HalfBits = hn::Rebind<std::uint16_t, Floats>;
 
+// Whether conversions from and to f16 are instructions: those of F16C.
+#if (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) && \
+    !defined(HWY_DISABLE_F16C)
+inline constexpr bool kHasF16C = true;
+#else
+inline constexpr bool kHasF16C = false;
+#endif
+
+// From the bits of f16.
+template <class D>
+HWY_INLINE hn::Vec<D> convert_f16(D floats,
+                                  hn::Vec<hn::Rebind<std::uint16_t, D>> half) {
+  const hn::Rebind<hwy::float16_t, D> f16;
+  return hn::PromoteTo(floats, hn::BitCast(f16, half));
+}
+
 // From the bits of an f16 in each lane, as numbers below 2^16.
 template <class D>
 HWY_INLINE hn::Vec<D> float_of_f16(D floats,
                                    hn::Vec<hn::RebindToSigned<D>> half) {
+  if constexpr (kHasF16C) {
+    const hn::Rebind<std::uint16_t, D> narrow;
+    return convert_f16(floats, hn::DemoteTo(narrow, half));
+  }
   const hn::RebindToSigned<D> d;
   const auto magnitude = hn::And(half, hn::Set(d, 0x7FFF));
   const auto sign = hn::ShiftLeft<16>(hn::Xor(half, magnitude));
@@ -69,10 +90,14 @@ HWY_INLINE hn::Vec<D> load_floats(D d, const Element* from) {
   if constexpr (std::is_same_v<Element, float>) {
     return hn::LoadU(d, from);
   } else {
-    const hn::RebindToSigned<D> bits;
+    const hn::RebindToSigned<D> numbers;
     const hn::Rebind<std::uint16_t, D> half;
-    return float_of<Element>(d,
-                             hn::PromoteTo(bits, hn::LoadU(half, &from->bits)));
+    const auto bits = hn::LoadU(half, &from->bits);
+    if constexpr (std::is_same_v<Element, F16> && kHasF16C) {
+      return convert_f16(d, bits);
+    } else {
+      return float_of<Element>(d, hn::PromoteTo(numbers, bits));
+    }
   }
 }
 
@@ -112,6 +137,11 @@ HWY_INLINE Vector round_stochastically(Vector v, hn::Vec<UnsignedBits> words) {
 }
 
 HWY_INLINE void store_vector(Vector v, F16* to) {
+  if constexpr (kHasF16C) {
+    const hn::Rebind<hwy::float16_t, Floats> f16;
+    const auto narrow = hn::DemoteTo(f16, v);
+    return hn::StoreU(hn::BitCast(HalfBits(), narrow), HalfBits(), &to->bits);
+  }
   const SignedBits d;
   const Vector half = hn::Set(Floats(), 0.5F);
   const auto bits = hn::BitCast(d, v);
