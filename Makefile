@@ -84,9 +84,11 @@ test: configure ## Builds everything and runs every test
 	@tools/run_tests $(BUILD) --label-exclude smoke
 
 .PHONY: parity
-parity: configure ## Trains every layout of up to 8 ranks against one, for hours
+parity: configure ## Trains every layout of up to 8 ranks against one in 3 types, for hours
 	@cmake --build $(BUILD) --parallel $(JOBS) --target mesh_parity
-	@$(BUILD)/tests/mesh_parity
+	@status=0; for compute in fp32 bf16 fp16; do \
+	  $(BUILD)/tests/mesh_parity 8 precision.compute=$$compute || status=1; \
+	done; exit $$status
 
 .PHONY: format
 format: ## Formats every C++ and CUDA file of ours

@@ -1,8 +1,12 @@
 #include "tests/mesh_grid.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <fmt/core.h>
 
+#include "dure/base/check.h"
+#include "dure/base/fields.h"
+#include "dure/base/setting.h"
 #include "dure/optim/sgd.h"
 
 namespace dure {
@@ -11,6 +15,9 @@ namespace {
 using model::Recompute;
 using parallel::ScheduleKind;
 using train::Config;
+
+// A dynamic loss scale starts at 2 to this.
+constexpr std::int64_t kScalePower = 16;
 
 // Enough blocks for two chunks on each of so many ranks: with the embedding and
 // the head, every stage has a layer.
@@ -28,6 +35,7 @@ Config config_of(const GridPoint& point) {
   config.optimizer.name = &optim::kSgd;
   config.optimizer.momentum = 0.9;
   config.optimizer.learning_rate = 0.05;
+  config.precision = point.precision;
   return config;
 }
 
@@ -79,13 +87,24 @@ void for_each_of_mesh(const Layout& mesh, Function&& function) {
   }
 }
 
+// In the order of Quantity.
+std::array<double, train::kQuantities> differences(const ParityOutcome& a,
+                                                   const ParityOutcome& b) {
+  return {worst(a.losses, b.losses),
+          worst_element(a.gradients, b.gradients),
+          worst(a.norms, b.norms),
+          worst_element(a.weights, b.weights),
+          worst({a.validation}, {b.validation})};
+}
+
 }  // namespace
 
 const char* name_of(GridModel model) {
   return model == GridModel::kGpt ? "gpt" : "llama";
 }
 
-std::vector<GridPoint> mesh_grid(int ranks) {
+std::vector<GridPoint> mesh_grid(int ranks,
+                                 const train::PrecisionConfig& precision) {
   std::vector<GridPoint> points;
   for (const GridModel model : {GridModel::kGpt, GridModel::kLlama}) {
     for (int pipe = 1; pipe <= ranks; ++pipe) {
@@ -93,7 +112,7 @@ std::vector<GridPoint> mesh_grid(int ranks) {
         for (int tensor = 1; pipe * data * tensor <= ranks; tensor *= 2) {
           for_each_of_mesh({.pipe = pipe, .data = data, .tensor = tensor},
                            [&](const Layout& layout) {
-                             points.push_back({model, layout});
+                             points.push_back({model, layout, precision});
                            });
         }
       }
@@ -102,8 +121,64 @@ std::vector<GridPoint> mesh_grid(int ranks) {
   return points;
 }
 
+train::PrecisionConfig precision_of(std::span<const std::string> settings) {
+  train::PrecisionConfig precision;
+  precision.initial_scale_power = kScalePower;
+  Fields fields;
+  visit(fields, precision);
+  std::vector<Setting> all;
+  for (const std::string& setting : settings) {
+    all.push_back(parse_set_argument(setting));
+  }
+  apply_settings(fields, all);
+  return precision;
+}
+
+std::string text(const train::PrecisionConfig& precision) {
+  train::PrecisionConfig own = precision;
+  train::PrecisionConfig standard = precision_of({});
+  Fields fields;
+  visit(fields, own);
+  Fields others;
+  visit(others, standard);
+  std::string all;
+  for (std::size_t i = 0; i < fields.all().size(); ++i) {
+    const Field& field = fields.all()[i];
+    std::string value = field.text();
+    if (field.name == "compute" || value != others.all()[i].text()) {
+      std::erase(value, '"');
+      all += fmt::format("{}{}={}", all.empty() ? "" : " ", field.key(), value);
+    }
+  }
+  return all;
+}
+
 std::string text(const GridPoint& point) {
-  return fmt::format("{}, {}", name_of(point.model), text(point.layout));
+  return fmt::format("{}, {}, {}",
+                     name_of(point.model),
+                     text(point.layout),
+                     text(point.precision));
+}
+
+bool Distance::agrees() const {
+  return text(*this).empty();
+}
+
+std::string text(const Distance& distance) {
+  std::string beyond = distance.same_bits
+                           ? ""
+                           : "  other bits than the same tensor ranks alone\n";
+  for (std::size_t q = 0; q < distance.from_one.size(); ++q) {
+    const train::Bound& bound = distance.bounds[q];
+    if (bound && !(distance.from_one[q] <= *bound)) {
+      beyond +=
+          fmt::format("  {}: {:g} from one rank's, at most {:g} allowed\n",
+                      name_of(static_cast<train::Quantity>(q)),
+                      distance.from_one[q],
+                      *bound);
+    }
+  }
+  return beyond;
 }
 
 ParityOutcome GridRunner::outcome_of(const GridPoint& point) const {
@@ -135,12 +210,22 @@ Distance GridRunner::run(const GridPoint& point) {
   tensor_alone.layout.sequence = point.layout.sequence;
   const ParityOutcome& base = remembered(tensor_alone);
   const ParityOutcome& reference = remembered(one);
-  return {.same_bits = here.losses == base.losses && here.norms == base.norms &&
-                       here.validation == base.validation &&
-                       here.weights == base.weights &&
-                       here.gradients == base.gradients,
-          .losses = worst(here.losses, reference.losses),
-          .weights = worst_element(here.weights, reference.weights)};
+  return {.same_bits = is_same(here, base),
+          .from_one = differences(here, reference),
+          .bounds = bounds_of(point, one)};
+}
+
+train::Bounds GridRunner::bounds_of(const GridPoint& point,
+                                    const GridPoint& one) const {
+  const train::ParityRule rule =
+      train::rule_of(layout_config(config_of(point), point.layout),
+                     layout_config(config_of(one), one.layout));
+  train::Bounds bounds;
+  for (int q = 0; q < train::kQuantities; ++q) {
+    bounds[static_cast<std::size_t>(q)] =
+        rule.bound(static_cast<train::Quantity>(q), steps_);
+  }
+  return bounds;
 }
 
 }  // namespace dure

@@ -1,10 +1,13 @@
 // All layouts of up to eight ranks, and the results that each must agree with.
 #pragma once
 
+#include <array>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "dure/parity/bounds.h"
 #include "tests/parity_run.h"
 
 namespace dure {
@@ -15,33 +18,48 @@ const char* name_of(GridModel model);
 struct GridPoint {
   GridModel model = GridModel::kGpt;
   Layout layout;
+  train::PrecisionConfig precision = {};
 };
 
 // Every pipe x data x tensor of up to `ranks` ranks, with rows whole and cut,
 // ZeRO 0 to 3, every schedule with a flush, one and two chunks a rank if it
-// takes them, p and 2 p micro-batches, and every kind of recomputation.
-std::vector<GridPoint> mesh_grid(int ranks);
+// takes them, p and 2 p micro-batches, and every kind of recomputation. All
+// compute in these types.
+std::vector<GridPoint> mesh_grid(int ranks,
+                                 const train::PrecisionConfig& precision = {});
 
-// "gpt, pipe 2 x data 2 ...".
+// The types of settings such as "precision.compute=bf16"; a dynamic loss scale
+// starts at 2^16 unless they say otherwise. Throws UsageError for what is no
+// setting of a type.
+train::PrecisionConfig precision_of(std::span<const std::string> settings);
+
+// The settings that give these types, with a space between them: compute and
+// those that have other values than their own.
+std::string text(const train::PrecisionConfig& precision);
+
+// "gpt, pipe 2 x data 2 ..., precision.compute=bf16".
 std::string text(const GridPoint& point);
 
 // How far a layout's results are off.
 struct Distance {
   // Whether every bit is that of the same tensor ranks alone.
   bool same_bits = false;
-  // The difference from one rank, by worst() (parity_run.h).
-  double losses = 0;
-  double weights = 0;
+  // The differences from one rank, by worst() (parity_run.h), and the bounds of
+  // docs/numerics.md. They are of all steps' losses and norms, and of the last
+  // one's gradients and weights.
+  std::array<double, train::kQuantities> from_one = {};
+  train::Bounds bounds = {};
+
+  bool agrees() const;
 };
 
-// The bound of the difference between a layout's losses and weights and one
-// rank's, if tensor ranks add up products (docs/numerics.md).
-inline constexpr double kLossBound = 1e-6;
-inline constexpr double kWeightBound = 1e-5;
+// A line for each quantity that is beyond its bound, and for other bits.
+std::string text(const Distance& distance);
 
 // Runs layouts, and caches the results that they are compared with.
 class GridRunner {
  public:
+  // Two steps at least, so that there are bounds of later ones.
   explicit GridRunner(int steps) : steps_(steps) {}
 
   Distance run(const GridPoint& point);
@@ -49,6 +67,7 @@ class GridRunner {
  private:
   ParityOutcome outcome_of(const GridPoint& point) const;
   const ParityOutcome& remembered(const GridPoint& point);
+  train::Bounds bounds_of(const GridPoint& point, const GridPoint& one) const;
 
   int steps_;
   std::map<std::string, ParityOutcome> remembered_;

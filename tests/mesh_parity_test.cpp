@@ -4,11 +4,13 @@
 // alone.
 
 #include <array>
+#include <cstdio>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "tests/drawn_points.h"
 #include "tests/mesh_grid.h"
 
 namespace dure {
@@ -145,17 +147,25 @@ TEST_P(MeshParity, KeptLogitsChangeNoBitOfTensorRanks) {
   }
 }
 
-// This is a sample of the grid; make parity runs all of it.
+// These are samples of the grid; make parity runs all of it.
 TEST(MeshGrid, ASampleAgreesWithOneRank) {
   constexpr std::size_t kEvery = 211;  // a prime: every axis is met
   const std::vector<GridPoint> grid = mesh_grid(8);
   GridRunner runner(3);
   for (std::size_t i = 0; i < grid.size(); i += kEvery) {
     SCOPED_TRACE(text(grid[i]));
-    const Distance distance = runner.run(grid[i]);
-    EXPECT_TRUE(distance.same_bits);
-    EXPECT_LE(distance.losses, kLossBound);
-    EXPECT_LE(distance.weights, kWeightBound);
+    EXPECT_EQ(text(runner.run(grid[i])), "");
+  }
+}
+
+TEST(MeshGrid, ADrawOfLayoutsAndTypesAgreesWithOneRank) {
+  constexpr std::size_t kDraws = 48;
+  const std::uint64_t seed = draw_seed();
+  std::printf("drawn with --gtest_random_seed=%d\n", static_cast<int>(seed));
+  for (const auto& [point, command] : draw_points(seed, kDraws)) {
+    SCOPED_TRACE(text(point) + "\nfor more steps: " + command);
+    GridRunner runner(3);
+    EXPECT_EQ(text(runner.run(point)), "");
   }
 }
 

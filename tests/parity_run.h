@@ -30,9 +30,13 @@ void collect(train::Rank& rank,
              train::RankModel& rank_model,
              ParityOutcome& outcome);
 
+// The configuration that run_layout() trains, resolved. Gradients are clipped,
+// so that the norm counts, and every second step counts them by exponent.
+train::Config layout_config(train::Config config,
+                            const Layout& layout,
+                            comm::SumOrder sums = comm::SumOrder::kRanked);
+
 // Trains with ranks as threads, which must all report the same losses.
-// Gradients are clipped, so that the norm counts, and every second step counts
-// them by exponent.
 ParityOutcome run_layout(train::Config config,
                          const Layout& layout,
                          int steps,
@@ -47,7 +51,8 @@ ParityOutcome run_config(const train::Config& config,
 // The run with as many samples a step on one rank.
 Layout alone(const Layout& layout);
 
-// Expects every bit to be equal.
+// Whether every bit is equal; expect_same() says which are not.
+bool is_same(const ParityOutcome& a, const ParityOutcome& b);
 void expect_same(const ParityOutcome& a, const ParityOutcome& b);
 
 // The largest difference: for values relative to those of b, for arrays to the

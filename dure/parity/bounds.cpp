@@ -1,5 +1,6 @@
 #include "dure/parity/bounds.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "dure/optim/optimizer.h"
@@ -82,10 +83,18 @@ constexpr ParityRule kRules[] = {
      .steps = 0},
 };
 
+// The unit roundoff.
 double unit_of(DType dtype) {
   return dtype == DType::kBf16  ? 0x1p-8
          : dtype == DType::kF16 ? 0x1p-11
                                 : 0x1p-24;
+}
+
+// It is the coarsest of all types that a step rounds to: gradients and masters
+// have that of `compute`, or fp32.
+double unit_of(const PrecisionConfig& precision) {
+  return std::max(unit_of(compute_type(precision)),
+                  unit_of(state_type(precision)));
 }
 
 void scale(Bounds& bounds, double factor) {
@@ -158,8 +167,7 @@ std::span<const ParityRule> parity_rules() {
 ParityRule rule_of(const Config& layout, const Config& reference) {
   ParityRule rule =
       kRules[static_cast<std::size_t>(find_rule(layout, reference))];
-  const double factor =
-      unit_of(compute_type(layout.precision)) / unit_of(DType::kF32);
+  const double factor = unit_of(layout.precision) / unit_of(DType::kF32);
   scale(rule.first, factor);
   scale(rule.later, factor);
   return rule;

@@ -48,8 +48,9 @@ struct ParityRule {
 std::span<const ParityRule> parity_rules();
 
 // The one for two layouts of a configuration, both resolved, of known ranks.
-// Where numbers are rounded to 16 bits, bounds that are not 0 grow by the ratio
-// of the type's unit roundoff to fp32's: 2^16 for bf16, 2^13 for fp16.
+// Where layers compute in 16 bits, or the optimizer's states are kept in them,
+// bounds that are not 0 grow by the ratio of the type's unit roundoff to
+// fp32's: 2^16 for bf16, 2^13 for fp16.
 ParityRule rule_of(const Config& layout, const Config& reference);
 
 // "every bit", "1e-06", "none".

@@ -84,5 +84,22 @@ TEST(ParityBounds, HoldForTheStepsThatWereMeasured) {
   EXPECT_EQ(rule_of(one, one).bound(Quantity::kWeight, 1000), 0);
 }
 
+// A state in bf16 is as coarse as the weights of a run in bf16.
+TEST(ParityBounds, GrowWithTheCoarsestTypeOfAStep) {
+  const auto losses = [](const PrecisionConfig& precision) {
+    Config layout = ranked();
+    layout.precision = precision;
+    const Config one = layout;
+    layout.parallel.tensor = 2;
+    EXPECT_EQ(rule_of(one, one).bound(Quantity::kWeight, 1), 0);
+    return *rule_of(layout, one).bound(Quantity::kLoss, 1);
+  };
+  EXPECT_EQ(losses({.compute = Compute::kFp16}), 0x1p13 * losses({}));
+  EXPECT_EQ(losses({.compute = Compute::kBf16}), 0x1p16 * losses({}));
+  EXPECT_EQ(losses({.compute = Compute::kFp16, .states = StateType::kBf16}),
+            0x1p16 * losses({}));
+  EXPECT_EQ(losses({.states = StateType::kBf16}), 0x1p16 * losses({}));
+}
+
 }  // namespace
 }  // namespace dure::train
