@@ -38,7 +38,7 @@ class Draws {
 train::PrecisionConfig draw_precision(Draws& draws) {
   constexpr Compute kComputes[] = {
       Compute::kFp32, Compute::kBf16, Compute::kFp16};
-  train::PrecisionConfig precision = precision_of({});
+  train::PrecisionConfig precision;
   precision.compute = kComputes[draws.below(std::size(kComputes))];
   precision.residual = draws.either(KeptIn::kAuto, KeptIn::kFp32);
   precision.gradients = draws.either(KeptIn::kAuto, KeptIn::kCompute);
@@ -49,7 +49,7 @@ train::PrecisionConfig draw_precision(Draws& draws) {
   }
   precision.states =
       draws.either(train::StateType::kFp32, train::StateType::kBf16);
-  return precision;
+  return with_scale_power(precision);
 }
 
 }  // namespace

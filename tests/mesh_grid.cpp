@@ -123,7 +123,6 @@ std::vector<GridPoint> mesh_grid(int ranks,
 
 train::PrecisionConfig precision_of(std::span<const std::string> settings) {
   train::PrecisionConfig precision;
-  precision.initial_scale_power = kScalePower;
   Fields fields;
   visit(fields, precision);
   std::vector<Setting> all;
@@ -131,6 +130,16 @@ train::PrecisionConfig precision_of(std::span<const std::string> settings) {
     all.push_back(parse_set_argument(setting));
   }
   apply_settings(fields, all);
+  return with_scale_power(precision);
+}
+
+train::PrecisionConfig with_scale_power(train::PrecisionConfig precision) {
+  const bool is_dynamic = precision.compute == train::Compute::kFp16 &&
+                          (precision.loss_scale == train::kAutoScale ||
+                           precision.loss_scale == train::kDynamicScale);
+  if (is_dynamic && precision.initial_scale_power == train::kAutoScale) {
+    precision.initial_scale_power = kScalePower;
+  }
   return precision;
 }
 

@@ -33,6 +33,9 @@ std::vector<GridPoint> mesh_grid(int ranks,
 // setting of a type.
 train::PrecisionConfig precision_of(std::span<const std::string> settings);
 
+// The same; a dynamic loss scale starts at 2^16 if its power is automatic.
+train::PrecisionConfig with_scale_power(train::PrecisionConfig precision);
+
 // The settings that give these types, with a space between them: compute and
 // those that have other values than their own.
 std::string text(const train::PrecisionConfig& precision);

@@ -34,10 +34,7 @@ std::vector<Case> cases() {
   const auto add = [&](const char* name,
                        Config (*model)(),
                        train::PrecisionConfig precision) {
-    if (precision.initial_scale_power == train::kAutoScale) {
-      precision.initial_scale_power = 16;
-    }
-    all.push_back({name, model, precision});
+    all.push_back({name, model, with_scale_power(precision)});
   };
   add("Bf16", small_gpt, {.compute = Compute::kBf16});
   add("Fp16", small_gpt, {.compute = Compute::kFp16});
@@ -124,8 +121,7 @@ TEST_P(PrecisionParity, DataRanksZeroAndPipelinesChangeNoBit) {
 // them.
 TEST(PrecisionParityOfTensorRanks, IsWithinTheTypesBounds) {
   for (const Compute compute : {Compute::kBf16, Compute::kFp16}) {
-    train::PrecisionConfig precision = precision_of({});
-    precision.compute = compute;
+    const auto precision = with_scale_power({.compute = compute});
     GridRunner runner(kSteps);
     for (const int tensor : {2, 4, 8}) {
       for (const bool sequence : {false, true}) {

@@ -226,11 +226,11 @@ std::map<int, nlohmann::json> histograms(const Path& metrics) {
 
 TEST_F(Run, WritesHistogramsOfGradientsThatResumingDoesNotChange) {
   const auto counting = [&](const char* name) {
-    Config counting = config(name);
-    counting.precision.compute = train::Compute::kFp16;
-    counting.precision.initial_scale_power = 24;
-    counting.log.gradient_histogram_every = 5;
-    return train::resolve(counting);
+    Config counted = config(name);
+    counted.precision.compute = train::Compute::kFp16;
+    counted.precision.initial_scale_power = 24;
+    counted.log.gradient_histogram_every = 5;
+    return train::resolve(counted);
   };
   train(counting("whole"));
   const auto whole = histograms(folder / "whole" / "metrics.jsonl");
