@@ -33,7 +33,7 @@ std::vector<GridPoint> mesh_grid(int ranks,
 // setting of a type.
 train::PrecisionConfig precision_of(std::span<const std::string> settings);
 
-// The same; a dynamic loss scale starts at 2^16 if its power is automatic.
+// Lets a dynamic loss scale start at 2^16 if its power is automatic.
 train::PrecisionConfig with_scale_power(train::PrecisionConfig precision);
 
 // The settings that give these types, with a space between them: compute and

@@ -239,7 +239,7 @@ std::string drifted(RanksByHash ranks) {
 
 // Compares ranks that hold things along an axis of this name. Collective over
 // the world: ranks that hold the same thing have it at the same index.
-// What the ranks of an axis have in common.
+// One comparison, over the ranks of an axis.
 struct Comparison {
   Compared compared;
   std::vector<Held> held;
