@@ -45,7 +45,6 @@ HWY_INLINE void add_depth(float a,
   for (std::int64_t n = 0; n < kTileColumns; ++n) {
     column[n] = to_float(b[n * item_step]);
   }
-  HWY_UNROLL(8)
   for (int v = 0; v < kRowVectors; ++v) {
     const auto right = hn::Load(d, column + v * kRowLanes);
     sums.of[v] = hn::MulAdd(hn::Set(d, a), right, sums.of[v]);
@@ -59,18 +58,18 @@ template <typename Element>
 inline constexpr std::int64_t kFours = 4 * kWord<Element>;
 
 template <typename Element>
-HWY_INLINE void add_fours(const float* a,
-                          const Element* b,
-                          std::int64_t item_step,
-                          RowSums& sums) {
+HWY_NOINLINE void add_fours(const float* a,
+                            const Element* b,
+                            std::int64_t item_step,
+                            RowSums& sums) {
   const RowTag d;
-  HWY_UNROLL(8)
   for (int v = 0; v < kRowVectors; ++v) {
+    auto sum = sums.of[v];
     const auto add = [&](auto column, std::int64_t k) HWY_ATTR {
-      const auto left = hn::Set(d, a[k * kTileRows]);
-      sums.of[v] = hn::MulAdd(left, column, sums.of[v]);
+      sum = hn::MulAdd(hn::Set(d, a[k * kTileRows]), column, sum);
     };
     transpose_fours(d, b + v * kRowLanes * item_step, item_step, add);
+    sums.of[v] = sum;
   }
 }
 
