@@ -20,10 +20,6 @@ using kernels::kSumDigits;
 using parallel::Access;
 
 constexpr auto kDigits = static_cast<std::size_t>(kSumDigits);
-constexpr std::int64_t kLosses = 0;  // of the record's sums
-constexpr std::int64_t kSquares = 1;
-constexpr std::int64_t kGradients = 0;  // of its first_nonfinite
-constexpr std::int64_t kWeights = 1;
 
 std::vector<parallel::ReplicatedSlice> replicated_of(Rank& rank,
                                                      RankModel& rank_model) {
@@ -65,70 +61,7 @@ bool counts_any(const UpdateRecord& record) {
   return std::ranges::find(record.is_counted, true) != record.is_counted.end();
 }
 
-ExactSum sum_in(const std::vector<std::int64_t>& digits, std::int64_t row) {
-  return ExactSum(std::span(digits)
-                      .subspan(static_cast<std::size_t>(row) * kDigits)
-                      .first<kDigits>());
-}
-
 }  // namespace
-
-Tensor UpdateRecord::losses() const {
-  return sums.rows(kLosses, 1).reshaped({steps(), kSumDigits});
-}
-
-Tensor UpdateRecord::loss(std::int64_t step) const {
-  return losses().rows(step, 1).reshaped({kSumDigits});
-}
-
-Tensor UpdateRecord::squares(std::int64_t step) const {
-  return sums.rows(kSquares, 1)
-      .reshaped({steps(), kSumDigits})
-      .rows(step, 1)
-      .reshaped({kSumDigits});
-}
-
-Tensor UpdateRecord::first_gradient(std::int64_t step) const {
-  return first_nonfinite.rows(kGradients, 1).reshaped({steps()}).rows(step, 1);
-}
-
-Tensor UpdateRecord::first_weight(std::int64_t step) const {
-  return first_nonfinite.rows(kWeights, 1).reshaped({steps()}).rows(step, 1);
-}
-
-ExactSum UpdateRecord::host_loss(std::int64_t step) const {
-  return sum_in(host_sums, kLosses * steps() + step);
-}
-
-ExactSum UpdateRecord::host_squares(std::int64_t step) const {
-  return sum_in(host_sums, kSquares * steps() + step);
-}
-
-kernels::UpdateOutcome UpdateRecord::outcome(std::int64_t step) const {
-  constexpr auto kOutcomes = static_cast<std::size_t>(DecideUpdate::kOutcomes);
-  return kernels::outcome_in(
-      std::span(host_outcomes)
-          .subspan(static_cast<std::size_t>(step) * kOutcomes)
-          .first<kOutcomes>());
-}
-
-bool UpdateRecord::is_made(std::int64_t step) const {
-  return outcome(step).is_made;
-}
-
-std::optional<GradientExponents> UpdateRecord::gradient_exponents(
-    std::int64_t step, LossIs loss) const {
-  if (!is_counted[static_cast<std::size_t>(step)]) {
-    return std::nullopt;
-  }
-  constexpr auto kCounts = static_cast<std::size_t>(CountExponents::kCounts);
-  return train::gradient_exponents(
-      std::span(host_exponents)
-          .subspan(static_cast<std::size_t>(step) * kCounts)
-          .first<kCounts>(),
-      outcome(step).scale_used,
-      loss);
-}
 
 Updater::Updater(Rank& rank,
                  RankModel& rank_model,
@@ -380,7 +313,8 @@ std::optional<std::int64_t> Updater::nonfinite(const UpdateRecord& record,
 std::optional<std::int64_t> Updater::overflowed(const UpdateRecord& record,
                                                 std::int64_t step) const {
   const std::int64_t first =
-      record.host_first_nonfinite[kWeights * record.steps() + step];
+      record
+          .host_first_nonfinite[UpdateRecord::kWeights * record.steps() + step];
   return first < std::ssize(rank_model_.parameters().all())
              ? std::optional(place_of(static_cast<int>(first)))
              : std::nullopt;
@@ -423,7 +357,9 @@ void Updater::leave_counted(UpdateRecord& record, std::int64_t step) {
 
 void Updater::add_over_ranks(UpdateRecord& record) {
   add_up(rank_.stream, rank_.group(mesh::kReplicas), record.sums);
-  add_up(rank_.stream, *rank_.tensor().ranks, record.sums.rows(kSquares, 1));
+  add_up(rank_.stream,
+         *rank_.tensor().ranks,
+         record.sums.rows(UpdateRecord::kSquares, 1));
   add_up(rank_.stream, rank_.group(mesh::kStages), record.sums);
 }
 
