@@ -4,6 +4,7 @@ option(DURE_WITH_SENTENCEPIECE "SentencePiece .model tokenizers, where the libra
 option(DURE_WITH_HWLOC "The machine's topology, where hwloc is found" ON)
 option(DURE_WITH_MPI "Ranks that are processes, where MPI is found" ON)
 option(DURE_WITH_CUDA "The CUDA kernels" OFF)
+option(DURE_CUDA_EMULATED "Run them on an emulated device, on the CPU" OFF)
 
 set(DURE_FOUND_TABLE "")
 
@@ -121,11 +122,7 @@ else()
   endif()
 endif()
 
-file(GLOB_RECURSE cuda_sources ${PROJECT_SOURCE_DIR}/dure/*.cu)
-if(DURE_WITH_CUDA AND NOT cuda_sources)
-  message(FATAL_ERROR "DURE_WITH_CUDA: this version of Dure has no CUDA code "
-    "yet. Use the preset release.")
-endif()
+include(DureCuda)
 
 if(DURE_BUILD_TESTS)
   dure_require(GTest QUIET)

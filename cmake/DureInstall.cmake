@@ -25,6 +25,10 @@ if(TARGET dure_mpi)
   list(APPEND DURE_HELPER_TARGETS dure_mpi)
   set_target_properties(dure_mpi PROPERTIES EXPORT_NAME mpi)
 endif()
+if(TARGET dure_cuda)
+  list(APPEND DURE_HELPER_TARGETS dure_cuda)
+  set_target_properties(dure_cuda PROPERTIES EXPORT_NAME cuda)
+endif()
 
 set(DURE_CONFIG_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/dure)
 install(TARGETS dure RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}

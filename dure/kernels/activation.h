@@ -17,6 +17,8 @@ struct Gelu {
   static constexpr const char* kName = "gelu";
   Tensor y;       // (N, F)   overwritten; may be x
   ConstTensor x;  // (N, F)
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y, op.x); }
 };
 
 void check(const Gelu& op);
@@ -30,6 +32,8 @@ struct GeluBackward {
   Tensor d_x;       // (N, F)   overwritten; may be d_y or x
   ConstTensor d_y;  // (N, F)
   ConstTensor x;    // (N, F)
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.d_x, op.d_y, op.x); }
 };
 
 void check(const GeluBackward& op);
@@ -41,6 +45,8 @@ struct Swiglu {
   static constexpr const char* kName = "swiglu";
   Tensor y;             // (N, F)    overwritten
   ConstTensor gate_up;  // (N, 2F)   a row is F of gate, then F of up
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y, op.gate_up); }
 };
 
 void check(const Swiglu& op);
@@ -53,6 +59,10 @@ struct SwigluBackward {
   Tensor d_gate_up;     // (N, 2F)   overwritten; may be gate_up
   ConstTensor d_y;      // (N, F)
   ConstTensor gate_up;  // (N, 2F)
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.d_gate_up, op.d_y, op.gate_up);
+  }
 };
 
 void check(const SwigluBackward& op);

@@ -24,6 +24,8 @@ struct AdamW {
   float beta1 = 0.9F;
   float beta2 = 0.999F;
   float epsilon = 1e-8F;
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.spans, op.control); }
 };
 
 void check(const AdamW& op);

@@ -46,6 +46,8 @@ struct AttentionBias {
   std::int64_t zero = 0;   // the column of distance 0
 
   bool is_there() const { return !slopes.empty() || table; }
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.table); }
 };
 
 struct AttentionInputs {
@@ -60,6 +62,10 @@ struct AttentionInputs {
   std::int64_t parts = 1;
 
   AttentionLengths lengths() const { return {q.at.rows, k.at.rows}; }
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.q, op.k, op.v, op.pattern, op.bias);
+  }
 };
 
 // The f32 elements of scratch that Attention and AttentionBackward need on so
@@ -75,6 +81,10 @@ struct Attention {
   AttentionInputs in;
   DropoutMask mask = {};
   Tensor scratch;  // (attention_scratch()) overwritten
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.y, op.lse, op.in, op.mask, op.scratch);
+  }
 };
 
 void check(const Attention& op);
@@ -96,6 +106,19 @@ struct AttentionBackward {
   AttentionInputs in;
   DropoutMask mask = {};
   Tensor scratch;  // (attention_scratch(), with d_table's type) overwritten
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.d_q,
+            op.d_k,
+            op.d_v,
+            op.d_table,
+            op.d_y,
+            op.y,
+            op.lse,
+            op.in,
+            op.mask,
+            op.scratch);
+  }
 };
 
 void check(const AttentionBackward& op);

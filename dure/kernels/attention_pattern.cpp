@@ -107,12 +107,12 @@ double keys_seen(const AttentionPattern& pattern,
 
 SamplePattern::SamplePattern(const AttentionPattern& pattern,
                              const AttentionLengths& lengths)
-    : offset_(pattern.offset.value),
-      prefix_(pattern.prefix.value),
-      keys_(lengths.keys),
-      window_(pattern.window),
-      ahead_(pattern.order == AttentionOrder::kCausal ? 1 : pattern.window),
-      layout_(pattern.layout) {
+    : SamplePattern(SampleNumbers{.offset = pattern.offset.value,
+                                  .prefix = pattern.prefix.value,
+                                  .keys = lengths.keys,
+                                  .window = pattern.window,
+                                  .order = pattern.order,
+                                  .layout = pattern.layout}) {
   check_positions(pattern, lengths);
 }
 
@@ -146,24 +146,6 @@ void SamplePattern::check_positions(const AttentionPattern& pattern,
   if (pattern.documents) {
     check_within(lengths.keys, "documents");
   }
-}
-
-bool SamplePattern::sees(std::int64_t query, std::int64_t key) const {
-  const bool is_near = key >= first_near(query) && key < last_near(query);
-  return key < keys_ && (key < prefix_ || is_near) &&
-         (layout_.side == 0 ||
-          layout_.sees(position(query) / layout_.side, key / layout_.side)) &&
-         same_document(query, key);
-}
-
-PositionRange SamplePattern::keys_of(std::int64_t first_query,
-                                     std::int64_t queries) const {
-  const auto cut = [&](std::int64_t key) {
-    return std::clamp<std::int64_t>(key, 0, keys_);
-  };
-  const std::int64_t last_query = first_query + queries - 1;
-  return {.first = prefix_ > 0 ? 0 : cut(first_near(first_query)),
-          .last = cut(std::max(prefix_, last_near(last_query)))};
 }
 
 // Each query sees [0, prefix) and [first_near, last_near), cut to the block's

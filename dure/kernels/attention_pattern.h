@@ -23,8 +23,11 @@
 // [1] Raffel et al. 2020, JMLR 21, section 3.2.1.
 // [2] Beltagy et al. 2020, arXiv:2004.05150, section 3.1.
 // [3] Child et al. 2019, arXiv:1904.10509.
+//
+// What a kernel of a GPU asks a sample's pattern is constexpr.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -39,6 +42,8 @@ enum class AttentionOrder : std::uint8_t { kCausal, kFull };
 struct PerSample {
   std::int64_t value = 0;  // with `each`, their most: cost counts it
   ConstTensor each = {};   // (B) i32, optional
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.each); }
 };
 
 // Squares of positions, in host memory that a launch reads.
@@ -50,7 +55,7 @@ struct BlockLayout {
   std::int64_t rows() const {
     return columns > 0 ? static_cast<std::int64_t>(seen.size()) / columns : 0;
   }
-  bool sees(std::int64_t row, std::int64_t column) const {
+  constexpr bool sees(std::int64_t row, std::int64_t column) const {
     return seen[static_cast<std::size_t>(row * columns + column)] != 0;
   }
 };
@@ -66,6 +71,10 @@ struct AttentionPattern {
   BlockLayout layout = {};
   ConstTensor documents = {};    // (B, Sk) i32, optional
   ConstTensor key_lengths = {};  // (B) i32, optional: all keys
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.offset, op.prefix, op.documents, op.key_lengths);
+  }
 };
 
 // The queries and keys of a sample.
@@ -109,10 +118,29 @@ struct PairBlock {
 // documents hide what would be seen otherwise.
 enum class Cover : std::uint8_t { kNone, kDiagonal, kSome, kAll };
 
+// The pattern of one sample as numbers, which are in range.
+struct SampleNumbers {
+  std::int64_t offset = 0;
+  std::int64_t prefix = 0;
+  std::int64_t keys = 0;
+  std::int64_t window = kNoWindow;
+  AttentionOrder order = AttentionOrder::kCausal;
+  BlockLayout layout = {};
+  const std::int32_t* documents = nullptr;  // (Sk), optional
+};
+
 // The pattern of one sample, with its numbers. It views the pattern's layout
 // and documents.
 class SamplePattern {
  public:
+  constexpr explicit SamplePattern(const SampleNumbers& numbers)
+      : offset_(numbers.offset),
+        prefix_(numbers.prefix),
+        keys_(numbers.keys),
+        window_(numbers.window),
+        ahead_(numbers.order == AttentionOrder::kCausal ? 1 : numbers.window),
+        layout_(numbers.layout),
+        documents_(numbers.documents) {}
   // Counts as pairs() does.
   SamplePattern(const AttentionPattern& pattern,
                 const AttentionLengths& lengths);
@@ -122,12 +150,28 @@ class SamplePattern {
                 const AttentionLengths& lengths,
                 std::int64_t b);
 
-  std::int64_t keys() const { return keys_; }
-  std::int64_t position(std::int64_t query) const { return offset_ + query; }
+  constexpr std::int64_t keys() const { return keys_; }
+  constexpr std::int64_t position(std::int64_t query) const {
+    return offset_ + query;
+  }
 
-  bool sees(std::int64_t query, std::int64_t key) const;
+  constexpr bool sees(std::int64_t query, std::int64_t key) const {
+    const bool is_near = key >= first_near(query) && key < last_near(query);
+    return key < keys_ && (key < prefix_ || is_near) &&
+           (layout_.side == 0 ||
+            layout_.sees(position(query) / layout_.side, key / layout_.side)) &&
+           same_document(query, key);
+  }
   // A range with every key that some of these queries see.
-  PositionRange keys_of(std::int64_t first_query, std::int64_t queries) const;
+  constexpr PositionRange keys_of(std::int64_t first_query,
+                                  std::int64_t queries) const {
+    const auto cut = [&](std::int64_t key) {
+      return std::clamp<std::int64_t>(key, 0, keys_);
+    };
+    const std::int64_t last_query = first_query + queries - 1;
+    return {.first = prefix_ > 0 ? 0 : cut(first_near(first_query)),
+            .last = cut(std::max(prefix_, last_near(last_query)))};
+  }
   // Whether each query sees all keys of one range.
   bool is_one_range() const {
     return layout_.side == 0 && documents_ == nullptr &&
@@ -145,15 +189,15 @@ class SamplePattern {
             float value) const;
 
  private:
-  bool same_document(std::int64_t query, std::int64_t key) const {
+  constexpr bool same_document(std::int64_t query, std::int64_t key) const {
     return documents_ == nullptr ||
            documents_[position(query)] == documents_[key];
   }
   // The keys near a query are [first_near, last_near), as far as they exist.
-  std::int64_t first_near(std::int64_t query) const {
+  constexpr std::int64_t first_near(std::int64_t query) const {
     return position(query) - window_ + 1;
   }
-  std::int64_t last_near(std::int64_t query) const {
+  constexpr std::int64_t last_near(std::int64_t query) const {
     return position(query) + ahead_;
   }
   // Calls body(square, seen) for the part of the block in each square of the
@@ -176,7 +220,7 @@ class SamplePattern {
   std::int64_t window_;
   std::int64_t ahead_;  // last_near is so far ahead of the position
   BlockLayout layout_;
-  const std::int32_t* documents_ = nullptr;
+  const std::int32_t* documents_;
 };
 
 // Throws Error unless each sample has a valid pattern. Reads tensor memory.

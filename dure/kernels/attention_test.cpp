@@ -390,6 +390,41 @@ TEST(Attention, RefusesShapesThatDoNotAgree) {
   refused([](Attention& op) { op.in.scale = -1; });
 }
 
+// These numbers are in tensor memory, so a launch is the first to see them.
+TEST(Attention, RefusesNumbersThatAreOutOfRange) {
+  using Numbers = std::vector<std::int32_t>;
+  const auto launch_with = [](const AttentionPattern& pattern) {
+    AttentionOperands operands(
+        {.sizes = square(2, 10, 2, 1, 8), .pattern = pattern});
+    launch_on_cpu(operands.forward());
+    launch_on_cpu(operands.backward());
+  };
+  const auto tensor_of = [](const Numbers& numbers) {
+    return ConstTensor(numbers.data(), {2});
+  };
+  const Numbers early = {0, -5};
+  const Numbers late = {0, 1};
+  const Numbers short_prefixes = {2, 0};
+  const Numbers long_prefixes = {2, 3};
+  const Numbers too_few = {-1, 10};
+  const Numbers too_many = {10, 11};
+  const Numbers ids(20, 5);
+  const std::vector<std::uint8_t> squares(4, 1);
+  const BlockLayout layout = {.side = 5, .columns = 2, .seen = squares};
+  const ConstTensor documents(ids.data(), {2, 10});
+  const auto refused = [&](const AttentionPattern& pattern) {
+    EXPECT_THROW(launch_with(pattern), Error);
+  };
+  EXPECT_NO_THROW(launch_with({.offset = {0, tensor_of(early)},
+                               .prefix = {2, tensor_of(short_prefixes)}}));
+  refused({.offset = {0, tensor_of(late)}});
+  refused({.prefix = {2, tensor_of(long_prefixes)}});
+  refused({.key_lengths = tensor_of(too_few)});
+  refused({.key_lengths = tensor_of(too_many)});
+  refused({.offset = {0, tensor_of(early)}, .layout = layout});
+  refused({.offset = {0, tensor_of(early)}, .documents = documents});
+}
+
 TEST(Attention, CostsTwoProductsForEachPairThatIsSeen) {
   AttentionOperands operands({.sizes = kAttentionSizes[1]});
   // There are 2 sequences of 2 heads of 3 pairs, 8 wide; 2 products of 2 flops.

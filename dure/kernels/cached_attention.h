@@ -25,6 +25,10 @@ struct CacheAppend {
   ConstHeads k;         // B samples of T rows of G heads of D
   ConstHeads v;         // as k
   ConstTensor lengths;  // (B)   i32; Error unless lengths[b] + T <= S
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.k_cache, op.v_cache, op.k, op.v, op.lengths);
+  }
 };
 
 void check(const CacheAppend& op);
@@ -42,6 +46,10 @@ struct CachedAttention {
   Tensor y;  // (B T, H D)   overwritten
   AttentionInputs in;
   Tensor scratch = {};  // (cached_attention_scratch()) overwritten
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.y, op.in, op.scratch);
+  }
 };
 
 void check(const CachedAttention& op);

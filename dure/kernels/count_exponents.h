@@ -43,6 +43,10 @@ struct CountExponents {
   Tensor counts;                       // (kCounts)   i64, added to
   ConstTensor scale;                   // (1)         f32, above 0 and finite
   std::span<const ConstTensor> spans;  // each f32, bf16 or f16
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.counts, op.scale, op.spans);
+  }
 };
 
 void check(const CountExponents& op);

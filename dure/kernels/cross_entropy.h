@@ -39,6 +39,10 @@ struct LogitStatistics {
   ConstTensor targets;  // (N)       i32; Error where not in [0, V) or kIgnore
   std::int64_t first_column = 0;
   std::int64_t vocabulary = 0;  // V
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.maximum, op.sums, op.logits, op.targets);
+  }
 };
 
 void check(const LogitStatistics& op);
@@ -53,6 +57,10 @@ struct RescaleSums {
   Tensor sums;          // (2, N)   f64
   ConstTensor own;      // (N)      this rank's maximum
   ConstTensor maximum;  // (N)      all ranks' maximum
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.sums, op.own, op.maximum);
+  }
 };
 
 void check(const RescaleSums& op);
@@ -67,6 +75,10 @@ struct CrossEntropyLoss {
   ConstTensor sums;          // (2, N)   f64, of all ranks
   ConstTensor targets;       // (N)      i32
   ConstTensor weights = {};  // (N), optional
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.loss, op.maximum, op.sums, op.targets, op.weights);
+  }
 };
 
 void check(const CrossEntropyLoss& op);
@@ -84,6 +96,10 @@ struct CrossEntropyGradient {
   std::int64_t vocabulary = 0;  // V
   ConstTensor d_loss;           // (1)
   ConstTensor weights = {};     // (N), optional
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.logits, op.maximum, op.sums, op.targets, op.d_loss, op.weights);
+  }
 };
 
 void check(const CrossEntropyGradient& op);

@@ -69,6 +69,18 @@ struct DecideUpdate {
   LossScaleRule rule = {};
   Tensor loss_scale = {};          // (1)                   f32, updated
   Tensor loss_scale_numbers = {};  // (kLossScaleNumbers)   i64, updated
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.control,
+            op.outcome,
+            op.counters,
+            op.loss,
+            op.squares,
+            op.rates,
+            op.first_update,
+            op.loss_scale,
+            op.loss_scale_numbers);
+  }
 };
 
 void check(const DecideUpdate& op);

@@ -35,6 +35,8 @@ struct DropoutMask {
     return static_cast<std::uint64_t>(
         first_sample.data<std::int64_t>()[0] * elements_per_sample + offset);
   }
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.first_sample); }
 };
 
 void check_mask(const DropoutMask& mask);
@@ -46,6 +48,10 @@ struct Dropout {
   ConstTensor x;              // (N, C)
   ConstTensor residual = {};  // (N, C), optional
   DropoutMask mask;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.y, op.x, op.residual, op.mask);
+  }
 };
 
 void check(const Dropout& op);

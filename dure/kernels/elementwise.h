@@ -11,6 +11,8 @@ struct Fill {
   static constexpr const char* kName = "fill";
   Tensor y;  // any shape   overwritten
   float value = 0;
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y); }
 };
 
 void check(const Fill& op);
@@ -23,6 +25,8 @@ struct Copy {
   static constexpr const char* kName = "copy";
   Tensor y;       // any shape   overwritten
   ConstTensor x;  // as y        of a type of its own
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y, op.x); }
 };
 
 void check(const Copy& op);
@@ -36,6 +40,8 @@ struct Add {
   Tensor y;       // any shape   overwritten; may be a, or b if the types agree
   ConstTensor a;  // as y
   ConstTensor b;  // as y        of y's type, or one of them is f32
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y, op.a, op.b); }
 };
 
 void check(const Add& op);
@@ -57,6 +63,8 @@ struct FillNormal {
   std::int64_t first_column = 0;
   std::int64_t columns = 0;
   std::int64_t filled_rows = 0;
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y); }
 };
 
 void check(const FillNormal& op);

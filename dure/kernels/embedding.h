@@ -28,6 +28,10 @@ struct Embedding {
   TableRows token_rows;
   ConstTensor positions = {};  // (N)      i32; with `position`
   ConstTensor position = {};   // (S, C)   of token's type, optional
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.y, op.ids, op.token, op.positions, op.position);
+  }
 };
 
 void check(const Embedding& op);
@@ -50,6 +54,10 @@ struct EmbeddingBackward {
   ConstTensor d_y;      // (N, C)
   ConstTensor indices;  // (N)       i32; Error where not in [0, rows.all)
   TableRows rows;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.d_table, op.d_y, op.indices);
+  }
 };
 
 void check(const EmbeddingBackward& op);

@@ -21,6 +21,8 @@ struct AddToExactSum {
   // after, so any number of additions fits.
   Tensor sum;
   ConstTensor x;  // (N)
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.sum, op.x); }
 };
 
 void check(const AddToExactSum& op);

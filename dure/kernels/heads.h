@@ -23,7 +23,7 @@ struct HeadLayout {
   std::int64_t head_step = 0;
 
   std::int64_t elements() const { return samples * rows * heads * head_dim; }
-  std::int64_t offset(std::int64_t b, std::int64_t h) const {
+  constexpr std::int64_t offset(std::int64_t b, std::int64_t h) const {
     return first + b * sample_step + h * head_step;
   }
 };
@@ -31,6 +31,8 @@ struct HeadLayout {
 struct ConstHeads {
   ConstTensor tensor = {};
   HeadLayout at = {};
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.tensor); }
 };
 
 struct Heads {
@@ -39,6 +41,8 @@ struct Heads {
 
   // NOLINTNEXTLINE(google-explicit-constructor): as a Tensor is a ConstTensor
   operator ConstHeads() const { return {.tensor = tensor, .at = at}; }
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.tensor); }
 };
 
 // Throws Error unless the view has `wanted`'s samples, rows, heads and width of

@@ -38,6 +38,10 @@ struct LambMeasure {
   float beta1 = 0.9F;
   float beta2 = 0.999F;
   float epsilon = 1e-6F;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.sums, op.spans, op.control);
+  }
 };
 
 void check(const LambMeasure& op);
@@ -53,6 +57,10 @@ struct LambUpdate {
   ConstTensor control;                // (kDecisions + LambMeasure::kRates)
   ConstTensor sums;                   // (weights, kLambSums, kSumDigits)   i64
   float epsilon = 1e-6F;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.spans, op.control, op.sums);
+  }
 };
 
 void check(const LambUpdate& op);

@@ -20,6 +20,10 @@ struct LayerNorm {
   ConstTensor gain;       // (C)
   ConstTensor bias = {};  // (C), optional
   float eps = 1e-5F;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.y, op.mean, op.rstd, op.x, op.gain, op.bias);
+  }
 };
 
 void check(const LayerNorm& op);
@@ -48,6 +52,18 @@ struct LayerNormBackward {
   ConstTensor residual = {};  // (N, C)   of x's type, optional: the gradient
                               //          around the norm
   Write write = Write::kAdd;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.d_x,
+            op.d_gain,
+            op.d_bias,
+            op.d_y,
+            op.x,
+            op.gain,
+            op.mean,
+            op.rstd,
+            op.residual);
+  }
 };
 
 void check(const LayerNormBackward& op);

@@ -22,6 +22,8 @@ struct Lion {
   ConstTensor control;                // (kDecisions + kRates)
   float beta1 = 0.9F;
   float beta2 = 0.99F;
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.spans, op.control); }
 };
 
 void check(const Lion& op);

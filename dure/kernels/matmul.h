@@ -28,6 +28,10 @@ struct MatMul {
   Transpose transpose_a = Transpose::kNo;
   Transpose transpose_b = Transpose::kNo;
   Write write = Write::kOverwrite;  // kAdd: without bias and residual
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.y, op.a, op.b, op.bias, op.residual);
+  }
 };
 
 void check(const MatMul& op);
@@ -43,6 +47,8 @@ struct ColumnSum {
   Tensor y;       // (C)   of x's type, or one of them is f32
   ConstTensor x;  // (N, C)
   Write write = Write::kOverwrite;
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y, op.x); }
 };
 
 void check(const ColumnSum& op);

@@ -18,6 +18,10 @@ struct RmsNorm {
   ConstTensor gain;       // (C)
   ConstTensor bias = {};  // (C), optional
   float eps = 1e-5F;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.y, op.rstd, op.x, op.gain, op.bias);
+  }
 };
 
 void check(const RmsNorm& op);
@@ -45,6 +49,17 @@ struct RmsNormBackward {
   ConstTensor residual = {};  // (N, C)   of x's type, optional: the gradient
                               //          around the norm
   Write write = Write::kAdd;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.d_x,
+            op.d_gain,
+            op.d_bias,
+            op.d_y,
+            op.x,
+            op.gain,
+            op.rstd,
+            op.residual);
+  }
 };
 
 void check(const RmsNormBackward& op);

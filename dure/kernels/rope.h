@@ -22,6 +22,8 @@ struct Rope {
   std::int64_t rotated_heads = 0;
   double theta = 10000;
   Rotation rotation = Rotation::kForward;
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.qkv, op.positions); }
 };
 
 void check(const Rope& op);

@@ -16,6 +16,10 @@ struct ScaleLoss {
   Tensor d_loss;           // (1)   f32, overwritten
   ConstTensor loss_scale;  // (1)   f32
   float weight = 1;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.d_loss, op.loss_scale);
+  }
 };
 
 void check(const ScaleLoss& op);

@@ -17,6 +17,10 @@ struct ScaleNorm {
   ConstTensor x;     // (N, C)   of y's type or f32
   ConstTensor gain;  // (1)
   float eps = 1e-5F;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.y, op.inverse, op.x, op.gain);
+  }
 };
 
 void check(const ScaleNorm& op);
@@ -44,6 +48,17 @@ struct ScaleNormBackward {
                               //          around the norm
   float eps = 1e-5F;
   Write write = Write::kAdd;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.d_x,
+            op.d_gain,
+            op.row_sums,
+            op.d_y,
+            op.x,
+            op.gain,
+            op.inverse,
+            op.residual);
+  }
 };
 
 void check(const ScaleNormBackward& op);

@@ -18,6 +18,8 @@ struct Sgd {
   std::span<const UpdateSpan> spans;  // state m; none at momentum 0
   ConstTensor control;                // (kDecisions + kRates)
   float momentum = 0;
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.spans, op.control); }
 };
 
 void check(const Sgd& op);

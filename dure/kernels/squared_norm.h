@@ -23,6 +23,10 @@ struct SquaredNorm {
   Tensor first_nonfinite;              // (1)            i64, updated
   std::span<const ConstTensor> spans;  // each f32, bf16 or f16
   std::int64_t first_span = 0;
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.sum, op.first_nonfinite, op.spans);
+  }
 };
 
 void check(const SquaredNorm& op);

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/random.h"
+#include "dure/kernels/cuda_testing.h"
 #include "dure/kernels/op.h"
 
 namespace dure::kernels {
@@ -142,8 +143,15 @@ void expect_same_bits_on_any_threads(const Body& body) {
   EXPECT_EQ(result_on(3), want);
 }
 
+// Launches on the device that the environment variable DURE_TEST_DEVICE names:
+// cuda, or else the CPU. The operands are in the host's memory.
 template <typename Op>
 void launch_on_cpu(const Op& op) {
+#ifdef DURE_WITH_CUDA
+  if (tests_cuda()) {
+    return launch_on_cuda(op);
+  }
+#endif
   Stream stream = WithThreads::stream();
   launch(stream, op);
 }

@@ -13,6 +13,8 @@ struct Upload {
   static constexpr const char* kName = "upload";
   Tensor y;                         // any shape   overwritten
   std::span<const std::byte> host;  // as many bytes as y
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y); }
 };
 
 void check(const Upload& op);
@@ -26,6 +28,8 @@ struct Download {
   static constexpr const char* kName = "download";
   std::span<std::byte> host;  // as many bytes as x   overwritten
   ConstTensor x;              // any shape
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.x); }
 };
 
 void check(const Download& op);
@@ -39,6 +43,8 @@ struct EveryNthRow {
   Tensor y;       // (N, C)     overwritten
   ConstTensor x;  // (N n, C)
   std::int64_t n = 1;
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y, op.x); }
 };
 
 void check(const EveryNthRow& op);
@@ -51,6 +57,8 @@ struct JoinColumns {
   static constexpr const char* kName = "join_columns";
   Tensor y;       // (N, T C)    overwritten
   ConstTensor x;  // (T, N, C)
+
+  static void visit(auto& op, auto&& tensors) { tensors(op.y, op.x); }
 };
 
 void check(const JoinColumns& op);

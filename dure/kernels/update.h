@@ -115,6 +115,15 @@ struct UpdateSpan {
   // (1) i64, updated: the least of its value and the rows of the spans whose
   // weight, beside its master, is not finite after the update. It may be null.
   Tensor first_overflow = {};
+
+  static void visit(auto& op, auto&& tensors) {
+    tensors(op.master,
+            op.weight,
+            op.gradient,
+            op.states[0],
+            op.states[1],
+            op.first_overflow);
+  }
 };
 
 // The decision about an update (decide_update.h), in f32:
@@ -130,11 +139,11 @@ inline constexpr std::int64_t kFactor = 1;
 inline constexpr std::int64_t kUpdateNumber = 2;
 inline constexpr std::int64_t kDecisions = 3;
 
-inline float update_number(std::int64_t update) {
+constexpr float update_number(std::int64_t update) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(update));
 }
 // For code that may read the tensor's memory.
-inline std::uint64_t update_in(const ConstTensor& control) {
+constexpr std::uint64_t update_in(const ConstTensor& control) {
   return std::bit_cast<std::uint32_t>(control.data<float>()[kUpdateNumber]);
 }
 

@@ -32,7 +32,7 @@ Buffer::~Buffer() {
 
 Arena::Arena(Stream& home, Options options)
     : home_(home),
-      memory_(make_memory(home.device())),
+      memory_(make_memory(home)),
       limit_(options.limit_bytes) {
   free_.reserve(kHoles);
   if (limit_ == 0) {

@@ -6,13 +6,15 @@
 
 namespace dure {
 
+class DeviceQueue;
+
 // Copyable: all copies stand for one point. A default Event is done. On the CPU
 // an operation is done when its launch returns, so its event is done when it is
-// made; a collective's event is done when the collective is. On kSim an event
-// is a time of the clock.
+// made; a collective's event is done when the collective is. On kCuda an event
+// is the device's. On kSim it is a time of the clock.
 class Event {
  public:
-  // Work that goes on beside a stream of the CPU, such as a collective.
+  // Work that goes on beside the host, such as a collective or a GPU's.
   class Pending {
    public:
     Pending() = default;
@@ -22,6 +24,10 @@ class Event {
 
     // Returns when the work is over, and throws its error. May be called again.
     virtual void wait() = 0;
+
+    // Lets the later work of a device's queue begin after this work. Work of
+    // the host must be over for that.
+    virtual void hold(DeviceQueue& /*queue*/) { wait(); }
   };
 
   Event() = default;

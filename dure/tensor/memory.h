@@ -10,8 +10,8 @@
 #include <memory>
 
 #include "dure/base/limits.h"
-#include "dure/tensor/device.h"
 #include "dure/tensor/ledger.h"
+#include "dure/tensor/stream.h"
 
 namespace dure {
 
@@ -57,7 +57,11 @@ std::unique_ptr<Memory> make_cpu_memory();
 // any machine has.
 std::unique_ptr<Memory> make_simulated_memory();
 
-// The memory of a device.
-std::unique_ptr<Memory> make_memory(Device device);
+// The memory of a GPU, in tensor/cuda. Its blocks are used in the order of the
+// queue.
+std::unique_ptr<Memory> make_cuda_memory(DeviceQueue& queue);
+
+// The memory of a stream's device. The stream outlives it.
+std::unique_ptr<Memory> make_memory(Stream& home);
 
 }  // namespace dure

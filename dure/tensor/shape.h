@@ -20,11 +20,11 @@ class Shape {
     std::copy(dims.begin(), dims.end(), dims_.begin());
   }
 
-  int rank() const { return rank_; }
-  std::int64_t operator[](int i) const {
+  constexpr int rank() const { return rank_; }
+  constexpr std::int64_t operator[](int i) const {
     return dims_[static_cast<std::size_t>(i)];
   }
-  std::int64_t elements() const {
+  constexpr std::int64_t elements() const {
     std::int64_t product = 1;
     for (int i = 0; i < rank_; ++i) {
       product *= (*this)[i];

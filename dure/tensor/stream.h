@@ -14,6 +14,7 @@
 #include "dure/base/team.h"
 #include "dure/base/trace.h"
 #include "dure/tensor/device.h"
+#include "dure/tensor/device_queue.h"
 #include "dure/tensor/event.h"
 
 namespace dure {
@@ -28,6 +29,7 @@ class Stream {
   explicit Stream(Device device, const StreamOptions& options = {})
       : device_(device),
         rates_(options.rates),
+        queue_(make_device_queue(device)),
         team_(std::make_unique<Team>(options.threads)) {}
   Stream(Stream&&) = default;
   Stream& operator=(Stream&&) = default;
@@ -48,21 +50,34 @@ class Stream {
   }
 
   // The point after everything launched so far.
-  Event record() const { return Event(seconds_); }
+  Event record() const {
+    return queue_ != nullptr ? queue_->record() : Event(seconds_);
+  }
 
   // Whatever is launched from now on begins after the event. A stream of the
   // CPU blocks this rank's thread and throws the event's error; this does not
   // count as a host synchronization.
   void wait(const Event& event) {
-    if (event.pending_ != nullptr) {
+    if (event.pending_ != nullptr && queue_ != nullptr) {
+      event.pending_->hold(*queue_);
+    } else if (event.pending_ != nullptr) {
       event.pending_->wait();
     }
     seconds_ = std::max(seconds_, event.seconds());
   }
 
   // Blocks the host until everything launched so far is done; no other call
-  // does. On the CPU and on kSim it is done already.
-  void synchronize() { ++synchronizations_; }
+  // does. On the CPU and on kSim it is done already. Throws Error if an
+  // operation failed on the device.
+  void synchronize() {
+    ++synchronizations_;
+    if (queue_ != nullptr) {
+      queue_->synchronize();
+    }
+  }
+
+  // Where a device takes the stream's work. Only on kCuda.
+  DeviceQueue& queue() const { return *queue_; }
   // How often synchronize() was called: a test counts it in a steady step.
   std::int64_t synchronizations() const { return synchronizations_; }
 
@@ -94,6 +109,7 @@ class Stream {
  private:
   Device device_;
   DeviceRates rates_;
+  std::unique_ptr<DeviceQueue> queue_;  // null on kCpu and kSim
   double seconds_ = 0;
   std::int64_t synchronizations_ = 0;
   Trace* trace_ = nullptr;

@@ -10,6 +10,7 @@
 #include "dure/base/arithmetic.h"
 #include "dure/base/team.h"
 #include "dure/kernels/attention.h"
+#include "dure/kernels/attention_check.h"
 #include "dure/tensor/element_type.h"
 
 namespace dure::kernels {
@@ -73,18 +74,6 @@ HeadRows<Element> head_rows(const Heads& heads,
                             std::int64_t head) {
   return {heads.tensor.data<Element>() + heads.at.offset(b, head),
           heads.at.row_step};
-}
-
-// The columns of y, or of its gradient, are the heads of q.
-inline HeadColumns output_columns(const HeadLayout& q) {
-  return {.samples = q.samples,
-          .first = 0,
-          .heads = q.heads,
-          .head_dim = q.head_dim};
-}
-
-inline std::int64_t heads_of_group(const AttentionInputs& in) {
-  return in.q.at.heads / in.k.at.heads;
 }
 
 // The elements of the bias table's rows for the query heads of a key head.
