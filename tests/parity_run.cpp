@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/check.h"
+#include "dure/kernels/transfer.h"
 #include "dure/launch/run_ranks.h"
 #include "dure/model/weights.h"
 #include "dure/parallel/data/shards_testing.h"
@@ -108,8 +109,10 @@ void collect(Rank& rank, train::RankModel& rank_model, ParityOutcome& outcome) {
           return candidate.name == name;
         });
     const auto w = static_cast<std::size_t>(spec - specs.begin());
-    put(*spec, place, shard.offset, shard.master, outcome.weights[w]);
-    put(*spec, place, shard.offset, shard.gradient, outcome.gradients[w]);
+    const kernels::OnHost master(rank.stream, shard.master);
+    const kernels::OnHost gradient(rank.stream, shard.gradient);
+    put(*spec, place, shard.offset, master.tensor(), outcome.weights[w]);
+    put(*spec, place, shard.offset, gradient.tensor(), outcome.gradients[w]);
   }
 }
 

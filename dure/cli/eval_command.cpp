@@ -18,8 +18,8 @@
 #include "dure/checkpoint/sharded/same_files.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/compute_options.h"
 #include "dure/cli/output.h"
-#include "dure/cli/precision_option.h"
 #include "dure/cli/rank_options.h"
 #include "dure/comm/host_ranks.h"
 #include "dure/data/build_datasets.h"
@@ -41,7 +41,7 @@ struct Options {
   int zero = 0;
   int tensor = 1;
   int pipeline = 1;
-  std::string precision = "auto";
+  ComputeOptions compute;
   launch::LaunchOptions ranks;
 };
 
@@ -149,13 +149,15 @@ void eval(const Options& options, comm::Communicator& world) {
   const data::Mixture mixture = ranks.first_rank_first(
       [&] { return open_data(options, sequence, config.vocabulary, log); });
   const mesh::Mesh mesh = mesh_of(options, world.size());
-  train::Rank rank({.world = &world, .mesh = mesh});
+  train::Rank rank({.device = device_of(options.compute),
+                    .world = &world,
+                    .mesh = mesh});
   train::RankModel rank_model(rank,
                               config,
                               0,
                               nn::Phase::kEvaluate,
                               {.stage = options.zero},
-                              types_of(options.precision, *source));
+                              types_of(options.compute, *source));
   train::load_weights(rank, rank_model, *source);
   const std::vector<std::int64_t> shares =
       options.samples > 0 ? data::share_out(mixture, options.samples)
@@ -207,7 +209,7 @@ void add_eval(CLI::App& app) {
       ->add_option(
           "--samples", options->samples, "The first so many, by weight [all]")
       ->check(CLI::PositiveNumber);
-  add_precision_option(*command, options->precision);
+  add_compute_options(*command, options->compute);
   add_rank_options(*command, options->ranks);
   command
       ->add_option("--zero",

@@ -13,8 +13,8 @@
 #include "dure/checkpoint/sharded/load_weights.h"
 #include "dure/checkpoint/weight_source.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/compute_options.h"
 #include "dure/cli/output.h"
-#include "dure/cli/precision_option.h"
 #include "dure/cli/rank_options.h"
 #include "dure/comm/host_ranks.h"
 #include "dure/data/preprocess/text_source.h"
@@ -38,7 +38,7 @@ struct Options {
   launch::LaunchOptions ranks;
   int zero = 0;
   int pipeline = 1;
-  std::string precision = "auto";
+  ComputeOptions compute;
 };
 
 // The first rank reads the file for all, because a pipe can be read once.
@@ -204,6 +204,7 @@ void generate(const Options& options, comm::Communicator& world) {
   settings.ends = ends_of(options, folder, *tokenizer);
   settings.drawable = drawable(*tokenizer, source->config().vocabulary);
   train::RankOptions rank_options;
+  rank_options.device = device_of(options.compute);
   rank_options.world = &world;
   rank_options.mesh = mesh_of(options, source->config(), world.size());
   train::Rank rank(rank_options);
@@ -212,7 +213,7 @@ void generate(const Options& options, comm::Communicator& world) {
                               0,
                               nn::Phase::kEvaluate,
                               {.stage = options.zero},
-                              types_of(options.precision, *source));
+                              types_of(options.compute, *source));
   train::load_weights(rank, rank_model, *source);
   train::Generator generator(rank, rank_model, settings);
   if (options.json) {
@@ -290,7 +291,7 @@ void add_generate(CLI::App& app) {
   command->add_flag("--no-cache",
                     options->no_cache,
                     "Read everything again for each token: slow, to compare");
-  add_precision_option(*command, options->precision);
+  add_compute_options(*command, options->compute);
   add_rank_options(*command, options->ranks);
   command
       ->add_option("--zero",

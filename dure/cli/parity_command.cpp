@@ -62,10 +62,10 @@ Config load_reference(const Options& options, const Config& layout) {
 }
 
 void check_device(const Config& config) {
-  if (config.train.device != Device::kCpu) {
+  if (config.train.device == Device::kSim) {
     throw UsageError(
-        "train.device: wanted \"cpu\", whose ranks can be threads of one "
-        "process and hold numbers to be compared; got another");
+        "train.device: wanted \"cpu\" or \"cuda\", which hold numbers to be "
+        "compared; got \"sim\"");
   }
 }
 
@@ -85,11 +85,13 @@ ParitySides load_sides(const Options& options) {
   sides.layout = load_layout(options);
   check_steps(options, sides.layout);
   const bool alone = options.against.path.empty();
-  if (alone && ranks_in(sides.layout) == 1) {
+  if (alone && ranks_in(sides.layout) == 1 &&
+      sides.layout.train.device == Device::kCpu) {
     throw UsageError(
-        "the configuration's layout is one rank, which is what a layout is "
-        "compared with: wanted more ranks, by --ranks or in [parallel], or "
-        "--against another configuration");
+        "the configuration's layout is one rank of the CPU, which is what a "
+        "layout is compared with: wanted more ranks, by --ranks or in "
+        "[parallel], train.device = \"cuda\", or --against another "
+        "configuration");
   }
   sides.reference = alone ? train::one_rank_of(sides.layout)
                           : load_reference(options, sides.layout);

@@ -46,9 +46,18 @@ Log log_of(const Options& options, int rank) {
   return Log(log);
 }
 
-// The memory share of one of so many ranks on this machine.
-plan::MemoryShare share_of(std::int64_t ranks) {
-  const MemoryLimit there_is = memory_limit();
+// What the tensors of all ranks can take on this machine, or on its GPU.
+MemoryLimit memory_of(Device device) {
+  if (device != Device::kCuda) {
+    return memory_limit();
+  }
+  Stream stream(device);
+  return make_memory(stream)->limit();
+}
+
+// The share of one of so many ranks on this machine.
+plan::MemoryShare share_of(std::int64_t ranks, Device device) {
+  const MemoryLimit there_is = memory_of(device);
   return {.bytes = there_is.bytes / static_cast<std::size_t>(ranks),
           .of = fmt::format("{}, {} MiB for {}{}",
                             there_is.name,
@@ -68,7 +77,8 @@ std::vector<std::string> header_of(comm::Communicator& world,
   }
   const comm::Activity planning(world, "planning the memory");
   const plan::MemoryShare share =
-      share_of(std::count(hosts.begin(), hosts.end(), hosts.front()));
+      share_of(std::count(hosts.begin(), hosts.end(), hosts.front()),
+               config.train.device);
   const bool simulated = config.train.device == Device::kSim;
   config.train.threads = world.options().threads;
   const std::size_t predicted =

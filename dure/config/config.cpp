@@ -18,6 +18,7 @@ namespace {
 
 constexpr Choice<Device> kDevices[] = {
     {"cpu", Device::kCpu},
+    {"cuda", Device::kCuda},
     {"sim", Device::kSim},
 };
 
@@ -81,7 +82,8 @@ void visit(Fields& fields, TrainConfig& c) {
                "Decides first weights, the order of the data and dropout.");
   fields.choice("device",
                 c.device,
-                "Where to compute; sim only counts time and memory.",
+                "Where to compute: cpu; cuda, a GPU, on one rank; sim only counts time "
+                "and memory.",
                 kDevices);
   fields.whole("threads",
                c.threads,

@@ -13,8 +13,11 @@ Cost cost(const Fill& op) {
 }
 
 void check(const Copy& op) {
-  op.y.expect("y", op.y.shape(), float_type(op, op.y));
-  op.x.expect("x", op.y.shape(), float_type(op, op.x));
+  const bool casts = op.x.dtype() != op.y.dtype();
+  op.x.expect(
+      "x", op.y.shape(), casts ? float_type(op, op.x) : op.y.dtype());
+  op.y.expect(
+      "y", op.y.shape(), casts ? float_type(op, op.y) : op.y.dtype());
 }
 
 Cost cost(const Copy& op) {

@@ -20,11 +20,11 @@ Cost cost(const Fill& op);
 void run(OnCpu, Stream& stream, const Fill& op);
 void run(OnCuda, Stream& stream, const Fill& op);
 
-// y = x, in the type of y: a cast if the types differ.
+// y = x, of any type; if the types differ, which are then of floats, a cast.
 struct Copy {
   static constexpr const char* kName = "copy";
   Tensor y;       // any shape   overwritten
-  ConstTensor x;  // as y        of a type of its own
+  ConstTensor x;  // as y
 
   static void visit(auto& op, auto&& tensors) { tensors(op.y, op.x); }
 };

@@ -31,6 +31,15 @@ Cost cost(const Download& op) {
   return {.bytes = 2 * static_cast<double>(op.host.size())};
 }
 
+OnHost::OnHost(Stream& stream, const ConstTensor& x) : tensor_(x) {
+  if (stream.device() == Device::kCuda) {
+    copy_.resize(x.size_bytes());
+    launch(stream, Download{.host = copy_, .x = x});
+    tensor_ = ConstTensor(copy_.data(), x.shape(), x.dtype());
+  }
+  stream.synchronize();
+}
+
 void check(const EveryNthRow& op) {
   const auto [N, C] = op.y.dims<2>("y");
   op.x.expect("x", {N * op.n, C}, op.y.dtype());

@@ -2,7 +2,9 @@
 // On kSim nothing is moved: a host vector keeps its contents.
 #pragma once
 
+#include <cstddef>
 #include <span>
+#include <vector>
 
 #include "dure/kernels/op.h"
 
@@ -22,8 +24,8 @@ Cost cost(const Upload& op);
 void run(OnCpu, Stream& stream, const Upload& op);
 void run(OnCuda, Stream& stream, const Upload& op);
 
-// host = x: the host's read of tensor memory. The data is there after the
-// stream's synchronize(), of which one serves all earlier downloads.
+// host = x: the host's read of tensor memory. The data is there after a
+// synchronize() of the stream, of which one serves all earlier downloads.
 struct Download {
   static constexpr const char* kName = "download";
   std::span<std::byte> host;  // as many bytes as x   overwritten
@@ -36,6 +38,20 @@ void check(const Download& op);
 Cost cost(const Download& op);
 void run(OnCpu, Stream& stream, const Download& op);
 void run(OnCuda, Stream& stream, const Download& op);
+
+// A tensor where the host may read it: in its own memory, which outlives this,
+// on the CPU, and on a GPU in a copy.
+class OnHost {
+ public:
+  // Waits for all that was launched on the stream.
+  OnHost(Stream& stream, const ConstTensor& x);
+
+  const ConstTensor& tensor() const { return tensor_; }
+
+ private:
+  std::vector<std::byte> copy_;
+  ConstTensor tensor_;
+};
 
 // The last of every n rows: y[i] = x[i n + n - 1].
 struct EveryNthRow {

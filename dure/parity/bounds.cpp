@@ -33,21 +33,21 @@ enum class Rule : std::uint8_t {
 
 constexpr ParityRule kRules[] = {
     {.name = "every bit",
-     .when = "ranked sums, as many tensor ranks with rows cut alike, "
-             "micro-batches of as many samples",
+     .when = "one device, ranked sums, as many tensor ranks with rows cut "
+             "alike, micro-batches of as many samples",
      .reason = "every sum is cut and added up alike",
      .first = {0, 0, 0, 0, 0},
      .later = {0, 0, 0, 0, 0},
      .steps = 0},
     {.name = "rounding, SGD",
-     .when = "other tensor ranks, or fast sums; SGD",
+     .when = "other tensor ranks, another device, or fast sums; SGD",
      .reason = "sums are added up in another order, and an update of SGD is as "
                "near as its gradient",
      .first = {kLosses, kElements, kNorms, kElements, kLosses},
      .later = {kLosses, kElements, kNorms, kElements, kLosses},
      .steps = kMeasuredSteps},
     {.name = "rounding, other optimizers",
-     .when = "other tensor ranks, or fast sums; not SGD",
+     .when = "other tensor ranks, another device, or fast sums; not SGD",
      .reason = "sums are added up in another order, and an update that does "
                "not shrink with its gradient moves weights whose gradient is "
                "rounding alone by a whole step",
@@ -62,7 +62,8 @@ constexpr ParityRule kRules[] = {
      .later = kNothing,
      .steps = 0},
     {.name = "other micro-batches, rounding",
-     .when = "micro-batches of other sizes, other tensor ranks",
+     .when = "micro-batches of other sizes; other tensor ranks, or another "
+             "device",
      .reason = "sums over the rows of a batch end elsewhere, and products are "
                "added up in another order",
      .first = {kLosses, kNone, kNone, kNone, kNone},
@@ -118,17 +119,18 @@ Rule find_rule(const Config& a, const Config& b) {
     return Rule::kOtherTypes;
   }
   const optim::OptimizerRow& row = *a.optimizer.name;
-  const bool same_tensor = same_tensor_ranks(a.parallel, b.parallel);
+  const bool same_products = same_tensor_ranks(a.parallel, b.parallel) &&
+                             a.train.device == b.train.device;
   if (row.gradients == kernels::GradientOf::kThisRank &&
       !same_replicas(a.parallel, b.parallel)) {
     return Rule::kOwnGradients;
   }
   if (a.train.micro_batch != b.train.micro_batch) {
-    return same_tensor ? Rule::kMicroBatches : Rule::kMicroBatchesAndOrder;
+    return same_products ? Rule::kMicroBatches : Rule::kMicroBatchesAndOrder;
   }
   const bool ranked = a.parallel.sums == comm::SumOrder::kRanked &&
                       b.parallel.sums == comm::SumOrder::kRanked;
-  if (same_tensor && ranked) {
+  if (same_products && ranked) {
     return Rule::kEveryBit;
   }
   return &row == &optim::kSgd ? Rule::kSgd : Rule::kOtherOptimizers;

@@ -37,6 +37,10 @@ TEST(ParityBounds, FollowFromWhatDiffers) {
   layout.parallel.pipeline = 2;
   layout.parallel.zero = 3;
   EXPECT_EQ(name_for(layout, one), "every bit");
+  layout.train.device = Device::kCuda;
+  EXPECT_EQ(name_for(layout, one), "rounding, other optimizers");
+  EXPECT_EQ(name_for(layout, layout), "every bit");
+  layout.train.device = Device::kCpu;
   layout.parallel.sums = comm::SumOrder::kFast;
   EXPECT_EQ(name_for(layout, one), "rounding, other optimizers");
   layout.optimizer.name = &optim::kSgd;

@@ -51,6 +51,7 @@ Config one_rank_of(const Config& layout) {
         parallel::name_of(layout.parallel.schedule));
   }
   Config one = layout;
+  one.train.device = Device::kCpu;
   const ParallelConfig alone = {.data = 1, .sums = layout.parallel.sums};
   one.parallel = alone;
   one.parallel.bucket_mb = layout.parallel.bucket_mb;

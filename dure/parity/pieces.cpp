@@ -146,7 +146,6 @@ bool same_number(double a, double b) {
 HeldPieces::HeldPieces(Rank& rank, RankModel& rank_model, float loss_scale) {
   parallel::ParameterStore& store = rank_model.store();
   store.wait();
-  rank.stream.synchronize();
   const mesh::Place place = rank.place();
   const auto specs = model::weights(rank_model.config(),
                                     place.part(mesh::Axis::kTensor).count);
@@ -167,31 +166,36 @@ HeldPieces::HeldPieces(Rank& rank, RankModel& rank_model, float loss_scale) {
       add(specs[static_cast<std::size_t>(weight)],
           place,
           weight,
-          shard,
-          loss_scale);
+          {.offset = shard.offset,
+           .values = host(rank.stream, shard.master),
+           .gradient = host(rank.stream, shard.gradient),
+           .loss_scale = loss_scale});
     }
   }
+}
+
+ConstTensor HeldPieces::host(Stream& stream, const Tensor& x) {
+  return host_.emplace_back(stream, x).tensor();
 }
 
 void HeldPieces::add(const model::WeightSpec& spec,
                      const mesh::Place& place,
                      std::int64_t weight,
-                     const parallel::Shard& shard,
-                     float loss_scale) {
+                     const Part& part) {
   const std::int64_t elements = mesh::elements(spec.logical);
   const mesh::LocalPart local(spec.shape, spec.placement, place);
   for (const mesh::Stretch& stretch :
-       local.stretches(shard.offset, shard.master.elements())) {
+       local.stretches(part.offset, part.values.elements())) {
     const std::int64_t count =
         std::min(stretch.length, elements - stretch.global);
     if (count > 0) {
-      const std::int64_t at = stretch.local - shard.offset;
+      const std::int64_t at = stretch.local - part.offset;
       pieces_[static_cast<std::size_t>(weight)].push_back(
           {.first = stretch.global,
            .count = count,
-           .values = shard.master.rows(at, count),
-           .gradient = shard.gradient.rows(at, count),
-           .loss_scale = loss_scale});
+           .values = part.values.rows(at, count),
+           .gradient = part.gradient.rows(at, count),
+           .loss_scale = part.loss_scale});
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/kernels/transfer.h"
 #include "dure/model/weights.h"
 #include "dure/parallel/data/parameter_store.h"
 #include "dure/train/rank_model.h"
@@ -38,13 +39,22 @@ class HeldPieces {
   const Pieces& all() const { return pieces_; }
 
  private:
+  // Neighbouring elements of a weight as they are on this rank.
+  struct Part {
+    std::int64_t offset = 0;
+    ConstTensor values;
+    ConstTensor gradient;
+    float loss_scale = 1;
+  };
+
+  ConstTensor host(Stream& stream, const Tensor& x);
   void add(const model::WeightSpec& spec,
            const mesh::Place& place,
            std::int64_t weight,
-           const parallel::Shard& shard,
-           float loss_scale);
+           const Part& part);
 
   std::vector<parallel::Acquired> acquired_;
+  std::vector<kernels::OnHost> host_;
   Pieces pieces_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "dure/base/check.h"
 #include "dure/checkpoint/parallel_io.h"
+#include "dure/kernels/transfer.h"
 #include "dure/parallel/data/replicated_gradients.h"
 
 namespace dure::train {
@@ -109,7 +110,9 @@ std::vector<Held> on_both_ends(std::span<const parallel::Slice> slices,
   return held;
 }
 
-std::int64_t hash_of(ConstTensor x) {
+std::int64_t hash_of(Stream& stream, const ConstTensor& tensor) {
+  const kernels::OnHost host(stream, tensor);
+  const ConstTensor& x = host.tensor();
   const std::span bytes(static_cast<const std::byte*>(x.bytes()),
                         x.size_bytes());
   return static_cast<std::int64_t>(checkpoint::xxh64(bytes));
@@ -144,16 +147,19 @@ void for_each_in_units(Rank& rank,
 }
 
 // The hash of a part that this rank owns.
-std::int64_t hash_of_part(parallel::ParameterStore& store,
+std::int64_t hash_of_part(Stream& stream,
+                          parallel::ParameterStore& store,
                           const parallel::Slice& slice,
                           Compared compared) {
   if (compared == Compared::kMasters) {
     return hash_of(
+        stream,
         store.acquire(slice.bucket, {.master = parallel::Access::kRead})
             .shard(slice)
             .master);
   }
   return hash_of(
+      stream,
       store.acquire(slice.bucket, {.weight = parallel::Access::kRead})
           .shard(slice)
           .values);
@@ -168,7 +174,8 @@ std::vector<std::int64_t> hashes_of(Rank& rank,
   if (in_parts(trainer, compared)) {
     std::transform(
         held.begin(), held.end(), hashes.begin(), [&](const Held& one) {
-          return hash_of_part(rank_model.store(), one.slice, compared);
+          return hash_of_part(
+              rank.stream, rank_model.store(), one.slice, compared);
         });
     return hashes;
   }
@@ -176,6 +183,7 @@ std::vector<std::int64_t> hashes_of(Rank& rank,
     const parallel::Slice& slice = held[i].slice;
     const Tensor value = rank_model.parameters()[slice.weight].value;
     hashes[i] = hash_of(
+        rank.stream,
         value.reshaped({value.elements()}).rows(slice.offset, slice.elements));
   });
   return hashes;
@@ -292,7 +300,6 @@ void check_replicas(Rank& rank, Trainer& trainer) {
     return;
   }
   trainer.rank_model().store().wait();
-  rank.stream.synchronize();
   compare_on_all_axes(rank, trainer, Compared::kWeights);
   if (has_masters(trainer.config().precision)) {
     compare_on_all_axes(rank, trainer, Compared::kMasters);

@@ -27,7 +27,7 @@ class AllCores {
 
 }  // namespace
 
-double measure_peak_flops(Device device) {
+double measure_peak_flops(Device device, DType dtype) {
   const AllCores cores;
   Stream stream(device);
   constexpr std::int64_t kM = 2048;
@@ -38,13 +38,14 @@ double measure_peak_flops(Device device) {
   // It has an arena of its own, so that the run's ledger is not changed.
   Arena arena(stream);
   const OwnedTensor a =
-      arena.tensor({kM, kK}, Category::kWorkspace, DType::kF32);
+      arena.tensor({kM, kK}, Category::kWorkspace, dtype);
   const OwnedTensor b =
-      arena.tensor({kN, kK}, Category::kWorkspace, DType::kF32);
+      arena.tensor({kN, kK}, Category::kWorkspace, dtype);
   const OwnedTensor y =
-      arena.tensor({kM, kN}, Category::kWorkspace, DType::kF32);
+      arena.tensor({kM, kN}, Category::kWorkspace, dtype);
   kernels::launch(stream, kernels::Fill{.y = a, .value = 1});
   kernels::launch(stream, kernels::Fill{.y = b, .value = 1});
+  stream.synchronize();
   double best = 0;
   // The seconds of the product of the first so many rows.
   const auto run = [&](std::int64_t rows) {
@@ -54,6 +55,7 @@ double measure_peak_flops(Device device) {
                                      .transpose_b = kernels::Transpose::kYes};
     const double start = stream.now();
     kernels::launch(stream, product);
+    stream.synchronize();
     const double seconds = stream.now() - start;
     best = std::max(best, cost(product).flops / seconds);
     return seconds;

@@ -208,7 +208,7 @@ class Run {
                        config_.log.every > 0 ? Progress::Lines::kAsked
                                              : Progress::Lines::kByTime);
     }
-    while (!finished() && !stop_asked()) {
+    while (!finished() && !(stop_asked() && trainer_.begun() == 0)) {
       stop_.answer(
           parallel::is_synchronous(config_.parallel.schedule)
               ? "stopping after this step, then saving"
@@ -329,7 +329,27 @@ class Run {
     if (report_.step() == 0) {
       first.emplace(rank_.world(), "the first step");
     }
-    return trainer_.steps(*data_.train, static_cast<int>(count));
+    if (rank_.stream.device() != Device::kCuda ||
+        !parallel::is_synchronous(config_.parallel.schedule)) {
+      return trainer_.steps(*data_.train, static_cast<int>(count));
+    }
+    if (trainer_.begun() == 0) {
+      trainer_.begin(*data_.train);
+    }
+    if (!must_see(trainer_.position().step + 1)) {
+      trainer_.begin(*data_.train);
+    }
+    const std::span<const StepResult> results = trainer_.end();
+    return {results.begin(), results.end()};
+  }
+
+  // Whether something other than the next step wants the weights after this
+  // one. Else a GPU goes on with the next while the host reads how this ended.
+  bool must_see(std::int64_t step) const {
+    return stopped_ || step >= config_.train.steps ||
+           is_due(config_.train.evaluate_every, step) ||
+           is_due(config_.train.check_replicas_every, step) ||
+           is_due(config_.checkpoint.every, step);
   }
 
   // Steps that overlap are one event, with the name of the last.

@@ -13,12 +13,11 @@ namespace dure::train {
 namespace {
 
 // The sum over all processes.
-double peak_of(Rank& rank) {
+double peak_of(Rank& rank, DType dtype) {
   comm::Communicator& world = rank.world();
   const bool measures = rank.is_first() || !world.is_one_process();
   const comm::Activity measuring(world, "measuring this machine");
-  return rank.control().sum(measures ? measure_peak_flops(rank.stream.device())
-                                     : 0);
+  return rank.control().sum(measures ? measure_peak_flops(rank.stream.device(), dtype) : 0);
 }
 
 // "; the loss scale was 65536, and is now 32768", where there is one.
@@ -41,7 +40,7 @@ StepReport::StepReport(Rank& rank, Trainer& trainer, Log log)
       log_(std::move(log)),
       flops_per_token_(model::flops_per_token(trainer.config().model,
                                               trainer.config().data.sequence)),
-      peak_flops_(peak_of(rank)) {}
+      peak_flops_(peak_of(rank, trainer.rank_model().types().compute)) {}
 
 void StepReport::open(const Path& file) {
   file_ = std::make_unique<MetricsFile>(file, trainer_.position().step);

@@ -19,6 +19,7 @@ class DeviceQueue {
   // As Stream says.
   virtual Event record() = 0;
   virtual void synchronize() = 0;
+  virtual void synchronize(const Event& event) = 0;  // an event of this queue
 };
 
 // Null on kCpu and kSim, where work is done when it is launched. Throws Error

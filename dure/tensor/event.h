@@ -41,9 +41,10 @@ class Event {
   // The event's time on kSim.
   double seconds() const { return seconds_; }
 
- private:
-  friend class Stream;
+  // What goes on beside the host; null: nothing.
+  Pending* pending() const { return pending_.get(); }
 
+ private:
   double seconds_ = 0;
   std::shared_ptr<Pending> pending_;
 };

@@ -58,21 +58,28 @@ class Stream {
   // CPU blocks this rank's thread and throws the event's error; this does not
   // count as a host synchronization.
   void wait(const Event& event) {
-    if (event.pending_ != nullptr && queue_ != nullptr) {
-      event.pending_->hold(*queue_);
-    } else if (event.pending_ != nullptr) {
-      event.pending_->wait();
+    if (event.pending() != nullptr && queue_ != nullptr) {
+      event.pending()->hold(*queue_);
+    } else if (event.pending() != nullptr) {
+      event.pending()->wait();
     }
     seconds_ = std::max(seconds_, event.seconds());
   }
 
-  // Blocks the host until everything launched so far is done; no other call
-  // does. On the CPU and on kSim it is done already. Throws Error if an
-  // operation failed on the device.
+  // Blocks the host until everything launched so far is done, or what was
+  // launched before an event that this stream recorded; no other call does. On
+  // the CPU and on kSim it is done already. Throws Error if an operation failed
+  // on the device.
   void synchronize() {
     ++synchronizations_;
     if (queue_ != nullptr) {
       queue_->synchronize();
+    }
+  }
+  void synchronize(const Event& event) {
+    ++synchronizations_;
+    if (queue_ != nullptr) {
+      queue_->synchronize(event);
     }
   }
 

@@ -35,7 +35,20 @@ std::string first_label(mesh::AxisSet axes) {
   return found == std::end(kLabels) ? "alone" : found->second;
 }
 
+// Ranks exchange what is in the host's memory.
+void check_alone(const RankOptions& options) {
+  if (options.device == Device::kCuda && options.world != nullptr &&
+      options.world->size() > 1) {
+    throw UsageError(
+        "train.device = \"cuda\": wanted 1 rank, got {}: this version has no "
+        "collectives between GPUs; start one rank, or set train.device = "
+        "\"cpu\"",
+        options.world->size());
+  }
+}
+
 std::unique_ptr<comm::Communicator> make_own(const RankOptions& options) {
+  check_alone(options);
   if (options.device == Device::kSim) {
     return comm::make_sim_communicator(options.simulated);
   }

@@ -154,11 +154,12 @@ void Trainer::launch(Begun& begun,
     update(static_cast<int>(layout.micro_batches()) - 1);
   }
   updater_.read(begun.record);
+  begun.launched = rank_.stream.record();
 }
 
 std::span<const StepResult> Trainer::end() {
   const Begun& begun = *begun_.front();
-  rank_.stream.synchronize();
+  rank_.stream.synchronize(begun.launched);
   results_.clear();
   const std::optional<Overflow> overflow = find_overflow(begun);
   for (std::int64_t step = 0; step < begun.record.steps(); ++step) {

@@ -97,6 +97,9 @@ class Trainer {
                                  std::int64_t samples,
                                  std::function<bool()> is_stopped = nullptr);
 
+  // The halves that have begun and not ended.
+  std::int64_t begun() const { return std::ssize(begun_); }
+
   // The position after the steps that have ended.
   const TrainingPosition& position() const { return position_; }
 
@@ -114,6 +117,7 @@ class Trainer {
   struct Begun {
     std::int64_t global_batch = 0;
     UpdateRecord record;
+    Event launched;  // all of it
   };
 
   const Segment& segment_of(std::int64_t micro_batches, int steps);

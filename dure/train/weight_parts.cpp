@@ -184,11 +184,15 @@ std::vector<OwnedPart> owned_states(
 PartInUse acquire_to_read(Stream& stream,
                           parallel::ParameterStore& store,
                           const OwnedPart& part) {
-  auto acquired =
-      std::make_shared<const Acquired>(acquire(store, part, Access::kRead));
-  stream.synchronize();
-  const Tensor values = values_of(*acquired, part);
-  return {.values = values, .owner = std::move(acquired)};
+  struct Read {
+    Acquired acquired;
+    kernels::OnHost host;
+  };
+  Acquired acquired = acquire(store, part, Access::kRead);
+  const Tensor values = values_of(acquired, part);
+  auto read = std::make_shared<const Read>(
+      Read{std::move(acquired), kernels::OnHost(stream, values)});
+  return {.values = read->host.tensor(), .owner = read};
 }
 
 void read_owned(Rank& rank,

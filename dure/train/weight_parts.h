@@ -81,7 +81,7 @@ std::vector<OwnedPart> owned_states(
 
 // Flat values, and an owner that keeps them in place until it is released.
 struct PartInUse {
-  Tensor values = {};
+  ConstTensor values = {};
   std::shared_ptr<const void> owner = {};
 };
 

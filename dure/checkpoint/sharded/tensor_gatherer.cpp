@@ -21,7 +21,7 @@ std::span<const std::byte> bytes_of(ConstTensor x) {
 }
 
 // Elements of any type as bytes, for sending.
-Tensor as_bytes(const Tensor& x) {
+ConstTensor as_bytes(const ConstTensor& x) {
   return {x.bytes(), {static_cast<std::int64_t>(x.size_bytes())}, DType::kU8};
 }
 

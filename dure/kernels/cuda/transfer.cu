@@ -34,21 +34,12 @@ void copy_rows(Stream& stream,
 
 }  // namespace
 
-// The host's memory is pageable, so that it may change when this returns.
 void run(OnCuda, Stream& stream, const Upload& op) {
-  DURE_CUDA(cudaMemcpyAsync(op.y.bytes(),
-                            op.host.data(),
-                            op.host.size(),
-                            cudaMemcpyHostToDevice,
-                            stream_of(stream)));
+  cuda_queue(stream.queue()).staging().upload(op.y.bytes(), op.host);
 }
 
 void run(OnCuda, Stream& stream, const Download& op) {
-  DURE_CUDA(cudaMemcpyAsync(op.host.data(),
-                            op.x.bytes(),
-                            op.host.size(),
-                            cudaMemcpyDeviceToHost,
-                            stream_of(stream)));
+  cuda_queue(stream.queue()).staging().download(op.host, op.x.bytes());
 }
 
 void run(OnCuda, Stream& stream, const EveryNthRow& op) {

@@ -4,35 +4,12 @@
 #include <memory>
 #include <vector>
 
-#include <cuda_runtime_api.h>
-
 #include "dure/tensor/cuda/fault.h"
+#include "dure/tensor/cuda/handle.h"
+#include "dure/tensor/cuda/staging.h"
 #include "dure/tensor/device_queue.h"
 
 namespace dure {
-
-// Owns a handle of CUDA's runtime; kDestroy gives it back.
-template <typename Handle, auto kDestroy>
-class CudaHandle {
- public:
-  CudaHandle() = default;
-  CudaHandle(const CudaHandle&) = delete;
-  CudaHandle& operator=(const CudaHandle&) = delete;
-  ~CudaHandle() {
-    if (handle_ != nullptr) {
-      kDestroy(handle_);
-    }
-  }
-
-  Handle get() const { return handle_; }
-  Handle* address() { return &handle_; }
-
- private:
-  Handle handle_ = nullptr;
-};
-
-using CudaStream = CudaHandle<cudaStream_t, cudaStreamDestroy>;
-using CudaEvent = CudaHandle<cudaEvent_t, cudaEventDestroy>;
 
 // Events that are free to be recorded again. Making one takes much longer than
 // recording it.
@@ -53,13 +30,20 @@ class CudaQueue final : public DeviceQueue {
 
   Event record() override;
   void synchronize() override;
+  void synchronize(const Event& event) override;
+
+  // Copies to and from the host, in the stream's order.
+  CudaStaging& staging() { return *staging_; }
 
   cudaStream_t stream() const { return stream_.get(); }
   // Where kernels report what is wrong with their data.
   DeviceFault* fault() const { return fault_.get(); }
 
  private:
+  void throw_fault();
+
   CudaStream stream_;
+  std::unique_ptr<CudaStaging> staging_;
   std::shared_ptr<CudaEventPool> events_;
   CudaHandle<DeviceFault*, cudaFreeHost> fault_;
 };

@@ -1,4 +1,4 @@
-#include "dure/cli/precision_option.h"
+#include "dure/cli/compute_options.h"
 
 #include <CLI/CLI.hpp>
 
@@ -26,19 +26,29 @@ DType compute_type(const std::string& precision,
 
 }  // namespace
 
-void add_precision_option(CLI::App& command, std::string& precision) {
+void add_compute_options(CLI::App& command, ComputeOptions& options) {
+  command
+      .add_option("--device",
+                  options.device,
+                  "Where to compute: cpu, or cuda, a GPU, on one rank")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   command
       .add_option("--precision",
-                  precision,
+                  options.precision,
                   "The type of weights, activations and cached keys and "
                   "values; auto: the checkpoint's")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
       ->capture_default_str();
 }
 
-model::Types types_of(const std::string& precision,
+Device device_of(const ComputeOptions& options) {
+  return options.device == "cuda" ? Device::kCuda : Device::kCpu;
+}
+
+model::Types types_of(const ComputeOptions& options,
                       const checkpoint::WeightSource& source) {
-  const DType compute = compute_type(precision, source);
+  const DType compute = compute_type(options.precision, source);
   return {.compute = compute, .residual = compute};
 }
 
