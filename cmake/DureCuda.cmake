@@ -2,6 +2,7 @@
 #
 #   DURE_WITH_CUDA                       builds the .cu files
 #   DURE_CUDA_EMULATED                   by the host's compiler, for the CPU
+#   DURE_KERNEL_RESOURCES                lets ptxas say what each kernel takes
 #   CMAKE_CUDA_ARCHITECTURES             for which GPUs, 90 for instance
 #
 # The target dure_cuda is the runtime and the libraries that the host's code calls.
@@ -57,7 +58,8 @@ function(dure_cuda_library name)
     # Products and sums stay apart, as on the CPU. fmt checks no text when it is
     # compiled by nvcc.
     target_compile_options(${name} PRIVATE
-      --expt-relaxed-constexpr -fmad=false -lineinfo)
+      --expt-relaxed-constexpr -fmad=false -lineinfo
+      $<$<BOOL:${DURE_KERNEL_RESOURCES}>:-Xptxas=-v>)
     target_compile_definitions(${name} PRIVATE FMT_CONSTEVAL= FMT_USE_CONSTEXPR=1)
   endif()
 endfunction()

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -96,21 +98,25 @@ inline TestedDevice& tested_device() {
   return *device;
 }
 
+// Spans of an operation, copied so that their tensors can be replaced.
+template <typename Op>
+auto own_spans(Op& op) {
+  if constexpr (requires { op.spans; }) {
+    using Span = std::remove_const_t<typename decltype(op.spans)::element_type>;
+    auto spans = std::make_unique<std::vector<Span>>(op.spans.begin(),
+                                                     op.spans.end());
+    op.spans = *spans;
+    return spans;
+  } else {
+    return nullptr;
+  }
+}
+
 template <typename Op>
 void launch_on_cuda(Op op) {
   check(op);
   auto& [stream, arena] = tested_device();
-  std::vector<UpdateSpan> update_spans;
-  std::vector<ConstTensor> tensor_spans;
-  if constexpr (requires {
-                  update_spans.assign(op.spans.begin(), op.spans.end());
-                }) {
-    update_spans.assign(op.spans.begin(), op.spans.end());
-    op.spans = update_spans;
-  } else if constexpr (requires { op.spans; }) {
-    tensor_spans.assign(op.spans.begin(), op.spans.end());
-    op.spans = tensor_spans;
-  }
+  [[maybe_unused]] const auto spans = own_spans(op);
   DeviceCopies copies(arena);
   for_each_tensor(op, [&](auto& x) {
     copies.add(x, std::is_same_v<std::remove_cvref_t<decltype(x)>, Tensor>);
