@@ -25,7 +25,8 @@ void run(OnCpu, Stream& stream, const Upload& op);
 void run(OnCuda, Stream& stream, const Upload& op);
 
 // host = x: the host's read of tensor memory. The data is there after a
-// synchronize() of the stream, of which one serves all earlier downloads.
+// synchronize() of the stream, of which one serves all earlier downloads, and
+// until which the host's memory must be there.
 struct Download {
   static constexpr const char* kName = "download";
   std::span<std::byte> host;  // as many bytes as x   overwritten

@@ -1,6 +1,7 @@
 #include "dure/train/trainer.h"
 
 #include <cmath>
+#include <exception>
 #include <fmt/format.h>
 #include <string>
 #include <utility>
@@ -50,6 +51,18 @@ Trainer::Trainer(Rank& rank, const Config& config)
                 rank_model_.pipeline().schedule,
                 rank_model_.boundaries()) {
   draw_weights(rank, rank_model_, seed_of(config));
+}
+
+// A GPU may still write to the host what was launched. An error has been thrown
+// already, or belongs to steps that nobody asks for.
+Trainer::~Trainer() {
+  if (!begun_.empty()) {
+    try {
+      rank_.stream.synchronize();
+    } catch (const std::exception&) {
+      return;
+    }
+  }
 }
 
 void Trainer::set_position(const TrainingPosition& position) {

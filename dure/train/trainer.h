@@ -71,6 +71,9 @@ class Trainer {
   // This and every other function is collective over the rank's world: all
   // ranks have the same configuration and data, and get the same results.
   Trainer(Rank& rank, const Config& config);
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+  ~Trainer();
 
   // Reads the next global batch, each rank its own micro-batches
   // (data/batch_position.h), accumulates gradients over micro-batches and
