@@ -90,6 +90,21 @@ parity: configure ## Trains every layout of up to 8 ranks against one in 3 types
 	  $(BUILD)/tests/mesh_parity 8 precision.compute=$$compute || status=1; \
 	done; exit $$status
 
+# How many seeds make emulate takes.
+SEEDS ?= 200
+
+.PHONY: emulate
+emulate: setup ## Tests the CUDA code on the emulated device at SEEDS=200 seeds, for hours
+	@cmake --preset cuda-emulated
+	@cmake --build build/cuda-emulated --parallel $(JOBS) --target \
+	  cuda_emulator_test kernels_test cuda_training_test cuda_failures_test
+	@DURE_TEST_EVERY_CALL=1 tools/emulate --seeds 1 cuda_failures
+	@tools/emulate --seeds $(SEEDS)
+
+.PHONY: mutants
+mutants: setup ## Shows that the emulated tests find deliberate faults, for an hour
+	@tools/mutants
+
 .PHONY: format
 format: ## Formats every C++ and CUDA file of ours
 	@tools/format

@@ -72,8 +72,9 @@ function(dure_test name)
   if(DURE_SANITIZE AND ARG_LABEL STREQUAL slow)
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
+  # Every test checks the order of streams (dure/tensor/stream_order.h).
   set_tests_properties(${test_name} PROPERTIES
-    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}")
+    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}" ENVIRONMENT DURE_CHECK_STREAMS=1)
 endfunction()
 
 function(dure_library name)

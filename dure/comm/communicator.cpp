@@ -21,7 +21,8 @@ Communicator::Communicator(Identity identity)
       size_(identity.size),
       axis_(std::move(identity.axis)),
       options_(std::move(identity.options)),
-      ledger_(std::move(identity.ledger)) {}
+      ledger_(std::move(identity.ledger)),
+      order_(axis_) {}
 
 Communicator::Identity Communicator::identity_of(
     int rank, int size, const std::string& axis) const {
@@ -53,6 +54,7 @@ void Communicator::run_request(Stream& stream, Request request) {
   if (is_message(request.kind)) {
     return start_request(stream, std::move(request)).wait(stream);
   }
+  const auto started = order_.start(stream, {&request, 1});
   prepare(request);
   try {
     const FlightRecorder::Waiting waiting(&recorder());
@@ -62,12 +64,15 @@ void Communicator::run_request(Stream& stream, Request request) {
     throw;
   }
   recorder().end(request.sequence, FlightRecorder::State::kDone);
+  started.end(stream);
 }
 
 Work Communicator::start_request(Stream& after, Request request) {
+  const auto started = order_.start(after, {&request, 1});
   prepare(request);
   Work work = is_message(request.kind) ? begin_messages(after, {&request, 1})
                                        : begin(after, request);
+  started.end(work);
   work.set_recorder(shared_recorder());
   return work;
 }
@@ -79,9 +84,13 @@ Work Communicator::start_messages(Stream& after,
     requests.push_back(std::visit(
         [this](const auto& op) { return request_of(op, rank_, size_); },
         message));
-    prepare(requests.back());
+  }
+  const auto started = order_.start(after, requests);
+  for (Request& request : requests) {
+    prepare(request);
   }
   Work work = begin_messages(after, requests);
+  started.end(work);
   work.set_recorder(shared_recorder());
   return work;
 }

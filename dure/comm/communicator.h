@@ -20,6 +20,7 @@
 #include <variant>
 
 #include "dure/comm/collective.h"
+#include "dure/comm/communication_order.h"
 #include "dure/comm/flight_recorder.h"
 #include "dure/comm/traffic.h"
 #include "dure/comm/work.h"
@@ -177,6 +178,7 @@ class Communicator {
   std::string axis_;
   Options options_;
   std::shared_ptr<Ledger> ledger_;
+  CommunicationOrder order_;
 };
 
 }  // namespace dure::comm

@@ -43,7 +43,13 @@ class [[nodiscard]] Work {
       : end_(end_seconds), seconds_(end_seconds - start_seconds) {}
 
   // The event of its end.
-  Event event() const { return state_ == nullptr ? end_ : Event(state_); }
+  Event event() const {
+    Event event = state_ == nullptr ? end_ : Event(state_);
+    event.set_order(order_);
+    return event;
+  }
+  // The clock of its end, for the check of the order of streams.
+  void set_order(OrderPoint point) { order_ = std::move(point); }
 
   // Makes the work that the stream is given from now on begin after it. A CPU
   // stream blocks until it is done, and throws its error (error.h). May be
@@ -69,6 +75,7 @@ class [[nodiscard]] Work {
   std::shared_ptr<State> state_;
   Event end_;
   double seconds_ = 0;
+  OrderPoint order_;
 };
 
 }  // namespace dure::comm

@@ -38,6 +38,9 @@ OnHost::OnHost(Stream& stream, const ConstTensor& x) : tensor_(x) {
     tensor_ = ConstTensor(copy_.data(), x.shape(), x.dtype());
   }
   stream.synchronize();
+  if (stream.device() != Device::kCuda && stream.order() != nullptr) {
+    stream.order()->order()->host_reads(access_of("a read", x));
+  }
 }
 
 void check(const EveryNthRow& op) {

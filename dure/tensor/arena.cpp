@@ -31,9 +31,7 @@ Buffer::~Buffer() {
 }
 
 Arena::Arena(Stream& home, Options options)
-    : home_(home),
-      memory_(make_memory(home)),
-      limit_(options.limit_bytes) {
+    : home_(home), memory_(make_memory(home)), limit_(options.limit_bytes) {
   free_.reserve(kHoles);
   if (limit_ == 0) {
     const MemoryLimit there_is = memory_->limit();
@@ -44,6 +42,9 @@ Arena::Arena(Stream& home, Options options)
 
 Arena::~Arena() {
   for (const Segment& segment : segments_) {
+    if (home_.order() != nullptr) {
+      home_.order()->order()->forget(segment.range.first);
+    }
     memory_->give_back(segment.range);
   }
 }
@@ -68,6 +69,7 @@ Buffer Arena::allocate(std::size_t bytes, Category category) {
     hole = first_fit(size);
   }
   std::byte* const data = hole->first;
+  check_order(data, size);
   Segment& segment = segment_of(data);
   const auto end = static_cast<std::size_t>(data - segment.range.first) + size;
   memory_->make_usable(segment.range, end);
@@ -80,6 +82,18 @@ Buffer Arena::allocate(std::size_t bytes, Category category) {
   memory_->begin_use(data, bytes);
   ledger_.add(category, size, memory_->tier());
   return Buffer(this, data, size, category);
+}
+
+// Another stream may have used the bytes: that must be over for this one.
+void Arena::check_order(const std::byte* data, std::size_t bytes) {
+  if (home_.order() != nullptr) {
+    const StreamOrder::Access access = {.operation = "a new block",
+                                        .first = data,
+                                        .bytes = bytes,
+                                        .use = StreamOrder::Use::kTake};
+    home_.order()->check(access);
+    home_.order()->note(access);
+  }
 }
 
 void Arena::refuse(std::size_t bytes, Category category) const {
@@ -107,6 +121,9 @@ std::vector<Arena::Hole>::iterator Arena::first_fit(std::size_t bytes) {
 void Arena::reserve(std::size_t bytes) {
   const Memory::Range range = memory_->reserve(bytes, limit_);
   segments_.push_back({.range = range});
+  if (home_.order() != nullptr) {
+    home_.order()->order()->watch(range.first, range.bytes);
+  }
   insert_free({range.first, range.bytes});
 }
 
@@ -132,13 +149,18 @@ void Arena::release(const Buffer& block) noexcept {
   insert_free({static_cast<std::byte*>(block.data_), block.bytes_});
 }
 
-// A use that failed is over, too: a caller that waited for its result has got
-// the error, or does not want it any more.
+// Where a device does not take the wait, the host waits. A use that failed is
+// over, too: a caller that waited for its result has got the error, or does not
+// want it any more.
 void Arena::wait_for(const Event& use) noexcept {
   try {
     home_.wait(use);
   } catch (const std::exception&) {
-    return;
+    try {
+      use.pending()->wait();
+    } catch (const std::exception&) {
+      return;
+    }
   }
 }
 

@@ -137,6 +137,7 @@ class Arena {
   std::vector<Hole>::iterator first_fit(std::size_t bytes);
   void reserve(std::size_t bytes);
   Segment& segment_of(const std::byte* address);
+  void check_order(const std::byte* data, std::size_t bytes);
   void release(const Buffer& block) noexcept;
   void wait_for(const Event& use) noexcept;
   void insert_free(Hole hole);

@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "dure/tensor/order_clock.h"
+
 namespace dure {
 
 class DeviceQueue;
@@ -36,7 +38,9 @@ class Event {
       : pending_(std::move(pending)) {}
 
   // Whether there is anything to wait for. A default event has nothing.
-  explicit operator bool() const { return pending_ != nullptr || seconds_ > 0; }
+  explicit operator bool() const {
+    return pending_ != nullptr || seconds_ > 0 || order_ != nullptr;
+  }
 
   // The event's time on kSim.
   double seconds() const { return seconds_; }
@@ -44,9 +48,15 @@ class Event {
   // What goes on beside the host; null: nothing.
   Pending* pending() const { return pending_.get(); }
 
+  // The event's clock, for the check of the order of streams (stream_order.h);
+  // null: nothing is checked.
+  const OrderPoint& order() const { return order_; }
+  void set_order(OrderPoint point) { order_ = std::move(point); }
+
  private:
   double seconds_ = 0;
   std::shared_ptr<Pending> pending_;
+  OrderPoint order_;
 };
 
 }  // namespace dure

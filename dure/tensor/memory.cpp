@@ -19,8 +19,13 @@ std::unique_ptr<Memory> make_memory(Stream& home) {
       return make_cuda_memory(home.queue());
     }
   }
-  return home.device() == Device::kSim ? make_simulated_memory()
-                                       : make_cpu_memory();
+  if (home.device() == Device::kSim) {
+    return make_simulated_memory(
+        home.order() == nullptr
+            ? 0
+            : home.order()->order()->next_simulated_memory());
+  }
+  return make_cpu_memory();
 }
 
 std::unique_ptr<DeviceQueue> make_device_queue(Device device) {

@@ -54,8 +54,8 @@ class Memory {
 std::unique_ptr<Memory> make_cpu_memory();
 
 // Addresses without memory: an access faults. There may be more of them than
-// any machine has.
-std::unique_ptr<Memory> make_simulated_memory();
+// any machine has. Memory of another number has other addresses.
+std::unique_ptr<Memory> make_simulated_memory(std::uint64_t number);
 
 // The memory of a GPU, in tensor/cuda. Its blocks are used in the order of the
 // queue.

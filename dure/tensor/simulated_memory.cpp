@@ -11,9 +11,15 @@ namespace {
 constexpr std::uintptr_t kNowhere = std::uintptr_t{1} << 48;
 // A simulated machine may be larger than this one.
 constexpr std::size_t kSimulatedBytes = std::size_t{1} << 44;
+// The addresses that memory of one number has, and how many numbers there are.
+constexpr std::uintptr_t kSpace = std::uintptr_t{1} << 46;
+constexpr std::uint64_t kSpaces = 200000;
 
 class SimulatedMemory final : public Memory {
  public:
+  explicit SimulatedMemory(std::uint64_t number)
+      : next_(kNowhere + number % kSpaces * kSpace) {}
+
   Tier tier() const override { return Tier::kDevice; }
 
   MemoryLimit limit() const override {
@@ -33,13 +39,13 @@ class SimulatedMemory final : public Memory {
   void give_back(const Range& /*range*/) noexcept override {}
 
  private:
-  std::uintptr_t next_ = kNowhere;
+  std::uintptr_t next_;
 };
 
 }  // namespace
 
-std::unique_ptr<Memory> make_simulated_memory() {
-  return std::make_unique<SimulatedMemory>();
+std::unique_ptr<Memory> make_simulated_memory(std::uint64_t number) {
+  return std::make_unique<SimulatedMemory>(number);
 }
 
 }  // namespace dure

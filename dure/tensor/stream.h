@@ -16,12 +16,15 @@
 #include "dure/tensor/device.h"
 #include "dure/tensor/device_queue.h"
 #include "dure/tensor/event.h"
+#include "dure/tensor/stream_order.h"
 
 namespace dure {
 
 struct StreamOptions {
   DeviceRates rates = {};  // of a simulated device
   int threads = 0;         // of a CPU; 0: as many as the caller may use
+  // The check of the order of the rank's streams; null: there is none.
+  std::shared_ptr<StreamOrder> order = StreamOrder::of_thread();
 };
 
 class Stream {
@@ -30,6 +33,9 @@ class Stream {
       : device_(device),
         rates_(options.rates),
         queue_(make_device_queue(device)),
+        order_(options.order == nullptr
+                   ? nullptr
+                   : std::make_unique<OrderLane>(options.order, "stream {}")),
         team_(std::make_unique<Team>(options.threads)) {}
   Stream(Stream&&) = default;
   Stream& operator=(Stream&&) = default;
@@ -51,13 +57,20 @@ class Stream {
 
   // The point after everything launched so far.
   Event record() const {
-    return queue_ != nullptr ? queue_->record() : Event(seconds_);
+    Event event = queue_ != nullptr ? queue_->record() : Event(seconds_);
+    if (order_ != nullptr) {
+      event.set_order(order_->point());
+    }
+    return event;
   }
 
   // Whatever is launched from now on begins after the event. A stream of the
   // CPU blocks this rank's thread and throws the event's error; this does not
   // count as a host synchronization.
   void wait(const Event& event) {
+    if (order_ != nullptr) {
+      order_->wait(event.order());
+    }
     if (event.pending() != nullptr && queue_ != nullptr) {
       event.pending()->hold(*queue_);
     } else if (event.pending() != nullptr) {
@@ -75,16 +88,24 @@ class Stream {
     if (queue_ != nullptr) {
       queue_->synchronize();
     }
+    if (order_ != nullptr) {
+      order_->order()->host_waits(order_->point());
+    }
   }
   void synchronize(const Event& event) {
     ++synchronizations_;
     if (queue_ != nullptr) {
       queue_->synchronize(event);
     }
+    if (order_ != nullptr) {
+      order_->order()->host_waits(event.order());
+    }
   }
 
   // Where a device takes the stream's work. Only on kCuda.
   DeviceQueue& queue() const { return *queue_; }
+  // This stream in the check of the order of streams; null: nothing is checked.
+  OrderLane* order() const { return order_.get(); }
   // How often synchronize() was called: a test counts it in a steady step.
   std::int64_t synchronizations() const { return synchronizations_; }
 
@@ -117,6 +138,7 @@ class Stream {
   Device device_;
   DeviceRates rates_;
   std::unique_ptr<DeviceQueue> queue_;  // null on kCpu and kSim
+  std::unique_ptr<OrderLane> order_;    // null: nothing is checked
   double seconds_ = 0;
   std::int64_t synchronizations_ = 0;
   Trace* trace_ = nullptr;

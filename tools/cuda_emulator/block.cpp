@@ -14,8 +14,10 @@ namespace cuda_emulator {
 namespace {
 
 constexpr std::size_t kStackBytes = std::size_t{128} << 10;
-// Memory on both sides of shared memory that nobody may access.
+// Memory on both sides of shared memory that nobody may access, and what it
+// holds: a write there is found when the block has ended.
 constexpr std::size_t kRedZone = 256;
+constexpr unsigned char kRed = 0xA5;
 
 enum class State : std::uint8_t { kReady, kAtBlock, kAtWarp, kDone };
 
@@ -82,6 +84,7 @@ class BlockRunner::Impl {
 
   void prepare_threads();
   void prepare_shared();
+  bool are_red_zones_whole() const;
   void run_block(unsigned index);
   void start(Thread& thread);
   void thread_main();
@@ -155,9 +158,20 @@ void BlockRunner::Impl::prepare_shared() {
   const std::size_t bytes = launch_->shared_bytes + 2 * kRedZone;
   unpoison(shared_.data(), shared_.size());
   shared_.resize(std::max(bytes, shared_.size()));
+  unsigned char* const end = shared_.data() + kRedZone + launch_->shared_bytes;
+  std::fill_n(shared_.data(), kRedZone, kRed);
+  std::fill_n(end, kRedZone, kRed);
   poison(shared_.data(), kRedZone);
   poison(shared_.data() + kRedZone + launch_->shared_bytes,
          shared_.size() - kRedZone - launch_->shared_bytes);
+}
+
+bool BlockRunner::Impl::are_red_zones_whole() const {
+  const unsigned char* const end =
+      shared_.data() + kRedZone + launch_->shared_bytes;
+  const auto is_red = [](unsigned char byte) { return byte == kRed; };
+  return std::all_of(shared_.data(), shared_.data() + kRedZone, is_red) &&
+         std::all_of(end, end + kRedZone, is_red);
 }
 
 void BlockRunner::Impl::run_block(unsigned index) {
@@ -185,6 +199,11 @@ void BlockRunner::Impl::run_block(unsigned index) {
   acquire(&block_edge_);
   if (!fault_ && done_ != count_) {
     fault_ = describe_waiting();
+  }
+  if (!fault_ && !are_red_zones_whole()) {
+    fault_ = "a write outside of its shared memory, " +
+             std::to_string(launch_->shared_bytes) + " bytes, in " +
+             describe(launch_->kernel, threads_.front()->place);
   }
   if (fault_) {
     threads_.clear();  // their stacks are unwound

@@ -95,6 +95,8 @@ cudaError_t copy(const RowsCopy& copy,
 }  // namespace cuda_emulator
 
 using cuda_emulator::call;
+using cuda_emulator::call_to_give_back;
+using cuda_emulator::hold;
 using cuda_emulator::streams;
 
 // NOLINTBEGIN(readability-identifier-naming): the names are CUDA's
@@ -104,7 +106,16 @@ cudaError_t cudaMemcpyAsync(void* to,
                             std::size_t bytes,
                             cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  return cudaMemcpy2DAsync(to, bytes, from, bytes, bytes, 1, kind, stream);
+  return call("cudaMemcpyAsync", [&] {
+    return cuda_emulator::copy({.to = static_cast<char*>(to),
+                                .to_pitch = bytes,
+                                .from = static_cast<const char*>(from),
+                                .from_pitch = bytes,
+                                .width = bytes,
+                                .height = 1},
+                               kind,
+                               stream);
+  });
 }
 
 cudaError_t cudaMemcpy2DAsync(void* to,
@@ -115,7 +126,7 @@ cudaError_t cudaMemcpy2DAsync(void* to,
                               std::size_t height,
                               cudaMemcpyKind kind,
                               cudaStream_t stream) {
-  return call("cudaMemcpyAsync", [&] {
+  return call("cudaMemcpy2DAsync", [&] {
     return cuda_emulator::copy({.to = static_cast<char*>(to),
                                 .to_pitch = to_pitch,
                                 .from = static_cast<const char*>(from),
@@ -153,15 +164,17 @@ cudaError_t cudaMalloc(void** first, std::size_t bytes) {
       return cudaErrorMemoryAllocation;
     }
     cuda_emulator::poison(static_cast<char*>(*first) + bytes, padded - bytes);
+    hold("blocks of device memory", 1);
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaFree(void* first) {
-  return call("cudaFree", [&] {
+  return call_to_give_back("cudaFree", [&] {
     streams().synchronize_all();
     if (first != nullptr) {
       cuda_emulator::free_device(first);
+      hold("blocks of device memory", -1);
     }
     return cudaSuccess;
   });
@@ -177,16 +190,18 @@ CUresult driver_error(cudaError_t error) {
 }
 
 CUresult error_string(CUresult error, const char** text) {
-  *text = error == CUDA_ERROR_OUT_OF_MEMORY
-              ? "out of memory"
-              : cudaGetErrorString(cudaErrorLaunchFailure);
+  *text = error == CUDA_ERROR_OUT_OF_MEMORY ? "out of memory"
+          : streams().fault().empty()       ? "unknown error"
+                                            : streams().fault().c_str();
   return CUDA_SUCCESS;
 }
 CUresult granularity(std::size_t* bytes,
                      const CUmemAllocationProp*,
                      CUmemAllocationGranularity_flags) {
-  *bytes = kDevicePage;
-  return CUDA_SUCCESS;
+  return driver_error(call("cuMemGetAllocationGranularity", [&] {
+    *bytes = kDevicePage;
+    return cudaSuccess;
+  }));
 }
 CUresult address_reserve(CUdeviceptr* first,
                          std::size_t bytes,
@@ -196,12 +211,17 @@ CUresult address_reserve(CUdeviceptr* first,
   return driver_error(call("cuMemAddressReserve", [&] {
     void* const range = reserve_device(bytes);
     *first = reinterpret_cast<CUdeviceptr>(range);
-    return range == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+    if (range == nullptr) {
+      return cudaErrorMemoryAllocation;
+    }
+    hold("ranges of device memory", 1);
+    return cudaSuccess;
   }));
 }
 CUresult address_free(CUdeviceptr first, std::size_t) {
-  return driver_error(call("cuMemAddressFree", [&] {
+  return driver_error(call_to_give_back("cuMemAddressFree", [&] {
     free_device(reinterpret_cast<void*>(first));
+    hold("ranges of device memory", -1);
     return cudaSuccess;
   }));
 }
@@ -213,12 +233,18 @@ CUresult create(CUmemGenericAllocationHandle* handle,
                 unsigned long long) {
   return driver_error(call("cuMemCreate", [&] {
     *handle = bytes;
-    return mapped_bytes() + bytes > device_bytes() ? cudaErrorMemoryAllocation
-                                                   : cudaSuccess;
+    if (mapped_bytes() + bytes > device_bytes()) {
+      return cudaErrorMemoryAllocation;
+    }
+    hold("handles of device memory", 1);
+    return cudaSuccess;
   }));
 }
 CUresult release_handle(CUmemGenericAllocationHandle) {
-  return CUDA_SUCCESS;
+  return driver_error(call_to_give_back("cuMemRelease", [] {
+    hold("handles of device memory", -1);
+    return cudaSuccess;
+  }));
 }
 CUresult map(CUdeviceptr first,
              std::size_t bytes,
@@ -232,7 +258,7 @@ CUresult map(CUdeviceptr first,
   }));
 }
 CUresult unmap(CUdeviceptr first, std::size_t bytes) {
-  return driver_error(call("cuMemUnmap", [&] {
+  return driver_error(call_to_give_back("cuMemUnmap", [&] {
     streams().synchronize_all();
     unmap_device(reinterpret_cast<void*>(first), bytes);
     return cudaSuccess;
@@ -242,7 +268,7 @@ CUresult set_access(CUdeviceptr,
                     std::size_t,
                     const CUmemAccessDesc*,
                     std::size_t) {
-  return CUDA_SUCCESS;
+  return driver_error(call("cuMemSetAccess", [] { return cudaSuccess; }));
 }
 
 struct DriverFunction {

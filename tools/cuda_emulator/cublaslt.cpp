@@ -63,16 +63,18 @@ template <typename Own, typename Handle, typename... Values>
 cublasStatus_t create(const char* function, Handle* handle, Values... values) {
   return cublas_call(function, [&] {
     *handle = reinterpret_cast<Handle>(new Own{values...});
+    hold("objects of cuBLASLt", 1);
     return CUBLAS_STATUS_SUCCESS;
   });
 }
 
 template <typename Own, typename Handle>
 cublasStatus_t destroy(const char* function, Handle handle) {
-  return cublas_call(function, [&] {
-    delete reinterpret_cast<Own*>(handle);
-    return CUBLAS_STATUS_SUCCESS;
-  });
+  const std::scoped_lock lock(streams().lock());
+  const bool fails = fails_now(function);
+  delete reinterpret_cast<Own*>(handle);
+  hold("objects of cuBLASLt", -1);
+  return fails ? CUBLAS_STATUS_INTERNAL_ERROR : CUBLAS_STATUS_SUCCESS;
 }
 
 template <typename Value>

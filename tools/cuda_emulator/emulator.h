@@ -9,7 +9,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 namespace cuda_emulator {
 
@@ -38,9 +40,18 @@ int device_count();
 // The calls of functions that can fail, since the program began.
 std::int64_t calls();
 // Lets the call with this number fail, counted as calls() does; -1: none does.
+// A call that gives something back fails after it has done so: it may tell of
+// an error of earlier work.
 void fail_call(std::int64_t number);
 // The name of the function that failed last by fail_call().
 std::string failed_function();
+// Notes the names of the calls from now on, until they are asked for.
+void record_calls();
+std::vector<std::string> recorded_calls();
+
+// What the program has been given and has not given back, by its kind, and how
+// much of it.
+std::map<std::string, std::int64_t> held();
 
 // The report of the last fault of a kernel: what happened, and the kernel, its
 // block and its thread; empty if there was none.

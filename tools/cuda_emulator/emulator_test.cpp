@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <gmock/gmock.h>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -268,6 +269,21 @@ TEST(EmulatedLaunch, TakesMoreSharedMemoryIfAsked) {
             cudaSuccess);
 }
 
+TEST(EmulatedKernel, ReportsAWriteOutsideOfItsSharedMemory) {
+  for (const int at : {-1, 16}) {
+    const Stream stream;
+    launch_on(stream, {.grid = 2, .block = 32, .shared_bytes = 16}, [at] {
+      if (threadIdx.x == 7) {
+        static_cast<char*>(shared_memory())[at] = 1;
+      }
+    });
+    EXPECT_EQ(stream.synchronize(), cudaErrorLaunchFailure);
+    EXPECT_THAT(last_fault(),
+                HasSubstr("a write outside of its shared memory, 16 bytes"));
+    forget_fault();
+  }
+}
+
 TEST(EmulatedMemory, IsGarbageWhenFreshThatDependsOnTheSeed) {
   std::set<int> in_shared;
   std::set<int> on_device;
@@ -429,6 +445,27 @@ TEST(EmulatedFailure, ComesFromTheCallWithTheNumber) {
   }
   fail_call(-1);
   EXPECT_TRUE(calls_that_all_succeed());
+}
+
+// A call that gives something back has done so, and what is held is counted.
+TEST(EmulatedFailure, OfGivingBackLosesNothing) {
+  const auto before = held();
+  cudaStream_t stream = nullptr;
+  void* memory = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&stream, 0), cudaSuccess);
+  ASSERT_EQ(cudaMalloc(&memory, 100), cudaSuccess);
+  EXPECT_EQ(held()["streams"], std::map(before)["streams"] + 1);
+  EXPECT_NE(held(), before);
+  record_calls();
+  fail_call(calls());
+  EXPECT_EQ(cudaStreamDestroy(stream), cudaErrorUnknown);
+  fail_call(calls());
+  EXPECT_EQ(cudaFree(memory), cudaErrorUnknown);
+  fail_call(-1);
+  EXPECT_EQ(held(), before);
+  EXPECT_EQ(recorded_calls(),
+            (std::vector<std::string>{"cudaStreamDestroy", "cudaFree"}));
+  EXPECT_EQ(cudaGetLastError(), cudaErrorUnknown);
 }
 
 TEST(EmulatedFailure, OfAKernelIsThatOfEveryLaterCall) {

@@ -25,10 +25,17 @@ struct Injection {
   std::int64_t calls = 0;
   std::int64_t fails = -1;
   std::string failed;
+  bool is_recorded = false;
+  std::vector<std::string> names = {};
 };
 Injection& injection() {
   static auto* const one = new Injection;
   return *one;
+}
+
+std::map<std::string, std::int64_t>& all_held() {
+  static auto* const all = new std::map<std::string, std::int64_t>;
+  return *all;
 }
 
 // The dynamic shared memory that kernels may have, by their addresses.
@@ -57,11 +64,18 @@ bool fits(const KernelLaunch& kernel) {
 
 bool fails_now(const char* function) {
   Injection& all = injection();
+  if (all.is_recorded) {
+    all.names.emplace_back(function);
+  }
   if (all.calls++ != all.fails) {
     return false;
   }
   all.failed = function;
   return true;
+}
+
+void hold(const char* kind, std::int64_t more) {
+  all_held()[kind] += more;
 }
 
 cudaError_t remember(cudaError_t error) {
@@ -80,6 +94,21 @@ void fail_call(std::int64_t number) {
 std::string failed_function() {
   return injection().failed;
 }
+void record_calls() {
+  injection().is_recorded = true;
+  injection().names.clear();
+}
+std::vector<std::string> recorded_calls() {
+  injection().is_recorded = false;
+  return injection().names;
+}
+std::map<std::string, std::int64_t> held() {
+  const std::scoped_lock lock(streams().lock());
+  std::map<std::string, std::int64_t> all = all_held();
+  all["bytes of device memory"] = static_cast<std::int64_t>(mapped_bytes());
+  std::erase_if(all, [](const auto& kind) { return kind.second == 0; });
+  return all;
+}
 std::string last_fault() {
   return streams().fault();
 }
@@ -89,6 +118,9 @@ void forget_fault() {
 }
 void set_seed(std::uint64_t value) {
   streams().set_seed(value);
+}
+std::uint64_t seed() {
+  return streams().seed();
 }
 
 int device_count() {
@@ -129,6 +161,8 @@ cudaError_t launch(const KernelLaunch& kernel, std::function<void()> thread) {
 }  // namespace cuda_emulator
 
 using cuda_emulator::call;
+using cuda_emulator::call_to_give_back;
+using cuda_emulator::hold;
 using cuda_emulator::streams;
 
 // NOLINTBEGIN(readability-identifier-naming): the names are CUDA's
@@ -242,13 +276,18 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
 cudaError_t cudaMallocHost(void** first, std::size_t bytes) {
   return call("cudaMallocHost", [&] {
     *first = cuda_emulator::allocate_pinned(bytes);
-    return *first == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+    if (*first == nullptr) {
+      return cudaErrorMemoryAllocation;
+    }
+    hold("pinned blocks", 1);
+    return cudaSuccess;
   });
 }
 cudaError_t cudaFreeHost(void* first) {
-  return call("cudaFreeHost", [&] {
+  return call_to_give_back("cudaFreeHost", [&] {
     streams().synchronize_all();
     cuda_emulator::free_pinned(first);
+    hold("pinned blocks", -1);
     return cudaSuccess;
   });
 }
@@ -256,12 +295,14 @@ cudaError_t cudaFreeHost(void* first) {
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return call("cudaStreamCreateWithFlags", [&] {
     *stream = streams().make_stream();
+    hold("streams", 1);
     return cudaSuccess;
   });
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  return call("cudaStreamDestroy", [&] {
+  return call_to_give_back("cudaStreamDestroy", [&] {
     streams().destroy(stream);
+    hold("streams", -1);
     return cudaSuccess;
   });
 }
@@ -302,12 +343,14 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream,
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   return call("cudaEventCreateWithFlags", [&] {
     *event = streams().make_event();
+    hold("events", 1);
     return cudaSuccess;
   });
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  return call("cudaEventDestroy", [&] {
+  return call_to_give_back("cudaEventDestroy", [&] {
     streams().destroy(event);
+    hold("events", -1);
     return cudaSuccess;
   });
 }

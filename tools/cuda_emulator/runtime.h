@@ -31,4 +31,20 @@ cudaError_t call(const char* function, const Body& body) {
   return remember(streams().fault().empty() ? error : cudaErrorLaunchFailure);
 }
 
+// Does this for a body that gives something back, which a chosen failure does
+// not keep it from.
+template <typename Body>
+cudaError_t call_to_give_back(const char* function, const Body& body) {
+  const std::scoped_lock lock(streams().lock());
+  const bool fails = fails_now(function);
+  const cudaError_t error = streams().fault().empty() ? body() : cudaSuccess;
+  if (!streams().fault().empty()) {
+    return remember(cudaErrorLaunchFailure);
+  }
+  return remember(fails ? cudaErrorUnknown : error);
+}
+
+// Adds to what the program holds of this kind.
+void hold(const char* kind, std::int64_t more);
+
 }  // namespace cuda_emulator

@@ -30,7 +30,8 @@ Streams& streams() {
 }
 
 Streams::Streams()
-    : random_(first_seed()),
+    : seed_(first_seed()),
+      random_(seed_),
       mode_(under_thread_sanitizer() ? Mode::kEager : Mode::kSeeded) {}
 
 cudaStream_t Streams::make_stream() {

@@ -61,7 +61,11 @@ class Streams {
   bool is_done(cudaStream_t stream);
   bool is_done(cudaEvent_t event);
 
-  void set_seed(std::uint64_t seed) { random_ = Random(seed); }
+  void set_seed(std::uint64_t seed) {
+    seed_ = seed;
+    random_ = Random(seed);
+  }
+  std::uint64_t seed() const { return seed_; }
   Random& random() { return random_; }
   std::recursive_mutex& lock() { return lock_; }
 
@@ -77,6 +81,7 @@ class Streams {
   void run_at_once(cudaStream_t stream, CUstream_st::Work work);
 
   std::recursive_mutex lock_;
+  std::uint64_t seed_;
   Random random_;
   Mode mode_;
   std::vector<std::unique_ptr<CUstream_st>> streams_;

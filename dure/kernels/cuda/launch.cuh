@@ -62,18 +62,18 @@ void launch_kernel(Stream& stream,
                                    static_cast<int>(shape.shared_bytes)));
   }
 #ifdef DURE_CUDA_EMULATED
-  DURE_CUDA(cuda_emulator::launch({.kernel = name_of_kernel<kKernel>(),
-                                   .address = address_of(kKernel),
-                                   .grid = shape.grid,
-                                   .block = shape.block,
-                                   .shared_bytes = shape.shared_bytes,
-                                   .stream = stream_of(stream)},
-                                  [=] { kKernel(arguments...); }));
+  cuda_emulator::launch({.kernel = name_of_kernel<kKernel>(),
+                         .address = address_of(kKernel),
+                         .grid = shape.grid,
+                         .block = shape.block,
+                         .shared_bytes = shape.shared_bytes,
+                         .stream = stream_of(stream)},
+                        [=] { kKernel(arguments...); });
 #else
   kKernel<<<shape.grid, shape.block, shape.shared_bytes, stream_of(stream)>>>(
       arguments...);
-  DURE_CUDA(cudaGetLastError());
 #endif
+  check_cuda(cudaGetLastError(), "cudaLaunchKernel");
 }
 
 }  // namespace dure::kernels

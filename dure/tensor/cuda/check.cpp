@@ -33,6 +33,9 @@ void check_cuda(cudaError_t error, const char* call) {
   if (error == cudaSuccess) {
     return;
   }
+  // The runtime keeps it for cudaGetLastError(), where the next launch would
+  // find it.
+  static_cast<void>(cudaGetLastError());
   const std::string_view text = call;
   throw Error("{} failed: {} ({}){}",
               text.substr(0, text.find('(')),

@@ -5,7 +5,8 @@
 
 namespace dure {
 
-// Owns a handle; kDestroy gives it back.
+// Owns a handle; kDestroy gives it back. An error of that is ignored: there is
+// nothing that could be done about it.
 template <typename Handle, auto kDestroy>
 class CudaHandle {
  public:
@@ -14,7 +15,8 @@ class CudaHandle {
   CudaHandle& operator=(const CudaHandle&) = delete;
   ~CudaHandle() {
     if (handle_ != nullptr) {
-      kDestroy(handle_);
+      static_cast<void>(kDestroy(handle_));
+      static_cast<void>(cudaGetLastError());  // the runtime keeps it
     }
   }
 

@@ -103,19 +103,26 @@ void CudaMemory::map(std::byte* first, std::size_t bytes) {
              "(nvidia-smi), or memory.limit_gib is too high",
              bytes >> 20);
   check_driver(made, "cuMemCreate");
+  const CUresult mapped =
+      cuda_driver().map(address_of(first), bytes, 0, handle, 0);
+  // A mapping keeps its memory.
+  const CUresult released = cuda_driver().release(handle);
+  check_driver(mapped, "cuMemMap");
   const CUmemAccessDesc access = {.location = properties.location,
                                   .flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
-  check_driver(cuda_driver().map(address_of(first), bytes, 0, handle, 0),
-               "cuMemMap");
-  check_driver(cuda_driver().set_access(address_of(first), bytes, &access, 1),
-               "cuMemSetAccess");
-  // The mapping keeps the memory.
-  check_driver(cuda_driver().release(handle), "cuMemRelease");
+  const CUresult opened =
+      cuda_driver().set_access(address_of(first), bytes, &access, 1);
+  if (opened != CUDA_SUCCESS || released != CUDA_SUCCESS) {
+    cuda_driver().unmap(address_of(first), bytes);
+  }
+  check_driver(released, "cuMemRelease");
+  check_driver(opened, "cuMemSetAccess");
 }
 
 // Nothing can be done about an error here.
 void CudaMemory::give_back(const Range& range) noexcept {
   cudaStreamSynchronize(queue_.stream());
+  static_cast<void>(cudaGetLastError());  // the runtime keeps it
   std::byte* first = range.first;
   for (const std::size_t bytes : pieces_[range.first]) {
     cuda_driver().unmap(address_of(first), bytes);

@@ -43,7 +43,8 @@ class CudaStaging {
     std::span<std::byte> to;  // empty: an upload
   };
 
-  Copy& add(std::size_t bytes);
+  Copy staged(std::size_t bytes);
+  void launch(Copy copy);
 
   cudaStream_t stream_;
   std::deque<Copy> in_flight_;
