@@ -38,7 +38,7 @@ class Event {
   // Whether there is anything to wait for. A default event has nothing.
   explicit operator bool() const { return pending_ != nullptr || seconds_ > 0; }
 
-  // The event's time on kSim.
+  // The event's time on kSim, and of a mark() on the CPU.
   double seconds() const { return seconds_; }
 
   // What goes on beside the host; null: nothing.

@@ -328,9 +328,9 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream,
   });
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   return call("cudaEventCreateWithFlags", [&] {
-    *event = streams().make_event();
+    *event = streams().make_event((flags & cudaEventDisableTiming) == 0);
     return cudaSuccess;
   });
 }
@@ -361,6 +361,10 @@ cudaError_t cudaEventElapsedTime(float* milliseconds,
                                  cudaEvent_t from,
                                  cudaEvent_t to) {
   return call("cudaEventElapsedTime", [&] {
+    if (!from->is_timed || !to->is_timed || from->recorded == 0 ||
+        to->recorded == 0) {
+      return cudaErrorInvalidResourceHandle;
+    }
     if (from->reached < from->recorded || to->reached < to->recorded) {
       return cudaErrorNotReady;
     }
