@@ -7,10 +7,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "bench/device_time.h"
 #include "dure/base/check.h"
 #include "dure/kernels/activation.h"
 #include "dure/kernels/adamw.h"
@@ -62,10 +64,13 @@ inline Line parse_line(const std::string& text) {
   return line;
 }
 
-// Operands, drawn once, and the launch of one operation on them.
+// Operands, drawn once, and the launch of one operation on them. They have the
+// type of a model's operands there; statistics, logits, gradients of weights,
+// masters and states are f32.
 class Problem {
  public:
-  explicit Problem(const Line& line) {
+  Problem(const Line& line, Device device, DType type)
+      : type_(type), stream_(device) {
     const auto found = builders().find(line.operation);
     DURE_CHECK(found != builders().end(),
                "there is no problem of the name {}",
@@ -73,15 +78,33 @@ class Problem {
     found->second(*this, line);
   }
 
-  void launch() { launch_(); }
+  // The seconds of so many launches, by the clock of the device.
+  double seconds(int calls) {
+    return seconds_of(stream_, [&] {
+      for (int i = 0; i < calls; ++i) {
+        launch_();
+      }
+    });
+  }
+
   kernels::Cost cost() const { return cost_; }
+  Stream& stream() { return stream_; }
+  // Whether an operand has the type that was asked for.
+  bool has_type() const { return has_type_; }
 
  private:
   using Builder = void (*)(Problem&, const Line&);
 
   Tensor normal(const Shape& shape) {
-    tensors_.push_back(arena_.tensor(shape, Category::kWorkspace, DType::kF32));
-    const Tensor y = tensors_.back();
+    has_type_ = true;
+    return drawn(shape, type_);
+  }
+  Tensor f32(const Shape& shape) {
+    has_type_ = has_type_ || type_ == DType::kF32;
+    return drawn(shape, DType::kF32);
+  }
+  Tensor drawn(const Shape& shape, DType type) {
+    const Tensor y = room(shape, type);
     const std::int64_t n = y.elements();
     kernels::launch(
         stream_,
@@ -93,28 +116,36 @@ class Problem {
     return y;
   }
   Tensor ones(const Shape& shape) {
-    const Tensor y = normal(shape);
+    const Tensor y = f32(shape);
     kernels::launch(stream_, kernels::Fill{.y = y, .value = 1});
     return y;
   }
-  ConstTensor integers(std::int64_t count,
-                       const std::function<std::int64_t(std::int64_t)>& f) {
-    tensors_.push_back(
-        arena_.tensor({count}, Category::kWorkspace, DType::kI32));
-    auto* const values = tensors_.back().data<std::int32_t>();
+  Tensor room(const Shape& shape, DType type) {
+    tensors_.push_back(arena_.tensor(shape, Category::kWorkspace, type));
+    return tensors_.back();
+  }
+  template <typename Integer>
+  Tensor integers(std::int64_t count,
+                  DType type,
+                  const std::function<std::int64_t(std::int64_t)>& f) {
+    std::vector<Integer> values(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i) {
-      values[i] = static_cast<std::int32_t>(f(i));
+      values[static_cast<std::size_t>(i)] = static_cast<Integer>(f(i));
     }
-    return tensors_.back();
+    const Tensor y = room({count}, type);
+    kernels::launch(
+        stream_,
+        kernels::Upload{.y = y, .host = std::as_bytes(std::span(values))});
+    stream_.synchronize();
+    return y;
   }
-  Tensor doubles(const Shape& shape) {
-    tensors_.push_back(arena_.tensor(shape, Category::kWorkspace, DType::kF64));
-    return tensors_.back();
+  Tensor i32(std::int64_t count,
+             const std::function<std::int64_t(std::int64_t)>& f) {
+    return integers<std::int32_t>(count, DType::kI32, f);
   }
-  ConstTensor first_sample() {
-    tensors_.push_back(arena_.tensor({1}, Category::kWorkspace, DType::kI64));
-    tensors_.back().data<std::int64_t>()[0] = 0;
-    return tensors_.back();
+  Tensor i64_zeros(std::int64_t count) {
+    return integers<std::int64_t>(
+        count, DType::kI64, [](std::int64_t) { return 0; });
   }
   template <typename Op>
   void set(const Op& op) {
@@ -165,7 +196,9 @@ class Problem {
     return kBuilders;
   }
 
-  Stream stream_{Device::kCpu};
+  DType type_;
+  bool has_type_ = false;
+  Stream stream_;
   Arena arena_{stream_};
   std::vector<OwnedTensor> tensors_;
   std::vector<kernels::UpdateSpan> update_spans_;
@@ -181,8 +214,8 @@ inline void Problem::norms(Problem& p, const Line& line) {
   const Tensor y = p.normal({N, C});
   const Tensor gain = p.normal({C});
   const Tensor bias = p.normal({C});
-  const Tensor mean = p.normal({N});
-  const Tensor rstd = p.normal({N});
+  const Tensor mean = p.f32({N});
+  const Tensor rstd = p.f32({N});
   if (line.operation == "layer_norm") {
     p.set(kernels::LayerNorm{.y = y,
                              .mean = mean,
@@ -192,11 +225,11 @@ inline void Problem::norms(Problem& p, const Line& line) {
                              .bias = bias});
   } else if (line.operation == "layer_norm_backward") {
     p.set(kernels::LayerNormBackward{.d_x = p.normal({N, C}),
-                                     .d_gain = gain,
-                                     .d_bias = bias,
+                                     .d_gain = p.f32({C}),
+                                     .d_bias = p.f32({C}),
                                      .d_y = y,
                                      .x = x,
-                                     .gain = p.normal({C}),
+                                     .gain = gain,
                                      .mean = mean,
                                      .rstd = rstd,
                                      .write = kernels::Write::kOverwrite});
@@ -204,10 +237,10 @@ inline void Problem::norms(Problem& p, const Line& line) {
     p.set(kernels::RmsNorm{.y = y, .rstd = rstd, .x = x, .gain = gain});
   } else {
     p.set(kernels::RmsNormBackward{.d_x = p.normal({N, C}),
-                                   .d_gain = gain,
+                                   .d_gain = p.f32({C}),
                                    .d_y = y,
                                    .x = x,
-                                   .gain = bias,
+                                   .gain = gain,
                                    .rstd = rstd,
                                    .write = kernels::Write::kOverwrite});
   }
@@ -238,7 +271,7 @@ inline void Problem::embeddings(Problem& p, const Line& line) {
   const Tensor y = p.normal({N, C});
   const Tensor token = p.normal({V, C});
   const RandomStream stream(1, "ids");
-  const ConstTensor ids = p.integers(N, [&](std::int64_t n) {
+  const ConstTensor ids = p.i32(N, [&](std::int64_t n) {
     return static_cast<std::int64_t>(stream.below(
         static_cast<std::uint64_t>(V), static_cast<std::uint64_t>(n)));
   });
@@ -247,7 +280,7 @@ inline void Problem::embeddings(Problem& p, const Line& line) {
   if (line.sizes.contains("positions")) {
     const std::int64_t S = line["positions"];
     position = p.normal({S, C});
-    positions = p.integers(N, [=](std::int64_t n) { return n % S; });
+    positions = p.i32(N, [=](std::int64_t n) { return n % S; });
   }
   if (line.operation == "embedding") {
     p.set(kernels::Embedding{.y = y,
@@ -257,19 +290,21 @@ inline void Problem::embeddings(Problem& p, const Line& line) {
                              .positions = positions,
                              .position = position});
   } else {
-    p.set(kernels::EmbeddingBackward{
-        .d_table = token, .d_y = y, .indices = ids, .rows = {.all = V}});
+    p.set(kernels::EmbeddingBackward{.d_table = p.f32({V, C}),
+                                     .d_y = y,
+                                     .indices = ids,
+                                     .rows = {.all = V}});
   }
 }
 
 inline void Problem::losses(Problem& p, const Line& line) {
   const std::int64_t N = line["rows"];
   const std::int64_t V = line["vocabulary"];
-  const Tensor logits = p.normal({N, line["columns"]});
+  const Tensor logits = p.f32({N, line["columns"]});
   const ConstTensor targets =
-      p.integers(N, [=](std::int64_t n) { return n * 7919 % V; });
-  const Tensor maximum = p.normal({N});
-  const Tensor sums = p.doubles({2, N});
+      p.i32(N, [=](std::int64_t n) { return n * 7919 % V; });
+  const Tensor maximum = p.f32({N});
+  const Tensor sums = p.room({2, N}, DType::kF64);
   const kernels::LogitStatistics statistics = {.maximum = maximum,
                                                .sums = sums,
                                                .logits = logits,
@@ -284,7 +319,7 @@ inline void Problem::losses(Problem& p, const Line& line) {
                                         .sums = sums,
                                         .targets = targets,
                                         .vocabulary = V,
-                                        .d_loss = p.normal({1})});
+                                        .d_loss = p.f32({1})});
   }
 }
 
@@ -293,18 +328,17 @@ inline void Problem::products(Problem& p, const Line& line) {
   const std::int64_t M = line["rows"];
   const std::int64_t N = line["columns"];
   if (line.operation == "column_sum") {
-    p.set(kernels::ColumnSum{.y = p.normal({N}), .x = p.normal({M, N})});
+    p.set(kernels::ColumnSum{.y = p.f32({N}), .x = p.normal({M, N})});
     return;
   }
   const std::int64_t K = line["depth"];
-  const Tensor y = p.normal({M, N});
   if (line.operation == "matmul") {
-    p.set(kernels::MatMul{.y = y,
+    p.set(kernels::MatMul{.y = p.normal({M, N}),
                           .a = p.normal({M, K}),
                           .b = p.normal({N, K}),
                           .transpose_b = kernels::Transpose::kYes});
   } else {
-    p.set(kernels::MatMul{.y = y,
+    p.set(kernels::MatMul{.y = p.f32({M, N}),
                           .a = p.normal({K, M}),
                           .b = p.normal({K, N}),
                           .transpose_a = kernels::Transpose::kYes,
@@ -327,7 +361,7 @@ inline void Problem::elements(Problem& p, const Line& line) {
   } else {
     const kernels::DropoutMask mask = {
         .stream = RandomStream(1, "dropout"),
-        .first_sample = p.first_sample(),
+        .first_sample = p.i64_zeros(1),
         .rate = static_cast<float>(line.sizes.at("rate"))};
     p.set(kernels::Dropout{.y = y,
                            .x = p.normal({N, C}),
@@ -357,9 +391,9 @@ inline void Problem::attentions(Problem& p, const Line& line) {
   const kernels::AttentionInputs in =
       attention_inputs(p.normal({N, fused.columns()}), fused);
   const Tensor y = p.normal({N, fused.heads * fused.head_dim});
-  const Tensor lse = p.normal({N, fused.heads});
+  const Tensor lse = p.f32({N, fused.heads});
   const Tensor scratch =
-      p.normal({attention_scratch(in, p.stream_.team().members())});
+      p.f32({attention_scratch(in, p.stream_.team().members())});
   const kernels::Attention forward = {
       .y = y, .lse = lse, .in = in, .scratch = scratch};
   if (line.operation == "attention") {
@@ -391,7 +425,7 @@ inline void Problem::cached_attention(Problem& p, const Line& line) {
   in.v = kernels::heads_of_cache(p.normal(cache));
   in.pattern.offset = {
       .value = length,
-      .each = p.integers(fused.samples, [=](std::int64_t) { return length; })};
+      .each = p.i32(fused.samples, [=](std::int64_t) { return length; })};
   p.set(kernels::CachedAttention{
       .y = p.normal({N, fused.heads * fused.head_dim}), .in = in});
 }
@@ -399,24 +433,24 @@ inline void Problem::cached_attention(Problem& p, const Line& line) {
 inline void Problem::rope(Problem& p, const Line& line) {
   const std::int64_t N = line["rows"];
   const std::int64_t D = line["head_dim"];
-  p.set(kernels::Rope{
-      .qkv = p.normal({N, line["heads"] * D}),
-      .positions = p.integers(N, [](std::int64_t n) { return n; }),
-      .head_dim = D,
-      .rotated_heads = line["rotated_heads"]});
+  p.set(kernels::Rope{.qkv = p.normal({N, line["heads"] * D}),
+                      .positions = p.i32(N, [](std::int64_t n) { return n; }),
+                      .head_dim = D,
+                      .rotated_heads = line["rotated_heads"]});
 }
 
 inline void Problem::updates(Problem& p, const Line& line) {
   const std::int64_t n = line["elements"];
   const Tensor control = p.ones({kernels::kDecisions + kernels::AdamW::kRates});
   for (std::int64_t s = 0; s < line["spans"]; ++s) {
-    const Tensor weight = p.normal({n});
-    p.spans_.push_back(weight);
+    const Tensor master = p.f32({n});
+    p.spans_.push_back(master);
     if (line.operation != "squared_norm") {
-      p.update_spans_.push_back({.master = weight,
-                                 .weight = weight,
-                                 .gradient = p.normal({n}),
-                                 .states = {p.normal({n}), p.ones({n})},
+      const bool is_weight = p.type_ == DType::kF32;
+      p.update_spans_.push_back({.master = master,
+                                 .weight = is_weight ? master : p.normal({n}),
+                                 .gradient = p.f32({n}),
+                                 .states = {p.f32({n}), p.ones({n})},
                                  .weight_decay = 0.1F});
     }
   }
@@ -428,15 +462,8 @@ inline void Problem::updates(Problem& p, const Line& line) {
         .control = control.rows(0, kernels::kDecisions + kernels::Sgd::kRates),
         .momentum = 0.9F});
   } else {
-    const auto integers = [&](std::int64_t count) {
-      p.tensors_.push_back(
-          p.arena_.tensor({count}, Category::kWorkspace, DType::kI64));
-      const Tensor y = p.tensors_.back();
-      std::fill_n(y.data<std::int64_t>(), count, 0);
-      return y;
-    };
-    p.set(kernels::SquaredNorm{.sum = integers(kernels::kSumDigits),
-                               .first_nonfinite = integers(1),
+    p.set(kernels::SquaredNorm{.sum = p.i64_zeros(kernels::kSumDigits),
+                               .first_nonfinite = p.i64_zeros(1),
                                .spans = p.spans_});
   }
 }

@@ -1,29 +1,30 @@
 // Every operation of dure/kernels: its time, and the share of its roofline.
 //
-//   operations_bench [--smoke] [--repetitions N] [--only OPERATION] [FILE...]
+//   operations_bench [--smoke] [--device cpu|cuda] [--type f32|bf16|f16]...
+//                    [--repetitions N] [--only OPERATION] [FILE...]
 //
 // FILE has problems (default: all of bench/shapes but smoke.txt). Bytes and
 // flops are those of the operation's cost(): each operand once. The roofline is
-// that of this machine at this moment: before and after every measurement a
-// triad a = b + s c over 3 x 32 MB, counted as 12 bytes an element, and
-// oneDNN's sgemm are timed. The share is the operation's time at the better
-// rates over its measured time. Beyond 100 % its operands came from a cache.
-// Figures are medians.
+// that of this device at this moment: before and after every measurement a
+// triad a = b + s c over arrays past every cache, counted as 12 bytes an
+// element, and, where flops may be the bound, a product of the type by the
+// library of the device's maker are timed: oneDNN's sgemm, or cuBLASLt's. The
+// share is the operation's time at the better rates over its measured time.
+// Beyond 100 % its operands came from a cache. Figures are medians. The types
+// are f32, and on a GPU bf16 as well, unless they are named.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <fmt/core.h>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "bench/bench_main.h"
+#include "bench/device_options.h"
 #include "bench/operation_problems.h"
-#include "bench/sgemm_rate.h"
 #include "bench/spread.h"
-#include "dure/base/limits.h"
-#include "dure/base/team.h"
+#include "bench/yardstick.h"
 
 namespace dure::bench {
 namespace {
@@ -31,39 +32,25 @@ namespace {
 struct Options {
   std::vector<std::string> files;
   std::string only;
+  Device device = Device::kCpu;
+  std::vector<DType> types;
+  YardstickSize size = YardstickSize::kFull;
   int repetitions = 7;
 };
 
-// The triad's bytes a second.
-double triad_rate() {
-  constexpr std::int64_t kElements = 8 << 20;
-  static std::vector<float> a(kElements);
-  static const std::vector<float> b(kElements, 1.0F);
-  static const std::vector<float> c(kElements, 2.0F);
-  constexpr std::int64_t kPiece = kElements / 64;
-  Team team(0);
-  const double start = monotonic_seconds();
-  team.run(64, [&](std::int64_t piece, int) {
-    const std::int64_t first = piece * kPiece;
-    std::transform(b.begin() + first,
-                   b.begin() + first + kPiece,
-                   c.begin() + first,
-                   a.begin() + first,
-                   [](float x, float y) { return x + 3.0F * y; });
-  });
-  return 12.0 * static_cast<double>(kElements) / (monotonic_seconds() - start);
-}
-
 struct Rates {
   double bytes;
-  double flops;  // 0 where there is no sgemm
+  double flops;  // 0 where there is no such product
 };
 
-// If flops can't be the bound, sgemm is not run, because it is slow.
-Rates measure_rates(const kernels::Cost& cost) {
+// If flops can't be the bound, the product is not run, because it is slow.
+Rates measure_rates(Yardstick& yardstick,
+                    const kernels::Cost& cost,
+                    DType type) {
   constexpr double kFlopsAByte = 8;
   const bool may_be_bound_by_flops = cost.flops > kFlopsAByte * cost.bytes;
-  return {triad_rate(), may_be_bound_by_flops ? sgemm_rate() : 0};
+  return {yardstick.memory_rate(),
+          may_be_bound_by_flops ? yardstick.product_rate(type) : 0};
 }
 
 double roofline_seconds(const kernels::Cost& cost, const Rates& rates) {
@@ -73,62 +60,85 @@ double roofline_seconds(const kernels::Cost& cost, const Rates& rates) {
 
 // The number of calls that take long enough for the clock: some 5 ms.
 int calls_of(Problem& problem) {
-  problem.launch();  // warms up: pages, caches, primitives
-  const double start = monotonic_seconds();
-  problem.launch();
-  const double seconds = monotonic_seconds() - start;
-  return std::clamp(static_cast<int>(5e-3 / seconds), 1, 1000);
+  problem.seconds(1);  // warms up: pages, caches, primitives
+  return std::clamp(static_cast<int>(5e-3 / problem.seconds(1)), 1, 1000);
 }
 
-void run(const Line& line, int repetitions) {
-  Problem problem(line);
-  const int calls = calls_of(problem);
-  const kernels::Cost cost = problem.cost();
-  std::vector<double> seconds;
-  std::vector<double> shares;
-  for (int r = 0; r < repetitions; ++r) {
-    const Rates before = measure_rates(cost);
-    const double start = monotonic_seconds();
-    for (int i = 0; i < calls; ++i) {
-      problem.launch();
-    }
-    seconds.push_back((monotonic_seconds() - start) / calls);
-    const Rates after = measure_rates(cost);
-    shares.push_back(std::min(roofline_seconds(cost, before),
-                              roofline_seconds(cost, after)) /
-                     seconds.back());
-  }
-  const Spread time = spread_of(seconds);
-  const Spread share = spread_of(shares);
-  std::printf("| %s | %s | %.3f | %.1f | %.1f | %.0f %% | %.0f to %.0f %% |\n",
-              line.operation.c_str(),
-              line.describe().c_str(),
-              1e3 * time.median,
-              1e-9 * cost.bytes / time.median,
-              1e-9 * cost.flops / time.median,
-              100 * share.median,
-              100 * share.least,
-              100 * share.most);
-  std::fflush(stdout);
-}
+class Bench {
+ public:
+  explicit Bench(const Options& options)
+      : options_(options),
+        yardstick_(yardstick_of(options.device, options.size)) {}
 
-void run_file(const std::string& path, const Options& options) {
-  std::ifstream file(path);
-  DURE_CHECK(file, "can't open {}", path);
-  std::printf("\n%s\n\n", path.c_str());
-  std::printf(
-      "| operation | sizes | ms | GB/s | GFLOP/s | share | from |\n"
-      "| --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
-  for (std::string text; std::getline(file, text);) {
-    if (text.empty() || text[0] == '#') {
-      continue;
-    }
-    const Line line = parse_line(text);
-    if (options.only.empty() || options.only == line.operation) {
-      run(line, options.repetitions);
+  void run() {
+    std::printf("%s\n", yardstick_->description().c_str());
+    for (const std::string& path : options_.files) {
+      for (const DType type : options_.types) {
+        run_file(path, type);
+      }
     }
   }
-}
+
+ private:
+  void run_file(const std::string& path, DType type) {
+    std::ifstream file(path);
+    DURE_CHECK(file, "can't open {}", path);
+    std::printf("\n%s, %s\n\n", path.c_str(), name_of(type));
+    std::printf(
+        "| operation | sizes | ms | GB/s | GFLOP/s | share | from |\n"
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
+    for (std::string text; std::getline(file, text);) {
+      if (text.empty() || text[0] == '#') {
+        continue;
+      }
+      const Line line = parse_line(text);
+      if (options_.only.empty() || options_.only == line.operation) {
+        run_line(line, type);
+      }
+    }
+  }
+
+  // Operations that have no operand of the type are left out.
+  void run_line(const Line& line, DType type) {
+    Problem problem(line, options_.device, type);
+    if (!problem.has_type()) {
+      return;
+    }
+    const int calls = calls_of(problem);
+    const kernels::Cost cost = problem.cost();
+    std::vector<double> seconds;
+    std::vector<double> shares;
+    for (int r = 0; r < options_.repetitions; ++r) {
+      const Rates before = measure_rates(*yardstick_, cost, type);
+      seconds.push_back(problem.seconds(calls) / calls);
+      const Rates after = measure_rates(*yardstick_, cost, type);
+      shares.push_back(std::min(roofline_seconds(cost, before),
+                                roofline_seconds(cost, after)) /
+                       seconds.back());
+    }
+    print(line, cost, spread_of(seconds), spread_of(shares));
+  }
+
+  static void print(const Line& line,
+                    const kernels::Cost& cost,
+                    const Spread& time,
+                    const Spread& share) {
+    std::printf(
+        "| %s | %s | %.3f | %.1f | %.1f | %.0f %% | %.0f to %.0f %% |\n",
+        line.operation.c_str(),
+        line.describe().c_str(),
+        1e3 * time.median,
+        1e-9 * cost.bytes / time.median,
+        1e-9 * cost.flops / time.median,
+        100 * share.median,
+        100 * share.least,
+        100 * share.most);
+    std::fflush(stdout);
+  }
+
+  Options options_;
+  std::unique_ptr<Yardstick> yardstick_;
+};
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -138,12 +148,23 @@ Options parse(int argc, char** argv) {
     if (arg == "--smoke") {
       options.files = {"bench/shapes/smoke.txt"};
       options.repetitions = 1;
+      options.size = YardstickSize::kSmoke;
     } else if (arg == "--repetitions") {
       options.repetitions = std::max(1, std::atoi(next()));
     } else if (arg == "--only") {
       options.only = next();
+    } else if (arg == "--device") {
+      options.device = device_of(next());
+    } else if (arg == "--type") {
+      options.types.push_back(type_of(next()));
     } else {
       options.files.push_back(arg);
+    }
+  }
+  if (options.types.empty()) {
+    options.types = {DType::kF32};
+    if (options.device == Device::kCuda) {
+      options.types.push_back(DType::kBf16);
     }
   }
   if (options.files.empty()) {
@@ -154,20 +175,10 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-void run(const Options& options) {
-  std::printf("%d threads, triad %.1f GB/s, sgemm %.1f GFLOP/s\n",
-              usable_processors(),
-              1e-9 * triad_rate(),
-              1e-9 * sgemm_rate());
-  for (const std::string& path : options.files) {
-    run_file(path, options);
-  }
-}
-
 }  // namespace
 }  // namespace dure::bench
 
 int main(int argc, char** argv) {
   return dure::bench::exit_code_of(
-      [&] { dure::bench::run(dure::bench::parse(argc, argv)); });
+      [&] { dure::bench::Bench(dure::bench::parse(argc, argv)).run(); });
 }

@@ -1,27 +1,34 @@
 // Training steps of GPT-2 124M: tokens/s, model FLOP/s, and the share of the
-// rate of oneDNN's own sgemm in the same process.
+// rate of a matrix product by the library of the device's maker in the same
+// process: oneDNN's sgemm, or cuBLASLt's product of the type.
 //
 //   step_bench [--preset NAME] [--batch B] [--sequence S] [--steps N] [--smoke]
+//              [--device cpu|cuda] [--type f32|bf16|f16] [--together K]
 //              [--operations]
 //
 // Model FLOPs are those of model/flops.h: products and causal attention,
-// forward and backward, without recomputation. Before every step sgemm
-// multiplies 2048 x 768 by 768 x 3072, so that both meet the same machine.
-// Medians of N are shown, and the ratio is the median of the ratios.
+// forward and backward, without recomputation. The product is timed before
+// every round of K steps (one on a CPU, ten on a GPU), so that both meet the
+// same machine. A GPU's step begins before the host has read how the one before
+// it ended, as in a run. Medians of N rounds are shown, and the ratio is the
+// median of the ratios.
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <sys/resource.h>
 #include <vector>
 
+#include "bench/bench_main.h"
+#include "bench/device_options.h"
 #include "bench/operations_table.h"
 #include "bench/random_tokens.h"
-#include "bench/sgemm_rate.h"
-#include "dure/base/arithmetic.h"
+#include "bench/spread.h"
+#include "bench/tiny_model.h"
+#include "bench/yardstick.h"
 #include "dure/base/trace.h"
 #include "dure/model/families/families.h"
 #include "dure/model/flops.h"
+#include "dure/train/options.h"
 #include "dure/train/trainer.h"
 
 namespace dure {
@@ -32,6 +39,10 @@ struct Options {
   std::int64_t batch = 4;
   std::int64_t sequence = 256;
   int steps = 7;
+  int together = 0;  // 0: as the device says
+  Device device = Device::kCpu;
+  DType type = DType::kF32;
+  bool is_smoke = false;
   bool operations = false;
 };
 
@@ -43,10 +54,16 @@ double resident_peak_bytes() {
 
 train::Config config_of(const Options& options) {
   train::Config config;
-  config.model = model::preset(options.preset);
+  config.model =
+      options.is_smoke ? bench::tiny_model() : model::preset(options.preset);
   config.data.sequence = options.sequence;
   config.train.global_batch = options.batch;
   config.train.micro_batch = options.batch;
+  config.train.device = options.device;
+  config.precision.compute = options.type == DType::kF32 ? train::Compute::kFp32
+                             : options.type == DType::kBf16
+                                 ? train::Compute::kBf16
+                                 : train::Compute::kFp16;
   return train::resolve(config);
 }
 
@@ -64,52 +81,85 @@ void print_memory(const train::Rank& rank) {
               1e-6 * resident_peak_bytes());
 }
 
-void run(const Options& options) {
-  const train::Config config = config_of(options);
-  train::Rank rank({});
-  train::Trainer trainer(rank, config);
-  const bench::RandomTokens data(options.sequence, config.model.vocabulary);
-  const double tokens = static_cast<double>(options.batch * options.sequence);
-  const double flops =
-      tokens * model::flops_per_token(config.model, options.sequence);
-  trainer.step(data);  // warms up: pages, primitives
-  std::vector<double> step_seconds;
-  std::vector<double> sgemm_rates;
-  std::vector<double> ratios;
-  for (int i = 0; i < options.steps; ++i) {
-    sgemm_rates.push_back(bench::sgemm_rate());
-    const double start = monotonic_seconds();
-    trainer.step(data);
-    step_seconds.push_back(monotonic_seconds() - start);
-    ratios.push_back(flops / step_seconds.back() / sgemm_rates.back());
+// The seconds of a step of a round of them.
+double round_seconds(train::Trainer& trainer,
+                     const data::Dataset& data,
+                     int steps) {
+  const double start = monotonic_seconds();
+  trainer.begin(data);
+  for (int i = 1; i < steps; ++i) {
+    trainer.begin(data);
+    trainer.end();
   }
-  const double step = median(step_seconds);
+  trainer.end();
+  return (monotonic_seconds() - start) / steps;
+}
+
+void print_rounds(const Options& options,
+                  double flops,
+                  const std::vector<double>& step_seconds,
+                  const std::vector<double>& product_rates) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < step_seconds.size(); ++i) {
+    ratios.push_back(flops / step_seconds[i] / product_rates[i]);
+  }
+  const bench::Spread step = bench::spread_of(step_seconds);
+  const bench::Spread ratio = bench::spread_of(ratios);
   std::printf(
-      "%s, batch %lld x %lld, fp32\n"
+      "%s, batch %lld x %lld, %s\n"
       "step               %.1f ms (%.1f to %.1f)\n"
       "tokens/s           %.1f\n"
       "model GFLOP/s      %.1f\n"
-      "sgemm GFLOP/s      %.1f\n"
+      "product GFLOP/s    %.1f\n"
       "ratio              %.3f (%.3f to %.3f)\n",
       options.preset.c_str(),
       static_cast<long long>(options.batch),
       static_cast<long long>(options.sequence),
-      1e3 * step,
-      1e3 * *std::min_element(step_seconds.begin(), step_seconds.end()),
-      1e3 * *std::max_element(step_seconds.begin(), step_seconds.end()),
-      tokens / step,
-      1e-9 * flops / step,
-      1e-9 * median(sgemm_rates),
-      median(ratios),
-      *std::min_element(ratios.begin(), ratios.end()),
-      *std::max_element(ratios.begin(), ratios.end()));
+      name_of(options.type),
+      1e3 * step.median,
+      1e3 * step.least,
+      1e3 * step.most,
+      static_cast<double>(options.batch * options.sequence) / step.median,
+      1e-9 * flops / step.median,
+      1e-9 * bench::spread_of(product_rates).median,
+      ratio.median,
+      ratio.least,
+      ratio.most);
+}
+
+void print_traced_step(train::Rank& rank,
+                       train::Trainer& trainer,
+                       const data::Dataset& data) {
+  Trace trace;
+  rank.stream.set_trace(&trace);
+  const double start = monotonic_seconds();
+  trainer.step(data);
+  rank.stream.set_trace(nullptr);
+  bench::print_operations(trace, monotonic_seconds() - start);
+}
+
+void run(const Options& options) {
+  const train::Config config = config_of(options);
+  train::Rank rank(train::rank_options(config));
+  train::Trainer trainer(rank, config);
+  const auto yardstick =
+      bench::yardstick_of(options.device,
+                          options.is_smoke ? bench::YardstickSize::kSmoke
+                                           : bench::YardstickSize::kFull);
+  const bench::RandomTokens data(options.sequence, config.model.vocabulary);
+  const double flops = static_cast<double>(options.batch * options.sequence) *
+                       model::flops_per_token(config.model, options.sequence);
+  round_seconds(trainer, data, 2);  // warms up: pages, primitives
+  std::vector<double> step_seconds;
+  std::vector<double> product_rates;
+  for (int i = 0; i < options.steps; ++i) {
+    product_rates.push_back(yardstick->product_rate(options.type));
+    step_seconds.push_back(round_seconds(trainer, data, options.together));
+  }
+  print_rounds(options, flops, step_seconds, product_rates);
   print_memory(rank);
   if (options.operations) {
-    Trace trace;
-    rank.stream.set_trace(&trace);
-    const double start = monotonic_seconds();
-    trainer.step(data);
-    bench::print_operations(trace, monotonic_seconds() - start);
+    print_traced_step(rank, trainer, data);
   }
 }
 
@@ -125,12 +175,29 @@ Options parse(int argc, char** argv) {
     } else if (arg == "--sequence") {
       options.sequence = std::atoll(next());
     } else if (arg == "--steps") {
-      options.steps = std::atoi(next());
+      options.steps = std::max(1, std::atoi(next()));
+    } else if (arg == "--together") {
+      options.together = std::max(1, std::atoi(next()));
+    } else if (arg == "--device") {
+      options.device = bench::device_of(next());
+    } else if (arg == "--type") {
+      options.type = bench::type_of(next());
     } else if (arg == "--operations") {
       options.operations = true;
     } else if (arg == "--smoke") {
-      options = {.batch = 1, .sequence = 16, .steps = 1, .operations = true};
+      options = {.preset = "tiny",
+                 .batch = 1,
+                 .sequence = 16,
+                 .steps = 1,
+                 .together = 1,
+                 .device = options.device,
+                 .type = options.type,
+                 .is_smoke = true,
+                 .operations = true};
     }
+  }
+  if (options.together == 0) {
+    options.together = options.device == Device::kCuda ? 10 : 1;
   }
   return options;
 }
@@ -139,5 +206,5 @@ Options parse(int argc, char** argv) {
 }  // namespace dure
 
 int main(int argc, char** argv) {
-  dure::run(dure::parse(argc, argv));
+  return dure::bench::exit_code_of([&] { dure::run(dure::parse(argc, argv)); });
 }

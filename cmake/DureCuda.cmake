@@ -45,6 +45,27 @@ else()
   dure_found(CUDA "${CUDAToolkit_VERSION}" "GPUs ${CMAKE_CUDA_ARCHITECTURES}")
 endif()
 
+# The version in a header that defines PREFIX_MAJOR, PREFIX_MINOR and a third
+# part, as in dure_header_version(out cudnn_version.h CUDNN PATCHLEVEL); "" if
+# there is no such header.
+function(dure_header_version out header prefix third)
+  find_path(${out}_INCLUDE_DIR ${header} HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  mark_as_advanced(${out}_INCLUDE_DIR)
+  set(version "")
+  if(${out}_INCLUDE_DIR)
+    foreach(part MAJOR MINOR ${third})
+      file(STRINGS ${${out}_INCLUDE_DIR}/${header} line
+        REGEX "^#define ${prefix}_${part} +[0-9]+")
+      string(REGEX MATCH "[0-9]+$" number "${line}")
+      list(APPEND version "${number}")
+    endforeach()
+    list(JOIN version "." version)
+  endif()
+  set(${out} "${version}" PARENT_SCOPE)
+endfunction()
+dure_header_version(DURE_CUDNN_VERSION cudnn_version.h CUDNN PATCHLEVEL)
+dure_header_version(DURE_NCCL_VERSION nccl.h NCCL PATCH)
+
 # A library of objects from .cu files.
 function(dure_cuda_library name)
   add_library(${name} OBJECT ${ARGN})

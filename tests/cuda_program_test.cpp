@@ -1,5 +1,6 @@
 // The program on a GPU, or on the emulated one, and in a build without CUDA.
 #include <gmock/gmock.h>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -83,8 +84,8 @@ TEST_F(CudaProgram, GoesOnWithWhatTheOtherDeviceSaved) {
        {std::pair("cpu", "cuda"), std::pair("cuda", "cpu")}) {
     const std::string name = std::string("from_") + first;
     ASSERT_EQ(train(name, first).exit_code, 0);
-    ASSERT_EQ(
-        shell("rm -r " + name + "/checkpoints/step_00000006").exit_code, 0);
+    ASSERT_EQ(shell("rm -r " + name + "/checkpoints/step_00000006").exit_code,
+              0);
     const Outcome resumed = train(name, then, "--resume");
     ASSERT_EQ(resumed.exit_code, 0) << resumed.errors;
     expect_near(name, "straight");
@@ -120,11 +121,36 @@ TEST_F(CudaProgram, ComparesItselfWithTheCpu) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.output << outcome.errors;
 }
 
+// The GPU's launches are the CPU's, but for copies, one after another on one
+// line of the picture, and each took some time.
+TEST_F(CudaProgram, TracesEveryLaunchByTheClockOfTheGpu) {
+  std::map<std::string, std::map<std::string, int>> launches;
+  for (const char* device : {"cuda", "cpu"}) {
+    const std::string name = std::string("traced_") + device;
+    ASSERT_EQ(train(name, device, "--set log.trace=true").exit_code, 0);
+    const auto trace = nlohmann::json::parse(read(name + "/trace.json"));
+    for (const auto& event : trace.at("traceEvents")) {
+      if (event.value("cat", "") == "compute") {
+        ++launches[device][event.at("name")];
+        EXPECT_EQ(event.at("tid"), 0) << event;
+        EXPECT_GT(event.at("dur"), 0) << event;
+      }
+    }
+  }
+  for (auto& [device, counts] : launches) {
+    EXPECT_GT(counts["matmul"], 0) << device;
+    counts.erase("upload");
+    counts.erase("download");
+  }
+  EXPECT_EQ(launches["cuda"], launches["cpu"]);
+}
+
 TEST_F(CudaProgram, TrainsOnOneRankOnly) {
-  refuses("train config.toml --ranks 2 --set train.device=cuda --set "
-          "log.directory=two",
-          kUsage,
-          "wanted 1 rank, got 2");
+  refuses(
+      "train config.toml --ranks 2 --set train.device=cuda --set "
+      "log.directory=two",
+      kUsage,
+      "wanted 1 rank, got 2");
 }
 
 #else

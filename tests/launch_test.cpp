@@ -1,13 +1,9 @@
 // The real program on its ranks: threads, mpirun's processes, and launchers
 // that do not fit.
 #include <algorithm>
-#include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -133,54 +129,6 @@ TEST(Launch, NamesTheNearestCollective) {
   const Outcome outcome = run("", "bench comm --collective all_redoce");
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.text, HasSubstr("did you mean all_reduce?"));
-}
-
-TEST(Doctor, FindsTwoRanksThatCommunicate) {
-  const Outcome outcome = run("", "doctor --json");
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
-  EXPECT_THAT(outcome.text, HasSubstr("\"two_ranks\": \"all_reduce right"));
-}
-
-// The machine's parts, and how MPI and Slurm find each other, are values that a
-// program can read, whichever of them the machine has.
-TEST(Doctor, PrintsEveryFactAsATableAndAsJson) {
-  const Outcome table = run("", "doctor");
-  const Outcome json = run("", "doctor --json");
-  EXPECT_EQ(table.exit_code, 0) << table.text;
-  const auto facts = nlohmann::json::parse(json.text);
-  for (const auto& [name, value] : facts.items()) {
-    EXPECT_THAT("\n" + table.text, HasSubstr("\n" + name + " "));
-  }
-  EXPECT_GE(facts.at("threads").get<int>(), 1);
-  EXPECT_FALSE(facts.at("threads_usable").empty());
-  EXPECT_GT(facts.at("memory").get<std::uint64_t>(), 1U << 20);
-  EXPECT_TRUE(facts.at("mpi_managers").is_array());
-  EXPECT_TRUE(facts.at("slurm_mpi").is_array());
-  EXPECT_TRUE(facts.at("numa_nodes").is_array());
-  EXPECT_TRUE(facts.at("caches").is_array());
-}
-
-// There is an srun of another kind than the MPI's, and one of the same kind.
-TEST(Doctor, SaysHowToStartRanksUnderSlurm) {
-  const std::string folder = testing::TempDir() + "dure_doctor/";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder + "srun")
-      << "#!/bin/sh\nprintf 'MPI plugin types are...\\n\\tnone\\n"
-         "\\tpmi2\\n\\tpmix\\n'\n";
-  std::filesystem::permissions(folder + "srun",
-                               std::filesystem::perms::owner_all);
-  const Outcome outcome = run("PATH=" + folder + ":$PATH", "doctor --json");
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
-  const auto facts = nlohmann::json::parse(outcome.text);
-  EXPECT_EQ(facts.at("slurm_mpi"), nlohmann::json({"none", "pmi2", "pmix"}));
-  const auto managers =
-      facts.at("mpi_managers").get<std::vector<std::string>>();
-  const std::string srun = facts.at("srun");
-  EXPECT_EQ(srun,
-            managers.empty()        ? "none"
-            : managers[0] == "pmix" ? "srun --mpi=pmix"
-                                    : "srun --mpi=pmi2");
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -26,8 +26,8 @@ const char* name_of(TraceRow row);
 struct TraceEvent {
   const char* name;  // of static storage, such as an operation's kName; or kept
                      // by the trace
-  double start_seconds;
-  double seconds;
+  double start_seconds = 0;
+  double seconds = 0;
   double flops = 0;
   double bytes = 0;
   TraceRow row = TraceRow::kCompute;

@@ -8,6 +8,7 @@
 #include <hwy/targets.h>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "dure/base/interrupt.h"
 #include "dure/base/trace.h"
 #include "dure/cli/commands.h"
+#include "dure/cli/doctor_facts.h"
 #include "dure/cli/output.h"
 #include "dure/cli/rank_options.h"
 #include "dure/cli/version.h"
@@ -55,31 +57,12 @@ std::string or_none(const std::string& text) {
   return text.empty() ? "none" : text;
 }
 
-// A line of the table: its value in JSON, and as text if that differs.
-struct Fact {
-  std::string name;
-  ordered_json value;
-  std::string text = {};
-};
-using Facts = std::vector<Fact>;
-
 std::string joined(const std::vector<std::string>& words) {
   return words.empty() ? "none" : fmt::format("{}", fmt::join(words, " "));
 }
 
 Fact list(const char* name, const std::vector<std::string>& words) {
   return {name, words, joined(words)};
-}
-
-// "35.75 MiB".
-std::string size_text(std::uint64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  auto size = static_cast<double>(bytes);
-  int unit = 0;
-  for (; unit < 4 && size >= 1024; ++unit) {
-    size /= 1024;
-  }
-  return fmt::format("{:.4g} {}", size, kUnits[unit]);
 }
 
 void add_caches(const launch::Machine& machine, Facts& facts) {
@@ -147,6 +130,7 @@ void add_machine(Facts& facts) {
       {"gpu",
        or_none(first_line_of("nvidia-smi --query-gpu=name,driver_version "
                              "--format=csv,noheader"))});
+  add_cuda(output_of("nvidia-smi topo -m"), facts);
 }
 
 std::vector<std::string> managers() {
@@ -229,18 +213,13 @@ Facts examine(const Trial& trial) {
   return facts;
 }
 
-std::string text_of(const Fact& fact) {
-  if (!fact.text.empty()) {
-    return fact.text;
-  }
-  return fact.value.is_null()     ? "not known"
-         : fact.value.is_string() ? fact.value.get<std::string>()
-                                  : fact.value.dump();
-}
-
 void print(const Facts& facts) {
   for (const Fact& fact : facts) {
-    fmt::print("{:<18}{}\n", fact.name, text_of(fact));
+    std::string name = fact.name;
+    std::istringstream lines(text_of(fact));
+    for (std::string line; std::getline(lines, line); name.clear()) {
+      fmt::print("{:<18}{}\n", name, line);
+    }
   }
 }
 
@@ -269,13 +248,16 @@ void add_doctor(CLI::App& app) {
       "doctor", "What this machine and this build have, for a bug report");
   command->add_flag("--json", *json, "Print the facts as JSON");
   command->footer(
-      "Versions, back ends, MPI and how it is launched, the machine, and a\n"
-      "collective on two ranks. The exit code is 1 where that fails.\n"
+      "Versions, back ends, MPI and how it is launched, the machine, its\n"
+      "GPUs, and a collective on two ranks. The exit code is 1 where that "
+      "fails.\n"
       "\n"
       "mpi_managers: what MPI learns its ranks by; slurm_mpi: what Slurm's\n"
       "srun has plugins for; srun: how to start ranks by the one that both\n"
       "have. threads_usable: the hardware threads that this process may use,\n"
-      "in the order in which ranks take them.\n"
+      "in the order in which ranks take them. cuda_pairs: which GPUs reach "
+      "one\n"
+      "another's memory, with the rank of their link, 0 the fastest.\n"
       "\n"
       "--json prints one object with a value for each line of the table: "
       "texts\n"
@@ -284,7 +266,10 @@ void add_doctor(CLI::App& app) {
       "(bytes) numbers, null where not known, threads_usable a list of\n"
       "numbers, caches objects of name, bytes and count, numa_nodes objects "
       "of\n"
-      "number, bytes and threads.\n"
+      "number, bytes and threads. In a build with CUDA, cuda_libraries is an\n"
+      "object of versions, null where a library was not found, cuda_devices\n"
+      "a list of objects, cuda_pairs one of each ordered pair of devices, and\n"
+      "cuda_links the lines of `nvidia-smi topo -m`.\n"
       "\n"
       "Example:\n"
       "  dure doctor");

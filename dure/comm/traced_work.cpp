@@ -5,20 +5,6 @@
 
 namespace dure::comm {
 
-void record_communication(const Stream& stream,
-                          const char* name,
-                          double start_seconds,
-                          double seconds,
-                          std::size_t bytes) {
-  if (stream.trace() != nullptr) {
-    stream.trace()->record({.name = name,
-                            .start_seconds = start_seconds,
-                            .seconds = seconds,
-                            .bytes = static_cast<double>(bytes),
-                            .row = TraceRow::kCommunication});
-  }
-}
-
 TracedWork::~TracedWork() {
   try {
     if (stream_ != nullptr) {
@@ -35,8 +21,13 @@ void TracedWork::wait() {
   Stream* const stream = std::exchange(stream_, nullptr);
   if (stream != nullptr) {
     work_.wait(*stream);
-    record_communication(
-        *stream, name_, start_, work_.elapsed_seconds(), bytes_);
+    if (stream->trace() != nullptr) {
+      stream->trace()->record({.name = name_,
+                               .start_seconds = start_,
+                               .seconds = work_.elapsed_seconds(),
+                               .bytes = static_cast<double>(bytes_),
+                               .row = TraceRow::kCommunication});
+    }
   }
 }
 

@@ -10,23 +10,18 @@
 
 namespace dure::comm {
 
-// Records finished communication in the stream's trace, if it has one.
-void record_communication(const Stream& stream,
-                          const char* name,
-                          double start_seconds,
-                          double seconds,
-                          std::size_t bytes);
-
 // Runs `op`. Traces call it `name`, a string of static storage.
 template <typename Op>
 void run_traced(Stream& stream,
                 Communicator& ranks,
                 const char* name,
                 const Op& op) {
-  const double start = stream.now();
+  const Event start = stream.mark();
   ranks.run(stream, op);
-  record_communication(
-      stream, name, start, stream.now() - start, op.y.size_bytes());
+  stream.trace_since(start,
+                     {.name = name,
+                      .bytes = static_cast<double>(op.y.size_bytes()),
+                      .row = TraceRow::kCommunication});
 }
 
 // Communication in flight, or none if empty. Move-only. Destruction makes the

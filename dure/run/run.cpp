@@ -407,6 +407,7 @@ class Run {
     comm::HostRanks& ranks = rank_.control();
     const auto memory =
         ranks.gather_texts(memory_json(ranks.rank(), rank_.arena.ledger()));
+    rank_.stream.set_trace(nullptr);
     const auto traces = ranks.gather_texts(
         config_.log.trace ? trace_.to_json(ranks.rank()) : "");
     if (rank_.is_first()) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "dure/base/trace.h"
 #include "dure/tensor/device.h"
 #include "dure/tensor/event.h"
 
@@ -20,6 +21,10 @@ class DeviceQueue {
   virtual Event record() = 0;
   virtual void synchronize() = 0;
   virtual void synchronize(const Event& event) = 0;  // an event of this queue
+  virtual Event mark() = 0;
+  virtual void trace_since(const Event& start,
+                           Trace& trace,
+                           const TraceEvent& event) = 0;
 };
 
 // Null on kCpu and kSim, where work is done when it is launched. Throws Error

@@ -42,7 +42,7 @@ class Event {
     return pending_ != nullptr || seconds_ > 0 || order_ != nullptr;
   }
 
-  // The event's time on kSim.
+  // The event's time on kSim, and of a mark() on the CPU.
   double seconds() const { return seconds_; }
 
   // What goes on beside the host; null: nothing.

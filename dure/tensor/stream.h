@@ -115,9 +115,35 @@ class Stream {
                     bytes / rates_.bytes_per_second);
   }
 
-  // Where launches are recorded; null if they are not.
+  // Where launches are recorded; null if they are not. To take a trace away is
+  // a synchronize(): it has everything then.
   Trace* trace() const { return trace_; }
-  void set_trace(Trace* trace) { trace_ = trace; }
+  void set_trace(Trace* trace) {
+    if (trace_ != nullptr) {
+      synchronize();
+    }
+    trace_ = trace;
+  }
+
+  // The point in time after everything launched so far, if there is a trace.
+  Event mark() const {
+    return trace_ == nullptr   ? Event()
+           : queue_ != nullptr ? queue_->mark()
+                               : Event(now());
+  }
+
+  // Records, where there is a trace, what the stream did since a mark(): the
+  // event gets its times, by the clock of the device that did it. A GPU's are
+  // in the trace after a synchronize() that waits for them.
+  void trace_since(const Event& start, TraceEvent event) const {
+    if (trace_ != nullptr && queue_ != nullptr) {
+      queue_->trace_since(start, *trace_, event);
+    } else if (trace_ != nullptr) {
+      event.start_seconds = start.seconds();
+      event.seconds = now() - start.seconds();
+      trace_->record(event);
+    }
+  }
 
   // The threads that operations share their work over.
   Team& team() const { return *team_; }

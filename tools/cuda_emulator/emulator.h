@@ -34,7 +34,8 @@ std::uint64_t seed();
 
 Mode mode();
 
-// How many devices there are: CUDA_EMULATOR_DEVICES, or 1.
+// How many devices there are: CUDA_EMULATOR_DEVICES, or 1. With -1 there is not
+// even a driver.
 int device_count();
 
 // The calls of functions that can fail, since the program began.

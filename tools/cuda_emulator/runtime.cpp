@@ -1,5 +1,6 @@
 #include "tools/cuda_emulator/runtime.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -187,6 +188,12 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorNotReady";
     case cudaErrorInvalidDevice:
       return "cudaErrorInvalidDevice";
+    case cudaErrorInvalidResourceHandle:
+      return "cudaErrorInvalidResourceHandle";
+    case cudaErrorNoDevice:
+      return "cudaErrorNoDevice";
+    case cudaErrorInsufficientDriver:
+      return "cudaErrorInsufficientDriver";
     case cudaErrorLaunchFailure:
       return "cudaErrorLaunchFailure";
     default:
@@ -203,7 +210,9 @@ const char* cudaGetErrorString(cudaError_t error) {
 cudaError_t cudaGetDeviceCount(int* count) {
   return call("cudaGetDeviceCount", [&] {
     *count = cuda_emulator::device_count();
-    return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
+    return *count > 0    ? cudaSuccess
+           : *count == 0 ? cudaErrorNoDevice
+                         : cudaErrorInsufficientDriver;
   });
 }
 cudaError_t cudaSetDevice(int device) {
@@ -224,7 +233,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = CUDART_VERSION;
+  *version = cuda_emulator::device_count() < 0 ? 0 : CUDART_VERSION;
   return cudaSuccess;
 }
 
@@ -262,6 +271,26 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties,
     properties->totalGlobalMem = cuda_emulator::device_bytes();
     properties->major = 9;
     properties->multiProcessorCount = 4;
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaDeviceGetPCIBusId(char* bus, int bytes, int number) {
+  return call("cudaDeviceGetPCIBusId", [&] {
+    std::snprintf(
+        bus, static_cast<std::size_t>(bytes), "0000:%02x:00.0", number);
+    return cudaSuccess;
+  });
+}
+// Each device reaches every other.
+cudaError_t cudaDeviceGetP2PAttribute(int* value,
+                                      cudaDeviceP2PAttr attribute,
+                                      int from,
+                                      int to) {
+  return call("cudaDeviceGetP2PAttribute", [&] {
+    if (from == to) {
+      return cudaErrorInvalidDevice;
+    }
+    *value = attribute == cudaDevP2PAttrPerformanceRank ? 0 : 1;
     return cudaSuccess;
   });
 }
@@ -340,9 +369,9 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream,
   });
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   return call("cudaEventCreateWithFlags", [&] {
-    *event = streams().make_event();
+    *event = streams().make_event((flags & cudaEventDisableTiming) == 0);
     hold("events", 1);
     return cudaSuccess;
   });
@@ -375,6 +404,10 @@ cudaError_t cudaEventElapsedTime(float* milliseconds,
                                  cudaEvent_t from,
                                  cudaEvent_t to) {
   return call("cudaEventElapsedTime", [&] {
+    if (!from->is_timed || !to->is_timed || from->recorded == 0 ||
+        to->recorded == 0) {
+      return cudaErrorInvalidResourceHandle;
+    }
     if (from->reached < from->recorded || to->reached < to->recorded) {
       return cudaErrorNotReady;
     }

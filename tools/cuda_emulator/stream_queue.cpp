@@ -16,12 +16,6 @@ std::uint64_t first_seed() {
   return text == nullptr ? 0 : std::strtoull(text, nullptr, 10);
 }
 
-double clock_seconds() {
-  return std::chrono::duration<double>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
 Streams& streams() {
@@ -32,7 +26,14 @@ Streams& streams() {
 Streams::Streams()
     : seed_(first_seed()),
       random_(seed_),
-      mode_(under_thread_sanitizer() ? Mode::kEager : Mode::kSeeded) {}
+      mode_(under_thread_sanitizer() ? Mode::kEager : Mode::kSeeded),
+      clock_rate_(random_.below(2) == 0 ? 0.999 : 1.001) {}
+
+double Streams::clock_seconds() const {
+  return clock_rate_ * std::chrono::duration<double>(
+                           std::chrono::steady_clock::now().time_since_epoch())
+                           .count();
+}
 
 cudaStream_t Streams::make_stream() {
   return streams_.emplace_back(std::make_unique<CUstream_st>()).get();
@@ -44,8 +45,10 @@ void Streams::destroy(cudaStream_t stream) {
                 [&](const auto& each) { return each.get() == stream; });
 }
 
-cudaEvent_t Streams::make_event() {
-  return events_.emplace_back(std::make_unique<CUevent_st>()).get();
+cudaEvent_t Streams::make_event(bool is_timed) {
+  events_.push_back(std::make_unique<CUevent_st>());
+  events_.back()->is_timed = is_timed;
+  return events_.back().get();
 }
 
 // CUDA lets work that names the event end first.
@@ -79,7 +82,7 @@ void Streams::wait(cudaStream_t stream, cudaEvent_t event) {
 
 void Streams::record(cudaEvent_t event, cudaStream_t stream) {
   const std::uint64_t number = ++event->recorded;
-  enqueue(stream, [event, number] {
+  enqueue(stream, [this, event, number] {
     event->reached = number;
     event->seconds = clock_seconds();
     release(&event->edge);

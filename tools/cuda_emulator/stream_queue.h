@@ -20,7 +20,8 @@
 struct CUevent_st {
   std::uint64_t recorded = 0;  // how often the host recorded it
   std::uint64_t reached = 0;   // which of these the streams have passed
-  double seconds = 0;          // when, on the machine's clock
+  bool is_timed = true;
+  double seconds = 0;  // when, on the device's clock
   char edge = 0;
 };
 
@@ -46,7 +47,7 @@ class Streams {
 
   cudaStream_t make_stream();
   void destroy(cudaStream_t stream);
-  cudaEvent_t make_event();
+  cudaEvent_t make_event(bool is_timed);
   void destroy(cudaEvent_t event);
 
   void enqueue(cudaStream_t stream, std::function<void()> run);
@@ -74,6 +75,7 @@ class Streams {
   void set_fault(std::string text) { fault_ = std::move(text); }
 
  private:
+  double clock_seconds() const;
   void run_head(cudaStream_t stream);
   bool can_run(cudaStream_t stream) const;
   void run_some();
@@ -84,6 +86,7 @@ class Streams {
   std::uint64_t seed_;
   Random random_;
   Mode mode_;
+  double clock_rate_;  // beside the machine's clock
   std::vector<std::unique_ptr<CUstream_st>> streams_;
   std::vector<std::unique_ptr<CUevent_st>> events_;
   std::string fault_;

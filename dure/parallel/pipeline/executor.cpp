@@ -204,7 +204,7 @@ void Executor::run_all(std::span<const Action> program, StageModule& work) {
 
 void Executor::run_action(const Action& action, StageModule& work) {
   Streams streams = take(action);
-  const double start = axis_.stream->now();
+  const Event start = axis_.stream->mark();
   switch (action.pass) {
     case Pass::kForward:
       streams =
@@ -229,15 +229,15 @@ void Executor::run_action(const Action& action, StageModule& work) {
   give(action, std::move(streams));
 }
 
-void Executor::record(const Action& action, double start_seconds) const {
+void Executor::record(const Action& action, const Event& start) const {
   Trace* const trace = axis_.stream->trace();
   if (trace == nullptr) {
     return;
   }
-  trace->record({.name = trace->keep(text_of(action, options_.chunks)),
-                 .start_seconds = start_seconds,
-                 .seconds = axis_.stream->now() - start_seconds,
-                 .row = TraceRow::kPipeline});
+  axis_.stream->trace_since(
+      start,
+      {.name = trace->keep(text_of(action, options_.chunks)),
+       .row = TraceRow::kPipeline});
 }
 
 }  // namespace dure::parallel

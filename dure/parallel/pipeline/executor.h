@@ -97,7 +97,7 @@ class Executor {
   void send(const Edge& edge, Streams streams);
   void settle(std::deque<Message>& sent, std::size_t most);
   void run_action(const Action& action, StageModule& work);
-  void record(const Action& action, double start_seconds) const;
+  void record(const Action& action, const Event& start) const;
 
   PipeAxis axis_;
   ScheduleOptions options_;

@@ -6,45 +6,10 @@
 #include "dure/tensor/cuda/check.h"
 
 namespace dure {
-namespace {
-
-// A point of a queue's work.
-class CudaPoint final : public Event::Pending {
- public:
-  CudaPoint(std::unique_ptr<CudaEvent> event,
-            std::shared_ptr<CudaEventPool> pool,
-            std::int64_t copies)
-      : event_(std::move(event)), pool_(std::move(pool)), copies_(copies) {}
-  ~CudaPoint() override { pool_->give_back(std::move(event_)); }
-
-  void wait() override { DURE_CUDA(cudaEventSynchronize(event_->get())); }
-  // The queue's copies before this point.
-  std::int64_t copies() const { return copies_; }
-  void hold(DeviceQueue& queue) override {
-    DURE_CUDA(
-        cudaStreamWaitEvent(cuda_queue(queue).stream(), event_->get(), 0));
-  }
-
- private:
-  std::unique_ptr<CudaEvent> event_;
-  std::shared_ptr<CudaEventPool> pool_;
-  std::int64_t copies_;
-};
-
-}  // namespace
-
-std::unique_ptr<CudaEvent> CudaEventPool::take() {
-  if (!free_.empty()) {
-    std::unique_ptr<CudaEvent> event = std::move(free_.back());
-    free_.pop_back();
-    return event;
-  }
-  auto event = std::make_unique<CudaEvent>();
-  DURE_CUDA(cudaEventCreateWithFlags(event->address(), cudaEventDisableTiming));
-  return event;
-}
-
-CudaQueue::CudaQueue() : events_(std::make_shared<CudaEventPool>()) {
+CudaQueue::CudaQueue()
+    : events_(std::make_shared<CudaEventPool>(CudaEventPool::Timing::kOff)),
+      timed_events_(
+          std::make_shared<CudaEventPool>(CudaEventPool::Timing::kOn)) {
   DURE_CUDA(
       cudaStreamCreateWithFlags(stream_.address(), cudaStreamNonBlocking));
   staging_ = std::make_unique<CudaStaging>(stream_.get());
@@ -53,24 +18,46 @@ CudaQueue::CudaQueue() : events_(std::make_shared<CudaEventPool>()) {
   *fault_.address() = new (fault) DeviceFault;
 }
 
+Event CudaQueue::record_in(const std::shared_ptr<CudaEventPool>& pool) {
+  return Event(std::make_shared<CudaPoint>(stream_.get(), pool, launched()));
+}
+
 Event CudaQueue::record() {
-  std::unique_ptr<CudaEvent> event = events_->take();
-  DURE_CUDA(cudaEventRecord(event->get(), stream_.get()));
-  return Event(std::make_shared<CudaPoint>(
-      std::move(event), events_, staging_->launched()));
+  return record_in(events_);
+}
+
+Event CudaQueue::mark() {
+  if (!times_.has_begun()) {
+    times_.begin(record_in(timed_events_));
+  }
+  return record_in(timed_events_);
+}
+
+void CudaQueue::trace_since(const Event& start,
+                            Trace& trace,
+                            const TraceEvent& event) {
+  times_.add(start, mark(), trace, event);
+}
+
+CudaPoint::Before CudaQueue::launched() const {
+  return {.copies = staging_->launched(), .stretches = times_.added()};
+}
+
+void CudaQueue::finish(const CudaPoint::Before& before) {
+  staging_->finish(before.copies);
+  times_.finish(before.stretches);
+  throw_fault();
 }
 
 void CudaQueue::synchronize() {
   DURE_CUDA(cudaStreamSynchronize(stream_.get()));
-  staging_->finish(staging_->launched());
-  throw_fault();
+  finish(launched());
 }
 
 void CudaQueue::synchronize(const Event& event) {
-  auto& point = static_cast<CudaPoint&>(*event.pending());
+  CudaPoint& point = cuda_point(event);
   point.wait();
-  staging_->finish(point.copies());
-  throw_fault();
+  finish(point.before());
 }
 
 void CudaQueue::throw_fault() {

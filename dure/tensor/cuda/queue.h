@@ -2,27 +2,15 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "dure/tensor/cuda/fault.h"
 #include "dure/tensor/cuda/handle.h"
+#include "dure/tensor/cuda/point.h"
 #include "dure/tensor/cuda/staging.h"
+#include "dure/tensor/cuda/times.h"
 #include "dure/tensor/device_queue.h"
 
 namespace dure {
-
-// Events that are free to be recorded again. Making one takes much longer than
-// recording it.
-class CudaEventPool {
- public:
-  std::unique_ptr<CudaEvent> take();
-  void give_back(std::unique_ptr<CudaEvent> event) {
-    free_.push_back(std::move(event));
-  }
-
- private:
-  std::vector<std::unique_ptr<CudaEvent>> free_;
-};
 
 class CudaQueue final : public DeviceQueue {
  public:
@@ -31,6 +19,10 @@ class CudaQueue final : public DeviceQueue {
   Event record() override;
   void synchronize() override;
   void synchronize(const Event& event) override;
+  Event mark() override;
+  void trace_since(const Event& start,
+                   Trace& trace,
+                   const TraceEvent& event) override;
 
   // Copies to and from the host, in the stream's order.
   CudaStaging& staging() { return *staging_; }
@@ -40,11 +32,17 @@ class CudaQueue final : public DeviceQueue {
   DeviceFault* fault() const { return fault_.get(); }
 
  private:
+  Event record_in(const std::shared_ptr<CudaEventPool>& pool);
+  // The device has done what came before.
+  void finish(const CudaPoint::Before& before);
+  CudaPoint::Before launched() const;
   void throw_fault();
 
   CudaStream stream_;
   std::unique_ptr<CudaStaging> staging_;
+  CudaTimes times_;
   std::shared_ptr<CudaEventPool> events_;
+  std::shared_ptr<CudaEventPool> timed_events_;
   CudaHandle<DeviceFault*, cudaFreeHost> fault_;
 };
 

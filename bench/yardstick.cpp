@@ -1,0 +1,19 @@
+#include "bench/yardstick.h"
+
+#include "dure/base/check.h"
+
+namespace dure::bench {
+
+std::unique_ptr<Yardstick> yardstick_of(Device device,
+                                        [[maybe_unused]] YardstickSize size) {
+#ifdef DURE_WITH_CUDA
+  if (device == Device::kCuda) {
+    return cuda_yardstick(size);
+  }
+#endif
+  DURE_CHECK(device == Device::kCpu,
+             "this build has no CUDA: configure it with --preset cuda");
+  return cpu_yardstick();
+}
+
+}  // namespace dure::bench

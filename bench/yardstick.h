@@ -1,0 +1,44 @@
+// The limits of a device here and now, which an operation is held against.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "dure/tensor/device.h"
+#include "dure/tensor/dtype.h"
+
+namespace dure::bench {
+
+class Yardstick {
+ public:
+  Yardstick() = default;
+  Yardstick(const Yardstick&) = delete;
+  Yardstick& operator=(const Yardstick&) = delete;
+  virtual ~Yardstick() = default;
+
+  // Bytes a second of a triad a = b + s c whose arrays no cache holds, counted
+  // as three of them.
+  virtual double memory_rate() = 0;
+
+  // Floating-point operations a second of a product of operands of the type, by
+  // the library of the device's maker; 0 where there is none.
+  virtual double product_rate(DType type) = 0;
+
+  // "triad 22.6 GB/s, sgemm 225.7 GFLOP/s"
+  virtual std::string description() = 0;
+};
+
+enum class YardstickSize : std::uint8_t { kFull, kSmoke };
+
+// Throws Error if the build has no such device.
+std::unique_ptr<Yardstick> yardstick_of(Device device, YardstickSize size);
+
+// The CPU's, with oneDNN's sgemm for all types.
+std::unique_ptr<Yardstick> cpu_yardstick();
+
+// A GPU's, with cuBLASLt's products. A smoke test's are tiny. Without CUDA in
+// the build there is none.
+std::unique_ptr<Yardstick> cuda_yardstick(YardstickSize size);
+
+}  // namespace dure::bench
