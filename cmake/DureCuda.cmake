@@ -4,8 +4,11 @@
 #   DURE_CUDA_EMULATED                   by the host's compiler, for the CPU
 #   DURE_KERNEL_RESOURCES                lets ptxas say what each kernel takes
 #   CMAKE_CUDA_ARCHITECTURES             for which GPUs, 90 for instance
+#   DURE_WITH_CUDNN                      attention by cuDNN, where it is found
+#   DURE_CUDNN_FRONTEND                  the folder of cudnn_frontend.h
 #
 # The target dure_cuda is the runtime and the libraries that the host's code calls.
+# dure_cudnn is there if cuDNN is.
 set(DURE_HAS_CUDA FALSE)
 if(NOT DURE_WITH_CUDA)
   dure_found(CUDA off "no GPUs (DURE_WITH_CUDA)")
@@ -20,6 +23,11 @@ if(NOT DURE_CUDA_EMULATED)
     set(CMAKE_CUDA_ARCHITECTURES 75 80 90 100)
   endif()
   enable_language(CUDA)
+  # CMake 3.25.1 does not know that nvcc has C++20.
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  endif()
   set(CMAKE_CUDA_STANDARD 20)
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 endif()
@@ -43,6 +51,7 @@ if(DURE_CUDA_EMULATED)
 else()
   target_link_libraries(dure_cuda INTERFACE CUDA::cudart CUDA::cublasLt)
   dure_found(CUDA "${CUDAToolkit_VERSION}" "GPUs ${CMAKE_CUDA_ARCHITECTURES}")
+  include(DureCudnn)
 endif()
 
 # The version in a header that defines PREFIX_MAJOR, PREFIX_MINOR and a third

@@ -29,6 +29,10 @@ if(TARGET dure_cuda)
   list(APPEND DURE_HELPER_TARGETS dure_cuda)
   set_target_properties(dure_cuda PROPERTIES EXPORT_NAME cuda)
 endif()
+if(TARGET dure_cudnn)
+  list(APPEND DURE_HELPER_TARGETS dure_cudnn)
+  set_target_properties(dure_cudnn PROPERTIES EXPORT_NAME cudnn)
+endif()
 
 set(DURE_CONFIG_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/dure)
 install(TARGETS dure RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}

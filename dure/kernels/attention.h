@@ -17,7 +17,8 @@
 // Types: q, k, v, y and the gradients of these are all f32, all bf16 or all
 // f16; lse and scratch are f32. Elements of 16 bits are widened as they are
 // read, everything between is in f32, and each element of an output is rounded
-// once, as it is stored.
+// once, as it is stored. cuDNN, which a GPU may use, also rounds probabilities
+// and the gradients of scores to 16 bits before it multiplies them.
 //
 // [1] Ainslie et al. 2023, arXiv:2305.13245.
 // [2] Dao 2023, arXiv:2307.08691, algorithms 1 and 2.
@@ -49,6 +50,18 @@ struct AttentionBias {
 
   static void visit(auto& op, auto&& tensors) { tensors(op.table); }
 };
+
+// By what a GPU attends: by cuDNN where it knows the operation, if the build
+// has it, or always by our own kernels.
+enum class AttentionBy : std::uint8_t { kLibrary, kKernels };
+
+// The stream's, which may be set.
+inline AttentionBy& attention_by(Stream& stream) {
+  struct Choice {
+    AttentionBy by = AttentionBy::kLibrary;
+  };
+  return stream.kept<Choice>().by;
+}
 
 struct AttentionInputs {
   ConstHeads q;  // B samples of Sq rows of H heads of D

@@ -1,4 +1,4 @@
-#include "dure/kernels/attention.h"
+#include "dure/kernels/cuda/attention_kernels.h"
 #include "dure/kernels/cuda/attention_row.cuh"
 #include "dure/tensor/element_type.h"
 
@@ -37,7 +37,7 @@ __global__ void attention_kernel(ForwardArguments<Element> at) {
 
 }  // namespace
 
-void run(OnCuda, Stream& stream, const Attention& op) {
+void run_by_kernels(Stream& stream, const Attention& op) {
   const HeadLayout& q = op.in.q.at;
   with_float_type(op.in.q.tensor.dtype(), [&](auto element) {
     using Element = decltype(element);

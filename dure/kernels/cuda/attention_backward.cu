@@ -1,3 +1,4 @@
+#include "dure/kernels/cuda/attention_kernels.h"
 #include "dure/kernels/cuda/attention_pairs.cuh"
 #include "dure/tensor/element_type.h"
 
@@ -338,7 +339,7 @@ void run_of(Stream& stream, const AttentionBackward& op) {
 
 }  // namespace
 
-void run(OnCuda, Stream& stream, const AttentionBackward& op) {
+void run_by_kernels(Stream& stream, const AttentionBackward& op) {
   with_float_type(op.in.q.tensor.dtype(),
                   [&](auto element) { run_of<decltype(element)>(stream, op); });
 }
