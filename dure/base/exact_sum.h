@@ -35,7 +35,7 @@ class ExactMagnitude {
   constexpr explicit ExactMagnitude(std::span<const std::uint32_t> digits)
       : digits_(digits) {}
 
-  // As a double, to nearest, ties to even.
+  // The sum as a double, rounded to nearest, ties to even.
   constexpr double rounded() const {
     constexpr int kMantissaBits = 53;
     const int drop = bits() - kMantissaBits;

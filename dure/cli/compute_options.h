@@ -1,5 +1,5 @@
-// --device and --precision: where a command that trains nothing computes, and in
-// which type it keeps weights and activations.
+// --device and --precision: where a command that trains nothing computes, and
+// in which type it keeps weights and activations.
 #pragma once
 
 #include <string>

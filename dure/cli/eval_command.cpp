@@ -149,9 +149,8 @@ void eval(const Options& options, comm::Communicator& world) {
   const data::Mixture mixture = ranks.first_rank_first(
       [&] { return open_data(options, sequence, config.vocabulary, log); });
   const mesh::Mesh mesh = mesh_of(options, world.size());
-  train::Rank rank({.device = device_of(options.compute),
-                    .world = &world,
-                    .mesh = mesh});
+  train::Rank rank(
+      {.device = device_of(options.compute), .world = &world, .mesh = mesh});
   train::RankModel rank_model(rank,
                               config,
                               0,

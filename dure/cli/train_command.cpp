@@ -46,7 +46,7 @@ Log log_of(const Options& options, int rank) {
   return Log(log);
 }
 
-// What the tensors of all ranks can take on this machine, or on its GPU.
+// The bytes for the tensors of all ranks, on this machine or its GPU.
 MemoryLimit memory_of(Device device) {
   if (device != Device::kCuda) {
     return memory_limit();

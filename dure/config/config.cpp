@@ -80,11 +80,12 @@ void visit(Fields& fields, TrainConfig& c) {
   fields.whole("seed",
                c.seed,
                "Decides first weights, the order of the data and dropout.");
-  fields.choice("device",
-                c.device,
-                "Where to compute: cpu; cuda, a GPU, on one rank; sim only counts time "
-                "and memory.",
-                kDevices);
+  fields.choice(
+      "device",
+      c.device,
+      "Where to compute: cpu; cuda, a GPU, on one rank; sim only counts time "
+      "and memory.",
+      kDevices);
   fields.whole("threads",
                c.threads,
                "CPU threads of a rank; 0: what OMP_NUM_THREADS says, or its "

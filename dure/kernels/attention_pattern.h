@@ -24,7 +24,7 @@
 // [2] Beltagy et al. 2020, arXiv:2004.05150, section 3.1.
 // [3] Child et al. 2019, arXiv:1904.10509.
 //
-// What a kernel of a GPU asks a sample's pattern is constexpr.
+// Functions that kernels of a GPU call are constexpr.
 #pragma once
 
 #include <algorithm>

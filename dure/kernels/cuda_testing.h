@@ -107,8 +107,8 @@ template <typename Op>
 auto own_spans(Op& op) {
   if constexpr (requires { op.spans; }) {
     using Span = std::remove_const_t<typename decltype(op.spans)::element_type>;
-    auto spans = std::make_unique<std::vector<Span>>(op.spans.begin(),
-                                                     op.spans.end());
+    auto spans =
+        std::make_unique<std::vector<Span>>(op.spans.begin(), op.spans.end());
     op.spans = *spans;
     return spans;
   } else {

@@ -42,8 +42,8 @@ constexpr void store_scale_state(const DecideUpdate& op,
   }
 }
 
-// What happens at this step, from what `counters` and the scale's state are
-// before it. They are changed.
+// Decides this step from `counters` and the scale's state before it, and
+// changes them.
 constexpr UpdateOutcome decide_outcome(const DecideUpdate& op,
                                        const LossScaleState& state,
                                        double norm) {

@@ -14,10 +14,8 @@ Cost cost(const Fill& op) {
 
 void check(const Copy& op) {
   const bool casts = op.x.dtype() != op.y.dtype();
-  op.x.expect(
-      "x", op.y.shape(), casts ? float_type(op, op.x) : op.y.dtype());
-  op.y.expect(
-      "y", op.y.shape(), casts ? float_type(op, op.y) : op.y.dtype());
+  op.x.expect("x", op.y.shape(), casts ? float_type(op, op.x) : op.y.dtype());
+  op.y.expect("y", op.y.shape(), casts ? float_type(op, op.y) : op.y.dtype());
 }
 
 Cost cost(const Copy& op) {

@@ -167,7 +167,7 @@ inline void expect_right(const MatMul& op, const Reference& reference) {
   for (std::int64_t m = 0; m < M; ++m) {
     for (std::int64_t n = 0; n < N; ++n) {
       const Element want = reference.at(m, n);
-      // Of infinite terms the result is infinite or NaN, in any order.
+      // A sum of infinite terms is infinite or NaN, in any order.
       const double error =
           std::isfinite(want.value) ? tolerance(want, reference.depth()) : 0;
       const Bounds bounds =

@@ -37,12 +37,9 @@ double measure_peak_flops(Device device, DType dtype) {
   constexpr double kEnough = 0.02;  // seconds
   // It has an arena of its own, so that the run's ledger is not changed.
   Arena arena(stream);
-  const OwnedTensor a =
-      arena.tensor({kM, kK}, Category::kWorkspace, dtype);
-  const OwnedTensor b =
-      arena.tensor({kN, kK}, Category::kWorkspace, dtype);
-  const OwnedTensor y =
-      arena.tensor({kM, kN}, Category::kWorkspace, dtype);
+  const OwnedTensor a = arena.tensor({kM, kK}, Category::kWorkspace, dtype);
+  const OwnedTensor b = arena.tensor({kN, kK}, Category::kWorkspace, dtype);
+  const OwnedTensor y = arena.tensor({kM, kN}, Category::kWorkspace, dtype);
   kernels::launch(stream, kernels::Fill{.y = a, .value = 1});
   kernels::launch(stream, kernels::Fill{.y = b, .value = 1});
   stream.synchronize();

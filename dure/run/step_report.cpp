@@ -17,7 +17,8 @@ double peak_of(Rank& rank, DType dtype) {
   comm::Communicator& world = rank.world();
   const bool measures = rank.is_first() || !world.is_one_process();
   const comm::Activity measuring(world, "measuring this machine");
-  return rank.control().sum(measures ? measure_peak_flops(rank.stream.device(), dtype) : 0);
+  return rank.control().sum(
+      measures ? measure_peak_flops(rank.stream.device(), dtype) : 0);
 }
 
 // "; the loss scale was 65536, and is now 32768", where there is one.

@@ -17,7 +17,7 @@ class DeviceQueue {
   DeviceQueue& operator=(const DeviceQueue&) = delete;
   virtual ~DeviceQueue() = default;
 
-  // As Stream says.
+  // Each does what the function of the same name of Stream says.
   virtual Event record() = 0;
   virtual void synchronize() = 0;
   virtual void synchronize(const Event& event) = 0;  // an event of this queue

@@ -45,7 +45,7 @@ class Event {
   // The event's time on kSim, and of a mark() on the CPU.
   double seconds() const { return seconds_; }
 
-  // What goes on beside the host; null: nothing.
+  // The work that goes on beside the host; null: none.
   Pending* pending() const { return pending_.get(); }
 
   // The event's clock, for the check of the order of streams (stream_order.h);

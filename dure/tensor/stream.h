@@ -102,7 +102,7 @@ class Stream {
     }
   }
 
-  // Where a device takes the stream's work. Only on kCuda.
+  // The queue of the device that does the stream's work, which is kCuda.
   DeviceQueue& queue() const { return *queue_; }
   // This stream in the check of the order of streams; null: nothing is checked.
   OrderLane* order() const { return order_.get(); }

@@ -17,7 +17,7 @@ __device__ float exponential(float t) {
   return expf(t > 87.0F ? 87.0F : t);
 }
 
-// Of -t.
+// The sigmoid of -t.
 __device__ Sigmoid sigmoid(float t) {
   const float e = exponential(t);
   const float value = 1 / (1 + e);

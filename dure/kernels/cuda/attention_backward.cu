@@ -60,7 +60,7 @@ __device__ PairGradient differentiate(const DeviceInputs<Element>& in,
   return {.p = p * keep, .d_s = p * (keep * products.d_y_v - state.delta)};
 }
 
-// What the warp of a query has in shared memory.
+// The shared memory of the warp of a query.
 struct QueryMemory {
   float* q;    // (D)
   float* d_y;  // (D)
@@ -135,7 +135,7 @@ __global__ void d_q_kernel(BackwardArguments<Element> at) {
   store_row(at.d_q.row(query), memory.d_q, D);
 }
 
-// What the warp of a key has in shared memory.
+// The shared memory of the warp of a key.
 struct KeyMemory {
   float* k;    // (D)
   float* v;    // (D)

@@ -229,7 +229,7 @@ __device__ void for_each_lane(unsigned lanes, const Body& body) {
   }
 }
 
-// As many rows as a warp has lanes; row n is n steps after the first.
+// These are as many rows as a warp has lanes; row n is n steps after the first.
 template <typename Element>
 struct WarpRows {
   const Element* first;

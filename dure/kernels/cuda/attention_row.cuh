@@ -2,9 +2,9 @@
 // with a block of them.
 //
 // It takes a chunk of neighbouring keys at once: lane n has the score of key n,
-// and then every lane some columns of the sum. What a query does not see is
-// neither computed nor read, so that patterns which show the same give the same
-// bits.
+// and then every lane some columns of the sum. Keys that the query does not
+// see are neither computed nor read, so that patterns which show the same give
+// the same bits.
 #pragma once
 
 #include "dure/kernels/cuda/attention_pairs.cuh"
@@ -23,7 +23,7 @@ __device__ inline float warp_largest(float value) {
   return value;
 }
 
-// What the warp of a query has in shared memory.
+// The shared memory of the warp of a query.
 struct QueryMemory {
   float* q;  // (D)
   float* y;  // (D)       the sum so far, before division
@@ -40,7 +40,7 @@ struct Softmax {
   float most = -HUGE_VALF;  // the largest score so far
   float total = 0;          // of exp2(score - most), over some of the keys
 
-  // What `most` is subtracted as: -inf if no score is known.
+  // The number to subtract for `most`, which is -inf if no score is known.
   __device__ float base() const { return most == -HUGE_VALF ? 0.0F : most; }
 };
 

@@ -25,7 +25,8 @@ __device__ float joined(const SharedQuery& shared,
   return sum;
 }
 
-// Writes y from what the warps have found. Of all threads of the block.
+// Writes y from what the warps have found. All threads of the
+// block call it.
 template <typename Element>
 __device__ void join_warps(const SharedQuery& shared,
                            std::int64_t D,

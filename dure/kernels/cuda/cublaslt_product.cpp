@@ -10,7 +10,7 @@
 namespace dure::kernels {
 namespace {
 
-// What NVIDIA recommends for compute capability 9.0 [cuBLAS documentation,
+// NVIDIA recommends it for compute capability 9.0 [cuBLAS documentation,
 // cublasSetWorkspace()].
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 constexpr std::size_t kMostAlignment = 16;

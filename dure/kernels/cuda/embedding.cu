@@ -62,7 +62,7 @@ struct BackwardArguments {
 
 inline constexpr unsigned kBackwardThreads = 256;
 
-// What a block knows of kBackwardThreads neighbouring indices, and its row's
+// A block's shared memory: kBackwardThreads neighbouring indices, and its row's
 // sums.
 struct SharedMatches {
   unsigned lanes[kBackwardThreads / kWarp];
@@ -70,7 +70,8 @@ struct SharedMatches {
 };
 
 // Sets shared.lanes to those of indices first, first + 1, ... that equal
-// `index`. Of all threads of the block.
+// `index`. All threads of the
+// block call it.
 template <typename Element, typename Sum>
 __device__ void find_matches(const BackwardArguments<Element, Sum>& at,
                              std::int64_t first,
@@ -99,7 +100,8 @@ __device__ void for_each_match(const SharedMatches& shared,
   }
 }
 
-// Whether no index before n equals that of n. Of all threads of the block.
+// Whether no index before n equals that of n. All threads of the
+// block call it.
 template <typename Element, typename Sum>
 __device__ bool is_first(const BackwardArguments<Element, Sum>& at,
                          std::int64_t n,

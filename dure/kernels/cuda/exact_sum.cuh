@@ -16,7 +16,7 @@ struct SharedDigits {
   AtomicDigit of[ExactSum::kDigits];
 };
 
-// Of all threads of a block, before and after they add.
+// All threads of a block call these, before and after they add.
 __device__ inline void clear(SharedDigits& digits) {
   for (unsigned i = threadIdx.x; i < ExactSum::kDigits; i += blockDim.x) {
     digits.of[i] = 0;

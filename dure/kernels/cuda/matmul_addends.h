@@ -1,4 +1,4 @@
-// What products need besides cuBLASLt: sums that it does not add, and operands
+// Products need this besides cuBLASLt: sums that it does not add, and operands
 // whose types it does not multiply.
 #pragma once
 

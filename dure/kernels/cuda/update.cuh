@@ -127,7 +127,7 @@ __device__ void note_overflow(const UpdatePiece& piece,
   }
 }
 
-// What a rule reads and changes of an element.
+// The numbers of an element that a rule reads and changes.
 struct UpdateValues {
   float w;
   float g;

@@ -7,7 +7,7 @@
 namespace dure {
 namespace {
 
-// What a user can do about an error that has to do with the machine.
+// Advice for an error that has to do with the machine.
 const char* advice(cudaError_t error) {
   switch (error) {
     case cudaErrorNoDevice:

@@ -1,4 +1,4 @@
-// What a kernel finds wrong with its data, which the host reads when it waits.
+// A kernel's finding that its data is wrong. The host reads it when it waits.
 //
 // A CPU's operation throws where it meets a number that is out of range. A
 // kernel cannot throw: the first thread that meets one writes it here, and the

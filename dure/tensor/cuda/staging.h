@@ -14,8 +14,9 @@
 
 namespace dure {
 
-// Copies go through pinned blocks, which are used again. Those of more than
-// kMostStaged bytes go directly and may block the host. Threads: one at a time.
+// Copies go through pinned blocks, which are used again. A copy of more
+// than kMostStaged bytes goes directly and may block the host. Threads: one at
+// a time.
 class CudaStaging {
  public:
   static constexpr std::size_t kMostStaged = std::size_t{8} << 20;
