@@ -59,28 +59,38 @@ CommunicationOrder::Started CommunicationOrder::start(
   if (after.order() == nullptr || requests.empty()) {
     return {};
   }
-  const bool are_messages = is_message(requests.front().kind);
-  return {are_messages ? message(after) : collectives(after), after, requests};
+  Lanes& lanes = lanes_of(after);
+  OrderLane& lane = is_message(requests.front().kind)
+                        ? message_lane(lanes, after)
+                        : lanes.collectives;
+  return {lane, after, requests};
 }
 
-OrderLane& CommunicationOrder::collectives(const Stream& after) {
-  if (!collectives_) {
-    collectives_.emplace(after.order()->order(),
-                         "the collectives of " + axis_ + " (lane {})");
-  }
-  return *collectives_;
+CommunicationOrder::Lanes& CommunicationOrder::lanes_of(const Stream& after) {
+  const std::shared_ptr<StreamOrder>& order = after.order()->order();
+  const auto known = lanes_.find(order.get());
+  return known != lanes_.end()
+             ? known->second
+             : lanes_
+                   .emplace(
+                       order.get(),
+                       Lanes{.collectives = OrderLane(
+                                 order,
+                                 "the collectives of " + axis_ + " (lane {})")})
+                   .first->second;
 }
 
 // A lane whose last message is over for the stream serves again, because all
 // that it does from now on comes after the stream.
-OrderLane& CommunicationOrder::message(const Stream& after) {
-  const auto free = std::ranges::find_if(messages_, [&](const OrderLane& one) {
-    return after.order()->is_after(one);
-  });
-  return free != messages_.end()
+OrderLane& CommunicationOrder::message_lane(Lanes& lanes, const Stream& after) {
+  const auto free = std::ranges::find_if(
+      lanes.messages,
+      [&](const OrderLane& one) { return after.order()->is_after(one); });
+  return free != lanes.messages.end()
              ? *free
-             : messages_.emplace_back(after.order()->order(),
-                                      "a message of " + axis_ + " (lane {})");
+             : lanes.messages.emplace_back(
+                   after.order()->order(),
+                   "a message of " + axis_ + " (lane {})");
 }
 
 }  // namespace dure::comm

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <deque>
-#include <optional>
+#include <map>
 #include <span>
 #include <string>
 
@@ -49,12 +49,18 @@ class CommunicationOrder {
   Started start(const Stream& after, std::span<const Request> requests);
 
  private:
-  OrderLane& collectives(const Stream& after);
-  OrderLane& message(const Stream& after);
+  struct Lanes {
+    OrderLane collectives;
+    std::deque<OrderLane> messages = {};  // whose references stay valid
+  };
+
+  Lanes& lanes_of(const Stream& after);
+  OrderLane& message_lane(Lanes& lanes, const Stream& after);
 
   std::string axis_;
-  std::optional<OrderLane> collectives_;
-  std::deque<OrderLane> messages_;  // whose references stay valid
+  // By the check that the stream takes part in: a host stream of its own may
+  // have another one than the rank's.
+  std::map<const StreamOrder*, Lanes> lanes_;
 };
 
 }  // namespace dure::comm

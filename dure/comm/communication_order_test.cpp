@@ -67,14 +67,15 @@ TEST(CommunicationOrder, LetsNothingReadAResultBeforeItsWork) {
   on_each_back_end([](Communicator& ranks, Checked& rank) {
     const OwnedTensor x = rank.floats(8);
     const OwnedTensor y = rank.floats(8);
+    const OwnedTensor z = rank.floats(8);
     const Work work = ranks.start(rank.stream, AllReduce{.y = y, .x = x});
     EXPECT_THAT(
-        [&] { rank.copy(x, y); },
+        [&] { rank.copy(z, y); },
         ThrowsMessage<Error>(
             AllOf(HasSubstr("copy on stream 1 reads 32 bytes"),
                   HasSubstr("all_reduce on the collectives of world (lane "))));
     work.wait(rank.stream);
-    EXPECT_NO_THROW(rank.copy(x, y));
+    EXPECT_NO_THROW(rank.copy(z, y));
   });
 }
 
@@ -95,14 +96,15 @@ TEST(CommunicationOrder, HoldsForMessages) {
   on_each_back_end([](Communicator& ranks, Checked& rank) {
     const OwnedTensor x = rank.floats(8);
     const OwnedTensor y = rank.floats(8);
+    const OwnedTensor z = rank.floats(8);
     const int other = ranks.size() - 1 - ranks.rank();
     for (int i = 0; i < 3; ++i) {
       const std::array<Message, 2> messages = {Send{.x = x, .to = other},
                                                Recv{.y = y, .from = other}};
       const Work work = ranks.start_messages(rank.stream, messages);
-      EXPECT_THAT([&] { rank.copy(x, y); },
+      EXPECT_THAT([&] { rank.copy(z, y); },
                   ThrowsMessage<Error>(
-                      HasSubstr("recv on a message of world (lane 2) wrote")));
+                      HasSubstr("recv on a message of world (lane 3) wrote")));
       work.wait(rank.stream);
       EXPECT_NO_THROW(rank.copy(x, y));
     }

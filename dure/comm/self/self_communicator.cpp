@@ -31,8 +31,10 @@ class SelfCommunicator final : public Communicator {
   void execute(Stream& stream, const Request& request) override {
     const Tensor& y = request.output;
     if (y.elements() > 0 && y.bytes() != request.input.bytes()) {
-      launch(stream,
-             kernels::Copy{.y = y, .x = request.input.reshaped(y.shape())});
+      const kernels::Copy copy = {.y = y,
+                                  .x = request.input.reshaped(y.shape())};
+      check(copy);
+      launch_checked(stream, copy);
     }
   }
 
