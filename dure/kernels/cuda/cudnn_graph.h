@@ -1,8 +1,8 @@
 // An attention problem as a graph of cuDNN, and the plan that runs it.
 //
-// Sums are in f32. The first deterministic plan that cuDNN's heuristics offer is
-// taken, so that a problem has the same bits on the same device and version of
-// cuDNN. The backward adds no gradient by atomics.
+// Sums are in f32. The first deterministic plan that cuDNN's heuristics offer
+// is taken, so that a problem has the same bits on the same device and version
+// of cuDNN. The backward adds no gradient by atomics.
 //
 // Source: cuDNN documentation, "Attention", "Scaled dot product attention".
 #pragma once
