@@ -35,6 +35,7 @@ inline constexpr const char* kManifestFile = "manifest.json";
 inline constexpr const char* kModelFile = "model.safetensors";
 inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
 inline constexpr const char* kTrainerFile = "trainer.json";
+inline constexpr const char* kProductsFile = "products.json";
 
 // The first half of saving: a plan of where everything will lie. It is pure:
 // the same content gives the same plan on every rank.

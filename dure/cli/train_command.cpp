@@ -2,9 +2,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fmt/core.h>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,6 +103,25 @@ std::string text_of(const train::LoadedConfig& loaded) {
       "# Written by {}\n{}", version_line(), train::to_toml(loaded));
 }
 
+// The XDG base directory specification says where it is, unless DURE_CACHE
+// does. If that is empty there is no cache.
+Path cache_directory() {
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::optional<Path>()
+                            : std::optional<Path>(value);
+  };
+  if (const auto own = variable("DURE_CACHE")) {
+    return *own;
+  }
+  const Path of_all = variable("XDG_CACHE_HOME").value_or(Path());
+  if (of_all.is_absolute()) {
+    return of_all / "dure";
+  }
+  const Path home = variable("HOME").value_or(Path());
+  return home.empty() ? Path() : home / ".cache" / "dure";
+}
+
 void train_on(comm::Communicator& world,
               const Options& options,
               train::LoadedConfig loaded,
@@ -128,6 +149,7 @@ void train_on(comm::Communicator& world,
                        .header = std::move(header),
                        .log = log,
                        .stop = stop,
+                       .cache = cache_directory(),
                        .world = &placed,
                        .twin = twin.get()});
 }

@@ -156,6 +156,15 @@ void validate_data(const Config& config) {
   }
 }
 
+// Other devices have no such products.
+void validate_tf32(const Config& config) {
+  if (config.precision.tf32 && config.train.device != Device::kCuda) {
+    throw UsageError(
+        "precision.tf32: wanted train.device = \"cuda\" beside true, as only a "
+        "GPU has such products; set it to false, or choose a GPU");
+  }
+}
+
 void validate(const MemoryConfig& memory) {
   if (memory.partition_checkpoints &&
       memory.recompute != model::Recompute::kFull) {
@@ -192,6 +201,7 @@ void validate(const Config& config) {
   model::validate(config.model);
   optim::validate(config.optimizer);
   validate(config.precision);
+  validate_tf32(config);
   validate(config.parallel);
   validate_tensor(config);
   validate(config.memory);

@@ -115,6 +115,7 @@ TEST(Config, HasTheseKeys) {
       "comm.timeout",
       "comm.check",
       "precision.compute",
+      "precision.tf32",
       "precision.residual",
       "precision.gradients",
       "precision.reduce",
@@ -273,6 +274,8 @@ TEST(LoadConfig, RefusesWhatDoesNotGoTogether) {
                 "\"pipedream\""},
            Case{"precision.compute=fp64",
                 "wanted one of \"fp32\", \"bf16\", \"fp16\", got \"fp64\""},
+           Case{"precision.tf32=true",
+                "precision.tf32: wanted train.device = \"cuda\" beside true"},
            Case{"train.device=cuda", "wanted one of \"cpu\", \"sim\", got"},
        }) {
     EXPECT_THAT(error_of("", {set}), HasSubstr(message)) << set;

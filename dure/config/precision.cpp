@@ -157,6 +157,11 @@ void visit(Fields& fields, PrecisionConfig& c) {
                 "The type of the weights that layers read, and of activations. "
                 "Products add up in fp32.",
                 kComputes);
+  fields.flag("tf32",
+              c.tf32,
+              "Whether a GPU's products read fp32 numbers with 11 significant "
+              "bits (TF32), which is faster; sums stay in fp32. Only with "
+              "compute fp32 and train.device cuda.");
   fields.choice(
       "residual",
       c.residual,
@@ -232,6 +237,13 @@ void resolve(PrecisionConfig& c) {
 }
 
 void validate(const PrecisionConfig& c) {
+  if (c.tf32 && c.compute != Compute::kFp32) {
+    throw UsageError(
+        "precision.tf32: wanted false beside precision.compute = \"{}\", got "
+        "true: it is about products of fp32 numbers; precision.compute = "
+        "\"fp32\" has these",
+        name_of(c.compute));
+  }
   if (c.compute != Compute::kFp16) {
     validate_no_scale(c);
   }
@@ -260,6 +272,10 @@ void validate(const PrecisionConfig& c) {
 DType compute_type(const PrecisionConfig& config) {
   constexpr DType kTypes[] = {DType::kF32, DType::kBf16, DType::kF16};
   return kTypes[static_cast<std::size_t>(config.compute)];
+}
+
+kernels::F32Product f32_product(const PrecisionConfig& config) {
+  return config.tf32 ? kernels::F32Product::kTf32 : kernels::F32Product::kF32;
 }
 
 model::Types model_types(const PrecisionConfig& config) {

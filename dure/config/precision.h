@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "dure/kernels/loss_scale.h"
+#include "dure/kernels/matmul.h"
 #include "dure/model/unit.h"
 #include "dure/tensor/dtype.h"
 
@@ -34,6 +35,7 @@ inline constexpr auto kAutoRule = kernels::LossScaleKind::kNone;
 
 struct PrecisionConfig {
   Compute compute = Compute::kFp32;
+  bool tf32 = false;
   KeptIn residual = KeptIn::kAuto;
   KeptIn gradients = KeptIn::kAuto;
   KeptIn reduce = KeptIn::kAuto;
@@ -62,6 +64,7 @@ void validate(const PrecisionConfig& config);
 // Below, the config must be resolved.
 
 DType compute_type(const PrecisionConfig& config);
+kernels::F32Product f32_product(const PrecisionConfig& config);
 model::Types model_types(const PrecisionConfig& config);
 
 // The type that gradients have on their way between ranks.

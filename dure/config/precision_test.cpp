@@ -198,6 +198,9 @@ TEST(Precision, RefusesWhatContradictsItself) {
                         "precision.initial_scale_power=4",
                         "precision.minimum_scale=32"}),
               HasSubstr("precision.initial_scale_power, 4, got 32"));
+  EXPECT_THAT(error_of({"precision.compute=bf16", "precision.tf32=true"}),
+              HasSubstr("precision.tf32: wanted false beside "
+                        "precision.compute = \"bf16\", got true"));
   EXPECT_THAT(error_of({"precision.loss_scale=0"}),
               HasSubstr("or \"dynamic\", or \"auto\""));
   EXPECT_THAT(error_of({"precision.compute=fp16",

@@ -16,6 +16,19 @@
 
 namespace dure::kernels {
 
+// How a GPU multiplies two operands of f32. kTf32: it reads 11 significant bits
+// of each number, rounded to the nearest; sums stay in f32. A product of f32
+// has an error of 2^-10 sum_k |a[i,k] b[k,j]| more, at most.
+enum class F32Product : std::uint8_t { kF32, kTf32 };
+
+// The stream's, which may be set. Other devices multiply all bits.
+inline F32Product& f32_product(Stream& stream) {
+  struct Choice {
+    F32Product product = F32Product::kF32;
+  };
+  return stream.kept<Choice>().product;
+}
+
 enum class Transpose : std::uint8_t { kNo, kYes };
 
 struct MatMul {

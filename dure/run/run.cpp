@@ -21,6 +21,7 @@
 #include "dure/run/run_checkpoint.h"
 #include "dure/run/run_directories.h"
 #include "dure/run/run_facts.h"
+#include "dure/run/run_products.h"
 #include "dure/run/run_saver.h"
 #include "dure/run/source.h"
 #include "dure/run/step_report.h"
@@ -88,6 +89,8 @@ class Run {
         rank_(options_of(config, options.world)),
         directories_(directories_of(config, rank_)),
         start_(starting_point(options.start)),
+        products_(rank_.stream,
+                  {.checkpoint = start_, .cache = options.cache, .log = log_}),
         source_(source_of_weights()),
         data_(rank_.control().first_rank_first([&] {
           return open_data(config, order_after(start_, config), world(), log_);
@@ -130,9 +133,11 @@ class Run {
       test();
       note_end();
     } catch (const NotFinite&) {
+      keep_products();
       saver_.save_last_whole();
       throw;
     } catch (const std::exception& error) {
+      keep_products();
       saver_.save_over_twin(error);
       throw;
     }
@@ -221,6 +226,7 @@ class Run {
       }
       if (due(config_.checkpoint.every) && !finished()) {
         stop_.answer(kAnswerWhileSaving);
+        keep_products();
         saver_.save();
       }
     }
@@ -401,8 +407,17 @@ class Run {
                                has_test_loss(file("metrics.jsonl")));
   }
 
+  // Which were measured since the last time.
+  void keep_products() {
+    if (rank_.is_first()) {
+      documents_.products = products_.document();
+      products_.save_cache();
+    }
+  }
+
   void finish() {
     stop_.answer(kAnswerWhileSaving);
+    keep_products();
     saver_.save();
     comm::HostRanks& ranks = rank_.control();
     const auto memory =
@@ -445,6 +460,7 @@ class Run {
   Rank rank_;
   std::optional<RunDirectories> directories_;  // the first rank's
   std::string start_;                          // a checkpoint; empty: none
+  RunProducts products_;
   // The folder whose tokenizer is used; empty: data.tokenizer. source_ sets it.
   Path tokenizer_from_;
   Path source_;  // of first weights; empty: a checkpoint, or they are drawn

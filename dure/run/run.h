@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/base/files.h"
 #include "dure/base/interrupt.h"
 #include "dure/base/log.h"
 #include "dure/comm/communicator.h"
@@ -19,7 +20,8 @@ struct RunOptions {
   std::string written_by = {};           // the version of Dure, for run.json
   std::vector<std::string> header = {};  // lines to print before the first step
   Log log = {};
-  StopRequest stop = {};                // asks to finish the step and save
+  StopRequest stop = {};  // asks to finish the step and save
+  Path cache = {};        // the user's cache directory of Dure; empty: none
   comm::Communicator* world = nullptr;  // the ranks; null: this one alone
   // `world` again, on a communicator that fails separately. After `world` has
   // failed, the ranks save the last whole step over the twin. Null: they can't,

@@ -186,6 +186,9 @@ checkpoint::CheckpointPlan plan_of(const Config& config,
                                    const RunDocuments& documents) {
   checkpoint::CheckpointContent content = content_of(config, position);
   content.documents = documents.tokenizer;
+  if (!documents.products.empty()) {
+    content.documents[checkpoint::kProductsFile] = documents.products;
+  }
   TrainerFile file = trainer_file(config, position, documents.data);
   file.from = documents.from;
   content.documents[checkpoint::kTrainerFile] = to_json(file);

@@ -21,7 +21,7 @@ using Texts = std::map<std::string, std::string>;
 Texts tokenizer_in(const checkpoint::CheckpointReader& reader) {
   Texts files;
   for (const std::string& name : reader.documents()) {
-    if (name != checkpoint::kTrainerFile) {
+    if (name != checkpoint::kTrainerFile && name != checkpoint::kProductsFile) {
       files.emplace(name, reader.document(name));
     }
   }

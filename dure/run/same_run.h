@@ -19,8 +19,9 @@ namespace dure::train {
 struct RunDocuments {
   std::map<std::string, std::string> tokenizer = {};  // its files
   data::DataIdentity data = {};
-  std::int64_t epochs = 0;  // of the training data
-  std::string from = {};    // where the first weights came from
+  std::int64_t epochs = 0;    // of the training data
+  std::string from = {};      // where the first weights came from
+  std::string products = {};  // run_products.h; empty: none
 };
 
 // The sample order of a run that resumes from `checkpoint`, or begins if that

@@ -28,7 +28,8 @@ RankOptions rank_options(const Config& config) {
           .mesh = mesh_of(config.parallel, ranks),
           .rows = config.parallel.sequence ? parallel::Rows::kCut
                                            : parallel::Rows::kWhole,
-          .sums = config.parallel.sums};
+          .sums = config.parallel.sums,
+          .f32_product = f32_product(config.precision)};
 }
 
 }  // namespace dure::train

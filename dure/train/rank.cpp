@@ -70,6 +70,7 @@ Rank::Rank(const RankOptions& options)
              "a mesh of {} ranks does not hold {}",
              mesh_.size(),
              world_->size());
+  kernels::f32_product(stream) = options.f32_product;
   control_ = std::make_unique<comm::HostRanks>(*world_);
   group(mesh::kReplicas);
   group(mesh::kSamples);

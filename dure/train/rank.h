@@ -10,6 +10,7 @@
 #include "dure/comm/communicator.h"
 #include "dure/comm/host_ranks.h"
 #include "dure/comm/sim/sim_communicator.h"
+#include "dure/kernels/matmul.h"
 #include "dure/mesh/mesh.h"
 #include "dure/mesh/placement.h"
 #include "dure/nn/context.h"
@@ -31,6 +32,7 @@ struct RankOptions {
   std::optional<mesh::Mesh> mesh = {};
   parallel::Rows rows = parallel::Rows::kWhole;  // of the residual stream
   comm::SumOrder sums = comm::SumOrder::kFast;   // over tensor ranks
+  kernels::F32Product f32_product = kernels::F32Product::kF32;
 };
 
 class Rank {

@@ -94,8 +94,10 @@ bool is_half(cudaDataType_t type) {
 bool are_types_supported(const Description& as, const Product& p) {
   const cudaDataType_t operands = p.a.type;
   const cudaDataType_t result = p.d.type;
-  return as.compute == CUBLAS_COMPUTE_32F && as.scale == CUDA_R_32F &&
-         p.b.type == operands && p.c.type == result &&
+  const bool is_in_tf32 =
+      as.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && operands == CUDA_R_32F;
+  return (as.compute == CUBLAS_COMPUTE_32F || is_in_tf32) &&
+         as.scale == CUDA_R_32F && p.b.type == operands && p.c.type == result &&
          (operands == CUDA_R_32F || is_half(operands)) &&
          (result == CUDA_R_32F || result == operands) &&
          (!as.has_bias() || as.bias_type == -1 || as.bias_type == result) &&
@@ -137,7 +139,8 @@ Product product_of(const Description& as, const Layouts& layouts) {
           .d = own<ProductMatrix>(layouts.d),
           .bias = as.has_bias() ? static_cast<const char*>(as.bias) : nullptr,
           .transpose_a = as.transpose_a != CUBLAS_OP_N,
-          .transpose_b = as.transpose_b != CUBLAS_OP_N};
+          .transpose_b = as.transpose_b != CUBLAS_OP_N,
+          .reads_tf32 = as.compute == CUBLAS_COMPUTE_32F_FAST_TF32};
 }
 
 bool is_multiple(const void* address, std::size_t of) {
@@ -265,6 +268,7 @@ cublasStatus_t enqueue_product(Product p,
   if (!is_good) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
+  p.order = algorithm.alignment + algorithm.reduction;
   p.reduction = algorithm.reduction == CUBLASLT_REDUCTION_SCHEME_INPLACE
                     ? Reduction::kInTheResult
                     : Reduction::kInF32;
@@ -429,6 +433,32 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
       }
     }
     return *found > 0 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+  });
+}
+
+cublasStatus_t cublasLtMatmulAlgoCheck(
+    cublasLtHandle_t /*handle*/,
+    cublasLtMatmulDesc_t description,
+    cublasLtMatrixLayout_t a,
+    cublasLtMatrixLayout_t b,
+    cublasLtMatrixLayout_t c,
+    cublasLtMatrixLayout_t d,
+    const cublasLtMatmulAlgo_t* algorithm,
+    cublasLtMatmulHeuristicResult_t* result) {
+  return cublas_call("cublasLtMatmulAlgoCheck", [&] {
+    const auto& as = own<Description>(description);
+    const auto product = cuda_emulator::product_of(as, {a, b, c, d});
+    const cublasStatus_t status = cuda_emulator::check(as, product);
+    if (status != CUBLAS_STATUS_SUCCESS) {
+      return status;
+    }
+    for (const auto& each : cuda_emulator::algorithms_for(product)) {
+      if (std::memcmp(&each, algorithm, sizeof each) == 0) {
+        *result = cuda_emulator::result_of(each);
+        return CUBLAS_STATUS_SUCCESS;
+      }
+    }
+    return CUBLAS_STATUS_NOT_SUPPORTED;
   });
 }
 

@@ -49,8 +49,9 @@ class EmulatedCublasLt : public testing::Test {
     }
   }
 
-  void describe(const Types& types) {
-    cublasLtMatmulDescCreate(&product_, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+  void describe(const Types& types,
+                cublasComputeType_t compute = CUBLAS_COMPUTE_32F) {
+    cublasLtMatmulDescCreate(&product_, compute, CUDA_R_32F);
     cublasLtMatrixLayoutCreate(&a_, types.a, 2, kDepth, 2);
     cublasLtMatrixLayoutCreate(&b_, types.b, kDepth, 3, kDepth);
     cublasLtMatrixLayoutCreate(&d_, types.d, 2, 3, 2);
@@ -158,6 +159,35 @@ TEST_F(EmulatedCublasLt, OffersOnlyTheReductionsThatAreAllowed) {
   allow(CUBLASLT_REDUCTION_SCHEME_NONE);
   ASSERT_EQ(find(&in_f32), CUBLAS_STATUS_SUCCESS);
   EXPECT_EQ(in_f32.workspaceSize, 0U);
+}
+
+// 1 + 2^-10 is a number of TF32; 1 + 2^-11 is rounded away from zero, and
+// 1 + 2^-12 to 1.
+TEST_F(EmulatedCublasLt, RoundsOperandsToTf32) {
+  const auto product_of = [&](float factor) {
+    fill(0, std::vector<float>(2 * kDepth, factor));
+    fill(1024, std::vector<float>(3 * kDepth, 1));
+    cublasLtMatmulHeuristicResult_t result = {};
+    EXPECT_EQ(find(&result), CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(multiply(floats(), result, result.workspaceSize),
+              CUBLAS_STATUS_SUCCESS);
+    return read(2048, 1)[0] / kDepth;
+  };
+  EXPECT_NEAR(product_of(1 + 0x1p-12F), 1 + 0x1p-12F, 0x1p-16F);
+  forget();
+  describe({}, CUBLAS_COMPUTE_32F_FAST_TF32);
+  EXPECT_EQ(product_of(1 + 0x1p-12F), 1);
+  EXPECT_EQ(product_of(-1 - 0x1p-12F), -1);
+  EXPECT_NEAR(product_of(1 + 0x1p-11F), 1 + 0x1p-10F, 0x1p-16F);
+  EXPECT_NEAR(product_of(1 + 0x1p-10F), 1 + 0x1p-10F, 0x1p-16F);
+}
+
+TEST_F(EmulatedCublasLt, HasTf32OnlyForOperandsOfF32) {
+  forget();
+  describe({.a = CUDA_R_16BF, .b = CUDA_R_16BF, .d = CUDA_R_32F},
+           CUBLAS_COMPUTE_32F_FAST_TF32);
+  cublasLtMatmulHeuristicResult_t result = {};
+  EXPECT_EQ(find(&result), CUBLAS_STATUS_NOT_SUPPORTED);
 }
 
 TEST_F(EmulatedCublasLt, TakesTheTypesOfTheTable) {

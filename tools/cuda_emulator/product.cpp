@@ -1,6 +1,7 @@
 #include "tools/cuda_emulator/product.h"
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include <cuda_bf16.h>
@@ -44,14 +45,28 @@ float rounded(cudaDataType_t type, float value) {
   return load(one, 0);
 }
 
+// The nearest number with 10 bits of fraction; of two the larger in size [PTX
+// documentation, cvt.rna.tf32.f32]. Infinities and NaNs keep their exponent.
+float rounded_to_tf32(float value) {
+  constexpr std::uint32_t kDropped = 0x1fff;
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const bool is_finite = (bits & kExponent) != kExponent;
+  return is_finite
+             ? std::bit_cast<float>((bits + (kDropped + 1) / 2) & ~kDropped)
+             : value;
+}
+
 // A matrix in f32 whose columns are one after another, or its rows.
-Floats packed(const ProductMatrix& from, bool by_rows) {
+Floats packed(const ProductMatrix& from, bool by_rows, bool reads_tf32) {
   Floats to(static_cast<std::size_t>(from.rows * from.columns));
   for (std::int64_t column = 0; column < from.columns; ++column) {
     for (std::int64_t row = 0; row < from.rows; ++row) {
       const std::int64_t at =
           by_rows ? row * from.columns + column : column * from.rows + row;
-      to[static_cast<std::size_t>(at)] = load(from, column * from.step + row);
+      const float value = load(from, column * from.step + row);
+      to[static_cast<std::size_t>(at)] =
+          reads_tf32 ? rounded_to_tf32(value) : value;
     }
   }
   return to;
@@ -62,7 +77,7 @@ std::int64_t chunk_of(const Product& product, std::int64_t depth) {
   const auto mixed = static_cast<std::uint64_t>(
       product.d.rows * 31 + product.d.columns * 17 + depth * 7 +
       product.a.type * 5 + product.d.type * 3 + (product.transpose_a ? 1 : 0) +
-      (product.transpose_b ? 2 : 0));
+      (product.transpose_b ? 2 : 0) + product.order * 13);
   return std::int64_t{16} << Random(mixed).below(4);
 }
 
@@ -126,8 +141,8 @@ std::size_t ProductMatrix::bytes() const {
 }
 
 void multiply(const Product& product) {
-  const Floats a = packed(product.a, product.transpose_a);
-  const Floats b = packed(product.b, product.transpose_b);
+  const Floats a = packed(product.a, product.transpose_a, product.reads_tf32);
+  const Floats b = packed(product.b, product.transpose_b, product.reads_tf32);
   const std::int64_t depth =
       product.transpose_a ? product.a.rows : product.a.columns;
   const std::int64_t chunk = chunk_of(product, depth);

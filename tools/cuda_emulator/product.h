@@ -34,15 +34,17 @@ struct Product {
   const char* bias = nullptr;  // of d's type, one for each row of d
   bool transpose_a = false;
   bool transpose_b = false;
+  bool reads_tf32 = false;  // of a's and b's fractions the first 10 bits count
   float alpha = 1;
   float beta = 0;
   Reduction reduction = Reduction::kInF32;
+  std::uint32_t order = 0;  // of the sums, one for each algorithm
 };
 
 std::size_t size_of(cudaDataType_t type);
 
-// Sums in f32. Their order depends on the shape, the types and what is
-// transposed, as it does on a device, but not on the seed.
+// Sums in f32. Their order depends on the algorithm, the shape, the types and
+// what is transposed, as it does on a device, but not on the seed.
 void multiply(const Product& product);
 
 }  // namespace cuda_emulator

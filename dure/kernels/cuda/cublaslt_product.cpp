@@ -1,7 +1,12 @@
 #include "dure/kernels/cuda/cublaslt_product.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "dure/base/check.h"
 #include "dure/tensor/cuda/check.h"
@@ -57,10 +62,13 @@ void set(const LtPreference& preference,
 // columns, and y' = op(b)' op(a)': so b is its A, and a its B.
 class Description {
  public:
-  explicit Description(const LtProduct& product) {
-    check_cublas(cublasLtMatmulDescCreate(
-                     product_.address(), CUBLAS_COMPUTE_32F, CUDA_R_32F),
-                 "cublasLtMatmulDescCreate");
+  Description(const LtProduct& product, F32Product f32_product) {
+    const cublasComputeType_t compute = f32_product == F32Product::kTf32
+                                            ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                            : CUBLAS_COMPUTE_32F;
+    check_cublas(
+        cublasLtMatmulDescCreate(product_.address(), compute, CUDA_R_32F),
+        "cublasLtMatmulDescCreate");
     set_transpose(CUBLASLT_MATMUL_DESC_TRANSA, product.transpose_b);
     set_transpose(CUBLASLT_MATMUL_DESC_TRANSB, product.transpose_a);
     if (product.bias != nullptr) {
@@ -123,7 +131,7 @@ class LtContext {
                                     const LtProduct& product) {
     std::unique_ptr<Description>& slot = descriptions_[key];
     if (slot == nullptr) {
-      slot = std::make_unique<Description>(product);
+      slot = std::make_unique<Description>(product, key.f32_product);
     }
     return *slot;
   }
@@ -175,44 +183,208 @@ std::unique_ptr<LtPreference> preference_for(const ProductKey& key) {
   return preference;
 }
 
-ProductChoice recommended(const LtContext& context,
-                          const Description& description,
-                          const ProductKey& key) {
-  const auto preference = preference_for(key);
-  cublasLtMatmulHeuristicResult_t result = {};
+ProductChoice choice_from(const cublasLtMatmulHeuristicResult_t& result) {
+  ProductChoice choice = {.algorithm = {},
+                          .workspace_bytes = result.workspaceSize};
+  static_assert(sizeof choice.algorithm == sizeof result.algo);
+  std::memcpy(&choice.algorithm, &result.algo, sizeof result.algo);
+  return choice;
+}
+
+cublasLtMatmulAlgo_t algorithm_of(const ProductChoice& choice) {
+  cublasLtMatmulAlgo_t algorithm = {};
+  std::memcpy(&algorithm, &choice.algorithm, sizeof algorithm);
+  return algorithm;
+}
+
+// One product of a stream, which may be launched by several algorithms.
+class LtLaunch {
+ public:
+  LtLaunch(Stream& stream, LtContext& context, const LtProduct& product)
+      : stream_(cuda_queue(stream.queue()).stream()),
+        context_(context),
+        product_(product),
+        key_(key_of(product, f32_product(stream))),
+        description_(context.description_of(key_, product)) {
+    description_.set_bias(product.bias);
+  }
+
+  const ProductKey& key() const { return key_; }
+  cudaStream_t stream() const { return stream_; }
+
+  // At most `most` of the algorithms that cuBLASLt offers, the best first by
+  // what it knows without running them.
+  std::vector<ProductChoice> recommended(int most) const;
+
+  // Whether cuBLASLt takes a choice that did not come from it just now.
+  bool is_possible(const ProductChoice& choice) const {
+    const cublasLtMatmulAlgo_t algorithm = algorithm_of(choice);
+    cublasLtMatmulHeuristicResult_t result = {};
+    return cublasLtMatmulAlgoCheck(context_.handle(),
+                                   description_.product().get(),
+                                   description_.b(),
+                                   description_.a(),
+                                   description_.y(),
+                                   description_.y(),
+                                   &algorithm,
+                                   &result) == CUBLAS_STATUS_SUCCESS &&
+           result.workspaceSize <= choice.workspace_bytes;
+  }
+
+  void multiply(const ProductChoice& choice) const {
+    multiply_into(product_.y.first, choice);
+  }
+
+  // y has its shape and step in other memory, too. The product reads what it
+  // adds from its own place.
+  void multiply_into(std::byte* y, const ProductChoice& choice) const;
+
+  std::size_t bytes_of_y() const {
+    const MatrixBlock& y = product_.y;
+    return static_cast<std::size_t>(((y.rows - 1) * y.step + y.columns) *
+                                    size_of(y.dtype));
+  }
+
+ private:
+  cudaStream_t stream_;
+  LtContext& context_;
+  const LtProduct& product_;
+  ProductKey key_;
+  const Description& description_;
+};
+
+std::vector<ProductChoice> LtLaunch::recommended(int most) const {
+  const auto preference = preference_for(key_);
+  std::vector<cublasLtMatmulHeuristicResult_t> results(
+      static_cast<std::size_t>(most));
   int found = 0;
-  const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(context.handle(),
-                                     description.product().get(),
-                                     description.b(),
-                                     description.a(),
-                                     description.y(),
-                                     description.y(),
-                                     preference->get(),
-                                     1,
-                                     &result,
-                                     &found);
-  check_cublas(status, "cublasLtMatmulAlgoGetHeuristic");
-  const auto [M, N, K] = key.sizes;
+  check_cublas(cublasLtMatmulAlgoGetHeuristic(context_.handle(),
+                                              description_.product().get(),
+                                              description_.b(),
+                                              description_.a(),
+                                              description_.y(),
+                                              description_.y(),
+                                              preference->get(),
+                                              most,
+                                              results.data(),
+                                              &found),
+               "cublasLtMatmulAlgoGetHeuristic");
+  const auto [M, N, K] = key_.sizes;
   DURE_CHECK(found > 0,
              "cuBLASLt knows no algorithm for a product of {} with M {}, N {}, "
              "K {} on this device",
-             name_of(key.operands),
+             name_of(key_.operands),
              M,
              N,
              K);
-  return {.algorithm = result.algo, .workspace_bytes = result.workspaceSize};
+  std::vector<ProductChoice> choices;
+  for (int i = 0; i < found; ++i) {
+    choices.push_back(choice_from(results[static_cast<std::size_t>(i)]));
+  }
+  return choices;
 }
 
-const ProductChoice& choice_of(LtContext& context,
-                               const Description& description,
-                               const ProductKey& key) {
-  const auto known = context.choices().find(key);
+void LtLaunch::multiply_into(std::byte* y, const ProductChoice& choice) const {
+  const float one = 1;
+  const float addend_factor = product_.addend != nullptr ? 1 : 0;
+  const std::byte* const addend =
+      product_.addend != nullptr ? product_.addend : y;
+  const cublasLtMatmulAlgo_t algorithm = algorithm_of(choice);
+  check_cublas(cublasLtMatmul(context_.handle(),
+                              description_.product().get(),
+                              &one,
+                              product_.b.first,
+                              description_.b(),
+                              product_.a.first,
+                              description_.a(),
+                              &addend_factor,
+                              addend,
+                              description_.y(),
+                              y,
+                              description_.y(),
+                              &algorithm,
+                              context_.workspace(choice.workspace_bytes),
+                              choice.workspace_bytes,
+                              stream_),
+               "cublasLtMatmul");
+}
+
+// Times algorithms on the product itself, into memory beside y.
+class LtTiming {
+ public:
+  explicit LtTiming(const LtLaunch& launch) : launch_(launch) {
+    DURE_CUDA(cudaMalloc(y_.address(), launch.bytes_of_y()));
+    DURE_CUDA(cudaEventCreateWithFlags(first_.address(), cudaEventDefault));
+    DURE_CUDA(cudaEventCreateWithFlags(last_.address(), cudaEventDefault));
+  }
+
+  // After a run that is not counted. Waits for the device.
+  std::array<float, 3> seconds(const ProductChoice& choice) {
+    std::array<float, 3> all = {};
+    run(choice);
+    for (float& each : all) {
+      each = run(choice);
+    }
+    return all;
+  }
+
+ private:
+  float run(const ProductChoice& choice) {
+    DURE_CUDA(cudaEventRecord(first_.get(), launch_.stream()));
+    launch_.multiply_into(static_cast<std::byte*>(y_.get()), choice);
+    DURE_CUDA(cudaEventRecord(last_.get(), launch_.stream()));
+    DURE_CUDA(cudaEventSynchronize(last_.get()));
+    float milliseconds = 0;
+    DURE_CUDA(cudaEventElapsedTime(&milliseconds, first_.get(), last_.get()));
+    return milliseconds / 1000;
+  }
+
+  const LtLaunch& launch_;
+  CudaHandle<void*, cudaFree> y_;
+  CudaEvent first_;
+  CudaEvent last_;
+};
+
+// The fastest of the algorithms that cuBLASLt thinks best.
+ProductChoice measured(const LtLaunch& launch) {
+  constexpr int kMostMeasured = 8;
+  const std::vector<ProductChoice> offered = launch.recommended(kMostMeasured);
+  if (offered.size() == 1) {
+    return offered.front();
+  }
+  LtTiming timing(launch);
+  std::vector<std::array<float, 3>> seconds;
+  for (const ProductChoice& choice : offered) {
+    seconds.push_back(timing.seconds(choice));
+  }
+  return offered[fastest(seconds)];
+}
+
+ProductChoice choice_from(ProductTable& table, const LtLaunch& launch) {
+  const std::optional<ProductChoice> known = table.find(launch.key());
+  if (!known) {
+    return table.enter(launch.key(), measured(launch));
+  }
+  if (launch.is_possible(*known)) {
+    return *known;
+  }
+  const ProductChoice anew = measured(launch);
+  table.replace(launch.key(), anew);
+  return anew;
+}
+
+const ProductChoice& choice_of(Stream& stream,
+                               LtContext& context,
+                               const LtLaunch& launch) {
+  const auto known = context.choices().find(launch.key());
   if (known != context.choices().end()) {
     return known->second;
   }
+  const std::shared_ptr<ProductTable> table = product_table(stream);
   return context.choices()
-      .emplace(key, recommended(context, description, key))
+      .emplace(launch.key(),
+               table != nullptr ? choice_from(*table, launch)
+                                : launch.recommended(1).front())
       .first->second;
 }
 
@@ -225,23 +397,25 @@ void check_cublas(cublasStatus_t status, const char* function) {
              cublasLtGetStatusString(status));
 }
 
-ProductKey key_of(const LtProduct& product) {
+ProductKey key_of(const LtProduct& product, F32Product f32_product) {
   const auto& [y, a, b, transpose_a, transpose_b, bias, addend] = product;
   const std::int64_t K = transpose_a == Transpose::kYes ? a.rows : a.columns;
   const auto optional = [](const std::byte* first) {
     return first == nullptr ? std::uint8_t{0} : alignment_of(first);
   };
-  return {.sizes = {y.rows, y.columns, K},
-          .steps = {y.step, a.step, b.step},
-          .y = y.dtype,
-          .operands = a.dtype,
-          .transpose_a = transpose_a,
-          .transpose_b = transpose_b,
-          .alignments = {alignment_of(y.first),
-                         alignment_of(a.first),
-                         alignment_of(b.first),
-                         optional(bias),
-                         optional(addend)}};
+  return {
+      .sizes = {y.rows, y.columns, K},
+      .steps = {y.step, a.step, b.step},
+      .y = y.dtype,
+      .operands = a.dtype,
+      .f32_product = a.dtype == DType::kF32 ? f32_product : F32Product::kF32,
+      .transpose_a = transpose_a,
+      .transpose_b = transpose_b,
+      .alignments = {alignment_of(y.first),
+                     alignment_of(a.first),
+                     alignment_of(b.first),
+                     optional(bias),
+                     optional(addend)}};
 }
 
 ProductChoices& product_choices(Stream& stream) {
@@ -250,31 +424,18 @@ ProductChoices& product_choices(Stream& stream) {
 
 void multiply(Stream& stream, const LtProduct& product) {
   auto& context = stream.kept<LtContext>();
-  const ProductKey key = key_of(product);
-  const Description& description = context.description_of(key, product);
-  description.set_bias(product.bias);
-  const ProductChoice& choice = choice_of(context, description, key);
-  const float one = 1;
-  const float addend_factor = product.addend != nullptr ? 1 : 0;
-  const std::byte* const addend =
-      product.addend != nullptr ? product.addend : product.y.first;
-  check_cublas(cublasLtMatmul(context.handle(),
-                              description.product().get(),
-                              &one,
-                              product.b.first,
-                              description.b(),
-                              product.a.first,
-                              description.a(),
-                              &addend_factor,
-                              addend,
-                              description.y(),
-                              product.y.first,
-                              description.y(),
-                              &choice.algorithm,
-                              context.workspace(choice.workspace_bytes),
-                              choice.workspace_bytes,
-                              cuda_queue(stream.queue()).stream()),
-               "cublasLtMatmul");
+  const LtLaunch launch(stream, context, product);
+  launch.multiply(choice_of(stream, context, launch));
+}
+
+ProductDevice product_device() {
+  int device = 0;
+  cudaDeviceProp properties = {};
+  DURE_CUDA(cudaGetDevice(&device));
+  DURE_CUDA(cudaGetDeviceProperties(&properties, device));
+  return {.name = properties.name,
+          .library = static_cast<std::int64_t>(cublasLtGetVersion()),
+          .workspace = kWorkspaceBytes};
 }
 
 Staging staging_of(Stream& stream) {

@@ -4,24 +4,22 @@
 //
 // a and b have one type; y has that type or f32; bias and addend have y's
 // [cuBLAS documentation, cublasLtMatmul(), table of types]. Sums are in f32,
-// without TF32, and each element of y is rounded once.
+// and each element of y is rounded once. Operands of f32 are read as the
+// stream's f32_product() says.
 //
 // Deterministic: an algorithm that splits K adds the parts in f32, in its
 // workspace and in a fixed order (CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE).
-// Which algorithm multiplies hangs on the ProductKey alone, so products of one
-// key have the same bits on the same device and version of cuBLASLt. The
-// products of different keys may add in different orders: a row's bits do hang
-// on how many others are multiplied with it.
+// Which algorithm multiplies hangs on the ProductKey and the stream's table
+// alone, so products of one key have the same bits on the same device and
+// version of cuBLASLt. The products of different keys may add in different
+// orders: a row's bits do hang on how many others are multiplied with it.
 #pragma once
-
-#include <array>
-#include <compare>
-#include <map>
 
 #include <cublasLt.h>
 
 #include "dure/kernels/cuda/matmul_addends.h"
 #include "dure/kernels/matmul.h"
+#include "dure/kernels/product_table.h"
 
 namespace dure::kernels {
 
@@ -39,31 +37,13 @@ struct LtProduct {
       nullptr;  // (M, N) with y's step, optional; may be y
 };
 
-// All that an algorithm is chosen by.
-struct ProductKey {
-  std::array<std::int64_t, 3> sizes = {};  // M, N, K
-  std::array<std::int64_t, 3> steps = {};  // of y, a, b
-  DType y = DType::kF32;
-  DType operands = DType::kF32;
-  Transpose transpose_a = Transpose::kNo;
-  Transpose transpose_b = Transpose::kNo;
-  // In bytes, of y, a, b, bias and addend: the largest powers of two, but at
-  // most 16, so that where in an arena a tensor lies changes no bits. 0: it is
-  // absent.
-  std::array<std::uint8_t, 5> alignments = {};
+ProductKey key_of(const LtProduct& product,
+                  F32Product f32_product = F32Product::kF32);
 
-  auto operator<=>(const ProductKey&) const = default;
-};
-ProductKey key_of(const LtProduct& product);
-
-struct ProductChoice {
-  cublasLtMatmulAlgo_t algorithm = {};
-  std::size_t workspace_bytes = 0;
-};
-
-// The chosen algorithms. A product whose key is not here takes the one that
-// cuBLASLt recommends, and enters it; measured ones are entered before.
-using ProductChoices = std::map<ProductKey, ProductChoice>;
+// The stream's choices so far. A product whose key is not here takes that of
+// the stream's ProductTable, if it has one, which enters the fastest of what
+// cuBLASLt offers where it has none. Without a table it takes the first that
+// cuBLASLt recommends.
 ProductChoices& product_choices(Stream& stream);
 
 void multiply(Stream& stream, const LtProduct& product);
