@@ -276,7 +276,8 @@ TEST(LoadConfig, RefusesWhatDoesNotGoTogether) {
                 "wanted one of \"fp32\", \"bf16\", \"fp16\", got \"fp64\""},
            Case{"precision.tf32=true",
                 "precision.tf32: wanted train.device = \"cuda\" beside true"},
-           Case{"train.device=cuda", "wanted one of \"cpu\", \"sim\", got"},
+           Case{"train.device=gpu",
+                "wanted one of \"cpu\", \"cuda\", \"sim\", got"},
        }) {
     EXPECT_THAT(error_of("", {set}), HasSubstr(message)) << set;
   }
