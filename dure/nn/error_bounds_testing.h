@@ -11,20 +11,20 @@
 //   - An operation in f32 rounds by kF32; a sum of n terms, in any order, by n
 //     times that of the sum of their absolute values [1, eq. 4.4].
 //   - A layer that keeps a tensor in 16 bits rounds it once, and its gradient,
-//     which it keeps in the same type, once (kernels::rounding).
+//     which it keeps in the same type, once (rounding()).
 //
 // So every bound comes from the types and the lengths of the sums.
 //
 // [1] Higham 2002, Accuracy and Stability of Numerical Algorithms.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
-#include "dure/kernels/matmul_testing.h"
 #include "dure/kernels/testing.h"
 #include "dure/tensor/dtype.h"
 
@@ -33,6 +33,19 @@ namespace dure::nn {
 // One operation of a formula is up to four roundings of f32 in a kernel: a mean
 // is a product with a rounded 1 / C, a factor is a rounded product of two.
 inline constexpr double kF32 = 4 * kernels::kUnit;
+
+// The largest error of rounding a number of f32 to the type: half a step, which
+// is relative to the number, but not smaller than the least number is.
+inline double rounding(double magnitude, DType dtype) {
+  switch (dtype) {
+    case DType::kBf16:
+      return std::max(0x1p-8 * magnitude, 0x1p-134);
+    case DType::kF16:
+      return std::max(0x1p-11 * magnitude, 0x1p-25);
+    default:
+      return 0;
+  }
+}
 
 // A number, and the largest error of what a layer has in its place.
 struct Bounded {
@@ -118,7 +131,7 @@ class Tape {
     if (dtype == DType::kBf16 && bf16_ == Bf16Bounds::kOfFp16) {
       dtype = DType::kF16;
     }
-    return {x.value, x.error + kernels::rounding(x.magnitude(), dtype)};
+    return {x.value, x.error + rounding(x.magnitude(), dtype)};
   }
 
   // The variable as a tensor holds it, and its gradient.
