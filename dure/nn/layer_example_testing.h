@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/kernels/matmul_testing.h"
 #include "dure/nn/context.h"
 #include "dure/nn/formulas_testing.h"
 #include "dure/nn/parameter.h"
