@@ -156,6 +156,8 @@ TEST_F(CudaProgram, TrainsOnOneRankOnly) {
 #else
 
 TEST_F(CudaProgram, SaysThatItWasBuiltWithoutCuda) {
+  // The first use of data leaves an index beside them.
+  ASSERT_EQ(dure("eval --checkpoint run --data text").exit_code, 0);
   for (const char* arguments :
        {"train config.toml --set train.device=cuda --set log.directory=gpu",
         "eval --checkpoint run --data text --device cuda",

@@ -11,11 +11,28 @@ StreamOrder::Access reading(const Request& request) {
           .bytes = request.input.size_bytes(),
           .use = StreamOrder::Use::kRead};
 }
-StreamOrder::Access writing(const Request& request) {
-  return {.operation = name_of(request.kind),
-          .first = request.output.bytes(),
-          .bytes = request.output.size_bytes(),
-          .use = StreamOrder::Use::kWrite};
+// Calls body(access) for what a request writes: its output, but for this rank's
+// own part of a gathered whole where that is the input already.
+template <typename Body>
+void for_each_written(const Request& request, const Body& body) {
+  const auto* const first =
+      static_cast<const std::byte*>(request.output.bytes());
+  const std::byte* const last = first + request.output.size_bytes();
+  const auto* own = static_cast<const std::byte*>(request.input.bytes());
+  const std::byte* own_end = own + request.input.size_bytes();
+  if (request.kind != Kind::kAllGather || own < first || own_end > last) {
+    own = own_end = last;
+  }
+  const auto write = [&](const std::byte* from, const std::byte* to) {
+    if (from != to) {
+      body(StreamOrder::Access{.operation = name_of(request.kind),
+                               .first = from,
+                               .bytes = static_cast<std::size_t>(to - from),
+                               .use = StreamOrder::Use::kWrite});
+    }
+  };
+  write(first, own);
+  write(own_end, last);
 }
 
 }  // namespace
@@ -27,7 +44,7 @@ CommunicationOrder::Started::Started(OrderLane& lane,
   lane.wait(after.order()->point());
   for (const Request& request : requests) {
     lane.check(reading(request));
-    lane.check(writing(request));
+    for_each_written(request, [&](const auto& access) { lane.check(access); });
   }
 }
 
@@ -35,7 +52,7 @@ void CommunicationOrder::Started::use_tensors() const {
   lane_->wait(after_->order()->point());
   for (const Request& request : requests_) {
     lane_->note(reading(request));
-    lane_->note(writing(request));
+    for_each_written(request, [&](const auto& access) { lane_->note(access); });
   }
 }
 

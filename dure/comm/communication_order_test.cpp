@@ -132,6 +132,23 @@ TEST(CommunicationOrder, KnowsTheOrderOfOneCommunicatorsCollectives) {
   });
 }
 
+// It stays as it is where the whole is gathered in place.
+TEST(CommunicationOrder, LetsARanksOwnPartOfAWholeBeRead) {
+  on_each_back_end([](Communicator& ranks, Checked& rank) {
+    const OwnedTensor y = rank.floats(std::int64_t{8} * ranks.size());
+    const OwnedTensor z = rank.floats(8);
+    const auto part = [&](int of) { return y.rows(std::int64_t{8} * of, 8); };
+    const Work work =
+        ranks.start(rank.stream, AllGather{.y = y, .x = part(ranks.rank())});
+    EXPECT_NO_THROW(rank.copy(z, part(ranks.rank())));
+    if (ranks.size() > 1) {
+      const int other = (ranks.rank() + 1) % ranks.size();
+      EXPECT_THROW(rank.copy(z, part(other)), Error);
+    }
+    work.wait(rank.stream);
+  });
+}
+
 TEST(CommunicationOrder, FindsABlockThatIsGivenBackTooEarly) {
   on_each_back_end([](Communicator& ranks, Checked& rank) {
     const OwnedTensor x = rank.floats(8);
