@@ -12,8 +12,9 @@ add_library(dure_options INTERFACE)
 target_include_directories(dure_options INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
   $<INSTALL_INTERFACE:include>)
-target_compile_options(dure_options INTERFACE $<BUILD_INTERFACE:
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>)
+# nvcc makes C++ of its own, which these would complain about.
+target_compile_options(dure_options INTERFACE
+  "$<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-sign-conversion>>")
 if(DURE_WERROR)
   target_compile_options(dure_options INTERFACE $<BUILD_INTERFACE:-Werror>)
 endif()
