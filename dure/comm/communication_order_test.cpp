@@ -149,10 +149,20 @@ TEST(CommunicationOrder, LetsARanksOwnPartOfAWholeBeRead) {
   });
 }
 
+// The address sanitizer would find that block, too, and end the program.
+#ifdef __has_feature
+constexpr bool kAddressSanitizer = __has_feature(address_sanitizer);
+#else
+constexpr bool kAddressSanitizer = false;
+#endif
+
 TEST(CommunicationOrder, FindsABlockThatIsGivenBackTooEarly) {
   on_each_back_end([](Communicator& ranks, Checked& rank) {
     const OwnedTensor x = rank.floats(8);
     for (const bool tells : {true, false}) {
+      if (!tells && kAddressSanitizer) {
+        continue;
+      }
       OwnedTensor y = rank.floats(8);
       const Work work = ranks.start(rank.stream, AllReduce{.y = y, .x = x});
       if (tells) {
