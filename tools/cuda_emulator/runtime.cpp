@@ -132,6 +132,7 @@ int device_count() {
 void end_use(void* stream, void* first, std::size_t bytes) {
   const std::scoped_lock lock(streams().lock());
   streams().enqueue(static_cast<cudaStream_t>(stream), [=] {
+    unpoison(first, bytes);  // the end that its owner had no use of
     fill_with_garbage(first, bytes, streams().random());
     poison(first, bytes);
   });

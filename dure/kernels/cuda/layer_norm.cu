@@ -1,4 +1,4 @@
-#include "dure/kernels/cuda/columns.cuh"
+#include "dure/kernels/cuda/norm_gains.cuh"
 #include "dure/kernels/cuda/rows.cuh"
 #include "dure/kernels/layer_norm.h"
 #include "dure/tensor/element_type.h"
@@ -61,27 +61,6 @@ struct BackwardArguments {
     return (widened(x[n * C + c]) - mean[n]) * rstd[n];
   }
 };
-
-template <typename Compute, typename Residual, typename Sum>
-__global__ void columns_kernel(BackwardArguments<Compute, Residual> at,
-                               Sum* d_gain,
-                               Sum* d_bias,
-                               Write write) {
-  sum_columns<2>(
-      at.N,
-      at.C,
-      [&](std::int64_t n, std::int64_t c, ColumnSums<2>& sums) {
-        const float d_y = widened(at.d_y[n * at.C + c]);
-        sums.of[0] = __fmaf_rn(d_y, at.normal(n, c), sums.of[0]);
-        sums.of[1] += d_y;
-      },
-      [&](std::int64_t c, const ColumnSums<2>& sums) {
-        store_sum(d_gain + c, sums.of[0], write);
-        if (d_bias != nullptr) {
-          store_sum(d_bias + c, sums.of[1], write);
-        }
-      });
-}
 
 template <typename Compute, typename Residual>
 __global__ void d_x_kernel(BackwardArguments<Compute, Residual> at) {
@@ -149,16 +128,7 @@ void run(OnCuda, Stream& stream, const LayerNormBackward& op) {
         .residual = op.residual ? op.residual.data<Residual>() : nullptr,
         .N = op.x.shape()[0],
         .C = op.x.shape()[1]};
-    with_float_type(op.d_gain.dtype(), [&](auto s) {
-      using Sum = decltype(s);
-      launch_kernel<columns_kernel<Compute, Residual, Sum>>(
-          stream,
-          column_shape(at.C, sizeof(SharedColumns<2>)),
-          at,
-          op.d_gain.data<Sum>(),
-          op.d_bias ? op.d_bias.data<Sum>() : nullptr,
-          op.write);
-    });
+    launch_norm_gains(stream, op, at);
     launch_kernel<d_x_kernel<Compute, Residual>>(
         stream, row_shape<WarpNumbers<float>>(at.N, at.C), at);
   });

@@ -1,4 +1,4 @@
-#include "dure/kernels/cuda/columns.cuh"
+#include "dure/kernels/cuda/norm_gains.cuh"
 #include "dure/kernels/cuda/rows.cuh"
 #include "dure/kernels/rms_norm.h"
 #include "dure/tensor/element_type.h"
@@ -52,29 +52,11 @@ struct BackwardArguments {
   const Residual* residual;
   std::int64_t N;
   std::int64_t C;
-};
 
-template <typename Compute, typename Residual, typename Sum>
-__global__ void columns_kernel(BackwardArguments<Compute, Residual> at,
-                               Sum* d_gain,
-                               Sum* d_bias,
-                               Write write) {
-  sum_columns<2>(
-      at.N,
-      at.C,
-      [&](std::int64_t n, std::int64_t c, ColumnSums<2>& sums) {
-        const float d_y = widened(at.d_y[n * at.C + c]);
-        const float normal = widened(at.x[n * at.C + c]) * at.rstd[n];
-        sums.of[0] = __fmaf_rn(d_y, normal, sums.of[0]);
-        sums.of[1] += d_y;
-      },
-      [&](std::int64_t c, const ColumnSums<2>& sums) {
-        store_sum(d_gain + c, sums.of[0], write);
-        if (d_bias != nullptr) {
-          store_sum(d_bias + c, sums.of[1], write);
-        }
-      });
-}
+  __device__ float normal(std::int64_t n, std::int64_t c) const {
+    return widened(x[n * C + c]) * rstd[n];
+  }
+};
 
 // d_x = rstd (h - x rstd^2 mean(h x)), h = d_y gain
 template <typename Compute, typename Residual>
@@ -137,16 +119,7 @@ void run(OnCuda, Stream& stream, const RmsNormBackward& op) {
         .residual = op.residual ? op.residual.data<Residual>() : nullptr,
         .N = op.x.shape()[0],
         .C = op.x.shape()[1]};
-    with_float_type(op.d_gain.dtype(), [&](auto s) {
-      using Sum = decltype(s);
-      launch_kernel<columns_kernel<Compute, Residual, Sum>>(
-          stream,
-          column_shape(at.C, sizeof(SharedColumns<2>)),
-          at,
-          op.d_gain.data<Sum>(),
-          op.d_bias ? op.d_bias.data<Sum>() : nullptr,
-          op.write);
-    });
+    launch_norm_gains(stream, op, at);
     launch_kernel<d_x_kernel<Compute, Residual>>(
         stream, row_shape<WarpNumbers<float>>(at.N, at.C), at);
   });

@@ -1,4 +1,3 @@
-#include "dure/kernels/cuda/columns.cuh"
 #include "dure/kernels/cuda/rows.cuh"
 #include "dure/kernels/scale_norm.h"
 #include "dure/tensor/element_type.h"
