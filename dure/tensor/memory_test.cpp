@@ -51,7 +51,7 @@ TEST(Memory, ThatIsSimulatedNeverEndsBeforeItsLimit) {
 
 #ifndef DURE_WITH_CUDA
 TEST(Memory, OfADeviceThatIsNotThereIsAnError) {
-  EXPECT_THROW(Stream(Device::kCuda), Error);
+  EXPECT_THROW(const Stream stream(Device::kCuda), Error);
 }
 #endif
 
