@@ -33,11 +33,11 @@ function(dure_compile_quickly target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()
 
-# For code that runs over and over: the sanitizers' builds, which are otherwise
-# compiled quickly, optimise it. Checks of pointers, of which the address
-# sanitizer sees what matters, would take more time to compile than all else
-# there, and so would its own, were they not calls. Only code that is FUZZED needs
-# coverage.
+# For a folder whose code and tests run loops: the sanitizers' builds, which are
+# otherwise compiled quickly, optimise both. Checks of pointers, of which the
+# address sanitizer sees what matters, would take more time to compile than all else
+# there, and so would its own, were they not calls. Only a library that is FUZZED
+# needs coverage.
 add_library(dure_fewer_checks INTERFACE)
 target_compile_options(dure_fewer_checks INTERFACE
   -fno-sanitize=alignment,null,object-size,pointer-overflow,vptr,fuzzer-no-link)
@@ -45,14 +45,19 @@ if(DURE_SANITIZE MATCHES address AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(dure_fewer_checks INTERFACE
     -fsanitize-address-outline-instrumentation)
 endif()
-function(dure_optimise target)
-  if(DURE_SANITIZE)
-    target_compile_options(${target} PRIVATE -O1)
-    if(NOT "${ARGN}" STREQUAL FUZZED)
-      # Linked last, its options come after those that they take back.
-      target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:dure_fewer_checks>)
-    endif()
+function(dure_optimise folder)
+  if(NOT DURE_SANITIZE)
+    return()
   endif()
+  foreach(target dure_${folder} ${folder}_test)
+    if(TARGET ${target})
+      target_compile_options(${target} PRIVATE -O1)
+      if(NOT "${target} ${ARGN}" STREQUAL "dure_${folder} FUZZED")
+        # Linked last, its options come after those that they take back.
+        target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:dure_fewer_checks>)
+      endif()
+    endif()
+  endforeach()
 endfunction()
 
 function(dure_test name)
