@@ -12,6 +12,11 @@
 set(DURE_HAS_CUDA FALSE)
 if(NOT DURE_WITH_CUDA)
   dure_found(CUDA off "no GPUs (DURE_WITH_CUDA)")
+  # The test of cuDNN's graphs needs neither nvcc nor a GPU.
+  if(DURE_CUDNN_FRONTEND)
+    find_package(CUDAToolkit REQUIRED)
+    include(DureCudnn)
+  endif()
   return()
 endif()
 

@@ -1,8 +1,6 @@
 # cuDNN with the headers of cudnn-frontend, for attention on GPUs. Both are found
 # beside the toolkit or in the system's folders, or say where they are with
 # -DCUDNN_INCLUDE_DIR, -DCUDNN_LIBRARY and -DDURE_CUDNN_FRONTEND.
-set(DURE_CUDNN_FRONTEND "" CACHE PATH "The folder of cudnn_frontend.h")
-
 if(NOT DURE_WITH_CUDNN)
   dure_found(cuDNN off "attention by Dure's own kernels alone")
   return()

@@ -6,6 +6,7 @@ option(DURE_WITH_MPI "Ranks that are processes, where MPI is found" ON)
 option(DURE_WITH_CUDA "The CUDA kernels" OFF)
 option(DURE_CUDA_EMULATED "Run them on an emulated device, on the CPU" OFF)
 option(DURE_WITH_CUDNN "Attention on GPUs by cuDNN, where it is found" ON)
+set(DURE_CUDNN_FRONTEND "" CACHE PATH "The folder of cudnn_frontend.h")
 
 set(DURE_FOUND_TABLE "")
 

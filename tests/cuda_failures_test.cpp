@@ -54,7 +54,7 @@ Config small_run() {
   config.optimizer.clip_gradient = 0.5;
   config.precision = {.compute = train::Compute::kFp16,
                       .loss_scale = train::kDynamicScale};
-  return config;
+  return resolve(config);
 }
 
 // Two steps and an evaluation; the losses.

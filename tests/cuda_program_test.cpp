@@ -1,4 +1,5 @@
 // The program on a GPU, or on the emulated one, and in a build without CUDA.
+#include <cstdlib>
 #include <gmock/gmock.h>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -144,6 +145,24 @@ TEST_F(CudaProgram, TracesEveryLaunchByTheClockOfTheGpu) {
   }
   EXPECT_EQ(launches["cuda"], launches["cpu"]);
 }
+
+#ifdef DURE_CUDA_EMULATED
+// A T4 says it is 7.5.
+TEST_F(CudaProgram, RefusesBf16WhereTheGpuHasNoProductsOfIt) {
+  ::setenv("CUDA_EMULATOR_CAPABILITY", "75", 1);
+  for (const char* arguments :
+       {"train config.toml --set train.device=cuda --set log.directory=t4 "
+        "--set precision.compute=bf16",
+        "eval --checkpoint run --data text --device cuda --precision bf16"}) {
+    refuses(arguments,
+            kFailed,
+            "wanted a GPU of compute capability 8.0 or later, got emulated "
+            "device of 7.5");
+  }
+  EXPECT_EQ(train("t4", "cuda", "--set precision.compute=fp16").exit_code, 0);
+  ::unsetenv("CUDA_EMULATOR_CAPABILITY");
+}
+#endif
 
 TEST_F(CudaProgram, TrainsOnOneRankOnly) {
   refuses(

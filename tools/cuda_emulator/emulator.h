@@ -38,6 +38,11 @@ Mode mode();
 // even a driver.
 int device_count();
 
+// What the devices say is their compute capability, ten times the major number
+// and the minor one: CUDA_EMULATOR_CAPABILITY, or 90. Their limits are those
+// of 90.
+int capability();
+
 // The calls of functions that can fail, since the program began.
 std::int64_t calls();
 // Lets the call with this number fail, counted as calls() does; -1: none does.

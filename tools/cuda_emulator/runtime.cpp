@@ -124,6 +124,11 @@ std::uint64_t seed() {
   return streams().seed();
 }
 
+int capability() {
+  const char* const text = std::getenv("CUDA_EMULATOR_CAPABILITY");
+  return text == nullptr ? 90 : std::atoi(text);
+}
+
 int device_count() {
   const char* const text = std::getenv("CUDA_EMULATOR_DEVICES");
   return text == nullptr ? 1 : std::atoi(text);
@@ -254,10 +259,10 @@ cudaError_t cudaDeviceGetAttribute(int* value,
         *value = cuda_emulator::kMostThreads;
         return cudaSuccess;
       case cudaDevAttrComputeCapabilityMajor:
-        *value = 9;
+        *value = cuda_emulator::capability() / 10;
         return cudaSuccess;
       case cudaDevAttrComputeCapabilityMinor:
-        *value = 0;
+        *value = cuda_emulator::capability() % 10;
         return cudaSuccess;
       default:
         return cudaErrorInvalidValue;
@@ -270,7 +275,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties,
     *properties = {};
     std::strcpy(properties->name, "emulated device");
     properties->totalGlobalMem = cuda_emulator::device_bytes();
-    properties->major = 9;
+    properties->major = cuda_emulator::capability() / 10;
+    properties->minor = cuda_emulator::capability() % 10;
     properties->multiProcessorCount = 4;
     return cudaSuccess;
   });

@@ -117,11 +117,29 @@ class Description {
   LtLayout y_;
 };
 
+cudaDeviceProp this_device() {
+  int device = 0;
+  cudaDeviceProp properties = {};
+  DURE_CUDA(cudaGetDevice(&device));
+  DURE_CUDA(cudaGetDeviceProperties(&properties, device));
+  return properties;
+}
+
 // A stream's handle and what products of its stream reuse.
 class LtContext {
  public:
-  LtContext() {
+  LtContext() : device_(this_device()) {
     check_cublas(cublasLtCreate(handle_.address()), "cublasLtCreate");
+  }
+
+  void check_operands(DType operands) const {
+    DURE_CHECK(operands != DType::kBf16 || device_.major >= 8,
+               "a product of bf16: wanted a GPU of compute capability 8.0 or "
+               "later, got {} of {}.{}; set precision.compute = \"fp16\" or "
+               "\"fp32\" (--precision for eval and generate)",
+               device_.name,
+               device_.major,
+               device_.minor);
   }
 
   cublasLtHandle_t handle() const { return handle_.get(); }
@@ -131,6 +149,7 @@ class LtContext {
                                     const LtProduct& product) {
     std::unique_ptr<Description>& slot = descriptions_[key];
     if (slot == nullptr) {
+      check_operands(key.operands);
       slot = std::make_unique<Description>(product, key.f32_product);
     }
     return *slot;
@@ -156,6 +175,7 @@ class LtContext {
     return memory.get();
   }
 
+  cudaDeviceProp device_;
   LtHandle handle_;
   Memory workspace_;
   Memory staging_;
@@ -429,11 +449,7 @@ void multiply(Stream& stream, const LtProduct& product) {
 }
 
 ProductDevice product_device() {
-  int device = 0;
-  cudaDeviceProp properties = {};
-  DURE_CUDA(cudaGetDevice(&device));
-  DURE_CUDA(cudaGetDeviceProperties(&properties, device));
-  return {.name = properties.name,
+  return {.name = this_device().name,
           .library = static_cast<std::int64_t>(cublasLtGetVersion()),
           .workspace = kWorkspaceBytes};
 }
