@@ -102,7 +102,7 @@ build() {
   fi
   cmake --preset "$preset" "${options[@]}"
   cmake --build "$build" --parallel "$jobs" --target dure kernels_test \
-    cuda_training_test cuda_program_test doctor_test operations_bench step_bench
+    cuda_training_test cuda_program_test doctor_test roofline_test step_bench
 }
 
 # The GPU's name as part of a file's: nvidia-h100-80gb-hbm3.
@@ -138,7 +138,7 @@ run_tests() {
   file=$(file_of tests)
   log=$(mktemp)
   tools/run_tests "$build" --parallel 1 --tests-regex \
-    '^(kernels_cuda|cuda_training|cuda_program|doctor|bench_smoke_.*_cuda)$' 2>&1 |
+    '^(kernels_cuda|roofline_cuda|cuda_training|cuda_program|doctor|bench_smoke_step_cuda)$' 2>&1 |
     tee "$log" || status=$?
   {
     header "Tests on a GPU"
@@ -153,11 +153,11 @@ run_tests() {
 
 measure_operations() {
   header "Operations against their roofline"
-  echo "\`operations_bench --device cuda\`: times by the device's clock, beside a"
+  echo "\`dure bench operations --device cuda\`: times by the device's clock, beside a"
   echo "triad and cuBLASLt's products in the same run. Above 100 % the data stayed"
   echo "in a cache."
   echo
-  "$build/bench/operations_bench" --device cuda --repetitions 5 "${smoke[@]}"
+  "$build/bin/dure" bench operations --device cuda --repetitions 5 "${smoke[@]}"
 }
 
 # A batch that the GPU has memory for: PyTorch keeps the logits, Dure does not.

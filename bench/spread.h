@@ -1,4 +1,4 @@
-// A summary of repeated measurements: the median, and the spread.
+// Repeated measurements of benchmarks.
 #pragma once
 
 #include <algorithm>
@@ -10,18 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "dure/base/spread.h"
+
 namespace dure::bench {
-
-struct Spread {
-  double median = 0;
-  double least = 0;
-  double most = 0;
-};
-
-inline Spread spread_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return {values[values.size() / 2], values.front(), values.back()};
-}
 
 // The ratios of two measurements of the same rounds: "0.981 (0.970 to 1.012)".
 inline std::string ratio_text(const std::vector<double>& rounds,

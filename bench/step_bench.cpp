@@ -14,6 +14,7 @@
 // median of the ratios.
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <sys/resource.h>
 #include <vector>
@@ -22,12 +23,13 @@
 #include "bench/device_options.h"
 #include "bench/operations_table.h"
 #include "bench/random_tokens.h"
-#include "bench/spread.h"
+#include "bench/sgemm_rate.h"
 #include "bench/tiny_model.h"
-#include "bench/yardstick.h"
+#include "dure/base/spread.h"
 #include "dure/base/trace.h"
 #include "dure/model/families/families.h"
 #include "dure/model/flops.h"
+#include "dure/roofline/yardstick.h"
 #include "dure/train/options.h"
 #include "dure/train/trainer.h"
 
@@ -103,8 +105,8 @@ void print_rounds(const Options& options,
   for (std::size_t i = 0; i < step_seconds.size(); ++i) {
     ratios.push_back(flops / step_seconds[i] / product_rates[i]);
   }
-  const bench::Spread step = bench::spread_of(step_seconds);
-  const bench::Spread ratio = bench::spread_of(ratios);
+  const Spread step = spread_of(step_seconds);
+  const Spread ratio = spread_of(ratios);
   std::printf(
       "%s, batch %lld x %lld, %s\n"
       "step               %.1f ms (%.1f to %.1f)\n"
@@ -121,7 +123,7 @@ void print_rounds(const Options& options,
       1e3 * step.most,
       static_cast<double>(options.batch * options.sequence) / step.median,
       1e-9 * flops / step.median,
-      1e-9 * bench::spread_of(product_rates).median,
+      1e-9 * spread_of(product_rates).median,
       ratio.median,
       ratio.least,
       ratio.most);
@@ -138,22 +140,40 @@ void print_traced_step(train::Rank& rank,
   bench::print_operations(trace, monotonic_seconds() - start);
 }
 
+// The unit of the ratio.
+class ProductRate {
+ public:
+  explicit ProductRate(const Options& options) : type_(options.type) {
+    if (options.device == Device::kCuda) {
+      gpu_ = roofline::yardstick_of(options.device,
+                                    options.is_smoke
+                                        ? roofline::YardstickSize::kSmoke
+                                        : roofline::YardstickSize::kFull);
+    }
+  }
+
+  double measure() const {
+    return gpu_ != nullptr ? gpu_->product_rate(type_) : bench::sgemm_rate();
+  }
+
+ private:
+  DType type_;
+  std::unique_ptr<roofline::Yardstick> gpu_;
+};
+
 void run(const Options& options) {
   const train::Config config = config_of(options);
   train::Rank rank(train::rank_options(config));
   train::Trainer trainer(rank, config);
-  const auto yardstick =
-      bench::yardstick_of(options.device,
-                          options.is_smoke ? bench::YardstickSize::kSmoke
-                                           : bench::YardstickSize::kFull);
   const bench::RandomTokens data(options.sequence, config.model.vocabulary);
   const double flops = static_cast<double>(options.batch * options.sequence) *
                        model::flops_per_token(config.model, options.sequence);
   round_seconds(trainer, data, 2);  // warms up: pages, primitives
+  const ProductRate product(options);
   std::vector<double> step_seconds;
   std::vector<double> product_rates;
   for (int i = 0; i < options.steps; ++i) {
-    product_rates.push_back(yardstick->product_rate(options.type));
+    product_rates.push_back(product.measure());
     step_seconds.push_back(round_seconds(trainer, data, options.together));
   }
   print_rounds(options, flops, step_seconds, product_rates);

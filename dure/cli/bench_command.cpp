@@ -1,4 +1,4 @@
-// `dure bench`: how fast this machine communicates.
+// `dure bench`: how fast this machine communicates and computes.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
@@ -238,11 +238,13 @@ void add_bench_comm(CLI::App& bench) {
 }  // namespace
 
 void add_bench(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("bench", "How fast this machine communicates");
+  CLI::App* command = app.add_subcommand(
+      "bench", "How fast this machine communicates and computes");
   command->require_subcommand(1);
-  command->footer("Example:\n  dure bench comm --ranks 2");
+  command->footer(
+      "Example:\n  dure bench comm --ranks 2\n  dure bench operations");
   add_bench_comm(*command);
+  add_bench_operations(*command);
 }
 
 }  // namespace dure::cli

@@ -31,6 +31,7 @@ inline constexpr int kExitUsage = 2;
 using AddCommand = void(CLI::App& app);
 
 void add_bench(CLI::App& app);
+void add_bench_operations(CLI::App& bench);  // add_bench adds it
 void add_checkpoint(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_docs(CLI::App& app);

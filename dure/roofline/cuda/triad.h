@@ -4,7 +4,7 @@
 #include "dure/tensor/stream.h"
 #include "dure/tensor/tensor.h"
 
-namespace dure::bench {
+namespace dure::roofline {
 
 // Tensors of one shape in f32, with a multiple of four elements.
 void cuda_triad(Stream& stream,
@@ -12,4 +12,4 @@ void cuda_triad(Stream& stream,
                 const ConstTensor& b,
                 const ConstTensor& c);
 
-}  // namespace dure::bench
+}  // namespace dure::roofline

@@ -4,7 +4,7 @@
 #include "dure/base/trace.h"
 #include "dure/tensor/stream.h"
 
-namespace dure::bench {
+namespace dure::roofline {
 
 // On a GPU, launches follow one another there while the host is ahead of them.
 template <typename Launches>
@@ -22,4 +22,4 @@ double seconds_of(Stream& stream, const Launches& launches) {
   return trace.events().back().seconds;
 }
 
-}  // namespace dure::bench
+}  // namespace dure::roofline

@@ -1,8 +1,8 @@
-#include "bench/yardstick.h"
+#include "dure/roofline/yardstick.h"
 
 #include "dure/base/check.h"
 
-namespace dure::bench {
+namespace dure::roofline {
 
 std::unique_ptr<Yardstick> yardstick_of(Device device,
                                         [[maybe_unused]] YardstickSize size) {
@@ -16,4 +16,4 @@ std::unique_ptr<Yardstick> yardstick_of(Device device,
   return cpu_yardstick();
 }
 
-}  // namespace dure::bench
+}  // namespace dure::roofline

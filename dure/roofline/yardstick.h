@@ -8,7 +8,7 @@
 #include "dure/tensor/device.h"
 #include "dure/tensor/dtype.h"
 
-namespace dure::bench {
+namespace dure::roofline {
 
 class Yardstick {
  public:
@@ -21,11 +21,11 @@ class Yardstick {
   // as three of them.
   virtual double memory_rate() = 0;
 
-  // Floating-point operations a second of a product of operands of the type, by
-  // the library of the device's maker; 0 where there is none.
+  // Floating-point operations a second: on a GPU those of a product of operands
+  // of the type by cuBLASLt, on a CPU those of f32 multiply-adds in registers.
   virtual double product_rate(DType type) = 0;
 
-  // "triad 22.6 GB/s, sgemm 225.7 GFLOP/s"
+  // "2 threads, triad 22.6 GB/s, multiply-adds 225.7 GFLOP/s"
   virtual std::string description() = 0;
 };
 
@@ -34,11 +34,11 @@ enum class YardstickSize : std::uint8_t { kFull, kSmoke };
 // Throws Error if the build has no such device.
 std::unique_ptr<Yardstick> yardstick_of(Device device, YardstickSize size);
 
-// The CPU's, with oneDNN's sgemm for all types.
+// The CPU's.
 std::unique_ptr<Yardstick> cpu_yardstick();
 
 // A GPU's, with cuBLASLt's products. A smoke test's are tiny. Without CUDA in
 // the build there is none.
 std::unique_ptr<Yardstick> cuda_yardstick(YardstickSize size);
 
-}  // namespace dure::bench
+}  // namespace dure::roofline

@@ -1,19 +1,12 @@
-// The operations of dure/kernels as problems to time: a line of bench/shapes
-// names one and gives its sizes.
-#pragma once
+#include "dure/roofline/problem.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <functional>
-#include <map>
-#include <memory>
-#include <span>
+#include <charconv>
+#include <fmt/core.h>
 #include <sstream>
-#include <string>
-#include <vector>
 
-#include "bench/device_time.h"
 #include "dure/base/check.h"
+#include "dure/base/nearest.h"
 #include "dure/kernels/activation.h"
 #include "dure/kernels/adamw.h"
 #include "dure/kernels/attention.h"
@@ -29,185 +22,132 @@
 #include "dure/kernels/sgd.h"
 #include "dure/kernels/squared_norm.h"
 #include "dure/kernels/transfer.h"
-#include "dure/tensor/arena.h"
 
-namespace dure::bench {
+namespace dure::roofline {
 
-// "layer_norm rows=1024 columns=768".
-struct Line {
-  std::string operation;
-  std::map<std::string, double> sizes;
+std::int64_t ProblemLine::operator[](const std::string& key) const {
+  const auto found = sizes.find(key);
+  DURE_CHECK(found != sizes.end(), "{} wants {}=", operation, key);
+  return static_cast<std::int64_t>(found->second);
+}
 
-  std::int64_t operator[](const std::string& key) const {
-    const auto found = sizes.find(key);
-    DURE_CHECK(found != sizes.end(), "{} wants {}=", operation, key);
-    return static_cast<std::int64_t>(found->second);
+std::string ProblemLine::describe() const {
+  std::string text;
+  for (const auto& [key, value] : sizes) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : " ", key, value);
   }
-  std::string describe() const {
-    std::ostringstream out;
-    for (const auto& [key, value] : sizes) {
-      out << (out.tellp() > 0 ? " " : "") << key << " " << value;
-    }
-    return out.str();
-  }
-};
+  return text;
+}
 
-inline Line parse_line(const std::string& text) {
+ProblemLine parse_line(const std::string& text) {
   std::istringstream words(text);
-  Line line;
+  ProblemLine line;
   words >> line.operation;
   for (std::string word; words >> word;) {
-    const std::size_t equals = word.find('=');
-    DURE_CHECK(equals != std::string::npos, "wanted key=value, not {}", word);
-    line.sizes[word.substr(0, equals)] = std::stod(word.substr(equals + 1));
+    const std::size_t equals = std::min(word.find('='), word.size());
+    const char* const first = word.data() + std::min(equals + 1, word.size());
+    const char* const last = word.data() + word.size();
+    double value = 0;
+    const auto [end, error] = std::from_chars(first, last, value);
+    DURE_CHECK(error == std::errc() && end == last && value > 0 && value < 1e12,
+               "wanted size=number above 0, got {}",
+               word);
+    line.sizes[word.substr(0, equals)] = value;
   }
   return line;
 }
 
-// Operands, drawn once, and the launch of one operation on them. They have the
-// type of a model's operands there; statistics, logits, gradients of weights,
-// masters and states are f32.
-class Problem {
- public:
-  Problem(const Line& line, Device device, DType type)
-      : type_(type), stream_(device) {
-    const auto found = builders().find(line.operation);
-    DURE_CHECK(found != builders().end(),
-               "there is no problem of the name {}",
-               line.operation);
-    found->second(*this, line);
-  }
-
-  // The seconds of so many launches, by the clock of the device.
-  double seconds(int calls) {
-    return seconds_of(stream_, [&] {
-      for (int i = 0; i < calls; ++i) {
-        launch_();
-      }
-    });
-  }
-
-  kernels::Cost cost() const { return cost_; }
-  Stream& stream() { return stream_; }
-  // Whether an operand has the type that was asked for.
-  bool has_type() const { return has_type_; }
-
- private:
-  using Builder = void (*)(Problem&, const Line&);
-
-  Tensor normal(const Shape& shape) {
-    has_type_ = true;
-    return drawn(shape, type_);
-  }
-  Tensor f32(const Shape& shape) {
-    has_type_ = has_type_ || type_ == DType::kF32;
-    return drawn(shape, DType::kF32);
-  }
-  Tensor drawn(const Shape& shape, DType type) {
-    const Tensor y = room(shape, type);
-    const std::int64_t n = y.elements();
-    kernels::launch(
-        stream_,
-        kernels::FillNormal{
-            .y = y.reshaped({1, n}),
-            .stream = RandomStream(tensors_.size(), "operations_bench"),
-            .columns = n,
-            .filled_rows = 1});
-    return y;
-  }
-  Tensor ones(const Shape& shape) {
-    const Tensor y = f32(shape);
-    kernels::launch(stream_, kernels::Fill{.y = y, .value = 1});
-    return y;
-  }
-  Tensor room(const Shape& shape, DType type) {
-    tensors_.push_back(arena_.tensor(shape, Category::kWorkspace, type));
-    return tensors_.back();
-  }
-  template <typename Integer>
-  Tensor integers(std::int64_t count,
-                  DType type,
-                  const std::function<std::int64_t(std::int64_t)>& f) {
-    std::vector<Integer> values(static_cast<std::size_t>(count));
-    for (std::int64_t i = 0; i < count; ++i) {
-      values[static_cast<std::size_t>(i)] = static_cast<Integer>(f(i));
+std::vector<ProblemLine> parse_lines(const std::string& text,
+                                     const std::string& name) {
+  std::istringstream file(text);
+  std::vector<ProblemLine> lines;
+  int number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    if (line.empty() || line[0] == '#') {
+      continue;
     }
-    const Tensor y = room({count}, type);
-    kernels::launch(
-        stream_,
-        kernels::Upload{.y = y, .host = std::as_bytes(std::span(values))});
-    stream_.synchronize();
-    return y;
+    try {
+      lines.push_back(parse_line(line));
+    } catch (const Error& error) {
+      fail("{}, line {}: {}", name, number, error.what());
+    }
   }
-  Tensor i32(std::int64_t count,
-             const std::function<std::int64_t(std::int64_t)>& f) {
-    return integers<std::int32_t>(count, DType::kI32, f);
-  }
-  Tensor i64_zeros(std::int64_t count) {
-    return integers<std::int64_t>(
-        count, DType::kI64, [](std::int64_t) { return 0; });
-  }
-  template <typename Op>
-  void set(const Op& op) {
-    cost_ = kernels::cost(op);
-    launch_ = [this, op] { kernels::launch(stream_, op); };
-  }
+  return lines;
+}
 
-  static void norms(Problem& p, const Line& line);
-  static void activations(Problem& p, const Line& line);
-  static void embeddings(Problem& p, const Line& line);
-  static void losses(Problem& p, const Line& line);
-  static void products(Problem& p, const Line& line);
-  static void elements(Problem& p, const Line& line);
-  static void attentions(Problem& p, const Line& line);
-  static void cached_attention(Problem& p, const Line& line);
-  static void rope(Problem& p, const Line& line);
-  static void updates(Problem& p, const Line& line);
-
-  static const std::map<std::string, Builder>& builders() {
-    static const std::map<std::string, Builder> kBuilders = {
-        {"layer_norm", norms},
-        {"layer_norm_backward", norms},
-        {"rms_norm", norms},
-        {"rms_norm_backward", norms},
-        {"gelu", activations},
-        {"gelu_backward", activations},
-        {"swiglu", activations},
-        {"swiglu_backward", activations},
-        {"embedding", embeddings},
-        {"embedding_backward", embeddings},
-        {"logit_statistics", losses},
-        {"cross_entropy_gradient", losses},
-        {"matmul", products},
-        {"matmul_add", products},
-        {"column_sum", products},
-        {"fill", elements},
-        {"add", elements},
-        {"copy", elements},
-        {"dropout", elements},
-        {"fill_normal", elements},
-        {"attention", attentions},
-        {"attention_backward", attentions},
-        {"cached_attention", cached_attention},
-        {"rope", rope},
-        {"adamw", updates},
-        {"sgd", updates},
-        {"squared_norm", updates}};
-    return kBuilders;
+Problem::Problem(const ProblemLine& line, Device device, DType type)
+    : type_(type), stream_(device) {
+  const auto found = builders().find(line.operation);
+  if (found == builders().end()) {
+    std::vector<std::string> names;
+    for (const auto& [name, builder] : builders()) {
+      names.push_back(name);
+    }
+    fail("there is no problem of the name {}{}",
+         line.operation,
+         suggestion(line.operation, names));
   }
+  found->second(*this, line);
+}
 
-  DType type_;
-  bool has_type_ = false;
-  Stream stream_;
-  Arena arena_{stream_};
-  std::vector<OwnedTensor> tensors_;
-  std::vector<kernels::UpdateSpan> update_spans_;
-  std::vector<ConstTensor> spans_;
-  kernels::Cost cost_;
-  std::function<void()> launch_;
-};
+Tensor Problem::drawn(const Shape& shape, DType type) {
+  const Tensor y = room(shape, type);
+  const std::int64_t n = y.elements();
+  kernels::launch(
+      stream_,
+      kernels::FillNormal{.y = y.reshaped({1, n}),
+                          .stream = RandomStream(tensors_.size(), "problem"),
+                          .columns = n,
+                          .filled_rows = 1});
+  return y;
+}
 
-inline void Problem::norms(Problem& p, const Line& line) {
+Tensor Problem::ones(const Shape& shape) {
+  const Tensor y = f32(shape);
+  kernels::launch(stream_, kernels::Fill{.y = y, .value = 1});
+  return y;
+}
+
+const std::map<std::string, Problem::Builder>& Problem::builders() {
+  static const std::map<std::string, Builder> kBuilders = {
+      {"layer_norm", norms},
+      {"layer_norm_backward", norms},
+      {"rms_norm", norms},
+      {"rms_norm_backward", norms},
+      {"gelu", activations},
+      {"gelu_backward", activations},
+      {"swiglu", activations},
+      {"swiglu_backward", activations},
+      {"embedding", embeddings},
+      {"embedding_backward", embeddings},
+      {"logit_statistics", losses},
+      {"cross_entropy_gradient", losses},
+      {"matmul", products},
+      {"matmul_add", products},
+      {"column_sum", products},
+      {"fill", elements},
+      {"add", elements},
+      {"copy", elements},
+      {"dropout", elements},
+      {"fill_normal", elements},
+      {"attention", attentions},
+      {"attention_backward", attentions},
+      {"cached_attention", cached_attention},
+      {"rope", rope},
+      {"adamw", updates},
+      {"sgd", updates},
+      {"squared_norm", updates}};
+  return kBuilders;
+}
+
+template <typename Op>
+void Problem::set(const Op& op) {
+  cost_ = kernels::cost(op);
+  launch_ = [this, op] { kernels::launch(stream_, op); };
+}
+
+void Problem::norms(Problem& p, const ProblemLine& line) {
   const std::int64_t N = line["rows"];
   const std::int64_t C = line["columns"];
   const Tensor x = p.normal({N, C});
@@ -246,7 +186,7 @@ inline void Problem::norms(Problem& p, const Line& line) {
   }
 }
 
-inline void Problem::activations(Problem& p, const Line& line) {
+void Problem::activations(Problem& p, const ProblemLine& line) {
   const std::int64_t N = line["rows"];
   const std::int64_t F = line["columns"];
   const bool gated = line.operation.starts_with("swiglu");
@@ -264,7 +204,7 @@ inline void Problem::activations(Problem& p, const Line& line) {
   }
 }
 
-inline void Problem::embeddings(Problem& p, const Line& line) {
+void Problem::embeddings(Problem& p, const ProblemLine& line) {
   const std::int64_t N = line["rows"];
   const std::int64_t C = line["columns"];
   const std::int64_t V = line["vocabulary"];
@@ -297,7 +237,7 @@ inline void Problem::embeddings(Problem& p, const Line& line) {
   }
 }
 
-inline void Problem::losses(Problem& p, const Line& line) {
+void Problem::losses(Problem& p, const ProblemLine& line) {
   const std::int64_t N = line["rows"];
   const std::int64_t V = line["vocabulary"];
   const Tensor logits = p.f32({N, line["columns"]});
@@ -324,7 +264,7 @@ inline void Problem::losses(Problem& p, const Line& line) {
 }
 
 // A linear layer's forward, its weight's gradient, its bias's gradient.
-inline void Problem::products(Problem& p, const Line& line) {
+void Problem::products(Problem& p, const ProblemLine& line) {
   const std::int64_t M = line["rows"];
   const std::int64_t N = line["columns"];
   if (line.operation == "column_sum") {
@@ -346,7 +286,7 @@ inline void Problem::products(Problem& p, const Line& line) {
   }
 }
 
-inline void Problem::elements(Problem& p, const Line& line) {
+void Problem::elements(Problem& p, const ProblemLine& line) {
   const std::int64_t N = line["rows"];
   const std::int64_t C = line["columns"];
   const Tensor y = p.normal({N, C});
@@ -370,22 +310,22 @@ inline void Problem::elements(Problem& p, const Line& line) {
   }
 }
 
-inline kernels::FusedHeads fused_heads(const Line& line) {
+kernels::FusedHeads fused_heads(const ProblemLine& line) {
   return {.samples = line["batch"],
           .heads = line["heads"],
           .kv_heads = line["kv_heads"],
           .head_dim = line["head_dim"]};
 }
 
-inline kernels::AttentionInputs attention_inputs(
-    const Tensor& qkv, const kernels::FusedHeads& fused) {
+kernels::AttentionInputs attention_inputs(const Tensor& qkv,
+                                          const kernels::FusedHeads& fused) {
   return {.q = heads_of_rows(qkv, fused.q()),
           .k = heads_of_rows(qkv, fused.k()),
           .v = heads_of_rows(qkv, fused.v()),
           .scale = 0.125F};
 }
 
-inline void Problem::attentions(Problem& p, const Line& line) {
+void Problem::attentions(Problem& p, const ProblemLine& line) {
   const kernels::FusedHeads fused = fused_heads(line);
   const std::int64_t N = fused.samples * line["sequence"];
   const kernels::AttentionInputs in =
@@ -413,7 +353,7 @@ inline void Problem::attentions(Problem& p, const Line& line) {
 }
 
 // Leaves out the append, which is a copy.
-inline void Problem::cached_attention(Problem& p, const Line& line) {
+void Problem::cached_attention(Problem& p, const ProblemLine& line) {
   const kernels::FusedHeads fused = fused_heads(line);
   const std::int64_t N = fused.samples * line["sequence"];
   const Shape cache = {
@@ -427,10 +367,13 @@ inline void Problem::cached_attention(Problem& p, const Line& line) {
       .value = length,
       .each = p.i32(fused.samples, [=](std::int64_t) { return length; })};
   p.set(kernels::CachedAttention{
-      .y = p.normal({N, fused.heads * fused.head_dim}), .in = in});
+      .y = p.normal({N, fused.heads * fused.head_dim}),
+      .in = in,
+      .scratch =
+          p.f32({cached_attention_scratch(in, p.stream_.team().members())})});
 }
 
-inline void Problem::rope(Problem& p, const Line& line) {
+void Problem::rope(Problem& p, const ProblemLine& line) {
   const std::int64_t N = line["rows"];
   const std::int64_t D = line["head_dim"];
   p.set(kernels::Rope{.qkv = p.normal({N, line["heads"] * D}),
@@ -439,7 +382,7 @@ inline void Problem::rope(Problem& p, const Line& line) {
                       .rotated_heads = line["rotated_heads"]});
 }
 
-inline void Problem::updates(Problem& p, const Line& line) {
+void Problem::updates(Problem& p, const ProblemLine& line) {
   const std::int64_t n = line["elements"];
   const Tensor control = p.ones({kernels::kDecisions + kernels::AdamW::kRates});
   for (std::int64_t s = 0; s < line["spans"]; ++s) {
@@ -468,4 +411,4 @@ inline void Problem::updates(Problem& p, const Line& line) {
   }
 }
 
-}  // namespace dure::bench
+}  // namespace dure::roofline

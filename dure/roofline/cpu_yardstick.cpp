@@ -2,13 +2,13 @@
 #include <fmt/core.h>
 #include <vector>
 
-#include "bench/sgemm_rate.h"
-#include "bench/yardstick.h"
 #include "dure/base/limits.h"
 #include "dure/base/team.h"
 #include "dure/base/trace.h"
+#include "dure/roofline/fma_rate.h"
+#include "dure/roofline/yardstick.h"
 
-namespace dure::bench {
+namespace dure::roofline {
 namespace {
 
 class CpuYardstick final : public Yardstick {
@@ -29,13 +29,14 @@ class CpuYardstick final : public Yardstick {
            (monotonic_seconds() - start);
   }
 
-  double product_rate(DType /*type*/) override { return sgemm_rate(); }
+  double product_rate(DType /*type*/) override { return fma_rate(); }
 
   std::string description() override {
-    return fmt::format("{} threads, triad {:.1f} GB/s, sgemm {:.1f} GFLOP/s",
-                       usable_processors(),
-                       1e-9 * memory_rate(),
-                       1e-9 * sgemm_rate());
+    return fmt::format(
+        "{} threads, triad {:.1f} GB/s, multiply-adds {:.1f} GFLOP/s",
+        usable_processors(),
+        1e-9 * memory_rate(),
+        1e-9 * fma_rate());
   }
 
  private:
@@ -52,4 +53,4 @@ std::unique_ptr<Yardstick> cpu_yardstick() {
   return std::make_unique<CpuYardstick>();
 }
 
-}  // namespace dure::bench
+}  // namespace dure::roofline

@@ -4,16 +4,16 @@
 #include <utility>
 #include <vector>
 
-#include "bench/cuda_triad.h"
-#include "bench/device_time.h"
-#include "bench/spread.h"
-#include "bench/yardstick.h"
+#include "dure/base/spread.h"
 #include "dure/kernels/elementwise.h"
 #include "dure/kernels/matmul.h"
+#include "dure/roofline/cuda/triad.h"
+#include "dure/roofline/device_time.h"
+#include "dure/roofline/yardstick.h"
 #include "dure/tensor/arena.h"
 #include "dure/tensor/cuda/devices.h"
 
-namespace dure::bench {
+namespace dure::roofline {
 namespace {
 
 constexpr int kRuns = 5;
@@ -101,4 +101,4 @@ std::unique_ptr<Yardstick> cuda_yardstick(YardstickSize size) {
   return std::make_unique<CudaYardstick>(size);
 }
 
-}  // namespace dure::bench
+}  // namespace dure::roofline
