@@ -70,12 +70,21 @@ inline UpdatePiece piece_of(const UpdateSpan& span,
   return piece;
 }
 
-// Spans as pieces, each within one block of the rounding's numbers.
+// Whether the random numbers of its rounding are used.
+inline bool is_rounded(const UpdateSpan& span) {
+  const auto is_bf16 = [](const Tensor& x) {
+    return x.dtype() == DType::kBf16;
+  };
+  return span.rounding &&
+         (is_bf16(span.master) || std::ranges::any_of(span.states, is_bf16));
+}
+
+// Spans as pieces, each within one block of the numbers that round it.
 inline std::vector<UpdatePiece> pieces_of(std::span<const UpdateSpan> spans) {
   std::vector<UpdatePiece> pieces;
   for (const UpdateSpan& span : spans) {
     const std::int64_t n = span.gradient.elements();
-    if (!span.rounding) {
+    if (!is_rounded(span)) {
       pieces.push_back(piece_of(span, 0, n));
       continue;
     }
