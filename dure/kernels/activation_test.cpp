@@ -58,7 +58,7 @@ TEST(Gelu, IsTheFormulaAtAnySize) {
       SCOPED_TRACE(F);
       const Values x = random_values(N * F, "x", 2);
       Values y(x.size());
-      launch_on_cpu(Gelu{.y = tensor(y, {N, F}), .x = tensor(x, {N, F})});
+      launch_here(Gelu{.y = tensor(y, {N, F}), .x = tensor(x, {N, F})});
       const Doubles want = gelu_of(x);
       for (std::size_t i = 0; i < y.size(); ++i) {
         const double scale = std::max(std::abs(want[i]), 1e-4);
@@ -72,7 +72,7 @@ TEST(Gelu, IsZeroOrTheIdentityFarOut) {
   on_every_instruction_set([] {
     const Values x = {-1e30F, -200, -20, 20, 200, 1e30F};
     Values y(6);
-    launch_on_cpu(Gelu{.y = tensor(y, {1, 6}), .x = tensor(x, {1, 6})});
+    launch_here(Gelu{.y = tensor(y, {1, 6}), .x = tensor(x, {1, 6})});
     EXPECT_NEAR(y[1], 0, 1e-30);
     EXPECT_NEAR(y[2], 0, 1e-30);
     EXPECT_EQ(y[3], 20);
@@ -80,9 +80,9 @@ TEST(Gelu, IsZeroOrTheIdentityFarOut) {
     EXPECT_EQ(y[5], 1e30F);
     const Values d_y(6, 1);
     Values d_x(6);
-    launch_on_cpu(GeluBackward{.d_x = tensor(d_x, {1, 6}),
-                               .d_y = tensor(d_y, {1, 6}),
-                               .x = tensor(x, {1, 6})});
+    launch_here(GeluBackward{.d_x = tensor(d_x, {1, 6}),
+                             .d_y = tensor(d_y, {1, 6}),
+                             .x = tensor(x, {1, 6})});
     for (std::size_t i = 0; i < 6; ++i) {
       EXPECT_NEAR(d_x[i], i < 3 ? 0 : 1, 1e-30) << "of " << x[i];
     }
@@ -92,11 +92,11 @@ TEST(Gelu, IsZeroOrTheIdentityFarOut) {
 TEST(Gelu, PropagatesNan) {
   const Values x(3, std::numeric_limits<float>::quiet_NaN());
   Values y(3);
-  launch_on_cpu(Gelu{.y = tensor(y, {1, 3}), .x = tensor(x, {1, 3})});
+  launch_here(Gelu{.y = tensor(y, {1, 3}), .x = tensor(x, {1, 3})});
   EXPECT_TRUE(std::isnan(y[0]));
-  launch_on_cpu(GeluBackward{.d_x = tensor(y, {1, 3}),
-                             .d_y = tensor(Values(3, 1), {1, 3}),
-                             .x = tensor(x, {1, 3})});
+  launch_here(GeluBackward{.d_x = tensor(y, {1, 3}),
+                           .d_y = tensor(Values(3, 1), {1, 3}),
+                           .x = tensor(x, {1, 3})});
   EXPECT_TRUE(std::isnan(y[2]));
 }
 
@@ -126,18 +126,18 @@ TEST(GeluBackward, IsTheFormulaAtAnySizeAndInPlace) {
       GeluBackward op = {.d_x = tensor(d_x, {N, F}),
                          .d_y = tensor(d_y, {N, F}),
                          .x = tensor(x, {N, F})};
-      launch_on_cpu(op);
+      launch_here(op);
       for (std::size_t i = 0; i < d_x.size(); ++i) {
         // Terms of size 1 cancel near the minimum, h = -0.75.
         ASSERT_NEAR(d_x[i], want[i], kUnits * kUnit * std::abs(d_y[i]));
       }
       Values d_y_copy = d_y;
       op.d_y = op.d_x = tensor(d_y_copy, {N, F});
-      launch_on_cpu(op);
+      launch_here(op);
       EXPECT_EQ(d_y_copy, d_x);
       op.d_y = tensor(d_y, {N, F});
       op.x = op.d_x = tensor(x, {N, F});
-      launch_on_cpu(op);
+      launch_here(op);
       EXPECT_EQ(x, d_x);
     }
   });
@@ -146,8 +146,8 @@ TEST(GeluBackward, IsTheFormulaAtAnySizeAndInPlace) {
 TEST(Gelu, MayWriteOverItsInput) {
   Values x = random_values(51, "x");
   Values y(51);
-  launch_on_cpu(Gelu{.y = tensor(y, {3, 17}), .x = tensor(x, {3, 17})});
-  launch_on_cpu(Gelu{.y = tensor(x, {3, 17}), .x = tensor(x, {3, 17})});
+  launch_here(Gelu{.y = tensor(y, {3, 17}), .x = tensor(x, {3, 17})});
+  launch_here(Gelu{.y = tensor(x, {3, 17}), .x = tensor(x, {3, 17})});
   EXPECT_EQ(x, y);
 }
 
@@ -187,7 +187,7 @@ TEST(Swiglu, IsTheFormulaAtAnySize) {
     for (const Size& size : kSizes) {
       SCOPED_TRACE(size.F);
       SwigluProblem p(size);
-      launch_on_cpu(p.forward_op());
+      launch_here(p.forward_op());
       p.for_each([&](std::size_t gate, std::size_t up, std::size_t i) {
         const double want = silu(p.gate_up[gate]) * p.gate_up[up];
         ASSERT_NEAR(p.y[i], want, kUnits * kUnit * std::abs(want));
@@ -213,7 +213,7 @@ TEST(SwigluBackward, IsTheFormulaAtAnySizeAndInPlace) {
     for (const Size& size : kSizes) {
       SCOPED_TRACE(size.F);
       SwigluProblem p(size);
-      launch_on_cpu(p.backward_op());
+      launch_here(p.backward_op());
       p.for_each([&](std::size_t gate, std::size_t up, std::size_t i) {
         const double g = p.gate_up[gate];
         const double u = p.gate_up[up];
@@ -226,7 +226,7 @@ TEST(SwigluBackward, IsTheFormulaAtAnySizeAndInPlace) {
       });
       SwigluBackward in_place = p.backward_op();
       in_place.d_gate_up = tensor(p.gate_up, {size.N, 2 * size.F});
-      launch_on_cpu(in_place);
+      launch_here(in_place);
       EXPECT_EQ(p.gate_up, p.d_gate_up);
     }
   });
@@ -235,7 +235,7 @@ TEST(SwigluBackward, IsTheFormulaAtAnySizeAndInPlace) {
 TEST(Swiglu, IsZeroWhereTheGateIsFarBelow) {
   Values gate_up = {-1000, -1e30F, 1000, 3, 3, 3};
   Values y(3);
-  launch_on_cpu(
+  launch_here(
       Swiglu{.y = tensor(y, {1, 3}), .gate_up = tensor(gate_up, {1, 6})});
   EXPECT_NEAR(y[0], 0, 1e-30);
   EXPECT_EQ(y[2], 3000);
@@ -244,10 +244,10 @@ TEST(Swiglu, IsZeroWhereTheGateIsFarBelow) {
 TEST(Activation, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     SwigluProblem p({67, 1001});
-    launch_on_cpu(p.forward_op());
-    launch_on_cpu(p.backward_op());
+    launch_here(p.forward_op());
+    launch_here(p.backward_op());
     Values x = p.d_y;
-    launch_on_cpu(Gelu{.y = tensor(x, {67, 1001}), .x = tensor(x, {67, 1001})});
+    launch_here(Gelu{.y = tensor(x, {67, 1001}), .x = tensor(x, {67, 1001})});
     return std::tuple(p.y, p.d_gate_up, x);
   });
 }

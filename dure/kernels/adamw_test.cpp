@@ -56,7 +56,7 @@ TEST(AdamW, IsTheAlgorithmOverSeveralSteps) {
     const UpdateProblem start = p;
     constexpr int kSteps = 5;
     for (int t = 1; t <= kSteps; ++t) {
-      launch_on_cpu(adamw(p.spans(), control_at(t)));
+      launch_here(adamw(p.spans(), control_at(t)));
     }
     for (std::size_t s = 0; s < p.sizes.size(); ++s) {
       SCOPED_TRACE(s);
@@ -82,7 +82,7 @@ TEST(AdamW, FirstStepIsTheRateAgainstTheSign) {
        .weight = tensor(w, {2}),
        .gradient = tensor(g, {2}),
        .states = {tensor(m, {2}), tensor(v, {2})}}};
-  launch_on_cpu(adamw(spans, control_at(1, 0.25, 1)));
+  launch_here(adamw(spans, control_at(1, 0.25, 1)));
   EXPECT_NEAR(w[0], 0.75F, 1e-5);  // epsilon is 1e-5 of the gradient
   EXPECT_NEAR(w[1], 1.25F, 1e-6);
 }
@@ -97,8 +97,8 @@ TEST(AdamW, WritesTheWeightBesideItsMaster) {
     weights[s].assign(weights[s].size(), 0);
     spans[s].weight = tensor(weights[s], {p.sizes[s]});
   }
-  launch_on_cpu(adamw(spans, control_at(1)));
-  launch_on_cpu(adamw(q.spans(), control_at(1)));
+  launch_here(adamw(spans, control_at(1)));
+  launch_here(adamw(q.spans(), control_at(1)));
   EXPECT_EQ(p.weights, q.weights);
   EXPECT_EQ(weights, q.weights);
 }
@@ -106,7 +106,7 @@ TEST(AdamW, WritesTheWeightBesideItsMaster) {
 TEST(AdamW, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     UpdateProblem p;
-    launch_on_cpu(adamw(p.spans(), control_at(1)));
+    launch_here(adamw(p.spans(), control_at(1)));
     return std::tuple(p.weights, p.momenta, p.variances);
   });
 }
@@ -115,7 +115,7 @@ TEST(AdamW, ChangesNothingWhereItIsLeftOutOrSimulated) {
   expect_nothing_changes([](UpdateProblem& p) {
     Values control = control_at(1);
     control[kIsUpdated] = 0;
-    launch_on_cpu(adamw(p.spans(), control));
+    launch_here(adamw(p.spans(), control));
   });
   expect_nothing_changes([](UpdateProblem& p) {
     launch_on_simulator(adamw(p.spans(), control_at(1)));

@@ -26,8 +26,8 @@ Numbers joined(Numbers first, const Numbers& second, const Numbers& third) {
 
 void expect_reference(const AttentionCase& of) {
   AttentionOperands operands(of);
-  launch_on_cpu(operands.forward());
-  launch_on_cpu(operands.backward());
+  launch_here(operands.forward());
+  launch_here(operands.backward());
   const AttentionDoubles want =
       reference_backward(of, operands.in_double(), doubles(operands.d_y));
   expect_near(joined(operands.d_q, operands.d_k, operands.d_v),
@@ -42,8 +42,8 @@ DropoutMask mask(float rate) {
 
 std::tuple<Values, Values, Values, Values> gradients(
     AttentionOperands& operands) {
-  launch_on_cpu(operands.forward());
-  launch_on_cpu(operands.backward());
+  launch_here(operands.forward());
+  launch_here(operands.backward());
   return {operands.d_q, operands.d_k, operands.d_v, operands.d_table};
 }
 
@@ -152,7 +152,7 @@ TEST(AttentionBackward, OfAFusedProductIsThatOfItsPartsToTheBit) {
   op.d_q = heads_of_rows(matrix, fused.q());
   op.d_k = heads_of_rows(matrix, fused.k());
   op.d_v = heads_of_rows(matrix, fused.v());
-  launch_on_cpu(op);
+  launch_here(op);
   std::size_t at = 0;
   for (std::int64_t n = 0; n < N; ++n) {
     for (const auto& [values, columns] :
@@ -171,7 +171,7 @@ TEST(AttentionBackward, AddsToTheGradientOfATable) {
   AttentionOperands operands({.sizes = kAttentionSizes[1], .distances = 2});
   gradients(operands);
   const Values once = operands.d_table;
-  launch_on_cpu(operands.backward());
+  launch_here(operands.backward());
   for (std::size_t n = 0; n < once.size(); ++n) {
     EXPECT_NEAR(operands.d_table[n], 2 * once[n], 1e-6);
   }
@@ -196,7 +196,7 @@ TEST(AttentionBackward, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
 std::vector<Operand> backward_operands(AttentionOperands& of,
                                        OperandType table,
                                        OperandType d_table) {
-  launch_on_cpu(of.forward());
+  launch_here(of.forward());
   std::vector<Operand> operands = half_operands(of, table);
   operands.push_back({of.d_y, operands[0].shape});
   operands.push_back({of.d_q, operands[0].shape});
@@ -258,7 +258,7 @@ TEST(AttentionBackward, OfAFusedProductRoundsHalvesOnce) {
   const BackwardOnHalves backward(operands);
   expect_halves_rounded_once(in, [&](const Tensors& t) {
     AttentionBackward op = backward(t);
-    launch_on_cpu(op);  // writes operands 7 to 9, which are compared, too
+    launch_here(op);  // writes operands 7 to 9, which are compared, too
     op.d_q = heads_of_rows(t[11], fused.q());
     op.d_k = heads_of_rows(t[11], fused.k());
     op.d_v = heads_of_rows(t[11], fused.v());

@@ -36,7 +36,7 @@ void expect_lse(Values actual, Doubles expected, double units) {
 void expect_reference(const AttentionCase& of) {
   AttentionOperands operands(of);
   const AttentionOutputs want = reference_forward(of, operands.in_double());
-  launch_on_cpu(operands.forward());
+  launch_here(operands.forward());
   expect_near(operands.y, want.y, units(of.sizes));
   expect_lse(operands.lse, want.lse, units(of.sizes));
 }
@@ -45,8 +45,8 @@ void expect_reference(const AttentionCase& of) {
 void expect_same_bits(const AttentionCase& one, const AttentionCase& other) {
   AttentionOperands a(one);
   AttentionOperands b(other);
-  launch_on_cpu(a.forward());
-  launch_on_cpu(b.forward());
+  launch_here(a.forward());
+  launch_here(b.forward());
   EXPECT_EQ(a.y, b.y);
   EXPECT_EQ(a.lse, b.lse);
 }
@@ -100,7 +100,7 @@ TEST(Attention, HoldsScoresWhoseExponentialsOverflow) {
     }
   }
   const AttentionOutputs want = reference_forward(of, operands.in_double());
-  launch_on_cpu(operands.forward());
+  launch_here(operands.forward());
   // The errors of scores grow with them.
   expect_near(operands.y, want.y, 100 * units(of.sizes));
   expect_near(operands.lse, want.lse, units(of.sizes));
@@ -115,8 +115,8 @@ TEST(Attention, SeesNothingOfLaterPositions) {
   for (Values* values : {&changed.q, &changed.k, &changed.v}) {
     std::fill(values->begin() + first, values->end(), 1e6F);
   }
-  launch_on_cpu(operands.forward());
-  launch_on_cpu(changed.forward());
+  launch_here(operands.forward());
+  launch_here(changed.forward());
   const auto unchanged =
       static_cast<std::size_t>(kChanged * of.sizes.q().row_step);
   for (std::size_t i = 0; i < unchanged; ++i) {
@@ -137,8 +137,8 @@ TEST(Attention, ReadsNothingBeyondAKeyLength) {
     std::fill(
         values->begin() + 77 * 16, values->begin() + 130 * 16, std::nanf(""));
   }
-  launch_on_cpu(operands.forward());
-  launch_on_cpu(changed.forward());
+  launch_here(operands.forward());
+  launch_here(changed.forward());
   EXPECT_EQ(operands.y, changed.y);
 }
 
@@ -146,7 +146,7 @@ TEST(Attention, PassesOnWhatIsNotANumber) {
   const AttentionCase of = {.sizes = kAttentionSizes[4]};
   AttentionOperands operands(of);
   operands.k.front() = std::nanf("");
-  launch_on_cpu(operands.forward());
+  launch_here(operands.forward());
   EXPECT_TRUE(std::isnan(operands.y.front()));  // every query sees key 0
   EXPECT_TRUE(std::isnan(operands.y[operands.y.size() - 128]));
 }
@@ -156,7 +156,7 @@ TEST(Attention, GivesTheSameBitsOnAnyNumberOfThreads) {
     AttentionOperands operands(
         {.sizes = kAttentionSizes[size], .mask = mask_from("attention", 0.1F)});
     expect_same_bits_on_any_threads([&] {
-      launch_on_cpu(operands.forward());
+      launch_here(operands.forward());
       return std::pair(operands.y, operands.lse);
     });
   }
@@ -165,11 +165,11 @@ TEST(Attention, GivesTheSameBitsOnAnyNumberOfThreads) {
 TEST(Attention, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
   AttentionOperands whole(
       {.sizes = kAttentionSizes[3], .mask = mask_from("attention", 0.25F, 5)});
-  launch_on_cpu(whole.forward());
+  launch_here(whole.forward());
   const std::int64_t columns = whole.of.sizes.q().row_step;
   for (const std::int64_t part : {0, 1}) {
     AttentionOperands half = part_of(whole, part, 2);
-    launch_on_cpu(half.forward());
+    launch_here(half.forward());
     EXPECT_EQ(half.y, part_of_heads(whole.y, columns, part, 2));
   }
 }
@@ -177,7 +177,7 @@ TEST(Attention, OfPartsOfTheHeadsIsThatOfAllToTheBit) {
 // q, k and v are in one matrix, as a layer's fused product makes them.
 TEST(Attention, OfAFusedProductIsThatOfItsPartsToTheBit) {
   AttentionOperands operands({.sizes = kAttentionSizes[3]});
-  launch_on_cpu(operands.forward());
+  launch_here(operands.forward());
   const AttentionSizes& sizes = operands.of.sizes;
   const FusedHeads fused = {
       sizes.batch, sizes.heads, sizes.kv_heads, sizes.head_dim};
@@ -198,7 +198,7 @@ TEST(Attention, OfAFusedProductIsThatOfItsPartsToTheBit) {
   op.in.q = heads_of_rows(matrix, fused.q());
   op.in.k = heads_of_rows(matrix, fused.k());
   op.in.v = heads_of_rows(matrix, fused.v());
-  launch_on_cpu(op);
+  launch_here(op);
   EXPECT_EQ(operands.y, y);
 }
 
@@ -238,8 +238,8 @@ TEST(Attention, OfSlopesIsThatOfATableOfThemToTheBit) {
   for (std::size_t n = 0; n < table.table.size(); ++n) {
     table.table[n] = -slopes.of.slopes[n / 130] * static_cast<float>(n % 130);
   }
-  launch_on_cpu(slopes.forward());
-  launch_on_cpu(table.forward());
+  launch_here(slopes.forward());
+  launch_here(table.forward());
   EXPECT_EQ(slopes.y, table.y);
 }
 
@@ -396,8 +396,8 @@ TEST(Attention, RefusesNumbersThatAreOutOfRange) {
   const auto launch_with = [](const AttentionPattern& pattern) {
     AttentionOperands operands(
         {.sizes = square(2, 10, 2, 1, 8), .pattern = pattern});
-    launch_on_cpu(operands.forward());
-    launch_on_cpu(operands.backward());
+    launch_here(operands.forward());
+    launch_here(operands.backward());
   };
   const auto tensor_of = [](const Numbers& numbers) {
     return ConstTensor(numbers.data(), {2});

@@ -29,9 +29,9 @@ class Generation {
 
   // Rows [length, length + count) of each sample.
   void feed(std::int64_t count) {
-    launch_on_cpu(append(count));
+    launch_here(append(count));
     Elements piece = nans(q_.samples * count * q_.row_step);
-    launch_on_cpu(attend(piece, count));
+    launch_here(attend(piece, count));
     for (std::int64_t b = 0; b < q_.samples; ++b) {
       const auto from = piece.begin() + b * count * q_.row_step;
       std::transform(from,
@@ -138,7 +138,7 @@ double units(const AttentionSizes& sizes) {
 TEST(CachedAttention, EqualsTheFullAttentionRowByRow) {
   for (const AttentionSizes& sizes : kAttentionSizes) {
     AttentionOperands operands({.sizes = sizes});
-    launch_on_cpu(operands.forward());
+    launch_here(operands.forward());
     for (const std::int64_t first : {1, 3, 40}) {
       SCOPED_TRACE(testing::Message() << "S " << sizes.queries << " D "
                                       << sizes.head_dim << " first " << first);
@@ -177,7 +177,7 @@ TEST(CachedAttention, EqualsTheReferenceForEveryPatternAndBias) {
     AttentionOperands operands(example.of);
     const AttentionOutputs want =
         reference_forward(operands.of, operands.in_double());
-    launch_on_cpu(
+    launch_here(
         CachedAttention{.y = operands.forward().y, .in = operands.inputs()});
     expect_near(operands.y, want.y, units(example.of.sizes));
   }
@@ -196,17 +196,17 @@ TEST(CachedAttention, ServesSequencesOfDifferentLengths) {
   const AttentionOperands operands({.sizes = square(2, 1, 2, 1, 8)});
   Generation<float> generation(operands, 4);
   Values first = AttentionOperands::nans(2 * 2 * 8);
-  launch_on_cpu(generation.append(1));
-  launch_on_cpu(generation.attend(first, 1));
+  launch_here(generation.append(1));
+  launch_here(generation.attend(first, 1));
   // The second sample begins anew, with the same rows.
   std::vector<std::int32_t> lengths = {1, 0};
   CacheAppend append = generation.append(1);
   append.lengths = {lengths.data(), {2}};
-  launch_on_cpu(append);
+  launch_here(append);
   Values again = AttentionOperands::nans(2 * 2 * 8);
   CachedAttention attend = generation.attend(again, 1);
   attend.in.pattern.offset.each = append.lengths;
-  launch_on_cpu(attend);
+  launch_here(attend);
   // Twice the same key and value give the same mean; a single one gives its
   // value.
   expect_near(again, doubles(first), units(operands.of.sizes));
@@ -377,10 +377,10 @@ TEST(CachedAttention, CostsWhatTheWindowShows) {
 TEST(CacheAppend, RefusesMoreThanTheCacheHolds) {
   const AttentionOperands operands({.sizes = kAttentionSizes[0]});
   Generation<float> generation(operands, 5);
-  EXPECT_NO_THROW(launch_on_cpu(generation.append(1)));
+  EXPECT_NO_THROW(launch_here(generation.append(1)));
   for (const std::int32_t length : {5, -1}) {
     generation.sample_lengths()[1] = length;
-    EXPECT_THROW(launch_on_cpu(generation.append(1)), Error);
+    EXPECT_THROW(launch_here(generation.append(1)), Error);
   }
 }
 

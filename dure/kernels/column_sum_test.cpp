@@ -39,7 +39,7 @@ TEST(ColumnSum, SumsEachColumn) {
     SCOPED_TRACE(fmt::format("N {}, C {}", size.N, size.C));
     const Values x = random_values(size.N * size.C, "x");
     Values y = random_values(size.C, "y");
-    launch_on_cpu(
+    launch_here(
         ColumnSum{.y = tensor(y, {size.C}), .x = tensor(x, {size.N, size.C})});
     expect_near(y, column_sums(x, {}, size));
   }
@@ -51,9 +51,9 @@ TEST(ColumnSum, AddsToY) {
     const Values x = random_values(size.N * size.C, "x");
     Values y = random_values(size.C, "y");
     const std::vector<Expected> want = column_sums(x, y, size);
-    launch_on_cpu(ColumnSum{.y = tensor(y, {size.C}),
-                            .x = tensor(x, {size.N, size.C}),
-                            .write = Write::kAdd});
+    launch_here(ColumnSum{.y = tensor(y, {size.C}),
+                          .x = tensor(x, {size.N, size.C}),
+                          .write = Write::kAdd});
     expect_near(y, want);
   }
 }
@@ -63,10 +63,10 @@ TEST(ColumnSum, OfNoRowsIsZeroOrNothingAdded) {
   Values y = {1, 2, 3};
   ColumnSum op{
       .y = tensor(y, {3}), .x = {x.data(), {0, 3}}, .write = Write::kAdd};
-  launch_on_cpu(op);
+  launch_here(op);
   EXPECT_EQ(y, Values({1, 2, 3}));
   op.write = Write::kOverwrite;
-  launch_on_cpu(op);
+  launch_here(op);
   EXPECT_EQ(y, Values(3));
 }
 
@@ -74,8 +74,7 @@ TEST(ColumnSum, GivesTheSameBitsOnAnyNumberOfThreads) {
   const Values x = random_values(257 * 1003, "x");
   expect_same_bits_on_any_threads([&] {
     Values y(1003);
-    launch_on_cpu(
-        ColumnSum{.y = tensor(y, {1003}), .x = tensor(x, {257, 1003})});
+    launch_here(ColumnSum{.y = tensor(y, {1003}), .x = tensor(x, {257, 1003})});
     return y;
   });
 }

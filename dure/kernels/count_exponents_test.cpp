@@ -13,7 +13,7 @@ using Counts = std::vector<std::int64_t>;
 
 Counts counts_of(const std::vector<ConstTensor>& spans, float scale = 1) {
   Counts counts(CountExponents::kCounts);
-  launch_on_cpu(
+  launch_here(
       CountExponents{.counts = Tensor(counts.data(), {CountExponents::kCounts}),
                      .scale = ConstTensor(&scale, {1}),
                      .spans = spans});
@@ -147,7 +147,7 @@ TEST(CountExponents, AddsUpAllSpansAndCalls) {
   EXPECT_EQ(counts_of(parts), counts_of({tensor(x, {1000})}));
   Counts counts(CountExponents::kCounts, 5);
   const float scale = 1;
-  launch_on_cpu(
+  launch_here(
       CountExponents{.counts = Tensor(counts.data(), {CountExponents::kCounts}),
                      .scale = ConstTensor(&scale, {1}),
                      .spans = parts});

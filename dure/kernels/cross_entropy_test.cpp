@@ -118,7 +118,7 @@ void combine(std::vector<Shard>& shards) {
   }
   Doubles sums(2 * most.size());
   for (Shard& shard : shards) {
-    launch_on_cpu(shard.rescale(most));
+    launch_here(shard.rescale(most));
     for (std::size_t i = 0; i < sums.size(); ++i) {
       sums[i] += shard.sums[i];
     }
@@ -134,12 +134,12 @@ void combine(std::vector<Shard>& shards) {
 void run_on_shards(Problem& p, std::int64_t ranks, std::int64_t width) {
   std::vector<Shard> shards;
   for (std::int64_t r = 0; r < ranks; ++r) {
-    launch_on_cpu(shards.emplace_back(p, r * width, width).statistics());
+    launch_here(shards.emplace_back(p, r * width, width).statistics());
   }
   combine(shards);
   for (Shard& shard : shards) {
-    launch_on_cpu(shard.loss_op(p.loss));
-    launch_on_cpu(shard.gradient());
+    launch_here(shard.loss_op(p.loss));
+    launch_here(shard.gradient());
     for (std::int64_t n = 0; n < shard.N; ++n) {
       for (std::int64_t c = 0; c < width; ++c) {
         const float d = shard.logits[static_cast<std::size_t>(n * width + c)];
@@ -259,7 +259,7 @@ TEST(CrossEntropy, IsTheSameWhereOtherRanksHaveOnlyPadding) {
 TEST(LogitStatistics, OfPaddingAloneAreThoseOfNothing) {
   const Problem p({2, 17, 20});
   Shard shard(p, 20, 10);
-  launch_on_cpu(shard.statistics());
+  launch_here(shard.statistics());
   for (const float maximum : shard.maximum) {
     EXPECT_EQ(maximum, -std::numeric_limits<float>::infinity());
   }
@@ -270,8 +270,8 @@ TEST(LogitStatistics, HaveTheTargetsLogitWhereItIs) {
   const Problem p({7, 1000, 1024});
   Shard left(p, 0, 512);
   Shard right(p, 512, 512);
-  launch_on_cpu(left.statistics());
-  launch_on_cpu(right.statistics());
+  launch_here(left.statistics());
+  launch_here(right.statistics());
   for (std::size_t n = 0; n < 7; ++n) {
     const auto target = static_cast<std::size_t>(p.targets[n]);
     const float logit = p.logits[n * 1024 + target];
@@ -377,7 +377,7 @@ TEST(CrossEntropy, NamesATargetOutOfRangeAndTouchesNothing) {
     Shard shard(p, 8, 8);
     const Values maximum = shard.maximum;
     try {
-      launch_on_cpu(shard.statistics());
+      launch_here(shard.statistics());
       FAIL() << bad << " was taken";
     } catch (const Error& error) {
       EXPECT_THAT(error.what(),

@@ -32,7 +32,7 @@ struct Decision {
     set(loss, norm);
     DecideUpdate with = op();
     with.after_nonfinite = after;
-    launch_on_cpu(with);
+    launch_here(with);
   }
 
   void set(double loss, double norm) {
@@ -121,7 +121,7 @@ struct ScaledDecision : Decision {
   // A step whose gradients, without the scale, have this norm.
   UpdateOutcome step(double norm, double loss = 2) {
     set(loss, norm * scale);
-    launch_on_cpu(op());
+    launch_here(op());
     return outcome();
   }
   UpdateOutcome overflow(int times) {

@@ -49,10 +49,10 @@ TEST(Dropout, KeepsWhatTheStreamSaysWhereverItBegins) {
           Dropout op = {.y = tensor(y, {1, n}),
                         .x = tensor(x, {1, n}),
                         .mask = mask_of(rate, first)};
-          launch_on_cpu(op);
+          launch_here(op);
           expect_dropped(y, x, {}, op.mask);
           op.residual = tensor(residual, {1, n});
-          launch_on_cpu(op);
+          launch_here(op);
           expect_dropped(y, x, residual, op.mask);
         }
       }
@@ -65,11 +65,11 @@ TEST(Dropout, DrawsByTheGlobalIndexWhateverTheShard) {
   Values whole(1000);
   Values parts(1000);
   const Tensor y = tensor(parts, {1000});
-  launch_on_cpu(Dropout{.y = tensor(whole, {1000}),
-                        .x = tensor(x, {1000}),
-                        .mask = mask_of(0.3F, 10)});
+  launch_here(Dropout{.y = tensor(whole, {1000}),
+                      .x = tensor(x, {1000}),
+                      .mask = mask_of(0.3F, 10)});
   for (const auto& [first, count] : {std::pair{0, 333}, std::pair{333, 667}}) {
-    launch_on_cpu(
+    launch_here(
         Dropout{.y = y.rows(first, count),
                 .x = tensor(x, {1000}).rows(first, count),
                 .mask = mask_of(0.3F, 10 + static_cast<std::uint64_t>(first))});
@@ -83,10 +83,10 @@ TEST(Dropout, OfRateZeroIsACopyOrASum) {
   Values y(51);
   Dropout op = {
       .y = tensor(y, {3, 17}), .x = tensor(x, {3, 17}), .mask = mask_of(0)};
-  launch_on_cpu(op);
+  launch_here(op);
   EXPECT_EQ(y, x);
   op.residual = tensor(residual, {3, 17});
-  launch_on_cpu(op);
+  launch_here(op);
   for (std::size_t i = 0; i < 51; ++i) {
     EXPECT_EQ(y[i], x[i] + residual[i]);
   }
@@ -101,16 +101,16 @@ TEST(Dropout, MayWriteOverXOrTheResidual) {
                         .x = tensor(x, {3, 17}),
                         .residual = tensor(residual, {3, 17}),
                         .mask = mask_of(rate)};
-    launch_on_cpu(op);
+    launch_here(op);
     Dropout over = op;
     Values copy = x;
     over.y = tensor(copy, {3, 17});
     over.x = over.y;
-    launch_on_cpu(over);
+    launch_here(over);
     EXPECT_EQ(copy, y);
     over = op;
     over.y = tensor(residual, {3, 17});
-    launch_on_cpu(over);
+    launch_here(over);
     EXPECT_EQ(residual, y);
   }
 }
@@ -120,7 +120,7 @@ TEST(Dropout, DropsWhatIsNotFinite) {
   const Values x(64, std::numeric_limits<float>::infinity());
   Values y(64);
   const DropoutMask mask = mask_of(0.5F);
-  launch_on_cpu(
+  launch_here(
       Dropout{.y = tensor(y, {64}), .x = tensor(x, {64}), .mask = mask});
   for (std::size_t i = 0; i < 64; ++i) {
     EXPECT_EQ(y[i], mask.stream.uniform(i) >= 0.5F ? x[i] : 0.0F);
@@ -181,12 +181,12 @@ TEST(Dropout, IsItsOwnGradient) {
   const Values d_y = random_values(1000, "d_y");
   Values slope(1000);
   Values d_x(1000);
-  launch_on_cpu(Dropout{.y = tensor(slope, {1000}),
-                        .x = tensor(ones, {1000}),
-                        .mask = mask_of(0.25F)});
-  launch_on_cpu(Dropout{.y = tensor(d_x, {1000}),
-                        .x = tensor(d_y, {1000}),
-                        .mask = mask_of(0.25F)});
+  launch_here(Dropout{.y = tensor(slope, {1000}),
+                      .x = tensor(ones, {1000}),
+                      .mask = mask_of(0.25F)});
+  launch_here(Dropout{.y = tensor(d_x, {1000}),
+                      .x = tensor(d_y, {1000}),
+                      .mask = mask_of(0.25F)});
   for (std::size_t i = 0; i < 1000; ++i) {
     ASSERT_EQ(d_x[i], slope[i] * d_y[i]);
   }
@@ -196,7 +196,7 @@ TEST(Dropout, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     Values x = random_values(67 * 1001, "x");
     const Tensor view = tensor(x, {67, 1001});
-    launch_on_cpu(Dropout{.y = view, .x = view, .mask = mask_of(0.1F, 3)});
+    launch_here(Dropout{.y = view, .x = view, .mask = mask_of(0.1F, 3)});
     return x;
   });
 }

@@ -12,7 +12,7 @@ namespace {
 TEST(Fill, FillsEverySize) {
   for (const std::int64_t n : {1, 17, 100003}) {
     Values y(static_cast<std::size_t>(n), 1.0F);
-    launch_on_cpu(Fill{.y = tensor(y, {n}), .value = 2.5F});
+    launch_here(Fill{.y = tensor(y, {n}), .value = 2.5F});
     EXPECT_EQ(y, Values(static_cast<std::size_t>(n), 2.5F));
   }
 }
@@ -21,7 +21,7 @@ TEST(Copy, CopiesEverySize) {
   for (const std::int64_t n : {1, 17, 100003}) {
     Values x = random_values(static_cast<std::size_t>(n), "x");
     Values y(x.size(), 1.0F);
-    launch_on_cpu(Copy{.y = tensor(y, {n}), .x = tensor(x, {n})});
+    launch_here(Copy{.y = tensor(y, {n}), .x = tensor(x, {n})});
     EXPECT_EQ(y, x);
   }
 }
@@ -34,7 +34,7 @@ TEST(Add, AddsAndMayWriteOverAnOperand) {
     want[i] = a[i] + b[i];
   }
   const Tensor a_view = tensor(a, {100003});
-  launch_on_cpu(Add{.y = a_view, .a = a_view, .b = tensor(b, {100003})});
+  launch_here(Add{.y = a_view, .a = a_view, .b = tensor(b, {100003})});
   EXPECT_EQ(a, want);
 }
 
@@ -49,13 +49,13 @@ TEST(FillNormal, DrawsByTheGlobalIndex) {
                          std::int64_t first_column,
                          std::int64_t columns) {
     Values y(static_cast<std::size_t>(rows * columns), 9.0F);
-    launch_on_cpu(FillNormal{.y = tensor(y, {rows, columns}),
-                             .stream = stream,
-                             .standard_deviation = 0.02F,
-                             .first_row = first_row,
-                             .first_column = first_column,
-                             .columns = kColumns,
-                             .filled_rows = 60});
+    launch_here(FillNormal{.y = tensor(y, {rows, columns}),
+                           .stream = stream,
+                           .standard_deviation = 0.02F,
+                           .first_row = first_row,
+                           .first_column = first_column,
+                           .columns = kColumns,
+                           .filled_rows = 60});
     return y;
   };
   const Values whole = block(0, kRows, 0, kColumns);
@@ -73,10 +73,10 @@ TEST(FillNormal, DrawsByTheGlobalIndex) {
 TEST(FillNormal, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     Values y(300 * 200);
-    launch_on_cpu(FillNormal{.y = tensor(y, {300, 200}),
-                             .stream = RandomStream(1, "x"),
-                             .columns = 200,
-                             .filled_rows = 300});
+    launch_here(FillNormal{.y = tensor(y, {300, 200}),
+                           .stream = RandomStream(1, "x"),
+                           .columns = 200,
+                           .filled_rows = 300});
     return y;
   });
 }
@@ -116,11 +116,11 @@ TEST(Copy, CastsBetweenAnyTwoTypes) {
     const Rounded<Bf16> exact(x);
     Rounded<Bf16> bf16(x);
     Rounded<F16> f16({.values = Values(40003), .shape = {40003}});
-    launch_on_cpu(Copy{.y = f16.tensor(), .x = bf16.tensor()});
+    launch_here(Copy{.y = f16.tensor(), .x = bf16.tensor()});
     EXPECT_EQ(
         f16.values(),
         Rounded<F16>({.values = exact.values(), .shape = {40003}}).values());
-    launch_on_cpu(Copy{.y = bf16.tensor(), .x = f16.tensor()});
+    launch_here(Copy{.y = bf16.tensor(), .x = f16.tensor()});
     EXPECT_EQ(
         bf16.values(),
         Rounded<Bf16>({.values = f16.values(), .shape = {40003}}).values());

@@ -74,12 +74,12 @@ float at(const Values& table,
 TEST(Embedding, AddsTheRowsOfTokenAndPosition) {
   for (const std::int64_t C : {1, 3, 17, 64, 1000}) {
     Problem p(41, C);
-    launch_on_cpu(p.forward_op());
+    launch_here(p.forward_op());
     Embedding tokens_alone = p.forward_op();
     Values y(p.y.size());
     tokens_alone.y = kernels::tensor(y, {p.N, C});
     tokens_alone.position = {};
-    launch_on_cpu(tokens_alone);
+    launch_here(tokens_alone);
     for (std::int64_t n = 0; n < p.N; ++n) {
       const auto i = static_cast<std::size_t>(n);
       for (std::int64_t c = 0; c < C; ++c) {
@@ -110,8 +110,8 @@ TEST(EmbeddingBackward, AddsRowsInTheirOrder) {
     Values d_position = p.d_position;
     add_rows(d_token, p.ids, p);
     add_rows(d_position, p.positions, p);
-    launch_on_cpu(p.token_backward_op());
-    launch_on_cpu(p.position_backward_op());
+    launch_here(p.token_backward_op());
+    launch_here(p.position_backward_op());
     ASSERT_EQ(p.d_token, d_token);
     ASSERT_EQ(p.d_position, d_position);
   }
@@ -121,7 +121,7 @@ TEST(EmbeddingBackward, AddsRowsInTheirOrder) {
 // the sum is exact; each row's gradient is in one of the tables.
 TEST(Embedding, IsTheSumOfLookupsInPartsOfTheTable) {
   Problem p(41, 17);
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   Values sum(p.y.size());
   Problem parts = p;
   for (const std::int64_t first : {0, 5, 10}) {
@@ -130,17 +130,17 @@ TEST(Embedding, IsTheSumOfLookupsInPartsOfTheTable) {
     op.token = op.token.rows(first, held);
     op.token_rows.first = first;
     op.position = first == 5 ? op.position : ConstTensor();
-    launch_on_cpu(op);
+    launch_here(op);
     for (std::size_t i = 0; i < sum.size(); ++i) {
       sum[i] += parts.y[i];
     }
     EmbeddingBackward backward = parts.token_backward_op();
     backward.d_table = backward.d_table.rows(first, held);
     backward.rows.first = first;
-    launch_on_cpu(backward);
+    launch_here(backward);
   }
   EXPECT_EQ(sum, p.y);
-  launch_on_cpu(p.token_backward_op());
+  launch_here(p.token_backward_op());
   EXPECT_EQ(parts.d_token, p.d_token);
 }
 
@@ -155,7 +155,7 @@ TEST(Embedding, MasksIdsOfAnotherRank) {
   }
   const auto look_up = [&](std::int64_t rank) {
     Values y(6, -1.0F);
-    launch_on_cpu(Embedding{
+    launch_here(Embedding{
         .y = kernels::tensor(y, {6, 1}),
         .ids = tensor(ids),
         .token =
@@ -172,7 +172,7 @@ TEST(Embedding, MasksIdsOfAnotherRank) {
 TEST(EmbeddingBackward, IsTheDerivative) {
   Problem p(5, 3);
   p.d_token.assign(p.d_token.size(), 0.0F);
-  launch_on_cpu(p.token_backward_op());
+  launch_here(p.token_backward_op());
   const Doubles want = differences(doubles(p.token), [&](const Doubles& token) {
     double sum = 0;
     for (std::size_t i = 0; i < p.d_y.size(); ++i) {
@@ -187,9 +187,9 @@ TEST(EmbeddingBackward, IsTheDerivative) {
 TEST(Embedding, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     Problem p(67, 1001);
-    launch_on_cpu(p.forward_op());
-    launch_on_cpu(p.token_backward_op());
-    launch_on_cpu(p.position_backward_op());
+    launch_here(p.forward_op());
+    launch_here(p.token_backward_op());
+    launch_here(p.position_backward_op());
     return std::tuple(p.y, p.d_token, p.d_position);
   });
 }
@@ -318,7 +318,7 @@ TEST(Embedding, CountsTheBytesOfItsTypes) {
 template <typename Op>
 std::string error_of(const Op& op) {
   try {
-    launch_on_cpu(op);
+    launch_here(op);
   } catch (const Error& error) {
     return error.what();
   }

@@ -18,7 +18,7 @@ Tensor tensor_of(Digits& digits) {
 }
 
 void add(Digits& digits, const Values& x) {
-  launch_on_cpu(
+  launch_here(
       AddToExactSum{.sum = tensor_of(digits),
                     .x = tensor(x, {static_cast<std::int64_t>(x.size())})});
 }

@@ -68,7 +68,7 @@ std::vector<Values> results_of(const std::vector<Operand>& operands,
   for (std::size_t i = 0; i < operands.size(); ++i) {
     tensors.push_back(is_narrow(i) ? narrow[i].tensor() : wide[i].tensor());
   }
-  launch_on_cpu(make(tensors));
+  launch_here(make(tensors));
   std::vector<Values> results;
   for (std::size_t i = 0; i < operands.size(); ++i) {
     results.push_back(is_narrow(i) ? narrow[i].values() : wide[i].values());

@@ -24,16 +24,16 @@ void lamb(const std::vector<UpdateSpan>& spans, const Values& control) {
   std::vector<std::int64_t> digits(
       static_cast<std::size_t>(3 * kLambSums * kSumDigits));
   const Tensor sums(digits.data(), {3, kLambSums, kSumDigits});
-  launch_on_cpu(LambMeasure{.sums = sums,
-                            .spans = spans,
-                            .control = tensor_of(control),
-                            .beta1 = static_cast<float>(kBeta1),
-                            .beta2 = static_cast<float>(kBeta2),
-                            .epsilon = static_cast<float>(kEpsilon)});
-  launch_on_cpu(LambUpdate{.spans = spans,
-                           .control = tensor_of(control),
-                           .sums = sums,
-                           .epsilon = static_cast<float>(kEpsilon)});
+  launch_here(LambMeasure{.sums = sums,
+                          .spans = spans,
+                          .control = tensor_of(control),
+                          .beta1 = static_cast<float>(kBeta1),
+                          .beta2 = static_cast<float>(kBeta2),
+                          .epsilon = static_cast<float>(kEpsilon)});
+  launch_here(LambUpdate{.spans = spans,
+                         .control = tensor_of(control),
+                         .sums = sums,
+                         .epsilon = static_cast<float>(kEpsilon)});
 }
 
 double norm_of(const Doubles& x) {
@@ -172,7 +172,7 @@ TEST(Lamb, CountsWhatIsCountedByThisRank) {
       static_cast<std::size_t>(3 * kLambSums * kSumDigits));
   spans[1].counted = CountedBy::kAnother;
   const Values control = control_at(1);
-  launch_on_cpu(
+  launch_here(
       LambMeasure{.sums = Tensor(digits.data(), {3, kLambSums, kSumDigits}),
                   .spans = spans,
                   .control = tensor_of(control)});

@@ -147,7 +147,7 @@ TEST(LayerNorm, IsTheFormulaAtAnySize) {
     for (const Size& size : kSizes) {
       Problem p(size);
       SCOPED_TRACE(p.describe());
-      launch_on_cpu(p.forward_op());
+      launch_here(p.forward_op());
       const Reference want = p.expected();
       expect_near(p.y, want.y, units(size.C));
       expect_near(p.mean, want.mean, units(size.C));
@@ -159,15 +159,15 @@ TEST(LayerNorm, IsTheFormulaAtAnySize) {
 TEST(LayerNorm, WithoutABiasItIsThatOfZeros) {
   Problem p({7, 1031});
   p.bias.assign(p.bias.size(), 0);
-  launch_on_cpu(p.forward_op());
-  launch_on_cpu(p.backward_op());
+  launch_here(p.forward_op());
+  launch_here(p.backward_op());
   Problem without({7, 1031});
   LayerNorm op = without.forward_op();
   op.bias = {};
   LayerNormBackward backward_op = without.backward_op();
   backward_op.d_bias = {};
-  launch_on_cpu(op);
-  launch_on_cpu(backward_op);
+  launch_here(op);
+  launch_here(backward_op);
   EXPECT_EQ(without.y, p.y);
   EXPECT_EQ(without.d_x, p.d_x);
   EXPECT_EQ(without.d_gain, p.d_gain);
@@ -175,10 +175,10 @@ TEST(LayerNorm, WithoutABiasItIsThatOfZeros) {
 
 TEST(LayerNorm, MayWriteOverItsInput) {
   Problem p({5, 17});
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   LayerNorm in_place = p.forward_op();
   in_place.y = tensor(p.x, {5, 17});
-  launch_on_cpu(in_place);
+  launch_here(in_place);
   EXPECT_EQ(p.x, p.y);
 }
 
@@ -187,7 +187,7 @@ TEST(LayerNorm, KeepsPrecisionFarFromZero) {
   for (float& x : p.x) {
     x = 1000 + x;
   }
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   // The mean has 4 roundings of 1000, each a deviation of 2 / 2^24 * 500.
   expect_near(p.y, p.expected().y, 4 * 1000);
 }
@@ -216,8 +216,8 @@ TEST(LayerNormBackward, IsTheFormulaAtAnySize) {
     for (const Size& size : kSizes) {
       Problem p(size);
       SCOPED_TRACE(p.describe());
-      launch_on_cpu(p.forward_op());
-      launch_on_cpu(p.backward_op());
+      launch_here(p.forward_op());
+      launch_here(p.backward_op());
       const Gradients want = p.expected_gradients();
       if (size.C == 1) {  // d_x is rounding times rstd
         EXPECT_NEAR(p.d_x[0], 0, 8 * kUnit * std::abs(p.d_y[0]) / 3e-3);
@@ -236,10 +236,10 @@ TEST(LayerNormBackward, AddsToTheGradientsWhereAsked) {
   Problem p({6, 20});
   const Doubles gain_before = doubles(p.d_gain);
   const Doubles bias_before = doubles(p.d_bias);
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   LayerNormBackward op = p.backward_op();
   op.write = Write::kAdd;
-  launch_on_cpu(op);
+  launch_here(op);
   Gradients want = p.expected_gradients();
   for (std::size_t c = 0; c < 20; ++c) {
     want.d_gain[c] += gain_before[c];
@@ -251,10 +251,10 @@ TEST(LayerNormBackward, AddsToTheGradientsWhereAsked) {
 
 TEST(LayerNormBackward, AddsTheResidual) {
   Problem p({6, 20});
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   LayerNormBackward op = p.backward_op();
   op.residual = tensor(p.residual, {6, 20});
-  launch_on_cpu(op);
+  launch_here(op);
   Doubles want = p.expected_gradients().d_x;
   for (std::size_t i = 0; i < want.size(); ++i) {
     want[i] += p.residual[i];
@@ -264,10 +264,10 @@ TEST(LayerNormBackward, AddsTheResidual) {
 
 TEST(LayerNormBackward, MayWriteOverDYOrTheResidual) {
   Problem p({6, 20});
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   LayerNormBackward op = p.backward_op();
   op.residual = tensor(p.residual, {6, 20});
-  launch_on_cpu(op);
+  launch_here(op);
   const auto results = [&] { return std::tuple(p.d_gain, p.d_bias); };
   const auto want = results();
 
@@ -275,11 +275,11 @@ TEST(LayerNormBackward, MayWriteOverDYOrTheResidual) {
   LayerNormBackward second = over_residual.backward_op();
   second.residual = tensor(over_residual.residual, {6, 20});
   second.d_x = tensor(over_residual.residual, {6, 20});
-  launch_on_cpu(second);
+  launch_here(second);
   EXPECT_EQ(over_residual.residual, p.d_x);
 
   op.d_x = tensor(p.d_y, {6, 20});
-  launch_on_cpu(op);
+  launch_here(op);
   EXPECT_EQ(p.d_y, p.d_x);
   EXPECT_EQ(results(), want);
 }
@@ -287,8 +287,8 @@ TEST(LayerNormBackward, MayWriteOverDYOrTheResidual) {
 TEST(LayerNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     Problem p({67, 1001});
-    launch_on_cpu(p.forward_op());
-    launch_on_cpu(p.backward_op());
+    launch_here(p.forward_op());
+    launch_here(p.backward_op());
     return std::tuple(p.y, p.mean, p.rstd, p.d_x, p.d_gain, p.d_bias);
   });
 }

@@ -59,7 +59,7 @@ TEST(Lion, IsTheAlgorithmOverSeveralSteps) {
               static_cast<float>(factor(t)) * start.gradients[s][i];
         }
       }
-      launch_on_cpu(lion(p.spans()));
+      launch_here(lion(p.spans()));
     }
     for (std::size_t s = 0; s < p.sizes.size(); ++s) {
       SCOPED_TRACE(s);
@@ -81,14 +81,14 @@ TEST(Lion, DoesNotMoveWhereMeanAndGradientAreZero) {
                                           .weight = tensor(w, {2}),
                                           .gradient = tensor(g, {2}),
                                           .states = {tensor(m, {2})}}};
-  launch_on_cpu(lion(spans));
+  launch_here(lion(spans));
   EXPECT_EQ(w, (Values{1, -2}));
 }
 
 TEST(Lion, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     UpdateProblem p;
-    launch_on_cpu(lion(p.spans()));
+    launch_here(lion(p.spans()));
     return std::tuple(p.weights, p.momenta);
   });
 }
@@ -97,7 +97,7 @@ TEST(Lion, ChangesNothingWhereItIsLeftOutOrSimulated) {
   expect_nothing_changes([](UpdateProblem& p) {
     Values control = kControl;
     control[kIsUpdated] = 0;
-    launch_on_cpu(lion(p.spans(), control));
+    launch_here(lion(p.spans(), control));
   });
   expect_nothing_changes(
       [](UpdateProblem& p) { launch_on_simulator(lion(p.spans())); });

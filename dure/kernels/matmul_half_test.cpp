@@ -157,7 +157,7 @@ void expect_rounded_once_product(const std::vector<Operand>& operands,
   const ProductInMemory<Half> memory(operands);
   const MatMul op = make(memory.tensors());
   const Reference reference(op, values_of(op.y));
-  launch_on_cpu(op);
+  launch_here(op);
   expect_right(op, reference);
 }
 
@@ -293,7 +293,7 @@ TYPED_TEST(HalfMatMul, IsWithinTheBoundOfSumAndRounding) {
       SCOPED_TRACE(describe(c));
       const MatMul op = product(c, t);
       const Values before = values_of(op.y);
-      launch_on_cpu(op);
+      launch_here(op);
       expect_right(op, before);
     }
   }
@@ -312,13 +312,13 @@ TYPED_TEST(HalfMatMul, GivesARowTheSameBitsAloneAsAmongOthers) {
                   .b = b.tensor(),
                   .transpose_b = Transpose::kYes};
   on_every_instruction_set([&] {
-    launch_on_cpu(op);
+    launch_here(op);
     const Values all = y.values();
     for (std::int64_t m = 0; m < size.M; ++m) {
       MatMul row = op;
       row.y = op.y.rows(m, 1);
       row.a = op.a.rows(m, 1);
-      launch_on_cpu(row);
+      launch_here(row);
     }
     if (!tests_cuda()) {
       EXPECT_EQ(y.values(), all);
@@ -336,7 +336,7 @@ TYPED_TEST(HalfMatMul, PropagatesNanAndInfinity) {
   Rounded<TypeParam> a({values, {4, 6}});
   Rounded<TypeParam> b({Values(6 * 20, 1.0F), {6, 20}});
   Rounded<TypeParam> y({Values(4 * 20), {4, 20}});
-  launch_on_cpu(MatMul{.y = y.tensor(), .a = a.tensor(), .b = b.tensor()});
+  launch_here(MatMul{.y = y.tensor(), .a = a.tensor(), .b = b.tensor()});
   const Values result = y.values();
   for (std::size_t n = 0; n < 20; ++n) {
     EXPECT_TRUE(std::isnan(result[n]));

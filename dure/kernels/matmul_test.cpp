@@ -60,7 +60,7 @@ void for_each_layout(Body body) {
 TEST(MatMul, OverwritesWithTheProductWhateverWasThere) {
   for_each_layout([](Problem& problem, const MatMul& op) {
     problem.y.assign(problem.y.size(), std::numeric_limits<float>::quiet_NaN());
-    launch_on_cpu(op);
+    launch_here(op);
     expect_right(op, {});
   });
 }
@@ -68,15 +68,15 @@ TEST(MatMul, OverwritesWithTheProductWhateverWasThere) {
 TEST(MatMul, AddsBiasAndResidual) {
   for_each_layout([](Problem& problem, MatMul op) {
     op.bias = problem.bias_tensor();
-    launch_on_cpu(op);
+    launch_here(op);
     expect_right(op, {});
 
     op.residual = problem.residual_tensor();
-    launch_on_cpu(op);
+    launch_here(op);
     expect_right(op, {});
 
     op.bias = {};
-    launch_on_cpu(op);
+    launch_here(op);
     expect_right(op, {});
   });
 }
@@ -85,7 +85,7 @@ TEST(MatMul, AddsToY) {
   for_each_layout([](Problem& problem, MatMul op) {
     const Values before = problem.y;
     op.write = Write::kAdd;
-    launch_on_cpu(op);
+    launch_here(op);
     expect_right(op, before);
   });
 }
@@ -96,7 +96,7 @@ TEST(MatMul, TakesYAsItsOwnResidual) {
   const Values before = problem.y;
   MatMul op = problem.op(Transpose::kNo, Transpose::kYes);
   op.residual = op.y;
-  launch_on_cpu(op);
+  launch_here(op);
   MatMul want = op;
   want.residual = tensor(before, {29, 97});
   expect_right(want, {});
@@ -107,12 +107,12 @@ TEST(MatMul, WithNothingToSumIsTheEpilogueAlone) {
   MatMul op = problem.op(Transpose::kNo, Transpose::kNo);
   op.bias = problem.bias_tensor();
   op.residual = problem.residual_tensor();
-  launch_on_cpu(op);
+  launch_here(op);
   expect_right(op, {});
 
   op.bias = {};
   op.residual = {};
-  launch_on_cpu(op);
+  launch_here(op);
   EXPECT_EQ(problem.y, Values(15));
 }
 
@@ -120,7 +120,7 @@ TEST(MatMul, OfNoRowsOrNoColumnsDoesNothing) {
   for (const Size size : {Size{0, 4, 3}, Size{4, 0, 3}}) {
     Problem problem(size);
     MatMul op = problem.op(Transpose::kNo, Transpose::kYes);
-    EXPECT_NO_THROW(launch_on_cpu(op)) << describe(size);
+    EXPECT_NO_THROW(launch_here(op)) << describe(size);
   }
 }
 
@@ -129,7 +129,7 @@ TEST(MatMul, PropagatesNanAndInfinity) {
   problem.a[1] = std::numeric_limits<float>::quiet_NaN();
   problem.a[3 * 6] = std::numeric_limits<float>::infinity();
   const MatMul op = problem.op(Transpose::kNo, Transpose::kNo);
-  launch_on_cpu(op);
+  launch_here(op);
   for (std::size_t n = 0; n < 20; ++n) {
     EXPECT_TRUE(std::isnan(problem.y[n]));
     EXPECT_TRUE(std::isfinite(problem.y[20 + n]));
@@ -144,7 +144,7 @@ TEST(MatMul, GivesTheSameBitsWhenShapesInterleave) {
   const auto product = [](Stream& stream, Problem& problem) {
     const MatMul op = problem.op(Transpose::kYes, Transpose::kNo);
     if (tests_cuda()) {
-      launch_on_cpu(op);  // on one stream
+      launch_here(op);  // on one stream
     } else {
       launch(stream, op);
     }
@@ -167,7 +167,7 @@ TEST(MatMul, GivesTheSameBitsOnAnyNumberOfThreads) {
       Problem problem(kShared);
       const MatMul op = problem.op(ta, tb);
       expect_same_bits_on_any_threads([&] {
-        launch_on_cpu(op);
+        launch_here(op);
         return problem.y;
       });
     }
@@ -180,13 +180,13 @@ TEST(MatMul, GivesARowTheSameBitsAloneAsAmongOthers) {
   Problem problem({21, 119, 1603});
   const MatMul op = problem.op(Transpose::kNo, Transpose::kYes);
   on_every_instruction_set([&] {
-    launch_on_cpu(op);
+    launch_here(op);
     const Values all = problem.y;
     for (std::int64_t m = 0; m < 21; ++m) {
       MatMul row = op;
       row.y = op.y.rows(m, 1);
       row.a = op.a.rows(m, 1);
-      launch_on_cpu(row);
+      launch_here(row);
     }
     if (!tests_cuda()) {
       EXPECT_EQ(problem.y, all);

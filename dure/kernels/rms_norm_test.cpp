@@ -117,7 +117,7 @@ TEST(RmsNorm, IsTheFormulaAtAnySize) {
     for (const Size& size : kSizes) {
       Problem p(size);
       SCOPED_TRACE(p.describe());
-      launch_on_cpu(p.forward_op());
+      launch_here(p.forward_op());
       const Reference want = forward(doubles(p.x), doubles(p.gain));
       expect_near(p.y, want.y, units(size.C));
       expect_near(p.rstd, want.rstd, units(size.C));
@@ -127,10 +127,10 @@ TEST(RmsNorm, IsTheFormulaAtAnySize) {
 
 TEST(RmsNorm, MayWriteOverItsInput) {
   Problem p({5, 17});
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   RmsNorm in_place = p.forward_op();
   in_place.y = tensor(p.x, {5, 17});
-  launch_on_cpu(in_place);
+  launch_here(in_place);
   EXPECT_EQ(p.x, p.y);
 }
 
@@ -165,8 +165,8 @@ TEST(RmsNormBackward, IsTheFormulaAtAnySize) {
     for (const Size& size : kSizes) {
       Problem p(size);
       SCOPED_TRACE(p.describe());
-      launch_on_cpu(p.forward_op());
-      launch_on_cpu(p.backward_op());
+      launch_here(p.forward_op());
+      launch_here(p.backward_op());
       const Gradients want = p.expected_gradients();
       expect_d_x(p.d_x, want.d_x, p);
       expect_near(p.d_gain, want.d_gain, 2 * units(size.C) + units(4 * size.N));
@@ -177,11 +177,11 @@ TEST(RmsNormBackward, IsTheFormulaAtAnySize) {
 TEST(RmsNormBackward, AddsTheResidualAndToTheGradientWhereAsked) {
   Problem p({6, 20});
   const Doubles before = doubles(p.d_gain);
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   RmsNormBackward op = p.backward_op();
   op.write = Write::kAdd;
   op.residual = tensor(p.residual, {6, 20});
-  launch_on_cpu(op);
+  launch_here(op);
   Gradients want = p.expected_gradients();
   for (std::size_t c = 0; c < 20; ++c) {
     want.d_gain[c] += before[c];
@@ -195,20 +195,20 @@ TEST(RmsNormBackward, AddsTheResidualAndToTheGradientWhereAsked) {
 
 TEST(RmsNormBackward, MayWriteOverDYOrTheResidual) {
   Problem p({6, 20});
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   RmsNormBackward op = p.backward_op();
   op.residual = tensor(p.residual, {6, 20});
-  launch_on_cpu(op);
+  launch_here(op);
   const Values d_gain = p.d_gain;
 
   Values residual = p.residual;
   op.residual = op.d_x = tensor(residual, {6, 20});
-  launch_on_cpu(op);
+  launch_here(op);
   EXPECT_EQ(residual, p.d_x);
 
   op.residual = tensor(p.residual, {6, 20});
   op.d_x = tensor(p.d_y, {6, 20});
-  launch_on_cpu(op);
+  launch_here(op);
   EXPECT_EQ(p.d_y, p.d_x);
   EXPECT_EQ(p.d_gain, d_gain);
 }
@@ -217,16 +217,16 @@ TEST(RmsNorm, ABiasShiftsAndItsGradientIsASum) {
   const Size size = {7, 1031};
   Problem p(size);
   const Values bias = random_values(size.C, "bias");
-  launch_on_cpu(p.forward_op());
-  launch_on_cpu(p.backward_op());
+  launch_here(p.forward_op());
+  launch_here(p.backward_op());
   Problem with(size);
   Values d_bias(bias.size());
   RmsNorm op = with.forward_op();
   op.bias = tensor(bias, {size.C});
   RmsNormBackward backward_op = with.backward_op();
   backward_op.d_bias = tensor(d_bias, {size.C});
-  launch_on_cpu(op);
-  launch_on_cpu(backward_op);
+  launch_here(op);
+  launch_here(backward_op);
   EXPECT_EQ(with.d_x, p.d_x);
   EXPECT_EQ(with.d_gain, p.d_gain);
   Doubles y = forward(doubles(p.x), doubles(p.gain)).y;
@@ -242,8 +242,8 @@ TEST(RmsNorm, ABiasShiftsAndItsGradientIsASum) {
 TEST(RmsNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     Problem p({67, 1001});
-    launch_on_cpu(p.forward_op());
-    launch_on_cpu(p.backward_op());
+    launch_here(p.forward_op());
+    launch_here(p.backward_op());
     return std::tuple(p.y, p.rstd, p.d_x, p.d_gain);
   });
 }

@@ -56,7 +56,7 @@ TEST(Rope, EqualsTheReferenceForEveryWidth) {
   for (const std::int64_t head_dim : {2, 6, 8, 64, 80, 128, 200}) {
     Values qkv = random_values(kN * kHeads * head_dim, "qkv");
     const Doubles want = reference(qkv, head_dim);
-    launch_on_cpu(rope(qkv, head_dim));
+    launch_here(rope(qkv, head_dim));
     expect_near(qkv, want, kUnits);
   }
 }
@@ -65,7 +65,7 @@ TEST(Rope, EqualsTheReferenceOnEveryInstructionSet) {
   on_every_instruction_set([&] {
     Values qkv = random_values(kN * kHeads * 72, "qkv");
     const Doubles want = reference(qkv, 72);
-    launch_on_cpu(rope(qkv, 72));
+    launch_here(rope(qkv, 72));
     expect_near(qkv, want, kUnits);
   });
 }
@@ -73,7 +73,7 @@ TEST(Rope, EqualsTheReferenceOnEveryInstructionSet) {
 TEST(Rope, LeavesTheHeadsThatDoNotTurn) {
   Values qkv = random_values(kN * kHeads * 8, "qkv");
   const Values before = qkv;
-  launch_on_cpu(rope(qkv, 8));
+  launch_here(rope(qkv, 8));
   for (std::size_t n = 0; n < kN; ++n) {
     for (std::size_t i = kTurned * 8; i < kHeads * 8; ++i) {
       EXPECT_EQ(qkv[n * kHeads * 8 + i], before[n * kHeads * 8 + i]);
@@ -85,8 +85,8 @@ TEST(Rope, LeavesTheHeadsThatDoNotTurn) {
 TEST(Rope, BackwardIsTheInverse) {
   Values qkv = random_values(kN * kHeads * 64, "qkv");
   const Doubles before = doubles(qkv);
-  launch_on_cpu(rope(qkv, 64));
-  launch_on_cpu(rope(qkv, 64, Rotation::kBackward));
+  launch_here(rope(qkv, 64));
+  launch_here(rope(qkv, 64, Rotation::kBackward));
   expect_near(qkv, before, 2 * kUnits);
 }
 
@@ -99,10 +99,10 @@ TEST(Rope, ProductsDependOnTheDistanceOfPositions) {
   for (int i = 0; i < 2; ++i) {
     x.insert(x.end(), row.begin(), row.end());
   }
-  launch_on_cpu(Rope{.qkv = tensor(x, {4, 64}),
-                     .positions = {positions.data(), {4}},
-                     .head_dim = 64,
-                     .rotated_heads = 1});
+  launch_here(Rope{.qkv = tensor(x, {4, 64}),
+                   .positions = {positions.data(), {4}},
+                   .head_dim = 64,
+                   .rotated_heads = 1});
   const auto product = [&](std::size_t m, std::size_t n) {
     double sum = 0;
     for (std::size_t i = 0; i < 64; ++i) {
@@ -132,7 +132,7 @@ TEST(Rope, GivesTheSameBitsOnAnyNumberOfThreads) {
   const Values qkv = random_values(kN * kHeads * 64, "qkv");
   expect_same_bits_on_any_threads([&] {
     Values turned = qkv;
-    launch_on_cpu(rope(turned, 64));
+    launch_here(rope(turned, 64));
     return turned;
   });
 }

@@ -8,9 +8,9 @@ namespace {
 TEST(ScaleLoss, IsTheWeightTimesTheScale) {
   Values d_loss(1);
   const Values scale = {65536};
-  launch_on_cpu(ScaleLoss{.d_loss = tensor(d_loss, {1}),
-                          .loss_scale = tensor(scale, {1}),
-                          .weight = 0x1p-10F});
+  launch_here(ScaleLoss{.d_loss = tensor(d_loss, {1}),
+                        .loss_scale = tensor(scale, {1}),
+                        .weight = 0x1p-10F});
   EXPECT_EQ(d_loss[0], 64);
 }
 

@@ -131,7 +131,7 @@ TEST(ScaleNorm, IsTheFormulaAtAnySize) {
     for (const Size& size : kSizes) {
       Problem p(size);
       SCOPED_TRACE(p.describe());
-      launch_on_cpu(p.forward_op());
+      launch_here(p.forward_op());
       expect_near(p.y, forward(doubles(p.x), p.gain[0], size), units(size.C));
     }
   });
@@ -139,10 +139,10 @@ TEST(ScaleNorm, IsTheFormulaAtAnySize) {
 
 TEST(ScaleNorm, MayWriteOverItsInput) {
   Problem p({5, 17});
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   ScaleNorm in_place = p.forward_op();
   in_place.y = tensor(p.x, {5, 17});
-  launch_on_cpu(in_place);
+  launch_here(in_place);
   EXPECT_EQ(p.x, p.y);
 }
 
@@ -151,8 +151,8 @@ TEST(ScaleNorm, ARowShorterThanEpsilonIsNotScaledByItsLength) {
   Problem p({3, 20});
   std::fill_n(p.x.begin(), 20, 0.0F);
   std::fill_n(p.x.begin() + 20, 20, 1e-8F);
-  launch_on_cpu(p.forward_op());
-  launch_on_cpu(p.backward_op());
+  launch_here(p.forward_op());
+  launch_here(p.backward_op());
   EXPECT_EQ(p.y[0], 0);
   expect_near(p.y, forward(doubles(p.x), p.gain[0], p.size), units(20));
   expect_d_x(p);
@@ -176,8 +176,8 @@ TEST(ScaleNormBackward, IsTheFormulaAtAnySize) {
     for (const Size& size : kSizes) {
       Problem p(size);
       SCOPED_TRACE(p.describe());
-      launch_on_cpu(p.forward_op());
-      launch_on_cpu(p.backward_op());
+      launch_here(p.forward_op());
+      launch_here(p.backward_op());
       expect_d_x(p);
       // Each row's sum has terms no larger than the longest d_y.
       double largest = 0;
@@ -194,11 +194,11 @@ TEST(ScaleNormBackward, IsTheFormulaAtAnySize) {
 
 TEST(ScaleNormBackward, AddsTheResidualAndToTheGradientWhereAsked) {
   Problem p({6, 20});
-  launch_on_cpu(p.forward_op());
+  launch_here(p.forward_op());
   ScaleNormBackward op = p.backward_op();
   op.write = Write::kAdd;
   op.residual = tensor(p.residual, {6, 20});
-  launch_on_cpu(op);
+  launch_here(op);
   Gradients want = p.expected_gradients();
   for (std::size_t i = 0; i < want.d_x.size(); ++i) {
     want.d_x[i] += p.residual[i];
@@ -210,8 +210,8 @@ TEST(ScaleNormBackward, AddsTheResidualAndToTheGradientWhereAsked) {
 TEST(ScaleNorm, GivesTheSameBitsOnAnyNumberOfThreads) {
   expect_same_bits_on_any_threads([] {
     Problem p({67, 1001});
-    launch_on_cpu(p.forward_op());
-    launch_on_cpu(p.backward_op());
+    launch_here(p.forward_op());
+    launch_here(p.backward_op());
     return std::tuple(p.y, p.inverse, p.d_x, p.d_gain);
   });
 }

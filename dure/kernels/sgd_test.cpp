@@ -18,8 +18,8 @@ TEST(Sgd, IsTheFormulaWithAndWithoutMomentum) {
     for (const double momentum : {0.0, 0.9}) {
       UpdateProblem p;
       const UpdateProblem start = p;
-      launch_on_cpu(sgd(p.spans(), momentum));
-      launch_on_cpu(sgd(p.spans(), momentum));
+      launch_here(sgd(p.spans(), momentum));
+      launch_here(sgd(p.spans(), momentum));
       for (std::size_t s = 0; s < p.sizes.size(); ++s) {
         Doubles w = doubles(start.weights[s]);
         for (std::size_t i = 0; i < w.size(); ++i) {
@@ -48,7 +48,7 @@ TEST(Sgd, ChangesNothingWhereItIsLeftOutOrSimulated) {
     Values left_out = kControl;
     left_out[kIsUpdated] = 0;
     const auto spans = p.spans();
-    launch_on_cpu(Sgd{.spans = spans, .control = tensor_of(left_out)});
+    launch_here(Sgd{.spans = spans, .control = tensor_of(left_out)});
   });
   expect_nothing_changes(
       [](UpdateProblem& p) { launch_on_simulator(sgd(p.spans(), 0.9)); });

@@ -20,11 +20,10 @@ struct Norm {
 Norm norm_of(const std::vector<ConstTensor>& spans) {
   Digits digits(kDigits);
   Norm norm;
-  launch_on_cpu(
-      SquaredNorm{.sum = Tensor(digits.data(), {kSumDigits}),
-                  .first_nonfinite = Tensor(&norm.first_nonfinite, {1}),
-                  .spans = spans,
-                  .first_span = 10});
+  launch_here(SquaredNorm{.sum = Tensor(digits.data(), {kSumDigits}),
+                          .first_nonfinite = Tensor(&norm.first_nonfinite, {1}),
+                          .spans = spans,
+                          .first_span = 10});
   norm.sum = ExactSum(std::span(digits).first<kDigits>());
   return norm;
 }

@@ -113,7 +113,7 @@ inline void expect_gradient(const Doubles& gradient,
   }
 }
 
-// Sets the number of threads of launch_on_cpu() while it lives.
+// Sets the number of threads of launch_here() while it lives.
 class WithThreads {
  public:
   explicit WithThreads(int threads) { wanted() = threads; }
@@ -146,7 +146,7 @@ void expect_same_bits_on_any_threads(const Body& body) {
 // Launches on the device that the environment variable DURE_TEST_DEVICE names:
 // cuda, or else the CPU. The operands are in the host's memory.
 template <typename Op>
-void launch_on_cpu(const Op& op) {
+void launch_here(const Op& op) {
 #ifdef DURE_WITH_CUDA
   if (tests_cuda()) {
     return launch_on_cuda(op);

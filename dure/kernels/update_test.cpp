@@ -149,17 +149,17 @@ constexpr auto kR = static_cast<float>(kRate);
 
 void launch_adamw(const std::vector<UpdateSpan>& spans, std::int64_t update) {
   const Values control = control_at(update, {kR, 2 * kR, 3});
-  launch_on_cpu(AdamW{.spans = spans, .control = tensor_of(control)});
+  launch_here(AdamW{.spans = spans, .control = tensor_of(control)});
 }
 
 void launch_lion(const std::vector<UpdateSpan>& spans, std::int64_t update) {
   const Values control = control_at(update, {kR});
-  launch_on_cpu(Lion{.spans = spans, .control = tensor_of(control)});
+  launch_here(Lion{.spans = spans, .control = tensor_of(control)});
 }
 
 void launch_sgd(const std::vector<UpdateSpan>& spans, std::int64_t update) {
   const Values control = control_at(update, {kR});
-  launch_on_cpu(
+  launch_here(
       Sgd{.spans = spans, .control = tensor_of(control), .momentum = 0.9F});
 }
 
@@ -172,14 +172,14 @@ struct LambRun {
 
   Tensor sums() { return {digits.data(), {1, kLambSums, kSumDigits}}; }
   void measure(const std::vector<UpdateSpan>& spans, float beta1, float beta2) {
-    launch_on_cpu(LambMeasure{.sums = sums(),
-                              .spans = spans,
-                              .control = tensor_of(control),
-                              .beta1 = beta1,
-                              .beta2 = beta2});
+    launch_here(LambMeasure{.sums = sums(),
+                            .spans = spans,
+                            .control = tensor_of(control),
+                            .beta1 = beta1,
+                            .beta2 = beta2});
   }
   void update(const std::vector<UpdateSpan>& spans) {
-    launch_on_cpu(LambUpdate{
+    launch_here(LambUpdate{
         .spans = spans, .control = tensor_of(control), .sums = sums()});
   }
 
@@ -324,7 +324,7 @@ TEST(MixedUpdate, IsWithoutBias) {
   fill(mixed.gradient, 1);
   const Values control = control_at(1, {static_cast<float>(kStep / kScale)});
   const std::vector<UpdateSpan> spans = {mixed.span()};
-  launch_on_cpu(Sgd{.spans = spans, .control = tensor_of(control)});
+  launch_here(Sgd{.spans = spans, .control = tensor_of(control)});
   constexpr double kP = 1.0 / 16;
   const double deviation = 0x1p-8 * std::sqrt(kP * (1 - kP) / kCount);
   EXPECT_NEAR(mean_of(mixed.master.values()), 1 - kStep, 5 * deviation);
@@ -351,7 +351,7 @@ std::int64_t first_overflow(const std::vector<Values>& masters,
     spans.back().first_overflow = {&first, {1}};
   }
   const Values control = control_at(1, {kR});
-  launch_on_cpu(Sgd{.spans = spans, .control = tensor_of(control)});
+  launch_here(Sgd{.spans = spans, .control = tensor_of(control)});
   return first;
 }
 

@@ -20,10 +20,10 @@ Values product(std::int64_t M, std::size_t skipped = 0) {
   const Values a = random_values(M * K + 1, "a");
   const Values b = random_values(N * K + 1, "b");
   Values y(static_cast<std::size_t>(M * N));
-  launch_on_cpu(MatMul{.y = tensor(y, {M, N}),
-                       .a = {a.data() + skipped, {M, K}},
-                       .b = {b.data() + skipped, {N, K}},
-                       .transpose_b = Transpose::kYes});
+  launch_here(MatMul{.y = tensor(y, {M, N}),
+                     .a = {a.data() + skipped, {M, K}},
+                     .b = {b.data() + skipped, {N, K}},
+                     .transpose_b = Transpose::kYes});
   return y;
 }
 
