@@ -13,44 +13,51 @@ namespace {
 
 class CpuYardstick final : public Yardstick {
  public:
+  explicit CpuYardstick(YardstickSize size)
+      : elements_(size == YardstickSize::kFull ? 8 << 20 : 4096),
+        rounds_(size == YardstickSize::kFull ? 200'000 : 1000),
+        a_(static_cast<std::size_t>(elements_)),
+        b_(static_cast<std::size_t>(elements_), 1.0F),
+        c_(static_cast<std::size_t>(elements_), 2.0F) {}
+
   double memory_rate() override {
-    constexpr std::int64_t kPiece = kElements / 64;
+    const std::int64_t length = elements_ / 64;
     Team team(0);
     const double start = monotonic_seconds();
     team.run(64, [&](std::int64_t piece, int) {
-      const std::int64_t first = piece * kPiece;
+      const std::int64_t first = piece * length;
       std::transform(b_.begin() + first,
-                     b_.begin() + first + kPiece,
+                     b_.begin() + first + length,
                      c_.begin() + first,
                      a_.begin() + first,
                      [](float x, float y) { return x + 3.0F * y; });
     });
-    return 12.0 * static_cast<double>(kElements) /
+    return 12.0 * static_cast<double>(elements_) /
            (monotonic_seconds() - start);
   }
 
-  double product_rate(DType /*type*/) override { return fma_rate(); }
+  double product_rate(DType /*type*/) override { return fma_rate(rounds_); }
 
   std::string description() override {
     return fmt::format(
         "{} threads, triad {:.1f} GB/s, multiply-adds {:.1f} GFLOP/s",
         usable_processors(),
         1e-9 * memory_rate(),
-        1e-9 * fma_rate());
+        1e-9 * fma_rate(rounds_));
   }
 
  private:
-  static constexpr std::int64_t kElements = 8 << 20;
-
-  std::vector<float> a_ = std::vector<float>(kElements);
-  std::vector<float> b_ = std::vector<float>(kElements, 1.0F);
-  std::vector<float> c_ = std::vector<float>(kElements, 2.0F);
+  std::int64_t elements_;
+  std::int64_t rounds_;
+  std::vector<float> a_;
+  std::vector<float> b_;
+  std::vector<float> c_;
 };
 
 }  // namespace
 
-std::unique_ptr<Yardstick> cpu_yardstick() {
-  return std::make_unique<CpuYardstick>();
+std::unique_ptr<Yardstick> cpu_yardstick(YardstickSize size) {
+  return std::make_unique<CpuYardstick>(size);
 }
 
 }  // namespace dure::roofline

@@ -61,8 +61,7 @@ namespace dure::roofline {
 
 HWY_EXPORT(multiply_add);
 
-double fma_rate() {
-  constexpr std::int64_t kRounds = 200'000;  // some hundred microseconds
+double fma_rate(std::int64_t rounds) {
   constexpr std::int64_t kPieces = 64;
   Team team(0);
   std::array<float, kPieces> sums = {};
@@ -70,7 +69,7 @@ double fma_rate() {
   const double start = monotonic_seconds();
   team.run(kPieces, [&](std::int64_t piece, int) {
     const auto i = static_cast<std::size_t>(piece);
-    flops[i] = HWY_DYNAMIC_DISPATCH(multiply_add)(kRounds, sums[i]);
+    flops[i] = HWY_DYNAMIC_DISPATCH(multiply_add)(rounds, sums[i]);
   });
   const double seconds = monotonic_seconds() - start;
   double all = 0;

@@ -4,8 +4,7 @@
 
 namespace dure::roofline {
 
-std::unique_ptr<Yardstick> yardstick_of(Device device,
-                                        [[maybe_unused]] YardstickSize size) {
+std::unique_ptr<Yardstick> yardstick_of(Device device, YardstickSize size) {
 #ifdef DURE_WITH_CUDA
   if (device == Device::kCuda) {
     return cuda_yardstick(size);
@@ -13,7 +12,7 @@ std::unique_ptr<Yardstick> yardstick_of(Device device,
 #endif
   DURE_CHECK(device == Device::kCpu,
              "this build has no CUDA: configure it with --preset cuda");
-  return cpu_yardstick();
+  return cpu_yardstick(size);
 }
 
 }  // namespace dure::roofline

@@ -29,16 +29,16 @@ class Yardstick {
   virtual std::string description() = 0;
 };
 
+// A smoke test's arrays and products are tiny.
 enum class YardstickSize : std::uint8_t { kFull, kSmoke };
 
 // Throws Error if the build has no such device.
 std::unique_ptr<Yardstick> yardstick_of(Device device, YardstickSize size);
 
 // The CPU's.
-std::unique_ptr<Yardstick> cpu_yardstick();
+std::unique_ptr<Yardstick> cpu_yardstick(YardstickSize size);
 
-// A GPU's, with cuBLASLt's products. A smoke test's are tiny. Without CUDA in
-// the build there is none.
+// A GPU's. Without CUDA in the build there is none.
 std::unique_ptr<Yardstick> cuda_yardstick(YardstickSize size);
 
 }  // namespace dure::roofline

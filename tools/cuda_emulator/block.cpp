@@ -329,14 +329,17 @@ void BlockRunner::Impl::release_warp(const Thread& waiting) {
 std::optional<std::string> BlockRunner::Impl::misuse(const Thread& lane,
                                                      const WarpCall& of_another,
                                                      unsigned present) const {
-  const std::string where = " in " + describe(launch_->kernel, lane.place);
+  // Described only where there is a fault: this runs for every lane.
+  const auto where = [&] {
+    return " in " + describe(launch_->kernel, lane.place);
+  };
   if (lane.call.combine != of_another.combine) {
     return std::string(lane.call.name) + " met " + of_another.name +
-           " of another lane" + where;
+           " of another lane" + where();
   }
   if (lane.call.reads < kWarpSize && !has(present, lane.call.reads)) {
     return std::string(lane.call.name) + " reads lane " +
-           std::to_string(lane.call.reads) + ", which takes no part," + where;
+           std::to_string(lane.call.reads) + ", which takes no part," + where();
   }
   return std::nullopt;
 }
