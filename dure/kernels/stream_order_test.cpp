@@ -82,7 +82,15 @@ TEST_P(StreamOrderOf, FindsWhatTheHostReadsTooEarly) {
   EXPECT_NO_THROW(OnHost(home, y));
 }
 
+// On the emulated device the address sanitizer finds it, too, and ends the test.
 TEST_P(StreamOrderOf, FindsABlockThatIsGivenBackTooEarly) {
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+  if (home.device() == Device::kCuda) {
+    GTEST_SKIP() << "the address sanitizer would report it";
+  }
+#endif
+#endif
   other.wait(home.record());
   launch(other, Copy{.y = y, .x = x});
   y = OwnedTensor();
