@@ -82,7 +82,8 @@ TEST_P(StreamOrderOf, FindsWhatTheHostReadsTooEarly) {
   EXPECT_NO_THROW(OnHost(home, y));
 }
 
-// On the emulated device the address sanitizer finds it, too, and ends the test.
+// On the emulated device the address sanitizer finds it, too, and ends the
+// test.
 TEST_P(StreamOrderOf, FindsABlockThatIsGivenBackTooEarly) {
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
