@@ -149,6 +149,8 @@ TEST_F(CudaProgram, TracesEveryLaunchByTheClockOfTheGpu) {
 #ifdef DURE_CUDA_EMULATED
 // A T4 says it is 7.5.
 TEST_F(CudaProgram, RefusesBf16WhereTheGpuHasNoProductsOfIt) {
+  // The first use of data leaves an index beside them.
+  ASSERT_EQ(dure("eval --checkpoint run --data text").exit_code, 0);
   ::setenv("CUDA_EMULATOR_CAPABILITY", "75", 1);
   for (const char* arguments :
        {"train config.toml --set train.device=cuda --set log.directory=t4 "
