@@ -88,7 +88,12 @@ TEST(Operations, NameWhatIsWrongWithAProblem) {
       HasSubstr("FILE, line 2: wanted size=number above 0, got rows=x"));
   EXPECT_THAT(error("add rows"), HasSubstr("got rows"));
   EXPECT_THAT(error("add rows=0 columns=3"), HasSubstr("got rows=0"));
-  EXPECT_THAT(error("add rows=1e20 columns=3"), HasSubstr("got rows=1e20"));
+  EXPECT_THAT(error("add rows=1e12 columns=1e12"),
+              HasSubstr("product is below 2^53, got 1e+24"));
+  EXPECT_THAT(error("add rows=inf columns=3"), HasSubstr("got inf"));
+  EXPECT_THAT(error("add rows=nan columns=3"), HasSubstr("got rows=nan"));
+  EXPECT_THAT(error("add rows=0.5 columns=3"),
+              HasSubstr("add wants a whole number as rows, got 0.5"));
   EXPECT_THAT(error("add rows=3"), HasSubstr("add wants columns="));
   EXPECT_THAT(error("ad rows=3 columns=3"), HasSubstr("did you mean add?"));
   EXPECT_THAT(error_of([] { problems_of("gpt2_125m"); }),

@@ -28,7 +28,13 @@ namespace dure::roofline {
 std::int64_t ProblemLine::operator[](const std::string& key) const {
   const auto found = sizes.find(key);
   DURE_CHECK(found != sizes.end(), "{} wants {}=", operation, key);
-  return static_cast<std::int64_t>(found->second);
+  const auto size = static_cast<std::int64_t>(found->second);
+  DURE_CHECK(size >= 1 && static_cast<double>(size) == found->second,
+             "{} wants a whole number as {}, got {}",
+             operation,
+             key,
+             found->second);
+  return size;
 }
 
 std::string ProblemLine::describe() const {
@@ -42,6 +48,7 @@ std::string ProblemLine::describe() const {
 ProblemLine parse_line(const std::string& text) {
   std::istringstream words(text);
   ProblemLine line;
+  double elements = 1;
   words >> line.operation;
   for (std::string word; words >> word;) {
     const std::size_t equals = std::min(word.find('='), word.size());
@@ -49,11 +56,16 @@ ProblemLine parse_line(const std::string& text) {
     const char* const last = word.data() + word.size();
     double value = 0;
     const auto [end, error] = std::from_chars(first, last, value);
-    DURE_CHECK(error == std::errc() && end == last && value > 0 && value < 1e12,
+    DURE_CHECK(error == std::errc() && end == last && value > 0,
                "wanted size=number above 0, got {}",
                word);
     line.sizes[word.substr(0, equals)] = value;
+    // No tensor has more elements, but for a small factor.
+    elements *= std::max(value, 1.0);
   }
+  DURE_CHECK(elements < 0x1p53,
+             "wanted sizes whose product is below 2^53, got {}",
+             elements);
   return line;
 }
 

@@ -132,16 +132,6 @@ class LtContext {
     check_cublas(cublasLtCreate(handle_.address()), "cublasLtCreate");
   }
 
-  void check_operands(DType operands) const {
-    DURE_CHECK(operands != DType::kBf16 || device_.major >= 8,
-               "a product of bf16: wanted a GPU of compute capability 8.0 or "
-               "later, got {} of {}.{}; set precision.compute = \"fp16\" or "
-               "\"fp32\" (--precision for eval and generate)",
-               device_.name,
-               device_.major,
-               device_.minor);
-  }
-
   cublasLtHandle_t handle() const { return handle_.get(); }
   ProductChoices& choices() { return choices_; }
 
@@ -173,6 +163,16 @@ class LtContext {
       DURE_CUDA(cudaMalloc(memory.address(), bytes));
     }
     return memory.get();
+  }
+
+  void check_operands(DType operands) const {
+    DURE_CHECK(operands != DType::kBf16 || device_.major >= 8,
+               "a product of bf16: wanted a GPU of compute capability 8.0 or "
+               "later, got {} of {}.{}; set precision.compute = \"fp16\" or "
+               "\"fp32\" (--precision for eval and generate)",
+               device_.name,
+               device_.major,
+               device_.minor);
   }
 
   cudaDeviceProp device_;
